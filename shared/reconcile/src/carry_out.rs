@@ -1,0 +1,266 @@
+//! Does what a plan says, and knows alone of dry runs, concurrency, deadlines and outcomes.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, stream};
+use jiff::Zoned;
+use serde_json::Value;
+
+use crate::plan::{Plan, Planned, Step, Undo};
+use crate::report::{Action, Failure, Outcome, Report};
+
+/// How a run is to behave.
+pub struct Conduct<'a> {
+    /// The function, as its folder is called.
+    pub function: &'a str,
+    /// The function's name in AWS, for the commands that people can paste.
+    pub invoke_as: &'a str,
+    /// The moment for which the plan was made.
+    pub now: &'a Zoned,
+    /// Changes nothing.
+    pub dry_run: bool,
+    /// A plan with more steps is refused whole.
+    pub max_changes: usize,
+    /// How many resources are changed at a time.
+    pub concurrency: usize,
+    /// Whether no step may be begun any more.
+    pub out_of_time: &'a dyn Fn() -> bool,
+}
+
+/// Carries out `plan` and reports on every step of it.
+///
+/// Resources are changed side by side, the steps of one resource in their order.
+/// A failing step ends the chain of its own resource only; what was not tried is [`Outcome::Deferred`].
+/// What `apply` returns is merged into the step's `after`: what only the doing could tell, such as a new revision.
+pub async fn carry_out<S, E>(plan: &Plan<S>, conduct: &Conduct<'_>, apply: impl AsyncFn(&S) -> Result<Value, E>) -> Report
+where
+    S: Step,
+    E: Into<Failure>,
+{
+    let mut report = Report {
+        function: conduct.function.into(),
+        dry_run: conduct.dry_run,
+        at: conduct.now.clone(),
+        actions: Vec::new(),
+        skipped: plan.skipped.clone(),
+        problems: plan.problems.clone(),
+        refused: None,
+    };
+    if plan.steps.len() > conduct.max_changes {
+        report.refused = Some(format!(
+            "the plan holds {} changes, more than NIGHTSHIFT_MAX_CHANGES={} allows, so none was made; \
+             look at it with {{\"dry_run\":true}}, and raise the limit if it is right",
+            plan.steps.len(),
+            conduct.max_changes
+        ));
+        // A dry run still shows the plan: that is how a person finds out what was refused.
+        if !conduct.dry_run {
+            return report;
+        }
+    }
+    if conduct.dry_run {
+        report.actions = plan.steps.iter().map(|it| action(it, Outcome::Planned, conduct)).collect();
+        return report;
+    }
+    let apply = &apply;
+    let mut done: Vec<(usize, Action)> = stream::iter(chains(&plan.steps))
+        .map(|chain| async move {
+            let mut actions = Vec::with_capacity(chain.len());
+            let mut broken = false;
+            for (index, planned) in chain {
+                let action = if broken || (conduct.out_of_time)() {
+                    action(planned, Outcome::Deferred, conduct)
+                } else {
+                    attempt(planned, conduct, apply).await
+                };
+                broken |= action.outcome != Outcome::Done;
+                actions.push((index, action));
+            }
+            actions
+        })
+        .buffer_unordered(conduct.concurrency.max(1))
+        .concat()
+        .await;
+    done.sort_by_key(|(index, _)| *index);
+    report.actions = done.into_iter().map(|(_, action)| action).collect();
+    report
+}
+
+/// The steps of each resource, with their places in the plan.
+fn chains<S>(steps: &[Planned<S>]) -> Vec<Vec<(usize, &Planned<S>)>> {
+    let mut place: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut chains: Vec<Vec<(usize, &Planned<S>)>> = Vec::new();
+    for (index, planned) in steps.iter().enumerate() {
+        let chain = *place.entry(&planned.resource).or_insert_with(|| {
+            chains.push(Vec::new());
+            chains.len() - 1
+        });
+        chains[chain].push((index, planned));
+    }
+    chains
+}
+
+async fn attempt<S: Step, E: Into<Failure>>(
+    planned: &Planned<S>,
+    conduct: &Conduct<'_>,
+    apply: &impl AsyncFn(&S) -> Result<Value, E>,
+) -> Action {
+    match apply(&planned.step).await {
+        Ok(more) => {
+            let mut action = action(planned, Outcome::Done, conduct);
+            if let (Value::Object(after), Value::Object(more)) = (&mut action.after, more) {
+                after.extend(more);
+            }
+            action
+        }
+        Err(error) => Action { error: Some(error.into()), ..action(planned, Outcome::Failed, conduct) },
+    }
+}
+
+fn action<S: Step>(planned: &Planned<S>, outcome: Outcome, conduct: &Conduct<'_>) -> Action {
+    Action {
+        resource: planned.resource.clone(),
+        action: planned.step.action(),
+        headline: planned.step.headline(),
+        reason: planned.reason.clone(),
+        before: planned.step.before(),
+        after: planned.step.after(),
+        outcome,
+        error: None,
+        undo: planned.step.undo().map(|it| it.command_line(conduct.invoke_as)),
+    }
+}
+
+impl Undo {
+    /// The command line that a person can paste into a shell with the AWS CLI.
+    pub fn command_line(&self, invoke_as: &str) -> String {
+        match self {
+            Undo::Shell(line) => line.clone(),
+            Undo::Command(payload) => format!(
+                "aws lambda invoke --function-name {invoke_as} --cli-binary-format raw-in-base64-out --payload '{payload}' /dev/stdout"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::{Cell, RefCell};
+
+    use serde_json::json;
+
+    use super::*;
+
+    /// A step that sets something to a number; odd numbers fail.
+    #[derive(Debug, Clone, PartialEq)]
+    struct Set(u32);
+
+    impl Step for Set {
+        fn action(&self) -> &'static str {
+            "set"
+        }
+        fn headline(&self) -> String {
+            format!("setting {}", self.0)
+        }
+        fn before(&self) -> Value {
+            json!({"value": 0})
+        }
+        fn after(&self) -> Value {
+            json!({"value": self.0})
+        }
+        fn undo(&self) -> Option<Undo> {
+            Some(Undo::Command(json!({"unset": self.0})))
+        }
+    }
+
+    impl From<&'static str> for Failure {
+        fn from(code: &'static str) -> Self {
+            Failure { code: code.into(), message: code.into() }
+        }
+    }
+
+    /// Runs `steps` (resource, value) and returns the report and the values that were really set.
+    async fn run(steps: &[(&str, u32)], dry_run: bool, max_changes: usize, attempts: usize) -> (Report, Vec<u32>) {
+        let mut plan = Plan::new();
+        for (resource, value) in steps {
+            plan.act(resource, Set(*value), "for the test");
+        }
+        let set = RefCell::new(Vec::new());
+        let left = Cell::new(attempts);
+        let now: Zoned = "2026-11-21T03:10:00+09:00[Asia/Seoul]".parse().unwrap();
+        let conduct = Conduct {
+            function: "test",
+            invoke_as: "stack-test",
+            now: &now,
+            dry_run,
+            max_changes,
+            concurrency: 4,
+            out_of_time: &|| left.get() == 0,
+        };
+        let report = carry_out(&plan, &conduct, async |step: &Set| {
+            left.set(left.get().saturating_sub(1));
+            if step.0 % 2 == 1 {
+                return Err("Odd");
+            }
+            set.borrow_mut().push(step.0);
+            Ok(json!({"by": "apply"}))
+        })
+        .await;
+        (report, set.into_inner())
+    }
+
+    fn outcomes(report: &Report) -> Vec<Outcome> {
+        report.actions.iter().map(|it| it.outcome).collect()
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_failing_step_ends_its_own_chain_and_no_other() {
+        let (report, set) = run(&[("a", 2), ("b", 1), ("a", 4), ("b", 6), ("c", 8)], false, 10, 100).await;
+        use Outcome::*;
+        assert_eq!(outcomes(&report), [Done, Failed, Done, Deferred, Done]);
+        assert_eq!(report.actions[1].error, Some(Failure::from("Odd")));
+        assert!(report.failed());
+        let mut set = set;
+        set.sort();
+        assert_eq!(set, [2, 4, 8]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_dry_run_applies_nothing_and_shows_everything() {
+        let (report, set) = run(&[("a", 2), ("b", 1)], true, 10, 100).await;
+        assert_eq!(outcomes(&report), [Outcome::Planned, Outcome::Planned]);
+        assert!(set.is_empty());
+        assert!(!report.failed());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_plan_over_the_limit_is_refused_whole_and_a_dry_run_of_it_still_shown() {
+        let (report, set) = run(&[("a", 2), ("b", 4)], false, 1, 100).await;
+        assert_eq!((outcomes(&report), set), (vec![], vec![]));
+        assert!(report.failed());
+        assert!(report.refused.unwrap().contains("2 changes, more than NIGHTSHIFT_MAX_CHANGES=1"));
+        let (report, _) = run(&[("a", 2), ("b", 4)], true, 1, 100).await;
+        assert_eq!(report.actions.len(), 2);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_does_not_fit_before_the_deadline_is_deferred() {
+        let (report, set) = run(&[("a", 2), ("a", 4), ("a", 6)], false, 10, 2).await;
+        use Outcome::*;
+        assert_eq!(outcomes(&report), [Done, Done, Deferred]);
+        assert_eq!(set, [2, 4]);
+        assert!(!report.failed());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_the_doing_told_is_merged_into_after() {
+        let (report, _) = run(&[("a", 2)], false, 10, 100).await;
+        assert_eq!(report.actions[0].after, json!({"value": 2, "by": "apply"}));
+        assert_eq!(
+            report.actions[0].undo.as_deref(),
+            Some(
+                "aws lambda invoke --function-name stack-test --cli-binary-format raw-in-base64-out --payload '{\"unset\":2}' /dev/stdout"
+            )
+        );
+    }
+}

@@ -1,0 +1,15 @@
+//! The shape of every run: a plan, what became of it, and what people are told about it.
+//!
+//! Names no AWS service, reads no clock and no environment.
+//! [`Plan`] is what a function decides, [`carry_out`] does it, [`Report`] says what came of it,
+//! [`message`] and [`memory`] decide who is told, and what is remembered of that.
+
+mod carry_out;
+pub mod memory;
+pub mod message;
+mod plan;
+mod report;
+
+pub use carry_out::{Conduct, carry_out};
+pub use plan::{Plan, Planned, Step, Undo};
+pub use report::{Action, Failure, Outcome, Problem, Report, Skipped};

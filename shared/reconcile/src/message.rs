@@ -1,0 +1,251 @@
+//! The message that people get of a run: a subject, a plain text for e-mail and a card for chat.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::memory::News;
+use crate::report::{Action, Outcome, Problem, Report};
+
+/// SNS takes no longer subject, and ASCII only.
+const SUBJECT_LENGTH: usize = 100;
+
+/// How many actions and how many problems a message spells out; the log holds them all.
+const SPELLED_OUT: usize = 40;
+
+/// What one run has to say to people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Message {
+    /// What happened, in at most 100 ASCII characters.
+    pub subject: String,
+    /// What, why, before and after, and how to undo it; for e-mail.
+    pub text: String,
+    /// The same as a custom notification of Amazon Q Developer in chat applications.
+    pub chat: Value,
+}
+
+/// The message for `report`, or none where nobody needs one: a dry run, or a run that did nothing new.
+pub fn message(report: &Report, news: &News<'_>) -> Option<Message> {
+    if report.dry_run {
+        return None;
+    }
+    let done: Vec<&Action> = report.actions.iter().filter(|it| it.outcome == Outcome::Done).collect();
+    if done.is_empty() && news.problems.is_empty() && news.failures.is_empty() && report.refused.is_none() {
+        return None;
+    }
+    let subject = subject(report, &done, news);
+    Some(Message { text: text(report, &done, news), chat: chat(report, &done, news, &subject), subject })
+}
+
+fn subject(report: &Report, done: &[&Action], news: &News<'_>) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend(report.refused.iter().map(|_| format!("REFUSED {}: too many changes", report.function)));
+    lines.extend(news.failures.iter().map(|it| format!("FAILED {}", it.headline)));
+    lines.extend(news.problems.iter().map(|it| format!("PROBLEM {}: {}", short_name(&it.resource), it.problem)));
+    lines.extend(done.iter().map(|it| it.headline.clone()));
+    let more = if lines.len() > 1 { format!(" (+{} more)", lines.len() - 1) } else { String::new() };
+    let first: String = lines.swap_remove(0).chars().map(|it| if matches!(it, ' '..='~') { it } else { '?' }).collect();
+    let room = SUBJECT_LENGTH - "[Nightshift] ".len() - more.len();
+    let first = if first.len() > room { format!("{}...", &first[..room - 3]) } else { first };
+    format!("[Nightshift] {first}{more}")
+}
+
+fn text(report: &Report, done: &[&Action], news: &News<'_>) -> String {
+    let mut text = String::new();
+    if let Some(refused) = &report.refused {
+        paragraph(&mut text, &format!("REFUSED {}", report.function), &[("Why", refused.clone())]);
+    }
+    for action in news.failures.iter().take(SPELLED_OUT) {
+        let error = action.error.as_ref().map_or(String::new(), |it| it.message.clone());
+        paragraph(
+            &mut text,
+            &format!("FAILED {}", action.headline),
+            &[("Error", error), ("Wanted", action.reason.clone()), ("Resource", action.resource.clone())],
+        );
+    }
+    for problem in news.problems.iter().take(SPELLED_OUT) {
+        paragraph(
+            &mut text,
+            &format!("PROBLEM {}: {}", short_name(&problem.resource), problem.problem),
+            &[("What", problem.message.clone()), ("Resource", problem.resource.clone())],
+        );
+    }
+    for action in done.iter().take(SPELLED_OUT) {
+        let undo = action.undo.clone().unwrap_or_default();
+        paragraph(
+            &mut text,
+            &action.headline,
+            &[
+                ("Why", action.reason.clone()),
+                ("Before", in_words(&action.before)),
+                ("After", in_words(&action.after)),
+                ("Resource", action.resource.clone()),
+                ("Undo", undo),
+            ],
+        );
+    }
+    let left_out: usize =
+        [news.failures.len(), news.problems.len(), done.len()].iter().map(|it| it.saturating_sub(SPELLED_OUT)).sum();
+    if left_out > 0 {
+        let _ = writeln!(text, "... and {left_out} more; the log of the function holds the full report.\n");
+    }
+    let deferred = report.count(Outcome::Deferred);
+    if deferred > 0 {
+        let _ = writeln!(text, "{deferred} more changes are left for the next run.\n");
+    }
+    let _ = write!(text, "-- \nNightshift {}, {}\n", report.function, report.at.strftime("%Y-%m-%d %H:%M:%S %Z"));
+    text
+}
+
+/// A headline and its facts, one to a line; a fact that is empty is left out.
+fn paragraph(text: &mut String, headline: &str, facts: &[(&str, String)]) {
+    let _ = writeln!(text, "{headline}");
+    for (name, fact) in facts.iter().filter(|(_, fact)| !fact.is_empty()) {
+        let _ = writeln!(text, "  {name:<9} {fact}");
+    }
+    text.push('\n');
+}
+
+/// `{"image": "v1.1.0", "task_definition": "api-server:42"}` as `image v1.1.0, task definition api-server:42`.
+fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(it) => it.clone(),
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| format!("{} {}", name.replace('_', " "), in_words(value));
+            fields.iter().filter(|(_, value)| !value.is_null()).map(field).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The schema is that of "custom notifications" in the guide of Amazon Q Developer in chat applications.
+fn chat(report: &Report, done: &[&Action], news: &News<'_>, subject: &str) -> Value {
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend(report.refused.iter().map(|it| format!("*Refused:* {it}")));
+    let failure = |it: &&Action| format!("*Failed:* {} ({})", it.headline, it.error.as_ref().map_or("", |e| &e.code));
+    lines.extend(news.failures.iter().map(failure));
+    let problem = |it: &&Problem| format!("*{}:* {} {}", it.problem, short_name(&it.resource), it.message);
+    lines.extend(news.problems.iter().map(problem));
+    lines.extend(done.iter().map(|it| format!("*{}:* {}", it.headline, it.reason)));
+    let left_out = lines.len().saturating_sub(10);
+    lines.truncate(10);
+    if left_out > 0 {
+        lines.push(format!("... and {left_out} more"));
+    }
+    let next_steps: Vec<String> =
+        done.iter().filter_map(|it| it.undo.as_ref().map(|undo| format!("Undo: `{undo}`"))).take(3).collect();
+    let mut content = json!({"textType": "client-markdown", "title": subject, "description": lines.join("\n")});
+    if !next_steps.is_empty() {
+        content["nextSteps"] = next_steps.into();
+    }
+    json!({
+        "version": "1.0",
+        "source": "custom",
+        "content": content,
+        "metadata": {
+            "summary": subject,
+            "eventType": format!("nightshift.{}", report.function),
+            "relatedResources": related(done, news),
+        },
+    })
+}
+
+fn related<'a>(done: &[&'a Action], news: &News<'a>) -> Vec<&'a str> {
+    let failed = news.failures.iter().chain(done).map(|it| it.resource.as_str());
+    let mut resources: Vec<&str> = news.problems.iter().map(|it| it.resource.as_str()).chain(failed).collect();
+    resources.sort();
+    resources.dedup();
+    resources.truncate(10);
+    resources
+}
+
+/// `api-server` of `arn:aws:ecs:…:service/truegul-production/api-server`.
+fn short_name(resource: &str) -> &str {
+    resource.rsplit(['/', ':']).next().unwrap_or(resource)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::memory::news;
+    use crate::report::Failure;
+
+    const SERVICE: &str = "arn:aws:ecs:ap-northeast-2:123456789012:service/truegul-production/api-server";
+
+    fn action(headline: &str, outcome: Outcome) -> Action {
+        Action {
+            resource: SERVICE.into(),
+            action: "deploy",
+            headline: headline.into(),
+            reason: "v1.1.0 is the newest image".into(),
+            before: json!({"image": "v1.0.0", "task_definition": "api-server:41"}),
+            after: json!({"image": "v1.1.0", "task_definition": "api-server:42"}),
+            outcome,
+            error: (outcome == Outcome::Failed)
+                .then(|| Failure { code: "AccessDeniedException".into(), message: "UpdateService api-server: denied".into() }),
+            undo: Some("aws lambda invoke ...".into()),
+        }
+    }
+
+    fn report(actions: Vec<Action>, problems: Vec<Problem>) -> Report {
+        Report {
+            function: "deploy-image".into(),
+            dry_run: false,
+            at: "2026-11-21T03:10:00+09:00[Asia/Seoul]".parse().unwrap(),
+            actions,
+            skipped: vec![],
+            problems,
+            refused: None,
+        }
+    }
+
+    fn bad_tag() -> Problem {
+        Problem { resource: SERVICE.into(), problem: "bad-tag".into(), message: "unknown word 'x'".into() }
+    }
+
+    fn written(report: &Report) -> Option<Message> {
+        message(report, &news(report, &BTreeMap::new(), &report.at))
+    }
+
+    #[test]
+    fn a_run_that_changed_failed_and_found_something_says_all_of_it() {
+        let report = report(
+            vec![
+                action("api-server: deploying v1.1.0 (was v1.0.0)", Outcome::Done),
+                action("ml-server: deploying v1.1.0 (was v1.0.0)", Outcome::Failed),
+            ],
+            vec![bad_tag()],
+        );
+        let message = written(&report).unwrap();
+        insta::assert_snapshot!(message.subject);
+        insta::assert_snapshot!(message.text);
+        insta::assert_json_snapshot!(message.chat);
+    }
+
+    #[test]
+    fn nobody_is_told_of_a_dry_run_or_of_a_run_that_did_nothing() {
+        assert_eq!(written(&report(vec![], vec![])), None);
+        assert_eq!(written(&report(vec![action("x", Outcome::Deferred)], vec![])), None);
+        let dry = Report { dry_run: true, ..report(vec![action("x", Outcome::Planned)], vec![bad_tag()]) };
+        assert_eq!(written(&dry), None);
+    }
+
+    #[test]
+    fn a_subject_is_short_and_ascii_whatever_the_names_are() {
+        let long = "서비스-with-a-name-".repeat(20);
+        let message = written(&report(vec![action(&long, Outcome::Done), action("x", Outcome::Done)], vec![])).unwrap();
+        assert!(message.subject.len() <= 100, "{}", message.subject);
+        assert!(message.subject.bytes().all(|it| (b' '..=b'~').contains(&it)));
+        assert!(message.subject.ends_with("... (+1 more)"), "{}", message.subject);
+    }
+
+    #[test]
+    fn a_thousand_actions_make_a_message_that_still_fits() {
+        let message = written(&report(vec![action("x", Outcome::Done); 1000], vec![])).unwrap();
+        assert!(message.text.len() < 64 * 1024);
+        assert!(message.text.contains("... and 960 more"));
+    }
+}

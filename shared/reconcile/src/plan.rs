@@ -1,0 +1,103 @@
+//! What a function has decided to do, and why, before anything is done.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use serde_json::Value;
+
+use crate::report::{Problem, Skipped};
+
+/// One change to one resource, as plain data.
+///
+/// The views that people read (report, message, dry run) are made of these answers.
+pub trait Step {
+    /// What is done, as an imperative in kebab case: `deploy`, `delete-snapshot`.
+    fn action(&self) -> &'static str;
+
+    /// One line for people: `api-server: deploying v1.1.0 (was v1.0.0)`.
+    fn headline(&self) -> String;
+
+    /// What the step changes, as it is now.
+    fn before(&self) -> Value;
+
+    /// What the step changes, as it will be.
+    fn after(&self) -> Value;
+
+    /// How a person takes it back, if that is possible.
+    fn undo(&self) -> Option<Undo>;
+}
+
+/// How a person takes a step back.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Undo {
+    /// A command object for the function that did it.
+    Command(Value),
+    /// A command line.
+    Shell(String),
+}
+
+/// A step, the resource that it changes and the reason for it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Planned<S> {
+    /// The ARN of the resource that is changed.
+    pub resource: String,
+    /// The change.
+    pub step: S,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Everything that one run has decided: what to do, what to leave alone, what is wrong.
+///
+/// Steps of one resource are carried out in the order in which they were added;
+/// a failing one ends the chain of its resource and of no other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan<S> {
+    /// What to do.
+    pub steps: Vec<Planned<S>>,
+    /// What was looked at and left alone, with the reason.
+    pub skipped: Vec<Skipped>,
+    /// What needs a person.
+    pub problems: Vec<Problem>,
+    /// The resources that were examined and can hold a memory of what was told,
+    /// with the memory that they hold now (see [`crate::memory`]).
+    pub remembered: BTreeMap<String, Option<String>>,
+}
+
+impl<S> Default for Plan<S> {
+    fn default() -> Self {
+        Plan { steps: Vec::new(), skipped: Vec::new(), problems: Vec::new(), remembered: BTreeMap::new() }
+    }
+}
+
+impl<S> Plan<S> {
+    /// An empty plan.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Does `step` to `resource`.
+    pub fn act(&mut self, resource: &str, step: S, reason: impl Display) {
+        self.steps.push(Planned { resource: resource.into(), step, reason: reason.to_string() });
+    }
+
+    /// Leaves `resource` alone.
+    pub fn skip(&mut self, resource: &str, reason: impl Display) {
+        self.skipped.push(Skipped { resource: resource.into(), reason: reason.to_string() });
+    }
+
+    /// Leaves `resource` alone and says what is wrong with it.
+    ///
+    /// `problem` names the kind (`bad-tag`); the message must read the same as long as the cause is the same,
+    /// since a changed message is told again: no ages, counters or request ids.
+    pub fn problem(&mut self, resource: &str, problem: &'static str, message: impl Display) {
+        self.problems.push(Problem { resource: resource.into(), problem: problem.into(), message: message.to_string() });
+    }
+
+    /// Notes that `resource` was examined, and what it remembers of problems told before.
+    ///
+    /// Only what was examined can be found free of problems.
+    pub fn examined(&mut self, resource: &str, memory: Option<&str>) {
+        self.remembered.insert(resource.into(), memory.map(str::to_owned));
+    }
+}

@@ -1,0 +1,105 @@
+//! What one run did: the answer, the log and the dry run are this one type.
+
+use jiff::Zoned;
+use serde::Serialize;
+use serde_json::Value;
+
+/// What a run did, left alone and could not do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Report {
+    /// The function, as its folder is called.
+    pub function: String,
+    /// Whether nothing was changed on purpose.
+    pub dry_run: bool,
+    /// The moment for which the plan was made, with its zone.
+    pub at: Zoned,
+    /// What was planned, with what became of it.
+    pub actions: Vec<Action>,
+    /// What was looked at and left alone.
+    pub skipped: Vec<Skipped>,
+    /// What needs a person.
+    pub problems: Vec<Problem>,
+    /// Why the plan was refused whole, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<String>,
+}
+
+/// One step of the plan and what became of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Action {
+    /// The ARN of the resource that was changed.
+    pub resource: String,
+    /// What was done, in kebab case.
+    pub action: &'static str,
+    /// One line for people; the subject of a message.
+    #[serde(skip)]
+    pub headline: String,
+    /// Why.
+    pub reason: String,
+    /// What was changed, as it was.
+    pub before: Value,
+    /// What was changed, as it is now.
+    pub after: Value,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Why it failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// A command that a person can paste to take it back.
+    pub undo: Option<String>,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Not done, since the run was dry.
+    Planned,
+    /// Done.
+    Done,
+    /// Tried in vain.
+    Failed,
+    /// Not tried in this run; the next one does it.
+    Deferred,
+}
+
+/// Why a step failed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Failure {
+    /// The error's code, such as `AccessDeniedException`: the same as long as the cause is the same.
+    pub code: String,
+    /// The whole message, with operation, resource and request id.
+    pub message: String,
+}
+
+/// A resource that was looked at and left alone.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Skipped {
+    /// The resource's ARN.
+    pub resource: String,
+    /// Why it was left alone.
+    pub reason: String,
+}
+
+/// A resource that needs a person.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Problem {
+    /// The resource's ARN.
+    pub resource: String,
+    /// The kind, in kebab case: `bad-tag`.
+    pub problem: String,
+    /// What is wrong and how it is mended.
+    pub message: String,
+}
+
+impl Report {
+    /// Whether something was left failed, so that the run as a whole must count as an error.
+    pub fn failed(&self) -> bool {
+        self.refused.is_some() || self.actions.iter().any(|it| it.outcome == Outcome::Failed)
+    }
+
+    /// How many actions ended in `outcome`.
+    pub fn count(&self, outcome: Outcome) -> usize {
+        self.actions.iter().filter(|it| it.outcome == outcome).count()
+    }
+}
