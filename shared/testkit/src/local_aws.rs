@@ -1,0 +1,161 @@
+//! The local AWS of one test or demo: started, deployed to, and gone when it is dropped.
+
+mod binaries;
+mod calls;
+mod control;
+mod http;
+mod inbox;
+mod python;
+mod server;
+mod shop;
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    thread,
+    time::{Duration, Instant},
+};
+
+pub use calls::Invocation;
+pub use control::Call;
+pub use inbox::Message;
+
+use crate::{Error, Result};
+use http::Http;
+use inbox::Inbox;
+use server::Server;
+
+/// How long [`LocalAws::wait_until`] waits: long enough for a busy machine, as nothing here takes longer than a second.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What kind of AWS to start.
+pub struct Options {
+    /// Evaluate IAM: functions may do what their roles in the template grant, and nothing else.
+    pub auth: bool,
+    /// Build the functions and deploy `template.yaml`.
+    pub deploy: bool,
+    /// Parameters of the template. `Architecture` is this machine's unless given.
+    pub parameters: Vec<(String, String)>,
+    /// Is told, in a line for people, what is being waited for.
+    pub progress: Box<dyn Fn(&str)>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            auth: true,
+            deploy: true,
+            parameters: Vec::new(),
+            progress: Box::new(|line| eprintln!("local AWS: {line}")),
+        }
+    }
+}
+
+/// A running local AWS: region ap-northeast-2, account 123456789012. Dropping it stops all its processes.
+pub struct LocalAws {
+    server: Server,
+    http: Http,
+    outputs: BTreeMap<String, String>,
+    inbox: Option<Inbox>,
+}
+
+impl LocalAws {
+    /// The region that everything is in.
+    pub const REGION: &'static str = "ap-northeast-2";
+    /// The account that owns everything.
+    pub const ACCOUNT: &'static str = "123456789012";
+    /// The name of the stack.
+    pub const STACK: &'static str = "nightshift";
+
+    /// Starts it and, unless told otherwise, deploys the template. The first start on a machine installs MiniStack.
+    pub fn start(options: Options) -> Result<Self> {
+        let python = python::environment(&options.progress)?;
+        let binaries = if options.deploy { binaries::build(&options.progress)? } else { BTreeMap::new() };
+        (options.progress)("starting");
+        let server = Server::start(&python, options.auth)?;
+        let http = Http::new(server.endpoint());
+        let mut aws = Self { server, http, outputs: BTreeMap::new(), inbox: None };
+        aws.wait_until("the server to answer", || Ok(aws.http.is_healthy().then_some(())))?;
+        if options.deploy {
+            (options.progress)("deploying template.yaml");
+            aws.outputs = aws.deploy(&python, &binaries, &options.parameters)?;
+            aws.inbox = Some(aws.subscribe_inbox(aws.output("TopicArn")?)?);
+        }
+        Ok(aws)
+    }
+
+    /// Where it listens, for `AWS_ENDPOINT_URL`.
+    pub fn endpoint(&self) -> &str {
+        self.server.endpoint()
+    }
+
+    /// An output of the stack.
+    pub fn output(&self, key: &str) -> Result<&str> {
+        let value = self.outputs.get(key);
+        value
+            .map(String::as_str)
+            .ok_or_else(|| Error::new(format!("the stack has no output {key}, only {:?}", self.outputs)))
+    }
+
+    /// Asks again and again until there is an answer. Gives up after half a minute, naming `what` it waited for.
+    pub fn wait_until<T>(&self, what: &str, mut question: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(answer) = question()? {
+                return Ok(answer);
+            }
+            if Instant::now() > deadline || self.server.has_exited() {
+                return Err(Error::new(format!("waited in vain for {what}\n{}", self.server.log_tail())));
+            }
+            thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// The end of the server's log, for error messages.
+    pub fn log_tail(&self) -> String {
+        self.server.log_tail()
+    }
+
+    fn deploy(
+        &self,
+        python: &Path,
+        binaries: &BTreeMap<String, PathBuf>,
+        parameters: &[(String, String)],
+    ) -> Result<BTreeMap<String, String>> {
+        let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
+        let mut deploy = Command::new(python);
+        deploy.arg(local_aws_dir().join("deploy.py")).args(["--endpoint", self.endpoint(), "--stack", Self::STACK]);
+        deploy.arg("--template").arg(workspace().join("template.yaml"));
+        for (name, path) in binaries {
+            deploy.args(["--binary", &format!("{name}={}", path.display())]);
+        }
+        // Of a parameter given twice the last one counts.
+        deploy.args(["--parameter", &format!("Architecture={machine}")]);
+        for (key, value) in parameters {
+            deploy.args(["--parameter", &format!("{key}={value}")]);
+        }
+        let output = deploy.env_clear().output().map_err(|err| Error::from(err).context("deploy.py"))?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(Error::new(format!("deploying template.yaml failed: {said}\n{}", self.log_tail())));
+        }
+        Ok(serde_json::from_slice(&output.stdout)?)
+    }
+}
+
+/// The root of the workspace.
+fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// The launcher and the pinned versions.
+fn local_aws_dir() -> PathBuf {
+    workspace().join("tests/local-aws")
+}
+
+/// Where cargo puts what it builds, and the local AWS what it installs and logs.
+#[expect(clippy::disallowed_methods, reason = "cargo says it in the environment")]
+fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |dir| workspace().join(dir))
+}

@@ -1,0 +1,67 @@
+//! The function binaries: every folder of `functions/`, built in one go, in the profile of whoever asks.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+    sync::Mutex,
+};
+
+use serde_json::Value;
+
+use super::workspace;
+use crate::{Error, Result};
+
+/// The paths of the binaries by name. Asks cargo once per process.
+pub fn build(progress: &dyn Fn(&str)) -> Result<BTreeMap<String, PathBuf>> {
+    static BUILT: Mutex<Option<BTreeMap<String, PathBuf>>> = Mutex::new(None);
+    let mut built = BUILT.lock().map_err(|_| Error::new("building the functions panicked in another thread"))?;
+    if let Some(binaries) = &*built {
+        return Ok(binaries.clone());
+    }
+    progress("building the functions");
+    Ok(built.insert(cargo_build()?).clone())
+}
+
+#[expect(clippy::disallowed_methods, reason = "cargo says in the environment which cargo it is")]
+fn cargo_build() -> Result<BTreeMap<String, PathBuf>> {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace()).args(["build", "--message-format=json-render-diagnostics", "--bins"]);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let functions = functions()?;
+    for function in &functions {
+        cargo.args(["--package", function]);
+    }
+    let output = cargo.stderr(Stdio::inherit()).output()?;
+    if !output.status.success() {
+        return Err(Error::new(format!("{cargo:?} failed, see above")));
+    }
+    let binaries = executables(&output.stdout);
+    match functions.iter().find(|it| !binaries.contains_key(*it)) {
+        Some(missing) => Err(Error::new(format!("functions/{missing} built no binary of its name"))),
+        None => Ok(binaries),
+    }
+}
+
+fn functions() -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for folder in fs::read_dir(workspace().join("functions"))? {
+        let folder = folder?;
+        if folder.path().join("Cargo.toml").exists() {
+            names.push(folder.file_name().to_string_lossy().into_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// What cargo says it has built, one JSON message per line.
+fn executables(messages: &[u8]) -> BTreeMap<String, PathBuf> {
+    let messages =
+        serde_json::Deserializer::from_slice(messages).into_iter::<Value>().map_while(std::result::Result::ok);
+    messages
+        .filter_map(|it| Some((it["target"]["name"].as_str()?.to_owned(), PathBuf::from(it["executable"].as_str()?))))
+        .collect()
+}

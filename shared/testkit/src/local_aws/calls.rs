@@ -1,0 +1,125 @@
+//! Calls to AWS as a person or a pipeline makes them, in plain JSON: no SDK has to be built for a test.
+
+use serde_json::{Value, json};
+
+use super::{LocalAws, http::element};
+use crate::{Error, Result};
+
+/// What a function has answered.
+#[derive(Debug)]
+pub struct Invocation {
+    /// The answer, or what Lambda makes of an error: `errorType` and `errorMessage`.
+    pub payload: Value,
+    /// `Unhandled` if the function failed.
+    pub error: Option<String>,
+}
+
+impl LocalAws {
+    /// Calls ECS.
+    pub fn ecs(&self, action: &str, body: Value) -> Result<Value> {
+        self.http.json("ecs", "AmazonEC2ContainerServiceV20141113", action, &body)
+    }
+
+    /// Calls ECR.
+    pub fn ecr(&self, action: &str, body: Value) -> Result<Value> {
+        self.http.json("ecr", "AmazonEC2ContainerRegistry_V20150921", action, &body)
+    }
+
+    /// Calls the Resource Groups Tagging API.
+    pub fn tagging(&self, action: &str, body: Value) -> Result<Value> {
+        self.http.json("tagging", "ResourceGroupsTaggingAPI_20170126", action, &body)
+    }
+
+    /// Calls SQS.
+    pub fn sqs(&self, action: &str, body: Value) -> Result<Value> {
+        self.http.json("sqs", "AmazonSQS", action, &body)
+    }
+
+    /// Calls EventBridge.
+    pub fn events(&self, action: &str, body: Value) -> Result<Value> {
+        self.http.json("events", "AWSEvents", action, &body)
+    }
+
+    /// Calls CloudWatch Logs.
+    pub fn logs(&self, action: &str, body: Value) -> Result<Value> {
+        self.http.json("logs", "Logs_20140328", action, &body)
+    }
+
+    /// Calls CloudWatch.
+    pub fn cloudwatch(&self, action: &str, body: Value) -> Result<Value> {
+        self.http.json("monitoring", "GraniteServiceVersion20100801", action, &body)
+    }
+
+    /// Calls SNS, which answers in XML; see [`LocalAws::element`].
+    pub fn sns(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
+        self.http.query("sns", "2010-03-31", action, parameters)
+    }
+
+    /// Calls IAM, which answers in XML.
+    pub fn iam(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
+        self.http.query("iam", "2010-05-08", action, parameters)
+    }
+
+    /// Calls RDS, which answers in XML.
+    pub fn rds(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
+        self.http.query("rds", "2014-10-31", action, parameters)
+    }
+
+    /// Calls CloudFormation, which answers in XML.
+    pub fn cloudformation(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
+        self.http.query("cloudformation", "2010-05-15", action, parameters)
+    }
+
+    /// The text of the first element of that name in an XML answer.
+    pub fn element<'a>(xml: &'a str, name: &str) -> Result<&'a str> {
+        element(xml, name).ok_or_else(|| Error::new(format!("no element {name} in {xml}")))
+    }
+
+    /// Sends an event to the default bus as the AWS service `source` would.
+    pub fn put_event(&self, source: &str, detail_type: &str, detail: &Value, resources: &[&str]) -> Result<()> {
+        let entry =
+            json!({"Source": source, "DetailType": detail_type, "Detail": detail.to_string(), "Resources": resources});
+        let answer = self.events("PutEvents", json!({"Entries": [entry]}))?;
+        if answer["FailedEntryCount"] == 0 { Ok(()) } else { Err(Error::new(format!("PutEvents refused {answer}"))) }
+    }
+
+    /// Calls Lambda, which goes by method and path.
+    pub fn lambda(&self, method: &str, path: &str, body: Value) -> Result<Value> {
+        let answer = self.http.rest("lambda", method, path, body.to_string())?;
+        match answer.status {
+            200..300 => Ok(serde_json::from_str(&answer.text).unwrap_or_default()),
+            status => Err(Error::new(format!("lambda {method} {path}: {status} {}", answer.text))),
+        }
+    }
+
+    /// Invokes a function, by name or by ARN, and waits for its answer.
+    pub fn invoke(&self, function: &str, payload: &Value) -> Result<Invocation> {
+        let path = format!("/2015-03-31/functions/{function}/invocations");
+        let answer = self.http.rest("lambda", "POST", &path, payload.to_string())?;
+        if answer.status != 200 {
+            let status = answer.status;
+            return Err(Error::new(format!("invoking {function}: {status} {}\n{}", answer.text, self.log_tail())));
+        }
+        Ok(Invocation { payload: serde_json::from_str(&answer.text)?, error: answer.function_error })
+    }
+
+    /// All that a function has logged so far, oldest first.
+    pub fn log_lines(&self, function: &str) -> Result<Vec<String>> {
+        let group = format!("/aws/lambda/{function}");
+        let mut lines = Vec::new();
+        let mut next = Value::Null;
+        loop {
+            let mut request = json!({"logGroupName": group});
+            if !next.is_null() {
+                request["nextToken"] = next;
+            }
+            let page = self.logs("FilterLogEvents", request)?;
+            let events = page["events"].as_array().into_iter().flatten();
+            lines.extend(events.filter_map(|it| Some(it["message"].as_str()?.trim_end().to_owned())));
+            next = page["nextToken"].clone();
+            if next.is_null() {
+                return Ok(lines);
+            }
+        }
+    }
+}

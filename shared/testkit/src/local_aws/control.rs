@@ -1,0 +1,76 @@
+//! What no AWS offers: to see every call, to let calls fail, and to decide how a rollout ends.
+
+use serde_json::{Value, json};
+
+use super::LocalAws;
+use crate::{Error, Result};
+
+/// A call that somebody made to AWS.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// The service, as IAM spells it: `ecs`, `tag`.
+    pub service: String,
+    /// The action, as IAM spells it: `UpdateService`.
+    pub action: String,
+    /// The HTTP status of the answer.
+    pub status: u64,
+    /// When, in seconds since 1970.
+    pub time: f64,
+    /// The function that called; known only with [`Options::auth`](super::Options::auth).
+    pub function: Option<String>,
+}
+
+impl LocalAws {
+    /// Every call since the start or since [`forget_calls`](Self::forget_calls), those of the test included.
+    pub fn calls(&self) -> Result<Vec<Call>> {
+        let calls = self.control("GET", "calls", None)?;
+        let text = |it: &Value| it.as_str().map(str::to_owned);
+        let call = |it: &Value| {
+            Some(Call {
+                service: text(&it["service"])?,
+                action: text(&it["action"])?,
+                status: it["status"].as_u64()?,
+                time: it["time"].as_f64()?,
+                function: text(&it["function"]),
+            })
+        };
+        Ok(calls.as_array().into_iter().flatten().filter_map(call).collect())
+    }
+
+    /// Begins the list of calls anew.
+    pub fn forget_calls(&self) -> Result<()> {
+        self.control("DELETE", "calls", None).map(drop)
+    }
+
+    /// Answers the next `times` calls of this kind with an error. Calls of the test itself are spared.
+    pub fn fail_calls(&self, service: &str, action: &str, times: u32, code: &str) -> Result<()> {
+        let mut faults = self.control("GET", "faults", None)?.as_array().cloned().unwrap_or_default();
+        faults.push(json!({"service": service, "action": action, "times": times, "status": 400, "code": code}));
+        self.control("POST", "faults", Some(Value::Array(faults))).map(drop)
+    }
+
+    /// How rollouts end from now on: by themselves, and images of these digests fail.
+    pub fn rollouts_end_by_themselves(&self, bad_digests: &[&str]) -> Result<()> {
+        self.control("POST", "rollouts", Some(json!({"mode": "auto", "bad_digests": bad_digests}))).map(drop)
+    }
+
+    /// How rollouts end from now on: not before [`end_rollout`](Self::end_rollout).
+    pub fn rollouts_wait(&self) -> Result<()> {
+        self.control("POST", "rollouts", Some(json!({"mode": "manual"}))).map(drop)
+    }
+
+    /// Ends the rollout in progress of `cluster/service`: `completed` or `failed`. A rollback that follows is in progress.
+    pub fn end_rollout(&self, service: &str, outcome: &str) -> Result<()> {
+        self.control("POST", "rollout", Some(json!({"service": service, "outcome": outcome}))).map(drop)
+    }
+
+    /// Calls an endpoint below `/_nightshift/`; `tests/local-aws/control.py` lists them.
+    pub fn control(&self, method: &str, endpoint: &str, body: Option<Value>) -> Result<Value> {
+        let body = body.map(|it| it.to_string()).unwrap_or_default();
+        let answer = self.http.rest("nightshift", method, &format!("/_nightshift/{endpoint}"), body)?;
+        match answer.status {
+            200 => Ok(serde_json::from_str(&answer.text)?),
+            status => Err(Error::new(format!("{method} {endpoint}: {status} {}", answer.text))),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! A private Python environment with the pinned MiniStack, made on first use and shared by all tests after that.
+
+use std::{
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use super::{local_aws_dir, target_dir};
+use crate::{Error, Result};
+
+/// The interpreter of the environment, which is made anew when `requirements.txt` has changed.
+pub fn environment(progress: &dyn Fn(&str)) -> Result<PathBuf> {
+    let directory = target_dir().join("local-aws");
+    let venv = directory.join("venv");
+    let stamp = venv.join("installed.txt");
+    let python = venv.join("bin/python");
+    let requirements = local_aws_dir().join("requirements.txt");
+    let wanted = fs::read_to_string(&requirements)?;
+
+    fs::create_dir_all(&directory)?;
+    // Test processes run at once: one installs, the others wait. The lock ends with the file handle.
+    let lock = File::create(directory.join("venv.lock"))?;
+    lock.lock()?;
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(python);
+    }
+    progress("installing MiniStack into target/local-aws (once, about a minute)");
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    run(Command::new(&python)
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+        .arg(&requirements))?;
+    fs::write(&stamp, wanted)?;
+    Ok(python)
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let program = Path::new(command.get_program()).display().to_string();
+    let output = command
+        .output()
+        .map_err(|err| Error::from(err).context(format!("{program} (Python 3.10 or later) is needed")))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(Error::new(format!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr))))
+}

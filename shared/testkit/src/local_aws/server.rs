@@ -1,0 +1,94 @@
+//! The process of the server: started on a port that it picks, and stopped, with all its children, when dropped.
+
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Read},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{local_aws_dir, target_dir};
+use crate::{Error, Result};
+
+pub struct Server {
+    process: Mutex<Child>,
+    endpoint: String,
+    /// Its home: the log, and the code that the functions run from.
+    directory: TempDir,
+}
+
+impl Server {
+    /// Starts the launcher and waits until it says where it listens.
+    pub fn start(python: &Path, auth: bool) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("run-").tempdir_in(target_dir().join("local-aws"))?;
+        let mut launcher = Command::new(python);
+        launcher.arg(local_aws_dir().join("launcher.py")).arg("--directory").arg(directory.path());
+        if auth {
+            launcher.arg("--auth");
+        }
+        // Functions would inherit credentials and a proxy; the launcher makes the environment that they get.
+        launcher
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(directory.path().join("log"))?);
+        let mut process = launcher.spawn().map_err(|err| Error::from(err).context("starting the local AWS"))?;
+        let stdout = process.stdout.take();
+        let mut server = Self { process: Mutex::new(process), endpoint: String::new(), directory };
+        server.endpoint = stdout
+            .and_then(|it| first_line(it, Duration::from_secs(30)))
+            .and_then(|line| serde_json::from_str::<Value>(&line).ok()?["endpoint"].as_str().map(str::to_owned))
+            .ok_or_else(|| Error::new(format!("the local AWS did not start\n{}", server.log_tail())))?;
+        Ok(server)
+    }
+
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
+
+    pub fn has_exited(&self) -> bool {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner).try_wait().is_ok_and(|status| status.is_some())
+    }
+
+    /// The last lines of its log.
+    pub fn log_tail(&self) -> String {
+        let log = fs::read(self.directory.path().join("log")).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        format!("the end of the server's log:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let process = self.process.get_mut().unwrap_or_else(PoisonError::into_inner);
+        // The end of its input tells the launcher to stop the functions and itself.
+        drop(process.stdin.take());
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while matches!(process.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                // Nothing more can be done about a process that cannot be killed.
+                let _ = process.kill();
+                let _ = process.wait();
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+fn first_line(stream: impl Read + Send + 'static, patience: Duration) -> Option<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut line = String::new();
+        // The receiver has gone if the patience was over.
+        let _ = BufReader::new(stream).read_line(&mut line).map(|_| sender.send(line));
+    });
+    receiver.recv_timeout(patience).ok()
+}

@@ -1,0 +1,125 @@
+"""What tests see and steer of the server, over HTTP below `/_nightshift/`.
+
+    GET, DELETE        calls      every call so far: service, action (as IAM spells them), status, time, caller, function
+    GET, POST, DELETE  faults     errors and delays to answer calls with: [{service, action, times, status, code, …}]
+    GET, POST          rollouts   how rollouts end: {mode: auto or manual, delay_seconds, bad_digests}
+    POST               rollout    ends one: {service: "cluster/name", outcome: completed or failed}
+    GET, DELETE        published  what was published to SNS topics, with its form for each protocol
+"""
+
+import asyncio
+import json
+import threading
+import time
+
+import rollouts
+from ministack import app
+from ministack.core import iam_actions
+from ministack.core.responses import error_response_json, error_response_xml
+from ministack.services import sns, sts
+from patching import wrap
+
+# The key that tests sign with. Faults are for everyone else: a test can still look at what it has broken.
+TEST_KEY = "test"
+
+_calls, _faults, _published = [], [], []
+_lock = threading.Lock()
+
+
+# ------------------------------------------------------------------------------------------------ calls and faults
+
+
+@wrap(app, "_dispatch_service_request")
+async def _dispatch(original, method, path, headers, body, query_params, request_id):
+    """Notes the call, and answers it with the fault that is set for it."""
+    service, action = _identify(method, path, headers, body, query_params)
+    key = app.extract_access_key_id(headers, query_params)
+    role = sts._sessions.get(key, {}).get("Arn", "")
+    call = {
+        "service": service,
+        "action": action,
+        "time": time.time(),
+        "caller": key,
+        "function": role.rsplit("/", 1)[-1] if ":assumed-role/" in role else None,
+    }
+    fault = None if key == TEST_KEY else _take_fault(service, action)
+    if fault:
+        await asyncio.sleep(fault.get("delay_seconds", 0))
+    if fault and "status" in fault:
+        response = _error(fault, headers)
+    else:
+        response = await original(method, path, headers, body, query_params, request_id)
+    _calls.append({**call, "status": response[0]})
+    return response
+
+
+def _identify(method, path, headers, body, query_params):
+    parameters = app._routing_params(method, path, headers, body, query_params)
+    service = app.detect_service(method, path, headers, parameters)
+    action = iam_actions.extract_iam_action(service, method, path, headers, body, parameters)
+    return action.split(":", 1) if action else (service, f"{method} {path}")
+
+
+def _take_fault(service, action):
+    with _lock:
+        for fault in _faults:
+            if fault["service"] == service and fault.get("action", action) == action and fault["times"] > 0:
+                fault["times"] -= 1
+                return fault
+    return None
+
+
+def _error(fault, headers):
+    code, message = fault.get("code", "ThrottlingException"), fault.get("message", "Rate exceeded")
+    json_protocol = "json" in headers.get("content-type", "")
+    return (error_response_json if json_protocol else error_response_xml)(code, message, fault["status"])
+
+
+# ------------------------------------------------------------------------------------------------ messages
+
+
+@wrap(sns, "publish_internal")
+def _publish_internal(original, topic_arn, message, subject="", **options):
+    """Keeps what was published: a queue that subscribes gets only its own form of the message."""
+    result = original(topic_arn, message, subject, **options)
+    if result:
+        forms = json.loads(message) if options.get("message_structure") == "json" else {"default": message}
+        _published.append({
+            "message_id": result["message_id"], "topic": topic_arn, "subject": subject or None, "forms": forms})
+    return result
+
+
+# ------------------------------------------------------------------------------------------------ the endpoints
+
+
+@wrap(app, "_handle_post_body_shortcuts")
+async def _shortcuts(original, method, path, headers, body, query_params, request_id):
+    if not path.startswith("/_nightshift/"):
+        return await original(method, path, headers, body, query_params, request_id)
+    try:
+        answer = _control(method, path.removeprefix("/_nightshift/"), json.loads(body or b"null"))
+    except (rollouts.Refused, KeyError, TypeError, ValueError) as error:
+        return _json(400, {"error": str(error) or repr(error)})
+    return _json(200, answer)
+
+
+def _control(method, endpoint, data):
+    if endpoint == "rollout" and method == "POST":
+        return rollouts.settle(data["service"], data["outcome"])
+    if endpoint == "rollouts":
+        if method == "POST":
+            rollouts.SETTINGS.update({key: data[key] for key in rollouts.SETTINGS if key in data})
+        return rollouts.SETTINGS
+    notes = {"calls": _calls, "faults": _faults, "published": _published}.get(endpoint)
+    if notes is None or (method == "POST" and endpoint != "faults"):
+        raise rollouts.Refused(f"{method} {endpoint}: no such endpoint")
+    with _lock:
+        if method == "DELETE":
+            notes.clear()
+        if method == "POST":
+            notes[:] = [{"times": 1, **fault} for fault in data]
+        return list(notes)
+
+
+def _json(status, answer):
+    return status, {"Content-Type": "application/json"}, json.dumps(answer).encode()

@@ -1,0 +1,102 @@
+"""Deploys the template as `sam deploy` does, to the endpoint given and nowhere else.
+
+    python deploy.py --endpoint URL --template template.yaml --stack nightshift
+        --binary deploy-image=target/debug/deploy-image … [--parameter Email=…  …]
+
+Puts each function's binary as `bootstrap` in an archive, uploads that, points CodeUri at it, and leaves the rest of the
+template as it is. Creates or updates the stack through a change set and prints its outputs as JSON.
+"""
+
+import argparse
+import hashlib
+import io
+import json
+import pathlib
+import sys
+import zipfile
+
+import boto3
+from samtranslator.yaml_helper import yaml_parse
+
+REGION = "ap-northeast-2"
+BUCKET = "nightshift-packages"
+
+
+def package(template, binaries, s3):
+    """Replaces each local CodeUri by the archive of that function's binary."""
+    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    for name, resource in template["Resources"].items():
+        if resource["Type"] != "AWS::Serverless::Function":
+            continue
+        properties = resource["Properties"]
+        binary = resource.get("Metadata", {}).get("BuildProperties", {}).get("Binary")
+        binary = binary or pathlib.PurePosixPath(properties["CodeUri"]).name
+        if binary not in binaries:
+            sys.exit(f"{name} needs the binary {binary}, which was not given")
+        archive = zipped(binaries[binary])
+        key = f"{binary}-{hashlib.sha256(archive).hexdigest()[:16]}.zip"
+        s3.put_object(Bucket=BUCKET, Key=key, Body=archive)
+        properties["CodeUri"] = f"s3://{BUCKET}/{key}"
+
+
+def zipped(binary):
+    """Not compressed: a debug build is large, and the archive does not travel."""
+    entry = zipfile.ZipInfo("bootstrap")
+    entry.external_attr = 0o755 << 16
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(entry, pathlib.Path(binary).read_bytes())
+    return buffer.getvalue()
+
+
+def deploy(cloudformation, stack, template, parameters):
+    existing = any(
+        it["StackName"] == stack and it["StackStatus"] != "DELETE_COMPLETE"
+        for it in cloudformation.list_stacks()["StackSummaries"])
+    kind = "UPDATE" if existing else "CREATE"
+    change_set = cloudformation.create_change_set(
+        StackName=stack,
+        ChangeSetName="nightshift-deploy",
+        ChangeSetType=kind,
+        TemplateBody=json.dumps(template, default=str),
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )["Id"]
+    patience = {"Delay": 0.2, "MaxAttempts": 300}
+    cloudformation.get_waiter("change_set_create_complete").wait(ChangeSetName=change_set, WaiterConfig=patience)
+    cloudformation.execute_change_set(ChangeSetName=change_set)
+    try:
+        cloudformation.get_waiter(f"stack_{kind.lower()}_complete").wait(StackName=stack, WaiterConfig=patience)
+    except Exception as error:
+        reasons = [
+            f"{it['LogicalResourceId']}: {it.get('ResourceStatusReason')}"
+            for it in cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+            if it["ResourceStatus"].endswith("FAILED")]
+        sys.exit("\n".join([str(error), *reasons]))
+    outputs = cloudformation.describe_stacks(StackName=stack)["Stacks"][0].get("Outputs", [])
+    return {it["OutputKey"]: it["OutputValue"] for it in outputs}
+
+
+def pair(text):
+    key, _, value = text.partition("=")
+    return key, value
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--endpoint", required=True)
+    arguments.add_argument("--template", required=True)
+    arguments.add_argument("--stack", required=True)
+    arguments.add_argument("--binary", action="append", type=pair, default=[])
+    arguments.add_argument("--parameter", action="append", type=pair, default=[])
+    options = arguments.parse_args()
+
+    session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
+    template = yaml_parse(pathlib.Path(options.template).read_text())
+    package(template, dict(options.binary), session.client("s3", endpoint_url=options.endpoint))
+    cloudformation = session.client("cloudformation", endpoint_url=options.endpoint)
+    print(json.dumps(deploy(cloudformation, options.stack, template, dict(options.parameter))))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,102 @@
+"""Starts the local AWS: MiniStack in this process, with its gaps closed, on a free port of the loopback interface.
+
+    python launcher.py --directory DIR [--auth]
+
+Prints one line of JSON, `{"endpoint": "http://127.0.0.1:PORT"}`, and logs to standard error. It stops on SIGTERM, on
+SIGINT and when its standard input ends, that is, also when whoever started it dies. Its functions stop with it.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+
+REGION = "ap-northeast-2"
+ACCOUNT = "123456789012"
+
+
+def environment(port, directory, auth):
+    """The whole environment. Functions inherit it, so nothing is taken over: no credentials, no proxy, no profile."""
+    return {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": directory,
+        "TMPDIR": directory,
+        "AUTH": str(auth).lower(),
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # Without it the functions would call the real AWS.
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "MINISTACK_HOST": "127.0.0.1",
+        "MINISTACK_REGION": REGION,
+        "MINISTACK_ACCOUNT_ID": ACCOUNT,
+        # MiniStack would run tasks and functions in containers if it found an engine.
+        "DOCKER_HOST": "unix:///nonexistent",
+        "IOT_MTLS_ENABLED": "0",
+        "SFTP_ENABLED": "0",
+        "LAMBDA_ASYNC_RETRY_MAX_SECONDS": "2",
+        "LOG_LEVEL": "INFO",
+    }
+
+
+async def serve(listener):
+    import control  # noqa: F401
+    import permissions  # noqa: F401
+    import registry  # noqa: F401
+    from hypercorn.asyncio import serve as hypercorn_serve
+    from hypercorn.config import Config
+    from ministack import app
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    threading.Thread(target=wait_for_parent, args=(loop, stop), daemon=True).start()
+
+    config = Config()
+    config.bind = [f"fd://{listener.fileno()}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 0.2
+    print(json.dumps({"endpoint": os.environ["AWS_ENDPOINT_URL"]}), flush=True)
+    await hypercorn_serve(app.app, config, shutdown_trigger=stop.wait)
+
+
+def wait_for_parent(loop, stop):
+    sys.stdin.buffer.read()
+    loop.call_soon_threadsafe(stop.set)
+
+
+def stop_children():
+    """Ends the functions, which MiniStack leaves running."""
+    for thread in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{thread}/children") as children:
+            for child in children.read().split():
+                os.kill(int(child), signal.SIGKILL)
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--directory", required=True)
+    arguments.add_argument("--auth", action="store_true")
+    options = arguments.parse_args()
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    os.environ.clear()
+    os.environ.update(environment(listener.getsockname()[1], options.directory, options.auth))
+    try:
+        asyncio.run(serve(listener))
+    finally:
+        stop_children()
+        # MiniStack's own threads would keep the process alive.
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,154 @@
+"""IAM with AUTH=true: resources, tags and condition keys that MiniStack does not know, for ECS and RDS.
+
+Without them a statement with an `aws:ResourceTag` condition denies everything, and one without a resource would allow
+what AWS denies.
+"""
+
+import contextvars
+import json
+
+from ministack import app
+from ministack.core import iam_actions, iam_evaluator
+from ministack.core.responses import get_account_id, get_region, new_uuid
+from ministack.services import ecs, rds, tagging
+from patching import wrap
+
+# The access key of the call being served, for the permissions that one call needs besides its own.
+_caller = contextvars.ContextVar("caller", default="")
+
+
+@wrap(app, "pin_request_origin")
+def _pin_request_origin(original, source_ip, secure_transport):
+    """Loopback stands for TLS: policies that insist on `aws:SecureTransport` are right to."""
+    return original(source_ip, True)
+
+
+@wrap(app, "extract_access_key_id")
+def _extract_access_key_id(original, *args, **kwargs):
+    key = original(*args, **kwargs)
+    _caller.set(key)
+    return key
+
+
+# ------------------------------------------------------------------------------------------------ resources
+
+
+@wrap(iam_actions, "extract_resource_arn")
+def _extract_resource_arn(original, service, method, path, headers, body, query_params, region, account_id):
+    if service == "ecs":
+        action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+        return _ecs_resource(action, _json(body), _ecs_prefix())
+    if service == "rds":
+        return _rds_resource(query_params, f"arn:aws:rds:{region}:{account_id}")
+    return original(service, method, path, headers, body, query_params, region, account_id)
+
+
+def _ecs_resource(action, data, prefix):
+    """The resource that ECS authorises a call against; `*` for the actions that IAM knows no resource for."""
+    cluster = (data.get("cluster") or "default").rsplit("/", 1)[-1]
+
+    def named(kind, name):
+        return name if name.startswith("arn:") else f"{prefix}:{kind}/{cluster}/{name}"
+
+    if action in ("TagResource", "UntagResource", "ListTagsForResource"):
+        return data.get("resourceArn", "*")
+    if action == "CreateService":
+        return named("service", data.get("serviceName", ""))
+    if action in ("UpdateService", "DeleteService", "ListServiceDeployments"):
+        return named("service", data.get("service", ""))
+    if action == "DescribeServices":
+        return named("service", next(iter(data.get("services", [])), ""))
+    if action in ("DescribeServiceDeployments", "DescribeServiceRevisions"):
+        return next(iter(data.get("serviceDeploymentArns") or data.get("serviceRevisionArns") or []), "*")
+    if action in ("StopServiceDeployment", "ContinueServiceDeployment"):
+        return data.get("serviceDeploymentArn", "*")
+    if action in ("DescribeTasks", "StopTask"):
+        return named("task", data.get("task") or next(iter(data.get("tasks", [])), ""))
+    if action == "RegisterTaskDefinition":
+        return f"{prefix}:task-definition/{data.get('family', '')}:*"
+    if action == "RunTask":
+        definition = ecs._task_defs.get(ecs._resolve_td_key(data.get("taskDefinition", "")))
+        return definition["taskDefinitionArn"] if definition else "*"
+    return "*"
+
+
+_RDS_RESOURCES = {
+    "DBSnapshotIdentifier": "snapshot",
+    "DBClusterSnapshotIdentifier": "cluster-snapshot",
+    "DBInstanceIdentifier": "db",
+    "DBClusterIdentifier": "cluster",
+}
+
+
+def _rds_resource(query, prefix):
+    def parameter(key):
+        value = query.get(key)
+        return value[0] if isinstance(value, list) else value
+
+    for key, kind in _RDS_RESOURCES.items():
+        if parameter(key):
+            return f"{prefix}:{kind}:{parameter(key)}"
+    return parameter("ResourceName") or "*"
+
+
+# ------------------------------------------------------------------------------------------------ tags, condition keys
+
+
+def _collect_rds():
+    for arn, tags in rds._tags.items():
+        yield arn, tagging._normalise_list(tags) if isinstance(tags, list) else tagging._normalise_flat(tags)
+
+
+# The first for conditions, the second for GetResources.
+tagging._RESOURCE_TAG_COLLECTORS.update(ecs=tagging._collect_ecs, ecr=tagging._collect_ecr, rds=_collect_rds)
+tagging._COLLECTORS["rds"] = _collect_rds
+
+
+@wrap(iam_actions, "request_tag_context")
+def _request_tag_context(original, service, iam_action, body, params):
+    """Adds the cluster of an ECS call, and the keys that ECS UntagResource removes, which it spells `tagKeys`."""
+    context = original(service, iam_action, body, params)
+    if service == "ecs":
+        data = _json(body)
+        if iam_action == "ecs:UntagResource":
+            context["aws:TagKeys"] = data.get("tagKeys", [])
+        if data.get("cluster"):
+            context["ecs:cluster"] = f"{_ecs_prefix()}:cluster/{data['cluster'].rsplit('/', 1)[-1]}"
+    return context
+
+
+# ------------------------------------------------------------------------------------------------ further permissions
+
+
+@wrap(ecs, "_register_task_definition")
+def _register_task_definition(original, data):
+    """Registering with tags needs ecs:TagResource, naming a role needs iam:PassRole."""
+    arn = _ecs_resource("RegisterTaskDefinition", data, _ecs_prefix())
+    needed = [("iam:PassRole", data[key], {"iam:PassedToService": "ecs-tasks.amazonaws.com"})
+              for key in ("taskRoleArn", "executionRoleArn") if data.get(key)]
+    if data.get("tags"):
+        keys = [it["key"] for it in data["tags"]]
+        needed.append(("ecs:TagResource", arn, {"ecs:CreateAction": "RegisterTaskDefinition", "aws:TagKeys": keys}))
+    return _denied(needed) or original(data)
+
+
+def _denied(needed):
+    """The refusal that the caller gets if IAM grants it not all of these, or None."""
+    for action, arn, context in needed if app.AUTH else ():
+        verdict = iam_evaluator.enforce(_caller.get(), action, "ecs", get_region(), resource_arn=arn, service_context=context)
+        if verdict:
+            principal = getattr(verdict, "principal_arn", "")
+            return iam_actions.access_denied_response("ecs", action, principal, new_uuid(), headers={}, resource_arn=arn)
+    return None
+
+
+def _ecs_prefix():
+    return f"arn:aws:ecs:{get_region()}:{get_account_id()}"
+
+
+def _json(body):
+    try:
+        data = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}
