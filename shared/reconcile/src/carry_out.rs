@@ -32,19 +32,20 @@ pub struct Conduct<'a> {
 /// Resources are changed side by side, the steps of one resource in their order.
 /// A failing step ends the chain of its own resource only; what was not tried is [`Outcome::Deferred`].
 /// What `apply` returns is merged into the step's `after`: what only the doing could tell, such as a new revision.
-pub async fn carry_out<S, E>(plan: &Plan<S>, conduct: &Conduct<'_>, apply: impl AsyncFn(&S) -> Result<Value, E>) -> Report
+pub async fn carry_out<S, E>(
+    plan: &Plan<S>,
+    conduct: &Conduct<'_>,
+    apply: impl AsyncFn(&S) -> Result<Value, E>,
+) -> Report
 where
     S: Step,
     E: Into<Failure>,
 {
     let mut report = Report {
-        function: conduct.function.into(),
         dry_run: conduct.dry_run,
-        at: conduct.now.clone(),
-        actions: Vec::new(),
         skipped: plan.skipped.clone(),
         problems: plan.problems.clone(),
-        refused: None,
+        ..Report::new(conduct.function, conduct.now.clone())
     };
     if plan.steps.len() > conduct.max_changes {
         report.refused = Some(format!(

@@ -74,7 +74,8 @@ struct Trouble<'a> {
 impl Trouble<'_> {
     /// The same as long as the causes are the same: of a failure the code counts, since its message holds a request id.
     fn digest(&self) -> String {
-        let mut causes: Vec<String> = self.problems.iter().map(|it| format!("{}\n{}", it.problem, it.message)).collect();
+        let mut causes: Vec<String> =
+            self.problems.iter().map(|it| format!("{}\n{}", it.problem, it.message)).collect();
         causes.extend(self.failures.iter().map(|it| {
             let code = it.error.as_ref().map_or("", |error| &error.code);
             format!("failed {}\n{code}", it.action)
@@ -125,9 +126,6 @@ mod tests {
 
     fn report(problems: &[(&str, &str, &str)], failures: &[(&str, &str)]) -> Report {
         Report {
-            function: "test".into(),
-            dry_run: false,
-            at: now(),
             actions: failures
                 .iter()
                 .map(|(resource, code)| Action {
@@ -142,7 +140,6 @@ mod tests {
                     undo: None,
                 })
                 .collect(),
-            skipped: vec![],
             problems: problems
                 .iter()
                 .map(|(resource, problem, message)| Problem {
@@ -151,7 +148,7 @@ mod tests {
                     message: message.to_string(),
                 })
                 .collect(),
-            refused: None,
+            ..Report::new("test", now())
         }
     }
 

@@ -184,22 +184,17 @@ mod tests {
             before: json!({"image": "v1.0.0", "task_definition": "api-server:41"}),
             after: json!({"image": "v1.1.0", "task_definition": "api-server:42"}),
             outcome,
-            error: (outcome == Outcome::Failed)
-                .then(|| Failure { code: "AccessDeniedException".into(), message: "UpdateService api-server: denied".into() }),
+            error: (outcome == Outcome::Failed).then(|| Failure {
+                code: "AccessDeniedException".into(),
+                message: "UpdateService api-server: denied".into(),
+            }),
             undo: Some("aws lambda invoke ...".into()),
         }
     }
 
     fn report(actions: Vec<Action>, problems: Vec<Problem>) -> Report {
-        Report {
-            function: "deploy-image".into(),
-            dry_run: false,
-            at: "2026-11-21T03:10:00+09:00[Asia/Seoul]".parse().unwrap(),
-            actions,
-            skipped: vec![],
-            problems,
-            refused: None,
-        }
+        let at = "2026-11-21T03:10:00+09:00[Asia/Seoul]".parse().unwrap();
+        Report { actions, problems, ..Report::new("deploy-image", at) }
     }
 
     fn bad_tag() -> Problem {

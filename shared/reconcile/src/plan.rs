@@ -91,7 +91,11 @@ impl<S> Plan<S> {
     /// `problem` names the kind (`bad-tag`); the message must read the same as long as the cause is the same,
     /// since a changed message is told again: no ages, counters or request ids.
     pub fn problem(&mut self, resource: &str, problem: &'static str, message: impl Display) {
-        self.problems.push(Problem { resource: resource.into(), problem: problem.into(), message: message.to_string() });
+        self.problems.push(Problem {
+            resource: resource.into(),
+            problem: problem.into(),
+            message: message.to_string(),
+        });
     }
 
     /// Notes that `resource` was examined, and what it remembers of problems told before.

@@ -22,6 +22,9 @@ pub struct Report {
     /// Why the plan was refused whole, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
+    /// Why the message to people did not get through, if it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untold: Option<String>,
 }
 
 /// One step of the plan and what became of it.
@@ -93,9 +96,23 @@ pub struct Problem {
 }
 
 impl Report {
+    /// A report of `function` at `at` in which nothing was done yet.
+    pub fn new(function: &str, at: Zoned) -> Self {
+        Report {
+            function: function.into(),
+            dry_run: false,
+            at,
+            actions: Vec::new(),
+            skipped: Vec::new(),
+            problems: Vec::new(),
+            refused: None,
+            untold: None,
+        }
+    }
+
     /// Whether something was left failed, so that the run as a whole must count as an error.
     pub fn failed(&self) -> bool {
-        self.refused.is_some() || self.actions.iter().any(|it| it.outcome == Outcome::Failed)
+        self.refused.is_some() || self.untold.is_some() || self.actions.iter().any(|it| it.outcome == Outcome::Failed)
     }
 
     /// How many actions ended in `outcome`.

@@ -1,0 +1,106 @@
+//! One run of a function: its moment, its limits, and how a plan becomes changes, messages and a report.
+
+use std::time::Duration;
+
+use aws_sdk_sns::Client;
+use jiff::Zoned;
+use reconcile::memory::{Note, news};
+use reconcile::message::{Message, message};
+use reconcile::{Conduct, Failure, Plan, Problem, Report, Step, carry_out};
+use serde_json::Value;
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::settings::Settings;
+use crate::sns;
+
+/// How many resources are changed at a time.
+const CONCURRENCY: usize = 8;
+
+/// One run of a function.
+pub struct Run<'a> {
+    /// The moment for which everything is decided, in the stack's zone.
+    pub now: Zoned,
+    /// Nothing may be changed.
+    pub dry_run: bool,
+    /// No step begins after this.
+    pub last_start: Instant,
+    pub(crate) function: &'static str,
+    pub(crate) settings: &'a Settings,
+    pub(crate) sns: &'a Client,
+}
+
+/// Time kept back for steps under way, the message and the report.
+pub(crate) fn last_start(now: Instant, remaining: Duration) -> Instant {
+    now + remaining.saturating_sub(Duration::from_secs(20).min(remaining / 4))
+}
+
+impl Run<'_> {
+    /// Carries out `plan`, tells people, remembers what they were told, and reports.
+    ///
+    /// `apply` makes one change, `remember` writes or removes what a resource remembers of the problems told about it.
+    /// Nothing is remembered before it was told: dying in between tells twice, never not at all.
+    pub async fn apply<S: Step>(
+        &self,
+        plan: Plan<S>,
+        apply: impl AsyncFn(&S) -> Result<Value, aws::Error>,
+        remember: impl AsyncFn(&Note) -> Result<(), aws::Error>,
+    ) -> Report {
+        let conduct = Conduct {
+            function: self.function,
+            invoke_as: self.settings.function_name.as_deref().unwrap_or(self.function),
+            now: &self.now,
+            dry_run: self.dry_run,
+            max_changes: self.settings.max_changes,
+            concurrency: CONCURRENCY,
+            out_of_time: &|| Instant::now() >= self.last_start,
+        };
+        let mut report = carry_out(&plan, &conduct, async |step: &S| apply(step).await.map_err(Undone)).await;
+        if self.dry_run {
+            return report;
+        }
+        let news = news(&report, &plan.remembered, &self.now);
+        if let Some(message) = message(&report, &news)
+            && let Err(error) = self.tell(&message).await
+        {
+            report.untold = Some(error.to_string());
+            return report;
+        }
+        for note in &news.notes {
+            if let Err(error) = remember(note).await {
+                let (function, resource) = (self.function, &note.resource);
+                warn!(function, resource, reason = %error, "told, but not remembered: it will be told again");
+            }
+        }
+        report
+    }
+
+    /// Tells people that the run as a whole failed.
+    pub(crate) async fn tell_failure(&self, error: &aws::Error) {
+        let mut report = Report::new(self.function, self.now.clone());
+        let what = format!("nothing was done: {error}");
+        report.problems.push(Problem { resource: self.function.into(), problem: "run-failed".into(), message: what });
+        if let Some(message) = message(&report, &news(&report, &Default::default(), &self.now)) {
+            // A second failure adds nothing to the first, which the caller reports.
+            let _ = self.tell(&message).await;
+        }
+    }
+
+    async fn tell(&self, message: &Message) -> Result<(), aws::Error> {
+        let (function, subject) = (self.function, &message.subject);
+        info!(function, subject, "telling people");
+        let Some(topic) = &self.settings.topic else { return Ok(()) };
+        sns::publish(self.sns, topic, message)
+            .await
+            .inspect_err(|error| error!(function, subject, reason = %error, "the message did not get through"))
+    }
+}
+
+/// A step that AWS refused.
+struct Undone(aws::Error);
+
+impl From<Undone> for Failure {
+    fn from(Undone(error): Undone) -> Self {
+        Failure { message: error.to_string(), code: error.code }
+    }
+}

@@ -1,0 +1,204 @@
+//! The environment of a function, read once when it starts and refused loudly if it is wrong.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+/// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
+const VARIABLES: [&str; 6] = [
+    "NIGHTSHIFT_DRY_RUN",
+    "NIGHTSHIFT_HOLIDAYS",
+    "NIGHTSHIFT_MAX_CHANGES",
+    "NIGHTSHIFT_NOW",
+    "NIGHTSHIFT_TIME_ZONE",
+    "NIGHTSHIFT_TOPIC_ARN",
+];
+
+/// What the environment asks for; see "Invocation payloads" in the README.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The stack's zone (`NIGHTSHIFT_TIME_ZONE`, an IANA name, default `UTC`).
+    pub time_zone: TimeZone,
+    /// The SNS topic for messages (`NIGHTSHIFT_TOPIC_ARN`); without one they are only logged.
+    pub topic: Option<String>,
+    /// The whole function only plans (`NIGHTSHIFT_DRY_RUN=true`).
+    pub dry_run: bool,
+    /// A plan with more changes is refused whole (`NIGHTSHIFT_MAX_CHANGES`, default 500).
+    pub max_changes: usize,
+    /// Days on which no schedule window starts (`NIGHTSHIFT_HOLIDAYS`, ISO dates separated by spaces).
+    pub holidays: Vec<Date>,
+    /// Fixes the clock (`NIGHTSHIFT_NOW`, RFC 3339); for tests and local trials only.
+    pub now: Option<Timestamp>,
+    /// The function's name in AWS (`AWS_LAMBDA_FUNCTION_NAME`), for the commands that messages quote.
+    pub function_name: Option<String>,
+}
+
+/// A variable of the environment that cannot be understood.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("{variable}: {wrong}; accepted: {accepted}")]
+pub struct BadSetting {
+    variable: String,
+    wrong: String,
+    accepted: String,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            time_zone: TimeZone::UTC,
+            topic: None,
+            dry_run: false,
+            max_changes: 500,
+            holidays: Vec::new(),
+            now: None,
+            function_name: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads the process environment.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+    pub fn from_environment() -> Result<Self, BadSetting> {
+        Self::read(std::env::vars().collect())
+    }
+
+    fn read(variables: BTreeMap<String, String>) -> Result<Self, BadSetting> {
+        let ours = variables.keys().find(|it| it.starts_with("NIGHTSHIFT_") && !VARIABLES.contains(&it.as_str()));
+        if let Some(unknown) = ours {
+            return Err(bad(unknown, "there is no such variable", &VARIABLES.join(", ")));
+        }
+        // An empty variable is one that a template left blank.
+        let value = |name: &str| variables.get(name).map(|it| it.trim()).filter(|it| !it.is_empty());
+        Ok(Settings {
+            time_zone: time_zone(value("NIGHTSHIFT_TIME_ZONE"))?,
+            topic: topic(value("NIGHTSHIFT_TOPIC_ARN"))?,
+            dry_run: dry_run(value("NIGHTSHIFT_DRY_RUN"))?,
+            max_changes: max_changes(value("NIGHTSHIFT_MAX_CHANGES"))?,
+            holidays: holidays(value("NIGHTSHIFT_HOLIDAYS"))?,
+            now: now(value("NIGHTSHIFT_NOW"))?,
+            function_name: value("AWS_LAMBDA_FUNCTION_NAME").map(str::to_owned),
+        })
+    }
+}
+
+fn time_zone(value: Option<&str>) -> Result<TimeZone, BadSetting> {
+    let Some(name) = value else { return Ok(Settings::default().time_zone) };
+    TimeZone::get(name).map_err(|_| {
+        bad(
+            "NIGHTSHIFT_TIME_ZONE",
+            &format!("'{name}' is no time zone"),
+            "an IANA name such as Asia/Seoul or UTC (abbreviations such as KST are not names)",
+        )
+    })
+}
+
+fn topic(value: Option<&str>) -> Result<Option<String>, BadSetting> {
+    match value {
+        Some(arn) if !(arn.starts_with("arn:") && arn.contains(":sns:")) => {
+            Err(bad("NIGHTSHIFT_TOPIC_ARN", &format!("'{arn}' is no topic"), "the ARN of an SNS topic, or nothing"))
+        }
+        other => Ok(other.map(str::to_owned)),
+    }
+}
+
+fn dry_run(value: Option<&str>) -> Result<bool, BadSetting> {
+    match value {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(other) => Err(bad("NIGHTSHIFT_DRY_RUN", &format!("'{other}' is neither"), "true, false")),
+    }
+}
+
+fn max_changes(value: Option<&str>) -> Result<usize, BadSetting> {
+    let Some(number) = value else { return Ok(Settings::default().max_changes) };
+    match number.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(bad("NIGHTSHIFT_MAX_CHANGES", &format!("'{number}' is no such number"), "a whole number from 1")),
+    }
+}
+
+fn holidays(value: Option<&str>) -> Result<Vec<Date>, BadSetting> {
+    let date = |word: &str| {
+        let wrong = format!("'{word}' is no date");
+        word.parse().map_err(|_| bad("NIGHTSHIFT_HOLIDAYS", &wrong, "dates such as 2026-12-25, separated by spaces"))
+    };
+    value.unwrap_or_default().split_whitespace().map(date).collect()
+}
+
+fn now(value: Option<&str>) -> Result<Option<Timestamp>, BadSetting> {
+    let Some(moment) = value else { return Ok(None) };
+    let wrong = format!("'{moment}' is no moment");
+    let moment =
+        moment.parse().map_err(|_| bad("NIGHTSHIFT_NOW", &wrong, "RFC 3339, such as 2026-11-21T03:10:00+09:00"))?;
+    Ok(Some(moment))
+}
+
+fn bad(variable: &str, wrong: &str, accepted: &str) -> BadSetting {
+    BadSetting { variable: variable.into(), wrong: wrong.into(), accepted: accepted.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, String> {
+        let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+        Settings::read(variables).map_err(|it| it.to_string())
+    }
+
+    #[test]
+    fn an_empty_environment_means_utc_no_topic_and_five_hundred_changes() {
+        for blank in [vec![], VARIABLES.iter().map(|it| (*it, "")).collect()] {
+            let settings = read(&blank).unwrap();
+            assert_eq!(settings.time_zone, TimeZone::UTC);
+            assert_eq!((settings.topic, settings.dry_run, settings.max_changes), (None, false, 500));
+            assert_eq!((settings.holidays, settings.now), (vec![], None));
+        }
+    }
+
+    #[test]
+    fn every_variable_is_read() {
+        let settings = read(&[
+            ("NIGHTSHIFT_TIME_ZONE", "Asia/Seoul"),
+            ("NIGHTSHIFT_TOPIC_ARN", "arn:aws:sns:ap-northeast-2:123456789012:nightshift"),
+            ("NIGHTSHIFT_DRY_RUN", "true"),
+            ("NIGHTSHIFT_MAX_CHANGES", "5000"),
+            ("NIGHTSHIFT_HOLIDAYS", "2026-12-25 2027-01-01"),
+            ("NIGHTSHIFT_NOW", "2026-11-21T03:10:00+09:00"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "stack-DeployImage"),
+        ])
+        .unwrap();
+        assert_eq!(settings.time_zone, TimeZone::get("Asia/Seoul").unwrap());
+        assert_eq!(settings.topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:nightshift"));
+        assert_eq!((settings.dry_run, settings.max_changes, settings.holidays.len()), (true, 5000, 2));
+        assert_eq!(settings.now.unwrap().to_string(), "2026-11-20T18:10:00Z");
+        assert_eq!(settings.function_name.as_deref(), Some("stack-DeployImage"));
+    }
+
+    #[test]
+    fn what_cannot_be_understood_is_refused_with_what_is_accepted() {
+        for (variable, value, error) in [
+            (
+                "NIGHTSHIFT_TIME_ZONE",
+                "KST",
+                "NIGHTSHIFT_TIME_ZONE: 'KST' is no time zone; accepted: an IANA name such as",
+            ),
+            ("NIGHTSHIFT_TOPIC_ARN", "nightshift", "NIGHTSHIFT_TOPIC_ARN: 'nightshift' is no topic; accepted: the ARN"),
+            ("NIGHTSHIFT_DRY_RUN", "yes", "NIGHTSHIFT_DRY_RUN: 'yes' is neither; accepted: true, false"),
+            ("NIGHTSHIFT_MAX_CHANGES", "0", "NIGHTSHIFT_MAX_CHANGES: '0' is no such number; accepted: a whole number"),
+            ("NIGHTSHIFT_HOLIDAYS", "2026-02-30", "NIGHTSHIFT_HOLIDAYS: '2026-02-30' is no date; accepted: dates such"),
+            ("NIGHTSHIFT_NOW", "noon", "NIGHTSHIFT_NOW: 'noon' is no moment; accepted: RFC 3339"),
+            (
+                "NIGHTSHIFT_DRYRUN",
+                "true",
+                "NIGHTSHIFT_DRYRUN: there is no such variable; accepted: NIGHTSHIFT_DRY_RUN,",
+            ),
+        ] {
+            let refused = read(&[(variable, value)]).unwrap_err();
+            assert!(refused.starts_with(error), "{refused}");
+        }
+    }
+}
