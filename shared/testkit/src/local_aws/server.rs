@@ -28,7 +28,8 @@ impl Server {
     pub fn start(python: &Path, auth: bool) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("run-").tempdir_in(target_dir().join("local-aws"))?;
         let mut launcher = Command::new(python);
-        launcher.arg(local_aws_dir().join("launcher.py")).arg("--directory").arg(directory.path());
+        // `-B`: no compiled files in the source tree.
+        launcher.arg("-B").arg(local_aws_dir().join("launcher.py")).arg("--directory").arg(directory.path());
         if auth {
             launcher.arg("--auth");
         }
