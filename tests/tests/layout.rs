@@ -1,0 +1,234 @@
+//! Who may import whom, and what stands in one place only.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nightshift_tests::calls::metadata;
+use nightshift_tests::sources::{Kind, Source, Token, folders, read, shipped};
+use serde_json::Value;
+
+/// The crates of the workspace that each shared crate may import.
+const SHARED: [(&str, &[&str]); 5] = [
+    ("rules", &[]),
+    ("reconcile", &[]),
+    ("aws", &["rules"]),
+    ("runtime", &["aws", "reconcile", "rules"]),
+    ("testkit", &["aws", "reconcile", "rules", "runtime"]),
+];
+
+/// The crates of the workspace that a function may import.
+const FOR_FUNCTIONS: [&str; 4] = ["aws", "reconcile", "rules", "runtime"];
+
+/// The crates that do no I/O, and so may be neither asynchronous nor know AWS.
+const PURE: [&str; 2] = ["rules", "reconcile"];
+
+/// The calls that only `runtime` makes; `clippy.toml` forbids them elsewhere.
+const CLOCK_AND_ENVIRONMENT: [&str; 4] =
+    ["jiff::Zoned::now", "jiff::Timestamp::now", "std::env::var", "std::time::SystemTime::now"];
+
+// -------------------------------------------------------------------------------- crates
+
+struct Dependency {
+    of: String,
+    on: String,
+    only_for_tests: bool,
+}
+
+fn dependencies() -> Vec<Dependency> {
+    let metadata = metadata(&["--no-deps"]);
+    let packages = metadata["packages"].as_array().expect("cargo metadata lists packages");
+    let text = |it: &Value| it.as_str().expect("a name").to_owned();
+    packages
+        .iter()
+        .flat_map(|package| {
+            let dependencies = package["dependencies"].as_array().expect("a list").iter();
+            dependencies.map(|it| Dependency {
+                of: text(&package["name"]),
+                on: text(&it["name"]),
+                only_for_tests: it["kind"] == "dev",
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn crates_import_only_what_lies_below_them() {
+    let functions = folders("functions");
+    let shared: BTreeMap<_, _> = SHARED.into_iter().collect();
+    assert_eq!(shared.keys().copied().collect::<Vec<_>>(), folders("shared"), "SHARED names the folders of shared/");
+
+    let ours = |name: &String| shared.contains_key(name.as_str()) || functions.contains(name);
+    let mut wrong = Vec::new();
+    for Dependency { of, on, only_for_tests } in dependencies().into_iter().filter(|it| ours(&it.on)) {
+        let allowed = match shared.get(of.as_str()) {
+            Some(below) => below.contains(&on.as_str()),
+            None if functions.contains(&of) => FOR_FUNCTIONS.contains(&on.as_str()),
+            None => true,
+        };
+        if !allowed && !(only_for_tests && on == "testkit") {
+            wrong.push(format!("{of} must not depend on {on}"));
+        }
+    }
+    assert_none(wrong);
+}
+
+#[test]
+fn pure_crates_know_neither_aws_nor_tokio() {
+    let impure =
+        |name: &str| ["aws", "lambda", "tokio", "hyper", "reqwest", "ureq"].iter().any(|it| name.starts_with(it));
+    let wrong = dependencies()
+        .into_iter()
+        .filter(|it| PURE.contains(&it.of.as_str()) && !it.only_for_tests && impure(&it.on))
+        .map(|it| format!("{} is pure and must not depend on {}", it.of, it.on))
+        .collect();
+    assert_none(wrong);
+}
+
+#[test]
+fn versions_are_stated_once() {
+    let manifest = |path: &str| read(path).parse::<toml::Table>().unwrap_or_else(|err| panic!("{path}: {err}"));
+    let workspace = manifest("Cargo.toml");
+    let stated = workspace["workspace"]["dependencies"].as_table().expect("a table");
+
+    let mut wrong = Vec::new();
+    let mut users = BTreeMap::<String, BTreeSet<String>>::new();
+    for folder in crates().into_iter().chain(["tests".to_owned()]) {
+        let path = format!("{folder}/Cargo.toml");
+        let manifest = manifest(&path);
+        for kind in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let Some(dependencies) = manifest.get(kind).and_then(toml::Value::as_table) else { continue };
+            for (name, dependency) in dependencies {
+                let inherited = dependency.get("workspace").and_then(toml::Value::as_bool) == Some(true);
+                if !inherited && stated.contains_key(name) {
+                    wrong.push(format!("{path} states {name} anew; write `{name}.workspace = true`"));
+                } else if !inherited {
+                    users.entry(name.clone()).or_default().insert(path.clone());
+                }
+            }
+        }
+    }
+    for (name, users) in users.into_iter().filter(|(_, users)| users.len() > 1) {
+        wrong.push(format!("{name} is stated in {users:?}; state it in the workspace's Cargo.toml"));
+    }
+    assert_none(wrong);
+}
+
+/// The folders of the crates that ship, and of the testkit.
+fn crates() -> Vec<String> {
+    ["functions", "shared"]
+        .iter()
+        .flat_map(|it| folders(it).into_iter().map(move |name| format!("{it}/{name}")))
+        .collect()
+}
+
+// -------------------------------------------------------------------------------- sources
+
+/// What ships: everything but the testkit.
+fn sources() -> Vec<Source> {
+    crates().iter().filter(|it| *it != "shared/testkit").flat_map(|it| shipped(it)).collect()
+}
+
+#[test]
+fn plans_know_nothing_but_rules_and_reconcile() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|it| it.path.starts_with("functions") && it.is_named("plan")) {
+        for token in crate_roots(&source.tokens) {
+            let name = token.word().expect("a root is a word");
+            if ["aws", "runtime", "tokio", "futures_util", "lambda_runtime"].contains(&name) || name.starts_with("aws_")
+            {
+                wrong.push(format!("{}:{} uses {name}", source.path.display(), token.line));
+            }
+        }
+    }
+    assert_none(wrong);
+}
+
+/// The words that a path begins with: `aws_sdk_ecs` in `aws_sdk_ecs::Client` and in `use aws_sdk_ecs as sdk`.
+fn crate_roots(tokens: &[Token]) -> impl Iterator<Item = &Token> {
+    (0..tokens.len())
+        .filter(|&index| {
+            let inside_a_path = index >= 2 && tokens[index - 1].is(':') && tokens[index - 2].is(':');
+            let begins_one = tokens.get(index + 1).is_some_and(|it| it.is(':'))
+                && tokens.get(index + 2).is_some_and(|it| it.is(':'));
+            let imported = index >= 1 && tokens[index - 1].word() == Some("use");
+            tokens[index].word().is_some() && !inside_a_path && (begins_one || imported)
+        })
+        .map(|index| &tokens[index])
+}
+
+#[test]
+fn functions_and_shared_crates_are_apart_in_the_sources_too() {
+    let functions: BTreeSet<_> = folders("functions").into_iter().map(|it| it.replace('-', "_")).collect();
+    let mut wrong = Vec::new();
+    for source in sources() {
+        let own = source.path.iter().nth(1).expect("the folder of a crate").to_string_lossy().replace('-', "_");
+        for token in crate_roots(&source.tokens) {
+            let name = token.word().expect("a root is a word");
+            let is_main = source.is_named("main") && name == own;
+            if functions.contains(name) && !is_main || name == "testkit" {
+                wrong.push(format!("{}:{} uses {name}", source.path.display(), token.line));
+            }
+        }
+    }
+    assert_none(wrong);
+}
+
+#[test]
+fn tag_names_stand_in_rules_alone() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|it| !it.path.starts_with("shared/rules")) {
+        for token in &source.tokens {
+            if let Kind::Literal(text) = &token.kind
+                && (text.contains("nightshift:") || text.contains("nightshift-state:"))
+            {
+                wrong.push(format!("{}:{} spells a tag in {text}", source.path.display(), token.line));
+            }
+        }
+    }
+    assert_none(wrong);
+}
+
+// -------------------------------------------------------------------------------- clock and environment
+
+#[test]
+fn clippy_forbids_the_clock_and_the_environment() {
+    let settings: toml::Table = read("clippy.toml").parse().expect("clippy.toml is TOML");
+    let forbidden = settings["disallowed-methods"].as_array().expect("a list");
+    let mut wrong = Vec::new();
+    for call in CLOCK_AND_ENVIRONMENT {
+        let entry = forbidden.iter().find(|it| it.get("path").and_then(toml::Value::as_str) == Some(call));
+        match entry.map(|it| it.get("reason").is_some()) {
+            None => wrong.push(format!("clippy.toml does not forbid {call}")),
+            Some(false) => wrong.push(format!("clippy.toml does not say why it forbids {call}")),
+            Some(true) => {}
+        }
+    }
+    assert_none(wrong);
+
+    let workspace: toml::Table = read("Cargo.toml").parse().expect("Cargo.toml is TOML");
+    assert_eq!(workspace["workspace"]["lints"]["clippy"]["disallowed_methods"].as_str(), Some("deny"));
+}
+
+#[test]
+fn only_the_runtime_is_excused() {
+    let excused = |source: &Source| source.tokens.iter().any(|it| it.word() == Some("disallowed_methods"));
+    let wrong = sources()
+        .iter()
+        .filter(|it| !it.path.starts_with("shared/runtime") && excused(it))
+        .map(|it| format!("{} switches disallowed_methods off", it.path.display()))
+        .collect();
+    assert_none(wrong);
+}
+
+#[test]
+fn every_crate_takes_the_lints_of_the_workspace() {
+    for folder in crates().into_iter().chain(["tests".to_owned()]) {
+        let manifest: toml::Table = read(format!("{folder}/Cargo.toml")).parse().expect("a manifest is TOML");
+        let inherits = manifest.get("lints").and_then(|it| it.get("workspace")).and_then(toml::Value::as_bool);
+        assert_eq!(inherits, Some(true), "{folder}");
+    }
+}
+
+#[track_caller]
+fn assert_none(wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}

@@ -1,0 +1,455 @@
+//! What `template.yaml` grants is what the code needs, and what wakes the functions is what they read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use nightshift_tests::calls::{self, pascal_case};
+use nightshift_tests::sources::{Kind, files, folders, read, shipped};
+use nightshift_tests::template::{Template, list};
+use serde_json::{Value, json};
+
+/// What a call needs besides the action of its own name.
+const NEEDED_BESIDES: [(&str, &str, &str); 2] = [
+    ("ecs:RegisterTaskDefinition", "iam:PassRole", "the revision names a task role and an execution role"),
+    ("ecs:RegisterTaskDefinition", "ecs:TagResource", "the revision is registered with its tags"),
+];
+
+/// What every function needs without a call in its code: Lambda does this with the role of the function.
+const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
+    ("logs:CreateLogStream", "Lambda writes the log"),
+    ("logs:PutLogEvents", "Lambda writes the log"),
+    ("sqs:SendMessage", "Lambda sends failed runs to the failure queue"),
+];
+
+/// Actions for which IAM knows no resource, so that only `*` grants them.
+const WITHOUT_RESOURCE: [(&str, &str); 2] = [
+    ("tag:GetResources", "searches all resources of a region"),
+    ("ecs:DescribeTaskDefinition", "the service authorization reference lists no resource for it"),
+];
+
+// -------------------------------------------------------------------------------- grants and needs
+
+#[test]
+fn every_action_granted_is_used_and_every_call_is_granted() {
+    let template = Template::read();
+    let mut wrong = Vec::new();
+    for function in folders("functions") {
+        let needed = needs(&function);
+        let granted = grants(&template, &role_of(&template, &function));
+        let lower = |it: &String| it.to_lowercase();
+        let (needed_lower, granted_lower): (BTreeSet<_>, BTreeSet<_>) =
+            (needed.keys().map(lower).collect(), granted.iter().map(lower).collect());
+        for (action, why) in needed.iter().filter(|(it, _)| !granted_lower.contains(&lower(it))) {
+            wrong.push(format!("{function} lacks {action}: {why}"));
+        }
+        for action in granted.iter().filter(|it| !needed_lower.contains(&lower(it))) {
+            wrong.push(format!("{function} is granted {action}, which no code of it calls"));
+        }
+    }
+    assert_none(wrong);
+}
+
+#[test]
+fn aws_is_called_only_in_files_named_after_the_service() {
+    let wrong = calls::outside_of_service_files().into_iter();
+    assert_none(wrong.map(|it| format!("{it} sends a request; move it to the file of its service")).collect());
+}
+
+/// The actions that a function needs, each with the reason.
+fn needs(function: &str) -> BTreeMap<String, String> {
+    let calls = calls::of_function(function);
+    let mut needed: BTreeMap<_, _> =
+        calls.iter().map(|it| (it.action.clone(), format!("called in {}", it.place))).collect();
+    for (action, besides, why) in NEEDED_BESIDES {
+        if needed.contains_key(action) {
+            needed.entry(besides.to_owned()).or_insert_with(|| why.to_owned());
+        }
+    }
+    needed.extend(NEEDED_BY_LAMBDA.map(|(action, why)| (action.to_owned(), why.to_owned())));
+    needed
+}
+
+fn grants(template: &Template, role: &str) -> BTreeSet<String> {
+    template.statements(role).into_iter().flat_map(actions).collect()
+}
+
+fn actions(statement: &Value) -> Vec<String> {
+    list(&statement["Action"]).into_iter().map(|it| it.as_str().expect("an action is a text").to_owned()).collect()
+}
+
+/// The logical id of a function's role.
+fn role_of(template: &Template, function: &str) -> String {
+    let id = logical_id(function);
+    let functions = template.functions();
+    let properties = functions.get(id.as_str()).unwrap_or_else(|| panic!("template.yaml has no {id}"));
+    let role = &properties["Role"]["Fn::GetAtt"];
+    assert_eq!(role[1], "Arn", "{id} has no role of its own");
+    role[0].as_str().expect("a logical id").to_owned()
+}
+
+fn logical_id(function: &str) -> String {
+    format!("{}Function", pascal_case(function))
+}
+
+// -------------------------------------------------------------------------------- how it is granted
+
+/// Checks every statement of every function's role.
+fn check_statements(problem: impl Fn(&Value) -> Option<String>) {
+    let template = Template::read();
+    let mut wrong = Vec::new();
+    for function in folders("functions") {
+        for statement in template.statements(&role_of(&template, &function)) {
+            if let Some(problem) = problem(statement) {
+                wrong.push(format!("{function}, statement {}: {problem}", statement["Sid"]));
+            }
+        }
+    }
+    assert_none(wrong);
+}
+
+#[test]
+fn no_action_is_a_wildcard() {
+    check_statements(|statement| {
+        let odd = statement["Effect"] != "Allow" || statement["Action"].is_null() || statement["Resource"].is_null();
+        let wide = actions(statement).into_iter().find(|it| it.contains(['*', '?']));
+        match wide {
+            Some(action) => Some(format!("{action} grants more than it says")),
+            None => odd.then(|| "only Allow, Action and Resource are understood".to_owned()),
+        }
+    });
+}
+
+#[test]
+fn only_actions_without_a_resource_are_granted_on_everything() {
+    check_statements(|statement| {
+        let on_everything = resources(statement).iter().any(|it| !it.contains(':') && it.contains('*'));
+        let scoped = |it: &String| WITHOUT_RESOURCE.iter().all(|(action, _)| action != it);
+        let action = actions(statement).into_iter().find(scoped)?;
+        on_everything.then(|| format!("{action} can be granted on a resource"))
+    });
+}
+
+#[test]
+fn writes_on_services_need_the_tag_that_opts_in() {
+    check_statements(|statement| {
+        let resources = resources(statement);
+        let action = actions(statement).into_iter().find(|it| it.starts_with("ecs:") && !reads(it))?;
+        if resources.iter().all(|it| it.contains(":task-definition/")) {
+            return None;
+        }
+        let null = statement["Condition"]["Null"].as_object();
+        let opted_in = null.is_some_and(|it| {
+            it.iter().any(|(key, value)| key.starts_with("aws:ResourceTag/nightshift:") && value == "false")
+        });
+        let only_services = resources.iter().all(|it| it.contains(":service/"));
+        (!opted_in || !only_services).then(|| format!("{action} is not held to services that opted in"))
+    });
+}
+
+#[test]
+fn only_keys_of_our_own_memory_can_be_tagged() {
+    check_statements(|statement| {
+        let tags = |it: &String| it.contains("TagResource") || it.contains("TagsToResource") || it.contains("TagsFrom");
+        let action = actions(statement).into_iter().find(|it| tags(it) && !reads(it))?;
+        let condition = &statement["Condition"];
+        if condition["StringEquals"]["ecs:CreateAction"] == "RegisterTaskDefinition" {
+            return None;
+        }
+        let ours = condition["ForAllValues:StringLike"]["aws:TagKeys"] == "nightshift-state:*";
+        let some = condition["Null"]["aws:TagKeys"] == "false";
+        (!ours || !some).then(|| format!("{action} is not held to keys under nightshift-state:"))
+    });
+}
+
+#[test]
+fn roles_are_passed_to_tasks_only() {
+    check_statements(|statement| {
+        let passes = actions(statement).iter().any(|it| it == "iam:PassRole");
+        let to_tasks = statement["Condition"]["StringEquals"]["iam:PassedToService"] == "ecs-tasks.amazonaws.com";
+        (passes && !to_tasks).then(|| "iam:PassRole is not held to ECS tasks".to_owned())
+    });
+}
+
+#[test]
+fn every_function_has_a_role_of_its_own_without_managed_policies() {
+    let template = Template::read();
+    let mut users = BTreeMap::<_, Vec<_>>::new();
+    for function in folders("functions") {
+        users.entry(role_of(&template, &function)).or_default().push(function);
+    }
+    for (role, users) in users {
+        assert_eq!(users.len(), 1, "{role} is shared by {users:?}");
+        assert_eq!(role, format!("{}Role", pascal_case(&users[0])));
+        let properties = &template.0["Resources"][&role]["Properties"];
+        assert_eq!(properties["ManagedPolicyArns"], Value::Null, "{role}");
+        let trusted = &properties["AssumeRolePolicyDocument"]["Statement"];
+        assert_eq!(list(&list(trusted)[0]["Principal"]["Service"]), ["lambda.amazonaws.com"], "{role}");
+        assert_eq!(list(trusted).len(), 1, "{role}");
+    }
+    for (id, properties) in template.functions() {
+        assert_eq!(properties["Policies"], Value::Null, "{id}: SAM would add them to a role that it makes itself");
+    }
+}
+
+fn reads(action: &str) -> bool {
+    let (_, name) = action.split_once(':').expect("an action has a service");
+    ["Describe", "Get", "List"].iter().any(|it| name.starts_with(it))
+}
+
+/// The resources of a statement: literal texts, and `[Ref]` or the like for what CloudFormation fills in.
+fn resources(statement: &Value) -> Vec<String> {
+    let text = |it: &Value| match (it.as_str(), it["Fn::Sub"].as_str()) {
+        (Some(text), _) | (None, Some(text)) => text.to_owned(),
+        _ => format!("[{}]", it.as_object().and_then(|it| it.keys().next()).expect("a function")),
+    };
+    list(&statement["Resource"]).into_iter().map(text).collect()
+}
+
+// -------------------------------------------------------------------------------- each function
+
+#[test]
+fn every_folder_of_functions_is_a_function_of_the_template() {
+    let template = Template::read();
+    let expected: BTreeSet<_> = folders("functions").iter().map(|it| logical_id(it)).collect();
+    let present: BTreeSet<_> = template.functions().keys().map(|it| it.to_string()).collect();
+    assert_eq!(present, expected);
+    for function in folders("functions") {
+        let id = logical_id(&function);
+        let metadata = &template.0["Resources"][&id]["Metadata"];
+        assert_eq!(metadata["BuildMethod"], "rust-cargolambda", "{id}");
+        assert_eq!(metadata["BuildProperties"]["Binary"], *function, "{id}");
+        let properties = &template.functions()[id.as_str()];
+        assert_eq!(properties["CodeUri"], format!("functions/{function}"), "{id}");
+        assert_eq!(properties["FunctionName"]["Fn::Sub"], format!("${{AWS::StackName}}-{function}"), "{id}");
+    }
+}
+
+#[test]
+fn every_function_has_a_log_group_that_forgets() {
+    let template = Template::read();
+    for (id, properties) in template.functions() {
+        assert_eq!(properties["LoggingConfig"]["LogFormat"], "JSON", "{id}");
+        let group = &template.0["Resources"][reference(&properties["LoggingConfig"]["LogGroup"])];
+        assert_eq!(group["Type"], "AWS::Logs::LogGroup", "{id}");
+        assert_eq!(reference(&group["Properties"]["RetentionInDays"]), "LogRetentionDays", "{id}");
+        let name = properties["FunctionName"]["Fn::Sub"].as_str().expect("a name");
+        assert_eq!(group["Properties"]["LogGroupName"]["Fn::Sub"], format!("/aws/lambda/{name}"), "{id}");
+    }
+}
+
+#[test]
+fn every_failed_run_is_kept_and_not_repeated() {
+    for (id, properties) in Template::read().functions() {
+        let invoke = &properties["EventInvokeConfig"];
+        assert_eq!(invoke["MaximumRetryAttempts"], 0, "{id}");
+        let kept = json!({ "Type": "SQS", "Destination": { "Fn::GetAtt": ["FailureQueue", "Arn"] } });
+        assert_eq!(invoke["DestinationConfig"]["OnFailure"], kept, "{id}");
+    }
+}
+
+#[test]
+fn every_function_and_the_failure_queue_have_an_alarm() {
+    let template = Template::read();
+    let alarmed = |namespace: &str, metric: &str, dimension: Value| {
+        template.resources("AWS::CloudWatch::Alarm").into_values().any(|it| {
+            let properties = &it["Properties"];
+            properties["Namespace"] == namespace
+                && properties["MetricName"] == metric
+                && properties["Dimensions"] == json!([dimension])
+                && properties["AlarmActions"] == json!([{ "Ref": "Topic" }])
+        })
+    };
+    for id in template.functions().keys() {
+        let dimension = json!({ "Name": "FunctionName", "Value": { "Ref": id } });
+        assert!(alarmed("AWS/Lambda", "Errors", dimension), "{id} has no alarm on its errors");
+    }
+    let dimension = json!({ "Name": "QueueName", "Value": { "Fn::GetAtt": ["FailureQueue", "QueueName"] } });
+    assert!(alarmed("AWS/SQS", "ApproximateNumberOfMessagesVisible", dimension));
+}
+
+#[test]
+fn every_event_that_reaches_no_function_is_kept() {
+    for (id, properties) in Template::read().functions() {
+        for (name, event) in properties["Events"].as_object().expect("something wakes the function") {
+            let dead = &event["Properties"]["DeadLetterConfig"]["Arn"];
+            assert_eq!(*dead, json!({ "Fn::GetAtt": ["FailureQueue", "Arn"] }), "{id}, {name}");
+            let hours = event["Properties"]["RetryPolicy"]["MaximumEventAgeInSeconds"].as_u64();
+            assert!(hours.is_some_and(|it| it <= 3600), "{id}, {name}: the next sweep is sooner than such a retry");
+        }
+    }
+}
+
+#[test]
+fn every_schedule_leaves_its_name_to_cloudformation_and_knows_the_time_zone() {
+    for (id, properties) in Template::read().functions() {
+        for (name, event) in properties["Events"].as_object().expect("something wakes the function") {
+            assert_ne!(event["Type"], "Schedule", "{id}, {name}: rules know only UTC");
+            if event["Type"] == "ScheduleV2" {
+                assert_eq!(event["Properties"]["OmitName"], true, "{id}, {name}: a second stack would collide");
+                let zone = &event["Properties"]["ScheduleExpressionTimezone"];
+                assert_eq!(reference(zone), "TimeZone", "{id}, {name}");
+                let input: &str = event["Properties"]["Input"].as_str().expect("a schedule says what it sends");
+                serde_json::from_str::<Value>(input).expect("the input is JSON");
+            }
+        }
+    }
+}
+
+fn reference(value: &Value) -> &str {
+    value["Ref"].as_str().unwrap_or_else(|| panic!("{value} is no reference"))
+}
+
+// -------------------------------------------------------------------------------- messages
+
+#[test]
+fn no_function_hears_its_own_messages() {
+    let template = Template::read();
+    let about_messages = |value: &Value| {
+        let text = value.to_string();
+        text.contains("\"Topic\"") || text.contains("\"FailureQueue\"")
+    };
+    for (id, properties) in template.functions() {
+        for (name, event) in properties["Events"].as_object().expect("something wakes the function") {
+            let mut properties = event["Properties"].clone();
+            properties.as_object_mut().expect("properties").remove("DeadLetterConfig");
+            assert!(!about_messages(&properties), "{id}, {name} listens to what the functions send");
+            if let Some(pattern) = properties.get("Pattern") {
+                let sources = list(&pattern["source"]);
+                let ours = ["aws.lambda", "aws.sns", "aws.sqs", "aws.logs"];
+                assert!(!sources.is_empty(), "{id}, {name} listens to everything");
+                assert!(sources.iter().all(|it| it.as_str().is_some_and(|it| !ours.contains(&it))), "{id}, {name}");
+            }
+        }
+    }
+    for (id, subscription) in template.resources("AWS::SNS::Subscription") {
+        let protocol = &subscription["Properties"]["Protocol"];
+        assert!(!about_messages(subscription) || protocol == "email", "{id} sends messages on to {protocol}");
+    }
+    assert!(template.resources("AWS::Lambda::EventSourceMapping").is_empty(), "nothing is polled");
+}
+
+#[test]
+fn only_this_account_publishes_messages() {
+    let template = Template::read();
+    let policies = template.resources("AWS::SNS::TopicPolicy");
+    assert_eq!(policies.len(), 1);
+    for statement in list(&policies["TopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]) {
+        let condition = &statement["Condition"];
+        match statement["Effect"].as_str() {
+            Some("Allow") => {
+                assert_eq!(statement["Principal"], json!({ "Service": "cloudwatch.amazonaws.com" }));
+                assert_eq!(reference(&condition["StringEquals"]["aws:SourceAccount"]), "AWS::AccountId");
+            }
+            _ => assert_eq!(condition["Bool"]["aws:SecureTransport"], "false"),
+        }
+    }
+}
+
+// -------------------------------------------------------------------------------- environment
+
+#[test]
+fn the_template_sets_what_the_code_reads_but_for_the_clock() {
+    let read: BTreeSet<_> = shipped("shared/runtime")
+        .iter()
+        .flat_map(|it| it.tokens.iter())
+        .filter_map(|it| match &it.kind {
+            Kind::Literal(text) => Some(text.trim_matches('"').to_owned()),
+            _ => None,
+        })
+        .filter(|it| it.starts_with("NIGHTSHIFT_") && it.chars().all(|it| it.is_ascii_uppercase() || it == '_'))
+        .filter(|it| it != "NIGHTSHIFT_NOW" && it != "NIGHTSHIFT_")
+        .collect();
+    for (id, properties) in Template::read().functions() {
+        let variables = properties["Environment"]["Variables"].as_object().expect("an environment");
+        let set: BTreeSet<_> = variables.keys().filter(|it| it.starts_with("NIGHTSHIFT_")).cloned().collect();
+        assert_eq!(set, read, "{id}");
+        assert_eq!(variables["AWS_LC_SYS_NO_JITTER_ENTROPY"], "1", "{id}");
+    }
+}
+
+#[test]
+fn the_clock_is_never_fixed_in_an_account() {
+    assert!(!Template::read().0.to_string().contains("NIGHTSHIFT_NOW"));
+}
+
+#[test]
+fn every_parameter_is_explained_and_grouped() {
+    let template = Template::read();
+    let interface = &template.0["Metadata"]["AWS::CloudFormation::Interface"];
+    let grouped: BTreeSet<_> = list(&interface["ParameterGroups"])
+        .into_iter()
+        .flat_map(|it| list(&it["Parameters"]))
+        .map(|it| it.as_str().expect("a name").to_owned())
+        .collect();
+    let labelled = interface["ParameterLabels"].as_object().expect("labels");
+    for (name, parameter) in template.0["Parameters"].as_object().expect("parameters") {
+        assert!(parameter["Description"].is_string(), "{name} is not explained");
+        assert!(!parameter["Default"].is_null(), "{name} has no default");
+        assert_eq!(parameter["AllowedPattern"].is_string(), parameter["ConstraintDescription"].is_string(), "{name}");
+        assert!(grouped.contains(name), "{name} is in no group");
+        assert!(labelled.contains_key(name), "{name} has no label");
+    }
+}
+
+// -------------------------------------------------------------------------------- sample events
+
+#[test]
+fn every_sample_event_is_json_and_listed() {
+    let readme = read("events/README.md");
+    let mut wrong = Vec::new();
+    let samples = files("events", ".json");
+    for path in &samples {
+        serde_json::from_str::<Value>(&read(path)).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
+        let inside = path.strip_prefix("events").expect("it lies in events").display();
+        if !readme.contains(&format!("]({inside})")) {
+            wrong.push(format!("events/README.md does not list {inside}"));
+        }
+    }
+    assert_eq!(readme.matches(".json](").count(), samples.len(), "events/README.md lists a file that is not there");
+    assert_none(wrong);
+}
+
+#[test]
+fn the_rules_let_through_what_the_functions_act_on() {
+    let template = Template::read();
+    let functions = template.functions();
+    let woken_by = |sample: &str| -> Vec<String> {
+        let event: Value = serde_json::from_str(&read(format!("events/deploy-image/{sample}.json"))).expect("JSON");
+        let events = functions["DeployImageFunction"]["Events"].as_object().expect("something wakes the function");
+        let matching = events.iter().filter(|(_, it)| {
+            let pattern = &it["Properties"]["Pattern"];
+            !pattern.is_null() && matches(pattern, &event)
+        });
+        matching.map(|(name, _)| name.clone()).collect()
+    };
+    assert_eq!(woken_by("ecr-push"), ["ImagePushed"]);
+    assert_eq!(woken_by("ecr-push-multi-arch-index"), ["ImagePushed"]);
+    assert!(woken_by("ecr-push-untagged").is_empty());
+    assert_eq!(woken_by("ecs-deployment-completed"), ["DeploymentEnded"]);
+    assert_eq!(woken_by("ecs-deployment-failed"), ["DeploymentEnded"]);
+    assert!(woken_by("ecs-deployment-in-progress").is_empty());
+    assert!(woken_by("sweep").is_empty());
+}
+
+/// Whether EventBridge matches the event, as far as the template's patterns go: equal values and `anything-but`.
+fn matches(pattern: &Value, event: &Value) -> bool {
+    match pattern {
+        Value::Object(fields) => fields.iter().all(|(name, it)| matches(it, &event[name])),
+        Value::Array(choices) => choices.iter().any(|choice| match choice.as_object() {
+            None => choice == event,
+            Some(operator) => {
+                assert_eq!(
+                    operator.keys().collect::<Vec<_>>(),
+                    ["anything-but"],
+                    "an operator that this does not know"
+                );
+                !event.is_null() && !list(&choice["anything-but"]).contains(&event)
+            }
+        }),
+        other => panic!("{other} is no pattern"),
+    }
+}
+
+#[track_caller]
+fn assert_none(wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
