@@ -1,8 +1,8 @@
 //! The AWS calls that the code of a function makes, found by reading it.
 //!
-//! By the layout a file that calls AWS is named after the service, so `.update_service()` in an `ecs.rs` is a call if the
-//! SDK of ECS has an operation of that name. What a function uses of `shared/` is followed by name, from function to
-//! function, which finds too much rather than too little when two of them share a name.
+//! By the layout a file that calls AWS is named after the service, so `.update_service()` in an `ecs.rs` is a call if
+//! the SDK of ECS has an operation of that name. What a function uses of `shared/` is followed by name, from function
+//! to function, which finds too much rather than too little when two of them share a name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
