@@ -1,6 +1,6 @@
 """What tests see and steer of the server, over HTTP below `/_nightshift/`.
 
-    GET, DELETE        calls      every call so far: service, action (as IAM spells them), status, time, caller, function
+    GET, DELETE        calls      every call so far: service, action (in IAM's words), status, time, caller, function
     GET, POST, DELETE  faults     errors and delays to answer calls with: [{service, action, times, status, code, …}]
     GET, POST          rollouts   how rollouts end: {mode: auto or manual, delay_seconds, bad_digests}
     POST               rollout    ends one: {service: "cluster/name", outcome: completed or failed}

@@ -8,11 +8,15 @@ template as it is. Creates or updates the stack through a change set and prints 
 """
 
 import argparse
+import contextlib
 import hashlib
 import io
 import json
 import pathlib
+import subprocess
 import sys
+import tempfile
+import uuid
 import zipfile
 
 import boto3
@@ -24,7 +28,8 @@ BUCKET = "nightshift-packages"
 
 def package(template, binaries, s3):
     """Replaces each local CodeUri by the archive of that function's binary."""
-    s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
+        s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     for name, resource in template["Resources"].items():
         if resource["Type"] != "AWS::Serverless::Function":
             continue
@@ -40,13 +45,22 @@ def package(template, binaries, s3):
 
 
 def zipped(binary):
-    """Not compressed: a debug build is large, and the archive does not travel."""
+    """Not compressed: the archive does not travel."""
     entry = zipfile.ZipInfo("bootstrap")
     entry.external_attr = 0o755 << 16
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(entry, pathlib.Path(binary).read_bytes())
+        archive.writestr(entry, without_debug_information(binary))
     return buffer.getvalue()
+
+
+def without_debug_information(binary):
+    """That is most of a debug build, and MiniStack keeps it in memory. Where nothing can strip it, it stays."""
+    with tempfile.TemporaryDirectory() as directory:
+        stripped = pathlib.Path(directory, "bootstrap")
+        with contextlib.suppress(FileNotFoundError, subprocess.CalledProcessError):
+            subprocess.run(["strip", "-o", stripped, binary], check=True, capture_output=True)
+        return (stripped if stripped.exists() else pathlib.Path(binary)).read_bytes()
 
 
 def deploy(cloudformation, stack, template, parameters):
@@ -56,7 +70,7 @@ def deploy(cloudformation, stack, template, parameters):
     kind = "UPDATE" if existing else "CREATE"
     change_set = cloudformation.create_change_set(
         StackName=stack,
-        ChangeSetName="nightshift-deploy",
+        ChangeSetName=f"deploy-{uuid.uuid4()}",
         ChangeSetType=kind,
         TemplateBody=json.dumps(template, default=str),
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],

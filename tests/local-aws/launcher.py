@@ -8,8 +8,10 @@ SIGINT and when its standard input ends, that is, also when whoever started it d
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
+import pathlib
 import signal
 import socket
 import sys
@@ -76,8 +78,9 @@ def wait_for_parent(loop, stop):
 def stop_children():
     """Ends the functions, which MiniStack leaves running."""
     for thread in os.listdir("/proc/self/task"):
-        with open(f"/proc/self/task/{thread}/children") as children:
-            for child in children.read().split():
+        # A thread may end meanwhile, and so may a function.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for child in pathlib.Path(f"/proc/self/task/{thread}/children").read_text().split():
                 os.kill(int(child), signal.SIGKILL)
 
 

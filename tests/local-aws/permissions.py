@@ -135,10 +135,10 @@ def _register_task_definition(original, data):
 def _denied(needed):
     """The refusal that the caller gets if IAM grants it not all of these, or None."""
     for action, arn, context in needed if app.AUTH else ():
-        verdict = iam_evaluator.enforce(_caller.get(), action, "ecs", get_region(), resource_arn=arn, service_context=context)
+        verdict = iam_evaluator.enforce(_caller.get(), action, "ecs", get_region(), arn, context)
         if verdict:
             principal = getattr(verdict, "principal_arn", "")
-            return iam_actions.access_denied_response("ecs", action, principal, new_uuid(), headers={}, resource_arn=arn)
+            return iam_actions.access_denied_response("ecs", action, principal, new_uuid(), resource_arn=arn)
     return None
 
 
