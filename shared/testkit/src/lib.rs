@@ -7,4 +7,4 @@ mod error;
 mod local_aws;
 
 pub use error::{Error, Result};
-pub use local_aws::{Call, Invocation, LocalAws, Message, Options};
+pub use local_aws::{Call, Invocation, LocalAws, Message, Options, Progress};

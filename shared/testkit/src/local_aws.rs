@@ -2,6 +2,7 @@
 
 mod binaries;
 mod calls;
+mod commands;
 mod control;
 mod http;
 mod inbox;
@@ -13,6 +14,10 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -22,6 +27,7 @@ pub use control::Call;
 pub use inbox::Message;
 
 use crate::{Error, Result};
+use commands::Commands;
 use http::Http;
 use inbox::Inbox;
 use server::Server;
@@ -38,7 +44,18 @@ pub struct Options {
     /// Parameters of the template. `Architecture` is this machine's unless given.
     pub parameters: Vec<(String, String)>,
     /// Is told, in a line for people, what is being waited for.
-    pub progress: Box<dyn Fn(&str)>,
+    pub progress: Box<dyn Fn(Progress<'_>)>,
+    /// Set by another thread, it ends whatever is being waited for, with an error.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What is being waited for.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress<'a> {
+    /// A new step has begun, and the one before it has ended.
+    Step(&'a str),
+    /// Where the step is by now.
+    Detail(&'a str),
 }
 
 impl Default for Options {
@@ -47,7 +64,11 @@ impl Default for Options {
             auth: true,
             deploy: true,
             parameters: Vec::new(),
-            progress: Box::new(|line| eprintln!("local AWS: {line}")),
+            progress: Box::new(|progress| match progress {
+                Progress::Step(line) => eprintln!("local AWS: {line}"),
+                Progress::Detail(line) => eprintln!("local AWS:   {line}"),
+            }),
+            stop: Arc::default(),
         }
     }
 }
@@ -58,6 +79,7 @@ pub struct LocalAws {
     http: Http,
     outputs: BTreeMap<String, String>,
     inbox: Option<Inbox>,
+    stop: Arc<AtomicBool>,
 }
 
 impl LocalAws {
@@ -70,16 +92,17 @@ impl LocalAws {
 
     /// Starts it and, unless told otherwise, deploys the template. The first start on a machine installs MiniStack.
     pub fn start(options: Options) -> Result<Self> {
-        let python = python::environment(&options.progress)?;
-        let binaries = if options.deploy { binaries::build(&options.progress)? } else { BTreeMap::new() };
-        (options.progress)("starting");
+        let commands = Commands { progress: &options.progress, stop: &options.stop };
+        let python = python::environment(&commands)?;
+        let binaries = if options.deploy { binaries::build(&commands)? } else { BTreeMap::new() };
+        commands.step("starting the local AWS");
         let server = Server::start(&python, options.auth)?;
         let http = Http::new(server.endpoint());
-        let mut aws = Self { server, http, outputs: BTreeMap::new(), inbox: None };
+        let mut aws = Self { server, http, outputs: BTreeMap::new(), inbox: None, stop: options.stop.clone() };
         aws.wait_until("the server to answer", || Ok(aws.http.is_healthy().then_some(())))?;
         if options.deploy {
-            (options.progress)("deploying template.yaml");
-            aws.outputs = aws.deploy(&python, &binaries, &options.parameters)?;
+            commands.step("deploying template.yaml");
+            aws.outputs = aws.deploy(&commands, &python, &binaries, &options.parameters)?;
             aws.inbox = Some(aws.subscribe_inbox(aws.output("TopicArn")?)?);
         }
         Ok(aws)
@@ -105,6 +128,9 @@ impl LocalAws {
             if let Some(answer) = question()? {
                 return Ok(answer);
             }
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(Error::new(format!("stopped while waiting for {what}")));
+            }
             if Instant::now() > deadline || self.server.has_exited() {
                 return Err(Error::new(format!("waited in vain for {what}\n{}", self.server.log_tail())));
             }
@@ -119,6 +145,7 @@ impl LocalAws {
 
     fn deploy(
         &self,
+        commands: &Commands<'_>,
         python: &Path,
         binaries: &BTreeMap<String, PathBuf>,
         parameters: &[(String, String)],
@@ -135,7 +162,7 @@ impl LocalAws {
         for (key, value) in parameters {
             deploy.args(["--parameter", &format!("{key}={value}")]);
         }
-        let output = deploy.env_clear().output().map_err(|err| Error::from(err).context("deploy.py"))?;
+        let output = commands.output(deploy.env_clear())?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             return Err(Error::new(format!("deploying template.yaml failed: {said}\n{}", self.log_tail())));

@@ -1,31 +1,25 @@
 //! The function binaries: every folder of `functions/`, built in one go, in the profile of whoever asks.
 
-use std::{
-    collections::BTreeMap,
-    env, fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-    sync::Mutex,
-};
+use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command, sync::Mutex};
 
 use serde_json::Value;
 
-use super::workspace;
+use super::{commands::Commands, workspace};
 use crate::{Error, Result};
 
 /// The paths of the binaries by name. Asks cargo once per process.
-pub fn build(progress: &dyn Fn(&str)) -> Result<BTreeMap<String, PathBuf>> {
+pub fn build(commands: &Commands<'_>) -> Result<BTreeMap<String, PathBuf>> {
     static BUILT: Mutex<Option<BTreeMap<String, PathBuf>>> = Mutex::new(None);
     let mut built = BUILT.lock().map_err(|_| Error::new("building the functions panicked in another thread"))?;
     if let Some(binaries) = &*built {
         return Ok(binaries.clone());
     }
-    progress("building the functions");
-    Ok(built.insert(cargo_build()?).clone())
+    commands.step("building the functions");
+    Ok(built.insert(cargo_build(commands)?).clone())
 }
 
 #[expect(clippy::disallowed_methods, reason = "cargo says in the environment which cargo it is")]
-fn cargo_build() -> Result<BTreeMap<String, PathBuf>> {
+fn cargo_build(commands: &Commands<'_>) -> Result<BTreeMap<String, PathBuf>> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace()).args(["build", "--message-format=json-render-diagnostics", "--bins"]);
     if !cfg!(debug_assertions) {
@@ -35,9 +29,9 @@ fn cargo_build() -> Result<BTreeMap<String, PathBuf>> {
     for function in &functions {
         cargo.args(["--package", function]);
     }
-    let output = cargo.stderr(Stdio::inherit()).output()?;
+    let output = commands.output(&mut cargo)?;
     if !output.status.success() {
-        return Err(Error::new(format!("{cargo:?} failed, see above")));
+        return Err(Error::new(format!("{cargo:?} failed:\n{}", String::from_utf8_lossy(&output.stderr))));
     }
     let binaries = executables(&output.stdout);
     match functions.iter().find(|it| !binaries.contains_key(*it)) {

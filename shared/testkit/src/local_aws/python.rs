@@ -2,15 +2,15 @@
 
 use std::{
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
 };
 
-use super::{local_aws_dir, target_dir};
+use super::{commands::Commands, local_aws_dir, target_dir};
 use crate::{Error, Result};
 
 /// The interpreter of the environment, which is made anew when `requirements.txt` has changed.
-pub fn environment(progress: &dyn Fn(&str)) -> Result<PathBuf> {
+pub fn environment(commands: &Commands<'_>) -> Result<PathBuf> {
     let directory = target_dir().join("local-aws");
     let venv = directory.join("venv");
     let stamp = venv.join("installed.txt");
@@ -25,20 +25,20 @@ pub fn environment(progress: &dyn Fn(&str)) -> Result<PathBuf> {
     if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
         return Ok(python);
     }
-    progress("installing MiniStack into target/local-aws (once, about a minute)");
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-    run(Command::new(&python)
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
-        .arg(&requirements))?;
+    commands.step("installing MiniStack (once)");
+    run(commands, Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
+    run(
+        commands,
+        Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"])
+            .arg(&requirements),
+    )?;
     fs::write(&stamp, wanted)?;
     Ok(python)
 }
 
-fn run(command: &mut Command) -> Result<()> {
-    let program = Path::new(command.get_program()).display().to_string();
-    let output = command
-        .output()
-        .map_err(|err| Error::from(err).context(format!("{program} (Python 3.10 or later) is needed")))?;
+fn run(commands: &Commands<'_>, command: &mut Command) -> Result<()> {
+    let output = commands.output(command).map_err(|err| err.context("Python 3.10 or later is needed"))?;
     if output.status.success() {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read},
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError, mpsc},
@@ -33,6 +34,8 @@ impl Server {
         if auth {
             launcher.arg("--auth");
         }
+        // In a group of its own, so that Ctrl-C reaches it only through us and nothing is cut off halfway.
+        launcher.process_group(0);
         // Functions would inherit credentials and a proxy; the launcher makes the environment that they get.
         launcher
             .env_clear()
