@@ -1,0 +1,247 @@
+//! `nightshift:deploy`: which image an ECS service is brought to, and what has to be true before.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::keys;
+use crate::tag::{BadTag, Reader};
+use crate::version::Range;
+
+/// What the tag `nightshift:deploy` of an ECS service asks for.
+///
+/// ```
+/// use rules::deploy::DeployRule;
+///
+/// let rule: DeployRule = "semver range=1 approval=manual".parse().unwrap();
+/// assert!(rule.approval.is_some());
+/// assert_eq!(rule.to_string(), "semver range=1.x approval=manual");
+///
+/// let wrong = "newst".parse::<DeployRule>().unwrap_err();
+/// assert_eq!(
+///     wrong.to_string(),
+///     "nightshift:deploy: unknown word 'newst' in 'newst'; did you mean 'newest'? accepted: newest, semver, tag"
+/// );
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeployRule {
+    /// Which image.
+    pub selector: Selector,
+    /// The container whose image is changed; needed where the containers use several repositories.
+    pub container: Option<String>,
+    /// Whether somebody has to say yes first.
+    pub approval: Option<Approval>,
+    /// The findings of the image scan that hold a deployment back.
+    pub scan: Option<Severity>,
+    /// The database of which a snapshot is taken first.
+    pub snapshot: Option<String>,
+    /// The family of the task that is run first.
+    pub migrate: Option<String>,
+    /// The address that has to answer well afterwards.
+    pub health: Option<String>,
+}
+
+/// Which image of the repository is chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selector {
+    /// The one that was pushed last, with a tag that begins so.
+    Newest {
+        /// What the tag has to begin with.
+        prefix: Option<String>,
+    },
+    /// The one with the highest version.
+    Semver {
+        /// The versions that are allowed; all, if it is missing.
+        range: Option<Range>,
+        /// What the tag has to end with, after the version.
+        suffix: Option<String>,
+    },
+    /// Whatever image holds this tag.
+    Tag {
+        /// The tag.
+        name: String,
+    },
+}
+
+/// Who says yes to a deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    /// A person.
+    Manual,
+}
+
+/// From which severity on findings hold a deployment back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// `CRITICAL` only.
+    Critical,
+    /// `HIGH` and `CRITICAL`.
+    High,
+}
+
+const SELECTORS: [&str; 3] = ["newest", "semver", "tag"];
+
+impl FromStr for DeployRule {
+    type Err = BadTag;
+
+    fn from_str(value: &str) -> Result<Self, BadTag> {
+        let mut tag = Reader::new(keys::DEPLOY, value)?;
+        let selector = match tag.word() {
+            Some("newest") => Selector::Newest { prefix: tag.option("prefix").map(str::to_owned) },
+            Some("semver") => Selector::Semver {
+                range: tag.parsed("range", "1.x, 1.2.x or 1.2.3")?,
+                suffix: tag.option("suffix").map(str::to_owned),
+            },
+            Some("tag") => Selector::Tag { name: tag.required("name", "TAG")? },
+            Some(other) => return Err(tag.bad_word(other, &SELECTORS)),
+            None => return Err(tag.bad("no selector", SELECTORS.join(", "))),
+        };
+        let rule = DeployRule {
+            selector,
+            container: tag.option("container").map(str::to_owned),
+            approval: tag.parsed("approval", "manual")?,
+            scan: tag.parsed("scan", "critical or high")?,
+            snapshot: tag.option("snapshot").map(str::to_owned),
+            migrate: tag.option("migrate").map(str::to_owned),
+            health: tag.option("health").map(str::to_owned),
+        };
+        tag.finish()?;
+        Ok(rule)
+    }
+}
+
+impl FromStr for Approval {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text == "manual" { Ok(Approval::Manual) } else { Err(()) }
+    }
+}
+
+impl FromStr for Severity {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "critical" => Ok(Severity::Critical),
+            "high" => Ok(Severity::High),
+            _ => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for DeployRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.selector)?;
+        let option = |f: &mut fmt::Formatter<'_>, name: &str, value: &Option<String>| match value {
+            Some(value) => write!(f, " {name}={value}"),
+            None => Ok(()),
+        };
+        option(f, "container", &self.container)?;
+        if let Some(Approval::Manual) = self.approval {
+            f.write_str(" approval=manual")?;
+        }
+        match self.scan {
+            Some(Severity::Critical) => f.write_str(" scan=critical")?,
+            Some(Severity::High) => f.write_str(" scan=high")?,
+            None => {}
+        }
+        option(f, "snapshot", &self.snapshot)?;
+        option(f, "migrate", &self.migrate)?;
+        option(f, "health", &self.health)
+    }
+}
+
+impl fmt::Display for Selector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Selector::Newest { prefix: None } => f.write_str("newest"),
+            Selector::Newest { prefix: Some(prefix) } => write!(f, "newest prefix={prefix}"),
+            Selector::Semver { range, suffix } => {
+                f.write_str("semver")?;
+                range.iter().try_for_each(|it| write!(f, " range={it}"))?;
+                suffix.iter().try_for_each(|it| write!(f, " suffix={it}"))
+            }
+            Selector::Tag { name } => write!(f, "tag name={name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[track_caller]
+    fn check(value: &str, expected: Result<&str, &str>) {
+        let read = value.parse::<DeployRule>().map(|it| it.to_string()).map_err(|it| it.to_string());
+        assert_eq!(read.as_deref().map_err(|it| it.as_str()), expected);
+    }
+
+    #[test]
+    fn every_selector_and_option_is_understood() {
+        for value in [
+            "newest",
+            "newest prefix=main-",
+            "semver",
+            "semver range=1.x",
+            "semver range=1.2.x suffix=-alpine",
+            "tag name=latest",
+            "newest container=app approval=manual scan=critical snapshot=app-db migrate=app-migrate health=https://x.example/health",
+            "semver range=1.2.3 scan=high",
+        ] {
+            check(value, Ok(value));
+        }
+        check("  semver   range=1 ", Ok("semver range=1.x"));
+        check("newest approval=manual prefix=main-", Ok("newest prefix=main- approval=manual"));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_with_what_is() {
+        let selectors = "accepted: newest, semver, tag";
+        check("", Err(&format!("nightshift:deploy: no selector in ''; {selectors}")));
+        check("latest", Err(&format!("nightshift:deploy: unknown word 'latest' in 'latest'; {selectors}")));
+        check("Newest", Err(&format!("nightshift:deploy: unknown word 'Newest' in 'Newest'; did you mean 'newest'? {selectors}")));
+        check("newest semver", Err("nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here"));
+        check("tag", Err("nightshift:deploy: no option 'name' in 'tag'; accepted: name=TAG"));
+        check(
+            "newest range=1.x",
+            Err("nightshift:deploy: unknown option 'range' in 'newest range=1.x'; accepted: prefix, container, approval, scan, snapshot, migrate, health"),
+        );
+        check(
+            "newest aproval=manual",
+            Err("nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: prefix, container, approval, scan, snapshot, migrate, health"),
+        );
+        check(
+            "semver range=^1.2",
+            Err("nightshift:deploy: range=^1.2 cannot be understood in 'semver range=^1.2'; accepted: range=1.x, 1.2.x or 1.2.3"),
+        );
+        check("newest approval=yes", Err("nightshift:deploy: approval=yes cannot be understood in 'newest approval=yes'; accepted: approval=manual"));
+        check("newest scan=low", Err("nightshift:deploy: scan=low cannot be understood in 'newest scan=low'; accepted: scan=critical or high"));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            selector in prop_oneof![
+                prop::option::of("[a-z-]{1,8}").prop_map(|prefix| Selector::Newest { prefix }),
+                (prop::option::of("[0-9]{1,2}(\\.[0-9]{1,2}){0,2}"), prop::option::of("-[a-z]{1,8}"))
+                    .prop_map(|(range, suffix)| Selector::Semver { range: range.map(|it| it.parse().unwrap()), suffix }),
+                "[a-z0-9.]{1,8}".prop_map(|name| Selector::Tag { name }),
+            ],
+            container in prop::option::of("[a-z-]{1,8}"),
+            manual in any::<bool>(),
+            scan in prop::sample::select(vec![None, Some(Severity::Critical), Some(Severity::High)]),
+            health in prop::option::of("https://[a-z.]{1,8}/[a-z?=]{0,8}"),
+        ) {
+            let approval = manual.then_some(Approval::Manual);
+            let rule = DeployRule { selector, container, approval, scan, snapshot: None, migrate: None, health };
+            prop_assert_eq!(rule.to_string().parse::<DeployRule>(), Ok(rule));
+        }
+
+        #[test]
+        fn no_value_makes_it_panic(value in "[a-z0-9=. -]{0,40}|(newest|semver|tag)( [a-z]{1,9}=[^ ]{0,9}){0,3}") {
+            let _ = value.parse::<DeployRule>();
+        }
+    }
+}

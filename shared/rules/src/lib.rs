@@ -1,0 +1,14 @@
+//! What people ask for, in types: the tag grammar, the rules it expresses, and the memory of what was decided.
+//!
+//! Pure: no SDK, no clock, no environment. What is written here twice would mean two things one day, so every tag name
+//! stands once, in [`keys`], and every tag is read by one grammar, [`tag`].
+
+pub mod deploy;
+mod digest;
+pub mod keys;
+pub mod memory;
+pub mod tag;
+pub mod version;
+
+pub use digest::{BadDigest, Digest};
+pub use tag::BadTag;
