@@ -10,7 +10,12 @@ pub async fn write_tag(ecs: &Client, arn: &str, key: &str, value: Option<&str>) 
     match value {
         Some(value) => {
             let tag = Tag::builder().key(key).value(value).build();
-            ecs.tag_resource().resource_arn(arn).tags(tag).send().await.map_err(|err| Error::new("TagResource", arn, err))?;
+            ecs.tag_resource()
+                .resource_arn(arn)
+                .tags(tag)
+                .send()
+                .await
+                .map_err(|err| Error::new("TagResource", arn, err))?;
         }
         None => {
             let call = ecs.untag_resource().resource_arn(arn).tag_keys(key);

@@ -95,8 +95,11 @@ mod tests {
     #[tokio::test]
     async fn begins_anew_when_the_token_expires_and_gives_up_in_the_end() {
         let expired = || {
-            let meta = aws_smithy_types::error::ErrorMetadata::builder().code("PaginationTokenExpiredException").build();
-            GetResourcesError::PaginationTokenExpiredException(PaginationTokenExpiredException::builder().meta(meta).build())
+            let meta =
+                aws_smithy_types::error::ErrorMetadata::builder().code("PaginationTokenExpiredException").build();
+            GetResourcesError::PaginationTokenExpiredException(
+                PaginationTokenExpiredException::builder().meta(meta).build(),
+            )
         };
         let rule = mock!(Client::get_resources).sequence().error(expired).output(|| page(&["a"], KEY, "")).build();
         let client = mock_client!(aws_sdk_resourcegroupstagging, RuleMode::Sequential, [&rule]);

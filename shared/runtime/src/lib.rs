@@ -28,6 +28,11 @@ pub use run::Run;
 use event::Incoming;
 use settings::Settings;
 
+/// The event in a payload, as [`run`] would hand it to a [`Request`]; the error says what is wrong with it.
+pub fn event(payload: Value) -> Result<Event, String> {
+    Incoming::read(payload).map(|it| it.event)
+}
+
 /// What a function can be asked: only where to look, or a command of its own, never what to change.
 pub trait Request: Sized {
     /// Everything that the function accepts, for the error that refuses the rest.

@@ -1,0 +1,32 @@
+//! Calls to ECR.
+
+use aws::Error;
+use aws_sdk_ecr::Client;
+use aws_sdk_ecr::types::{ImageDetail, ImageStatus};
+use jiff::Timestamp;
+
+use crate::plan::Image;
+
+/// The images of a repository, untagged ones too: a running image may have lost its tag to a newer one.
+pub async fn list_images(ecr: &Client, repository: &str) -> Result<Vec<Image>, Error> {
+    let mut pages = ecr.describe_images().repository_name(repository).max_results(1000).into_paginator().send();
+    let mut images = Vec::new();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|err| Error::new("DescribeImages", repository, err))?;
+        images.extend(page.image_details().iter().filter_map(image));
+    }
+    Ok(images)
+}
+
+/// An entry without digest or push time is none that could be deployed.
+fn image(detail: &ImageDetail) -> Option<Image> {
+    let pushed_at = detail.image_pushed_at()?;
+    Some(Image {
+        digest: detail.image_digest()?.parse().ok()?,
+        tags: detail.image_tags().to_vec(),
+        pushed_at: Timestamp::new(pushed_at.secs(), pushed_at.subsec_nanos() as i32).ok()?,
+        artifact_media_type: detail.artifact_media_type().map(str::to_owned),
+        subject: detail.subject_manifest_digest().map(str::to_owned),
+        archived: detail.image_status().is_some_and(|it| *it != ImageStatus::Active),
+    })
+}

@@ -1,0 +1,270 @@
+//! Calls to ECS. Task definitions go through as raw JSON, everything else as the SDK's types.
+
+mod raw;
+
+use std::collections::BTreeMap;
+
+use aws::{Error, Pace};
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::primitives::DateTime;
+use aws_sdk_ecs::types as sdk;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::plan::{
+    Controller, Deployment, Rollout, RolloutEnd, RolloutState, Safety, Service, ServiceName, Strategy, TaskDefinition,
+    Unseen, Why,
+};
+
+/// DescribeServices takes no more names than this, all of one cluster.
+const SERVICES_PER_CALL: usize = 10;
+
+/// Deployments that are looked at; a deployment further back tells nothing about the present.
+const HISTORY: i32 = 20;
+
+/// What ECS told about some services.
+#[derive(Default)]
+pub struct Services {
+    /// Those that exist.
+    pub found: Vec<Service>,
+    /// Those that do not, or that ECS would not tell about.
+    pub unseen: Vec<Unseen>,
+}
+
+/// The batches in which services are described.
+pub fn batches(names: &[ServiceName]) -> Vec<Vec<ServiceName>> {
+    let mut clusters: BTreeMap<&str, Vec<&ServiceName>> = BTreeMap::new();
+    for name in names {
+        clusters.entry(&name.cluster).or_default().push(name);
+    }
+    let batch = |names: &[&ServiceName]| names.iter().map(|it| (*it).clone()).collect();
+    clusters.values().flat_map(|names| names.chunks(SERVICES_PER_CALL).map(batch)).collect()
+}
+
+/// Describes up to ten services of one cluster.
+///
+/// One that may not be read hides the others of its batch, so a refused batch is read again one by one.
+pub async fn describe_services(ecs: &Client, batch: &[ServiceName]) -> Services {
+    match describe_batch(ecs, batch).await {
+        Err(error) if error.is_denied() && batch.len() > 1 => {
+            let mut services = Services::default();
+            for name in batch {
+                let one = std::slice::from_ref(name);
+                services.extend(describe_batch(ecs, one).await.unwrap_or_else(|error| refused(one, &error)));
+            }
+            services
+        }
+        other => other.unwrap_or_else(|error| refused(batch, &error)),
+    }
+}
+
+impl Services {
+    /// Adds what another batch told.
+    pub fn extend(&mut self, more: Services) {
+        self.found.extend(more.found);
+        self.unseen.extend(more.unseen);
+    }
+}
+
+fn refused(batch: &[ServiceName], error: &Error) -> Services {
+    let unseen = |name: &ServiceName| Unseen { resource: name.to_string(), why: Why::Refused(error.to_string()) };
+    Services { found: Vec::new(), unseen: batch.iter().map(unseen).collect() }
+}
+
+async fn describe_batch(ecs: &Client, batch: &[ServiceName]) -> Result<Services, Error> {
+    let cluster = &batch[0].cluster;
+    let answer = ecs
+        .describe_services()
+        .cluster(cluster)
+        .set_services(Some(batch.iter().map(|it| it.service.clone()).collect()))
+        .include(sdk::ServiceField::Tags)
+        .send()
+        .await
+        .map_err(|err| Error::new("DescribeServices", cluster, err))?;
+    let unseen = |failure: &sdk::Failure| Unseen {
+        resource: failure.arn().unwrap_or(cluster).into(),
+        why: match failure.reason() {
+            Some("MISSING") => Why::Gone,
+            other => Why::Refused(format!("DescribeServices {cluster}: {}", other.unwrap_or("no reason given"))),
+        },
+    };
+    Ok(Services {
+        found: answer.services().iter().filter_map(service).collect(),
+        unseen: answer.failures().iter().map(unseen).collect(),
+    })
+}
+
+fn service(it: &sdk::Service) -> Option<Service> {
+    let arn = it.service_arn()?;
+    let configuration = it.deployment_configuration();
+    let mut deployments: Vec<Deployment> = it.deployments().iter().filter_map(deployment).collect();
+    deployments.sort_by_key(|it| !it.primary);
+    Some(Service {
+        arn: arn.into(),
+        name: ServiceName::of_arn(arn)?,
+        status: it.status().unwrap_or_default().into(),
+        controller: match it.deployment_controller().map(|it| it.r#type()) {
+            None | Some(sdk::DeploymentControllerType::Ecs) => Controller::Ecs,
+            Some(sdk::DeploymentControllerType::CodeDeploy) => Controller::CodeDeploy,
+            Some(sdk::DeploymentControllerType::External) => Controller::External,
+            Some(other) => Controller::Unknown(other.as_str().into()),
+        },
+        strategy: match configuration.and_then(|it| it.strategy()) {
+            None | Some(sdk::DeploymentStrategy::Rolling) => Strategy::Rolling,
+            Some(other) => Strategy::Shifting(other.as_str().into()),
+        },
+        safety: configuration.map_or(Safety { gives_up: false, goes_back: false }, safety),
+        desired: it.desired_count(),
+        running: it.running_count(),
+        deployments,
+        task_definition: it.task_definition()?.into(),
+        tags: tags(it.tags()),
+    })
+}
+
+fn safety(configuration: &sdk::DeploymentConfiguration) -> Safety {
+    let breaker = configuration.deployment_circuit_breaker().filter(|it| it.enable());
+    let alarms = configuration.alarms().filter(|it| it.enable());
+    Safety {
+        gives_up: breaker.is_some() || alarms.is_some(),
+        goes_back: breaker.is_some_and(|it| it.rollback()) || alarms.is_some_and(|it| it.rollback()),
+    }
+}
+
+fn deployment(it: &sdk::Deployment) -> Option<Deployment> {
+    Some(Deployment {
+        primary: it.status() == Some("PRIMARY"),
+        task_definition: it.task_definition()?.into(),
+        state: match it.rollout_state() {
+            Some(sdk::DeploymentRolloutState::InProgress) => RolloutState::InProgress,
+            Some(sdk::DeploymentRolloutState::Completed) => RolloutState::Completed,
+            Some(sdk::DeploymentRolloutState::Failed) => RolloutState::Failed,
+            _ => RolloutState::Unsaid,
+        },
+        reason: it.rollout_state_reason().unwrap_or_default().into(),
+        began: it.created_at().and_then(moment),
+    })
+}
+
+fn tags(tags: &[sdk::Tag]) -> BTreeMap<String, String> {
+    tags.iter().map(|it| (it.key().unwrap_or_default().into(), it.value().unwrap_or_default().into())).collect()
+}
+
+fn moment(it: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()
+}
+
+/// A revision with its tags, by ARN, by `family:revision`, or of a family the newest active one.
+pub async fn describe_task_definition(ecs: &Client, name: &str) -> Result<TaskDefinition, Error> {
+    let answer = raw::Answer::default();
+    ecs.describe_task_definition()
+        .task_definition(name)
+        .include(sdk::TaskDefinitionField::Tags)
+        .customize()
+        .interceptor(answer.clone())
+        .send()
+        .await
+        .map_err(|err| Error::new("DescribeTaskDefinition", name, err))?;
+    let mut answer = answer.fields("DescribeTaskDefinition", name)?;
+    let Some(Value::Object(fields)) = answer.remove("taskDefinition") else {
+        return Err(Error::unexpected("DescribeTaskDefinition", name, "the answer holds no task definition"));
+    };
+    let tags = answer.remove("tags").and_then(|it| it.as_array().cloned()).unwrap_or_default();
+    let text = |tag: &Value, name: &str| tag.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let tags = tags.iter().map(|tag| (text(tag, "key"), text(tag, "value"))).collect();
+    Ok(TaskDefinition { fields, tags })
+}
+
+/// Registers a revision and returns its ARN. `fields` is the whole request.
+///
+/// ECS registers 20 revisions at once and then one a second for the whole account, so `pace` spares it the rest.
+pub async fn register_task_definition(ecs: &Client, pace: &Pace, fields: &Value) -> Result<String, Error> {
+    let family = fields.get("family").and_then(Value::as_str).unwrap_or_default();
+    pace.turn().await;
+    let answer = ecs
+        .register_task_definition()
+        .family(family)
+        .set_container_definitions(Some(Vec::new()))
+        .customize()
+        .interceptor(raw::Request(fields.to_string()))
+        .send()
+        .await
+        .map_err(|err| Error::new("RegisterTaskDefinition", family, err))?;
+    let arn = answer.task_definition().and_then(|it| it.task_definition_arn());
+    arn.map(str::to_owned)
+        .ok_or_else(|| Error::unexpected("RegisterTaskDefinition", family, "the answer holds no task definition"))
+}
+
+/// Begins a deployment of `task_definition`. Nothing else of the service changes, its size least of all.
+pub async fn update_service(ecs: &Client, service: &ServiceName, task_definition: &str) -> Result<(), Error> {
+    ecs.update_service()
+        .cluster(&service.cluster)
+        .service(&service.service)
+        .task_definition(task_definition)
+        .send()
+        .await
+        .map(drop)
+        .map_err(|err| Error::new("UpdateService", &service.to_string(), err))
+}
+
+/// The service's latest deployments, newest first.
+pub async fn list_rollouts(ecs: &Client, service: &ServiceName) -> Result<Vec<Rollout>, Error> {
+    let name = service.to_string();
+    let answer = ecs
+        .list_service_deployments()
+        .cluster(&service.cluster)
+        .service(&service.service)
+        .max_results(HISTORY)
+        .send()
+        .await
+        .map_err(|err| Error::new("ListServiceDeployments", &name, err))?;
+    let mut briefs = answer.service_deployments().to_vec();
+    briefs.sort_by_key(|it| std::cmp::Reverse(it.created_at().map(|it| (it.secs(), it.subsec_nanos()))));
+    let revisions = briefs.iter().filter_map(|it| it.target_service_revision_arn());
+    let task_definitions = task_definitions_of(ecs, &name, revisions).await?;
+    let rollout = |it: &sdk::ServiceDeploymentBrief| {
+        Some(Rollout {
+            task_definition: task_definitions.get(it.target_service_revision_arn()?)?.clone(),
+            end: it.status().map_or(RolloutEnd::Unknown, end),
+            reason: it.status_reason().unwrap_or_default().into(),
+            began: it.created_at().and_then(moment),
+        })
+    };
+    Ok(briefs.iter().filter_map(rollout).collect())
+}
+
+fn end(status: &sdk::ServiceDeploymentStatus) -> RolloutEnd {
+    use sdk::ServiceDeploymentStatus::*;
+    match status {
+        Pending | InProgress => RolloutEnd::Open,
+        StopRequested | RollbackRequested | RollbackInProgress => RolloutEnd::GoingBack,
+        Successful => RolloutEnd::Successful,
+        Stopped | RollbackSuccessful | RollbackFailed => RolloutEnd::TakenBack,
+        _ => RolloutEnd::Unknown,
+    }
+}
+
+/// The task definitions of service revisions, by the revisions' ARNs; at most as many as one call takes.
+async fn task_definitions_of<'a>(
+    ecs: &Client,
+    service: &str,
+    revisions: impl Iterator<Item = &'a str>,
+) -> Result<ArnsByArn, Error> {
+    let mut revisions: Vec<String> = revisions.map(str::to_owned).collect();
+    revisions.sort();
+    revisions.dedup();
+    if revisions.is_empty() {
+        return Ok(ArnsByArn::new());
+    }
+    let answer = ecs
+        .describe_service_revisions()
+        .set_service_revision_arns(Some(revisions))
+        .send()
+        .await
+        .map_err(|err| Error::new("DescribeServiceRevisions", service, err))?;
+    let pair = |it: &sdk::ServiceRevision| Some((it.service_revision_arn()?.into(), it.task_definition()?.into()));
+    Ok(answer.service_revisions().iter().filter_map(pair).collect())
+}
+
+/// ARNs of one kind by those of another.
+type ArnsByArn = BTreeMap<String, String>;

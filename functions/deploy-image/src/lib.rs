@@ -1,0 +1,171 @@
+#![doc = include_str!("../README.md")]
+
+mod ecr;
+mod ecs;
+pub mod plan;
+pub mod request;
+
+use std::collections::BTreeSet;
+
+use aws::{Error, Pace, each, tagging};
+use aws_config::SdkConfig;
+use reconcile::Report;
+use reconcile::memory::Note;
+use rules::keys;
+use runtime::Run;
+use serde_json::{Value, json};
+
+use plan::{Revision, ServiceName, Step, World};
+use request::{Place, Request};
+
+/// How many reads are under way at a time; ECS allows 20 a second and a burst of 50 and more.
+const READS: usize = 16;
+
+/// The clients of the services that this function calls.
+pub struct Clients {
+    ecr: aws_sdk_ecr::Client,
+    ecs: aws_sdk_ecs::Client,
+    tagging: aws_sdk_resourcegroupstagging::Client,
+    /// What ECS grants an account for registering task definitions.
+    registrations: Pace,
+}
+
+impl Clients {
+    /// The clients that `config` describes.
+    pub fn new(config: &SdkConfig) -> Self {
+        Clients {
+            ecr: aws_sdk_ecr::Client::new(config),
+            ecs: aws_sdk_ecs::Client::new(config),
+            tagging: aws_sdk_resourcegroupstagging::Client::new(config),
+            registrations: Pace::new(20, 1),
+        }
+    }
+}
+
+/// One run: looks where the request says, decides, and brings about what was decided.
+pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
+    let world = observe(clients, &request.place).await?;
+    let mut plan = plan::plan(&world, request.ask.as_ref(), &run.now);
+    if let Place::Nowhere { about, reason } = &request.place {
+        plan.skip(about, reason);
+    }
+    let remember = async |note: &Note| {
+        aws::ecs::write_tag(&clients.ecs, &note.resource, keys::PROBLEM, note.value.as_deref()).await
+    };
+    Ok(run.apply(plan, async |step| apply(clients, step).await, remember).await)
+}
+
+/// Everything that the decision depends on, read side by side: services, their task definitions, images, and where
+/// the present leaves a question, the past.
+async fn observe(clients: &Clients, place: &Place) -> Result<World, Error> {
+    let services = describe_services(clients, &names(clients, place).await?).await;
+    let mut world = World { services: services.found, unseen: services.unseen, ..World::default() };
+    // What has lost its tag since it was listed is not ours to read any further.
+    let tagged = |it: &plan::Service| it.tags.contains_key(keys::DEPLOY);
+    let families: BTreeSet<String> =
+        world.services.iter().filter(|it| tagged(it)).map(|it| plan::family(&it.task_definition).to_owned()).collect();
+    let newest =
+        each(families, READS, async |family| (ecs::describe_task_definition(&clients.ecs, &family).await, family));
+    for (answer, family) in newest.await {
+        match answer {
+            Ok(revision) => {
+                world.newest_revision.insert(family, revision.arn().to_owned());
+                world.task_definitions.insert(revision.arn().to_owned(), revision);
+            }
+            // A family without an active revision; the one in use is read by its own name below.
+            Err(error) if error.code == "ClientException" => {}
+            Err(error) => drop(world.unreadable.insert(family, error.to_string())),
+        }
+    }
+    let in_use = world.services.iter().filter(|it| tagged(it)).map(|it| it.task_definition.clone()).collect();
+    describe_revisions(clients, in_use, &mut world).await;
+    let repositories: BTreeSet<String> = match place {
+        Place::Repository(repository) => BTreeSet::from([repository.clone()]),
+        _ => plan::repositories(&world),
+    };
+    let images = each(repositories, READS, async |it| (ecr::list_images(&clients.ecr, &it).await, it)).await;
+    world.repositories = images.into_iter().map(|(images, it)| (it, images.map_err(|err| err.to_string()))).collect();
+    look_back(clients, place, &mut world).await;
+    Ok(world)
+}
+
+/// The services to look at.
+async fn names(clients: &Clients, place: &Place) -> Result<Vec<ServiceName>, Error> {
+    match place {
+        Place::Nowhere { .. } => Ok(Vec::new()),
+        Place::Service(name) => Ok(vec![name.clone()]),
+        Place::Everywhere | Place::Repository(_) => {
+            let arns = tagging::resources(&clients.tagging, "ecs:service", keys::DEPLOY).await?;
+            Ok(arns.iter().filter_map(|arn| ServiceName::of_arn(arn)).collect())
+        }
+    }
+}
+
+async fn describe_services(clients: &Clients, names: &[ServiceName]) -> ecs::Services {
+    let mut services = ecs::Services::default();
+    let answers = each(ecs::batches(names), READS, async |batch| ecs::describe_services(&clients.ecs, &batch).await);
+    for answer in answers.await {
+        services.extend(answer);
+    }
+    services.found.sort_by(|a, b| a.arn.cmp(&b.arn));
+    services
+}
+
+/// Adds the revisions `arns` to `world`, as far as it lacks them, or why they cannot be read.
+async fn describe_revisions(clients: &Clients, arns: BTreeSet<String>, world: &mut World) {
+    let missing: Vec<String> = arns.into_iter().filter(|it| !world.task_definitions.contains_key(it)).collect();
+    let answers = each(missing, READS, async |arn| (ecs::describe_task_definition(&clients.ecs, &arn).await, arn));
+    for (answer, arn) in answers.await {
+        match answer {
+            Ok(revision) => drop(world.task_definitions.insert(arn, revision)),
+            Err(error) => drop(world.unreadable.insert(arn, error.to_string())),
+        }
+    }
+}
+
+/// Reads the past of the services whose present leaves a question.
+async fn look_back(clients: &Clients, place: &Place, world: &mut World) {
+    let asked: Vec<(String, ServiceName)> = world
+        .services
+        .iter()
+        .filter(|it| plan::wants_history(it, world, place))
+        .map(|it| (it.arn.clone(), it.name.clone()))
+        .collect();
+    let answers = each(asked, READS, async |(arn, name)| (ecs::list_rollouts(&clients.ecs, &name).await, arn)).await;
+    world.history = answers.into_iter().map(|(past, arn)| (arn, past.map_err(|err| err.to_string()))).collect();
+    // Each revision remembers the one before it, so the way back is found step by step.
+    let mut read: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let wanted: BTreeSet<String> = world.services.iter().flat_map(|it| plan::wanted_revisions(it, world)).collect();
+        let wanted: BTreeSet<String> = wanted.difference(&read).cloned().collect();
+        if wanted.is_empty() {
+            break;
+        }
+        read.extend(wanted.iter().cloned());
+        describe_revisions(clients, wanted, world).await;
+    }
+}
+
+/// Carries out one step; returns what only the doing could tell.
+async fn apply(clients: &Clients, step: &Step) -> Result<Value, Error> {
+    match step {
+        Step::Deploy(deploy) => {
+            let revision = match &deploy.revision {
+                Revision::Registered(arn) => arn.clone(),
+                Revision::Register(fields) => {
+                    ecs::register_task_definition(&clients.ecs, &clients.registrations, fields).await?
+                }
+            };
+            ecs::update_service(&clients.ecs, &deploy.service, &revision).await?;
+            Ok(json!({"task_definition": plan::short_name(&revision)}))
+        }
+        Step::RollBack(back) => {
+            ecs::update_service(&clients.ecs, &back.service, &back.to_revision).await?;
+            Ok(Value::Null)
+        }
+        Step::Remember(memory) => {
+            aws::ecs::write_tag(&clients.ecs, &memory.arn, memory.key, memory.value.as_deref()).await?;
+            Ok(Value::Null)
+        }
+    }
+}

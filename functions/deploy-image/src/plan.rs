@@ -1,0 +1,392 @@
+//! What to do about each service. Pure: no clock, no environment, no AWS.
+//!
+//! [`plan`] looks at every service on its own and hands it to [`next_step`], which finds the one thing to do next:
+//! the same whatever event led here, and nothing once it is done.
+
+mod ask;
+mod case;
+mod rollback;
+mod select;
+mod step;
+mod task_definition;
+mod verdict;
+mod world;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use jiff::{Timestamp, Zoned};
+use reconcile::Plan;
+use rules::memory::{Rejected, Verdict};
+use rules::{Digest, keys};
+
+pub use ask::Ask;
+pub use select::Image;
+pub use step::{Deploy, Memory as MemoryStep, Revision, RollBack, Step, What};
+pub use task_definition::{DELETED_ONLY, ImageName, OUTPUT_ONLY, TaskDefinition, family, short_name};
+pub use world::*;
+
+use case::{Case, Leave, Memory};
+use select::{Selection, select};
+use verdict::{Lost, Motion, PATIENCE};
+
+use crate::request::Place;
+
+/// What to do about the services of `world`, as far as `ask` and their tags say.
+pub fn plan(world: &World, ask: Option<&Ask>, now: &Zoned) -> Plan<Step> {
+    let mut plan = Plan::new();
+    for unseen in &world.unseen {
+        match &unseen.why {
+            Why::Gone if ask.is_some() => plan.problem(&unseen.resource, "no-such-service", "there is no such service"),
+            Why::Gone => plan.skip(&unseen.resource, "it no longer exists"),
+            Why::Refused(error) => plan.problem(&unseen.resource, "unreadable", error),
+        }
+    }
+    for service in &world.services {
+        let examined = |plan: &mut Plan<Step>| {
+            plan.examined(&service.arn, service.tags.get(keys::PROBLEM).map(String::as_str));
+        };
+        match Case::read(service, world) {
+            Ok(case) => {
+                examined(&mut plan);
+                next_step(&case, ask, now, &mut plan);
+            }
+            Err(Leave::Problem(kind, message)) => {
+                examined(&mut plan);
+                plan.problem(&service.arn, kind, message);
+            }
+            Err(Leave::Skip(reason)) if ask.is_some() => plan.problem(&service.arn, "not-ours", reason),
+            Err(Leave::Skip(reason) | Leave::Elsewhere(reason)) => plan.skip(&service.arn, reason),
+        }
+    }
+    plan
+}
+
+/// The next thing to do about one service.
+///
+/// In this order: what a person asks, what became of the last deployment, a way back if the running image is rejected,
+/// patience while ECS is at work, and only then a newer image.
+fn next_step(case: &Case<'_>, ask: Option<&Ask>, now: &Zoned, plan: &mut Plan<Step>) {
+    let arn = &case.service.arn;
+    let mut memory = case.memory.clone();
+    let go_back = match ask::heed(case, ask, &mut memory, now, plan) {
+        Ok(go_back) => go_back,
+        Err((kind, message)) => return plan.problem(arn, kind, message),
+    };
+    if let Some(error) = case.history_error() {
+        return plan.problem(arn, "unreadable-history", error);
+    }
+    if let Some(lost) = verdict::lost(case, &memory) {
+        let Lost { digest, pushed_at, by, why } = lost;
+        let label = case.label(&digest);
+        reject(case, &mut memory, digest, pushed_at, by, format!("{label} did not stay: {why}"), plan);
+    }
+    let running = case.running();
+    let rejected = memory.rejected.as_ref().is_some_and(|it| running.digest.as_ref() == Some(&it.digest));
+    // What a person deployed by hand is theirs to mend.
+    let ours = case.digest_of_ours(case.revision).is_some();
+    let fallen = ours && matches!(verdict::motion(case), Motion::Fallen(_));
+    if rejected || go_back || fallen {
+        roll_back(case, &memory, go_back, now, plan);
+    } else {
+        go_on(case, &memory, now, plan);
+    }
+    if case.memory.wish.is_some() {
+        remember(case, What::DropWish, keys::ROLLBACK, None, "", "it is settled".into(), plan);
+    }
+}
+
+/// Rejects an image, in the plan and in what the rest of the decision knows.
+fn reject(
+    case: &Case<'_>,
+    memory: &mut Memory,
+    digest: Digest,
+    pushed_at: Timestamp,
+    by: &str,
+    why: String,
+    plan: &mut Plan<Step>,
+) {
+    if memory.rejects(&digest, pushed_at) {
+        return;
+    }
+    let label = case.label(&digest);
+    let tag = (label != digest.short()).then(|| label.clone());
+    let rejected = Rejected { digest, pushed_at, tag, by: Some(by.into()) };
+    remember(case, What::Reject, keys::REJECTED, Some(rejected.to_string()), &label, why, plan);
+    memory.rejected = Some(rejected);
+}
+
+fn remember(
+    case: &Case<'_>,
+    what: What,
+    key: &'static str,
+    value: Option<String>,
+    image: &str,
+    why: String,
+    plan: &mut Plan<Step>,
+) {
+    let service = case.service;
+    let step = MemoryStep {
+        service: service.name.clone(),
+        arn: service.arn.clone(),
+        what,
+        image: image.into(),
+        key,
+        before: service.tags.get(key).cloned(),
+        value,
+    };
+    plan.act(&service.arn, Step::Remember(step), why);
+}
+
+/// The running image is not to stay: on to a newer one if there is one, else back to the last one that was fine.
+fn roll_back(case: &Case<'_>, memory: &Memory, asked: bool, now: &Zoned, plan: &mut Plan<Step>) {
+    let service = case.service;
+    let label = case.running_label();
+    let patient = |since: Option<Timestamp>| since.is_some_and(|it| now.timestamp().duration_since(it) < PATIENCE);
+    match verdict::motion(case) {
+        Motion::Back if !asked => {
+            return plan.skip(
+                &service.arn,
+                format!("ECS is taking {label} back; what it goes back to is told when it is there"),
+            );
+        }
+        Motion::Fallen(since) if !asked && service.safety.goes_back && patient(since) => {
+            return plan.skip(&service.arn, format!("{label} failed, and ECS goes back by itself"));
+        }
+        Motion::Forward(_) if case.shifts() && !asked => {
+            return plan.skip(&service.arn, "a deployment that shifts traffic is under way; it must end first");
+        }
+        _ => {}
+    }
+    if !asked
+        && let Selection::Newer { image, tag } = chosen(case, memory)
+        && gates(case, memory, image, &tag).is_ok()
+    {
+        return deploy(case, memory, image, &tag, &verdict::motion(case), plan);
+    }
+    match rollback::target(case, memory) {
+        Ok((revision, to)) => {
+            let step = RollBack {
+                service: service.name.clone(),
+                from: label.clone(),
+                from_revision: case.revision.arn().into(),
+                to,
+                to_revision: revision.arn().into(),
+            };
+            let why = if asked { "somebody asked for it".into() } else { format!("{label} is rejected or failed") };
+            plan.act(&service.arn, Step::RollBack(step), format!("{why}; {} completed before it", revision.short_name()));
+        }
+        Err(why) => plan.problem(
+            &service.arn,
+            "no-way-back",
+            format!("{label} is not to stay, but there is nothing to go back to: {why}; push a newer image, or deploy one by hand"),
+        ),
+    }
+}
+
+/// Nothing is wrong with the running image: is it live, and is there a newer one?
+fn go_on(case: &Case<'_>, memory: &Memory, now: &Zoned, plan: &mut Plan<Step>) {
+    let arn = &case.service.arn;
+    if let Some(digest) = verdict::won(case, memory) {
+        let label = case.running_label();
+        let verdict = Verdict { digest, at: now.timestamp() };
+        let why = format!("its deployment completed with {} of {} tasks", case.service.running, case.service.desired);
+        remember(case, What::Win, keys::VERDICT, Some(verdict.to_string()), &label, why, plan);
+    }
+    if let Some(stuck) = verdict::stuck(case, now) {
+        plan.problem(arn, "stuck", stuck);
+    }
+    let motion = verdict::motion(case);
+    let repository = &case.image.repository;
+    let rule = case.rule.selector.to_string();
+    match chosen(case, memory) {
+        Selection::Newer { image, tag } => match motion {
+            Motion::Back => plan.skip(arn, format!("{tag} is newer, but ECS is taking a deployment back; after that")),
+            Motion::Forward(_) if case.shifts() => {
+                plan.skip(arn, format!("{tag} is newer, but a deployment that shifts traffic is under way; after that"))
+            }
+            _ => deploy(case, memory, image, &tag, &motion, plan),
+        },
+        Selection::Current { tag } => match repair(case) {
+            Some(image) => deploy(case, memory, image, &tag, &motion, plan),
+            None => plan.skip(arn, current(case, &tag, &motion)),
+        },
+        Selection::Older { tag } => plan.skip(
+            arn,
+            format!(
+                "{tag}, which '{rule}' selects in {repository}, is older than {}, which runs",
+                case.running_label()
+            ),
+        ),
+        Selection::Rejected => {
+            let rejected = memory.rejected.as_ref();
+            let name =
+                rejected.map_or_else(String::new, |it| it.tag.clone().unwrap_or_else(|| it.digest.short().to_string()));
+            plan.skip(
+                arn,
+                format!("{name} is rejected and so is everything pushed before it; {} stays", case.running_label()),
+            )
+        }
+        Selection::NoMatch { seen } => plan.problem(
+            arn,
+            "no-image",
+            match seen.is_empty() {
+                true => format!("the repository {repository} holds no tagged image"),
+                false => format!("'{rule}' selects no image of {repository}, which has the tags {}", seen.join(", ")),
+            },
+        ),
+        Selection::CannotTell { tag } => plan.problem(
+            arn,
+            "unknown-age",
+            format!(
+                "'{rule}' selects {tag}, but the image that runs ({}) is no longer in {repository}, \
+                 so it cannot be told which is newer; push a new image, or deploy {tag} by hand once",
+                case.running_label()
+            ),
+        ),
+    }
+}
+
+/// What the rule selects, seen from the image that runs.
+fn chosen<'a>(case: &Case<'a>, memory: &Memory) -> Selection<'a> {
+    select(&case.rule.selector, case.images, &case.running(), memory.rejected.as_ref())
+}
+
+/// The image in use, if some of several containers are not set to it yet.
+fn repair<'a>(case: &Case<'a>) -> Option<&'a Image> {
+    let digest = case.image.digest.as_ref()?;
+    let image = case.images.iter().find(|it| it.digest == *digest)?;
+    (!case.is_set_to(case.revision, &case.image.pinned(digest))).then_some(image)
+}
+
+fn current(case: &Case<'_>, tag: &str, motion: &Motion) -> String {
+    let chosen = format!("the one that '{}' selects in {}", case.rule.selector, case.image.repository);
+    let asleep = if case.service.tags.contains_key(keys::ASLEEP) { "it is asleep and " } else { "" };
+    match motion {
+        Motion::Still => format!("{asleep}runs {tag}, {chosen}"),
+        Motion::Forward(_) => format!("{tag}, {chosen}, is rolling out"),
+        Motion::Back => format!("ECS is going back to {tag}, {chosen}"),
+        Motion::Fallen(_) => format!("{tag}, {chosen}, failed"),
+    }
+}
+
+fn deploy(case: &Case<'_>, memory: &Memory, image: &Image, tag: &str, motion: &Motion, plan: &mut Plan<Step>) {
+    let service = case.service;
+    if let Err((kind, message)) = gates(case, memory, image, tag) {
+        return plan.problem(&service.arn, kind, message);
+    }
+    let pinned = case.image.pinned(&image.digest);
+    let previous = previous(case);
+    let next = case.revision.next(&case.containers, &pinned, &[(keys::IMAGE, tag), (keys::PREVIOUS, &previous)]);
+    // A run that died between registering and using the revision left it behind: use it instead of a second one.
+    let left_over = case.newer_revision().filter(|it| it.next(&[], "", &[]) == next).map(|it| it.arn().to_owned());
+    let from = case.running_label();
+    let over = match motion {
+        Motion::Forward(_) => format!("; {from}, which is still rolling out, is superseded"),
+        _ if service.tags.contains_key(keys::ASLEEP) => "; the service is asleep and stays so".into(),
+        _ => String::new(),
+    };
+    let why = format!("{tag} is the image that '{}' selects in {}{over}", case.rule.selector, case.image.repository);
+    let step = Deploy {
+        service: service.name.clone(),
+        from,
+        from_revision: case.revision.arn().into(),
+        to: tag.into(),
+        digest: image.digest.clone(),
+        revision: left_over.map_or(Revision::Register(next), Revision::Registered),
+    };
+    plan.act(&service.arn, Step::Deploy(step), why);
+}
+
+/// The last revision that was live: the one in use, or where that was never proven, the one before it.
+fn previous(case: &Case<'_>) -> String {
+    let before = case.revision.tags.get(keys::PREVIOUS).filter(|_| !case.proven());
+    before.cloned().unwrap_or_else(|| case.revision.short_name())
+}
+
+/// Whether the image may go out.
+fn gates(case: &Case<'_>, memory: &Memory, image: &Image, tag: &str) -> Result<(), (&'static str, String)> {
+    let rule = &case.rule;
+    let missing = [
+        ("scan", rule.scan.is_some()),
+        ("snapshot", rule.snapshot.is_some()),
+        ("migrate", rule.migrate.is_some()),
+        ("health", rule.health.is_some()),
+    ];
+    if let Some((option, _)) = missing.iter().find(|(_, asked)| *asked) {
+        let message = format!(
+            "{tag} is ready, but the tag asks for {option}=, which this version cannot check yet, so nothing is deployed; \
+             remove {option}= from {}, or deploy by hand",
+            keys::DEPLOY
+        );
+        return Err(("no-such-gate", message));
+    }
+    let approved = memory.approved.as_ref().is_some_and(|it| it.digest == image.digest);
+    if rule.approval.is_some() && !approved {
+        let service = &case.service.name;
+        let message = format!(
+            "{tag} ({}) waits for approval; {} runs. Send {{\"approve\":{{\"service\":\"{service}\",\"image\":\"{tag}\"}}}} \
+             to this function to let it out, or the same with \"reject\"",
+            image.digest,
+            case.running_label()
+        );
+        return Err(("needs-approval", message));
+    }
+    Ok(())
+}
+
+/// The repositories that the services of `world` use.
+pub fn repositories(world: &World) -> BTreeSet<String> {
+    let images = |it: &Service| world.task_definitions.get(&it.task_definition).map(TaskDefinition::images);
+    let tagged = world.services.iter().filter(|it| it.tags.contains_key(keys::DEPLOY));
+    tagged.filter_map(images).flatten().filter_map(|(_, image)| Some(ImageName::parse(image)?.repository)).collect()
+}
+
+/// Whether deciding about `service` takes its deployment history.
+///
+/// Only where the present does not tell what became of the last deployment: a push to a hundred healthy services asks
+/// for none.
+pub fn wants_history(service: &Service, world: &World, place: &Place) -> bool {
+    let Ok(case) = Case::read(service, world) else { return false };
+    let newer = || matches!(chosen(&case, &case.memory), Selection::Newer { .. });
+    // A revision of ours that is not in use: either it was taken back, or a run died before using it.
+    let unused = || {
+        case.newer_revision().is_some_and(|it| {
+            case.digest_of_ours(it)
+                .and_then(|digest| Some((case.pushed_at(&digest)?, digest)))
+                .is_some_and(|(pushed_at, digest)| !case.memory.rejects(&digest, pushed_at))
+        })
+    };
+    let trouble = || {
+        let rejected = case.memory.rejected.as_ref().map(|it| &it.digest);
+        matches!(verdict::motion(&case), Motion::Fallen(_) | Motion::Back)
+            || case.memory.wish.is_some()
+            || rejected.is_some() && case.running().digest.as_ref() == rejected
+    };
+    match place {
+        Place::Service(_) => true,
+        _ if trouble() => true,
+        _ if case.shifts() => newer() || verdict::won(&case, &case.memory).is_some(),
+        // A newer image that no push announced to us may be one that was tried before.
+        Place::Everywhere => newer() || unused(),
+        _ => unused(),
+    }
+}
+
+/// The ARNs of revisions that deciding about `service` takes and that `world` does not hold.
+pub fn wanted_revisions(service: &Service, world: &World) -> Vec<String> {
+    let Ok(case) = Case::read(service, world) else { return Vec::new() };
+    if !world.history.contains_key(&service.arn) {
+        return Vec::new();
+    }
+    let mut wanted: Vec<String> = case.history().iter().map(|it| it.task_definition.clone()).collect();
+    wanted.dedup();
+    wanted.truncate(6);
+    wanted.extend(rollback::candidates(&case).into_iter().take(6));
+    wanted.retain(|it| case.described(it).is_none());
+    wanted.sort();
+    wanted.dedup();
+    wanted
+}

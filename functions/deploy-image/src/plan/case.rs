@@ -1,0 +1,291 @@
+//! One service with all that was observed of it put together and its tags read; or why it is left alone.
+
+use jiff::Timestamp;
+use rules::deploy::DeployRule;
+use rules::memory::{Approved, Rejected, RollbackWish, Verdict};
+use rules::{BadTag, Digest, keys};
+
+use super::select::{Image, Running};
+use super::task_definition::{ImageName, TaskDefinition, family};
+use super::world::{Controller, Rollout, RolloutState, Service, Strategy, World};
+
+/// A service that can be decided about.
+pub struct Case<'a> {
+    /// The service.
+    pub service: &'a Service,
+    /// What its tag asks for.
+    pub rule: DeployRule,
+    /// What it remembers.
+    pub memory: Memory,
+    /// The revision in use.
+    pub revision: &'a TaskDefinition,
+    /// The names of the containers whose image is ours to change.
+    pub containers: Vec<String>,
+    /// The image that the first of them is set to.
+    pub image: ImageName,
+    /// The repository's images.
+    pub images: &'a [Image],
+    world: &'a World,
+}
+
+/// What a service remembers about its deployments.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    /// The image that is not to be tried again.
+    pub rejected: Option<Rejected>,
+    /// The image that a person let through.
+    pub approved: Option<Approved>,
+    /// The image that was last found live.
+    pub verdict: Option<Verdict>,
+    /// Another function's wish to roll back.
+    pub wish: Option<RollbackWish>,
+}
+
+/// Why a service is left alone before anything is decided.
+pub enum Leave {
+    /// It is none of this run's business.
+    Elsewhere(String),
+    /// There is nothing to do.
+    Skip(String),
+    /// It needs a person.
+    Problem(&'static str, String),
+}
+
+impl<'a> Case<'a> {
+    /// Puts together what `world` knows of `service`.
+    pub fn read(service: &'a Service, world: &'a World) -> Result<Self, Leave> {
+        let Some(tag) = service.tags.get(keys::DEPLOY) else {
+            return Err(Leave::Skip(format!("it has no {} tag", keys::DEPLOY)));
+        };
+        let rule: DeployRule = tag.parse().map_err(|it: BadTag| Leave::Problem("bad-tag", it.to_string()))?;
+        if service.status != "ACTIVE" {
+            return Err(Leave::Skip(format!("its status is {}", service.status)));
+        }
+        deployable(service)?;
+        let memory =
+            Memory::read(service).map_err(|it| Leave::Problem("bad-memory", format!("{it}; remove the tag")))?;
+        let revision = revision_in_use(service, world)?;
+        let (containers, image) = watched(service, &rule, revision)?;
+        let images = match world.repositories.get(&image.repository) {
+            Some(Ok(images)) => images,
+            Some(Err(error)) => return Err(Leave::Problem("unreadable-repository", error.clone())),
+            None => return Err(Leave::Elsewhere(format!("it uses the repository {}", image.repository))),
+        };
+        Ok(Case { service, rule, memory, revision, containers, image, images, world })
+    }
+
+    /// The image that the service runs, as far as it can be known.
+    pub fn running(&self) -> Running {
+        let began = self.service.primary().and_then(|it| it.began).or(self.revision.registered_at());
+        let no_later_than = began.unwrap_or(Timestamp::MAX);
+        let digest = self.image.digest.clone().or_else(|| {
+            // ECS resolved the tag when the deployment began; an image pushed later is not the one that runs.
+            let holds = |it: &&Image| it.tags.iter().any(|tag| Some(tag) == self.image.tag.as_ref());
+            self.images.iter().find(holds).filter(|it| it.pushed_at <= no_later_than).map(|it| it.digest.clone())
+        });
+        let tag = self.revision.tags.get(keys::IMAGE).or(self.image.tag.as_ref()).cloned();
+        Running { digest, tag, no_later_than }
+    }
+
+    /// How people know the image that the service runs.
+    pub fn running_label(&self) -> String {
+        let running = self.running();
+        match (running.tag, running.digest) {
+            (Some(tag), _) => tag,
+            (None, Some(digest)) => self.label(&digest),
+            (None, None) => self.image.repository.clone(),
+        }
+    }
+
+    /// How people know an image: by a tag of its, or by the beginning of its digest.
+    pub fn label(&self, digest: &Digest) -> String {
+        let tags = self.images.iter().filter(|it| it.digest == *digest).flat_map(|it| &it.tags);
+        tags.filter(|it| *it != "latest").min().cloned().unwrap_or_else(|| digest.short().to_string())
+    }
+
+    /// When the image was pushed, if the repository still has it.
+    pub fn pushed_at(&self, digest: &Digest) -> Option<Timestamp> {
+        self.images.iter().find(|it| it.digest == *digest).map(|it| it.pushed_at)
+    }
+
+    /// Whether all containers that are ours to change are set to exactly `image`.
+    pub fn is_set_to(&self, revision: &TaskDefinition, image: &str) -> bool {
+        self.containers.iter().all(|name| revision.images().any(|(container, set)| container == name && set == image))
+    }
+
+    /// The image that a revision sets the first of our containers to.
+    pub fn image_of(&self, revision: &TaskDefinition) -> Option<ImageName> {
+        let (_, image) = revision.images().find(|(name, _)| *name == self.containers[0])?;
+        ImageName::parse(image).filter(|it| it.repository == self.image.repository)
+    }
+
+    /// The digest that a revision pins, if this function registered it.
+    pub fn digest_of_ours(&self, revision: &TaskDefinition) -> Option<Digest> {
+        revision.tags.get(keys::IMAGE)?;
+        self.image_of(revision)?.digest
+    }
+
+    /// A revision that was described, by its ARN.
+    pub fn described(&self, arn: &str) -> Option<&'a TaskDefinition> {
+        self.world.task_definitions.get(arn)
+    }
+
+    /// The newest revision of the family, if it is not the one in use.
+    pub fn newer_revision(&self) -> Option<&'a TaskDefinition> {
+        let arn = self.world.newest_revision.get(self.revision.family())?;
+        self.described(arn).filter(|it| it.arn() != self.revision.arn())
+    }
+
+    /// The service's past deployments, newest first, if they were asked for and could be read.
+    pub fn history(&self) -> &'a [Rollout] {
+        match self.world.history.get(&self.service.arn) {
+            Some(Ok(history)) => history,
+            _ => &[],
+        }
+    }
+
+    /// Why the past deployments could not be read, if so.
+    pub fn history_error(&self) -> Option<&'a str> {
+        self.world.history.get(&self.service.arn)?.as_ref().err().map(String::as_str)
+    }
+
+    /// The ARNs of the revisions that were in use before, as each remembers the one before it, latest first.
+    pub fn earlier_revisions(&self) -> Vec<String> {
+        let mut arns: Vec<String> = Vec::new();
+        let mut revision = Some(self.revision);
+        while let Some(previous) = revision.and_then(|it| it.tags.get(keys::PREVIOUS)) {
+            let (registry, _) = self.revision.arn().rsplit_once('/').unwrap_or_default();
+            let arn = format!("{registry}/{previous}");
+            if arns.contains(&arn) || arns.len() == 10 {
+                break;
+            }
+            revision = self.described(&arn);
+            arns.push(arn);
+        }
+        arns
+    }
+
+    /// Whether ECS shifts traffic instead of replacing task by task, and so tells less of its progress.
+    pub fn shifts(&self) -> bool {
+        matches!(self.service.strategy, Strategy::Shifting(_))
+    }
+
+    /// Whether tasks of the revision in use have run: a deployment to a sleeping service completes without any.
+    pub fn proven(&self) -> bool {
+        let found_live = || {
+            let digest = self.digest_of_ours(self.revision);
+            digest.is_some() && self.memory.verdict.as_ref().map(|it| &it.digest) == digest.as_ref()
+        };
+        self.completed() && (self.service.desired > 0 && self.service.running > 0 || found_live())
+    }
+
+    /// Whether the primary deployment completed.
+    fn completed(&self) -> bool {
+        let Some(primary) = self.service.primary() else { return false };
+        match primary.state {
+            RolloutState::Completed => true,
+            RolloutState::InProgress | RolloutState::Failed => false,
+            RolloutState::Unsaid => {
+                let latest = self.history().iter().find(|it| it.task_definition == primary.task_definition);
+                latest.is_none_or(|it| it.end == super::world::RolloutEnd::Successful)
+            }
+        }
+    }
+}
+
+impl Memory {
+    fn read(service: &Service) -> Result<Self, BadTag> {
+        fn read<T: std::str::FromStr<Err = BadTag>>(service: &Service, key: &str) -> Result<Option<T>, BadTag> {
+            service.tags.get(key).map(|it| it.parse()).transpose()
+        }
+        Ok(Memory {
+            rejected: read(service, keys::REJECTED)?,
+            approved: read(service, keys::APPROVED)?,
+            verdict: read(service, keys::VERDICT)?,
+            wish: read(service, keys::ROLLBACK)?,
+        })
+    }
+
+    /// Whether an image pushed at `pushed_at` is rejected.
+    pub fn rejects(&self, digest: &Digest, pushed_at: Timestamp) -> bool {
+        self.rejected.as_ref().is_some_and(|it| it.covers(digest, pushed_at))
+    }
+}
+
+/// The revision in use. The rest of its family has to be known as well: it tells of images that were tried before.
+fn revision_in_use<'a>(service: &Service, world: &'a World) -> Result<&'a TaskDefinition, Leave> {
+    let arn = &service.task_definition;
+    let unreadable = world.unreadable.get(arn).or(world.unreadable.get(family(arn)));
+    match (unreadable, world.task_definitions.get(arn)) {
+        (None, Some(revision)) => Ok(revision),
+        (error, _) => Err(Leave::Problem(
+            "unreadable-task-definition",
+            error.cloned().unwrap_or_else(|| format!("its task definition {arn} could not be read")),
+        )),
+    }
+}
+
+fn deployable(service: &Service) -> Result<(), Leave> {
+    match &service.controller {
+        Controller::Ecs => Ok(()),
+        Controller::CodeDeploy => Err(Leave::Problem(
+            "code-deploy",
+            "its deployments are CodeDeploy's, which this version cannot start yet; \
+             use the ECS deployment controller (rolling or blue/green), or deploy it as before and remove the tag"
+                .into(),
+        )),
+        Controller::External => Err(Leave::Problem(
+            "external-controller",
+            "its deployments come from outside (deployment controller EXTERNAL), so nothing else may start one; \
+             use the ECS deployment controller, or remove the tag"
+                .into(),
+        )),
+        Controller::Unknown(name) => Err(Leave::Problem(
+            "unknown-controller",
+            format!("this version does not know the deployment controller {name}; use ECS, or remove the tag"),
+        )),
+    }
+}
+
+/// The containers whose image is ours to change, and the image of the first.
+fn watched(service: &Service, rule: &DeployRule, revision: &TaskDefinition) -> Result<(Vec<String>, ImageName), Leave> {
+    let problem = |message: String| Leave::Problem("no-container", message);
+    let containers: Vec<(&str, ImageName)> =
+        revision.images().filter_map(|(name, image)| Some((name, ImageName::parse(image)?))).collect();
+    let chosen: Vec<&(&str, ImageName)> = match &rule.container {
+        Some(wanted) => {
+            let chosen: Vec<_> = containers.iter().filter(|(name, _)| name == wanted).collect();
+            if chosen.is_empty() {
+                let names: Vec<&str> = revision.images().map(|(name, _)| name).collect();
+                return Err(problem(format!(
+                    "container={wanted}: the task definition {} has no such container with an image in ECR; it has {}",
+                    revision.short_name(),
+                    names.join(", ")
+                )));
+            }
+            chosen
+        }
+        None => containers.iter().collect(),
+    };
+    let Some((_, first)) = chosen.first() else {
+        return Err(problem(format!(
+            "no container of the task definition {} has an image in ECR, so there is no repository to watch",
+            revision.short_name()
+        )));
+    };
+    if chosen.iter().any(|(_, image)| image.repository != first.repository) {
+        let pairs: Vec<String> = chosen.iter().map(|(name, image)| format!("{name} ({})", image.repository)).collect();
+        return Err(problem(format!(
+            "its containers use several repositories: {}; add container=NAME to the tag",
+            pairs.join(", ")
+        )));
+    }
+    let mut arn = service.arn.split(':').skip(3);
+    if (arn.next(), arn.next()) != (Some(first.region.as_str()), Some(first.account.as_str())) {
+        return Err(problem(format!(
+            "its image is in the registry of account {} in {}; only the service's own account and region are watched",
+            first.account, first.region
+        )));
+    }
+    Ok((chosen.iter().map(|(name, _)| name.to_string()).collect(), first.clone()))
+}

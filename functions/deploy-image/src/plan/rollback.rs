@@ -1,0 +1,62 @@
+//! Where a service can go back to: the last task definition that completed and whose image is still there.
+
+use rules::Digest;
+
+use super::case::{Case, Memory};
+use super::task_definition::{ImageName, TaskDefinition};
+use super::world::RolloutEnd;
+
+/// The revision to go back to, and its image for people; the error says why there is none.
+pub fn target<'a>(case: &Case<'a>, memory: &Memory) -> Result<(&'a TaskDefinition, String), String> {
+    let candidates = candidates(case);
+    for arn in &candidates {
+        if let Some(revision) = case.described(arn)
+            && let Some(label) = suits(case, memory, revision)
+        {
+            return Ok((revision, label));
+        }
+    }
+    Err(match candidates.len() {
+        0 => "no earlier deployment of it is known".into(),
+        _ => {
+            let names: Vec<&str> = candidates.iter().map(|it| super::task_definition::short_name(it)).collect();
+            format!("none of {} is active with an image that is still there and was not rejected", names.join(", "))
+        }
+    })
+}
+
+/// The revisions that completed before the one in use, likeliest first.
+pub fn candidates(case: &Case<'_>) -> Vec<String> {
+    let mut arns = case.earlier_revisions();
+    let completed = case.history().iter().filter(|it| it.end == RolloutEnd::Successful);
+    for it in completed {
+        if it.task_definition != case.revision.arn() && !arns.contains(&it.task_definition) {
+            arns.push(it.task_definition.clone());
+        }
+    }
+    arns
+}
+
+/// The label of the revision's image, if the service can go back to it.
+fn suits(case: &Case<'_>, memory: &Memory, revision: &TaskDefinition) -> Option<String> {
+    if !revision.is_active() || revision.arn() == case.revision.arn() {
+        return None;
+    }
+    let image = case.image_of(revision)?;
+    let digest = resolve(case, &image)?;
+    let running = case.running().digest;
+    let pushed_at = case.pushed_at(&digest)?;
+    let rejected = memory.rejected.as_ref().is_some_and(|it| it.digest == digest);
+    // A tag that moved since would bring a newer image, of which nothing is known.
+    let newer = running.as_ref().and_then(|it| case.pushed_at(it)).is_some_and(|it| pushed_at > it);
+    let same = running.as_ref() == Some(&digest);
+    (!rejected && !newer && !same).then(|| image.tag.unwrap_or_else(|| case.label(&digest)))
+}
+
+fn resolve(case: &Case<'_>, image: &ImageName) -> Option<Digest> {
+    let by_tag = || {
+        let tag = image.tag.as_ref()?;
+        case.images.iter().find(|it| it.tags.contains(tag)).map(|it| it.digest.clone())
+    };
+    image.digest.clone().or_else(by_tag)
+}

@@ -1,0 +1,164 @@
+//! The changes that this function makes: a deployment, a way back, a memory.
+
+use reconcile::{Step as _, Undo};
+use rules::Digest;
+use serde_json::{Value, json};
+
+use super::task_definition::short_name;
+use super::world::ServiceName;
+
+/// One change to one service.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Brings a new image.
+    Deploy(Deploy),
+    /// Brings an earlier task definition back.
+    RollBack(RollBack),
+    /// Writes or removes a memory tag.
+    Remember(Memory),
+}
+
+/// Brings a service to a new image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deploy {
+    /// The service.
+    pub service: ServiceName,
+    /// The image that runs now, for people.
+    pub from: String,
+    /// The ARN of the task definition that runs now.
+    pub from_revision: String,
+    /// The human tag of the new image.
+    pub to: String,
+    /// The new image.
+    pub digest: Digest,
+    /// Where the revision with the new image comes from.
+    pub revision: Revision,
+}
+
+/// Where the task definition revision of a deployment comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Revision {
+    /// It was registered by an earlier run, which did not get to use it: its ARN.
+    Registered(String),
+    /// It is to be registered: what to send to RegisterTaskDefinition.
+    Register(Value),
+}
+
+/// Brings a service back to an earlier task definition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RollBack {
+    /// The service.
+    pub service: ServiceName,
+    /// The image that runs now, for people.
+    pub from: String,
+    /// The ARN of the task definition that runs now.
+    pub from_revision: String,
+    /// The image to go back to, for people.
+    pub to: String,
+    /// The ARN of the task definition to go back to.
+    pub to_revision: String,
+}
+
+/// Writes or removes a memory tag of a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Memory {
+    /// The service.
+    pub service: ServiceName,
+    /// The service's ARN.
+    pub arn: String,
+    /// What is remembered or forgotten.
+    pub what: What,
+    /// The image that it is about, for people.
+    pub image: String,
+    /// The tag's key.
+    pub key: &'static str,
+    /// The tag's value now.
+    pub before: Option<String>,
+    /// The tag's value to be; `None` removes it.
+    pub value: Option<String>,
+}
+
+/// What a memory is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// The image is not to be tried again.
+    Reject,
+    /// The image may go out, whatever was known against it.
+    Approve,
+    /// Nothing is rejected any more.
+    Clear,
+    /// The image is live.
+    Win,
+    /// The wish to roll back is fulfilled or has become pointless.
+    DropWish,
+}
+
+impl reconcile::Step for Step {
+    fn action(&self) -> &'static str {
+        match self {
+            Step::Deploy(_) => "deploy",
+            Step::RollBack(_) => "roll-back",
+            Step::Remember(it) => match it.what {
+                What::Reject => "reject",
+                What::Approve => "approve",
+                What::Clear => "clear",
+                What::Win => "record-success",
+                What::DropWish => "drop-wish",
+            },
+        }
+    }
+
+    fn headline(&self) -> String {
+        match self {
+            Step::Deploy(it) => format!("{}: deploying {} (was {})", it.service, it.to, it.from),
+            Step::RollBack(it) => format!("{}: going back to {} from {}", it.service, it.to, it.from),
+            Step::Remember(it) => match it.what {
+                What::Reject => format!("{}: {} is rejected", it.service, it.image),
+                What::Approve => format!("{}: {} is approved", it.service, it.image),
+                What::Clear => format!("{}: {} is no longer rejected", it.service, it.image),
+                What::Win => format!("{}: {} is live", it.service, it.image),
+                What::DropWish => format!("{}: the wish to roll back is settled", it.service),
+            },
+        }
+    }
+
+    fn before(&self) -> Value {
+        match self {
+            Step::Deploy(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
+            Step::RollBack(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
+            Step::Remember(it) => json!({it.key: it.before}),
+        }
+    }
+
+    fn after(&self) -> Value {
+        match self {
+            Step::Deploy(it) => json!({"image": it.to, "digest": it.digest.to_string()}),
+            Step::RollBack(it) => json!({"image": it.to, "task_definition": short_name(&it.to_revision)}),
+            Step::Remember(it) => json!({it.key: it.value}),
+        }
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        let about = |service: &ServiceName| json!({"service": service.to_string()});
+        let command = match self {
+            Step::Deploy(it) => json!({"rollback": about(&it.service)}),
+            Step::RollBack(it) => json!({"clear": about(&it.service)}),
+            Step::Remember(it) => match it.what {
+                What::Reject => json!({"clear": about(&it.service)}),
+                What::Win => json!({"rollback": about(&it.service)}),
+                What::Approve | What::Clear => {
+                    json!({"reject": {"service": it.service.to_string(), "image": it.image}})
+                }
+                What::DropWish => return None,
+            },
+        };
+        Some(Undo::Command(command))
+    }
+}
+
+impl Step {
+    /// What is done, for tests and logs.
+    pub fn name(&self) -> &'static str {
+        self.action()
+    }
+}

@@ -1,0 +1,5 @@
+//! Tables and laws of the decision, played against a small model of ECS and ECR.
+
+mod laws;
+mod model;
+mod stories;

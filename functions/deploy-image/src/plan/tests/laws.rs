@@ -1,0 +1,181 @@
+//! What holds whatever happens, in whatever order, however often.
+
+use proptest::prelude::*;
+use rules::keys;
+
+use super::model::{Model, repository, service};
+use crate::plan::{Ask, Place, Safety, Step};
+
+/// Something that happens to a service.
+#[derive(Debug, Clone)]
+enum Happening {
+    /// A version is pushed, good or bad; a version that exists is pushed again with other contents.
+    Push { version: u8, bad: bool },
+    /// An event of the repository arrives, timely or late, once or again.
+    PushEvent,
+    /// An event of the service arrives.
+    DeploymentEvent,
+    /// The hourly sweep.
+    Sweep,
+    /// ECS moves.
+    Ecs,
+    /// A run that dies after so many calls.
+    Dying(usize),
+    /// A person asks.
+    Ask(Ask),
+    /// A person brings the service to an earlier revision by hand.
+    ByHand(usize),
+}
+
+fn version(number: u8) -> String {
+    format!("v1.{number}.0")
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    use Happening::*;
+    let image = || (0..6u8).prop_map(version);
+    prop_oneof![
+        4 => (0..6u8, any::<bool>()).prop_map(|(version, bad)| Push { version, bad }),
+        4 => Just(PushEvent),
+        4 => Just(DeploymentEvent),
+        2 => Just(Sweep),
+        6 => Just(Ecs),
+        2 => (0..4usize).prop_map(Dying),
+        1 => image().prop_map(|image| Ask(crate::plan::Ask::Approve { image })),
+        1 => image().prop_map(|image| Ask(crate::plan::Ask::Reject { image })),
+        1 => Just(Ask(crate::plan::Ask::RollBack)),
+        1 => Just(Ask(crate::plan::Ask::Clear)),
+        1 => (0..3usize).prop_map(ByHand),
+    ]
+}
+
+fn rules() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["newest", "semver", "semver range=1.x", "newest approval=manual"])
+}
+
+fn safeties() -> impl Strategy<Value = Safety> {
+    prop::sample::select(vec![
+        Safety { gives_up: true, goes_back: true },
+        Safety { gives_up: true, goes_back: false },
+        Safety { gives_up: false, goes_back: false },
+    ])
+}
+
+/// Lets it happen, and checks of every planned step that it does no harm.
+fn happen(model: &mut Model, happening: &Happening) -> Result<(), TestCaseError> {
+    match happening {
+        Happening::Push { version: number, bad } => {
+            let digest = model.push(&version(*number));
+            model.bad.extend(bad.then_some(digest));
+        }
+        Happening::PushEvent => run(model, &repository(), None, usize::MAX)?,
+        Happening::DeploymentEvent => run(model, &service(), None, usize::MAX)?,
+        Happening::Sweep => run(model, &Place::Everywhere, None, usize::MAX)?,
+        Happening::Ecs => model.finish(),
+        Happening::Dying(calls) => run(model, &Place::Everywhere, None, *calls)?,
+        Happening::Ask(ask) => run(model, &service(), Some(ask), usize::MAX)?,
+        Happening::ByHand(back) => {
+            let earlier = model.revisions.len().saturating_sub(1 + back);
+            let arn = model.revisions[earlier].arn().to_owned();
+            model.update_service(&arn);
+        }
+    }
+    Ok(())
+}
+
+fn run(model: &mut Model, place: &Place, ask: Option<&Ask>, calls: usize) -> Result<(), TestCaseError> {
+    let before = model.clone();
+    let plan = model.run(place, ask, calls);
+    let mut rejected: Option<rules::memory::Rejected> =
+        before.service.tags.get(keys::REJECTED).map(|it| it.parse().unwrap());
+    for planned in &plan.steps {
+        match &planned.step {
+            Step::Deploy(it) => {
+                let pushed_at = before.images.iter().find(|image| image.digest == it.digest).unwrap().pushed_at;
+                prop_assert!(
+                    rejected.as_ref().is_none_or(|rejected| !rejected.covers(&it.digest, pushed_at)),
+                    "deploys {}, which is rejected: {before}",
+                    it.to
+                );
+                // By versions a later push may well be the older image; `select.rs` has that law.
+                let by_push = before.service.tags[keys::DEPLOY].starts_with("newest");
+                let newer = before.running_pushed_at().is_none_or(|running| pushed_at >= running);
+                prop_assert!(!by_push || newer, "goes to older {}: {before}", it.to);
+            }
+            Step::RollBack(it) => {
+                prop_assert!(it.to_revision != before.service.task_definition, "goes back to what runs: {before}");
+            }
+            Step::Remember(it) if it.key == keys::REJECTED => {
+                rejected = it.value.as_ref().map(|it| it.parse().unwrap())
+            }
+            Step::Remember(_) => {}
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn never_older_never_rejected_and_always_done_once_it_is_done(
+        rule in rules(), safety in safeties(), happenings in prop::collection::vec(happening(), 1..25)
+    ) {
+        let mut model = Model::new(rule);
+        model.service.safety = safety;
+        for it in &happenings {
+            happen(&mut model, it)?;
+            // Planning again after everything was applied yields nothing.
+            let mut after = model.clone();
+            let done = after.run(&Place::Everywhere, None, usize::MAX);
+            if done.steps.iter().any(|it| matches!(it.step, Step::RollBack(_))) {
+                // First back to what is known to be good, and only from there to what else was pushed.
+                after.run(&Place::Everywhere, None, usize::MAX);
+            }
+            let again = after.plan(&Place::Everywhere, None);
+            prop_assert_eq!(again.steps, vec![], "after {:?}: {}", it, after);
+        }
+        model.settle();
+    }
+
+    #[test]
+    fn the_newest_image_wins_in_whatever_order_events_come(
+        pushes in prop::collection::vec(1..6u8, 1..6), noise in prop::collection::vec(0..4u8, 0..20)
+    ) {
+        let mut model = Model::new("newest");
+        let mut noise = noise.into_iter();
+        for number in &pushes {
+            model.push(&version(*number));
+            match noise.next() {
+                Some(0) => drop(model.run(&repository(), None, usize::MAX)),
+                Some(1) => drop(model.run(&Place::Everywhere, None, usize::MAX)),
+                Some(2) => model.finish(),
+                _ => {}
+            }
+        }
+        model.settle();
+        let newest = model.images.iter().max_by_key(|it| it.pushed_at).unwrap().clone();
+        prop_assert_eq!(model.running_pushed_at(), Some(newest.pushed_at));
+        // One revision for each image that was brought, however often events came.
+        let mut images: Vec<String> = model.revisions.iter().map(|it| it.images().next().unwrap().1.to_owned()).collect();
+        let brought = images.len();
+        images.sort();
+        images.dedup();
+        prop_assert_eq!(images.len(), brought);
+    }
+
+    #[test]
+    fn a_run_that_dies_anywhere_is_finished_by_the_next(calls in 0..4usize, bad in any::<bool>()) {
+        let story = |dying: bool| {
+            let mut model = Model::new("newest");
+            let digest = model.push("v1.1.0");
+            model.bad.extend(bad.then_some(digest));
+            if dying {
+                model.run(&repository(), None, calls);
+            }
+            model.settle();
+            (model.running(), model.revisions.len())
+        };
+        prop_assert_eq!(story(true), story(false));
+    }
+}

@@ -1,0 +1,313 @@
+//! A model of one ECS service and one repository, small enough to be obviously right.
+//!
+//! It shows a decision exactly what `observe` would show it, and carries out the steps that come back.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp, Zoned};
+use reconcile::Plan;
+use rules::{Digest, keys};
+use serde_json::json;
+
+use super::super::*;
+
+pub const SERVICE: &str = "arn:aws:ecs:ap-northeast-2:123456789012:service/truegul-production/api-server";
+pub const REGISTRY: &str = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com";
+pub const REPOSITORY: &str = "truegul-api-server";
+
+/// A service with its past, a repository, and a clock that moves a minute with everything that happens.
+#[derive(Clone)]
+pub struct Model {
+    pub service: Service,
+    pub revisions: Vec<TaskDefinition>,
+    pub images: Vec<Image>,
+    pub past: Vec<Rollout>,
+    /// Whether tasks of this image start.
+    pub bad: Vec<Digest>,
+    pub minutes: i64,
+}
+
+/// The digest of an image, made from a name.
+pub fn digest(name: &str) -> Digest {
+    let bytes: String = name.bytes().map(|it| format!("{it:02x}")).collect();
+    format!("sha256:{bytes:0>64}").parse().unwrap()
+}
+
+/// What runs, how the service goes and what it remembers, in one line.
+impl std::fmt::Display for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let primary = self.service.primary().unwrap();
+        let label = |it: &str| it.split_whitespace().map(shorten).collect::<Vec<_>>().join(" ");
+        write!(f, "{} {:?}", self.running(), primary.state)?;
+        for (key, value) in self.service.tags.iter().filter(|(key, _)| key.starts_with("nightshift-state:")) {
+            write!(f, " | {}: {}", key.trim_start_matches("nightshift-state:"), label(value))?;
+        }
+        Ok(())
+    }
+}
+
+/// A digest made by [`digest`] as the name that it was made from.
+fn shorten(word: &str) -> String {
+    let Some(hex) = word.strip_prefix("sha256:") else { return word.into() };
+    let bytes = (0..hex.len()).step_by(2).filter_map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok());
+    bytes.filter(|it| *it != 0).map(char::from).collect()
+}
+
+impl Model {
+    /// A service that runs v1.0.0 by its tag, as somebody once deployed it, with the tag `rule`.
+    pub fn new(rule: &str) -> Self {
+        let mut model = Model {
+            service: Service {
+                arn: SERVICE.into(),
+                name: ServiceName::of_arn(SERVICE).unwrap(),
+                status: "ACTIVE".into(),
+                controller: Controller::Ecs,
+                strategy: Strategy::Rolling,
+                safety: Safety { gives_up: true, goes_back: true },
+                desired: 2,
+                running: 2,
+                deployments: vec![],
+                task_definition: String::new(),
+                tags: BTreeMap::from([(keys::DEPLOY.into(), rule.into())]),
+            },
+            revisions: vec![],
+            images: vec![],
+            past: vec![],
+            bad: vec![],
+            minutes: 0,
+        };
+        model.push("v1.0.0");
+        let image = format!("{REGISTRY}/{REPOSITORY}:v1.0.0");
+        let first = json!({"family": "api-server", "containerDefinitions": [
+            {"name": "app", "image": image, "essential": true}, {"name": "log", "image": "public.ecr.aws/fluent-bit:2"}]});
+        let arn = model.register(&first);
+        model.update_service(&arn);
+        model.finish();
+        model
+    }
+
+    pub fn now(&self) -> Zoned {
+        self.moment().to_zoned(jiff::tz::TimeZone::get("Asia/Seoul").unwrap())
+    }
+
+    fn moment(&self) -> Timestamp {
+        let start: Timestamp = "2026-11-20T18:00:00Z".parse().unwrap();
+        start + SignedDuration::from_mins(self.minutes)
+    }
+
+    /// Pushes an image with this tag; a tag that exists moves to it.
+    pub fn push(&mut self, tag: &str) -> Digest {
+        let times = self.images.iter().filter(|it| it.digest.to_string().ends_with(&hex(tag))).count();
+        let name = format!("{}{tag}", "+".repeat(times));
+        for image in &mut self.images {
+            image.tags.retain(|it| it != tag);
+        }
+        self.minutes += 1;
+        let digest = digest(&name);
+        self.images.push(Image {
+            digest: digest.clone(),
+            tags: vec![tag.into()],
+            pushed_at: self.moment(),
+            artifact_media_type: None,
+            subject: None,
+            archived: false,
+        });
+        digest
+    }
+
+    pub fn register(&mut self, fields: &serde_json::Value) -> String {
+        self.minutes += 1;
+        let mut fields = fields.as_object().unwrap().clone();
+        let tags = fields.remove("tags").and_then(|it| it.as_array().cloned()).unwrap_or_default();
+        let text = |it: &serde_json::Value| it.as_str().unwrap().to_owned();
+        let number = self.revisions.len() + 1;
+        let arn = format!("arn:aws:ecs:ap-northeast-2:123456789012:task-definition/api-server:{number}");
+        fields.insert("taskDefinitionArn".into(), json!(arn));
+        fields.insert("revision".into(), json!(number));
+        fields.insert("status".into(), json!("ACTIVE"));
+        fields.insert("registeredAt".into(), json!(self.moment().as_second()));
+        let tags = tags.iter().map(|it| (text(&it["key"]), text(&it["value"]))).collect();
+        self.revisions.push(TaskDefinition { fields, tags });
+        arn
+    }
+
+    pub fn update_service(&mut self, arn: &str) {
+        self.minutes += 1;
+        if let Some(last) = self.past.last_mut().filter(|it| matches!(it.end, RolloutEnd::Open | RolloutEnd::GoingBack))
+        {
+            last.end = RolloutEnd::TakenBack;
+            last.reason = "superseded".into();
+        }
+        let began = Some(self.moment());
+        self.past.push(Rollout { task_definition: arn.into(), end: RolloutEnd::Open, reason: String::new(), began });
+        self.service.task_definition = arn.into();
+        self.service.deployments = vec![Deployment {
+            primary: true,
+            task_definition: arn.into(),
+            state: RolloutState::InProgress,
+            reason: "ECS deployment in progress.".into(),
+            began,
+        }];
+    }
+
+    /// ECS does what it has to do next: the deployment under way completes, fails, or is taken back.
+    pub fn finish(&mut self) {
+        let Some(primary) = self.service.deployments.first().cloned() else { return };
+        if primary.state != RolloutState::InProgress {
+            return;
+        }
+        self.minutes += 1;
+        let image = self.revision(&primary.task_definition).images().next().unwrap().1.to_owned();
+        let bad = self.service.desired > 0 && self.bad.iter().any(|it| image.ends_with(&it.to_string()));
+        let last = self.past.last_mut().unwrap();
+        match (last.end, bad) {
+            (RolloutEnd::GoingBack, _) => {
+                last.end = RolloutEnd::TakenBack;
+                self.service.deployments[0].state = RolloutState::Completed;
+                self.service.deployments.truncate(1);
+            }
+            (_, false) => {
+                last.end = RolloutEnd::Successful;
+                self.service.deployments[0].state = RolloutState::Completed;
+            }
+            (_, true) if self.service.safety.goes_back => {
+                last.end = RolloutEnd::GoingBack;
+                last.reason = "ECS deployment circuit breaker: tasks failed to start.".into();
+                let good =
+                    self.past.iter().rfind(|it| it.end == RolloutEnd::Successful).unwrap().task_definition.clone();
+                let began = Some(self.moment());
+                let failed = Deployment { primary: false, state: RolloutState::Failed, ..primary };
+                let back = Deployment {
+                    primary: true,
+                    task_definition: good.clone(),
+                    state: RolloutState::InProgress,
+                    reason: "ECS deployment circuit breaker: rolling back to deploymentId ecs-svc/1.".into(),
+                    began,
+                };
+                self.service.task_definition = good;
+                self.service.deployments = vec![back, failed];
+            }
+            (_, true) if self.service.safety.gives_up => {
+                last.end = RolloutEnd::TakenBack;
+                last.reason = "ECS deployment circuit breaker: tasks failed to start.".into();
+                self.service.deployments[0].state = RolloutState::Failed;
+                self.service.deployments[0].reason = last.reason.clone();
+            }
+            // Nothing makes ECS give up.
+            (_, true) => {}
+        }
+    }
+
+    pub fn revision(&self, arn: &str) -> &TaskDefinition {
+        self.revisions.iter().find(|it| it.arn() == arn).unwrap()
+    }
+
+    /// What `observe` would see of all this from `place`.
+    pub fn world(&self, place: &Place) -> World {
+        let newest = self.revisions.last().unwrap();
+        let mut world = World {
+            services: vec![self.service.clone()],
+            newest_revision: BTreeMap::from([("api-server".into(), newest.arn().into())]),
+            repositories: BTreeMap::from([(REPOSITORY.into(), Ok(self.images.clone()))]),
+            ..World::default()
+        };
+        for arn in [newest.arn(), &self.service.task_definition] {
+            world.task_definitions.insert(arn.into(), self.revision(arn).clone());
+        }
+        if wants_history(&self.service, &world, place) {
+            world.history.insert(SERVICE.into(), Ok(self.past.iter().rev().cloned().collect()));
+        }
+        loop {
+            let wanted = wanted_revisions(&self.service, &world);
+            if wanted.is_empty() {
+                return world;
+            }
+            for arn in wanted {
+                world.task_definitions.insert(arn.clone(), self.revision(&arn).clone());
+            }
+        }
+    }
+
+    pub fn plan(&self, place: &Place, ask: Option<&Ask>) -> Plan<Step> {
+        plan(&self.world(place), ask, &self.now())
+    }
+
+    /// One run, which dies after so many calls to AWS. Returns what it had planned.
+    pub fn run(&mut self, place: &Place, ask: Option<&Ask>, calls: usize) -> Plan<Step> {
+        let plan = self.plan(place, ask);
+        let mut left = calls;
+        for planned in &plan.steps {
+            for call in 0..2 {
+                if left == 0 {
+                    return plan;
+                }
+                left -= usize::from(self.call(&planned.step, call));
+            }
+        }
+        plan
+    }
+
+    /// The first or second call of a step; `false` if the step has no such call.
+    fn call(&mut self, step: &Step, call: usize) -> bool {
+        match (step, call) {
+            (Step::Deploy(Deploy { revision: Revision::Register(fields), .. }), 0) => drop(self.register(fields)),
+            (Step::Deploy(Deploy { revision: Revision::Register(_), .. }), _) => {
+                let arn = self.revisions.last().unwrap().arn().to_owned();
+                self.update_service(&arn);
+            }
+            (Step::Deploy(Deploy { revision: Revision::Registered(arn), .. }), 0) => self.update_service(arn),
+            (Step::RollBack(back), 0) => self.update_service(&back.to_revision),
+            (Step::Remember(it), 0) => {
+                self.minutes += 1;
+                match &it.value {
+                    Some(value) => drop(self.service.tags.insert(it.key.into(), value.clone())),
+                    None => drop(self.service.tags.remove(it.key)),
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The name of the image that the service is set to.
+    pub fn running(&self) -> String {
+        let image = self.revision(&self.service.task_definition).images().next().unwrap().1.to_owned();
+        match image.rsplit_once('@') {
+            Some((_, digest)) => shorten(digest),
+            None => image.rsplit_once(':').unwrap().1.into(),
+        }
+    }
+
+    /// When the image that the service is set to was pushed.
+    pub fn running_pushed_at(&self) -> Option<Timestamp> {
+        let running = self.running();
+        self.images.iter().find(|it| shorten(&it.digest.to_string()) == running).map(|it| it.pushed_at)
+    }
+
+    /// Lets ECS work and the function sweep until nothing moves any more.
+    pub fn settle(&mut self) {
+        for _ in 0..30 {
+            let before = self.service.clone();
+            self.finish();
+            let still = self.service == before;
+            if self.run(&Place::Everywhere, None, usize::MAX).steps.is_empty() && still {
+                return;
+            }
+        }
+        panic!("it never settles: {self}");
+    }
+}
+
+fn hex(name: &str) -> String {
+    name.bytes().map(|it| format!("{it:02x}")).collect()
+}
+
+/// The one service of the model.
+pub fn service() -> Place {
+    Place::Service(ServiceName::of_arn(SERVICE).unwrap())
+}
+
+/// The one repository of the model.
+pub fn repository() -> Place {
+    Place::Repository(REPOSITORY.into())
+}

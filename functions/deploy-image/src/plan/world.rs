@@ -1,0 +1,216 @@
+//! What was observed, as plain data: services, task definitions, images and past deployments.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::select::Image;
+use super::task_definition::TaskDefinition;
+
+/// A snapshot of everything that the decision depends on.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// The services that were asked about and exist, in the order of their ARNs.
+    pub services: Vec<Service>,
+    /// Task definitions by ARN: those in use, the newest of each family, and where trouble is, earlier ones.
+    pub task_definitions: BTreeMap<String, TaskDefinition>,
+    /// The ARN of the newest active revision of each family that has one.
+    pub newest_revision: BTreeMap<String, String>,
+    /// Why a task definition or a whole family could not be read, by ARN or by family.
+    pub unreadable: BTreeMap<String, String>,
+    /// The images of each repository that was asked about, or why they could not be listed.
+    pub repositories: BTreeMap<String, Result<Vec<Image>, String>>,
+    /// The past deployments of services, newest first, where they were asked about, or why they could not be listed.
+    pub history: BTreeMap<String, Result<Vec<Rollout>, String>>,
+    /// What could not be observed.
+    pub unseen: Vec<Unseen>,
+}
+
+/// A service that could not be observed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unseen {
+    /// Its ARN.
+    pub resource: String,
+    /// Why not.
+    pub why: Why,
+}
+
+/// Why something could not be observed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Why {
+    /// The tag index still lists it, but it is gone.
+    Gone,
+    /// AWS refused; the error in words.
+    Refused(String),
+}
+
+/// The name of a service: its cluster's and its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ServiceName {
+    /// The cluster's name.
+    pub cluster: String,
+    /// The service's name.
+    pub service: String,
+}
+
+impl ServiceName {
+    /// The name in `cluster/service`, or in the service's ARN.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.starts_with("arn:") {
+            return Self::of_arn(text);
+        }
+        let (cluster, service) = text.split_once('/')?;
+        let fine = |name: &str| !name.is_empty() && !name.contains(['/', ':', ' ']);
+        (fine(cluster) && fine(service)).then(|| ServiceName { cluster: cluster.into(), service: service.into() })
+    }
+
+    /// The name in `arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE`; the old short form without cluster has none.
+    pub fn of_arn(arn: &str) -> Option<Self> {
+        let (_, name) = arn.split_once(":service/")?;
+        if name.starts_with("arn:") { None } else { Self::parse(name) }
+    }
+}
+
+impl std::fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.cluster, self.service)
+    }
+}
+
+/// An ECS service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: ServiceName,
+    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
+    pub status: String,
+    /// Who carries out its deployments.
+    pub controller: Controller,
+    /// How ECS carries out its deployments.
+    pub strategy: Strategy,
+    /// What ECS does about a deployment that fails.
+    pub safety: Safety,
+    /// How many tasks there should be.
+    pub desired: i32,
+    /// How many tasks there are.
+    pub running: i32,
+    /// Its deployments as they stand now, the primary one first.
+    pub deployments: Vec<Deployment>,
+    /// The ARN of the task definition in use.
+    pub task_definition: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Service {
+    /// The deployment that ECS is bringing the service to, or has brought it to.
+    pub fn primary(&self) -> Option<&Deployment> {
+        self.deployments.iter().find(|it| it.primary)
+    }
+}
+
+/// Who carries out a service's deployments (`deploymentController`).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Controller {
+    /// ECS itself.
+    Ecs,
+    /// AWS CodeDeploy.
+    CodeDeploy,
+    /// Task sets from outside.
+    External,
+    /// One that this version does not know.
+    Unknown(String),
+}
+
+/// How ECS carries out a deployment (`deploymentConfiguration.strategy`).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Strategy {
+    /// Task by task; a newer deployment supersedes one under way.
+    Rolling,
+    /// Blue/green, linear, canary, or one that this version does not know: its name.
+    Shifting(String),
+}
+
+/// What ECS does about a deployment that fails (circuit breaker and deployment alarms).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Safety {
+    /// It gives up.
+    pub gives_up: bool,
+    /// It goes back to the last deployment that completed.
+    pub goes_back: bool,
+}
+
+/// One of a service's deployments (`services[].deployments[]`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// The one that the service is being brought to.
+    pub primary: bool,
+    /// The ARN of its task definition.
+    pub task_definition: String,
+    /// How far it is.
+    pub state: RolloutState,
+    /// What ECS says of that.
+    pub reason: String,
+    /// When it began.
+    pub began: Option<Timestamp>,
+}
+
+/// How far a deployment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolloutState {
+    /// Under way.
+    InProgress,
+    /// It reached a steady state.
+    Completed,
+    /// ECS gave it up.
+    Failed,
+    /// ECS does not say, as with the shifting strategies.
+    Unsaid,
+}
+
+/// One entry of a service's deployment history (ListServiceDeployments).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rollout {
+    /// The ARN of the task definition that it was to bring.
+    pub task_definition: String,
+    /// What became of it.
+    pub end: RolloutEnd,
+    /// What ECS says of that.
+    pub reason: String,
+    /// When it began.
+    pub began: Option<Timestamp>,
+}
+
+/// What became of a past deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolloutEnd {
+    /// Still under way.
+    Open,
+    /// ECS is taking it back.
+    GoingBack,
+    /// It completed.
+    Successful,
+    /// ECS or a person took it back or stopped it.
+    TakenBack,
+    /// A status that this version does not know.
+    Unknown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_is_named_by_cluster_and_service_or_by_its_arn() {
+        let name = |text| ServiceName::parse(text).map(|it| it.to_string());
+        assert_eq!(name("a/b").as_deref(), Some("a/b"));
+        assert_eq!(name("arn:aws:ecs:ap-northeast-2:123456789012:service/a/b").as_deref(), Some("a/b"));
+        for wrong in
+            ["", "a", "a/", "/b", "a/b/c", "a/b c", "arn:aws:ecs:ap-northeast-2:123456789012:service/b", "arn:x"]
+        {
+            assert_eq!(name(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! Events and commands, reduced to where to look and what a person asks for.
+
+use runtime::{BusEvent, Event};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::plan::{Ask, ServiceName};
+
+/// What a run of this function was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Where to look.
+    pub place: Place,
+    /// What a person asks for, if a person did.
+    pub ask: Option<Ask>,
+}
+
+/// Where to look.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Place {
+    /// At every service that opted in.
+    Everywhere,
+    /// At every service that opted in and uses this ECR repository.
+    Repository(String),
+    /// At one service.
+    Service(ServiceName),
+    /// At nothing: an event that asks for no work, about this resource and for this reason.
+    Nowhere {
+        /// What the event is about.
+        about: String,
+        /// Why there is nothing to do.
+        reason: &'static str,
+    },
+}
+
+impl runtime::Request for Request {
+    const ACCEPTED: &'static str = "{} (look everywhere), {\"dry_run\":true}, \
+        {\"approve\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}, {\"reject\":{the same}}, \
+        {\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}}, {\"clear\":{\"service\":\"CLUSTER/SERVICE\"}}, \
+        EventBridge events \"ECR Image Action\" and \"ECS Deployment State Change\"";
+
+    fn read(event: Event) -> Result<Self, String> {
+        match event {
+            Event::Sweep => Ok(Request { place: Place::Everywhere, ask: None }),
+            Event::Command { name, argument } => command(&name, argument),
+            Event::Bus(event) => bus_event(&event).map(|place| Request { place, ask: None }),
+            Event::Notifications(_) => Err("an SNS notification is not for this function".into()),
+            Event::Alarm(_) => Err("a CloudWatch alarm is not for this function".into()),
+        }
+    }
+}
+
+fn bus_event(event: &BusEvent) -> Result<Place, String> {
+    match (event.source.as_str(), event.detail_type.as_str()) {
+        ("aws.ecr", "ECR Image Action") => image_action(&event.detail),
+        ("aws.ecs", "ECS Deployment State Change") => deployment_change(event),
+        (source, detail_type) => Err(format!("an event \"{detail_type}\" of {source} is not for this function")),
+    }
+}
+
+fn image_action(detail: &Value) -> Result<Place, String> {
+    let field = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
+    let repository = field("repository-name");
+    if repository.is_empty() {
+        return Err("an \"ECR Image Action\" event without repository-name".into());
+    }
+    let nowhere = |reason| Place::Nowhere { about: repository.into(), reason };
+    Ok(match (field("action-type"), field("result"), field("image-tag")) {
+        ("PUSH", "SUCCESS", "") => {
+            nowhere("an image without a tag was pushed, such as a part of a multi-platform image")
+        }
+        ("PUSH", "SUCCESS", _) => Place::Repository(repository.into()),
+        ("PUSH", _, _) => nowhere("the push did not succeed"),
+        _ => nowhere("nothing was pushed"),
+    })
+}
+
+fn deployment_change(event: &BusEvent) -> Result<Place, String> {
+    let arn = event.resources.first().ok_or("an \"ECS Deployment State Change\" event that names no service")?;
+    match ServiceName::of_arn(arn) {
+        Some(name) => Ok(Place::Service(name)),
+        None => Ok(Place::Nowhere {
+            about: arn.clone(),
+            reason: "the service has an ARN of the old short form, which cannot carry tags",
+        }),
+    }
+}
+
+/// What a command names.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Target {
+    service: String,
+    image: Option<String>,
+}
+
+fn command(name: &str, argument: Value) -> Result<Request, String> {
+    if !["approve", "reject", "rollback", "clear"].contains(&name) {
+        return Err(format!("there is no command \"{name}\""));
+    }
+    let target: Target = serde_json::from_value(argument).map_err(|err| format!("\"{name}\": {err}"))?;
+    let service = ServiceName::parse(&target.service)
+        .ok_or_else(|| format!("\"{name}\": service \"{}\" is not CLUSTER/SERVICE", target.service))?;
+    let ask = match (name, target.image) {
+        ("approve", Some(image)) => Ask::Approve { image },
+        ("reject", Some(image)) => Ask::Reject { image },
+        ("approve" | "reject", None) => return Err(format!("\"{name}\": missing field `image`")),
+        ("rollback", None) => Ask::RollBack,
+        ("clear", None) => Ask::Clear,
+        (_, _) => return Err(format!("\"{name}\" takes no image, it is about the service")),
+    };
+    Ok(Request { place: Place::Service(service), ask: Some(ask) })
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::Request as _;
+    use serde_json::json;
+
+    use super::*;
+
+    /// What becomes of a sample file of `events/deploy-image`.
+    fn sample(name: &str) -> Result<Request, String> {
+        let path = format!("{}/../../events/deploy-image/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let payload = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        Request::read(runtime::event(payload)?)
+    }
+
+    #[track_caller]
+    fn check(name: &str, place: Place, ask: Option<Ask>) {
+        assert_eq!(sample(name), Ok(Request { place, ask }), "{name}");
+    }
+
+    fn api_server() -> Place {
+        Place::Service(ServiceName { cluster: "truegul-production".into(), service: "api-server".into() })
+    }
+
+    #[test]
+    fn every_sample_is_reduced_to_where_to_look() {
+        for sweep in ["sweep", "dry-run", "scheduled-default"] {
+            check(sweep, Place::Everywhere, None);
+        }
+        for push in ["ecr-push", "ecr-push-multi-arch-index"] {
+            check(push, Place::Repository("truegul-api-server".into()), None);
+        }
+        for change in ["ecs-deployment-in-progress", "ecs-deployment-completed", "ecs-deployment-failed"] {
+            check(change, api_server(), None);
+        }
+        check("approve", api_server(), Some(Ask::Approve { image: "v1.1.0".into() }));
+        check("reject", api_server(), Some(Ask::Reject { image: "v1.1.0".into() }));
+        check("rollback", api_server(), Some(Ask::RollBack));
+        check("clear", api_server(), Some(Ask::Clear));
+        assert!(matches!(sample("ecr-push-untagged").unwrap().place, Place::Nowhere { .. }));
+    }
+
+    #[test]
+    fn no_sample_is_forgotten() {
+        let folder = format!("{}/../../events/deploy-image", env!("CARGO_MANIFEST_DIR"));
+        let samples: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+        assert_eq!(samples.len(), 13);
+        for path in samples {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            assert!(sample(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_for_us_is_refused_with_the_word_at_fault() {
+        let bus = |detail_type: &str, detail: Value| json!({"source": "aws.ecr", "detail-type": detail_type, "detail": detail, "resources": []});
+        for (payload, wrong) in [
+            (json!({"aprove": {}}), "there is no command \"aprove\""),
+            (json!({"approve": {"service": "a/b"}}), "\"approve\": missing field `image`"),
+            (json!({"approve": {"image": "v1"}}), "\"approve\": missing field `service`"),
+            (json!({"approve": {"service": "b", "image": "v1"}}), "\"approve\": service \"b\" is not CLUSTER/SERVICE"),
+            (json!({"clear": {"service": "a/b", "image": "v1"}}), "\"clear\" takes no image"),
+            (json!({"clear": {"service": "a/b", "force": true}}), "\"clear\": unknown field `force`"),
+            (json!({"rollback": "a/b"}), "\"rollback\": invalid type: string"),
+            (bus("ECR Image Scan", json!({})), "an event \"ECR Image Scan\" of aws.ecr is not for this function"),
+            (bus("ECR Image Action", json!("{}")), "an \"ECR Image Action\" event without repository-name"),
+        ] {
+            let refused = runtime::event(payload).and_then(Request::read).unwrap_err();
+            assert!(refused.starts_with(wrong), "{refused}");
+        }
+    }
+
+    #[test]
+    fn pushes_that_bring_nothing_are_no_work() {
+        let push = |action: &str, result: &str, tag: Value| {
+            image_action(&json!({"action-type": action, "result": result, "repository-name": "r", "image-tag": tag}))
+        };
+        assert_eq!(push("PUSH", "SUCCESS", json!("v1")), Ok(Place::Repository("r".into())));
+        for (action, result, tag) in
+            [("PUSH", "FAILURE", json!("v1")), ("DELETE", "SUCCESS", json!("v1")), ("PUSH", "SUCCESS", Value::Null)]
+        {
+            assert!(matches!(push(action, result, tag).unwrap(), Place::Nowhere { .. }), "{action} {result}");
+        }
+    }
+
+    #[test]
+    fn an_old_short_arn_is_no_work() {
+        let event = BusEvent {
+            source: "aws.ecs".into(),
+            detail_type: "ECS Deployment State Change".into(),
+            resources: vec!["arn:aws:ecs:ap-northeast-2:123456789012:service/api-server".into()],
+            detail: json!({}),
+        };
+        assert!(matches!(bus_event(&event).unwrap(), Place::Nowhere { .. }));
+    }
+}
