@@ -50,6 +50,7 @@ def environment(port, directory, auth):
 
 async def serve(listener):
     import control  # noqa: F401
+    import functions  # noqa: F401
     import permissions  # noqa: F401
     import registry  # noqa: F401
     from hypercorn.asyncio import serve as hypercorn_serve

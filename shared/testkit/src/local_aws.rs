@@ -113,6 +113,16 @@ impl LocalAws {
         self.server.endpoint()
     }
 
+    /// The folder of programs that go with it: `python` with boto3, and `cargo-lambda`.
+    pub fn tools(&self) -> PathBuf {
+        python::tools()
+    }
+
+    /// The root of the workspace that is deployed.
+    pub fn workspace(&self) -> PathBuf {
+        workspace()
+    }
+
     /// An output of the stack.
     pub fn output(&self, key: &str) -> Result<&str> {
         let value = self.outputs.get(key);
@@ -173,7 +183,8 @@ impl LocalAws {
 
 /// The root of the workspace.
 fn workspace() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    root.expect("the testkit lies two folders below the root").to_owned()
 }
 
 /// The launcher and the pinned versions.

@@ -37,6 +37,11 @@ pub fn environment(commands: &Commands<'_>) -> Result<PathBuf> {
     Ok(python)
 }
 
+/// Where its programs are.
+pub fn tools() -> PathBuf {
+    target_dir().join("local-aws/venv/bin")
+}
+
 fn run(commands: &Commands<'_>, command: &mut Command) -> Result<()> {
     let output = commands.output(command).map_err(|err| err.context("Python 3.10 or later is needed"))?;
     if output.status.success() {
