@@ -1,0 +1,168 @@
+//! What the reader sees: no line wider than 100 columns, and colours only where a terminal wants them.
+
+use std::fmt::Display;
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+use testkit::{Error, Message, Result};
+
+use crate::stories::Story;
+
+const WIDTH: usize = 100;
+
+/// Where the text of a labelled line begins.
+const TEXT: usize = 12;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const TITLE: Style = AnsiColor::Cyan.on_default().bold();
+const GOOD: Style = AnsiColor::Green.on_default();
+const BUSY: Style = AnsiColor::Yellow.on_default();
+const BAD: Style = AnsiColor::Red.on_default();
+
+/// A line, or several.
+pub fn put(text: impl Display) {
+    // Who has closed the pipe reads no more; the story is still checked to its end.
+    let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// What went wrong.
+pub fn complain(text: &str) {
+    // There is nowhere else to say it.
+    let _ = writeln!(anstream::stderr(), "{BAD}{text}{BAD:#}");
+}
+
+pub fn title(story: &Story) {
+    put(format_args!("\n{TITLE}Nightshift: {}{TITLE:#}\n{}", story.name, story.about));
+}
+
+pub fn chapter(number: usize, title: &str) {
+    let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 4));
+    put(format_args!("\n{TITLE}{number}  {title}{TITLE:#} {DIM}{rule}{DIM:#}\n"));
+}
+
+/// A heading without a number.
+pub fn heading(title: &str) {
+    let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 1));
+    put(format_args!("\n{TITLE}{title}{TITLE:#} {DIM}{rule}{DIM:#}\n"));
+}
+
+/// What the teller says.
+pub fn say(text: &str) {
+    for line in wrapped(text, WIDTH - 2) {
+        put(format_args!("  {line}"));
+    }
+}
+
+pub fn gap() {
+    put("");
+}
+
+/// What a person or a pipeline would type.
+pub fn command(line: &str) {
+    put(format_args!("  {DIM}${DIM:#} {BOLD}{line}{BOLD:#}"));
+}
+
+/// A fact with its name in front.
+pub fn fact(name: &str, text: &str) {
+    let mut name = name;
+    for line in wrapped(text, WIDTH - TEXT) {
+        put(format_args!("  {DIM}{name:<width$}{DIM:#}{line}", width = TEXT - 2));
+        name = "";
+    }
+}
+
+/// Says what is so, or fails if it isn't; `saw` is what there was instead.
+pub fn claim(text: &str, holds: bool, saw: impl Display) -> Result<()> {
+    if !holds {
+        return Err(Error::new(format!("it should have been so: {text}\nbut there was: {saw}")));
+    }
+    for (index, line) in wrapped(text, WIDTH - 4).iter().enumerate() {
+        let mark = if index == 0 { "✓" } else { " " };
+        put(format_args!("  {GOOD}{mark}{GOOD:#} {line}"));
+    }
+    Ok(())
+}
+
+/// Aligned columns; the last one is wrapped.
+pub fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) {
+    let width_of = |column: usize| {
+        let cells = rows.iter().map(|it| it[column].chars().count());
+        cells.chain([header[column].chars().count()]).max().unwrap_or_default()
+    };
+    let widths: Vec<usize> = (0..N - 1).map(width_of).collect();
+    let left = 2 + widths.iter().map(|it| it + 2).sum::<usize>();
+    let line = |cells: &[String; N], style: &dyn Fn(&str) -> Style| {
+        let mut line = "  ".to_owned();
+        for (cell, &width) in cells.iter().zip(&widths) {
+            let style = style(cell);
+            line += &format!("{style}{cell:<width$}{style:#}  ");
+        }
+        for (index, text) in wrapped(&cells[N - 1], WIDTH - left).iter().enumerate() {
+            let style = style(text);
+            let before = if index == 0 { std::mem::take(&mut line) } else { " ".repeat(left) };
+            put(format_args!("{before}{style}{text}{style:#}"));
+        }
+    };
+    line(&header.map(str::to_owned), &|_| DIM);
+    for row in rows {
+        line(row, &style_of);
+    }
+}
+
+fn style_of(word: &str) -> Style {
+    match word {
+        "COMPLETED" | "deploy" | "record-success" => GOOD,
+        "IN_PROGRESS" => BUSY,
+        "FAILED" | "reject" => BAD,
+        "none" => DIM,
+        it if it.starts_with("problem") => BAD,
+        _ => Style::new(),
+    }
+}
+
+/// A message as it lies in an inbox.
+pub fn mail(address: &str, message: &Message) {
+    let inner = WIDTH - 6;
+    let text = message.forms.get("email").unwrap_or(&message.body);
+    let edge = |left: char, right: char| format!("  {DIM}{left}{}{right}{DIM:#}", "─".repeat(inner + 2));
+    let line = |text: &str, style: Style| {
+        put(format_args!("  {DIM}│{DIM:#} {style}{text:<inner$}{style:#} {DIM}│{DIM:#}"));
+    };
+    put(edge('╭', '╮'));
+    line(&format!("To:      {address}"), DIM);
+    line(&format!("Subject: {}", message.subject.as_deref().unwrap_or_default()), BOLD);
+    line("", DIM);
+    for paragraph in text.trim_end().lines() {
+        // A fact is two blanks, its name, and its text from column 12 on.
+        let hanging = if paragraph.starts_with("  ") { TEXT } else { 0 };
+        let (first, rest) = paragraph.split_at_checked(hanging).unwrap_or(("", paragraph));
+        for (index, part) in wrapped(rest, inner - hanging).iter().enumerate() {
+            let before = if index == 0 { first } else { &" ".repeat(hanging) };
+            line(&format!("{before}{part}"), Style::new());
+        }
+    }
+    put(edge('╰', '╯'));
+}
+
+/// Compact JSON, broken after commas.
+pub fn json(value: &serde_json::Value) -> String {
+    value.to_string().replace(",\"", ", \"")
+}
+
+/// The words of `text` in lines of at most `width`; a longer word stays whole.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("never empty");
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}

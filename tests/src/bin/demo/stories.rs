@@ -1,0 +1,38 @@
+//! The stories that can be played.
+
+mod deploy;
+
+use testkit::Result;
+
+use crate::play::Play;
+
+/// A story: what happens in a shop, told while it happens.
+pub struct Story {
+    /// What it is called on the command line.
+    pub name: &'static str,
+    /// What it shows, in a line.
+    pub about: &'static str,
+    /// Tells it.
+    pub play: fn(&Play) -> Result<()>,
+}
+
+/// All stories, in the order in which a newcomer would play them.
+const STORIES: [Story; 1] = [deploy::STORY];
+
+/// The story of plain `cargo demo`.
+pub const PLAIN: &str = STORIES[0].name;
+
+/// The story of that name; the error names those that exist.
+pub fn find(name: &str) -> std::result::Result<&'static Story, String> {
+    const { &STORIES }.iter().find(|it| it.name == name).ok_or_else(|| {
+        let names: Vec<&str> = STORIES.iter().map(|it| it.name).collect();
+        format!("There is no story {name:?}, only {}. `cargo demo list` says what they show.", names.join(", "))
+    })
+}
+
+/// A line for each story.
+pub fn list() -> String {
+    let width = STORIES.iter().map(|it| it.name.len()).max().unwrap_or_default();
+    let lines: Vec<String> = STORIES.iter().map(|it| format!("{:width$}   {}", it.name, it.about)).collect();
+    lines.join("\n")
+}
