@@ -16,13 +16,13 @@ use std::time::{Duration, SystemTime};
 
 use aws_config::SdkConfig;
 use jiff::Timestamp;
-use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use lambda_runtime::{LambdaEvent, service_fn};
 use reconcile::Report;
 use serde_json::Value;
 use tokio::time::Instant;
 
 pub use event::{BusEvent, Event, Notification};
-pub use lambda_runtime::Error;
+pub use lambda_runtime::{Diagnostic, Error};
 pub use run::Run;
 
 use event::Incoming;
@@ -68,6 +68,30 @@ where
         invocation.await
     }))
     .await
+}
+
+/// One invocation outside of Lambda: the whole function from payload to report, in an environment of `variables`.
+///
+/// For tests, which bring an `sdk` that answers from a script.
+pub async fn invoke_once<C, R, H>(
+    function: &'static str,
+    sdk: &SdkConfig,
+    variables: &[(&str, &str)],
+    clients: impl FnOnce(&SdkConfig) -> C,
+    handle: H,
+    payload: Value,
+) -> Result<Report, Diagnostic>
+where
+    R: Request,
+    H: AsyncFn(&C, R, &Run<'_>) -> Result<Report, aws::Error>,
+{
+    let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let settings = Settings::read(variables).map_err(|error| diagnostic("Refused", error.to_string()))?;
+    let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(sdk) };
+    let clients = clients(sdk);
+    lambda
+        .invoke(payload, Duration::from_secs(300), async |request, run: &Run<'_>| handle(&clients, request, run).await)
+        .await
 }
 
 /// What stays from one invocation to the next.

@@ -65,7 +65,7 @@ impl Settings {
         Self::read(std::env::vars().collect())
     }
 
-    fn read(variables: BTreeMap<String, String>) -> Result<Self, BadSetting> {
+    pub(crate) fn read(variables: BTreeMap<String, String>) -> Result<Self, BadSetting> {
         let ours = variables.keys().find(|it| it.starts_with("NIGHTSHIFT_") && !VARIABLES.contains(&it.as_str()));
         if let Some(unknown) = ours {
             return Err(bad(unknown, "there is no such variable", &VARIABLES.join(", ")));

@@ -98,8 +98,9 @@ pub fn select<'a>(
         return Selection::Current { tag };
     }
     match best.compared_with(running, images, selector) {
-        Some(Ordering::Greater) => Selection::Newer { image, tag },
-        Some(_) => Selection::Older { tag },
+        // Of two that are alike in age the one that was chosen counts as newer: the choice is the same every time.
+        Some(Ordering::Greater | Ordering::Equal) => Selection::Newer { image, tag },
+        Some(Ordering::Less) => Selection::Older { tag },
         None => Selection::CannotTell { tag },
     }
 }
@@ -135,9 +136,11 @@ impl<'a> Candidate<'a> {
                 (best_name(tags)?, None)
             }
             Selector::Semver { range, .. } => {
-                let versions = tags.filter_map(|it| Some((version_of(it, selector)?, it)));
-                let allowed = |it: &Version| range.as_ref().is_none_or(|range| range.allows(it));
-                let (version, tag) = versions.filter(|(it, _)| allowed(it)).max()?;
+                // An image may hold the tag that moves with a version (`1.2`) beside the version itself (`1.2.3`).
+                let (version, tag) = tags.filter_map(|it| Some((version_of(it, selector)?, it))).max()?;
+                if range.as_ref().is_some_and(|range| !range.allows(&version)) {
+                    return None;
+                }
                 (tag.clone(), Some(version))
             }
             Selector::Tag { name } => (tags.filter(|it| *it == name).min()?.clone(), None),
@@ -154,9 +157,10 @@ impl<'a> Candidate<'a> {
     /// Whether it is newer than the image that runs; `None` if that cannot be told.
     fn compared_with(&self, running: &Running, images: &[Image], selector: &Selector) -> Option<Ordering> {
         let known = images.iter().find(|it| Some(&it.digest) == running.digest.as_ref());
-        let running_version = known
-            .and_then(|it| it.tags.iter().filter_map(|tag| version_of(tag, selector)).max())
-            .or_else(|| version_of(running.tag.as_ref()?, selector));
+        // A rule that got its suffix only now is still to see the version that was brought without it.
+        let read = |tag: &String| version_of(tag, selector).or_else(|| version(tag, None));
+        let running_version =
+            known.and_then(|it| it.tags.iter().filter_map(read).max()).or_else(|| running.tag.as_ref().and_then(read));
         let by_version = match (&self.version, &running_version) {
             (Some(version), Some(running)) => version.cmp(running),
             _ => Ordering::Equal,
@@ -286,6 +290,11 @@ mod tests {
         check("semver range=1.x", &later, &running(1, "v2.0.0"), "older v1.9.0");
         check("semver suffix=-alpine", &images, &running(1, "v1.9.0"), "newer v1.10.1-alpine");
         check("semver range=2.x", &images, &running(1, "v1.9.0"), "none of v1.10.1-alpine 3050 v2.0.0-rc1 1.2 v1.10.0");
+        let moving = [image(1, 1, &["1.2.3", "1.2"]), image(2, 0, &["1.2.0"])];
+        check("semver range=1.2.0", &moving, &running(2, "1.2.0"), "current 1.2.0");
+        check("semver", &moving, &running(2, "1.2.0"), "newer 1.2.3");
+        let variants = [image(1, 1, &["2.0.0"]), image(2, 2, &["1.0.1-alpine"])];
+        check("semver suffix=-alpine", &variants, &running(1, "2.0.0"), "older 1.0.1-alpine");
         let again = [image(1, 1, &[]), image(2, 5, &["v1.0.0"])];
         check("semver", &again, &running(1, "v1.0.0"), "newer v1.0.0");
     }
@@ -296,6 +305,9 @@ mod tests {
         check("tag name=latest", &images, &running(1, "latest"), "current latest");
         check("tag name=latest", &images, &running(2, "abc1234"), "older latest");
         check("tag name=abc1234", &images, &running(1, "latest"), "newer abc1234");
+        let tie = [image(5, 2, &["latest"]), image(9, 2, &["abc1234"])];
+        check("tag name=latest", &tie, &running(9, "abc1234"), "newer latest");
+        check("newest", &tie, &running(9, "abc1234"), "current abc1234");
         check("tag name=stable", &images, &running(1, "latest"), "none of abc1234 latest");
     }
 
@@ -371,7 +383,7 @@ mod tests {
             prop_assert!(!rejected.as_ref().is_some_and(|it| it.covers(&image.digest, image.pushed_at)));
             let was = images.iter().find(|it| it.digest == digest(number));
             if !matches!(selector, Selector::Semver { .. }) {
-                prop_assert!(was.is_none_or(|was| was.pushed_at < image.pushed_at));
+                prop_assert!(was.is_none_or(|was| was.pushed_at <= image.pushed_at));
             }
             let after = Running { digest: Some(image.digest.clone()), tag: Some(tag.clone()), no_later_than: at(1000) };
             prop_assert_eq!(select(&selector, &images, &after, rejected.as_ref()), Selection::Current { tag });

@@ -1,0 +1,341 @@
+//! AWS as a script: answers the real SDK's requests byte for byte from a few tables, and keeps what it was sent.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_sdk_ecs::config::{Credentials, Region, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_smithy_types::body::SdkBody;
+use deploy_image::{Clients, handle};
+use reconcile::Report;
+use serde_json::{Value, json};
+
+pub const TOPIC: &str = "arn:aws:sns:ap-northeast-2:123456789012:nightshift";
+const REGISTRY: &str = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com";
+const DEPLOY: &str = "nightshift:deploy";
+
+/// A request, as it came.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub operation: String,
+    pub body: Value,
+}
+
+/// An answer that is not the usual one.
+pub struct Fault {
+    operation: &'static str,
+    /// Only for requests whose body holds this.
+    about: String,
+    times: usize,
+    status: u16,
+    code: &'static str,
+}
+
+/// What is there, and what has happened.
+#[derive(Default)]
+pub struct Aws {
+    /// Services by ARN, as DescribeServices shows them.
+    pub services: BTreeMap<String, Value>,
+    /// Task definitions by ARN: the whole answer of DescribeTaskDefinition.
+    pub task_definitions: Vec<(String, Value)>,
+    /// The pages of DescribeImages by repository.
+    pub images: BTreeMap<String, Vec<Vec<Value>>>,
+    /// ServiceDeploymentBriefs by service name, with the task definition under `taskDefinition`.
+    pub history: BTreeMap<String, Vec<Value>>,
+    /// How many resources are on a page of the tagging API.
+    pub page: usize,
+    pub calls: Vec<Call>,
+    pub faults: Vec<Fault>,
+}
+
+/// A handle on the script that the client and the test share.
+#[derive(Clone)]
+pub struct Script(Arc<Mutex<Aws>>);
+
+impl Script {
+    pub fn new() -> Self {
+        Script(Arc::new(Mutex::new(Aws { page: 100, ..Aws::default() })))
+    }
+
+    pub fn aws(&self) -> MutexGuard<'_, Aws> {
+        self.0.lock().unwrap()
+    }
+
+    /// Sends `payload` to the real function, whose SDK clients talk to this script.
+    pub async fn invoke(&self, payload: Value) -> Result<Report, String> {
+        let script = self.clone();
+        let http = infallible_client_fn(move |request: http::Request<SdkBody>| {
+            let (status, body) = script.aws().answer(&request);
+            http::Response::builder()
+                .status(status)
+                .header("x-amzn-requestid", "req-1")
+                .body(SdkBody::from(body))
+                .unwrap()
+        });
+        let sdk = SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(Region::new("ap-northeast-2"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+            .retry_config(RetryConfig::standard().with_max_attempts(5))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .time_source(SharedTimeSource::new(SystemTimeSource::new()))
+            .http_client(http)
+            .build();
+        let variables = [
+            ("NIGHTSHIFT_TIME_ZONE", "Asia/Seoul"),
+            ("NIGHTSHIFT_TOPIC_ARN", TOPIC),
+            ("NIGHTSHIFT_NOW", "2026-11-21T03:10:00+09:00"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "nightshift-deploy-image"),
+        ];
+        runtime::invoke_once("deploy-image", &sdk, &variables, Clients::new, handle, payload)
+            .await
+            .map_err(|it| it.error_message)
+    }
+
+    /// Adds a service that runs `image` (`:tag` or `@digest` of its own repository) in a family of its own.
+    pub fn serve(&self, name: &str, rule: &str, image: &str) -> String {
+        let mut aws = self.aws();
+        let family = name.rsplit('/').next().unwrap();
+        let revision = aws.add_revision(
+            family,
+            json!({"containerDefinitions": [
+            {"name": "app", "image": format!("{REGISTRY}/{family}{image}"), "essential": true}]}),
+            json!([]),
+        );
+        aws.add_service(name, rule, &revision)
+    }
+
+    /// Adds an image to the last page of a repository.
+    pub fn push(&self, repository: &str, tag: &str, number: u32, minute: u32) {
+        let image = image(tag, number, minute);
+        self.aws().images.entry(repository.into()).or_insert_with(|| vec![vec![]]).last_mut().unwrap().push(image);
+    }
+
+    /// From now on this operation fails, so many times, for requests whose body holds `about`.
+    pub fn fail(&self, operation: &'static str, about: &str, times: usize, status: u16, code: &'static str) {
+        self.aws().faults.push(Fault { operation, about: about.into(), times, status, code });
+    }
+
+    /// How often each operation was called.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for call in &self.aws().calls {
+            *counts.entry(call.operation.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    pub fn count(&self, operation: &str) -> usize {
+        self.counts().get(operation).copied().unwrap_or_default()
+    }
+
+    /// The bodies of all requests of an operation.
+    pub fn sent(&self, operation: &str) -> Vec<Value> {
+        self.aws().calls.iter().filter(|it| it.operation == operation).map(|it| it.body.clone()).collect()
+    }
+}
+
+pub fn digest(number: u32) -> String {
+    format!("sha256:{number:064x}")
+}
+
+pub fn image(tag: &str, number: u32, minute: u32) -> Value {
+    let tags = if tag.is_empty() { json!([]) } else { json!([tag]) };
+    json!({"imageDigest": digest(number), "imageTags": tags, "imagePushedAt": 1_795_000_000 + minute * 60, "imageStatus": "ACTIVE"})
+}
+
+impl Aws {
+    pub fn add_revision(&mut self, family: &str, fields: Value, tags: Value) -> String {
+        let number = 1 + self.task_definitions.iter().filter(|(arn, _)| family_of(arn) == family).count();
+        let arn = format!("arn:aws:ecs:ap-northeast-2:123456789012:task-definition/{family}:{number}");
+        let mut definition = fields;
+        definition["taskDefinitionArn"] = json!(arn);
+        definition["family"] = json!(family);
+        definition["revision"] = json!(number);
+        definition["status"] = json!("ACTIVE");
+        definition["registeredAt"] = json!(1_795_000_100.5);
+        self.task_definitions.push((arn.clone(), json!({"taskDefinition": definition, "tags": tags})));
+        arn
+    }
+
+    pub fn add_service(&mut self, name: &str, rule: &str, revision: &str) -> String {
+        let arn = format!("arn:aws:ecs:ap-northeast-2:123456789012:service/{name}");
+        let short = name.rsplit('/').next().unwrap();
+        let service = json!({
+            "serviceArn": arn, "serviceName": short, "status": "ACTIVE", "desiredCount": 2, "runningCount": 2,
+            "taskDefinition": revision, "tags": [{"key": DEPLOY, "value": rule}],
+            "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": true, "rollback": true}},
+            "deployments": [{"id": "ecs-svc/1", "status": "PRIMARY", "taskDefinition": revision, "rolloutState": "COMPLETED",
+                             "createdAt": 1_795_000_200, "updatedAt": 1_795_000_300}],
+        });
+        self.services.insert(arn.clone(), service);
+        arn
+    }
+
+    /// The tag `key` of a service.
+    pub fn tag(&self, arn: &str, key: &str) -> Option<String> {
+        let tags = self.services[arn]["tags"].as_array()?;
+        tags.iter().find(|it| it["key"] == key)?["value"].as_str().map(str::to_owned)
+    }
+
+    fn answer(&mut self, request: &http::Request<SdkBody>) -> (u16, String) {
+        let bytes = request.body().bytes().unwrap_or_default();
+        let target = request.headers().get("x-amz-target").and_then(|it| it.to_str().ok());
+        let (operation, body) = match target {
+            Some(target) => (target.rsplit('.').next().unwrap().to_owned(), serde_json::from_slice(bytes).unwrap()),
+            // SNS speaks the older query protocol.
+            None => form(std::str::from_utf8(bytes).unwrap()),
+        };
+        let length = request.headers().get("content-length").and_then(|it| it.to_str().ok()).map(str::to_owned);
+        assert_eq!(length, Some(bytes.len().to_string()), "{operation}");
+        self.calls.push(Call { operation: operation.clone(), body: body.clone() });
+        let text = body.to_string();
+        let fault =
+            self.faults.iter_mut().find(|it| it.operation == operation && it.times > 0 && text.contains(&it.about));
+        if let Some(fault) = fault {
+            fault.times -= 1;
+            let error = json!({"__type": format!("com.amazonaws#{}", fault.code), "message": "refused by the script"});
+            return (fault.status, error.to_string());
+        }
+        match self.usual(&operation, &body) {
+            Ok(answer) => (200, answer),
+            Err((code, message)) => (400, json!({"__type": code, "message": message}).to_string()),
+        }
+    }
+
+    fn usual(&mut self, operation: &str, body: &Value) -> Result<String, (&'static str, String)> {
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let answer = match operation {
+            "GetResources" => self.resources(&text("PaginationToken")),
+            "DescribeServices" => self.describe_services(body),
+            "DescribeTaskDefinition" => self.describe_task_definition(&text("taskDefinition"))?,
+            "DescribeImages" => self.describe_images(&text("repositoryName"), &text("nextToken"))?,
+            "RegisterTaskDefinition" => {
+                let arn = self.add_revision(&text("family"), body.clone(), body["tags"].clone());
+                json!({"taskDefinition": {"taskDefinitionArn": arn}})
+            }
+            "UpdateService" => {
+                let arn =
+                    format!("arn:aws:ecs:ap-northeast-2:123456789012:service/{}/{}", text("cluster"), text("service"));
+                let service = self.services.get_mut(&arn).unwrap();
+                service["taskDefinition"] = body["taskDefinition"].clone();
+                service["deployments"] = json!([{"status": "PRIMARY", "taskDefinition": body["taskDefinition"],
+                    "rolloutState": "IN_PROGRESS", "createdAt": 1_795_009_000}]);
+                json!({})
+            }
+            "TagResource" | "UntagResource" => {
+                let service = self.services.get_mut(&text("resourceArn")).unwrap();
+                let tags = service["tags"].as_array_mut().unwrap();
+                for key in body["tagKeys"].as_array().into_iter().flatten() {
+                    tags.retain(|it| it["key"] != *key);
+                }
+                for tag in body["tags"].as_array().into_iter().flatten() {
+                    tags.retain(|it| it["key"] != tag["key"]);
+                    tags.push(tag.clone());
+                }
+                json!({})
+            }
+            "ListServiceDeployments" => {
+                let past = self.history.get(&text("service")).cloned().unwrap_or_default();
+                let brief = |(number, it): (usize, &Value)| {
+                    let mut brief = it.clone();
+                    brief["targetServiceRevisionArn"] = json!(format!("arn:revision/{}/{number}", text("service")));
+                    brief
+                };
+                json!({"serviceDeployments": past.iter().enumerate().map(brief).collect::<Vec<_>>()})
+            }
+            "DescribeServiceRevisions" => {
+                let revision = |arn: &Value| {
+                    let mut parts = arn.as_str().unwrap().split('/').skip(1);
+                    let past = &self.history[parts.next().unwrap()];
+                    let number: usize = parts.next().unwrap().parse().unwrap();
+                    json!({"serviceRevisionArn": arn, "taskDefinition": past[number]["taskDefinition"]})
+                };
+                let arns = body["serviceRevisionArns"].as_array().unwrap();
+                json!({"serviceRevisions": arns.iter().map(revision).collect::<Vec<_>>()})
+            }
+            "Publish" => {
+                return Ok(
+                    "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>".into(),
+                );
+            }
+            other => panic!("the script knows no {other}"),
+        };
+        Ok(answer.to_string())
+    }
+
+    fn resources(&self, token: &str) -> Value {
+        let from: usize = token.parse().unwrap_or_default();
+        let mapping = |arn: &String| json!({"ResourceARN": arn, "Tags": [{"Key": DEPLOY, "Value": "?"}]});
+        let page: Vec<Value> = self.services.keys().skip(from).take(self.page).map(mapping).collect();
+        let next = if from + self.page < self.services.len() { (from + self.page).to_string() } else { String::new() };
+        json!({"ResourceTagMappingList": page, "PaginationToken": next})
+    }
+
+    fn describe_services(&self, body: &Value) -> Value {
+        let names = body["services"].as_array().unwrap();
+        assert!(names.len() <= 10, "DescribeServices takes ten");
+        assert_eq!(body["include"], json!(["TAGS"]));
+        let arn = |name: &Value| {
+            let (cluster, name) = (body["cluster"].as_str().unwrap(), name.as_str().unwrap());
+            format!("arn:aws:ecs:ap-northeast-2:123456789012:service/{cluster}/{name}")
+        };
+        let (found, missing): (Vec<String>, Vec<String>) =
+            names.iter().map(arn).partition(|it| self.services.get(it).is_some_and(|it| it["gone"].is_null()));
+        let failure = |arn: &String| json!({"arn": arn, "reason": "MISSING"});
+        json!({"services": found.iter().map(|it| &self.services[it]).collect::<Vec<_>>(),
+               "failures": missing.iter().map(failure).collect::<Vec<_>>()})
+    }
+
+    fn describe_task_definition(&self, name: &str) -> Result<Value, (&'static str, String)> {
+        let is = |arn: &str| arn == name || arn.ends_with(&format!("/{name}")) || family_of(arn) == name;
+        let found = self.task_definitions.iter().rev().find(|(arn, _)| is(arn));
+        found.map(|(_, it)| it.clone()).ok_or_else(|| ("ClientException", "Unable to describe task definition.".into()))
+    }
+
+    fn describe_images(&self, repository: &str, token: &str) -> Result<Value, (&'static str, String)> {
+        let missing =
+            || ("RepositoryNotFoundException", format!("The repository with name '{repository}' does not exist"));
+        let pages = self.images.get(repository).ok_or_else(missing)?;
+        let at: usize = token.parse().unwrap_or_default();
+        let mut answer = json!({"imageDetails": pages[at]});
+        if at + 1 < pages.len() {
+            answer["nextToken"] = json!((at + 1).to_string());
+        }
+        Ok(answer)
+    }
+}
+
+fn family_of(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap().split(':').next().unwrap()
+}
+
+/// The operation and the fields of a request in the query protocol.
+fn form(body: &str) -> (String, Value) {
+    let pair = |it: &str| {
+        let (name, value) = it.split_once('=').unwrap();
+        (name.to_owned(), Value::String(decoded(value)))
+    };
+    let fields: serde_json::Map<String, Value> = body.split('&').map(pair).collect();
+    (fields["Action"].as_str().unwrap().to_owned(), Value::Object(fields))
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let hex = [rest.next().unwrap(), rest.next().unwrap()];
+                u8::from_str_radix(std::str::from_utf8(&hex).unwrap(), 16).unwrap()
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).unwrap()
+}
