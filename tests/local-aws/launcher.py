@@ -3,7 +3,8 @@
     python launcher.py --directory DIR [--auth]
 
 Prints one line of JSON, `{"endpoint": "http://127.0.0.1:PORT"}`, and logs to standard error. It stops on SIGTERM, on
-SIGINT and when its standard input ends, that is, also when whoever started it dies. Its functions stop with it.
+SIGINT and when its standard input ends, that is, also when whoever started it dies: then it removes DIR as well.
+Its functions stop with it.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import contextlib
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import sys
@@ -19,6 +21,9 @@ import threading
 
 REGION = "ap-northeast-2"
 ACCOUNT = "123456789012"
+
+# Whoever started this has no more use for it.
+_abandoned = threading.Event()
 
 
 def environment(port, directory, auth):
@@ -73,6 +78,7 @@ async def serve(listener):
 
 def wait_for_parent(loop, stop):
     sys.stdin.buffer.read()
+    _abandoned.set()
     loop.call_soon_threadsafe(stop.set)
 
 
@@ -98,6 +104,8 @@ def main():
         asyncio.run(serve(listener))
     finally:
         stop_children()
+        if _abandoned.is_set():
+            shutil.rmtree(options.directory, ignore_errors=True)
         # MiniStack's own threads would keep the process alive.
         os._exit(0)
 

@@ -31,7 +31,7 @@ fn cargo_build(commands: &Commands<'_>) -> Result<BTreeMap<String, PathBuf>> {
     }
     let output = commands.output(&mut cargo)?;
     if !output.status.success() {
-        return Err(Error::new(format!("{cargo:?} failed:\n{}", String::from_utf8_lossy(&output.stderr))));
+        return Err(Error::new(format!("cargo build failed:\n{}", String::from_utf8_lossy(&output.stderr))));
     }
     let binaries = executables(&output.stdout);
     match functions.iter().find(|it| !binaries.contains_key(*it)) {

@@ -13,24 +13,26 @@ use crate::screen;
 pub fn until_stopped(aws: &LocalAws, stop: &Arc<AtomicBool>) -> Result<()> {
     aws.rollouts_end_by_themselves(&[])?;
     screen::heading("The local AWS stays up until Ctrl-C");
+    screen::say("Rollouts take a moment and then succeed. In another terminal:");
     screen::put(format_args!(
-        "\
-  Rollouts take a moment and then succeed. In another terminal:
-
+        "
     cd {folder}
     export PATH={tools}:$PATH
-    export AWS_ENDPOINT_URL={endpoint} AWS_REGION={region}
+    export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION={region}
     export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
 
-  What there is (with the AWS CLI, or the same with boto3 in {tools}/python):
+  Look around, with the AWS CLI or with boto3, which that python has:
 
     aws --endpoint-url $AWS_ENDPOINT_URL ecs describe-services --cluster truegul-production \\
         --services api-server ml-server --include TAGS
-    aws --endpoint-url $AWS_ENDPOINT_URL logs tail /aws/lambda/nightshift-deploy-image
+    aws --endpoint-url $AWS_ENDPOINT_URL logs filter-log-events --output text \\
+        --log-group-name /aws/lambda/nightshift-deploy-image --query 'events[].[message]'
+    python -c 'import boto3; print(boto3.client(\"ecs\").list_services(cluster=\"truegul-production\"))'
 
   Ask the function, with a file or with words:
 
-    cargo lambda invoke --remote nightshift-deploy-image --data-file events/deploy-image/dry-run.json
+    cargo lambda invoke --remote nightshift-deploy-image \\
+        --data-file events/deploy-image/dry-run.json
     cargo lambda invoke --remote nightshift-deploy-image \\
         --data-ascii '{{\"rollback\":{{\"service\":\"truegul-production/api-server\"}}}}'
 

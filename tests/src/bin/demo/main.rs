@@ -49,7 +49,9 @@ fn run(story: &Story, keep: bool) -> ExitCode {
     });
     match outcome {
         Ok(Some(())) => {
-            screen::put(format_args!("\nDone in {:.0} s. Nothing is left running.", begun.elapsed().as_secs_f64()));
+            let done =
+                if keep { "Stopped".to_owned() } else { format!("Done in {:.0} s", begun.elapsed().as_secs_f64()) };
+            screen::end(&format!("{done}. Nothing is left running."));
             ExitCode::SUCCESS
         }
         Ok(None) => {

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use testkit::{Call, Error, LocalAws, Message, Options, Result};
@@ -26,6 +27,7 @@ pub struct Play {
     told_runs: RefCell<Vec<String>>,
     told_messages: Cell<usize>,
     told_calls: Cell<usize>,
+    begun: Instant,
 }
 
 /// A rule of the template that an event matches.
@@ -55,7 +57,7 @@ impl Play {
         aws.events("PutRule", json!({"Name": EVENTS, "EventPattern": pattern}))?;
         let target = json!({"Id": "queue", "Arn": aws.queue_arn(EVENTS)});
         aws.events("PutTargets", json!({"Rule": EVENTS, "Targets": [target]}))?;
-        screen::put(format_args!("  the local AWS listens on {}", aws.endpoint()));
+        screen::say(&format!("The local AWS listens on {}", aws.endpoint()));
         Ok(Play {
             aws,
             events: RefCell::default(),
@@ -63,11 +65,17 @@ impl Play {
             told_runs: RefCell::default(),
             told_messages: Cell::default(),
             told_calls: Cell::default(),
+            begun: Instant::now(),
         })
     }
 
     pub fn aws(&self) -> &LocalAws {
         &self.aws
+    }
+
+    /// Begins a chapter.
+    pub fn chapter(&self, number: usize, title: &str) {
+        screen::chapter(number, title, self.begun.elapsed());
     }
 
     /// The next event of that kind; those before it stay for later.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use testkit::Progress;
 
 /// Where the seconds stand.
-const COLUMN: usize = 46;
+const COLUMN: usize = 32;
 
 /// No line that is drawn again may wrap.
 const NARROW: usize = 78;

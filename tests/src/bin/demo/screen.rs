@@ -1,7 +1,11 @@
 //! What the reader sees: no line wider than 100 columns, and colours only where a terminal wants them.
+//!
+//! Blocks are set apart by a blank line without the story's help.
 
 use std::fmt::Display;
 use std::io::Write;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use testkit::{Error, Message, Result};
@@ -11,7 +15,10 @@ use crate::stories::Story;
 const WIDTH: usize = 100;
 
 /// Where the text of a labelled line begins.
-const TEXT: usize = 12;
+const TEXT: usize = 10;
+
+/// Where the text of a fact in a message begins.
+const FACT: usize = 12;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -20,10 +27,45 @@ const GOOD: Style = AnsiColor::Green.on_default();
 const BUSY: Style = AnsiColor::Yellow.on_default();
 const BAD: Style = AnsiColor::Red.on_default();
 
+/// What a line belongs to.
+#[derive(Clone, Copy, PartialEq)]
+enum Block {
+    Heading,
+    Said,
+    Typed,
+    Facts,
+    Announced,
+    Table,
+    Mail,
+    Claims,
+}
+
+/// Begins a block, or goes on with the same.
+fn begin(block: Block) {
+    static LAST: Mutex<Block> = Mutex::new(Block::Heading);
+    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+    let goes_on = match block {
+        Block::Typed | Block::Facts | Block::Claims => *last == block,
+        Block::Table => *last == Block::Announced,
+        Block::Heading | Block::Said | Block::Announced | Block::Mail => false,
+    };
+    // A heading has its own.
+    if !goes_on && *last != Block::Heading {
+        put("");
+    }
+    *last = block;
+}
+
 /// A line, or several.
 pub fn put(text: impl Display) {
     // Who has closed the pipe reads no more; the story is still checked to its end.
     let _ = writeln!(anstream::stdout(), "{text}");
+}
+
+/// The last word.
+pub fn end(text: &str) {
+    begin(Block::Said);
+    put(text);
 }
 
 /// What went wrong.
@@ -33,38 +75,51 @@ pub fn complain(text: &str) {
 }
 
 pub fn title(story: &Story) {
-    put(format_args!("\n{TITLE}Nightshift: {}{TITLE:#}\n{}", story.name, story.about));
+    put(format_args!("\n{TITLE}Nightshift: {}{TITLE:#}\n{}\n", story.name, story.about));
 }
 
-pub fn chapter(number: usize, title: &str) {
-    let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 4));
-    put(format_args!("\n{TITLE}{number}  {title}{TITLE:#} {DIM}{rule}{DIM:#}\n"));
+/// A chapter, and when it begins.
+pub fn chapter(number: usize, title: &str, since: Duration) {
+    begin(Block::Heading);
+    let clock = format!("{:.1} s", since.as_secs_f64());
+    let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + clock.len() + 5));
+    put(format_args!("{TITLE}{number}  {title}{TITLE:#} {DIM}{rule} {clock}{DIM:#}\n"));
 }
 
 /// A heading without a number.
 pub fn heading(title: &str) {
+    begin(Block::Heading);
     let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 1));
-    put(format_args!("\n{TITLE}{title}{TITLE:#} {DIM}{rule}{DIM:#}\n"));
+    put(format_args!("{TITLE}{title}{TITLE:#} {DIM}{rule}{DIM:#}\n"));
 }
 
 /// What the teller says.
 pub fn say(text: &str) {
+    begin(Block::Said);
     for line in wrapped(text, WIDTH - 2) {
         put(format_args!("  {line}"));
     }
 }
 
-pub fn gap() {
-    put("");
-}
-
 /// What a person or a pipeline would type.
 pub fn command(line: &str) {
+    begin(Block::Typed);
     put(format_args!("  {DIM}${DIM:#} {BOLD}{line}{BOLD:#}"));
 }
 
 /// A fact with its name in front.
 pub fn fact(name: &str, text: &str) {
+    begin(Block::Facts);
+    named(name, text);
+}
+
+/// The same, and a table follows.
+pub fn announce(name: &str, text: &str) {
+    begin(Block::Announced);
+    named(name, text);
+}
+
+fn named(name: &str, text: &str) {
     let mut name = name;
     for line in wrapped(text, WIDTH - TEXT) {
         put(format_args!("  {DIM}{name:<width$}{DIM:#}{line}", width = TEXT - 2));
@@ -77,6 +132,7 @@ pub fn claim(text: &str, holds: bool, saw: impl Display) -> Result<()> {
     if !holds {
         return Err(Error::new(format!("it should have been so: {text}\nbut there was: {saw}")));
     }
+    begin(Block::Claims);
     for (index, line) in wrapped(text, WIDTH - 4).iter().enumerate() {
         let mark = if index == 0 { "✓" } else { " " };
         put(format_args!("  {GOOD}{mark}{GOOD:#} {line}"));
@@ -86,6 +142,7 @@ pub fn claim(text: &str, holds: bool, saw: impl Display) -> Result<()> {
 
 /// Aligned columns; the last one is wrapped.
 pub fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) {
+    begin(Block::Table);
     let width_of = |column: usize| {
         let cells = rows.iter().map(|it| it[column].chars().count());
         cells.chain([header[column].chars().count()]).max().unwrap_or_default()
@@ -123,6 +180,7 @@ fn style_of(word: &str) -> Style {
 
 /// A message as it lies in an inbox.
 pub fn mail(address: &str, message: &Message) {
+    begin(Block::Mail);
     let inner = WIDTH - 6;
     let text = message.forms.get("email").unwrap_or(&message.body);
     let edge = |left: char, right: char| format!("  {DIM}{left}{}{right}{DIM:#}", "─".repeat(inner + 2));
@@ -134,8 +192,7 @@ pub fn mail(address: &str, message: &Message) {
     line(&format!("Subject: {}", message.subject.as_deref().unwrap_or_default()), BOLD);
     line("", DIM);
     for paragraph in text.trim_end().lines() {
-        // A fact is two blanks, its name, and its text from column 12 on.
-        let hanging = if paragraph.starts_with("  ") { TEXT } else { 0 };
+        let hanging = if paragraph.starts_with("  ") { FACT } else { 0 };
         let (first, rest) = paragraph.split_at_checked(hanging).unwrap_or(("", paragraph));
         for (index, part) in wrapped(rest, inner - hanging).iter().enumerate() {
             let before = if index == 0 { first } else { &" ".repeat(hanging) };

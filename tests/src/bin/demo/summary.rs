@@ -17,6 +17,8 @@ const READ_NEXT: [(&str, &str); 5] = [
     ("ARCHITECTURE.md", "how it is built"),
 ];
 
+const KEEP: &str = "the same, and the local AWS stays up for you to try";
+
 /// Adds up what a function did in the whole story.
 pub fn tell(play: &Play, function: &str, messages: usize) -> Result<()> {
     screen::heading("What it took");
@@ -31,15 +33,17 @@ pub fn tell(play: &Play, function: &str, messages: usize) -> Result<()> {
     };
     let rows: Vec<[String; 3]> = kinds.iter().map(row).collect();
     screen::table(["kind", "calls", "of"], &rows);
-    screen::gap();
     let told = play.aws().messages()?.len();
-    screen::claim(&format!("{} runs of {function}, {messages} messages", play.runs()), told == messages, told)?;
+    let writes = calls.iter().filter(|it| is_write(it)).count();
+    let reads = calls.len() - writes;
+    let took = format!("{} runs of {function}: {reads} reads, {writes} writes, {messages} messages", play.runs());
+    screen::claim(&took, told == messages, told)?;
     let refused: Vec<_> = calls.iter().filter(|it| it.status >= 400).collect();
     screen::claim("none of its calls was refused by its own role", refused.is_empty(), format_args!("{refused:?}"))?;
     screen::heading("What to read next");
-    for (path, about) in READ_NEXT.iter().filter(|(path, _)| play.aws().workspace().join(path).exists()) {
-        screen::put(format_args!("  {path:<36}{about}"));
-    }
-    screen::put(format_args!("  {:<36}{}", "cargo demo --keep", "the same, and the local AWS stays up for you to try"));
+    let exists = |path: &str| play.aws().workspace().join(path).exists();
+    let read_next = READ_NEXT.iter().filter(|(path, _)| exists(path)).chain([&("cargo demo --keep", KEEP)]);
+    let rows: Vec<[String; 2]> = read_next.map(|(path, about)| [path.to_string(), about.to_string()]).collect();
+    screen::table(["where", "what"], &rows);
     Ok(())
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use testkit::{Error, LocalAws, Message, Result};
 
-use crate::function::{Decision, Run};
+use crate::function::Decision;
 use crate::play::{ADDRESS, Play};
 use crate::screen;
 use crate::truegul::{Description, Service};
@@ -25,11 +25,6 @@ pub fn event(play: &Play, event: &Value, rule: &str) -> Result<()> {
             Err(Error::new(format!("the event should match the rule {rule} alone, but it matches {names:?}: {event}")))
         }
     }
-}
-
-/// Shows what a run decided about each resource.
-pub fn run(run: &Run) {
-    decisions(&run.decisions);
 }
 
 /// Shows what was decided about each resource, and why.

@@ -31,30 +31,27 @@ fn play(play: &Play) -> Result<()> {
 /// Opens the shop and returns the digest of the API server's first image.
 fn the_shop_as_it_is(play: &Play) -> Result<String> {
     let aws = play.aws();
-    screen::chapter(1, "The shop as it is");
+    play.chapter(1, "The shop as it is");
     screen::say(&format!(
         "TrueGul runs two services on the ECS cluster {CLUSTER}. Each carries a tag that says which image of its \
          repository it wants. The stack of template.yaml is deployed as it is, and IAM holds the function to its role."
     ));
-    screen::gap();
     let first = API_SERVER.start(aws, "v1.0.0")?;
     ML_SERVER.start(aws, "v1.0.0")?;
     telling::services(aws, &SERVICES)?;
-    screen::gap();
 
     // Two pushes and two first deployments.
     let runs = (0..4).map(|_| play.run(FUNCTION)).collect::<Result<Vec<_>>>()?;
     let idle = runs.iter().all(Run::left_all_alone);
     screen::claim("opening the shop has woken deploy-image 4 times; it left everything as it was", idle, "a change")?;
     telling::no_message(play)?;
-    screen::gap();
     screen::say("What would it do now? A dry run answers: nothing.");
     let dry_run = json!({"dry_run": true});
     invoked(&dry_run);
     let report = play.ask(FUNCTION, &dry_run)?;
     telling::decisions(&decisions(&report));
-    screen::gap();
     let nothing = report["actions"] == json!([]) && report["problems"] == json!([]) && report["dry_run"] == true;
+    let nothing = nothing && report["skipped"].as_array().is_some_and(|it| it.len() == SERVICES.len());
     screen::claim("both services are on the image that their tag selects", nothing, &report)?;
     play.calls(FUNCTION)?;
     Ok(first)
@@ -62,37 +59,29 @@ fn the_shop_as_it_is(play: &Play) -> Result<String> {
 
 /// Returns the event of the push.
 fn a_new_image(play: &Play) -> Result<Value> {
-    screen::chapter(2, "A new image is pushed");
+    play.chapter(2, "A new image is pushed");
     play.aws().rollouts_wait()?;
     let before = API_SERVER.describe(play.aws())?;
     let event = push(play, &API_SERVER, "v1.1.0")?;
     telling::event(play, &event, "ImagePushed")?;
-    screen::gap();
     let run = told_run(play)?;
     run.reason("api-server", "deploy")?;
     run.reason("ml-server", "none")?;
-    screen::gap();
     what_it_called(play)?;
-    screen::gap();
     telling::message(play, "truegul-production/api-server: deploying v1.1.0 (was v1.0.0)")?;
-    screen::gap();
     screen::say("ECS has begun to replace the tasks, and DescribeServices shows both deployments:");
-    screen::gap();
     let now = API_SERVER.describe(play.aws())?;
     telling::deployments(&now);
-    screen::gap();
+    let begun = now.is_on("v1.1.0", "api-server:2", "IN_PROGRESS") && now.deployments.len() == 2;
+    screen::claim("v1.1.0 is on its way in, v1.0.0 still serves", begun, format_args!("{now:?}"))?;
     let image = format!("{}@{}", API_SERVER.repository, event["detail"]["image-digest"].as_str().unwrap_or_default());
     screen::claim("the new revision names the image by its digest", now.primary().image == image, &image)?;
     in_progress(play, &now)?;
 
-    screen::gap();
     screen::say("The new tasks are healthy, and ECS ends the deployment:");
-    screen::gap();
     completes(play, &API_SERVER, "v1.1.0")?;
-    screen::gap();
     let now = API_SERVER.describe(play.aws())?;
     telling::deployments(&now);
-    screen::gap();
     let live = now.is_on("v1.1.0", "api-server:2", "COMPLETED") && now.tasks == "2 of 2" && now.deployments.len() == 1;
     let change = format!("{}  →  {}", in_words(&before), in_words(&now));
     screen::claim(&change, live, format_args!("{now:?}"))?;
@@ -106,7 +95,6 @@ fn what_it_called(play: &Play) -> Result<()> {
     let writes: Vec<&str> = calls.iter().filter(|it| is_write(it)).map(|it| it.action.as_str()).collect();
     screen::fact("read", &counted(&reads));
     screen::fact("wrote", &counted(&writes));
-    screen::gap();
     let expected = writes == ["RegisterTaskDefinition", "UpdateService", "Publish"];
     screen::claim("one new revision, one update, one message, and no other change", expected, counted(&writes))?;
     let all = play.aws().calls()?;
@@ -124,17 +112,14 @@ fn in_progress(play: &Play, now: &Description) -> Result<()> {
 }
 
 fn the_same_again_and_a_late_one(play: &Play, push: &Value, first: &str) -> Result<()> {
-    screen::chapter(3, "The same event again, and one that comes late");
+    play.chapter(3, "The same event again, and one that comes late");
     screen::say(
         "EventBridge delivers at least once and in no certain order. So the push of v1.1.0 is announced again:",
     );
-    screen::gap();
     let mut detail = push["detail"].clone();
     nothing_happens(play, &detail)?;
 
-    screen::gap();
     screen::say("And now the push of v1.0.0, long after it was overtaken. What counts is what the registry holds now:");
-    screen::gap();
     detail["image-tag"] = "v1.0.0".into();
     detail["image-digest"] = first.into();
     nothing_happens(play, &detail)?;
@@ -149,9 +134,7 @@ fn nothing_happens(play: &Play, detail: &Value) -> Result<()> {
     let tag = detail["image-tag"].as_str().unwrap_or_default();
     screen::fact("event", &format!("\"ECR Image Action\" from aws.ecr: PUSH of {tag}"));
     play.aws().put_event("aws.ecr", "ECR Image Action", detail, &[])?;
-    screen::gap();
     let run = told_run(play)?;
-    screen::gap();
     screen::claim("nothing is planned", run.left_all_alone(), format_args!("{:?}", run.decisions))?;
     let calls = play.calls(FUNCTION)?;
     let writes: Vec<_> = calls.iter().filter(|it| is_write(it)).collect();
@@ -161,111 +144,86 @@ fn nothing_happens(play: &Play, detail: &Value) -> Result<()> {
 }
 
 fn a_bad_image(play: &Play) -> Result<()> {
-    screen::chapter(4, "A bad image");
+    play.chapter(4, "A bad image");
     screen::say("The tasks of v1.2.0 will not start.");
-    screen::gap();
     let pushed = Instant::now();
     let push = push(play, &API_SERVER, "v1.2.0")?;
     told_run(play)?.reason("api-server", "deploy")?;
-    screen::gap();
     telling::subject(play, "truegul-production/api-server: deploying v1.2.0 (was v1.1.0)")?;
-    screen::gap();
     screen::say("After a few failed tasks the circuit breaker of ECS gives up and brings the tasks of v1.1.0 back:");
-    screen::gap();
     let bad = API_SERVER.describe(play.aws())?.primary().id.clone();
     play.aws().end_rollout(&API_SERVER.full_name(), "failed")?;
     let failed = deployment_event(play, &bad, "SERVICE_DEPLOYMENT_FAILED")?;
     telling::event(play, &failed, "DeploymentEnded")?;
-    screen::gap();
     let run = told_run(play)?;
     run.reason("api-server", "reject")?;
-    screen::gap();
     telling::message(play, "truegul-production/api-server: v1.2.0 is rejected")?;
-    screen::gap();
     let now = API_SERVER.describe(play.aws())?;
     telling::deployments(&now);
-    screen::gap();
+    let going_back = now.is_on("v1.1.0", "api-server:2", "IN_PROGRESS")
+        && now.deployments.iter().any(|it| it.version == "v1.2.0" && it.rollout == "FAILED");
+    screen::claim("ECS is going back to v1.1.0, and v1.2.0 has failed", going_back, format_args!("{now:?}"))?;
     let memory = now.tags.get("nightshift-state:rejected").cloned().unwrap_or_default();
     let digest = push["detail"]["image-digest"].as_str().unwrap_or_default();
     let remembered = memory.contains(digest) && !digest.is_empty();
-    screen::claim("the service itself remembers it:", remembered, &memory)?;
-    screen::fact("", &format!("nightshift-state:rejected = {memory}"));
-    screen::gap();
+    screen::fact("tag", &format!("nightshift-state:rejected = {memory}"));
+    screen::claim("the service itself remembers it, by digest", remembered, &memory)?;
 
     screen::say("The way back ends as well. ECS calls that COMPLETED too, and it is no success of v1.2.0:");
-    screen::gap();
     play.aws().end_rollout(&API_SERVER.full_name(), "completed")?;
-    told_run(play)?;
-    screen::gap();
+    let run = told_run(play)?;
+    screen::claim("nothing is planned", run.left_all_alone(), format_args!("{:?}", run.decisions))?;
     let now = API_SERVER.describe(play.aws())?;
     let back = now.is_on("v1.1.0", "api-server:2", "COMPLETED");
     screen::claim("api-server is back on v1.1.0, api-server:2", back, format_args!("{now:?}"))?;
     telling::no_message(play)?;
 
-    screen::gap();
     screen::say("The push of v1.2.0 is announced once more. It is not tried again:");
-    screen::gap();
     nothing_happens(play, &push["detail"])?;
 
-    screen::gap();
     screen::say("The mended version is newer than the rejected one, and goes out:");
-    screen::gap();
     // Push times are remembered to the second, and what is no second younger counts as covered by the rejection.
     let later = || Ok((pushed.elapsed() > Duration::from_secs(1)).then_some(()));
     play.aws().wait_until("the second of the rejected push to pass", later)?;
     self::push(play, &API_SERVER, "v1.2.1")?;
     told_run(play)?.reason("api-server", "deploy")?;
-    screen::gap();
     telling::subject(play, "truegul-production/api-server: deploying v1.2.1 (was v1.1.0)")?;
     completes_again(play, &API_SERVER, "v1.2.1")?;
-    screen::gap();
     let now = API_SERVER.describe(play.aws())?;
     telling::deployments(&now);
-    screen::gap();
     let live = now.primary().version == "v1.2.1" && now.primary().rollout == "COMPLETED";
     screen::claim("v1.2.1 is live", live, format_args!("{now:?}"))
 }
 
 fn a_mistyped_tag(play: &Play) -> Result<()> {
     let aws = play.aws();
-    screen::chapter(5, "A mistyped tag");
+    play.chapter(5, "A mistyped tag");
     screen::say("Somebody changes the tag of ml-server and misses a letter; then an image is pushed.");
-    screen::gap();
     screen::command(&format!("aws ecs tag-resource … --tags key={DEPLOY},value=newst"));
     ML_SERVER.retag(aws, "newst")?;
     let event = push(play, &ML_SERVER, "v1.1.0")?;
     let run = told_run(play)?;
     run.reason("ml-server", "problem: bad-tag")?;
-    screen::gap();
     let message = telling::message(play, "PROBLEM ml-server: bad-tag")?;
-    screen::gap();
     let hint = message.body.contains("newst") && message.body.contains("newest");
     screen::claim("the message quotes the word and names the one that was meant", hint, &message.body)?;
     let stays = ML_SERVER.describe(aws)?.is_on("v1.0.0", "ml-server:1", "COMPLETED");
     screen::claim("ml-server stays on v1.0.0: what cannot be read is left alone", stays, "another image")?;
 
-    screen::gap();
     screen::say("The event comes twice. The log says it again, to people it is told once:");
-    screen::gap();
     aws.put_event("aws.ecr", "ECR Image Action", &event["detail"], &[])?;
     told_run(play)?.reason("ml-server", "problem: bad-tag")?;
-    screen::gap();
     telling::no_message(play)?;
 
-    screen::gap();
     screen::say("The tag is mended. Nothing announces that, but the hourly sweep sends {}, and so can a person:");
-    screen::gap();
     ML_SERVER.retag(aws, ML_SERVER.rule)?;
     let sweep = json!({});
     invoked(&sweep);
     let report = play.ask(FUNCTION, &sweep)?;
     telling::decisions(&decisions(&report));
-    screen::gap();
     telling::subject(play, "truegul-production/ml-server: deploying v1.1.0 (was v1.0.0)")?;
     completes_again(play, &ML_SERVER, "v1.1.0")?;
-    screen::gap();
     telling::services(aws, &SERVICES)?;
-    screen::gap();
     let now = ML_SERVER.describe(aws)?;
     screen::claim("ml-server is on v1.1.0", now.is_on("v1.1.0", "ml-server:2", "COMPLETED"), format_args!("{now:?}"))?;
     let forgotten = !now.tags.contains_key("nightshift-state:problem");
@@ -277,7 +235,6 @@ fn a_mistyped_tag(play: &Play) -> Result<()> {
 /// Pushes an image, as a pipeline does; returns the event.
 fn push(play: &Play, service: &Service, version: &str) -> Result<Value> {
     screen::command(&format!("docker push {}", play.aws().image_uri(service.repository, &format!(":{version}"))));
-    screen::gap();
     service.push(play.aws(), version)?;
     play.event(&format!("that {version} was pushed"), |it| {
         it["detail"]["image-tag"] == version && it["detail"]["repository-name"] == service.repository
@@ -287,8 +244,8 @@ fn push(play: &Play, service: &Service, version: &str) -> Result<Value> {
 /// The next run, with its decisions.
 fn told_run(play: &Play) -> Result<Run> {
     let run = play.run(FUNCTION)?;
-    screen::fact("run", &format!("{FUNCTION} ran for {:.0} ms and decided:", run.milliseconds));
-    telling::run(&run);
+    screen::announce("run", &format!("{FUNCTION} ran for {:.0} ms and decided:", run.milliseconds));
+    telling::decisions(&run.decisions);
     Ok(run)
 }
 
@@ -298,10 +255,8 @@ fn completes(play: &Play, service: &Service, version: &str) -> Result<()> {
     play.aws().end_rollout(&service.full_name(), "completed")?;
     let event = deployment_event(play, &id, "SERVICE_DEPLOYMENT_COMPLETED")?;
     telling::event(play, &event, "DeploymentEnded")?;
-    screen::gap();
     let run = told_run(play)?;
     run.reason(service.name, "record-success")?;
-    screen::gap();
     telling::message(play, &format!("{}: {version} is live", service.full_name())).map(drop)
 }
 
@@ -322,7 +277,6 @@ fn invoked(payload: &Value) {
         "aws lambda invoke --function-name {} --payload '{payload}' …",
         Play::full_name(FUNCTION)
     ));
-    screen::gap();
 }
 
 /// `2 DescribeTaskDefinition, 1 GetResources`, in the order of their first call.

@@ -1,0 +1,168 @@
+//! The demo as its users run it: what it prints, how it ends, and that nothing is left running.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+fn demo(arguments: &[&str]) -> Command {
+    let mut demo = Command::new(env!("CARGO_BIN_EXE_demo"));
+    demo.args(arguments).stdin(Stdio::null());
+    demo
+}
+
+fn output(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let Output { status, stdout, stderr } = demo(arguments).output().expect("the demo starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("the demo writes UTF-8");
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn every_story_is_listed_with_a_line() {
+    let (code, stdout, stderr) = output(&["list"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""));
+    assert!(stdout.lines().all(|it| it.split_once("   ").is_some_and(|(_, about)| !about.is_empty())), "{stdout}");
+    assert!(stdout.starts_with("deploy   "), "{stdout}");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_what_does() {
+    for (arguments, wrong) in [
+        (["deploi"].as_slice(), "There is no story \"deploi\", only deploy"),
+        (&["--kept"], "There is no option --kept, only --keep and --help."),
+        (&["deploy", "list"], "One story at a time: what is \"list\"?"),
+    ] {
+        let (code, stdout, stderr) = output(arguments);
+        assert_eq!((code, stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(stderr.starts_with(wrong), "{stderr}");
+    }
+}
+
+#[test]
+fn help_says_what_there_is() {
+    for arguments in [["--help"].as_slice(), &["-h"], &["help"], &["deploy", "--help"]] {
+        let (code, stdout, _) = output(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}");
+        assert!(stdout.contains("cargo demo list") && stdout.contains("--keep"), "{stdout}");
+    }
+}
+
+#[test]
+fn the_story_deploy_is_told_to_its_end() {
+    let (code, stdout, stderr) = output(&[]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    for line in [
+        "  api-server  deploy  v1.1.0 is the image that 'semver range=1.x' selects in truegul-api-server",
+        "  ✓ v1.0.0 (api-server:1)  →  v1.1.0 (api-server:2)",
+        "  ✓ api-server is back on v1.1.0, api-server:2",
+        "  ✓ v1.2.1 is live",
+        "  ✓ and the problem is forgotten",
+        "  ✓ none of its calls was refused by its own role",
+    ] {
+        assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");
+    }
+    for subject in [
+        "truegul-production/api-server: deploying v1.1.0 (was v1.0.0)",
+        "truegul-production/api-server: v1.1.0 is live",
+        "truegul-production/api-server: v1.2.0 is rejected",
+        "PROBLEM ml-server: bad-tag",
+    ] {
+        assert!(stdout.contains(&format!("│ Subject: [Nightshift] {subject} ")), "{subject:?} is missing in\n{stdout}");
+    }
+    assert!(!stdout.contains('\x1b'), "colours in a file:\n{stdout}");
+    let wide: Vec<&str> = stdout.lines().filter(|it| it.chars().count() > 100).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+    assert!(stdout.ends_with(" s. Nothing is left running.\n"), "{stdout}");
+    let endpoint = stdout.lines().find_map(endpoint_in).expect("the endpoint is told");
+    wait_until_gone(&endpoint);
+}
+
+#[test]
+fn an_interrupted_story_stops_everything() {
+    let mut demo = Running::start(&["deploy"]);
+    demo.read_until("1  The shop as it is");
+    assert_eq!(demo.end("INT").code(), Some(130));
+}
+
+#[test]
+fn a_killed_story_leaves_nothing_running_either() {
+    let mut demo = Running::start(&["deploy"]);
+    demo.read_until("1  The shop as it is");
+    assert_eq!(demo.end("KILL").code(), None);
+}
+
+#[test]
+fn a_kept_aws_stays_up_until_it_is_interrupted() {
+    let mut demo = Running::start(&["--keep"]);
+    demo.read_until("The local AWS stays up until Ctrl-C");
+    demo.read_until("cargo lambda invoke --remote nightshift-deploy-image");
+    assert!(is_up(&demo.endpoint));
+    assert_eq!(demo.end("TERM").code(), Some(0));
+}
+
+/// A demo under way.
+struct Running {
+    process: Child,
+    stdout: BufReader<Box<dyn Read>>,
+    endpoint: String,
+}
+
+impl Running {
+    fn start(arguments: &[&str]) -> Self {
+        let mut process =
+            demo(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the demo starts");
+        let stdout = process.stdout.take().expect("it is piped");
+        Running { process, stdout: BufReader::new(Box::new(stdout)), endpoint: String::new() }
+    }
+
+    /// Reads on until a line holds `text`.
+    fn read_until(&mut self, text: &str) {
+        let mut line = String::new();
+        while !line.contains(text) {
+            line.clear();
+            assert_ne!(self.stdout.read_line(&mut line).expect("lines of text"), 0, "the demo ended before {text:?}");
+            self.endpoint = endpoint_in(&line).unwrap_or(std::mem::take(&mut self.endpoint));
+        }
+    }
+
+    /// Sends a signal, and sees to it that everything ends.
+    fn end(mut self, signal: &str) -> ExitStatus {
+        let pid = self.process.id().to_string();
+        let kill = Command::new("kill").args([&format!("-{signal}"), &pid]).status().expect("kill starts");
+        assert!(kill.success());
+        // It goes on to write, and must not find the pipe full.
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).expect("lines of text");
+        let status = self.process.wait().expect("the demo ends");
+        wait_until_gone(&self.endpoint);
+        status
+    }
+}
+
+fn endpoint_in(line: &str) -> Option<String> {
+    line.split_once("The local AWS listens on ").map(|(_, endpoint)| endpoint.trim().to_owned())
+}
+
+fn is_up(endpoint: &str) -> bool {
+    TcpStream::connect(endpoint.trim_start_matches("http://")).is_ok()
+}
+
+/// Waits until the server and all its functions have ended: whoever is killed cannot wait for them.
+fn wait_until_gone(endpoint: &str) {
+    assert_ne!(endpoint, "", "the endpoint is told");
+    let variable = format!("AWS_ENDPOINT_URL={endpoint}");
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while is_up(endpoint) || processes_with(&variable) > 0 {
+        assert!(Instant::now() < deadline, "something is left running at {endpoint}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// How many processes have this in their environment, as functions have.
+fn processes_with(variable: &str) -> usize {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let environments = processes.filter_map(|it| fs::read(it.path().join("environ")).ok());
+    environments.filter(|it| it.split(|byte| *byte == 0).any(|entry| entry == variable.as_bytes())).count()
+}
