@@ -1,6 +1,8 @@
-"""Lambda: what a function finds in its environment."""
+"""Lambda: what a function finds in its environment, and what becomes of a run that failed."""
 
-from ministack.services import lambda_svc
+import json
+
+from ministack.services import eventbridge, lambda_svc
 from patching import wrap
 
 
@@ -12,3 +14,12 @@ def _provided_worker_env(original, config, *args, **kwargs):
     if log["AWS_LAMBDA_LOG_FORMAT"] == "JSON":
         log["AWS_LAMBDA_LOG_LEVEL"] = logging.get("ApplicationLogLevel", "INFO")
     return {**original(config, *args, **kwargs), **log}
+
+
+@wrap(eventbridge, "_dispatch_to_lambda")
+def _dispatch_to_lambda(original, arn, payload):
+    """Invokes as EventBridge does, asynchronously: with the function's retries and its on-failure destination."""
+    function, config, _ = lambda_svc._get_func_record_for_ref(arn)
+    if not function or not config:
+        return original(arn, payload)
+    return lambda_svc.invoke_async_with_retry(function, json.loads(payload))

@@ -239,7 +239,8 @@ fn end(status: &sdk::ServiceDeploymentStatus) -> RolloutEnd {
         Pending | InProgress => RolloutEnd::Open,
         StopRequested | RollbackRequested | RollbackInProgress => RolloutEnd::GoingBack,
         Successful => RolloutEnd::Successful,
-        Stopped | RollbackSuccessful | RollbackFailed => RolloutEnd::TakenBack,
+        RollbackSuccessful | RollbackFailed => RolloutEnd::TakenBack,
+        Stopped => RolloutEnd::Stopped,
         _ => RolloutEnd::Unknown,
     }
 }

@@ -7,7 +7,8 @@ use rules::keys;
 
 use super::case::{Case, Memory};
 use super::select::is_newer;
-use super::world::{RolloutEnd, RolloutState};
+use super::task_definition::TaskDefinition;
+use super::world::{Rollout, RolloutEnd, RolloutState};
 
 /// After this time a deployment that nothing will ever end is told to people, and one that failed is no longer ECS's.
 pub const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
@@ -82,9 +83,14 @@ pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
 /// All signs that an image did not stay, each with the moment that it dates from.
 fn evidence(case: &Case<'_>, memory: &Memory) -> Vec<(Lost, Option<Timestamp>)> {
     let mut evidence = Vec::new();
+    let running = case.running().digest;
     let mut note = |arn: &str, since: Option<Timestamp>, by: &'static str, why: String| {
         let Some(revision) = case.described(arn) else { return };
         let Some(digest) = case.digest_of_ours(revision) else { return };
+        // Another revision with the image that runs: what became of that one says nothing any more.
+        if arn != case.revision.arn() && running.as_ref() == Some(&digest) {
+            return;
+        }
         let known = case.pushed_at(&digest).or(revision.registered_at());
         let Some(pushed_at) = known else { return };
         evidence.push((Lost { digest, pushed_at, by, why }, since));
@@ -94,6 +100,7 @@ fn evidence(case: &Case<'_>, memory: &Memory) -> Vec<(Lost, Option<Timestamp>)> 
     for it in case.service.deployments.iter().filter(|it| it.state == RolloutState::Failed) {
         note(&it.task_definition, it.began, "ecs", format!("ECS gave its deployment up: {}", said(&it.reason)));
     }
+    let brought_back = |it: &Rollout| went_back(case, case.described(&it.task_definition), it.began);
     let mut seen: Vec<&str> = Vec::new();
     for it in case.history() {
         // Only the last time that a revision was tried counts.
@@ -106,10 +113,18 @@ fn evidence(case: &Case<'_>, memory: &Memory) -> Vec<(Lost, Option<Timestamp>)> 
             RolloutEnd::TakenBack | RolloutEnd::GoingBack => {
                 note(&it.task_definition, since, "ecs", format!("ECS took its deployment back: {}", said(&it.reason)));
             }
-            RolloutEnd::Successful if it.task_definition != in_use => {
+            RolloutEnd::Successful if it.task_definition != in_use && brought_back(it) => {
                 note(&it.task_definition, since, "hand", "it was live, and somebody brought the service back".into());
             }
-            RolloutEnd::Successful | RolloutEnd::Open | RolloutEnd::Unknown => {}
+            RolloutEnd::Stopped if it.task_definition != in_use && brought_back(it) => {
+                note(
+                    &it.task_definition,
+                    since,
+                    "hand",
+                    "somebody brought the service back while it rolled out".into(),
+                );
+            }
+            RolloutEnd::Successful | RolloutEnd::Stopped | RolloutEnd::Open | RolloutEnd::Unknown => {}
         }
     }
     if let Some(primary) = case.service.primary()
@@ -123,6 +138,7 @@ fn evidence(case: &Case<'_>, memory: &Memory) -> Vec<(Lost, Option<Timestamp>)> 
     if let Some(verdict) = &memory.verdict
         && case.running().digest.as_ref() != Some(&verdict.digest)
         && let Some(pushed_at) = case.pushed_at(&verdict.digest)
+        && went_back(case, None, Some(verdict.at))
     {
         let why = "it was live, and somebody brought the service back".into();
         let lost = Lost { digest: verdict.digest.clone(), pushed_at, by: "hand", why };
@@ -130,6 +146,26 @@ fn evidence(case: &Case<'_>, memory: &Memory) -> Vec<(Lost, Option<Timestamp>)> 
         evidence.push((lost, Some(verdict.at)));
     }
     evidence
+}
+
+/// Longer than a run of this function lasts.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+
+/// Whether somebody brought the service back from `lost`, which began then, to what is in use.
+///
+/// If not, two runs of this function overlapped and the one that had seen less came last. That says nothing against an
+/// image, and the next run brings the newer one again. Such a run has registered its revision just before.
+fn went_back(case: &Case<'_>, lost: Option<&TaskDefinition>, began: Option<Timestamp>) -> bool {
+    let in_use = case.revision;
+    let by_hand = case.digest_of_ours(in_use).is_none();
+    let one_back = lost.and_then(|it| it.tags.get(keys::PREVIOUS)).is_some_and(|it| *it == in_use.short_name());
+    let old = match (in_use.registered_at(), began) {
+        (Some(registered), Some(began)) => began.duration_since(registered) > OVERLAP,
+        _ => true,
+    };
+    let was_live =
+        |it: &Rollout| it.task_definition == in_use.arn() && it.end == RolloutEnd::Successful && it.began < began;
+    by_hand || one_back || old || case.history().iter().any(was_live)
 }
 
 /// Whether the image in use is ours, live, and was not yet found to be.

@@ -192,8 +192,10 @@ pub enum RolloutEnd {
     GoingBack,
     /// It completed.
     Successful,
-    /// ECS or a person took it back or stopped it.
+    /// ECS took it back.
     TakenBack,
+    /// A newer deployment took its place, or a person stopped it.
+    Stopped,
     /// A status that this version does not know.
     Unknown,
 }

@@ -251,19 +251,24 @@ async fn after(status: &str, strategy: &str) -> (Script, String, Report) {
 #[tokio::test]
 async fn a_deployment_that_ecs_took_back_is_rejected_and_told() {
     for strategy in ["ROLLING", "BLUE_GREEN", "LINEAR", "CANARY"] {
-        for status in
-            ["ROLLBACK_SUCCESSFUL", "ROLLBACK_IN_PROGRESS", "ROLLBACK_REQUESTED", "ROLLBACK_FAILED", "STOPPED"]
-        {
+        for (status, by) in [
+            ("ROLLBACK_SUCCESSFUL", "ecs"),
+            ("ROLLBACK_IN_PROGRESS", "ecs"),
+            ("ROLLBACK_REQUESTED", "ecs"),
+            ("ROLLBACK_FAILED", "ecs"),
+            ("STOPPED", "hand"),
+        ] {
             let (script, api, report) = after(status, strategy).await;
             assert_eq!(told(&report)[0], "api reject Done", "{strategy} {status}");
             let rejected = script.aws().tag(&api, "nightshift-state:rejected").unwrap();
             assert_eq!(
                 rejected,
-                format!("{} pushed=2026-11-18T11:11:40Z by=ecs tag=v1.1.0", digest(2)),
+                format!("{} pushed=2026-11-18T11:11:40Z by={by} tag=v1.1.0", digest(2)),
                 "{strategy} {status}"
             );
             assert_eq!(script.count("UpdateService"), 0);
-            assert!(report.actions[0].reason.contains("tasks failed to start"), "{}", report.actions[0].reason);
+            let reason = if by == "ecs" { "tasks failed to start" } else { "somebody brought the service back" };
+            assert!(report.actions[0].reason.contains(reason), "{}", report.actions[0].reason);
             script.invoke(push_event("api")).await.unwrap();
             assert_eq!(script.count("UpdateService"), 0, "tried again after {strategy} {status}");
         }

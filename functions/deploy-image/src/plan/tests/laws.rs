@@ -165,6 +165,27 @@ proptest! {
     }
 
     #[test]
+    fn runs_that_overlap_do_no_harm(same in any::<bool>(), late_first in any::<bool>(), ecs in prop::collection::vec(any::<bool>(), 3)) {
+        let mut model = Model::new("newest");
+        model.push("v1.1.0");
+        let early = model.plan(&repository(), None);
+        if !same {
+            model.push("v1.2.0");
+        }
+        let late = model.plan(&Place::Everywhere, None);
+        let both = if late_first { [late, early] } else { [early, late] };
+        for (plan, ecs) in both.iter().zip(ecs) {
+            model.carry_out(plan, usize::MAX);
+            if ecs {
+                model.finish();
+            }
+        }
+        model.settle();
+        prop_assert_eq!(model.running(), if same { "v1.1.0" } else { "v1.2.0" });
+        prop_assert!(!model.service.tags.contains_key(keys::REJECTED), "{}", model);
+    }
+
+    #[test]
     fn a_run_that_dies_anywhere_is_finished_by_the_next(calls in 0..4usize, bad in any::<bool>()) {
         let story = |dying: bool| {
             let mut model = Model::new("newest");

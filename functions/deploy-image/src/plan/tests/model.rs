@@ -135,7 +135,7 @@ impl Model {
         self.minutes += 1;
         if let Some(last) = self.past.last_mut().filter(|it| matches!(it.end, RolloutEnd::Open | RolloutEnd::GoingBack))
         {
-            last.end = RolloutEnd::TakenBack;
+            last.end = if last.end == RolloutEnd::Open { RolloutEnd::Stopped } else { RolloutEnd::TakenBack };
             last.reason = "superseded".into();
         }
         let began = Some(self.moment());
@@ -235,16 +235,21 @@ impl Model {
     /// One run, which dies after so many calls to AWS. Returns what it had planned.
     pub fn run(&mut self, place: &Place, ask: Option<&Ask>, calls: usize) -> Plan<Step> {
         let plan = self.plan(place, ask);
+        self.carry_out(&plan, calls);
+        plan
+    }
+
+    /// Carries out a plan, which may have been made of an earlier state, up to so many calls to AWS.
+    pub fn carry_out(&mut self, plan: &Plan<Step>, calls: usize) {
         let mut left = calls;
         for planned in &plan.steps {
             for call in 0..2 {
                 if left == 0 {
-                    return plan;
+                    return;
                 }
                 left -= usize::from(self.call(&planned.step, call));
             }
         }
-        plan
     }
 
     /// The first or second call of a step; `false` if the step has no such call.

@@ -1,0 +1,281 @@
+//! From a push to a service that runs the image, with what can go wrong in between.
+
+use std::thread;
+
+use serde_json::{Value, json};
+use testkit::{LocalAws, Options, Result};
+
+pub const FUNCTION: &str = "nightshift-deploy-image";
+const CLUSTER: &str = "truegul-production";
+
+/// The shop TrueGul: two services on v1.0.0.
+fn truegul() -> Result<LocalAws> {
+    let aws = deployed()?;
+    open_shop(&aws)?;
+    Ok(aws)
+}
+
+fn deployed() -> Result<LocalAws> {
+    LocalAws::start(Options { parameters: vec![("TimeZone".into(), "Asia/Seoul".into())], ..Options::default() })
+}
+
+fn open_shop(aws: &LocalAws) -> Result<()> {
+    aws.ecs("CreateCluster", json!({"clusterName": CLUSTER}))?;
+    for (service, rule) in [("api-server", "semver range=1.x"), ("ml-server", "newest")] {
+        start(aws, service, &[("nightshift:deploy", rule)])?;
+    }
+    aws.forget_calls()
+}
+
+fn start(aws: &LocalAws, service: &str, tags: &[(&str, &str)]) -> Result<()> {
+    let repository = format!("truegul-{service}");
+    aws.push_image(&repository, "v1.0.0", &format!("{service} 1.0.0"))?;
+    aws.start_service(CLUSTER, service, &aws.image_uri(&repository, ":v1.0.0"), tags).map(drop)
+}
+
+/// Waits until the service is set to the image and its rollout has ended.
+fn wait_for(aws: &LocalAws, service: &str, digest: &str) -> Result<()> {
+    aws.wait_until(&format!("{service} to run {digest}"), || {
+        let deployment = aws.service(CLUSTER, service)?["deployments"][0].clone();
+        let there = aws.images(CLUSTER, service)?[0].ends_with(digest) && deployment["rolloutState"] == "COMPLETED";
+        Ok(there.then_some(()))
+    })
+}
+
+fn wait_for_tag(aws: &LocalAws, service: &str, key: &str) -> Result<String> {
+    aws.wait_until(&format!("{service} to carry {key}"), || tag(aws, service, key))
+}
+
+fn tag(aws: &LocalAws, service: &str, key: &str) -> Result<Option<String>> {
+    let tags = aws.service(CLUSTER, service)?["tags"].clone();
+    let found = tags.as_array().into_iter().flatten().find(|it| it["key"] == key);
+    Ok(found.and_then(|it| it["value"].as_str()).map(str::to_owned))
+}
+
+fn wait_for_message(aws: &LocalAws, subject: &str) -> Result<String> {
+    aws.wait_until(&format!("the message '{subject}'"), || {
+        let message = aws.messages()?.into_iter().find(|it| it.subject.as_deref() == Some(subject));
+        Ok(message.map(|it| it.body))
+    })
+}
+
+fn run(aws: &LocalAws, payload: &Value) -> Result<Value> {
+    let invocation = aws.invoke(FUNCTION, payload)?;
+    assert_eq!(invocation.error, None, "{}", invocation.payload);
+    Ok(invocation.payload)
+}
+
+fn revisions(aws: &LocalAws, family: &str) -> Result<usize> {
+    let answer = aws.ecs("ListTaskDefinitions", json!({"familyPrefix": family}))?;
+    Ok(answer["taskDefinitionArns"].as_array().map_or(0, Vec::len))
+}
+
+fn writes(aws: &LocalAws) -> Result<Vec<String>> {
+    let own = aws.calls()?.into_iter().filter(|it| it.function.as_deref() == Some(FUNCTION));
+    let read = |action: &str| ["Get", "Describe", "List", "Assume"].iter().any(|it| action.starts_with(it));
+    Ok(own.map(|it| it.action).filter(|it| !read(it)).collect())
+}
+
+fn push_event(repository: &str, tag: &str, digest: &str) -> Value {
+    json!({"version": "0", "source": "aws.ecr", "detail-type": "ECR Image Action", "resources": [],
+           "detail": {"result": "SUCCESS", "repository-name": repository, "image-tag": tag, "image-digest": digest,
+                      "action-type": "PUSH"}})
+}
+
+#[test]
+fn a_push_brings_the_image_and_nothing_brings_it_twice() -> Result<()> {
+    let aws = truegul()?;
+    let digest = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
+    wait_for(&aws, "api-server", &digest)?;
+    wait_for_message(&aws, "[Nightshift] truegul-production/api-server: deploying v1.1.0 (was v1.0.0)")?;
+    let body = wait_for_message(&aws, "[Nightshift] truegul-production/api-server: v1.1.0 is live")?;
+    assert!(body.contains("Undo      aws lambda invoke --function-name nightshift-deploy-image "), "{body}");
+    assert!(wait_for_tag(&aws, "api-server", "nightshift-state:verdict")?.starts_with(&format!("won {digest} at=")));
+    assert_eq!(aws.service(CLUSTER, "api-server")?["desiredCount"], 2);
+
+    // The event again, an older one late, and the sweep: three runs that find nothing to do.
+    aws.wait_until("the run that found it live to be over", || Ok((aws.messages()?.len() == 2).then_some(())))?;
+    aws.forget_calls()?;
+    for event in [
+        push_event("truegul-api-server", "v1.1.0", &digest),
+        push_event("truegul-api-server", "v1.0.0", "sha256:old"),
+        json!({}),
+    ] {
+        let report = run(&aws, &event)?;
+        assert_eq!((report["actions"].clone(), report["problems"].clone()), (json!([]), json!([])), "{report}");
+        let reasons = report["skipped"].to_string();
+        assert!(
+            reasons.contains("runs v1.1.0, the one that 'semver range=1.x' selects in truegul-api-server"),
+            "{reasons}"
+        );
+    }
+    assert_eq!(writes(&aws)?, Vec::<String>::new());
+    assert_eq!(revisions(&aws, "api-server")?, 2);
+    assert_eq!(aws.messages()?.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn whatever_order_events_come_in_and_without_any_the_end_is_the_same() -> Result<()> {
+    // Events lost, doubled, swapped or late: the function is handed them here, and never the real ones.
+    let end = |events: &dyn Fn(&str, &str) -> Vec<Value>| -> Result<(String, usize)> {
+        let aws = deployed()?;
+        let rules = aws.events("ListRules", json!({}))?;
+        for rule in rules["Rules"].as_array().into_iter().flatten() {
+            aws.events("DisableRule", json!({"Name": rule["Name"]}))?;
+        }
+        open_shop(&aws)?;
+        let older = aws.push_image("truegul-ml-server", "v1.1.0", "ml-server 1.1.0")?;
+        let newer = aws.push_image("truegul-ml-server", "v1.2.0", "ml-server 1.2.0")?;
+        for event in events(&older, &newer) {
+            run(&aws, &event)?;
+        }
+        wait_for(&aws, "ml-server", &newer)?;
+        Ok((aws.images(CLUSTER, "ml-server")?[0].clone(), revisions(&aws, "ml-server")?))
+    };
+    let event = |tag: &str, digest: &str| push_event("truegul-ml-server", tag, digest);
+    let in_order = end(&|older, newer| vec![event("v1.1.0", older), event("v1.2.0", newer)])?;
+    let swapped = end(&|older, newer| vec![event("v1.2.0", newer), event("v1.1.0", older), event("v1.2.0", newer)])?;
+    let swept = end(&|_, _| vec![json!({})])?;
+    assert_eq!(in_order.1, 2, "the newest is brought, whatever the event says");
+    assert_eq!((&swapped, &swept), (&in_order, &in_order));
+    Ok(())
+}
+
+#[test]
+fn an_event_and_a_sweep_at_the_same_time_do_no_harm() -> Result<()> {
+    let aws = truegul()?;
+    let digest = aws.push_image("truegul-ml-server", "v1.1.0", "ml-server 1.1.0")?;
+    let event = push_event("truegul-ml-server", "v1.1.0", &digest);
+    thread::scope(|scope| {
+        let runs: Vec<_> = [&event, &json!({}), &event]
+            .map(|it| {
+                let (aws, it) = (&aws, it.clone());
+                scope.spawn(move || aws.invoke(FUNCTION, &it).map(drop))
+            })
+            .into();
+        runs.into_iter().try_for_each(|it| it.join().unwrap())
+    })?;
+    wait_for(&aws, "ml-server", &digest)?;
+    aws.wait_until("nothing to be left to do", || {
+        Ok((run(&aws, &json!({"dry_run": true}))?["actions"] == json!([])).then_some(()))
+    })?;
+    assert!(aws.images(CLUSTER, "ml-server")?[0].ends_with(&digest));
+    assert_eq!(tag(&aws, "ml-server", "nightshift-state:rejected")?, None);
+    Ok(())
+}
+
+#[test]
+fn a_bad_image_is_taken_back_told_and_not_tried_again() -> Result<()> {
+    let aws = truegul()?;
+    let good = aws.push_image("truegul-ml-server", "v1.1.0", "ml-server 1.1.0")?;
+    wait_for(&aws, "ml-server", &good)?;
+    let bad = aws.push_image("elsewhere", "v1.2.0", "ml-server 1.2.0")?;
+    aws.rollouts_end_by_themselves(&[&bad])?;
+    assert_eq!(aws.push_image("truegul-ml-server", "v1.2.0", "ml-server 1.2.0")?, bad);
+    wait_for_message(&aws, "[Nightshift] truegul-production/ml-server: v1.2.0 is rejected")?;
+    wait_for(&aws, "ml-server", &good)?;
+    let rejected = wait_for_tag(&aws, "ml-server", "nightshift-state:rejected")?;
+    assert!(rejected.starts_with(&bad) && rejected.contains(" by=ecs tag=v1.2.0"), "{rejected}");
+
+    let report = run(&aws, &push_event("truegul-ml-server", "v1.2.0", &bad))?;
+    assert_eq!(report["actions"], json!([]), "{report}");
+    assert!(
+        report["skipped"]
+            .to_string()
+            .contains("v1.2.0 is rejected and so is everything pushed before it; v1.1.0 stays")
+    );
+
+    let cleared = run(&aws, &json!({"clear": {"service": "truegul-production/ml-server"}, "dry_run": true}))?;
+    assert!(cleared["actions"].to_string().contains("\"deploy\""), "{cleared}");
+    let next = aws.push_image("truegul-ml-server", "v1.2.1", "ml-server 1.2.1")?;
+    wait_for(&aws, "ml-server", &next)
+}
+
+#[test]
+fn without_a_way_back_of_ecs_the_function_goes_back_itself_when_a_person_says_so() -> Result<()> {
+    let aws = truegul()?;
+    let digest = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
+    wait_for(&aws, "api-server", &digest)?;
+    wait_for_tag(&aws, "api-server", "nightshift-state:verdict")?;
+    let report = run(&aws, &json!({"rollback": {"service": "truegul-production/api-server"}}))?;
+    let actions: Vec<_> =
+        report["actions"].as_array().unwrap().iter().map(|it| it["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["reject", "roll-back"], "{report}");
+    aws.wait_until("v1.0.0 to run again", || {
+        Ok(aws.images(CLUSTER, "api-server")?[0].ends_with(":v1.0.0").then_some(()))
+    })?;
+    assert_eq!(run(&aws, &json!({"dry_run": true}))?["actions"], json!([]));
+    Ok(())
+}
+
+#[test]
+fn a_mistyped_tag_is_told_once_and_stops_no_other_service() -> Result<()> {
+    let aws = truegul()?;
+    let arn = aws.service(CLUSTER, "ml-server")?["serviceArn"].clone();
+    aws.ecs("TagResource", json!({"resourceArn": arn, "tags": [{"key": "nightshift:deploy", "value": "newst"}]}))?;
+    let digest = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
+    wait_for(&aws, "api-server", &digest)?;
+    wait_for_tag(&aws, "ml-server", "nightshift-state:problem")?;
+    for _ in 0..2 {
+        assert_eq!(run(&aws, &json!({}))?["problems"][0]["problem"], "bad-tag");
+    }
+    let told = aws.messages()?.iter().filter(|it| it.body.contains("did you mean 'newest'?")).count();
+    assert_eq!(told, 1);
+    Ok(())
+}
+
+#[test]
+fn iam_refuses_what_carries_no_tag_even_if_the_code_asks_for_it() -> Result<()> {
+    let aws = truegul()?;
+    start(&aws, "bare", &[])?;
+    let digest = aws.push_image("truegul-bare", "v1.1.0", "bare 1.1.0")?;
+    assert_eq!(run(&aws, &push_event("truegul-bare", "v1.1.0", &digest))?["actions"], json!([]));
+    assert!(aws.images(CLUSTER, "bare")?[0].ends_with(":v1.0.0"));
+
+    // The tag is taken away after the function has seen it and before it acts.
+    aws.control(
+        "POST",
+        "faults",
+        Some(json!([{"service": "ecs", "action": "RegisterTaskDefinition", "times": 1, "delay_seconds": 2}])),
+    )?;
+    let arn = aws.service(CLUSTER, "ml-server")?["serviceArn"].clone();
+    aws.forget_calls()?;
+    aws.push_image("truegul-ml-server", "v1.1.0", "ml-server 1.1.0")?;
+    aws.wait_until("the function to have read the images", || {
+        Ok(aws.calls()?.iter().any(|it| it.action == "DescribeImages" && it.function.is_some()).then_some(()))
+    })?;
+    aws.ecs("UntagResource", json!({"resourceArn": arn, "tagKeys": ["nightshift:deploy"]}))?;
+    let body =
+        wait_for_message(&aws, "[Nightshift] FAILED truegul-production/ml-server: deploying v1.1.0 (was v1.0.0)")?;
+    assert!(body.contains("UpdateService truegul-production/ml-server: AccessDenied"), "{body}");
+    assert!(aws.images(CLUSTER, "ml-server")?[0].ends_with(":v1.0.0"));
+    // A failed run waits in the failure queue for somebody to look at it.
+    let queue = aws.output("FailureQueueUrl")?;
+    aws.wait_until("the failed run in the queue", || {
+        let answer = aws
+            .sqs("GetQueueAttributes", json!({"QueueUrl": queue, "AttributeNames": ["ApproximateNumberOfMessages"]}))?;
+        Ok((answer["Attributes"]["ApproximateNumberOfMessages"] != "0").then_some(()))
+    })
+}
+
+#[test]
+fn every_command_in_the_samples_is_understood_by_the_real_function() -> Result<()> {
+    let aws = truegul()?;
+    aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")
+        .and_then(|it| wait_for(&aws, "api-server", &it))?;
+    for sample in std::fs::read_dir(aws.workspace().join("events/deploy-image"))? {
+        let path = sample?.path();
+        let payload: Value = serde_json::from_str(&std::fs::read_to_string(&path)?)?;
+        let invocation = aws.invoke(FUNCTION, &payload)?;
+        assert_eq!(invocation.error, None, "{}: {}", path.display(), invocation.payload);
+    }
+    let refused = aws.invoke(FUNCTION, &json!({"aprove": {"service": "a/b"}}))?;
+    assert!(refused.error.is_some());
+    let text = refused.payload.to_string();
+    assert!(
+        text.contains("there is no command \\\"aprove\\\"") && text.contains("Accepted: {} (look everywhere)"),
+        "{text}"
+    );
+    Ok(())
+}

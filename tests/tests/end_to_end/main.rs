@@ -1,0 +1,4 @@
+//! The real template and the real binaries on the local AWS, with IAM in force.
+
+mod by_hand;
+mod deploy_image;
