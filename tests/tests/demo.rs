@@ -66,7 +66,7 @@ fn the_story_deploy_is_told_to_its_end() {
     for subject in [
         "truegul-production/api-server: deploying v1.1.0 (was v1.0.0)",
         "truegul-production/api-server: v1.1.0 is live",
-        "truegul-production/api-server: v1.2.0 is rejected",
+        "truegul-production/api-server: v1.2.0 is rejected, v1.1.0 stays",
         "PROBLEM ml-server: bad-tag",
     ] {
         assert!(stdout.contains(&format!("│ Subject: [Nightshift] {subject} ")), "{subject:?} is missing in\n{stdout}");

@@ -133,6 +133,7 @@ fn remember(
         arn: service.arn.clone(),
         what,
         image: image.into(),
+        running: case.running_label(),
         key,
         before: service.tags.get(key).cloned(),
         value,
@@ -147,10 +148,7 @@ fn roll_back(case: &Case<'_>, memory: &Memory, asked: bool, now: &Zoned, plan: &
     let patient = |since: Option<Timestamp>| since.is_some_and(|it| now.timestamp().duration_since(it) < PATIENCE);
     match verdict::motion(case) {
         Motion::Back if !asked => {
-            return plan.skip(
-                &service.arn,
-                format!("ECS is taking {label} back; what it goes back to is told when it is there"),
-            );
+            return plan.skip(&service.arn, format!("ECS is taking {label} back"));
         }
         Motion::Fallen(since) if !asked && service.safety.goes_back && patient(since) => {
             return plan.skip(&service.arn, format!("{label} failed, and ECS goes back by itself"));

@@ -123,6 +123,7 @@ fn action<S: Step>(planned: &Planned<S>, outcome: Outcome, conduct: &Conduct<'_>
         resource: planned.resource.clone(),
         action: planned.step.action(),
         headline: planned.step.headline(),
+        is_note: planned.step.is_note(),
         reason: planned.reason.clone(),
         before: planned.step.before(),
         after: planned.step.after(),

@@ -132,6 +132,7 @@ mod tests {
                     resource: resource.to_string(),
                     action: "set",
                     headline: String::new(),
+                    is_note: false,
                     reason: String::new(),
                     before: ().into(),
                     after: ().into(),

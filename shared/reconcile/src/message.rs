@@ -29,7 +29,8 @@ pub fn message(report: &Report, news: &News<'_>) -> Option<Message> {
     if report.dry_run {
         return None;
     }
-    let done: Vec<&Action> = report.actions.iter().filter(|it| it.outcome == Outcome::Done).collect();
+    let mut done: Vec<&Action> = report.actions.iter().filter(|it| it.outcome == Outcome::Done).collect();
+    done.sort_by_key(|it| it.is_note);
     if done.is_empty() && news.problems.is_empty() && news.failures.is_empty() && report.refused.is_none() {
         return None;
     }
@@ -72,13 +73,15 @@ fn text(report: &Report, done: &[&Action], news: &News<'_>) -> String {
     }
     for action in done.iter().take(SPELLED_OUT) {
         let undo = action.undo.clone().unwrap_or_default();
+        // What a note says stands in its headline; the tag that keeps it is of no interest at night.
+        let change = |value: &Value| if action.is_note { String::new() } else { in_words(value) };
         paragraph(
             &mut text,
             &action.headline,
             &[
                 ("Why", action.reason.clone()),
-                ("Before", in_words(&action.before)),
-                ("After", in_words(&action.after)),
+                ("Before", change(&action.before)),
+                ("After", change(&action.after)),
                 ("Resource", action.resource.clone()),
                 ("Undo", undo),
             ],
@@ -180,6 +183,7 @@ mod tests {
             resource: SERVICE.into(),
             action: "deploy",
             headline: headline.into(),
+            is_note: headline.ends_with("is rejected"),
             reason: "v1.1.0 is the newest image".into(),
             before: json!({"image": "v1.0.0", "task_definition": "api-server:41"}),
             after: json!({"image": "v1.1.0", "task_definition": "api-server:42"}),
@@ -211,6 +215,8 @@ mod tests {
             vec![
                 action("api-server: deploying v1.1.0 (was v1.0.0)", Outcome::Done),
                 action("ml-server: deploying v1.1.0 (was v1.0.0)", Outcome::Failed),
+                action("web: v1.2.0 is rejected", Outcome::Done),
+                action("web: going back to v1.1.0 from v1.2.0", Outcome::Done),
             ],
             vec![bad_tag()],
         );

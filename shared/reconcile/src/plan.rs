@@ -25,6 +25,11 @@ pub trait Step {
 
     /// How a person takes it back, if that is possible.
     fn undo(&self) -> Option<Undo>;
+
+    /// Whether it only writes down what is known and changes nothing else: people hear of it after the rest, in short.
+    fn is_note(&self) -> bool {
+        false
+    }
 }
 
 /// How a person takes a step back.

@@ -37,6 +37,9 @@ pub struct Action {
     /// One line for people; the subject of a message.
     #[serde(skip)]
     pub headline: String,
+    /// Whether it only wrote down what is known.
+    #[serde(skip)]
+    pub is_note: bool,
     /// Why.
     pub reason: String,
     /// What was changed, as it was.

@@ -201,23 +201,45 @@ mod tests {
         let selectors = "accepted: newest, semver, tag";
         check("", Err(&format!("nightshift:deploy: no selector in ''; {selectors}")));
         check("latest", Err(&format!("nightshift:deploy: unknown word 'latest' in 'latest'; {selectors}")));
-        check("Newest", Err(&format!("nightshift:deploy: unknown word 'Newest' in 'Newest'; did you mean 'newest'? {selectors}")));
-        check("newest semver", Err("nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here"));
+        check(
+            "Newest",
+            Err(&format!("nightshift:deploy: unknown word 'Newest' in 'Newest'; did you mean 'newest'? {selectors}")),
+        );
+        check(
+            "newest semver",
+            Err("nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here"),
+        );
         check("tag", Err("nightshift:deploy: no option 'name' in 'tag'; accepted: name=TAG"));
         check(
             "newest range=1.x",
-            Err("nightshift:deploy: unknown option 'range' in 'newest range=1.x'; accepted: prefix, container, approval, scan, snapshot, migrate, health"),
+            Err(
+                "nightshift:deploy: unknown option 'range' in 'newest range=1.x'; accepted: prefix, container, approval, scan, snapshot, migrate, health",
+            ),
         );
         check(
             "newest aproval=manual",
-            Err("nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: prefix, container, approval, scan, snapshot, migrate, health"),
+            Err(
+                "nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: prefix, container, approval, scan, snapshot, migrate, health",
+            ),
         );
         check(
             "semver range=^1.2",
-            Err("nightshift:deploy: range=^1.2 cannot be understood in 'semver range=^1.2'; accepted: range=1.x, 1.2.x or 1.2.3"),
+            Err(
+                "nightshift:deploy: range=^1.2 cannot be understood in 'semver range=^1.2'; accepted: range=1.x, 1.2.x or 1.2.3",
+            ),
         );
-        check("newest approval=yes", Err("nightshift:deploy: approval=yes cannot be understood in 'newest approval=yes'; accepted: approval=manual"));
-        check("newest scan=low", Err("nightshift:deploy: scan=low cannot be understood in 'newest scan=low'; accepted: scan=critical or high"));
+        check(
+            "newest approval=yes",
+            Err(
+                "nightshift:deploy: approval=yes cannot be understood in 'newest approval=yes'; accepted: approval=manual",
+            ),
+        );
+        check(
+            "newest scan=low",
+            Err(
+                "nightshift:deploy: scan=low cannot be understood in 'newest scan=low'; accepted: scan=critical or high",
+            ),
+        );
     }
 
     proptest! {

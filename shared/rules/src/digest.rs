@@ -52,7 +52,9 @@ mod tests {
         let digits = "0123456789abcdef".repeat(4);
         assert_eq!(format!("sha256:{digits}").parse::<Digest>().unwrap().to_string(), format!("sha256:{digits}"));
         let upper = format!("sha256:{}", digits.to_uppercase());
-        for wrong in ["", "sha256:", &digits, &format!("sha256:{digits}0"), &format!("sha512:{digits}"), &upper, "sha256:é"] {
+        for wrong in
+            ["", "sha256:", &digits, &format!("sha256:{digits}0"), &format!("sha512:{digits}"), &upper, "sha256:é"]
+        {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
         }
     }

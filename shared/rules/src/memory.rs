@@ -1,11 +1,11 @@
 //! What is remembered of an ECS service's deployments, as the values of tags on the service.
 //!
-//! Moments are RFC 3339 in UTC, to the second.
+//! Moments are RFC 3339 in UTC, to the millisecond.
 
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
+use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 use crate::tag::{BadTag, LONGEST, Reader};
 use crate::{Digest, keys};
@@ -34,8 +34,8 @@ impl Rejected {
     /// After two bad pushes in a row the first must not come back when the second is rejected, so the newest rejection
     /// is memory enough.
     pub fn covers(&self, digest: &Digest, pushed_at: Timestamp) -> bool {
-        // The tag keeps whole seconds, the registry may not.
-        *digest == self.digest || pushed_at.as_second() <= self.pushed_at.as_second()
+        // The tag keeps milliseconds, the registry may keep more.
+        *digest == self.digest || pushed_at.as_millisecond() <= self.pushed_at.as_millisecond()
     }
 }
 
@@ -75,6 +75,12 @@ pub struct RollbackWish {
     pub at: Timestamp,
 }
 
+/// A moment as it stands in a tag: to the millisecond, which is what AWS's own moments have.
+fn written(moment: Timestamp) -> Timestamp {
+    let to_milliseconds = TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Trunc);
+    moment.round(to_milliseconds).unwrap_or(moment)
+}
+
 fn digest(tag: &mut Reader<'_>) -> Result<Option<Digest>, BadTag> {
     let Some(word) = tag.word() else { return Ok(None) };
     word.parse().map(Some).map_err(|_| tag.bad_word(word, &[DIGEST]))
@@ -101,7 +107,7 @@ impl FromStr for Rejected {
 
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut value = format!("{} pushed={:.0}", self.digest, self.pushed_at);
+        let mut value = format!("{} pushed={}", self.digest, written(self.pushed_at));
         // These two are for people: one that does not fit into a tag is left out.
         for (name, text) in [("by", &self.by), ("tag", &self.tag)] {
             if let Some(text) = text
@@ -126,7 +132,7 @@ impl FromStr for Approved {
 
 impl fmt::Display for Approved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at={:.0}", self.digest, self.at)
+        write!(f, "{} at={}", self.digest, written(self.at))
     }
 }
 
@@ -147,7 +153,7 @@ impl FromStr for Verdict {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "won {} at={:.0}", self.digest, self.at)
+        write!(f, "won {} at={}", self.digest, written(self.at))
     }
 }
 
@@ -156,8 +162,11 @@ impl FromStr for RollbackWish {
 
     fn from_str(value: &str) -> Result<Self, BadTag> {
         let mut tag = Reader::new(keys::ROLLBACK, value)?;
-        let wish =
-            RollbackWish { digest: digest(&mut tag)?, by: tag.required("by", "NAME")?, at: tag.required("at", MOMENT)? };
+        let wish = RollbackWish {
+            digest: digest(&mut tag)?,
+            by: tag.required("by", "NAME")?,
+            at: tag.required("at", MOMENT)?,
+        };
         tag.finish().map(|()| wish)
     }
 }
@@ -165,7 +174,7 @@ impl FromStr for RollbackWish {
 impl fmt::Display for RollbackWish {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.digest.iter().try_for_each(|it| write!(f, "{it} "))?;
-        write!(f, "by={} at={:.0}", self.by, self.at)
+        write!(f, "by={} at={}", self.by, written(self.at))
     }
 }
 
@@ -180,7 +189,7 @@ mod tests {
     }
 
     fn moments() -> impl Strategy<Value = Timestamp> {
-        (0..4_000_000_000i64).prop_map(|it| Timestamp::from_second(it).unwrap())
+        (0..4_000_000_000_000i64).prop_map(|it| Timestamp::from_millisecond(it).unwrap())
     }
 
     proptest! {
@@ -208,10 +217,11 @@ mod tests {
 
         #[test]
         fn a_rejection_covers_its_image_and_all_pushed_before_it(
-            rejected in digests(), other in digests(), pushed in moments(), since in -100..100i64
+            rejected in digests(), other in digests(), pushed in moments(), since in -2000..2000i64
         ) {
             let rejected = Rejected { digest: rejected, pushed_at: pushed, tag: None, by: None };
-            let other_pushed = Timestamp::from_second(pushed.as_second() + since).unwrap();
+            let rejected: Rejected = rejected.to_string().parse().unwrap();
+            let other_pushed = Timestamp::from_millisecond(pushed.as_millisecond() + since).unwrap();
             prop_assert!(rejected.covers(&rejected.digest, other_pushed));
             prop_assert_eq!(rejected.covers(&other, other_pushed), since <= 0 || other == rejected.digest);
         }
@@ -230,7 +240,10 @@ mod tests {
     fn a_memory_that_somebody_changed_is_refused_with_what_is_accepted() {
         let digest = format!("sha256:{:064x}", 1);
         for (value, error) in [
-            (digest.clone(), format!("nightshift-state:rejected: no option 'pushed' in '{digest}'; accepted: pushed={MOMENT}")),
+            (
+                digest.clone(),
+                format!("nightshift-state:rejected: no option 'pushed' in '{digest}'; accepted: pushed={MOMENT}"),
+            ),
             ("v1".into(), "nightshift-state:rejected: unknown word 'v1' in 'v1'; accepted: sha256:DIGEST".into()),
             (String::new(), "nightshift-state:rejected: no digest in ''; accepted: sha256:DIGEST".into()),
         ] {

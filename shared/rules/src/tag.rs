@@ -46,8 +46,12 @@ impl<'a> Reader<'a> {
         for piece in value.split_whitespace() {
             match piece.split_once('=') {
                 None if reader.options.is_empty() => reader.words.push_back(piece),
-                None => return Err(reader.bad(format!("the word '{piece}' after an option"), "words first, then options")),
-                Some((name, "")) => return Err(reader.bad(format!("the option '{name}' without a value"), "NAME=VALUE")),
+                None => {
+                    return Err(reader.bad(format!("the word '{piece}' after an option"), "words first, then options"));
+                }
+                Some((name, "")) => {
+                    return Err(reader.bad(format!("the option '{name}' without a value"), "NAME=VALUE"));
+                }
                 Some((name, _)) if reader.options.iter().any(|(known, _)| *known == name) => {
                     return Err(reader.bad(format!("the option '{name}' twice"), "each option once"));
                 }
@@ -77,7 +81,8 @@ impl<'a> Reader<'a> {
 
     /// Like [`Reader::parsed`], for an option that has to be there.
     pub fn required<T: std::str::FromStr>(&mut self, name: &'static str, accepted: &str) -> Result<T, BadTag> {
-        self.parsed(name, accepted)?.ok_or_else(|| self.bad(format!("no option '{name}'"), format!("{name}={accepted}")))
+        self.parsed(name, accepted)?
+            .ok_or_else(|| self.bad(format!("no option '{name}'"), format!("{name}={accepted}")))
     }
 
     /// Refuses what was not taken.
@@ -111,7 +116,12 @@ impl<'a> Reader<'a> {
 
     /// An error about the value as a whole.
     pub fn bad(&self, wrong: impl fmt::Display, accepted: impl fmt::Display) -> BadTag {
-        BadTag { key: self.key, value: self.value.into(), wrong: wrong.to_string(), help: format!("accepted: {accepted}") }
+        BadTag {
+            key: self.key,
+            value: self.value.into(),
+            wrong: wrong.to_string(),
+            help: format!("accepted: {accepted}"),
+        }
     }
 }
 
@@ -163,11 +173,23 @@ mod tests {
     #[test]
     fn what_is_wrong_is_quoted_and_what_is_accepted_listed() {
         for (value, error) in [
-            ("container=a b", "nightshift:test: the word 'b' after an option in 'container=a b'; accepted: words first, then options"),
-            ("container=", "nightshift:test: the option 'container' without a value in 'container='; accepted: NAME=VALUE"),
-            ("container=a container=b", "nightshift:test: the option 'container' twice in 'container=a container=b'; accepted: each option once"),
+            (
+                "container=a b",
+                "nightshift:test: the word 'b' after an option in 'container=a b'; accepted: words first, then options",
+            ),
+            (
+                "container=",
+                "nightshift:test: the option 'container' without a value in 'container='; accepted: NAME=VALUE",
+            ),
+            (
+                "container=a container=b",
+                "nightshift:test: the option 'container' twice in 'container=a container=b'; accepted: each option once",
+            ),
             ("a b", "nightshift:test: unknown word 'b' in 'a b'; accepted: no word here"),
-            ("contianer=a", "nightshift:test: unknown option 'contianer' in 'contianer=a'; did you mean 'container'? accepted: container"),
+            (
+                "contianer=a",
+                "nightshift:test: unknown option 'contianer' in 'contianer=a'; did you mean 'container'? accepted: container",
+            ),
             ("x=a", "nightshift:test: unknown option 'x' in 'x=a'; accepted: container"),
         ] {
             assert_eq!(read(value), Err(error.to_owned()));

@@ -81,7 +81,21 @@ mod tests {
         {
             assert_eq!(read(tag, None).as_deref(), Some(expected));
         }
-        for tag in ["3050", "v2", "1.2.3-rc1", "1.2.3-alpine", "1.2.3.4", "01.2.3", "1.2.x", "latest", "", ".", "1.", "V1.2.3", "1.2.+3"] {
+        for tag in [
+            "3050",
+            "v2",
+            "1.2.3-rc1",
+            "1.2.3-alpine",
+            "1.2.3.4",
+            "01.2.3",
+            "1.2.x",
+            "latest",
+            "",
+            ".",
+            "1.",
+            "V1.2.3",
+            "1.2.+3",
+        ] {
             assert_eq!(read(tag, None), None, "{tag}");
         }
         assert_eq!(read("v1.2.3-alpine", Some("-alpine")).as_deref(), Some("1.2.3"));

@@ -173,7 +173,7 @@ fn a_bad_image_is_taken_back_told_and_not_tried_again() -> Result<()> {
     let bad = aws.push_image("elsewhere", "v1.2.0", "ml-server 1.2.0")?;
     aws.rollouts_end_by_themselves(&[&bad])?;
     assert_eq!(aws.push_image("truegul-ml-server", "v1.2.0", "ml-server 1.2.0")?, bad);
-    wait_for_message(&aws, "[Nightshift] truegul-production/ml-server: v1.2.0 is rejected")?;
+    wait_for_message(&aws, "[Nightshift] truegul-production/ml-server: v1.2.0 is rejected, v1.1.0 stays")?;
     wait_for(&aws, "ml-server", &good)?;
     let rejected = wait_for_tag(&aws, "ml-server", "nightshift-state:rejected")?;
     assert!(rejected.starts_with(&bad) && rejected.contains(" by=ecs tag=v1.2.0"), "{rejected}");

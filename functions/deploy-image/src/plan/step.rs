@@ -70,6 +70,8 @@ pub struct Memory {
     pub what: What,
     /// The image that it is about, for people.
     pub image: String,
+    /// The image that runs, for people.
+    pub running: String,
     /// The tag's key.
     pub key: &'static str,
     /// The tag's value now.
@@ -113,6 +115,9 @@ impl reconcile::Step for Step {
             Step::Deploy(it) => format!("{}: deploying {} (was {})", it.service, it.to, it.from),
             Step::RollBack(it) => format!("{}: going back to {} from {}", it.service, it.to, it.from),
             Step::Remember(it) => match it.what {
+                What::Reject if it.image != it.running => {
+                    format!("{}: {} is rejected, {} stays", it.service, it.image, it.running)
+                }
                 What::Reject => format!("{}: {} is rejected", it.service, it.image),
                 What::Approve => format!("{}: {} is approved", it.service, it.image),
                 What::Clear => format!("{}: {} is no longer rejected", it.service, it.image),
@@ -136,6 +141,10 @@ impl reconcile::Step for Step {
             Step::RollBack(it) => json!({"image": it.to, "task_definition": short_name(&it.to_revision)}),
             Step::Remember(it) => json!({it.key: it.value}),
         }
+    }
+
+    fn is_note(&self) -> bool {
+        matches!(self, Step::Remember(_))
     }
 
     fn undo(&self) -> Option<Undo> {

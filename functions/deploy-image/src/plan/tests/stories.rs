@@ -76,7 +76,7 @@ fn ecs_takes_a_bad_image_back_and_it_is_not_tried_again_nor_one_before_it() {
     check(
         &deployment_event(&mut model),
         &[
-            "truegul-production/api-server: v1.2.0 is rejected: v1.2.0 did not stay: ECS took its deployment back: ECS deployment circuit breaker: tasks failed to start.",
+            "truegul-production/api-server: v1.2.0 is rejected, v1.0.0 stays: v1.2.0 did not stay: ECS took its deployment back: ECS deployment circuit breaker: tasks failed to start.",
             "skip: v1.2.0 is rejected and so is everything pushed before it; v1.0.0 stays",
         ],
     );
@@ -99,7 +99,10 @@ fn a_failure_whose_event_was_lost_is_found_by_the_sweep() {
     for place in [Place::Everywhere, repository()] {
         let plan = model.clone().run(&place, None, usize::MAX);
         assert_eq!(plan.steps.len(), 1, "{:?}", words(&plan));
-        assert!(words(&plan)[0].contains("v1.1.0 is rejected: v1.1.0 did not stay: ECS took its deployment back: "));
+        assert!(
+            words(&plan)[0]
+                .contains("v1.1.0 is rejected, v1.0.0 stays: v1.1.0 did not stay: ECS took its deployment back: ")
+        );
     }
 }
 

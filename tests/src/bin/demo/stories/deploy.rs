@@ -157,7 +157,7 @@ fn a_bad_image(play: &Play) -> Result<()> {
     telling::event(play, &failed, "DeploymentEnded")?;
     let run = told_run(play)?;
     run.reason("api-server", "reject")?;
-    telling::message(play, "truegul-production/api-server: v1.2.0 is rejected")?;
+    telling::message(play, "truegul-production/api-server: v1.2.0 is rejected, v1.1.0 stays")?;
     let now = API_SERVER.describe(play.aws())?;
     telling::deployments(&now);
     let going_back = now.is_on("v1.1.0", "api-server:2", "IN_PROGRESS")
