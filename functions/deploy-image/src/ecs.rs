@@ -67,7 +67,9 @@ impl Services {
 }
 
 fn refused(batch: &[ServiceName], error: &Error) -> Services {
-    let unseen = |name: &ServiceName| Unseen { resource: name.to_string(), why: Why::Refused(error.to_string()) };
+    // The tag index may list the services of a cluster for a while after both are gone.
+    let why = if error.code == "ClusterNotFoundException" { Why::Gone } else { Why::Refused(error.to_string()) };
+    let unseen = |name: &ServiceName| Unseen { resource: name.to_string(), why: why.clone() };
     Services { found: Vec::new(), unseen: batch.iter().map(unseen).collect() }
 }
 

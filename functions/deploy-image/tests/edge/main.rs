@@ -142,6 +142,17 @@ async fn a_service_that_may_not_be_read_hides_no_other() {
 }
 
 #[tokio::test]
+async fn a_cluster_that_is_gone_is_gone_with_its_services() {
+    let script = Script::new();
+    shop(&script, "newest");
+    script.push("old", "v1.0.0", 1, 1);
+    script.serve("closed/old", "newest", ":v1.0.0");
+    script.fail("DescribeServices", "\"closed\"", 1, 400, "ClusterNotFoundException");
+    let report = script.invoke(json!({})).await.unwrap();
+    assert_eq!(told(&report), ["api deploy Done", "old skipped: it no longer exists"]);
+}
+
+#[tokio::test]
 async fn a_repository_that_is_gone_concerns_its_services_alone() {
     let script = Script::new();
     shop(&script, "newest");
