@@ -75,7 +75,8 @@ fn next_step(case: &Case<'_>, ask: Option<&Ask>, now: &Zoned, plan: &mut Plan<St
         Ok(go_back) => go_back,
         Err((kind, message)) => return plan.problem(arn, kind, message),
     };
-    if let Some(error) = case.history_error() {
+    // A person who wants to go back is not to be stopped by a past that cannot be read: the revisions remember it too.
+    if let Some(error) = case.history_error().filter(|_| !go_back) {
         return plan.problem(arn, "unreadable-history", error);
     }
     if let Some(lost) = verdict::lost(case, &memory) {

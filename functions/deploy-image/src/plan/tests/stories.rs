@@ -301,6 +301,18 @@ fn an_image_that_is_deleted_while_it_rolls_out_is_lost() {
 }
 
 #[test]
+fn a_past_that_cannot_be_read_stops_nobody_who_wants_to_go_back() {
+    let mut model = Model::new("newest");
+    model.push("v1.1.0");
+    model.settle();
+    let mut world = model.world(&service());
+    world.history.insert(SERVICE.into(), Err("AccessDeniedException".into()));
+    let plan = plan(&world, Some(&Ask::RollBack), &model.now());
+    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.name()).collect();
+    assert_eq!(actions, ["reject", "roll-back"]);
+}
+
+#[test]
 fn there_is_no_way_back_to_an_image_that_is_gone() {
     let mut model = Model::new("newest");
     model.push("v1.1.0");
