@@ -10,6 +10,7 @@ mod sdk;
 mod settings;
 mod sns;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
@@ -26,7 +27,7 @@ pub use lambda_runtime::{Diagnostic, Error};
 pub use run::Run;
 
 use event::Incoming;
-use settings::Settings;
+use settings::{BadSetting, Settings};
 
 /// The event in a payload, as [`run`] would hand it to a [`Request`]; the error says what is wrong with it.
 pub fn event(payload: Value) -> Result<Event, String> {
@@ -50,10 +51,12 @@ where
     R: Request,
     H: AsyncFn(&C, R, &Run<'_>) -> Result<Report, aws::Error>,
 {
-    log::start();
-    let settings = Settings::from_environment()
-        .inspect_err(|error| tracing::error!(function, reason = %error, "the environment cannot be understood"))?;
-    let sdk = sdk::config().await;
+    let variables = environment();
+    log::start(&variables);
+    let complain =
+        |error: &BadSetting| tracing::error!(function, reason = %error, "the environment cannot be understood");
+    let settings = Settings::read(&variables).inspect_err(complain)?;
+    let sdk = sdk::config(&variables).inspect_err(complain)?;
     let clients = clients(&sdk);
     let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(&sdk) };
     let (lambda, clients, handle) = (&lambda, &clients, &handle);
@@ -86,7 +89,7 @@ where
     H: AsyncFn(&C, R, &Run<'_>) -> Result<Report, aws::Error>,
 {
     let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    let settings = Settings::read(variables).map_err(|error| diagnostic("Refused", error.to_string()))?;
+    let settings = Settings::read(&variables).map_err(|error| diagnostic("Refused", error.to_string()))?;
     let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(sdk) };
     let clients = clients(sdk);
     lambda
@@ -173,6 +176,14 @@ impl Lambda {
 
 fn diagnostic(kind: &str, message: String) -> Diagnostic {
     Diagnostic { error_type: format!("Nightshift.{kind}"), error_message: message }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn environment() -> BTreeMap<String, String> {
+    // What is not Unicode is none of ours.
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the clock")]

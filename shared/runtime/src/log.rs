@@ -1,14 +1,16 @@
 //! The log: a line for each step, problem and run, JSON where Lambda's log format says so.
 
+use std::collections::BTreeMap;
+
 use reconcile::{Outcome, Report};
 use tracing::{Level, error, info, warn};
 
-/// Starts the log, in the format and at the level that Lambda's logging configuration asks for.
-#[expect(clippy::disallowed_methods, reason = "Lambda hands over its logging configuration in the environment")]
-pub fn start() {
-    let level = std::env::var("AWS_LAMBDA_LOG_LEVEL").ok().and_then(|it| it.parse().ok()).unwrap_or(Level::INFO);
+/// Starts the log, in the format and at the level that Lambda's logging configuration asks for in the environment.
+pub fn start(variables: &BTreeMap<String, String>) {
+    let value = |name: &str| variables.get(name).map(String::as_str);
+    let level = value("AWS_LAMBDA_LOG_LEVEL").and_then(|it| it.parse().ok()).unwrap_or(Level::INFO);
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_ansi(false);
-    if std::env::var("AWS_LAMBDA_LOG_FORMAT").is_ok_and(|it| it.eq_ignore_ascii_case("json")) {
+    if value("AWS_LAMBDA_LOG_FORMAT").is_some_and(|it| it.eq_ignore_ascii_case("json")) {
         log.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
     } else {
         log.without_time().init();

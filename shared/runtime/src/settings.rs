@@ -59,13 +59,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Reads the process environment.
-    #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
-    pub fn from_environment() -> Result<Self, BadSetting> {
-        Self::read(std::env::vars().collect())
-    }
-
-    pub(crate) fn read(variables: BTreeMap<String, String>) -> Result<Self, BadSetting> {
+    /// Reads our variables among all of them.
+    pub fn read(variables: &BTreeMap<String, String>) -> Result<Self, BadSetting> {
         let ours = variables.keys().find(|it| it.starts_with("NIGHTSHIFT_") && !VARIABLES.contains(&it.as_str()));
         if let Some(unknown) = ours {
             return Err(bad(unknown, "there is no such variable", &VARIABLES.join(", ")));
@@ -136,7 +131,8 @@ fn now(value: Option<&str>) -> Result<Option<Timestamp>, BadSetting> {
     Ok(Some(moment))
 }
 
-fn bad(variable: &str, wrong: &str, accepted: &str) -> BadSetting {
+/// A variable with what is wrong about it and what is accepted.
+pub fn bad(variable: &str, wrong: &str, accepted: &str) -> BadSetting {
     BadSetting { variable: variable.into(), wrong: wrong.into(), accepted: accepted.into() }
 }
 
@@ -146,7 +142,7 @@ mod tests {
 
     fn read(variables: &[(&str, &str)]) -> Result<Settings, String> {
         let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-        Settings::read(variables).map_err(|it| it.to_string())
+        Settings::read(&variables).map_err(|it| it.to_string())
     }
 
     #[test]
