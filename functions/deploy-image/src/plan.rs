@@ -5,6 +5,7 @@
 
 mod ask;
 mod case;
+mod evidence;
 mod rollback;
 mod select;
 mod step;
@@ -197,6 +198,12 @@ fn go_on(case: &Case<'_>, memory: &Memory, now: &Zoned, plan: &mut Plan<Step>) {
     if let Some(stuck) = verdict::stuck(case, now) {
         plan.problem(arn, "stuck", stuck);
     }
+    bring_chosen(case, memory, plan);
+}
+
+/// Brings what the rule selects, or says why not.
+fn bring_chosen(case: &Case<'_>, memory: &Memory, plan: &mut Plan<Step>) {
+    let arn = &case.service.arn;
     let motion = verdict::motion(case);
     let repository = &case.image.repository;
     let rule = case.rule.selector.to_string();

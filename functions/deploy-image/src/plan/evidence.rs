@@ -1,0 +1,117 @@
+//! The signs that an image that was brought to a service did not stay. What they amount to, `verdict.rs` says.
+
+use jiff::{SignedDuration, Timestamp};
+use rules::keys;
+
+use super::case::{Case, Memory};
+use super::task_definition::TaskDefinition;
+use super::verdict::Lost;
+use super::world::{Rollout, RolloutEnd, RolloutState};
+
+/// Longer than a run of this function lasts.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+
+/// A sign that an image did not stay.
+pub struct Sign {
+    /// The image, and what happened.
+    pub lost: Lost,
+    /// When what happened had begun.
+    pub since: Option<Timestamp>,
+}
+
+/// All signs, whether they still count or not.
+pub fn signs(case: &Case<'_>, memory: &Memory) -> Vec<Sign> {
+    let mut signs = in_deployments(case);
+    signs.extend(in_history(case));
+    signs.extend(in_registry(case));
+    signs.extend(in_memory(case, memory));
+    signs
+}
+
+/// Deployments that ECS has given up and still shows.
+fn in_deployments(case: &Case<'_>) -> Vec<Sign> {
+    let failed = case.service.deployments.iter().filter(|it| it.state == RolloutState::Failed);
+    let why = |reason: &str| format!("ECS gave its deployment up: {}", said(reason));
+    failed.filter_map(|it| sign(case, &it.task_definition, it.began, "ecs", why(&it.reason))).collect()
+}
+
+/// Past deployments that were taken back, by ECS or by somebody.
+fn in_history(case: &Case<'_>) -> Vec<Sign> {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut signs = Vec::new();
+    for it in case.history() {
+        // Only the last time that a revision was tried counts.
+        if seen.contains(&it.task_definition.as_str()) {
+            continue;
+        }
+        seen.push(&it.task_definition);
+        let replaced = it.task_definition != case.revision.arn();
+        let brought_back = || replaced && went_back(case, case.described(&it.task_definition), it.began);
+        let (by, why) = match it.end {
+            RolloutEnd::TakenBack | RolloutEnd::GoingBack => {
+                ("ecs", format!("ECS took its deployment back: {}", said(&it.reason)))
+            }
+            RolloutEnd::Successful if brought_back() => {
+                ("hand", "it was live, and somebody brought the service back".into())
+            }
+            RolloutEnd::Stopped if brought_back() => {
+                ("hand", "somebody brought the service back while it rolled out".into())
+            }
+            RolloutEnd::Successful | RolloutEnd::Stopped | RolloutEnd::Open | RolloutEnd::Unknown => continue,
+        };
+        signs.extend(sign(case, &it.task_definition, it.began, by, why));
+    }
+    signs
+}
+
+/// The image that is rolling out is no longer in the registry, so no task of it can start.
+fn in_registry(case: &Case<'_>) -> Option<Sign> {
+    let rolling_out = case.service.primary().filter(|it| it.state == RolloutState::InProgress)?;
+    let gone = case.pushed_at(&case.digest_of_ours(case.revision)?).is_none();
+    let why = format!("the image was deleted from {} while it was rolling out", case.image.repository);
+    gone.then(|| sign(case, case.revision.arn(), rolling_out.began, "registry", why))?
+}
+
+/// The image that was last found live is no longer the one that runs.
+///
+/// A newer one of ours that is rolling out does not count against it: `verdict.rs` tells that by its age.
+fn in_memory(case: &Case<'_>, memory: &Memory) -> Option<Sign> {
+    let verdict = memory.verdict.as_ref().filter(|it| case.running().digest.as_ref() != Some(&it.digest))?;
+    let pushed_at = case.pushed_at(&verdict.digest)?;
+    let why = "it was live, and somebody brought the service back".into();
+    let lost = Lost { digest: verdict.digest.clone(), pushed_at, by: "hand", why };
+    went_back(case, None, Some(verdict.at)).then_some(Sign { lost, since: Some(verdict.at) })
+}
+
+/// The sign that the image of a revision of ours did not stay.
+fn sign(case: &Case<'_>, arn: &str, since: Option<Timestamp>, by: &'static str, why: String) -> Option<Sign> {
+    let revision = case.described(arn)?;
+    let digest = case.digest_of_ours(revision)?;
+    // Another revision with the image that runs: what became of that one says nothing any more.
+    if arn != case.revision.arn() && case.running().digest.as_ref() == Some(&digest) {
+        return None;
+    }
+    let pushed_at = case.pushed_at(&digest).or(revision.registered_at())?;
+    Some(Sign { lost: Lost { digest, pushed_at, by, why }, since })
+}
+
+/// Whether somebody brought the service back from `lost`, which began then, to what is in use.
+///
+/// If not, two runs of this function overlapped and the one that had seen less came last. That says nothing against an
+/// image, and the next run brings the newer one again. Such a run has registered its revision just before.
+fn went_back(case: &Case<'_>, lost: Option<&TaskDefinition>, began: Option<Timestamp>) -> bool {
+    let in_use = case.revision;
+    let by_hand = case.digest_of_ours(in_use).is_none();
+    let one_back = lost.and_then(|it| it.tags.get(keys::PREVIOUS)).is_some_and(|it| *it == in_use.short_name());
+    let old = match (in_use.registered_at(), began) {
+        (Some(registered), Some(began)) => began.duration_since(registered) > OVERLAP,
+        _ => true,
+    };
+    let was_live =
+        |it: &Rollout| it.task_definition == in_use.arn() && it.end == RolloutEnd::Successful && it.began < began;
+    by_hand || one_back || old || case.history().iter().any(was_live)
+}
+
+fn said(reason: &str) -> &str {
+    if reason.is_empty() { "it gave no reason" } else { reason }
+}
