@@ -8,19 +8,37 @@ pub const MEMORY: &str = "nightshift-state:";
 
 // What people write.
 
+/// On a DB instance or cluster: how long its backups are kept; see [`crate::retention::BackupRule`].
+pub const BACKUP: &str = "nightshift:backup";
+
 /// On an ECS service: which image to bring; see [`crate::deploy::DeployRule`].
 pub const DEPLOY: &str = "nightshift:deploy";
+
+/// On a snapshot, with whatever value: it is never deleted.
+pub const KEEP: &str = "nightshift:keep";
+
+/// On an ECR repository: how many images stay; see [`crate::retention::KeepImages`].
+pub const KEEP_IMAGES: &str = "nightshift:keep-images";
 
 // What Nightshift writes.
 
 /// On whatever sleeps: its size before; see the README's section on staging.
 pub const ASLEEP: &str = "nightshift-state:asleep";
 
+/// On a DB instance or cluster: what is wrong with its backups, as people were told last by `prune-backups`.
+pub const PRUNE_PROBLEM: &str = "nightshift-state:prune-problem";
+
 /// On an ECS service: the image that a person let through; see [`crate::memory::Approved`].
 pub const APPROVED: &str = "nightshift-state:approved";
 
+/// On a snapshot: the database that it was taken of.
+pub const DATABASE: &str = "nightshift-state:database";
+
 /// On a task definition: what people call the image that it pins.
 pub const IMAGE: &str = "nightshift-state:image";
+
+/// On a snapshot: the function that made it. Whatever lacks it is not Nightshift's to delete.
+pub const MADE_BY: &str = "nightshift-state:made-by";
 
 /// On a task definition: the revision (`family:number`) that was live before it.
 pub const PREVIOUS: &str = "nightshift-state:previous";
@@ -28,11 +46,20 @@ pub const PREVIOUS: &str = "nightshift-state:previous";
 /// On any resource: the problem that people were told of last.
 pub const PROBLEM: &str = "nightshift-state:problem";
 
+/// On a snapshot: the retention rule of its database when it was taken; see [`crate::retention::Retention`].
+pub const RETAINED_BY: &str = "nightshift-state:backup";
+
 /// On an ECS service: the image that is not to be tried again; see [`crate::memory::Rejected`].
 pub const REJECTED: &str = "nightshift-state:rejected";
 
 /// On an ECS service: another function's wish to go back; see [`crate::memory::RollbackWish`].
 pub const ROLLBACK: &str = "nightshift-state:rollback";
+
+/// On a DB instance or cluster: what is wrong with its backups, as people were told last by `snapshot-databases`.
+pub const SNAPSHOT_PROBLEM: &str = "nightshift-state:snapshot-problem";
+
+/// On a copy of a snapshot: when the original was taken, since AWS dates a copy by the copying.
+pub const TAKEN: &str = "nightshift-state:taken";
 
 /// On an ECS service: the image that was last found live; see [`crate::memory::Verdict`].
 pub const VERDICT: &str = "nightshift-state:verdict";
@@ -43,8 +70,25 @@ mod tests {
 
     #[test]
     fn every_name_has_an_owner_and_fits_a_tag_key() {
-        assert!(DEPLOY.starts_with(PEOPLE));
-        for key in [ASLEEP, APPROVED, IMAGE, PREVIOUS, PROBLEM, REJECTED, ROLLBACK, VERDICT] {
+        for key in [BACKUP, DEPLOY, KEEP, KEEP_IMAGES] {
+            assert!(key.starts_with(PEOPLE) && key.len() <= 128, "{key}");
+        }
+        for key in [
+            ASLEEP,
+            APPROVED,
+            DATABASE,
+            IMAGE,
+            MADE_BY,
+            PREVIOUS,
+            PROBLEM,
+            PRUNE_PROBLEM,
+            REJECTED,
+            RETAINED_BY,
+            ROLLBACK,
+            SNAPSHOT_PROBLEM,
+            TAKEN,
+            VERDICT,
+        ] {
             assert!(key.starts_with(MEMORY) && key.len() <= 128, "{key}");
         }
     }

@@ -7,6 +7,7 @@ pub mod deploy;
 mod digest;
 pub mod keys;
 pub mod memory;
+pub mod retention;
 pub mod tag;
 pub mod version;
 
