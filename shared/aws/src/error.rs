@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt::Debug;
 
+use aws_runtime::retries::classifiers::THROTTLING_ERRORS;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::display::DisplayErrorContext;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -65,8 +66,29 @@ impl Error {
         }
     }
 
+    /// A call that was not made, since there was no time left for it.
+    pub fn out_of_time() -> Self {
+        Error {
+            operation: "none",
+            resource: String::new(),
+            code: "OutOfTime".into(),
+            message: "the call was not made, since its turn would have come too late".into(),
+            request_id: None,
+        }
+    }
+
+    /// Whether the call was not made for lack of time.
+    pub fn is_out_of_time(&self) -> bool {
+        self.code == "OutOfTime"
+    }
+
     /// Whether IAM refused the call.
     pub fn is_denied(&self) -> bool {
         self.code.starts_with("AccessDenied")
+    }
+
+    /// Whether AWS refused the call for being one too many.
+    pub fn is_throttled(&self) -> bool {
+        THROTTLING_ERRORS.contains(&self.code.as_str())
     }
 }

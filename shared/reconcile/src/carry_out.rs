@@ -21,8 +21,6 @@ pub struct Conduct<'a> {
     pub dry_run: bool,
     /// A plan with more steps is refused whole.
     pub max_changes: usize,
-    /// How many resources are changed at a time.
-    pub concurrency: usize,
     /// Whether no step may be begun any more.
     pub out_of_time: &'a dyn Fn() -> bool,
 }
@@ -45,6 +43,7 @@ where
         dry_run: conduct.dry_run,
         skipped: plan.skipped.clone(),
         problems: plan.problems.clone(),
+        measures: plan.measures.clone(),
         ..Report::new(conduct.function, conduct.now.clone())
     };
     if plan.steps.len() > conduct.max_changes {
@@ -79,7 +78,7 @@ where
             }
             actions
         })
-        .buffer_unordered(conduct.concurrency.max(1))
+        .buffer_unordered(S::AT_A_TIME)
         .concat()
         .await;
     done.sort_by_key(|(index, _)| *index);
@@ -114,7 +113,10 @@ async fn attempt<S: Step, E: Into<Failure>>(
             }
             action
         }
-        Err(error) => Action { error: Some(error.into()), ..action(planned, Outcome::Failed, conduct) },
+        Err(error) => match error.into() {
+            Failure { code, .. } if code == Failure::OUT_OF_TIME => action(planned, Outcome::Deferred, conduct),
+            failure => Action { error: Some(failure), ..action(planned, Outcome::Failed, conduct) },
+        },
     }
 }
 
@@ -196,11 +198,13 @@ mod tests {
             now: &now,
             dry_run,
             max_changes,
-            concurrency: 4,
             out_of_time: &|| left.get() == 0,
         };
         let report = carry_out(&plan, &conduct, async |step: &Set| {
             left.set(left.get().saturating_sub(1));
+            if step.0 == 99 {
+                return Err(Failure::OUT_OF_TIME);
+            }
             if step.0 % 2 == 1 {
                 return Err("Odd");
             }
@@ -252,6 +256,14 @@ mod tests {
         assert_eq!(outcomes(&report), [Done, Done, Deferred]);
         assert_eq!(set, [2, 4]);
         assert!(!report.failed());
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_step_whose_turn_did_not_come_is_deferred_and_no_failure() {
+        let (report, set) = run(&[("a", 99), ("a", 4), ("b", 6)], false, 10, 100).await;
+        use Outcome::*;
+        assert_eq!(outcomes(&report), [Deferred, Deferred, Done]);
+        assert_eq!((set, report.failed()), (vec![6], false));
     }
 
     #[tokio::test(flavor = "current_thread")]

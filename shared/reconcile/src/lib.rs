@@ -12,4 +12,4 @@ mod report;
 
 pub use carry_out::{Conduct, carry_out};
 pub use plan::{Plan, Planned, Step, Undo};
-pub use report::{Action, Failure, Outcome, Problem, Report, Skipped};
+pub use report::{Action, Failure, Measure, Outcome, Problem, Report, Skipped};

@@ -5,12 +5,15 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
-use crate::report::{Problem, Skipped};
+use crate::report::{Measure, Problem, Skipped};
 
 /// One change to one resource, as plain data.
 ///
 /// The views that people read (report, message, dry run) are made of these answers.
 pub trait Step {
+    /// How many resources are changed at a time.
+    const AT_A_TIME: usize = 8;
+
     /// What is done, as an imperative in kebab case: `deploy`, `delete-snapshot`.
     fn action(&self) -> &'static str;
 
@@ -64,6 +67,8 @@ pub struct Plan<S> {
     pub skipped: Vec<Skipped>,
     /// What needs a person.
     pub problems: Vec<Problem>,
+    /// Figures for the metrics.
+    pub measures: Vec<Measure>,
     /// The resources that were examined and can hold a memory of what was told,
     /// with the memory that they hold now (see [`crate::memory`]).
     pub remembered: BTreeMap<String, Option<String>>,
@@ -71,7 +76,13 @@ pub struct Plan<S> {
 
 impl<S> Default for Plan<S> {
     fn default() -> Self {
-        Plan { steps: Vec::new(), skipped: Vec::new(), problems: Vec::new(), remembered: BTreeMap::new() }
+        Plan {
+            steps: Vec::new(),
+            skipped: Vec::new(),
+            problems: Vec::new(),
+            measures: Vec::new(),
+            remembered: BTreeMap::new(),
+        }
     }
 }
 
@@ -101,6 +112,11 @@ impl<S> Plan<S> {
             problem: problem.into(),
             message: message.to_string(),
         });
+    }
+
+    /// Notes a figure for the metrics.
+    pub fn measure(&mut self, measure: Measure) {
+        self.measures.push(measure);
     }
 
     /// Notes that `resource` was examined, and what it remembers of problems told before.

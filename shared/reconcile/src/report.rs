@@ -19,6 +19,9 @@ pub struct Report {
     pub skipped: Vec<Skipped>,
     /// What needs a person.
     pub problems: Vec<Problem>,
+    /// Figures for the metrics.
+    #[serde(skip)]
+    pub measures: Vec<Measure>,
     /// Why the plan was refused whole, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<String>,
@@ -98,6 +101,24 @@ pub struct Problem {
     pub message: String,
 }
 
+/// A figure of one resource, for the metrics.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measure {
+    /// What is measured, with the unit in its name, such as `BackupAgeHours`.
+    pub metric: &'static str,
+    /// What kind of resource it is measured of, such as `Database`.
+    pub kind: &'static str,
+    /// The name of the resource; `None` for the largest figure of all of them.
+    pub of: Option<String>,
+    /// The figure.
+    pub value: f64,
+}
+
+impl Failure {
+    /// The code of a step that was not tried because its turn would have come too late: it is deferred, not failed.
+    pub const OUT_OF_TIME: &str = "OutOfTime";
+}
+
 impl Report {
     /// A report of `function` at `at` in which nothing was done yet.
     pub fn new(function: &str, at: Zoned) -> Self {
@@ -108,6 +129,7 @@ impl Report {
             actions: Vec::new(),
             skipped: Vec::new(),
             problems: Vec::new(),
+            measures: Vec::new(),
             refused: None,
             untold: None,
         }

@@ -121,15 +121,10 @@ impl Lambda {
             }
         };
         report.inspect(|it| log::report(it));
-        println!(
-            "{}",
-            metrics::line(
-                self.function,
-                report,
-                begun.elapsed(),
-                Timestamp::try_from(wall_clock()).unwrap_or_default()
-            )
-        );
+        let ended = Timestamp::try_from(wall_clock()).unwrap_or_default();
+        let measures = report.map(|it| metrics::measures(self.function, it, ended)).unwrap_or_default();
+        let run = metrics::line(self.function, report, begun.elapsed(), ended);
+        measures.iter().chain([&run]).for_each(|line| println!("{line}"));
         match outcome {
             // Lambda counts only an error as one, so a run that left something failed must end as one.
             Ok(report) if report.failed() => {

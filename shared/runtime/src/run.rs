@@ -1,5 +1,6 @@
 //! One run of a function: its moment, its limits, and how a plan becomes changes, messages and a report.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_sdk_sns::Client;
@@ -7,15 +8,13 @@ use jiff::Zoned;
 use reconcile::memory::{Note, news};
 use reconcile::message::{Message, message};
 use reconcile::{Conduct, Failure, Plan, Problem, Report, Step, carry_out};
+use rules::retention::Region;
 use serde_json::Value;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::settings::Settings;
 use crate::sns;
-
-/// How many resources are changed at a time.
-const CONCURRENCY: usize = 8;
 
 /// One run of a function.
 pub struct Run<'a> {
@@ -52,7 +51,6 @@ impl Run<'_> {
             now: &self.now,
             dry_run: self.dry_run,
             max_changes: self.settings.max_changes,
-            concurrency: CONCURRENCY,
             out_of_time: &|| Instant::now() >= self.last_start,
         };
         let mut report = carry_out(&plan, &conduct, async |step: &S| apply(step).await.map_err(Undone)).await;
@@ -73,6 +71,16 @@ impl Run<'_> {
             }
         }
         report
+    }
+
+    /// The regions that snapshots may be copied to, each with the KMS key for the copies there.
+    pub fn copy_regions(&self) -> &BTreeMap<Region, Option<String>> {
+        &self.settings.copy_regions
+    }
+
+    /// Whether each snapshot is asked if it is shared before it is deleted.
+    pub fn keep_shared(&self) -> bool {
+        self.settings.keep_shared
     }
 
     /// Tells people that the run as a whole failed.

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use rules::retention::Region;
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 6] = [
+const VARIABLES: [&str; 8] = [
+    "NIGHTSHIFT_COPY_REGIONS",
     "NIGHTSHIFT_DRY_RUN",
     "NIGHTSHIFT_HOLIDAYS",
+    "NIGHTSHIFT_KEEP_SHARED",
     "NIGHTSHIFT_MAX_CHANGES",
     "NIGHTSHIFT_NOW",
     "NIGHTSHIFT_TIME_ZONE",
@@ -29,6 +32,11 @@ pub struct Settings {
     pub max_changes: usize,
     /// Days on which no schedule window starts (`NIGHTSHIFT_HOLIDAYS`, ISO dates separated by spaces).
     pub holidays: Vec<Date>,
+    /// The regions that snapshots may be copied to, each with the KMS key that encrypts the copies there
+    /// (`NIGHTSHIFT_COPY_REGIONS`, such as `us-west-2=arn:aws:kms:… eu-west-1`).
+    pub copy_regions: BTreeMap<Region, Option<String>>,
+    /// Each snapshot is asked whether it is shared before it is deleted (`NIGHTSHIFT_KEEP_SHARED`, default `true`).
+    pub keep_shared: bool,
     /// Fixes the clock (`NIGHTSHIFT_NOW`, RFC 3339); for tests and local trials only.
     pub now: Option<Timestamp>,
     /// The function's name in AWS (`AWS_LAMBDA_FUNCTION_NAME`), for the commands that messages quote.
@@ -52,6 +60,8 @@ impl Default for Settings {
             dry_run: false,
             max_changes: 500,
             holidays: Vec::new(),
+            copy_regions: BTreeMap::new(),
+            keep_shared: true,
             now: None,
             function_name: None,
         }
@@ -70,9 +80,11 @@ impl Settings {
         Ok(Settings {
             time_zone: time_zone(value("NIGHTSHIFT_TIME_ZONE"))?,
             topic: topic(value("NIGHTSHIFT_TOPIC_ARN"))?,
-            dry_run: dry_run(value("NIGHTSHIFT_DRY_RUN"))?,
+            dry_run: truth("NIGHTSHIFT_DRY_RUN", value("NIGHTSHIFT_DRY_RUN"), false)?,
             max_changes: max_changes(value("NIGHTSHIFT_MAX_CHANGES"))?,
             holidays: holidays(value("NIGHTSHIFT_HOLIDAYS"))?,
+            copy_regions: copy_regions(value("NIGHTSHIFT_COPY_REGIONS"))?,
+            keep_shared: truth("NIGHTSHIFT_KEEP_SHARED", value("NIGHTSHIFT_KEEP_SHARED"), true)?,
             now: now(value("NIGHTSHIFT_NOW"))?,
             function_name: value("AWS_LAMBDA_FUNCTION_NAME").map(str::to_owned),
         })
@@ -99,11 +111,12 @@ fn topic(value: Option<&str>) -> Result<Option<String>, BadSetting> {
     }
 }
 
-fn dry_run(value: Option<&str>) -> Result<bool, BadSetting> {
+fn truth(name: &str, value: Option<&str>, default: bool) -> Result<bool, BadSetting> {
     match value {
-        None | Some("false") => Ok(false),
+        None => Ok(default),
+        Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => Err(bad("NIGHTSHIFT_DRY_RUN", &format!("'{other}' is neither"), "true, false")),
+        Some(other) => Err(bad(name, &format!("'{other}' is neither"), "true, false")),
     }
 }
 
@@ -121,6 +134,23 @@ fn holidays(value: Option<&str>) -> Result<Vec<Date>, BadSetting> {
         word.parse().map_err(|_| bad("NIGHTSHIFT_HOLIDAYS", &wrong, "dates such as 2026-12-25, separated by spaces"))
     };
     value.unwrap_or_default().split_whitespace().map(date).collect()
+}
+
+fn copy_regions(value: Option<&str>) -> Result<BTreeMap<Region, Option<String>>, BadSetting> {
+    let accepted = "regions separated by spaces, each with the ARN of a KMS key of that region if snapshots are \
+                    encrypted: us-west-2=arn:aws:kms:us-west-2:123456789012:key/… eu-west-1";
+    let refused = |wrong: String| bad("NIGHTSHIFT_COPY_REGIONS", &wrong, accepted);
+    let region = |word: &str| {
+        let (name, key) = word.split_once('=').map_or((word, None), |(name, key)| (name, Some(key)));
+        let region: Region = name.parse().map_err(|()| refused(format!("'{name}' is no region")))?;
+        match key {
+            Some(key) if key.split(':').nth(2) != Some("kms") || key.split(':').nth(3) != Some(name) => {
+                Err(refused(format!("'{key}' is no KMS key of {name}")))
+            }
+            key => Ok((region, key.map(str::to_owned))),
+        }
+    };
+    value.unwrap_or_default().split_whitespace().map(region).collect()
 }
 
 fn now(value: Option<&str>) -> Result<Option<Timestamp>, BadSetting> {
@@ -163,6 +193,8 @@ mod tests {
             ("NIGHTSHIFT_DRY_RUN", "true"),
             ("NIGHTSHIFT_MAX_CHANGES", "5000"),
             ("NIGHTSHIFT_HOLIDAYS", "2026-12-25 2027-01-01"),
+            ("NIGHTSHIFT_COPY_REGIONS", "eu-west-1 us-west-2=arn:aws:kms:us-west-2:123456789012:key/1"),
+            ("NIGHTSHIFT_KEEP_SHARED", "false"),
             ("NIGHTSHIFT_NOW", "2026-11-21T03:10:00+09:00"),
             ("AWS_LAMBDA_FUNCTION_NAME", "stack-DeployImage"),
         ])
@@ -170,6 +202,9 @@ mod tests {
         assert_eq!(settings.time_zone, TimeZone::get("Asia/Seoul").unwrap());
         assert_eq!(settings.topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:nightshift"));
         assert_eq!((settings.dry_run, settings.max_changes, settings.holidays.len()), (true, 5000, 2));
+        let key = |region: &str| settings.copy_regions[&region.parse().unwrap()].clone();
+        assert_eq!((key("eu-west-1"), settings.keep_shared), (None, false));
+        assert_eq!(key("us-west-2").as_deref(), Some("arn:aws:kms:us-west-2:123456789012:key/1"));
         assert_eq!(settings.now.unwrap().to_string(), "2026-11-20T18:10:00Z");
         assert_eq!(settings.function_name.as_deref(), Some("stack-DeployImage"));
     }
@@ -186,11 +221,18 @@ mod tests {
             ("NIGHTSHIFT_DRY_RUN", "yes", "NIGHTSHIFT_DRY_RUN: 'yes' is neither; accepted: true, false"),
             ("NIGHTSHIFT_MAX_CHANGES", "0", "NIGHTSHIFT_MAX_CHANGES: '0' is no such number; accepted: a whole number"),
             ("NIGHTSHIFT_HOLIDAYS", "2026-02-30", "NIGHTSHIFT_HOLIDAYS: '2026-02-30' is no date; accepted: dates such"),
+            ("NIGHTSHIFT_KEEP_SHARED", "no", "NIGHTSHIFT_KEEP_SHARED: 'no' is neither; accepted: true, false"),
+            ("NIGHTSHIFT_COPY_REGIONS", "oregon", "NIGHTSHIFT_COPY_REGIONS: 'oregon' is no region; accepted: regions"),
+            (
+                "NIGHTSHIFT_COPY_REGIONS",
+                "us-west-2=arn:aws:kms:eu-west-1:1:key/1",
+                "NIGHTSHIFT_COPY_REGIONS: 'arn:aws:kms:eu-west-1:1:key/1' is no KMS key of us-west-2; accepted: regions",
+            ),
             ("NIGHTSHIFT_NOW", "noon", "NIGHTSHIFT_NOW: 'noon' is no moment; accepted: RFC 3339"),
             (
                 "NIGHTSHIFT_DRYRUN",
                 "true",
-                "NIGHTSHIFT_DRYRUN: there is no such variable; accepted: NIGHTSHIFT_DRY_RUN,",
+                "NIGHTSHIFT_DRYRUN: there is no such variable; accepted: NIGHTSHIFT_COPY_REGIONS, NIGHTSHIFT_DRY_RUN,",
             ),
         ] {
             let refused = read(&[(variable, value)]).unwrap_err();
