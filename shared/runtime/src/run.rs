@@ -78,6 +78,11 @@ impl Run<'_> {
         &self.settings.copy_regions
     }
 
+    /// How many changes a plan may hold.
+    pub fn max_changes(&self) -> usize {
+        self.settings.max_changes
+    }
+
     /// Whether each snapshot is asked if it is shared before it is deleted.
     pub fn keep_shared(&self) -> bool {
         self.settings.keep_shared

@@ -1,0 +1,127 @@
+#![doc = include_str!("../README.md")]
+
+pub mod plan;
+mod rds;
+pub mod request;
+
+use std::collections::BTreeMap;
+
+use aws::rds::{Rds, delete_snapshot, list_databases, list_snapshots, write_tag};
+use aws::{Error, each};
+use aws_config::SdkConfig;
+use reconcile::memory::Note;
+use reconcile::{Report, Step as _};
+use rules::database::Snapshot;
+use rules::keys;
+use rules::retention::Region;
+use runtime::Run;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use plan::{DeleteSnapshot, Step, World};
+use request::Sweep;
+
+/// The clients of the services that this function calls.
+pub struct Clients {
+    rds: Rds,
+    /// Of the regions that snapshots are copied to; made as they are needed.
+    elsewhere: Box<dyn Fn(&Region) -> Rds>,
+}
+
+impl Clients {
+    /// The clients that `config` describes.
+    pub fn new(config: &SdkConfig) -> Self {
+        let regional = config.clone();
+        Clients {
+            rds: Rds::new(config, None),
+            elsewhere: Box::new(move |region| Rds::new(&regional, Some(region.name()))),
+        }
+    }
+}
+
+/// RDS here and in the regions of this run.
+struct Regions<'a> {
+    here: &'a Rds,
+    elsewhere: BTreeMap<Region, Rds>,
+}
+
+impl Regions<'_> {
+    fn of(&self, region: Option<&Region>) -> &Rds {
+        region.and_then(|it| self.elsewhere.get(it)).unwrap_or(self.here)
+    }
+
+    /// RDS where the resource of this ARN is.
+    fn of_arn(&self, arn: &str) -> &Rds {
+        let region = arn.split(':').nth(3).and_then(|it| it.parse().ok());
+        self.of(region.as_ref())
+    }
+}
+
+/// One run: looks at all databases and snapshots, decides, and deletes what no rule keeps.
+pub async fn handle(clients: &Clients, _: Sweep, run: &Run<'_>) -> Result<Report, Error> {
+    let elsewhere = run.copy_regions().keys().map(|it| (it.clone(), (clients.elsewhere)(it))).collect();
+    let regions = Regions { here: &clients.rds, elsewhere };
+    let mut world = observe(&regions).await?;
+    if run.keep_shared() {
+        ask_whether_shared(&regions, &mut world, run).await;
+    }
+    let plan = plan::plan(&world, &run.now);
+    drop(world);
+    let remember = async |note: &Note| {
+        write_tag(regions.of_arn(&note.resource), &note.resource, keys::PRUNE_PROBLEM, note.value.as_deref()).await
+    };
+    Ok(run.apply(plan, async |step| apply(&regions, step, run.last_start).await, remember).await)
+}
+
+/// Everything that the decision depends on, of every region.
+async fn observe(regions: &Regions<'_>) -> Result<World, Error> {
+    let copies = each(&regions.elsewhere, 4, async |(region, rds)| (region.clone(), ours(rds).await));
+    let (databases, snapshots, copies) = tokio::join!(list_databases(regions.here), ours(regions.here), copies);
+    let copies = copies.into_iter().map(|(region, it)| (region, it.map_err(|err| err.to_string()))).collect();
+    Ok(World { databases: databases?, snapshots: snapshots?, copies, ..World::default() })
+}
+
+/// The snapshots that Nightshift made, with no more than what the decision needs of them.
+async fn ours(rds: &Rds) -> Result<Vec<Snapshot>, Error> {
+    let mut snapshots = list_snapshots(rds, Snapshot::is_ours).await?;
+    for snapshot in &mut snapshots {
+        snapshot.tags.retain(|key, _| key.starts_with(keys::PEOPLE) || key.starts_with(keys::MEMORY));
+    }
+    Ok(snapshots)
+}
+
+/// Asks of each snapshot that is to go whether somebody shared it, and spares it if so, or if that cannot be told.
+///
+/// That takes a call for each, but no listing tells it. Half of the time is kept for the deletions.
+async fn ask_whether_shared(regions: &Regions<'_>, world: &mut World, run: &Run<'_>) {
+    let begun = Instant::now();
+    let until = begun + run.last_start.saturating_duration_since(begun) / 2;
+    let due = plan::plan(world, &run.now).steps;
+    if due.len() > run.max_changes() {
+        return;
+    }
+    let answers = each(due, Step::AT_A_TIME, async |planned| {
+        let Step::DeleteSnapshot(DeleteSnapshot { kind, id, region, .. }) = planned.step;
+        (rds::shared_with(regions.of(region.as_ref()), kind, &id, until).await, planned.resource)
+    });
+    for (answer, arn) in answers.await {
+        let spared = match answer {
+            Ok(accounts) if accounts.is_empty() => continue,
+            Ok(accounts) => format!("it is shared with {}", accounts.join(", ")),
+            // It vanished meanwhile: its deletion finds that out.
+            Err(error) if error.code.contains("SnapshotNotFound") => continue,
+            Err(error) => format!("it cannot be told whether it is shared: {error}"),
+        };
+        world.spared.insert(arn, spared);
+    }
+}
+
+/// Carries out one step; returns what only the doing could tell.
+async fn apply(regions: &Regions<'_>, step: &Step, until: Instant) -> Result<Value, Error> {
+    match step {
+        Step::DeleteSnapshot(it) => {
+            let existed = delete_snapshot(regions.of(it.region.as_ref()), it.kind, &it.id, Some(until)).await?;
+            Ok(if existed { Value::Null } else { json!({"found": "gone already"}) })
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! What to delete. Pure: no clock, no environment, no AWS.
+//!
+//! Everything here errs on the side of keeping: what is not understood stays, and the reason is said.
+
+mod step;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{SignedDuration, Timestamp, Zoned};
+use reconcile::Plan;
+use rules::database::{Database, Kind, Snapshot};
+use rules::keys;
+use rules::retention::{BackupRule, Region, Retention};
+
+pub use step::{DeleteSnapshot, Step};
+
+/// Where the newest backup is older, backups are failing, and the old ones are all there is.
+const STALE_AFTER: SignedDuration = SignedDuration::from_hours(72);
+
+/// A failed snapshot stays so long, for people to look at.
+const FAILED_STAYS: SignedDuration = SignedDuration::from_hours(24);
+
+/// Everything that the decision depends on.
+#[derive(Debug, Clone, Default)]
+pub struct World {
+    /// All databases of the region.
+    pub databases: Vec<Database>,
+    /// The manual snapshots of the region that Nightshift made.
+    pub snapshots: Vec<Snapshot>,
+    /// The same of the regions that snapshots are copied to, or why they cannot be read.
+    pub copies: BTreeMap<Region, Result<Vec<Snapshot>, String>>,
+    /// The snapshots that must stay for a reason that only a question of its own could tell, by ARN.
+    pub spared: BTreeMap<String, String>,
+}
+
+/// What to delete of `world`.
+pub fn plan(world: &World, now: &Zoned) -> Plan<Step> {
+    let mut plan = Plan::new();
+    let ours: Vec<&Snapshot> = world.snapshots.iter().filter(|it| it.is_ours()).collect();
+    let in_flight = in_flight(world);
+    let spare = |it: &Snapshot| {
+        let copying = in_flight.get(&(it.kind, it.id.as_str())).map(|region| format!("it is being copied to {region}"));
+        copying.or_else(|| world.spared.get(&it.arn).cloned())
+    };
+    let mut home = Place { region: None, kept: BTreeSet::new() };
+    prune(&world.databases, &ours, &spare, &mut home, now, &mut plan);
+    for (region, copies) in &world.copies {
+        let copies = match copies {
+            Ok(copies) => copies.iter().filter(|it| it.is_ours()).collect::<Vec<_>>(),
+            Err(error) => {
+                plan.problem(&format!("copies in {region}"), "unreadable-region", error);
+                continue;
+            }
+        };
+        // A copy never goes before the snapshot that it is a copy of.
+        let spare = |it: &Snapshot| {
+            let source = home.kept.contains(&(it.kind, it.id.clone())).then(|| "its original is kept".to_owned());
+            source.or_else(|| world.spared.get(&it.arn).cloned())
+        };
+        let mut there = Place { region: Some(region), kept: BTreeSet::new() };
+        prune(&world.databases, &copies, &spare, &mut there, now, &mut plan);
+    }
+    plan
+}
+
+/// The snapshots that are being copied, with the regions that they go to: deleting one would end the copying.
+fn in_flight(world: &World) -> BTreeMap<(Kind, &str), &Region> {
+    let readable = world.copies.iter().filter_map(|(region, copies)| Some((region, copies.as_ref().ok()?)));
+    readable
+        .flat_map(|(region, copies)| copies.iter().map(move |it| (it, region)))
+        .filter(|(it, _)| matches!(it.status.as_str(), "creating" | "copying"))
+        .map(|(it, region)| ((it.kind, it.id.as_str()), region))
+        .collect()
+}
+
+/// One region, and what of it stays.
+struct Place<'a> {
+    region: Option<&'a Region>,
+    kept: BTreeSet<(Kind, String)>,
+}
+
+/// The snapshots of one database in one region.
+struct Group<'a> {
+    /// The database, if there still is one.
+    database: Option<&'a Database>,
+    snapshots: Vec<&'a Snapshot>,
+}
+
+fn prune(
+    databases: &[Database],
+    snapshots: &[&Snapshot],
+    spare: &dyn Fn(&Snapshot) -> Option<String>,
+    place: &mut Place<'_>,
+    now: &Zoned,
+    plan: &mut Plan<Step>,
+) {
+    for group in groups(databases, snapshots) {
+        if let Some(database) = group.database
+            && database.tags.contains_key(keys::BACKUP)
+        {
+            plan.examined(&database.arn, database.tags.get(keys::PRUNE_PROBLEM).map(String::as_str));
+        }
+        match group.rule(place.region, now) {
+            Ok(rule) => group.judge(&rule, spare, place, now, plan),
+            Err(Leave { reason, problem }) => {
+                for snapshot in &group.snapshots {
+                    place.kept.insert((snapshot.kind, snapshot.id.clone()));
+                    plan.skip(&snapshot.arn, &reason);
+                }
+                if let (Some(problem), Some(database)) = (problem, group.database) {
+                    plan.problem(&database.arn, problem, &reason);
+                }
+            }
+        }
+    }
+}
+
+/// The snapshots of each database, the oldest first; then those of databases that are gone.
+fn groups<'a>(databases: &'a [Database], snapshots: &[&'a Snapshot]) -> Vec<Group<'a>> {
+    let mut by_database: BTreeMap<(bool, Kind, &str), Group<'a>> = BTreeMap::new();
+    let mut by_name: BTreeMap<(Kind, &str), Vec<&Database>> = BTreeMap::new();
+    let mut by_resource_id: BTreeMap<(Kind, &str), &Database> = BTreeMap::new();
+    for database in databases {
+        by_name.entry((database.kind, &database.id)).or_default().push(database);
+        by_resource_id.extend(database.resource_id.as_deref().map(|it| ((database.kind, it), database)));
+    }
+    for snapshot in snapshots {
+        let by_id = snapshot.database_resource_id.as_deref().and_then(|it| by_resource_id.get(&(snapshot.kind, it)));
+        let named = by_name.get(&(snapshot.kind, snapshot.database.as_str())).into_iter().flatten();
+        let database = by_id.into_iter().chain(named).copied().find(|it| it.owns(snapshot));
+        let key = match database {
+            Some(it) => (false, it.kind, it.arn.as_str()),
+            None => (true, snapshot.kind, snapshot.database_resource_id.as_deref().unwrap_or(&snapshot.database)),
+        };
+        by_database.entry(key).or_insert_with(|| Group { database, snapshots: Vec::new() }).snapshots.push(snapshot);
+    }
+    // A database without any snapshot is looked at too: its tag may be wrong.
+    for database in databases.iter().filter(|it| it.tags.contains_key(keys::BACKUP)) {
+        let key = (false, database.kind, database.arn.as_str());
+        by_database.entry(key).or_insert_with(|| Group { database: Some(database), snapshots: Vec::new() });
+    }
+    let mut groups: Vec<Group<'a>> = by_database.into_values().collect();
+    for group in &mut groups {
+        group.snapshots.sort_by(|a, b| (a.taken_at(), &a.id).cmp(&(b.taken_at(), &b.id)));
+    }
+    groups
+}
+
+/// Why a whole group stays as it is.
+struct Leave {
+    reason: String,
+    /// What kind of problem that is, if it is one.
+    problem: Option<&'static str>,
+}
+
+impl Group<'_> {
+    fn name(&self) -> &str {
+        match (self.database, self.snapshots.first()) {
+            (Some(database), _) => &database.id,
+            (None, Some(snapshot)) => &snapshot.database,
+            (None, None) => "",
+        }
+    }
+
+    fn newest_good(&self) -> Option<&Snapshot> {
+        self.snapshots.iter().rev().find(|it| it.is_good()).copied()
+    }
+
+    /// The rule that the group is judged by, unless all of it has to stay.
+    fn rule(&self, region: Option<&Region>, now: &Zoned) -> Result<Retention, Leave> {
+        let leave = |reason: String| Leave { reason, problem: None };
+        let newest = || self.newest_good().ok_or_else(|| leave(format!("{} has no good backup", self.name())));
+        let Some(database) = self.database else {
+            let newest = newest()?;
+            let rule = newest.tags.get(keys::RETAINED_BY).ok_or_else(|| {
+                leave(format!("{} is gone, and {} does not say how long backups stay", self.name(), newest.id))
+            })?;
+            return rule.parse().map_err(|bad| leave(format!("{} is gone, and of {} {bad}", self.name(), newest.id)));
+        };
+        let Some(tag) = database.tags.get(keys::BACKUP) else {
+            return Err(leave(format!("{} no longer has the tag {}", database.id, keys::BACKUP)));
+        };
+        let rule: BackupRule =
+            tag.parse().map_err(|bad| Leave { reason: format!("{bad}"), problem: Some("bad-tag") })?;
+        // Where nothing is copied any more the copies grow old, and nothing is wrong with that.
+        let fed = region.is_none_or(|it| rule.copy.as_ref() == Some(it));
+        let Some(newest) = self.newest_good().and_then(Snapshot::taken_at) else {
+            return newest().map(|_| rule.retention);
+        };
+        if fed && now.timestamp().duration_since(newest) > STALE_AFTER {
+            let place = region.map(|it| format!(" in {it}")).unwrap_or_default();
+            let reason = format!(
+                "the newest good backup of {}{place} is of {}, which is more than three days ago: nothing of it is deleted",
+                database.id,
+                local(newest, now)
+            );
+            let problem = (!database.is_asleep()).then_some("backups-failing");
+            return Err(Leave { reason, problem });
+        }
+        Ok(rule.retention)
+    }
+
+    fn judge(
+        &self,
+        rule: &Retention,
+        spare: &dyn Fn(&Snapshot) -> Option<String>,
+        place: &mut Place<'_>,
+        now: &Zoned,
+        plan: &mut Plan<Step>,
+    ) {
+        let good: Vec<(&Snapshot, Timestamp)> =
+            self.snapshots.iter().filter(|it| it.is_good()).filter_map(|it| Some((*it, it.taken_at()?))).collect();
+        let moments: Vec<Timestamp> = good.iter().map(|(_, taken)| *taken).collect();
+        let newest = self.newest_good().map(|it| it.arn.as_str());
+        let reasons = good.iter().map(|(it, _)| it.arn.as_str()).zip(rule.judge(&moments, now));
+        let mut reasons: BTreeMap<&str, Option<String>> = reasons.collect();
+        for snapshot in &self.snapshots {
+            let by_rule = reasons.remove(snapshot.arn.as_str());
+            let stays = match by_rule {
+                // The newest is kept by every rule; that it stays must not depend on a rule.
+                _ if newest == Some(snapshot.arn.as_str()) => {
+                    let also = by_rule.flatten().filter(|it| it != "newest").map(|it| format!(", {it}"));
+                    Some(format!("newest good snapshot of {}{}", self.name(), also.unwrap_or_default()))
+                }
+                Some(Some(reason)) => Some(reason),
+                Some(None) => self.spared(snapshot, spare),
+                None => self.unfinished(snapshot, now).or_else(|| self.spared(snapshot, spare)),
+            };
+            match stays {
+                Some(reason) => {
+                    place.kept.insert((snapshot.kind, snapshot.id.clone()));
+                    plan.skip(&snapshot.arn, reason);
+                }
+                None => {
+                    let reason = match snapshot.is_good() {
+                        true => format!("not kept by {rule}"),
+                        false => "it failed, so it is no backup".into(),
+                    };
+                    plan.examined(&snapshot.arn, snapshot.tags.get(keys::PRUNE_PROBLEM).map(String::as_str));
+                    plan.act(&snapshot.arn, Step::of(snapshot, place.region, now), reason);
+                }
+            }
+        }
+    }
+
+    fn spared(&self, snapshot: &Snapshot, spare: &dyn Fn(&Snapshot) -> Option<String>) -> Option<String> {
+        let tagged = snapshot.tags.contains_key(keys::KEEP).then(|| format!("it has the tag {}", keys::KEEP));
+        tagged.or_else(|| spare(snapshot))
+    }
+
+    /// Why a snapshot that is no good backup stays nevertheless.
+    fn unfinished(&self, snapshot: &Snapshot, now: &Zoned) -> Option<String> {
+        let age = snapshot.taken_at().map(|it| now.timestamp().duration_since(it));
+        match (snapshot.status.as_str(), age) {
+            ("failed", Some(age)) if age > FAILED_STAYS => None,
+            ("failed", Some(_)) => Some("it failed less than a day ago".into()),
+            ("failed", None) => Some("it failed, and AWS does not say when".into()),
+            (status, _) => Some(format!("it is {status}")),
+        }
+    }
+}
+
+/// A moment in the zone of `now`, for people.
+fn local(moment: Timestamp, now: &Zoned) -> String {
+    moment.to_zoned(now.time_zone().clone()).strftime("%Y-%m-%d %H:%M").to_string()
+}
