@@ -77,7 +77,7 @@ pub async fn handle(clients: &Clients, _: Sweep, run: &Run<'_>) -> Result<Report
 async fn observe(regions: &Regions<'_>) -> Result<World, Error> {
     let copies = each(&regions.elsewhere, 4, async |(region, rds)| (region.clone(), ours(rds).await));
     let (databases, snapshots, copies) = tokio::join!(list_databases(regions.here), ours(regions.here), copies);
-    let copies = copies.into_iter().map(|(region, it)| (region, it.map_err(|err| err.to_string()))).collect();
+    let copies = copies.into_iter().map(|(region, it)| (region, it.map_err(|err| err.cause()))).collect();
     Ok(World { databases: databases?, snapshots: snapshots?, copies, ..World::default() })
 }
 

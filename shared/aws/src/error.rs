@@ -66,20 +66,20 @@ impl Error {
         }
     }
 
-    /// A call that was not made, since there was no time left for it.
-    pub fn out_of_time() -> Self {
+    /// A call that cannot be made now, but by a later run.
+    pub fn not_now() -> Self {
         Error {
             operation: "none",
             resource: String::new(),
-            code: "OutOfTime".into(),
+            code: "NotNow".into(),
             message: "the call was not made, since its turn would have come too late".into(),
             request_id: None,
         }
     }
 
-    /// Whether the call was not made for lack of time.
-    pub fn is_out_of_time(&self) -> bool {
-        self.code == "OutOfTime"
+    /// What went wrong, in words that stay the same as long as it is the same.
+    pub fn cause(&self) -> String {
+        format!("{} {}: {}: {}", self.operation, self.resource, self.code, self.message)
     }
 
     /// Whether IAM refused the call.

@@ -123,7 +123,7 @@ impl Pace {
 
     /// Makes a call in its turn, again and again as long as AWS refuses it for being one too many.
     ///
-    /// A call whose turn comes later than `until` is not made: [`Error::out_of_time`].
+    /// A call whose turn comes later than `until` is not made: [`Error::not_now`].
     pub async fn call<T>(&self, until: Option<Instant>, call: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
         let patience = Instant::now() + PATIENCE;
         let until = until.unwrap_or(patience);
@@ -144,7 +144,7 @@ impl Pace {
                 }
             }
         }
-        Err(if until < patience { Error::out_of_time() } else { refusal.unwrap_or_else(Error::out_of_time) })
+        Err(if until < patience { Error::not_now() } else { refusal.unwrap_or_else(Error::not_now) })
     }
 
     fn let_in(&self) {
@@ -386,7 +386,7 @@ mod tests {
         };
         let answers = each(0..5, 5, async |_| pace.call(Some(until), call).await).await;
         assert_eq!(answers.iter().filter(|it| it.is_ok()).count(), 3);
-        assert_eq!((calls.get(), answers[4].clone()), (3, Err(Error::out_of_time())));
+        assert_eq!((calls.get(), answers[4].clone()), (3, Err(Error::not_now())));
     }
 
     #[test]

@@ -114,7 +114,7 @@ async fn attempt<S: Step, E: Into<Failure>>(
             action
         }
         Err(error) => match error.into() {
-            Failure { code, .. } if code == Failure::OUT_OF_TIME => action(planned, Outcome::Deferred, conduct),
+            Failure { code, .. } if code == Failure::NOT_NOW => action(planned, Outcome::Deferred, conduct),
             failure => Action { error: Some(failure), ..action(planned, Outcome::Failed, conduct) },
         },
     }
@@ -203,7 +203,7 @@ mod tests {
         let report = carry_out(&plan, &conduct, async |step: &Set| {
             left.set(left.get().saturating_sub(1));
             if step.0 == 99 {
-                return Err(Failure::OUT_OF_TIME);
+                return Err(Failure::NOT_NOW);
             }
             if step.0 % 2 == 1 {
                 return Err("Odd");

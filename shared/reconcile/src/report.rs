@@ -115,8 +115,8 @@ pub struct Measure {
 }
 
 impl Failure {
-    /// The code of a step that was not tried because its turn would have come too late: it is deferred, not failed.
-    pub const OUT_OF_TIME: &str = "OutOfTime";
+    /// The code of a step that cannot be made now, but by a later run: it is deferred, not failed.
+    pub const NOT_NOW: &str = "NotNow";
 }
 
 impl Report {

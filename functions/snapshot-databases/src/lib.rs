@@ -1,0 +1,101 @@
+#![doc = include_str!("../README.md")]
+
+pub mod plan;
+mod rds;
+pub mod request;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws::rds::{Rds, delete_snapshot, list_databases, list_snapshots, write_tag};
+use aws::{Error, each};
+use aws_config::SdkConfig;
+use reconcile::Report;
+use reconcile::memory::Note;
+use rules::database::PREFIX;
+use rules::keys;
+use rules::retention::Region;
+use runtime::Run;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use plan::{Step, World};
+use request::Request;
+
+/// The clients of the services that this function calls.
+pub struct Clients {
+    rds: Rds,
+    /// Of the regions that snapshots are copied to; made as they are needed.
+    elsewhere: Box<dyn Fn(&Region) -> Rds>,
+}
+
+impl Clients {
+    /// The clients that `config` describes.
+    pub fn new(config: &SdkConfig) -> Self {
+        let regional = config.clone();
+        Clients {
+            rds: Rds::new(config, None),
+            elsewhere: Box::new(move |region| Rds::new(&regional, Some(region.name()))),
+        }
+    }
+}
+
+/// One run: looks at all databases and their snapshots, decides, and takes and copies what is missing.
+pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
+    let (world, elsewhere) = match request {
+        Request::Nothing { .. } => Default::default(),
+        Request::Everything | Request::Copies => observe(clients, run.copy_regions()).await?,
+    };
+    let plan = plan::plan(&world, &request, &run.now);
+    let remember = async |note: &Note| {
+        write_tag(&clients.rds, &note.resource, keys::SNAPSHOT_PROBLEM, note.value.as_deref()).await
+    };
+    Ok(run.apply(plan, async |step| apply(&clients.rds, &elsewhere, step, run.last_start).await, remember).await)
+}
+
+/// Everything that the decision depends on, and RDS in the regions that are copied to.
+async fn observe(
+    clients: &Clients,
+    copy_keys: &BTreeMap<Region, Option<String>>,
+) -> Result<(World, BTreeMap<Region, Rds>), Error> {
+    let databases = list_databases(&clients.rds).await?;
+    let copy_keys = copy_keys.clone();
+    if !plan::any_tagged(&databases) {
+        return Ok((World { databases, copy_keys, ..World::default() }, BTreeMap::new()));
+    }
+    let regions: BTreeSet<Region> = plan::copy_regions(&databases, &copy_keys);
+    let elsewhere: BTreeMap<Region, Rds> = regions.iter().map(|it| (it.clone(), (clients.elsewhere)(it))).collect();
+    let manual = RefCell::new(BTreeMap::new());
+    let here = list_snapshots(&clients.rds, |it| {
+        *manual.borrow_mut().entry(it.kind).or_default() += 1;
+        it.id.starts_with(PREFIX)
+    });
+    let there = each(&elsewhere, 4, async |(region, rds)| {
+        let copies = list_snapshots(rds, |it| it.id.starts_with(PREFIX)).await;
+        (region.clone(), copies.map_err(|err| err.cause()))
+    });
+    let (snapshots, copies) = tokio::join!(here, there);
+    let copies = copies.into_iter().collect();
+    let world = World { databases, snapshots: snapshots?, manual: manual.into_inner(), copies, copy_keys };
+    Ok((world, elsewhere))
+}
+
+/// Carries out one step; returns what only the doing could tell.
+async fn apply(here: &Rds, elsewhere: &BTreeMap<Region, Rds>, step: &Step, until: Instant) -> Result<Value, Error> {
+    let status = match step {
+        Step::TakeSnapshot(it) => {
+            if it.replaces {
+                delete_snapshot(here, it.kind, &it.id, Some(until)).await?;
+            }
+            rds::take_snapshot(here, it, until).await?
+        }
+        Step::CopySnapshot(it) => {
+            let there = elsewhere.get(&it.region).unwrap_or(here);
+            if it.replaces {
+                delete_snapshot(there, it.kind, &it.id, Some(until)).await?;
+            }
+            rds::copy_snapshot(there, it, until).await?
+        }
+    };
+    Ok(json!({"status": status}))
+}

@@ -1,0 +1,104 @@
+//! The snapshots and copies, and what people read of them.
+
+use reconcile::Undo;
+use rules::database::Kind;
+use rules::retention::Region;
+use serde_json::{Value, json};
+
+/// A snapshot or a copy of one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Takes a snapshot.
+    TakeSnapshot(TakeSnapshot),
+    /// Copies a snapshot to another region.
+    CopySnapshot(CopySnapshot),
+}
+
+/// Takes a snapshot of a database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TakeSnapshot {
+    /// What is snapshotted.
+    pub kind: Kind,
+    /// The identifier of the database.
+    pub database: String,
+    /// The identifier of the snapshot.
+    pub id: String,
+    /// The tags of the snapshot.
+    pub tags: Vec<(String, String)>,
+    /// A failed one of that id has to go first.
+    pub replaces: bool,
+    /// How many manual snapshots of this kind there are, should the quota be reached.
+    pub manual: usize,
+    /// How many of them no rule keeps any more.
+    pub prunable: usize,
+}
+
+/// Copies a snapshot to another region.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CopySnapshot {
+    /// What it is a snapshot of.
+    pub kind: Kind,
+    /// The identifier of the database.
+    pub database: String,
+    /// The identifier of the snapshot, and of its copy.
+    pub id: String,
+    /// The ARN of the snapshot.
+    pub source: String,
+    /// Where it is copied to.
+    pub region: Region,
+    /// The KMS key for the copy of an encrypted snapshot.
+    pub key: Option<String>,
+    /// The option group for the copy, by the same name, unless it is a default one.
+    pub option_group: Option<String>,
+    /// The tags of the copy.
+    pub tags: Vec<(String, String)>,
+    /// A failed copy has to go first.
+    pub replaces: bool,
+}
+
+impl reconcile::Step for Step {
+    /// As for deletions: the pace of the calls finds out how many RDS allows.
+    const AT_A_TIME: usize = 32;
+
+    fn action(&self) -> &'static str {
+        match self {
+            Step::TakeSnapshot(_) => "take-snapshot",
+            Step::CopySnapshot(_) => "copy-snapshot",
+        }
+    }
+
+    fn headline(&self) -> String {
+        match self {
+            Step::TakeSnapshot(it) => format!("{}: taking {}", it.database, it.id),
+            Step::CopySnapshot(it) => format!("{}: copying {} to {}", it.database, it.id, it.region),
+        }
+    }
+
+    fn before(&self) -> Value {
+        match self {
+            Step::TakeSnapshot(TakeSnapshot { replaces: true, .. }) => json!({"status": "failed"}),
+            Step::CopySnapshot(CopySnapshot { replaces: true, .. }) => json!({"status": "failed"}),
+            _ => Value::Null,
+        }
+    }
+
+    fn after(&self) -> Value {
+        match self {
+            Step::TakeSnapshot(it) => json!({"snapshot": it.id, "status": "creating"}),
+            Step::CopySnapshot(it) => json!({"snapshot": it.id, "region": it.region.name(), "status": "creating"}),
+        }
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        let (kind, id, region) = match self {
+            Step::TakeSnapshot(it) => (it.kind, &it.id, String::new()),
+            Step::CopySnapshot(it) => (it.kind, &it.id, format!(" --region {}", it.region)),
+        };
+        Some(Undo::Shell(match kind {
+            Kind::Instance => format!("aws rds delete-db-snapshot --db-snapshot-identifier {id}{region}"),
+            Kind::Cluster => {
+                format!("aws rds delete-db-cluster-snapshot --db-cluster-snapshot-identifier {id}{region}")
+            }
+        }))
+    }
+}

@@ -1,0 +1,136 @@
+//! An account with databases, snapshots and a second region, and an AWS that carries plans out.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, ToSpan, Zoned};
+use reconcile::Plan;
+use rules::database::{Database, Kind, Snapshot};
+use rules::keys;
+use rules::retention::Region;
+
+use crate::plan::{CopySnapshot, Step, TakeSnapshot, World, plan};
+use crate::request::Request;
+
+pub const KEY: &str = "arn:aws:kms:us-west-2:123456789012:key/1";
+
+pub fn now() -> Zoned {
+    "2026-11-21T03:00:00+09:00[Asia/Seoul]".parse().unwrap()
+}
+
+pub fn region() -> Region {
+    "us-west-2".parse().unwrap()
+}
+
+pub fn arn(kind: &str, id: &str) -> String {
+    format!("arn:aws:rds:ap-northeast-2:123456789012:{kind}:{id}")
+}
+
+pub fn database(id: &str, rule: &str) -> Database {
+    Database {
+        kind: Kind::Instance,
+        id: id.into(),
+        arn: arn("db", id),
+        resource_id: Some(format!("db-{id}")),
+        status: "available".into(),
+        engine: "postgres".into(),
+        member_of: None,
+        restarts_at: None,
+        tags: BTreeMap::from([(keys::BACKUP.into(), rule.into()), ("team".into(), "food".into())]),
+    }
+}
+
+/// The snapshot that Nightshift took of `database` some days ago at 03:00.
+pub fn snapshot(database: &str, days_ago: i64) -> Snapshot {
+    let taken = now().checked_sub(days_ago.days()).unwrap();
+    let id = format!("nightshift-{database}-{}", taken.date());
+    Snapshot {
+        kind: Kind::Instance,
+        arn: arn("snapshot", &id),
+        id,
+        database: database.into(),
+        database_resource_id: Some(format!("db-{database}")),
+        status: "available".into(),
+        progress: Some(100),
+        created_at: Some(taken.timestamp()),
+        engine: "postgres".into(),
+        encrypted: true,
+        option_group: None,
+        tags: BTreeMap::from([
+            (keys::MADE_BY.into(), "snapshot-databases".into()),
+            (keys::DATABASE.into(), database.into()),
+            (keys::RETAINED_BY.into(), "days=30".into()),
+        ]),
+    }
+}
+
+pub fn world(databases: Vec<Database>, snapshots: Vec<Snapshot>) -> World {
+    World {
+        databases,
+        snapshots,
+        manual: BTreeMap::new(),
+        copies: BTreeMap::from([(region(), Ok(Vec::new()))]),
+        copy_keys: BTreeMap::from([(region(), Some(KEY.into()))]),
+    }
+}
+
+/// AWS begins the snapshots and copies of `plan`; `status` is what becomes of them.
+pub fn applied(plan: &Plan<Step>, mut world: World, status: &str, at: Timestamp) -> World {
+    for planned in &plan.steps {
+        let (place, kind, id, database, tags, replaces) = match &planned.step {
+            Step::TakeSnapshot(TakeSnapshot { kind, id, database, tags, replaces, .. }) => {
+                (&mut world.snapshots, kind, id, database, tags, replaces)
+            }
+            Step::CopySnapshot(CopySnapshot { kind, id, database, tags, replaces, region, .. }) => {
+                (world.copies.get_mut(region).unwrap().as_mut().unwrap(), kind, id, database, tags, replaces)
+            }
+        };
+        if *replaces {
+            place.retain(|it| it.kind != *kind || it.id != *id);
+        }
+        assert!(!place.iter().any(|it| it.kind == *kind && it.id == *id), "{id} is there already");
+        place.push(Snapshot {
+            kind: *kind,
+            id: id.clone(),
+            arn: arn("snapshot", id),
+            database_resource_id: Some(format!("db-{database}")),
+            created_at: Some(at),
+            status: status.into(),
+            tags: tags.iter().cloned().collect(),
+            ..snapshot(database, 0)
+        });
+    }
+    world
+}
+
+/// Every snapshot and copy that was being made is there.
+pub fn finished(mut world: World) -> World {
+    let copies = world.copies.values_mut().filter_map(|it| it.as_mut().ok());
+    for it in world.snapshots.iter_mut().chain(copies.flatten()).filter(|it| it.status == "creating") {
+        it.status = "available".into();
+    }
+    world
+}
+
+/// What is done (as `* NAME ACTION ID: reason`), left alone (as `+ NAME: reason`) and wrong (as `! NAME KIND: message`).
+pub fn lines(world: &World, request: &Request) -> Vec<String> {
+    let plan = plan(world, request, &now());
+    let name = |arn: &str| arn.rsplit(':').next().unwrap().to_owned();
+    let act = |step: &Step| match step {
+        Step::TakeSnapshot(it) => format!("take {}", it.id),
+        Step::CopySnapshot(it) => format!("copy {} to {}", it.id, it.region),
+    };
+    let done = plan.steps.iter().map(|it| format!("* {}: {}", act(&it.step), it.reason));
+    let left = plan.skipped.iter().map(|it| format!("+ {}: {}", name(&it.resource), it.reason));
+    let wrong = plan.problems.iter().map(|it| format!("! {} {}: {}", name(&it.resource), it.problem, it.message));
+    done.chain(left).chain(wrong).collect()
+}
+
+#[track_caller]
+pub fn check(world: &World, expected: &[&str]) {
+    assert_eq!(lines(world, &Request::Everything), expected);
+}
+
+/// The ages in the metrics, the last one that of all databases.
+pub fn ages(world: &World) -> Vec<(Option<String>, f64)> {
+    plan(world, &Request::Everything, &now()).measures.into_iter().map(|it| (it.of, it.value)).collect()
+}

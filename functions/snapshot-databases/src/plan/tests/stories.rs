@@ -1,0 +1,253 @@
+//! Each state that a database, its snapshot and its copy can be in, and what people read of it.
+
+use reconcile::Step as _;
+use rules::database::Kind;
+use rules::keys;
+
+use super::model::*;
+use crate::plan::{Step, plan};
+use crate::request::Request;
+
+#[test]
+fn takes_one_snapshot_a_night() {
+    let mut world = world(vec![database("app", "days=30")], vec![snapshot("app", 1)]);
+    check(&world, &["* take nightshift-app-2026-11-21: there is no nightshift-app-2026-11-21 yet"]);
+    for status in ["available", "creating", "deleting"] {
+        world.snapshots = vec![snapshot("app", 0)];
+        world.snapshots[0].status = status.into();
+        check(&world, &[&format!("+ app: nightshift-app-2026-11-21 is {status}")]);
+    }
+    world.databases[0].tags.clear();
+    check(&world, &[]);
+}
+
+#[test]
+fn a_failed_snapshot_is_replaced_and_never_counts() {
+    let mut world = world(vec![database("app", "days=30")], vec![snapshot("app", 0), snapshot("app", 1)]);
+    world.snapshots[0].status = "failed".into();
+    check(&world, &["* take nightshift-app-2026-11-21: nightshift-app-2026-11-21 failed"]);
+    let steps = plan(&world, &Request::Everything, &now()).steps;
+    assert!(matches!(&steps[0].step, Step::TakeSnapshot(it) if it.replaces));
+    assert_eq!(ages(&world), [(Some("app".into()), 24.0), (None, 24.0)]);
+}
+
+#[test]
+fn the_databases_tags_come_along_without_those_that_are_orders() {
+    let mut world = world(vec![database("app", "weekly=4 daily=7 copy=us-west-2")], vec![]);
+    world.databases[0].tags.extend([
+        ("aws:cloudformation:stack-name".into(), "shop".into()),
+        (keys::SNAPSHOT_PROBLEM.into(), "failed".into()),
+    ]);
+    let steps = plan(&world, &Request::Everything, &now()).steps;
+    let Step::TakeSnapshot(take) = &steps[0].step else { panic!("{steps:?}") };
+    let tags: Vec<(&str, &str)> = take.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(
+        tags,
+        [
+            (keys::MADE_BY, "snapshot-databases"),
+            (keys::DATABASE, "app"),
+            (keys::RETAINED_BY, "daily=7 weekly=4"),
+            ("team", "food"),
+        ]
+    );
+    let undo = "aws rds delete-db-snapshot --db-snapshot-identifier nightshift-app-2026-11-21";
+    assert_eq!(steps[0].step.undo().unwrap().command_line("x"), undo);
+}
+
+#[test]
+fn what_cannot_be_snapshotted_now_waits_and_what_is_broken_is_told() {
+    let mut world = world(vec![database("app", "days=30")], vec![]);
+    for status in ["backing-up", "modifying", "starting", "something-new"] {
+        world.databases[0].status = status.into();
+        let reason = format!("+ app: it is {status} and cannot be snapshotted now; the next run tries again");
+        check(&world, &[&reason]);
+    }
+    for status in ["failed", "storage-full", "incompatible-network", "inaccessible-encryption-credentials"] {
+        world.databases[0].status = status.into();
+        let told = format!("! app not-snapshottable: it is {status}: AWS takes no snapshot of it until that is mended");
+        check(&world, &[&told]);
+    }
+    world.databases[0].status = "storage-optimization".into();
+    assert!(lines(&world, &Request::Everything)[0].starts_with("* take"));
+    world.databases[0].kind = Kind::Cluster;
+    assert!(lines(&world, &Request::Everything)[0].starts_with("+ app: it is storage-optimization"));
+}
+
+#[test]
+fn a_stopped_database_is_skipped_and_one_without_a_backup_is_told() {
+    let mut world = world(vec![database("app", "days=30")], vec![snapshot("app", 3)]);
+    world.databases[0].status = "stopped".into();
+    world.databases[0].tags.insert(keys::ASLEEP.into(), "since=2026-11-18T11:00:00Z by=schedule".into());
+    check(
+        &world,
+        &[
+            "+ app: it is stopped, so it does not change and cannot be snapshotted; its newest backup is of 2026-11-18 03:00",
+        ],
+    );
+    assert_eq!(ages(&world), [(Some("app".into()), 0.0), (None, 0.0)]);
+    // Stopped by hand, two days after the last backup: AWS will start it on the 27th.
+    world.databases[0].tags.remove(keys::ASLEEP);
+    world.databases[0].restarts_at = Some("2026-11-27T01:00:00Z".parse().unwrap());
+    check(
+        &world,
+        &[
+            "! app stopped-without-backup: it was stopped on 2026-11-20 10:00 without a snapshot, and its newest backup is of 2026-11-18 03:00: start it for a night",
+        ],
+    );
+    assert_eq!(ages(&world), [(Some("app".into()), 72.0), (None, 72.0)]);
+    world.snapshots.clear();
+    check(
+        &world,
+        &[
+            "! app never-backed-up: it is stopped and has no backup: a stopped database cannot be snapshotted, so start it for a night",
+        ],
+    );
+}
+
+#[test]
+fn a_tag_in_the_wrong_place_or_unreadable_is_told_with_the_remedy() {
+    let mut world = world(vec![database("app-1", "days=30")], vec![]);
+    world.databases[0].member_of = Some("app".into());
+    check(
+        &world,
+        &[
+            "! app-1 member-instance: it is a member of the DB cluster app, which is snapshotted as a whole: move the tag nightshift:backup to the cluster",
+        ],
+    );
+    world.databases[0] = database("app", "nightly");
+    check(&world, &["! app bad-tag: nightshift:backup: unknown word 'nightly' in 'nightly'; accepted: no word here"]);
+    world.databases[0] = database("app", "days=30");
+    world.databases[0].engine = "docdb".into();
+    check(&world, &["! app other-engine: docdb databases are not backed up by this function: remove the tag"]);
+}
+
+#[test]
+fn an_id_that_somebody_else_took_is_told() {
+    let mut world = world(vec![database("app", "days=30")], vec![snapshot("app", 0)]);
+    let told = "! app id-taken: nightshift-app-2026-11-21 exists, but Nightshift did not make it of this database: delete it, or copy it to another name";
+    world.snapshots[0].tags.remove(keys::MADE_BY);
+    check(&world, &[told]);
+    world.snapshots[0] = snapshot("app", 0);
+    world.snapshots[0].database_resource_id = Some("db-an-earlier-one".into());
+    check(&world, &[told]);
+}
+
+#[test]
+fn a_cluster_is_snapshotted_as_a_cluster() {
+    let mut world = world(vec![database("app", "days=30")], vec![snapshot("app", 0)]);
+    world.databases[0].kind = Kind::Cluster;
+    // The snapshot of an instance of the same name is another thing.
+    check(&world, &["* take nightshift-app-2026-11-21: there is no nightshift-app-2026-11-21 yet"]);
+    let steps = plan(&world, &Request::Everything, &now()).steps;
+    let undo = "aws rds delete-db-cluster-snapshot --db-cluster-snapshot-identifier nightshift-app-2026-11-21";
+    assert_eq!(steps[0].step.undo().unwrap().command_line("x"), undo);
+}
+
+#[test]
+fn a_snapshot_is_copied_once_it_is_available_and_keeps_its_tags_and_its_age() {
+    let mut world =
+        world(vec![database("app", "days=30 copy=us-west-2")], vec![snapshot("app", 0), snapshot("app", 4)]);
+    world.snapshots[0].status = "creating".into();
+    check(&world, &["+ app: nightshift-app-2026-11-21 is creating"]);
+    world.snapshots[0].status = "available".into();
+    let copied = "* copy nightshift-app-2026-11-21 to us-west-2: it has no copy in us-west-2";
+    check(&world, &[copied, "+ app: nightshift-app-2026-11-21 is available"]);
+    assert_eq!(lines(&world, &Request::Copies), [copied]);
+    let steps = plan(&world, &Request::Copies, &now()).steps;
+    let Step::CopySnapshot(copy) = &steps[0].step else { panic!("{steps:?}") };
+    assert_eq!(copy.key.as_deref(), Some(KEY));
+    assert!(copy.tags.contains(&(keys::TAKEN.into(), "2026-11-20T18:00:00Z".into())));
+    assert!(copy.tags.contains(&(keys::RETAINED_BY.into(), "days=30".into())));
+    // Unencrypted it stays unencrypted.
+    world.snapshots[0].encrypted = false;
+    world.snapshots[0].option_group = Some("audit".into());
+    let steps = plan(&world, &Request::Copies, &now()).steps;
+    let Step::CopySnapshot(copy) = &steps[0].step else { panic!("{steps:?}") };
+    assert_eq!((copy.key.as_deref(), copy.option_group.as_deref()), (None, Some("audit")));
+}
+
+#[test]
+fn the_progress_of_a_copy_is_read_and_a_failed_one_replaced() {
+    let mut world = world(vec![database("app", "days=30 copy=us-west-2")], vec![snapshot("app", 0)]);
+    let tonight = "+ app: nightshift-app-2026-11-21 is available";
+    let mut copy = snapshot("app", 0);
+    (copy.status, copy.progress) = ("creating".into(), Some(40));
+    world.copies.insert(region(), Ok(vec![copy.clone()]));
+    check(&world, &[tonight, "+ nightshift-app-2026-11-21: its copy in us-west-2 is creating, 40 %"]);
+    copy.status = "failed".into();
+    world.copies.insert(region(), Ok(vec![copy]));
+    check(&world, &["* copy nightshift-app-2026-11-21 to us-west-2: its copy failed", tonight]);
+}
+
+#[test]
+fn no_more_than_five_copies_are_under_way() {
+    let databases: Vec<_> = (0..7).map(|it| database(&format!("app-{it}"), "days=30 copy=us-west-2")).collect();
+    let snapshots = (0..7).map(|it| snapshot(&format!("app-{it}"), 0)).collect();
+    let mut world = world(databases, snapshots);
+    let mut moving = snapshot("other", 1);
+    moving.status = "copying".into();
+    world.copies.insert(region(), Ok(vec![moving]));
+    let lines = lines(&world, &Request::Copies);
+    assert_eq!(lines.iter().filter(|it| it.starts_with("* copy")).count(), 4);
+    let waits = "+ nightshift-app-6-2026-11-21: 5 copies to us-west-2 are under way; a later run copies it";
+    assert_eq!(lines.last().unwrap(), waits);
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_copy_is_told_with_the_remedy() {
+    let mut world = world(vec![database("app", "days=30 copy=us-west-2")], vec![snapshot("app", 0)]);
+    let last = |world: &_| lines(world, &Request::Copies).pop().unwrap();
+    world.copy_keys.insert(region(), None);
+    assert_eq!(
+        last(&world),
+        "! app no-copy-key: copy=us-west-2: the snapshots are encrypted, so a copy needs a KMS key of that region; give it in the stack's parameter CopyRegions, as us-west-2=arn:aws:kms:us-west-2:…"
+    );
+    world.copies.insert(region(), Err("DescribeDBSnapshots all: AccessDenied: no".into()));
+    assert_eq!(last(&world), "! app unreadable-region: copy=us-west-2: DescribeDBSnapshots all: AccessDenied: no");
+    world.copy_keys.clear();
+    assert_eq!(
+        last(&world),
+        "! app no-copy-region: copy=us-west-2: the stack may not copy there; add us-west-2 to its parameter CopyRegions"
+    );
+    let mut world = super::model::world(vec![database("app", "days=30 copy=us-west-2")], vec![snapshot("app", 0)]);
+    world.databases[0].kind = Kind::Cluster;
+    world.snapshots[0].kind = Kind::Cluster;
+    assert_eq!(
+        last(&world),
+        "! app cannot-copy: copy=us-west-2: AWS does not copy snapshots of Multi-AZ DB clusters; remove the option"
+    );
+}
+
+#[test]
+fn at_the_quota_people_are_told_how_many_could_go() {
+    let mut world = world(vec![database("app", "days=2")], (1..6).map(|it| snapshot("app", it)).collect());
+    world.manual.insert(Kind::Instance, 100);
+    let steps = plan(&world, &Request::Everything, &now()).steps;
+    let Step::TakeSnapshot(take) = &steps[0].step else { panic!("{steps:?}") };
+    assert_eq!((take.manual, take.prunable), (100, 4));
+}
+
+#[test]
+fn the_age_of_the_newest_backup_is_measured_and_that_of_the_worst() {
+    let mut world = world(
+        vec![database("app", "days=30"), database("shop", "days=30"), database("fresh", "days=30")],
+        vec![snapshot("app", 1), snapshot("shop", 2), snapshot("shop", 1)],
+    );
+    world.snapshots[2].status = "failed".into();
+    // One that has just been tagged has no age yet.
+    let shop = (Some("shop".to_owned()), 48.0);
+    assert_eq!(ages(&world), [(Some("app".into()), 24.0), shop, (None, 48.0)]);
+    // Nothing but failures: since the first of them.
+    world.snapshots.remove(1);
+    assert_eq!(ages(&world)[1], (Some("shop".into()), 24.0));
+    world.databases.clear();
+    assert_eq!(ages(&world), [(None, 0.0)]);
+}
+
+#[test]
+fn an_event_that_is_no_news_does_nothing() {
+    let world = world(vec![database("app", "days=30")], vec![]);
+    let request = Request::Nothing { about: "nightshift-app".into(), reason: "no snapshot has become available" };
+    assert_eq!(lines(&world, &request), ["+ nightshift-app: no snapshot has become available"]);
+    assert!(lines(&world, &Request::Copies).is_empty());
+}
