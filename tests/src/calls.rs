@@ -23,9 +23,10 @@ pub struct Service {
 }
 
 /// The services that Nightshift calls.
-pub const SERVICES: [Service; 4] = [
+pub const SERVICES: [Service; 5] = [
     Service { file: "ecr", sdk: "aws-sdk-ecr", iam: "ecr" },
     Service { file: "ecs", sdk: "aws-sdk-ecs", iam: "ecs" },
+    Service { file: "rds", sdk: "aws-sdk-rds", iam: "rds" },
     Service { file: "sns", sdk: "aws-sdk-sns", iam: "sns" },
     Service { file: "tagging", sdk: "aws-sdk-resourcegroupstagging", iam: "tag" },
 ];

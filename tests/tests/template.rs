@@ -8,10 +8,20 @@ use nightshift_tests::template::{Template, list};
 use serde_json::{Value, json};
 
 /// What a call needs besides the action of its own name.
-const NEEDED_BESIDES: [(&str, &str, &str); 2] = [
+const NEEDED_BESIDES: [(&str, &str, &str); 10] = [
     ("ecs:RegisterTaskDefinition", "iam:PassRole", "the revision names a task role and an execution role"),
     ("ecs:RegisterTaskDefinition", "ecs:TagResource", "the revision is registered with its tags"),
+    ("rds:CopyDBSnapshot", "kms:CreateGrant", COPIED_BY_RDS),
+    ("rds:CopyDBSnapshot", "kms:Decrypt", COPIED_BY_RDS),
+    ("rds:CopyDBSnapshot", "kms:DescribeKey", COPIED_BY_RDS),
+    ("rds:CopyDBSnapshot", "kms:Encrypt", COPIED_BY_RDS),
+    ("rds:CopyDBSnapshot", "kms:GenerateDataKey", COPIED_BY_RDS),
+    ("rds:CopyDBSnapshot", "kms:GenerateDataKeyWithoutPlaintext", COPIED_BY_RDS),
+    ("rds:CopyDBSnapshot", "kms:ReEncryptFrom", COPIED_BY_RDS),
+    ("rds:CopyDBSnapshot", "kms:ReEncryptTo", COPIED_BY_RDS),
 ];
+
+const COPIED_BY_RDS: &str = "RDS copies an encrypted snapshot by the right of the caller";
 
 /// What every function needs without a call in its code: Lambda does this with the role of the function.
 const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
@@ -20,10 +30,16 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
     ("sqs:SendMessage", "Lambda sends failed runs to the failure queue"),
 ];
 
+const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
+
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 2] = [
+const WITHOUT_RESOURCE: [(&str, &str); 6] = [
     ("tag:GetResources", "searches all resources of a region"),
     ("ecs:DescribeTaskDefinition", "the service authorization reference lists no resource for it"),
+    ("rds:DescribeDBInstances", LISTS_ALL),
+    ("rds:DescribeDBClusters", LISTS_ALL),
+    ("rds:DescribeDBSnapshots", LISTS_ALL),
+    ("rds:DescribeDBClusterSnapshots", LISTS_ALL),
 ];
 
 // -------------------------------------------------------------------------------- grants and needs
@@ -60,7 +76,7 @@ fn needs(function: &str) -> BTreeMap<String, String> {
     let mut needed: BTreeMap<_, _> =
         calls.iter().map(|it| (it.action.clone(), format!("called in {}", it.place))).collect();
     for (action, besides, why) in NEEDED_BESIDES {
-        if needed.contains_key(action) {
+        if needed.keys().any(|it| it.eq_ignore_ascii_case(action)) {
             needed.entry(besides.to_owned()).or_insert_with(|| why.to_owned());
         }
     }
@@ -150,6 +166,12 @@ fn only_keys_of_our_own_memory_can_be_tagged() {
     check_statements(|statement| {
         let tags = |it: &String| it.contains("TagResource") || it.contains("TagsToResource") || it.contains("TagsFrom");
         let action = actions(statement).into_iter().find(|it| tags(it) && !reads(it))?;
+        // A snapshot is born with the tags of its database.
+        if action == "rds:AddTagsToResource"
+            && resources(statement).iter().all(|it| it.contains("snapshot:nightshift-*"))
+        {
+            return None;
+        }
         let condition = &statement["Condition"];
         if condition["StringEquals"]["ecs:CreateAction"] == "RegisterTaskDefinition" {
             return None;
@@ -157,6 +179,21 @@ fn only_keys_of_our_own_memory_can_be_tagged() {
         let ours = condition["ForAllValues:StringLike"]["aws:TagKeys"] == "nightshift-state:*";
         let some = condition["Null"]["aws:TagKeys"] == "false";
         (!ours || !some).then(|| format!("{action} is not held to keys under nightshift-state:"))
+    });
+}
+
+#[test]
+fn writes_on_databases_need_the_tag_that_opts_in_and_deletions_the_tag_of_the_maker() {
+    check_statements(|statement| {
+        let action = actions(statement).into_iter().find(|it| it.starts_with("rds:") && !reads(it))?;
+        let null = &statement["Condition"]["Null"];
+        let own = resources(statement).iter().all(|it| it.contains("snapshot:nightshift-*"));
+        if !own && null["aws:ResourceTag/nightshift:backup"] != "false" {
+            return Some(format!("{action} is not held to databases that opted in, nor to snapshots of our name"));
+        }
+        let deletes = action.contains("Delete");
+        let ours = own && null["aws:ResourceTag/nightshift-state:made-by"] == "false";
+        (deletes && !ours).then(|| format!("{action} is not held to what Nightshift made"))
     });
 }
 
@@ -412,15 +449,21 @@ fn every_sample_event_is_json_and_listed() {
 fn the_rules_let_through_what_the_functions_act_on() {
     let template = Template::read();
     let functions = template.functions();
-    let woken_by = |sample: &str| -> Vec<String> {
-        let event: Value = serde_json::from_str(&read(format!("events/deploy-image/{sample}.json"))).expect("JSON");
-        let events = functions["DeployImageFunction"]["Events"].as_object().expect("something wakes the function");
+    let woken_in = |function: &str, sample: &str| -> Vec<String> {
+        let event: Value = serde_json::from_str(&read(format!("events/{function}/{sample}.json"))).expect("JSON");
+        let events = &functions[logical_id(function).as_str()]["Events"];
+        let events = events.as_object().expect("something wakes the function");
         let matching = events.iter().filter(|(_, it)| {
             let pattern = &it["Properties"]["Pattern"];
             !pattern.is_null() && matches(pattern, &event)
         });
         matching.map(|(name, _)| name.clone()).collect()
     };
+    for available in ["snapshot-created", "cluster-snapshot-created"] {
+        assert_eq!(woken_in("snapshot-databases", available), ["SnapshotAvailable"]);
+    }
+    assert!(woken_in("snapshot-databases", "snapshot-creating").is_empty());
+    let woken_by = |sample: &str| woken_in("deploy-image", sample);
     assert_eq!(woken_by("ecr-push"), ["ImagePushed"]);
     assert_eq!(woken_by("ecr-push-multi-arch-index"), ["ImagePushed"]);
     assert!(woken_by("ecr-push-untagged").is_empty());
@@ -430,20 +473,19 @@ fn the_rules_let_through_what_the_functions_act_on() {
     assert!(woken_by("sweep").is_empty());
 }
 
-/// Whether EventBridge matches the event, as far as the template's patterns go: equal values and `anything-but`.
+/// Whether EventBridge matches the event, as far as the template's patterns go: equal values, `prefix` and `anything-but`.
 fn matches(pattern: &Value, event: &Value) -> bool {
     match pattern {
         Value::Object(fields) => fields.iter().all(|(name, it)| matches(it, &event[name])),
         Value::Array(choices) => choices.iter().any(|choice| match choice.as_object() {
             None => choice == event,
-            Some(operator) => {
-                assert_eq!(
-                    operator.keys().collect::<Vec<_>>(),
-                    ["anything-but"],
-                    "an operator that this does not know"
-                );
-                !event.is_null() && !list(&choice["anything-but"]).contains(&event)
-            }
+            Some(operator) => match operator.keys().map(String::as_str).collect::<Vec<_>>()[..] {
+                ["anything-but"] => !event.is_null() && !list(&choice["anything-but"]).contains(&event),
+                ["prefix"] => {
+                    event.as_str().zip(choice["prefix"].as_str()).is_some_and(|(it, start)| it.starts_with(start))
+                }
+                _ => panic!("{choice} is an operator that this does not know"),
+            },
         }),
         other => panic!("{other} is no pattern"),
     }

@@ -6,7 +6,7 @@ pub mod request;
 
 use std::collections::BTreeMap;
 
-use aws::rds::{Rds, delete_snapshot, list_databases, list_snapshots, write_tag};
+use aws::rds::{Rds, delete_snapshot, list_databases, list_snapshots, write_memory};
 use aws::{Error, each};
 use aws_config::SdkConfig;
 use reconcile::memory::Note;
@@ -68,7 +68,7 @@ pub async fn handle(clients: &Clients, _: Sweep, run: &Run<'_>) -> Result<Report
     let plan = plan::plan(&world, &run.now);
     drop(world);
     let remember = async |note: &Note| {
-        write_tag(regions.of_arn(&note.resource), &note.resource, keys::PRUNE_PROBLEM, note.value.as_deref()).await
+        write_memory(regions.of_arn(&note.resource), &note.resource, keys::PRUNE_PROBLEM, note.value.as_deref()).await
     };
     Ok(run.apply(plan, async |step| apply(&regions, step, run.last_start).await, remember).await)
 }

@@ -7,7 +7,7 @@ pub mod request;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::rds::{Rds, delete_snapshot, list_databases, list_snapshots, write_tag};
+use aws::rds::{Rds, delete_snapshot, list_databases, list_snapshots, write_memory};
 use aws::{Error, each};
 use aws_config::SdkConfig;
 use reconcile::Report;
@@ -48,7 +48,7 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
     };
     let plan = plan::plan(&world, &request, &run.now);
     let remember = async |note: &Note| {
-        write_tag(&clients.rds, &note.resource, keys::SNAPSHOT_PROBLEM, note.value.as_deref()).await
+        write_memory(&clients.rds, &note.resource, keys::SNAPSHOT_PROBLEM, note.value.as_deref()).await
     };
     Ok(run.apply(plan, async |step| apply(&clients.rds, &elsewhere, step, run.last_start).await, remember).await)
 }

@@ -185,7 +185,7 @@ pub async fn delete_snapshot(rds: &Rds, kind: Kind, id: &str, until: Option<Inst
 }
 
 /// Writes the tag `key` of a database or a snapshot, or removes it where there is no value.
-pub async fn write_tag(rds: &Rds, arn: &str, key: &str, value: Option<&str>) -> Result<(), Error> {
+pub async fn write_memory(rds: &Rds, arn: &str, key: &str, value: Option<&str>) -> Result<(), Error> {
     rds.call(None, async |client| match value {
         Some(value) => {
             let tag = sdk::Tag::builder().key(key).value(value).build();

@@ -4,7 +4,7 @@ use jiff::Zoned;
 use reconcile::Undo;
 use rules::database::{Kind, Snapshot};
 use rules::retention::Region;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 /// A deletion.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +64,10 @@ impl reconcile::Step for Step {
 
     fn before(&self) -> Value {
         match self {
-            Step::DeleteSnapshot(it) => json!({"status": it.status, "taken": it.taken_at}),
+            Step::DeleteSnapshot(it) => match &it.taken_at {
+                Some(taken) => format!("{}, taken on {taken}", it.status).into(),
+                None => it.status.clone().into(),
+            },
         }
     }
 
