@@ -86,3 +86,114 @@ fn at_the_quota(error: Error, take: &TakeSnapshot) -> Error {
 fn tags(tags: &[(String, String)]) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_rds::Client;
+    use aws_sdk_rds::operation::copy_db_snapshot::CopyDbSnapshotOutput;
+    use aws_sdk_rds::operation::create_db_snapshot::{CreateDBSnapshotError, CreateDbSnapshotOutput};
+    use aws_sdk_rds::operation::describe_db_snapshots::DescribeDbSnapshotsOutput;
+    use aws_sdk_rds::types::DbSnapshot;
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use aws_smithy_types::error::ErrorMetadata;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn take() -> TakeSnapshot {
+        TakeSnapshot {
+            kind: Kind::Instance,
+            database: "kfood-db".into(),
+            id: "nightshift-kfood-db-2026-11-21".into(),
+            tags: vec![("team".into(), "food".into())],
+            replaces: false,
+            manual: 100,
+            prunable: 40,
+        }
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    /// What becomes of the call if AWS refuses it so, and of the snapshot of that id if there is one by now.
+    async fn refused(code: &'static str, status: Option<&'static str>) -> Result<String, Error> {
+        let create = mock!(Client::create_db_snapshot).then_error(move || {
+            CreateDBSnapshotError::generic(ErrorMetadata::builder().code(code).message("no").build())
+        });
+        let describe = mock!(Client::describe_db_snapshots).then_output(move || {
+            let snapshots = status.map(|it| DbSnapshot::builder().status(it).build());
+            DescribeDbSnapshotsOutput::builder().set_db_snapshots(Some(snapshots.into_iter().collect())).build()
+        });
+        let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&create, &describe]);
+        take_snapshot(&Rds::of(client), &take(), soon()).await
+    }
+
+    #[tokio::test]
+    async fn the_call_carries_all_tags_and_the_status_comes_back() {
+        let create = mock!(Client::create_db_snapshot)
+            .match_requests(|it| {
+                it.db_instance_identifier() == Some("kfood-db")
+                    && it.db_snapshot_identifier() == Some("nightshift-kfood-db-2026-11-21")
+                    && it.tags()[0].key() == Some("team")
+            })
+            .then_output(|| {
+                let snapshot = DbSnapshot::builder().status("creating").build();
+                CreateDbSnapshotOutput::builder().db_snapshot(snapshot).build()
+            });
+        let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&create]);
+        assert_eq!(take_snapshot(&Rds::of(client), &take(), soon()).await.as_deref(), Ok("creating"));
+    }
+
+    #[tokio::test]
+    async fn one_that_is_there_already_is_as_good_unless_it_failed() {
+        assert_eq!(refused("DBSnapshotAlreadyExists", Some("creating")).await.as_deref(), Ok("creating"));
+        assert_eq!(refused("DBSnapshotAlreadyExists", Some("available")).await.as_deref(), Ok("available"));
+        for odd in [Some("failed"), None] {
+            assert_eq!(refused("DBSnapshotAlreadyExists", odd).await.unwrap_err().code, "DBSnapshotAlreadyExists");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_has_begun_something_else_waits_for_the_next_run() {
+        assert_eq!(refused("InvalidDBInstanceState", None).await.unwrap_err().code, Error::not_now().code);
+    }
+
+    #[tokio::test]
+    async fn at_the_quota_the_way_out_is_told() {
+        let error = refused("SnapshotQuotaExceeded", None).await.unwrap_err();
+        assert_eq!(
+            error.cause(),
+            "CreateDBSnapshot kfood-db: SnapshotQuotaExceeded: no; there are 100 manual DB instance snapshots in the \
+             region; 40 of them are kept by no rule any more: invoke prune-backups, then this function"
+        );
+        let nothing_to_prune = at_the_quota(error, &TakeSnapshot { prunable: 0, ..take() });
+        assert!(nothing_to_prune.message.ends_with("in Service Quotas, or shorten the rules"));
+    }
+
+    #[tokio::test]
+    async fn a_copy_names_the_key_and_the_option_group_of_its_region() {
+        let key = "arn:aws:kms:us-west-2:123456789012:key/1";
+        let copied = mock!(Client::copy_db_snapshot)
+            .match_requests(|it| {
+                it.source_db_snapshot_identifier() == Some("arn:source")
+                    && it.target_db_snapshot_identifier() == Some("nightshift-kfood-db-2026-11-21")
+                    && it.kms_key_id() == Some("arn:aws:kms:us-west-2:123456789012:key/1")
+                    && it.option_group_name() == Some("audit")
+            })
+            .then_output(|| CopyDbSnapshotOutput::builder().build());
+        let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&copied]);
+        let copy = CopySnapshot {
+            kind: Kind::Instance,
+            database: "kfood-db".into(),
+            id: "nightshift-kfood-db-2026-11-21".into(),
+            source: "arn:source".into(),
+            region: "us-west-2".parse().unwrap(),
+            key: Some(key.into()),
+            option_group: Some("audit".into()),
+            tags: Vec::new(),
+            replaces: false,
+        };
+        assert_eq!(copy_snapshot(&Rds::of(client), &copy, soon()).await.as_deref(), Ok("creating"));
+    }
+}

@@ -283,3 +283,143 @@ fn moment(it: &DateTime) -> Option<Timestamp> {
 fn tags(tags: &[sdk::Tag]) -> BTreeMap<String, String> {
     tags.iter().map(|it| (it.key().unwrap_or_default().into(), it.value().unwrap_or_default().into())).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_rds::operation::delete_db_snapshot::DeleteDbSnapshotOutput;
+    use aws_sdk_rds::operation::describe_db_cluster_snapshots::DescribeDbClusterSnapshotsOutput;
+    use aws_sdk_rds::operation::describe_db_clusters::DescribeDbClustersOutput;
+    use aws_sdk_rds::operation::describe_db_instances::DescribeDbInstancesOutput;
+    use aws_sdk_rds::operation::describe_db_snapshots::{DescribeDBSnapshotsError, DescribeDbSnapshotsOutput};
+    use aws_sdk_rds::types::error::DbSnapshotNotFoundFault;
+    use aws_sdk_rds::{Client, types as sdk};
+    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use aws_smithy_types::error::ErrorMetadata;
+    use rules::keys;
+
+    use super::*;
+
+    fn meta(code: &str) -> ErrorMetadata {
+        ErrorMetadata::builder().code(code).message("no").build()
+    }
+
+    fn stored(id: &str, kind: &str) -> sdk::DbSnapshot {
+        sdk::DbSnapshot::builder()
+            .db_snapshot_identifier(id)
+            .db_snapshot_arn(format!("arn:aws:rds:ap-northeast-2:123456789012:snapshot:{id}"))
+            .db_instance_identifier("kfood-db")
+            .snapshot_type(kind)
+            .status("available")
+            .snapshot_create_time(DateTime::from_secs(1_800_000_000))
+            .option_group_name("default:postgres-16")
+            .tag_list(sdk::Tag::builder().key(keys::MADE_BY).value("snapshot-databases").build())
+            .build()
+    }
+
+    fn page(ids: &[&str], marker: Option<&str>) -> DescribeDbSnapshotsOutput {
+        let snapshots = ids.iter().map(|it| stored(it, "manual")).collect();
+        DescribeDbSnapshotsOutput::builder()
+            .set_db_snapshots(Some(snapshots))
+            .set_marker(marker.map(str::to_owned))
+            .build()
+    }
+
+    #[tokio::test]
+    async fn every_page_is_read_and_only_what_is_wanted_is_kept() {
+        let first = mock!(Client::describe_db_snapshots)
+            .match_requests(|it| {
+                it.marker().is_none() && it.snapshot_type() == Some("manual") && it.max_records() == Some(100)
+            })
+            .then_output(|| page(&["nightshift-a", "by-hand"], Some("more")));
+        let second = mock!(Client::describe_db_snapshots)
+            .match_requests(|it| it.marker() == Some("more"))
+            .then_output(|| page(&["nightshift-b"], Some("")));
+        let clusters = mock!(Client::describe_db_cluster_snapshots)
+            .then_output(|| DescribeDbClusterSnapshotsOutput::builder().build());
+        let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&first, &second, &clusters]);
+        let snapshots = list_snapshots(&Rds::of(client), Snapshot::is_ours).await.unwrap();
+        let ids: Vec<&str> = snapshots.iter().map(|it| it.id.as_str()).collect();
+        assert_eq!(ids, ["nightshift-a", "nightshift-b"]);
+        assert_eq!((snapshots[0].option_group.as_deref(), snapshots[0].is_good()), (None, true));
+        assert_eq!((first.num_calls(), second.num_calls(), clusters.num_calls()), (1, 1, 1));
+    }
+
+    #[test]
+    fn what_is_not_manual_or_has_no_name_is_none_of_ours() {
+        assert!(instance_snapshot(&stored("rds:kfood-db-2026-11-21-03-00", "automated")).is_none());
+        assert!(instance_snapshot(&sdk::DbSnapshot::builder().snapshot_type("manual").build()).is_none());
+        assert!(cluster_snapshot(&sdk::DbClusterSnapshot::builder().snapshot_type("awsbackup").build()).is_none());
+    }
+
+    #[tokio::test]
+    async fn databases_are_instances_and_clusters_with_what_backups_depend_on() {
+        let instance = || {
+            sdk::DbInstance::builder()
+                .db_instance_identifier("app-1")
+                .db_instance_arn("arn:1")
+                .db_cluster_identifier("app")
+                .db_instance_status("available")
+                .build()
+        };
+        let cluster = || {
+            sdk::DbCluster::builder()
+                .db_cluster_identifier("app")
+                .db_cluster_arn("arn:2")
+                .db_cluster_resource_id("cluster-X")
+                .status("stopped")
+                .automatic_restart_time(DateTime::from_secs(1_800_000_000))
+                .tag_list(sdk::Tag::builder().key(keys::BACKUP).value("days=30").build())
+                .build()
+        };
+        let instances = mock!(Client::describe_db_instances)
+            .then_output(move || DescribeDbInstancesOutput::builder().db_instances(instance()).build());
+        let clusters = mock!(Client::describe_db_clusters)
+            .then_output(move || DescribeDbClustersOutput::builder().db_clusters(cluster()).build());
+        let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&instances, &clusters]);
+        let databases = list_databases(&Rds::of(client)).await.unwrap();
+        assert_eq!(databases[0].member_of.as_deref(), Some("app"));
+        assert_eq!((databases[1].kind, databases[1].resource_id.as_deref()), (Kind::Cluster, Some("cluster-X")));
+        assert_eq!(databases[1].tags[keys::BACKUP], "days=30");
+        assert!(databases[1].is_asleep() && databases[1].restarts_at.is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_throttled_page_is_asked_for_again_and_a_denied_one_is_an_error() {
+        let throttled = mock!(Client::describe_db_snapshots)
+            .sequence()
+            .error(|| DescribeDBSnapshotsError::generic(meta("Throttling")))
+            .times(3)
+            .output(|| page(&["nightshift-a"], None))
+            .build();
+        let client = mock_client!(aws_sdk_rds, RuleMode::Sequential, [&throttled]);
+        let snapshots = instance_snapshots(&Rds::of(client), |_| true).await.unwrap();
+        assert_eq!((snapshots.len(), throttled.num_calls()), (1, 4));
+
+        let denied =
+            mock!(Client::describe_db_snapshots).then_error(|| DescribeDBSnapshotsError::generic(meta("AccessDenied")));
+        let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&denied]);
+        let error = instance_snapshots(&Rds::of(client), |_| true).await.unwrap_err();
+        assert!(error.is_denied());
+        assert_eq!(error.cause(), "DescribeDBSnapshots all: AccessDenied: no");
+    }
+
+    #[tokio::test]
+    async fn deleting_what_is_gone_is_as_good_and_what_is_refused_is_told() {
+        let gone = mock!(Client::delete_db_snapshot)
+            .then_error(|| DeleteDBSnapshotError::DbSnapshotNotFoundFault(DbSnapshotNotFoundFault::builder().build()));
+        let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&gone]);
+        assert_eq!(delete_snapshot(&Rds::of(client), Kind::Instance, "nightshift-a", None).await, Ok(false));
+
+        let deleted = mock!(Client::delete_db_snapshot)
+            .match_requests(|it| it.db_snapshot_identifier() == Some("nightshift-a"))
+            .then_output(|| DeleteDbSnapshotOutput::builder().build());
+        let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&deleted]);
+        assert_eq!(delete_snapshot(&Rds::of(client), Kind::Instance, "nightshift-a", None).await, Ok(true));
+
+        let refused = mock!(Client::delete_db_snapshot)
+            .then_error(|| DeleteDBSnapshotError::generic(meta("InvalidDBSnapshotState")));
+        let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&refused]);
+        let error = delete_snapshot(&Rds::of(client), Kind::Instance, "nightshift-a", None).await.unwrap_err();
+        assert_eq!(error.cause(), "DeleteDBSnapshot nightshift-a: InvalidDBSnapshotState: no");
+    }
+}

@@ -1,4 +1,5 @@
 //! The real template and the real binaries on the local AWS, with IAM in force.
 
+mod backups;
 mod by_hand;
 mod deploy_image;

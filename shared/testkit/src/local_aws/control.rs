@@ -64,6 +64,12 @@ impl LocalAws {
         self.control("POST", "rollout", Some(json!({"service": service, "outcome": outcome}))).map(drop)
     }
 
+    /// Makes a DB snapshot one that was taken at `created_at` (RFC 3339) and is in the state `status`.
+    pub fn change_snapshot(&self, id: &str, created_at: &str, status: &str) -> Result<()> {
+        let change = json!({"id": id, "created_at": created_at, "status": status});
+        self.control("POST", "snapshot", Some(change)).map(drop)
+    }
+
     /// Calls an endpoint below `/_nightshift/`; `tests/local-aws/control.py` lists them.
     pub fn control(&self, method: &str, endpoint: &str, body: Option<Value>) -> Result<Value> {
         let body = body.map(|it| it.to_string()).unwrap_or_default();
