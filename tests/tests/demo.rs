@@ -80,6 +80,26 @@ fn the_story_deploy_is_told_to_its_end() {
 }
 
 #[test]
+fn the_story_backups_is_told_to_its_end() {
+    let (code, stdout, stderr) = output(&["backups"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    for line in [
+        "  ✓ each of them has its snapshot of tonight",
+        "  ✓ the newest of each database stayed",
+        "  ✓ pruned again, nothing more goes",
+        "  ✓ the night has a good snapshot after all",
+        "  ✓ prune-backups deletes nothing of it",
+    ] {
+        assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");
+    }
+    assert!(stdout.contains("│ Subject: [Nightshift] PROBLEM codemate-db: backups-failing "), "{stdout}");
+    // Of a month that is over the rule keeps the last night.
+    assert!(stdout.lines().any(|it| it.ends_with("·■")), "{stdout}");
+    let wide: Vec<&str> = stdout.lines().filter(|it| it.chars().count() > 100).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+}
+
+#[test]
 fn an_interrupted_story_stops_everything() {
     let mut demo = Running::start(&["deploy"]);
     demo.read_until("1  The shop as it is");

@@ -1,5 +1,6 @@
 //! The stories that can be played.
 
+mod backups;
 mod deploy;
 
 use testkit::Result;
@@ -17,7 +18,7 @@ pub struct Story {
 }
 
 /// All stories, in the order in which a newcomer would play them.
-const STORIES: [Story; 1] = [deploy::STORY];
+const STORIES: [Story; 2] = [deploy::STORY, backups::STORY];
 
 /// The story of plain `cargo demo`.
 pub const PLAIN: &str = STORIES[0].name;
