@@ -54,6 +54,7 @@ pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
         return plan;
     }
     let mut under_way = under_way(world);
+    let prunable = [Kind::Instance, Kind::Cluster].map(|kind| (kind, prunable(world, kind, now))).into();
     let mut oldest: f64 = 0.0;
     for database in tagged(&world.databases) {
         plan.examined(&database.arn, database.tags.get(keys::SNAPSHOT_PROBLEM).map(String::as_str));
@@ -64,7 +65,7 @@ pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
                 continue;
             }
         };
-        let case = Case { database, rule, world, now };
+        let case = Case { database, rule, world, prunable: &prunable, now };
         if *request == Request::Everything {
             case.tonight(&mut plan);
             if let Some(hours) = case.age() {
@@ -128,6 +129,8 @@ struct Case<'a> {
     database: &'a Database,
     rule: BackupRule,
     world: &'a World,
+    /// How many snapshots of each kind no rule keeps any more.
+    prunable: &'a BTreeMap<Kind, usize>,
     now: &'a Zoned,
 }
 
@@ -193,7 +196,7 @@ impl Case<'_> {
             }),
             replaces,
             manual: self.world.manual.get(kind).copied().unwrap_or_default(),
-            prunable: prunable(self.world, *kind, self.now),
+            prunable: self.prunable.get(kind).copied().unwrap_or_default(),
         }
     }
 

@@ -78,7 +78,7 @@ fn a_year_later(play: &Play, tonight: Date) -> Result<()> {
     screen::claim(
         &format!("{deleted} snapshots went"),
         before.len() - after.len() == deleted && deleted > 400,
-        &deleted,
+        deleted,
     )?;
     let newest = DATABASES.iter().all(|(name, _)| after.contains_key(&id(name, tonight)));
     screen::claim("the newest of each database stayed", newest, "it is gone")?;
