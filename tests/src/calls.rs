@@ -23,12 +23,25 @@ pub struct Service {
 }
 
 /// The services that Nightshift calls.
-pub const SERVICES: [Service; 5] = [
+pub const SERVICES: [Service; 11] = [
+    Service { file: "autoscaling", sdk: "aws-sdk-applicationautoscaling", iam: "application-autoscaling" },
+    Service { file: "budgets", sdk: "aws-sdk-budgets", iam: "budgets" },
+    Service { file: "cloudwatch", sdk: "aws-sdk-cloudwatch", iam: "cloudwatch" },
+    Service { file: "codedeploy", sdk: "aws-sdk-codedeploy", iam: "codedeploy" },
     Service { file: "ecr", sdk: "aws-sdk-ecr", iam: "ecr" },
     Service { file: "ecs", sdk: "aws-sdk-ecs", iam: "ecs" },
+    Service { file: "inspector", sdk: "aws-sdk-inspector2", iam: "inspector2" },
+    Service { file: "lambda", sdk: "aws-sdk-lambda", iam: "lambda" },
     Service { file: "rds", sdk: "aws-sdk-rds", iam: "rds" },
     Service { file: "sns", sdk: "aws-sdk-sns", iam: "sns" },
     Service { file: "tagging", sdk: "aws-sdk-resourcegroupstagging", iam: "tag" },
+];
+
+/// The operations whose IAM action has another name.
+const OTHERWISE_NAMED: [(&str, &str); 3] = [
+    ("budgets:DescribeBudget", "budgets:ViewBudget"),
+    ("budgets:DescribeBudgets", "budgets:ViewBudget"),
+    ("lambda:Invoke", "lambda:InvokeFunction"),
 ];
 
 /// The shared crates that may call AWS.
@@ -114,8 +127,10 @@ impl Part {
         method_calls(&self.tokens)
             .filter_map(|(name, line)| {
                 let operation = operations.get(name)?;
+                let action = format!("{}:{operation}", service.iam);
+                let other = OTHERWISE_NAMED.iter().find(|(it, _)| *it == action);
                 Some(Call {
-                    action: format!("{}:{operation}", service.iam),
+                    action: other.map_or(action, |(_, name)| name.to_string()),
                     place: format!("{}:{line}", self.path.display()),
                 })
             })
@@ -225,13 +240,10 @@ fn operations(sdk: &str) -> &'static BTreeMap<String, String> {
     static OPERATIONS: OnceLock<BTreeMap<&'static str, BTreeMap<String, String>>> = OnceLock::new();
     let all = OPERATIONS.get_or_init(|| {
         let manifests = sdk_manifests();
-        let operations = |sdk| {
-            let manifest = manifests.get(sdk).unwrap_or_else(|| panic!("{sdk} is in SERVICES but not in Cargo.lock"));
-            (sdk, operations_below(&manifest.with_file_name("src/operation")))
-        };
-        SERVICES.iter().map(|it| operations(it.sdk)).collect()
+        let operations = |sdk| Some((sdk, operations_below(&manifests.get(sdk)?.with_file_name("src/operation"))));
+        SERVICES.iter().filter_map(|it| operations(it.sdk)).collect()
     });
-    &all[sdk]
+    all.get(sdk).unwrap_or_else(|| panic!("a file is named after the service of {sdk}, which is not in Cargo.lock"))
 }
 
 fn operations_below(folder: &Path) -> BTreeMap<String, String> {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 
-use crate::keys;
+use crate::{Digest, keys};
 
 /// What the ids of all snapshots begin with that Nightshift makes.
 pub const PREFIX: &str = "nightshift-";
@@ -69,6 +69,13 @@ pub struct Snapshot {
     pub option_group: Option<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
+}
+
+/// What the snapshot of the database `id` before the deployment of `image` is called.
+///
+/// Whoever wants it and whoever takes it come to the same name, so that a doubled wish is one snapshot.
+pub fn predeploy_id(id: &str, image: &Digest) -> String {
+    format!("{PREFIX}predeploy-{id}-{}", image.short().trim_start_matches("sha256:"))
 }
 
 impl Database {

@@ -8,11 +8,23 @@ pub const MEMORY: &str = "nightshift-state:";
 
 // What people write.
 
+/// On an ECS service or database: it is kept awake until this moment; see [`crate::wish::Moment`].
+pub const AWAKE_UNTIL: &str = "nightshift:awake-until";
+
 /// On a DB instance or cluster: how long its backups are kept; see [`crate::retention::BackupRule`].
 pub const BACKUP: &str = "nightshift:backup";
 
+/// On an ECS service: a person's wish for more tasks for a while; see [`crate::wish::Boost`].
+pub const BOOST: &str = "nightshift:boost";
+
+/// On a budget: that it is enforced; on an ECS service or database: that the budget may put it to sleep.
+pub const BUDGET: &str = "nightshift:budget";
+
 /// On an ECS service: which image to bring; see [`crate::deploy::DeployRule`].
 pub const DEPLOY: &str = "nightshift:deploy";
+
+/// On an ECS service or database, with any reason in words: it sleeps until a person removes the tag.
+pub const HOLD: &str = "nightshift:hold";
 
 /// On a snapshot, with whatever value: it is never deleted.
 pub const KEEP: &str = "nightshift:keep";
@@ -20,7 +32,37 @@ pub const KEEP: &str = "nightshift:keep";
 /// On an ECR repository: how many images stay; see [`crate::retention::KeepImages`].
 pub const KEEP_IMAGES: &str = "nightshift:keep-images";
 
+/// On a CloudWatch alarm: what is done about it.
+pub const REMEDY: &str = "nightshift:remedy";
+
+/// On an ECS service or database: when it is awake.
+pub const SCHEDULE: &str = "nightshift:schedule";
+
 // What Nightshift writes.
+
+/// On a service or database that somebody started by hand: it stays awake until this moment.
+pub const AWAKE_UNTIL_MEMORY: &str = "nightshift-state:awake-until";
+
+/// On an ECS service: another function's wish for more tasks for a while; see [`crate::wish::Boost`].
+pub const BOOST_MEMORY: &str = "nightshift-state:boost";
+
+/// On a service or database: what is wrong with its budget tag, as people were told last by `enforce-budget`.
+pub const BUDGET_PROBLEM: &str = "nightshift-state:budget-problem";
+
+/// On a service or database: another function's wish that it sleeps; see [`crate::wish::Hold`].
+pub const HOLD_MEMORY: &str = "nightshift-state:hold";
+
+/// On a CloudWatch alarm: what was done about it, and when.
+pub const REMEDIED: &str = "nightshift-state:remedied";
+
+/// On a CloudWatch alarm: what is wrong with its remedy, as people were told last by `remediate-alarm`.
+pub const REMEDY_PROBLEM: &str = "nightshift-state:remedy-problem";
+
+/// On a service or database: what is wrong with its schedule, as people were told last by `scale-staging`.
+pub const SLEEP_PROBLEM: &str = "nightshift-state:sleep-problem";
+
+/// On a budget: which steps people were told of in which period.
+pub const WARNED: &str = "nightshift-state:warned";
 
 /// On whatever sleeps: its size before; see the README's section on staging.
 pub const ASLEEP: &str = "nightshift-state:asleep";
@@ -70,24 +112,32 @@ mod tests {
 
     #[test]
     fn every_name_has_an_owner_and_fits_a_tag_key() {
-        for key in [BACKUP, DEPLOY, KEEP, KEEP_IMAGES] {
+        for key in [AWAKE_UNTIL, BACKUP, BOOST, BUDGET, DEPLOY, HOLD, KEEP, KEEP_IMAGES, REMEDY, SCHEDULE] {
             assert!(key.starts_with(PEOPLE) && key.len() <= 128, "{key}");
         }
         for key in [
             ASLEEP,
             APPROVED,
+            AWAKE_UNTIL_MEMORY,
+            BOOST_MEMORY,
+            BUDGET_PROBLEM,
             DATABASE,
+            HOLD_MEMORY,
             IMAGE,
             MADE_BY,
             PREVIOUS,
             PROBLEM,
             PRUNE_PROBLEM,
             REJECTED,
+            REMEDIED,
+            REMEDY_PROBLEM,
             RETAINED_BY,
             ROLLBACK,
+            SLEEP_PROBLEM,
             SNAPSHOT_PROBLEM,
             TAKEN,
             VERDICT,
+            WARNED,
         ] {
             assert!(key.starts_with(MEMORY) && key.len() <= 128, "{key}");
         }

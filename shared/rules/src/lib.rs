@@ -11,6 +11,7 @@ pub mod memory;
 pub mod retention;
 pub mod tag;
 pub mod version;
+pub mod wish;
 
 pub use digest::{BadDigest, Digest};
 pub use tag::BadTag;

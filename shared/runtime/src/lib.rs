@@ -340,4 +340,24 @@ mod tests {
         assert_eq!(error.error_message, "GetResources x: UnexpectedAnswer: no");
         assert_eq!(sns.num_calls(), 1);
     }
+
+    #[tokio::test]
+    async fn another_function_of_the_stack_is_called_as_this_one_is() {
+        let sns = published();
+        for (own, sibling) in [
+            (Some("shop-greet-world"), Some("shop-wave")),
+            (Some("greet-world"), None),
+            (Some("other"), None),
+            (None, None),
+        ] {
+            let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
+            let settings = Settings { function_name: own.map(str::to_owned), ..Settings::default() };
+            let lambda = Lambda { function: "greet-world", settings, sns: client };
+            let asked = async |_: Look, run: &Run<'_>| {
+                assert_eq!(run.sibling("wave").as_deref(), sibling, "{own:?}");
+                Ok(Report::new("greet-world", run.now.clone()))
+            };
+            lambda.invoke(json!({}), Duration::from_secs(60), asked).await.unwrap();
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_sns::Client;
 use jiff::Zoned;
+use jiff::civil::Date;
 use reconcile::memory::{Note, news};
 use reconcile::message::{Message, message};
 use reconcile::{Conduct, Failure, Plan, Problem, Report, Step, carry_out};
@@ -71,6 +72,19 @@ impl Run<'_> {
             }
         }
         report
+    }
+
+    /// What `function` of this stack is called in AWS: as this one is, `STACK-FUNCTION`.
+    ///
+    /// `None` where this one has no such name, as in a trial outside of AWS: then nobody is there to be woken.
+    pub fn sibling(&self, function: &str) -> Option<String> {
+        let stack = self.settings.function_name.as_deref()?.strip_suffix(self.function)?;
+        stack.ends_with('-').then(|| format!("{stack}{function}"))
+    }
+
+    /// Days on which no schedule window starts.
+    pub fn holidays(&self) -> &[Date] {
+        &self.settings.holidays
     }
 
     /// The regions that snapshots may be copied to, each with the KMS key for the copies there.
