@@ -227,6 +227,45 @@ fn every_function_has_a_role_of_its_own_without_managed_policies() {
     }
 }
 
+/// IAM takes 10,240 characters of inline policies for a role, white space not counted; the rest is for task roles that
+/// a parameter names.
+#[test]
+fn the_policies_of_a_role_fit_what_iam_takes() {
+    const LIMIT: usize = 9_500;
+    let template = Template::read();
+    for function in folders("functions") {
+        let role = role_of(&template, &function);
+        let policies = &template.0["Resources"][&role]["Properties"]["Policies"];
+        let documents: Vec<_> = list(policies).into_iter().map(|it| filled_in(&it["PolicyDocument"])).collect();
+        let length: usize = documents.iter().map(|it| it.to_string().chars().filter(|it| *it != ' ').count()).sum();
+        assert!(length <= LIMIT, "{role} has {length} characters of policies");
+    }
+}
+
+/// A value with CloudFormation's functions replaced by texts as long as what they stand for may be.
+fn filled_in(value: &Value) -> Value {
+    let arn = || {
+        json!("arn:aws-us-gov:logs:us-gov-east-1:123456789012:log-group:/aws/lambda/nightshift-snapshot-databases:*")
+    };
+    match value {
+        Value::Array(values) => values.iter().map(filled_in).collect(),
+        Value::Object(it) if it.contains_key("Fn::If") => filled_in(&value["Fn::If"][1]),
+        Value::Object(it) if it.contains_key("Fn::Sub") => {
+            let text = value["Fn::Sub"].as_str().expect("a text");
+            let longest = [
+                ("${AWS::Partition}", "aws-us-gov"),
+                ("${AWS::Region}", "ap-northeast-2"),
+                ("${AWS::AccountId}", "123456789012"),
+                ("${AWS::StackName}", "nightshift-production"),
+            ];
+            json!(longest.iter().fold(text.to_owned(), |text, (name, long)| text.replace(name, long)))
+        }
+        Value::Object(it) if it.contains_key("Ref") || it.contains_key("Fn::GetAtt") => arn(),
+        Value::Object(fields) => fields.iter().map(|(name, it)| (name.clone(), filled_in(it))).collect(),
+        other => other.clone(),
+    }
+}
+
 fn reads(action: &str) -> bool {
     let (_, name) = action.split_once(':').expect("an action has a service");
     ["Describe", "Get", "List"].iter().any(|it| name.starts_with(it))
