@@ -8,7 +8,9 @@ use nightshift_tests::template::{Template, list};
 use serde_json::{Value, json};
 
 /// What a call needs besides the action of its own name.
-const NEEDED_BESIDES: [(&str, &str, &str); 10] = [
+const NEEDED_BESIDES: [(&str, &str, &str); 12] = [
+    ("ecr:DescribeImageScanFindings", "inspector2:ListCoverage", SCANNED_BY_INSPECTOR),
+    ("ecr:DescribeImageScanFindings", "inspector2:ListFindings", SCANNED_BY_INSPECTOR),
     ("ecs:RegisterTaskDefinition", "iam:PassRole", "the revision names a task role and an execution role"),
     ("ecs:RegisterTaskDefinition", "ecs:TagResource", "the revision is registered with its tags"),
     ("rds:CopyDBSnapshot", "kms:CreateGrant", COPIED_BY_RDS),
@@ -20,6 +22,8 @@ const NEEDED_BESIDES: [(&str, &str, &str); 10] = [
     ("rds:CopyDBSnapshot", "kms:ReEncryptFrom", COPIED_BY_RDS),
     ("rds:CopyDBSnapshot", "kms:ReEncryptTo", COPIED_BY_RDS),
 ];
+
+const SCANNED_BY_INSPECTOR: &str = "with enhanced scanning ECR asks Inspector by the right of the caller";
 
 const COPIED_BY_RDS: &str = "RDS copies an encrypted snapshot by the right of the caller";
 
@@ -33,7 +37,9 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 6] = [
+const WITHOUT_RESOURCE: [(&str, &str); 8] = [
+    ("inspector2:ListCoverage", "ECR asks Inspector of all images"),
+    ("inspector2:ListFindings", "ECR asks Inspector of all images"),
     ("tag:GetResources", "searches all resources of a region"),
     ("ecs:DescribeTaskDefinition", "the service authorization reference lists no resource for it"),
     ("rds:DescribeDBInstances", LISTS_ALL),
@@ -506,6 +512,8 @@ fn the_rules_let_through_what_the_functions_act_on() {
     assert_eq!(woken_by("ecr-push"), ["ImagePushed"]);
     assert_eq!(woken_by("ecr-push-multi-arch-index"), ["ImagePushed"]);
     assert!(woken_by("ecr-push-untagged").is_empty());
+    assert_eq!(woken_by("ecr-scan-complete"), ["ImageScanned"]);
+    assert_eq!(woken_by("inspector-scan-complete"), ["ImageInspected"]);
     assert_eq!(woken_by("ecs-deployment-completed"), ["DeploymentEnded"]);
     assert_eq!(woken_by("ecs-deployment-failed"), ["DeploymentEnded"]);
     assert!(woken_by("ecs-deployment-in-progress").is_empty());

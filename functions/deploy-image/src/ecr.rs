@@ -1,11 +1,15 @@
 //! Calls to ECR.
 
+mod scan;
+
 use aws::Error;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{ImageDetail, ImageStatus};
 use jiff::Timestamp;
 
 use crate::plan::Image;
+
+pub use scan::list_scans;
 
 /// The images of a repository, untagged ones too: a running image may have lost its tag to a newer one.
 pub async fn list_images(ecr: &Client, repository: &str) -> Result<Vec<Image>, Error> {

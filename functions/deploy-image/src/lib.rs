@@ -2,6 +2,7 @@
 
 mod ecr;
 mod ecs;
+mod facts;
 pub mod plan;
 pub mod request;
 
@@ -44,7 +45,8 @@ impl Clients {
 
 /// One run: looks where the request says, decides, and brings about what was decided.
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
-    let world = observe(clients, &request.place).await?;
+    let mut world = observe(clients, &request.place).await?;
+    facts::look(clients, request.ask.as_ref(), run, &mut world).await;
     let mut plan = plan::plan(&world, request.ask.as_ref(), &run.now);
     if let Place::Nowhere { about, reason } = &request.place {
         plan.skip(about, reason);

@@ -6,6 +6,7 @@
 mod ask;
 mod case;
 mod evidence;
+mod gate;
 mod rollback;
 mod select;
 mod step;
@@ -24,12 +25,14 @@ use rules::memory::{Rejected, Verdict};
 use rules::{Digest, keys};
 
 pub use ask::Ask;
+pub use gate::{Fact, Finding, Grade, Scan, ScanState, Seen};
 pub use select::Image;
 pub use step::{Deploy, Memory as MemoryStep, Revision, RollBack, Step, What};
 pub use task_definition::{DELETED_ONLY, ImageName, OUTPUT_ONLY, TaskDefinition, family, short_name};
 pub use world::*;
 
 use case::{Case, Leave, Memory};
+use gate::{Candidate, Shut};
 use select::{Selection, select};
 use verdict::{Lost, Motion, PATIENCE};
 
@@ -162,9 +165,9 @@ fn roll_back(case: &Case<'_>, memory: &Memory, asked: bool, now: &Zoned, plan: &
     }
     if !asked
         && let Selection::Newer { image, tag } = chosen(case, memory)
-        && gates(case, memory, image, &tag).is_ok()
+        && gate::pass(Candidate { case, memory, image, tag: &tag, now }).is_ok()
     {
-        return deploy(case, memory, image, &tag, &verdict::motion(case), plan);
+        return deploy(case, memory, image, &tag, &verdict::motion(case), now, plan);
     }
     match rollback::target(case, memory) {
         Ok((revision, to)) => {
@@ -198,11 +201,11 @@ fn go_on(case: &Case<'_>, memory: &Memory, now: &Zoned, plan: &mut Plan<Step>) {
     if let Some(stuck) = verdict::stuck(case, now) {
         plan.problem(arn, "stuck", stuck);
     }
-    bring_chosen(case, memory, plan);
+    bring_chosen(case, memory, now, plan);
 }
 
 /// Brings what the rule selects, or says why not.
-fn bring_chosen(case: &Case<'_>, memory: &Memory, plan: &mut Plan<Step>) {
+fn bring_chosen(case: &Case<'_>, memory: &Memory, now: &Zoned, plan: &mut Plan<Step>) {
     let arn = &case.service.arn;
     let motion = verdict::motion(case);
     let repository = &case.image.repository;
@@ -213,10 +216,10 @@ fn bring_chosen(case: &Case<'_>, memory: &Memory, plan: &mut Plan<Step>) {
             Motion::Forward(_) if case.shifts() => {
                 plan.skip(arn, format!("{tag} is newer, but a deployment that shifts traffic is under way; after that"))
             }
-            _ => deploy(case, memory, image, &tag, &motion, plan),
+            _ => deploy(case, memory, image, &tag, &motion, now, plan),
         },
         Selection::Current { tag } => match repair(case) {
-            Some(image) => deploy(case, memory, image, &tag, &motion, plan),
+            Some(image) => deploy(case, memory, image, &tag, &motion, now, plan),
             None => plan.skip(arn, current(case, &tag, &motion)),
         },
         Selection::Older { tag } => plan.skip(
@@ -263,7 +266,7 @@ fn chosen<'a>(case: &Case<'a>, memory: &Memory) -> Selection<'a> {
 /// The image in use, if some of several containers are not set to it yet.
 fn repair<'a>(case: &Case<'a>) -> Option<&'a Image> {
     let digest = case.image.digest.as_ref()?;
-    let image = case.images.iter().find(|it| it.digest == *digest)?;
+    let image = case.images.iter().find(|it| it.digest == *digest && !it.archived)?;
     (!case.is_set_to(case.revision, &case.image.pinned(digest))).then_some(image)
 }
 
@@ -278,10 +281,20 @@ fn current(case: &Case<'_>, tag: &str, motion: &Motion) -> String {
     }
 }
 
-fn deploy(case: &Case<'_>, memory: &Memory, image: &Image, tag: &str, motion: &Motion, plan: &mut Plan<Step>) {
+fn deploy(
+    case: &Case<'_>,
+    memory: &Memory,
+    image: &Image,
+    tag: &str,
+    motion: &Motion,
+    now: &Zoned,
+    plan: &mut Plan<Step>,
+) {
     let service = case.service;
-    if let Err((kind, message)) = gates(case, memory, image, tag) {
-        return plan.problem(&service.arn, kind, message);
+    match gate::pass(Candidate { case, memory, image, tag, now }) {
+        Ok(()) => {}
+        Err(Shut::Wait(reason)) => return plan.skip(&service.arn, reason),
+        Err(Shut::Hold(kind, message)) => return plan.problem(&service.arn, kind, message),
     }
     let pinned = case.image.pinned(&image.digest);
     let previous = previous(case);
@@ -312,35 +325,18 @@ fn previous(case: &Case<'_>) -> String {
     before.cloned().unwrap_or_else(|| case.revision.short_name())
 }
 
-/// Whether the image may go out.
-fn gates(case: &Case<'_>, memory: &Memory, image: &Image, tag: &str) -> Result<(), (&'static str, String)> {
-    let rule = &case.rule;
-    let missing = [
-        ("scan", rule.scan.is_some()),
-        ("snapshot", rule.snapshot.is_some()),
-        ("migrate", rule.migrate.is_some()),
-        ("health", rule.health.is_some()),
-    ];
-    if let Some((option, _)) = missing.iter().find(|(_, asked)| *asked) {
-        let message = format!(
-            "{tag} is ready, but the tag asks for {option}=, which this version cannot check yet, so nothing is deployed; \
-             remove {option}= from {}, or deploy by hand",
-            keys::DEPLOY
-        );
-        return Err(("no-such-gate", message));
+/// What gates have to know about the services of `world` and it does not hold yet.
+pub fn wanted_facts(world: &World, ask: Option<&Ask>, now: &Zoned) -> BTreeSet<Fact> {
+    let mut wanted = BTreeSet::new();
+    for service in &world.services {
+        if let Ok(case) = Case::read(service, world)
+            && case.rule.has_gates()
+        {
+            next_step(&case, ask, now, &mut Plan::new());
+            wanted.append(&mut case.lacking());
+        }
     }
-    let approved = memory.approved.as_ref().is_some_and(|it| it.digest == image.digest);
-    if rule.approval.is_some() && !approved {
-        let service = &case.service.name;
-        let message = format!(
-            "{tag} ({}) waits for approval; {} runs. Send {{\"approve\":{{\"service\":\"{service}\",\"image\":\"{tag}\"}}}} \
-             to this function to let it out, or the same with \"reject\"",
-            image.digest,
-            case.running_label()
-        );
-        return Err(("needs-approval", message));
-    }
-    Ok(())
+    wanted
 }
 
 /// The repositories that the services of `world` use.

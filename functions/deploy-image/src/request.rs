@@ -37,7 +37,8 @@ impl runtime::Request for Request {
     const ACCEPTED: &'static str = "{} (look everywhere), {\"dry_run\":true}, \
         {\"approve\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}, {\"reject\":{the same}}, \
         {\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}}, {\"clear\":{\"service\":\"CLUSTER/SERVICE\"}}, \
-        EventBridge events \"ECR Image Action\" and \"ECS Deployment State Change\"";
+        {\"resource\":\"ARN of a service\"} (look at it now), EventBridge events \"ECR Image Action\", \"ECR Image Scan\", \
+        \"Inspector2 Scan\" and \"ECS Deployment State Change\"";
 
     fn read(event: Event) -> Result<Self, String> {
         match event {
@@ -53,6 +54,7 @@ impl runtime::Request for Request {
 fn bus_event(event: &BusEvent) -> Result<Place, String> {
     match (event.source.as_str(), event.detail_type.as_str()) {
         ("aws.ecr", "ECR Image Action") => image_action(&event.detail),
+        ("aws.ecr", "ECR Image Scan") | ("aws.inspector2", "Inspector2 Scan") => scan_end(&event.detail),
         ("aws.ecs", "ECS Deployment State Change") => deployment_change(event),
         (source, detail_type) => Err(format!("an event \"{detail_type}\" of {source} is not for this function")),
     }
@@ -75,6 +77,16 @@ fn image_action(detail: &Value) -> Result<Place, String> {
     })
 }
 
+/// The scan of an image has ended, well or not. Inspector names the repository by its ARN.
+fn scan_end(detail: &Value) -> Result<Place, String> {
+    let repository = detail.get("repository-name").and_then(Value::as_str).unwrap_or_default();
+    let name = repository.split_once(":repository/").map_or(repository, |(_, name)| name);
+    match name {
+        "" => Err("an event of a scan without repository-name".into()),
+        name => Ok(Place::Repository(name.into())),
+    }
+}
+
 fn deployment_change(event: &BusEvent) -> Result<Place, String> {
     let arn = event.resources.first().ok_or("an \"ECS Deployment State Change\" event that names no service")?;
     match ServiceName::of_arn(arn) {
@@ -95,6 +107,9 @@ struct Target {
 }
 
 fn command(name: &str, argument: Value) -> Result<Request, String> {
+    if name == "resource" {
+        return wake_up(&argument);
+    }
     if !["approve", "reject", "rollback", "clear"].contains(&name) {
         return Err(format!("there is no command \"{name}\""));
     }
@@ -110,6 +125,14 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
         (_, _) => return Err(format!("\"{name}\" takes no image, it is about the service")),
     };
     Ok(Request { place: Place::Service(service), ask: Some(ask) })
+}
+
+/// Another function has written a wish on a service.
+fn wake_up(argument: &Value) -> Result<Request, String> {
+    let service = argument.as_str().and_then(ServiceName::of_arn);
+    let service =
+        service.ok_or_else(|| format!("\"resource\": {argument} is not the ARN of a service in a cluster"))?;
+    Ok(Request { place: Place::Service(service), ask: None })
 }
 
 #[cfg(test)]
@@ -150,6 +173,10 @@ mod tests {
         check("reject", api_server(), Some(Ask::Reject { image: "v1.1.0".into() }));
         check("rollback", api_server(), Some(Ask::RollBack));
         check("clear", api_server(), Some(Ask::Clear));
+        check("wake-up", api_server(), None);
+        for scan in ["ecr-scan-complete", "inspector-scan-complete"] {
+            check(scan, Place::Repository("truegul-api-server".into()), None);
+        }
         assert!(matches!(sample("ecr-push-untagged").unwrap().place, Place::Nowhere { .. }));
     }
 
@@ -157,7 +184,7 @@ mod tests {
     fn no_sample_is_forgotten() {
         let folder = format!("{}/../../events/deploy-image", env!("CARGO_MANIFEST_DIR"));
         let samples: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
-        assert_eq!(samples.len(), 13);
+        assert_eq!(samples.len(), 16);
         for path in samples {
             let name = path.file_stem().unwrap().to_str().unwrap();
             assert!(sample(name).is_ok(), "{name}");
@@ -175,7 +202,14 @@ mod tests {
             (json!({"clear": {"service": "a/b", "image": "v1"}}), "\"clear\" takes no image"),
             (json!({"clear": {"service": "a/b", "force": true}}), "\"clear\": unknown field `force`"),
             (json!({"rollback": "a/b"}), "\"rollback\": invalid type: string"),
-            (bus("ECR Image Scan", json!({})), "an event \"ECR Image Scan\" of aws.ecr is not for this function"),
+            (bus("ECR Image Scan", json!({})), "an event of a scan without repository-name"),
+            (
+                bus("ECR Referrer Action", json!({})),
+                "an event \"ECR Referrer Action\" of aws.ecr is not for this function",
+            ),
+            (json!({"resource": "truegul/api"}), "\"resource\": \"truegul/api\" is not the ARN of a service"),
+            (json!({"resource": {"service": "a/b"}}), "\"resource\": {\"service\":\"a/b\"} is not the ARN"),
+            (json!({"resource": "arn:aws:rds:ap-northeast-2:123456789012:db:app"}), "\"resource\": \"arn:aws:rds:"),
             (bus("ECR Image Action", json!("{}")), "an \"ECR Image Action\" event without repository-name"),
         ] {
             let refused = runtime::event(payload).and_then(Request::read).unwrap_err();

@@ -109,6 +109,13 @@ impl FromStr for DeployRule {
     }
 }
 
+impl DeployRule {
+    /// Whether an image has to pass a gate of which the registry's list of images does not tell.
+    pub fn has_gates(&self) -> bool {
+        self.scan.is_some() || self.snapshot.is_some() || self.migrate.is_some() || self.health.is_some()
+    }
+}
+
 impl FromStr for Approval {
     type Err = ();
 

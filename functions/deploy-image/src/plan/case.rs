@@ -1,10 +1,14 @@
 //! One service with all that was observed of it put together and its tags read; or why it is left alone.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rules::deploy::DeployRule;
 use rules::memory::{Approved, Rejected, RollbackWish, Verdict};
 use rules::{BadTag, Digest, keys};
 
+use super::gate::{Fact, Seen};
 use super::select::{Image, Running};
 use super::task_definition::{ImageName, TaskDefinition, family};
 use super::world::{Controller, Rollout, RolloutState, Service, Strategy, World};
@@ -26,6 +30,8 @@ pub struct Case<'a> {
     /// The repository's images.
     pub images: &'a [Image],
     world: &'a World,
+    /// What a gate asked for in vain.
+    lacking: RefCell<BTreeSet<Fact>>,
 }
 
 /// What a service remembers about its deployments.
@@ -71,7 +77,21 @@ impl<'a> Case<'a> {
             Some(Err(error)) => return Err(Leave::Problem("unreadable-repository", error.clone())),
             None => return Err(Leave::Elsewhere(format!("it uses the repository {}", image.repository))),
         };
-        Ok(Case { service, rule, memory, revision, containers, image, images, world })
+        Ok(Case { service, rule, memory, revision, containers, image, images, world, lacking: RefCell::default() })
+    }
+
+    /// What was seen of `fact`, if it was looked at; it is remembered that it is wanted.
+    pub fn look(&self, fact: Fact) -> Option<&'a Seen> {
+        let seen = self.world.facts.get(&fact);
+        if seen.is_none() {
+            self.lacking.borrow_mut().insert(fact);
+        }
+        seen
+    }
+
+    /// What was wanted in vain so far.
+    pub fn lacking(&self) -> BTreeSet<Fact> {
+        self.lacking.take()
     }
 
     /// The image that the service runs, as far as it can be known.

@@ -39,7 +39,7 @@ pub fn candidates(case: &Case<'_>) -> Vec<String> {
 
 /// The label of the revision's image, if the service can go back to it.
 fn suits(case: &Case<'_>, memory: &Memory, revision: &TaskDefinition) -> Option<String> {
-    if !revision.is_active() || revision.arn() == case.revision.arn() {
+    if !revision.is_active() || revision.arn() == case.revision.arn() || !every_image_is_there(case, revision) {
         return None;
     }
     let image = case.image_of(revision)?;
@@ -51,6 +51,17 @@ fn suits(case: &Case<'_>, memory: &Memory, revision: &TaskDefinition) -> Option<
     let newer = running.as_ref().and_then(|it| case.pushed_at(it)).is_some_and(|it| pushed_at > it);
     let same = running.as_ref() == Some(&digest);
     (!rejected && !newer && !same).then(|| image.tag.unwrap_or_else(|| case.label(&digest)))
+}
+
+/// Whether all of our containers could pull what the revision sets them to.
+fn every_image_is_there(case: &Case<'_>, revision: &TaskDefinition) -> bool {
+    let ours = revision.images().filter(|(name, _)| case.containers.iter().any(|it| it == name));
+    let of_repository =
+        ours.filter_map(|(_, image)| ImageName::parse(image).filter(|it| it.repository == case.image.repository));
+    of_repository.into_iter().all(|image| {
+        let digest = resolve(case, &image);
+        case.images.iter().any(|it| Some(&it.digest) == digest.as_ref() && !it.archived)
+    })
 }
 
 fn resolve(case: &Case<'_>, image: &ImageName) -> Option<Digest> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::gate::{Fact, Seen};
 use super::select::Image;
 use super::task_definition::TaskDefinition;
 
@@ -22,6 +23,8 @@ pub struct World {
     pub repositories: BTreeMap<String, Result<Vec<Image>, String>>,
     /// The past deployments of services, newest first, where they were asked about, or why they could not be listed.
     pub history: BTreeMap<String, Result<Vec<Rollout>, String>>,
+    /// What gates asked for.
+    pub facts: BTreeMap<Fact, Seen>,
     /// What could not be observed.
     pub unseen: Vec<Unseen>,
 }

@@ -46,6 +46,10 @@ pub struct Aws {
     pub images: BTreeMap<String, Vec<Vec<Value>>>,
     /// ServiceDeploymentBriefs by service name, with the task definition under `taskDefinition`.
     pub history: BTreeMap<String, Vec<Value>>,
+    /// The pages of DescribeImageScanFindings by digest; none is an image without a scan.
+    pub scans: BTreeMap<String, Vec<Value>>,
+    /// Manifests by digest.
+    pub manifests: BTreeMap<String, Value>,
     /// How many resources are on a page of the tagging API.
     pub page: usize,
     pub calls: Vec<Call>,
@@ -214,6 +218,23 @@ impl Aws {
             "DescribeServices" => self.describe_services(body),
             "DescribeTaskDefinition" => self.describe_task_definition(&text("taskDefinition"))?,
             "DescribeImages" => self.describe_images(&text("repositoryName"), &text("nextToken"))?,
+            "DescribeImageScanFindings" => {
+                let digest = body["imageId"]["imageDigest"].as_str().unwrap();
+                let missing = || ("ScanNotFoundException", "Image scan does not exist for the image".to_owned());
+                let pages = self.scans.get(digest).ok_or_else(missing)?;
+                let at: usize = text("nextToken").parse().unwrap_or_default();
+                let mut answer = pages[at].clone();
+                if at + 1 < pages.len() {
+                    answer["nextToken"] = json!((at + 1).to_string());
+                }
+                answer
+            }
+            "BatchGetImage" => {
+                let digest = body["imageIds"][0]["imageDigest"].as_str().unwrap();
+                let single = json!({"mediaType": "application/vnd.oci.image.manifest.v1+json", "layers": []});
+                let manifest = self.manifests.get(digest).unwrap_or(&single);
+                json!({"images": [{"imageId": {"imageDigest": digest}, "imageManifest": manifest.to_string()}], "failures": []})
+            }
             "RegisterTaskDefinition" => {
                 let arn = self.add_revision(&text("family"), body.clone(), body["tags"].clone());
                 json!({"taskDefinition": {"taskDefinitionArn": arn}})

@@ -3,6 +3,7 @@
 #![recursion_limit = "256"]
 
 mod aws;
+mod gates;
 mod round_trip;
 
 use aws::{Script, digest, image};

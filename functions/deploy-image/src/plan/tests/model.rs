@@ -24,6 +24,8 @@ pub struct Model {
     pub past: Vec<Rollout>,
     /// Whether tasks of this image start.
     pub bad: Vec<Digest>,
+    /// What is there beside services and images: by what the gates ask for.
+    pub facts: BTreeMap<Fact, Seen>,
     pub minutes: i64,
 }
 
@@ -74,6 +76,7 @@ impl Model {
             images: vec![],
             past: vec![],
             bad: vec![],
+            facts: BTreeMap::new(),
             minutes: 0,
         };
         model.push("v1.0.0");
@@ -229,7 +232,30 @@ impl Model {
     }
 
     pub fn plan(&self, place: &Place, ask: Option<&Ask>) -> Plan<Step> {
-        plan(&self.world(place), ask, &self.now())
+        let mut world = self.world(place);
+        loop {
+            let wanted = wanted_facts(&world, ask, &self.now());
+            if wanted.is_empty() {
+                return plan(&world, ask, &self.now());
+            }
+            for fact in wanted {
+                let seen = self.see(&fact);
+                assert!(world.facts.insert(fact.clone(), seen).is_none(), "{fact:?} is asked for again");
+            }
+        }
+    }
+
+    fn see(&self, fact: &Fact) -> Seen {
+        let known = self.facts.get(fact).cloned();
+        match fact {
+            Fact::Scan { .. } => known.unwrap_or_else(|| Seen::Scans(vec![Scan::of(ScanState::Missing)])),
+        }
+    }
+
+    /// From now on the scan of an image tells this.
+    pub fn scan(&mut self, digest: &Digest, scan: Scan) {
+        let fact = Fact::Scan { repository: REPOSITORY.into(), digest: digest.clone() };
+        self.facts.insert(fact, Seen::Scans(vec![scan]));
     }
 
     /// One run, which dies after so many calls to AWS. Returns what it had planned.

@@ -8,7 +8,7 @@ use crate::plan::*;
 use crate::request::Place;
 
 /// The steps, skips and problems of a plan, a line each.
-fn words(plan: &Plan<Step>) -> Vec<String> {
+pub fn words(plan: &Plan<Step>) -> Vec<String> {
     let mut lines: Vec<String> =
         plan.steps.iter().map(|it| format!("{}: {}", reconcile::Step::headline(&it.step), it.reason)).collect();
     lines.extend(plan.skipped.iter().map(|it| format!("skip: {}", it.reason)));
@@ -325,6 +325,35 @@ fn there_is_no_way_back_to_an_image_that_is_gone() {
 }
 
 #[test]
+fn there_is_no_way_back_to_an_image_that_cannot_be_pulled() {
+    let mut model = Model::new("newest");
+    model.push("v1.1.0");
+    model.settle();
+    model.images[0].archived = true;
+    let plan = ask(&mut model, Ask::RollBack);
+    assert_eq!(plan.problems[0].problem, "no-way-back", "{:?}", words(&plan));
+}
+
+#[test]
+fn there_is_no_way_back_where_one_container_of_several_could_not_pull_its_image() {
+    let mut model = Model::new("newest");
+    let image = |digest: &rules::Digest| format!("{}/{REPOSITORY}@{digest}", super::model::REGISTRY);
+    let (app, sidecar) = (model.push("v1.1.0"), model.push("v1.1.0-sidecar"));
+    let both = serde_json::json!({"family": "api-server", "containerDefinitions": [
+        {"name": "app", "image": image(&app)}, {"name": "sidecar", "image": image(&sidecar)}]});
+    let arn = model.register(&both);
+    model.update_service(&arn);
+    model.finish();
+    model.push("v1.2.0");
+    model.settle();
+    let way_back = |model: &Model| model.clone().run(&service(), Some(&Ask::RollBack), usize::MAX).steps.len();
+    assert_eq!((model.running().as_str(), way_back(&model)), ("v1.2.0", 2));
+    model.images.retain(|it| it.digest != sidecar);
+    model.images.retain(|it| !it.tags.contains(&"v1.0.0".into()));
+    assert_eq!(way_back(&model), 1, "it is rejected, and stays");
+}
+
+#[test]
 fn several_containers_of_one_repository_go_together_and_of_several_need_a_name() {
     let mut model = Model::new("newest");
     let image = |name: &str| format!("{}/{name}", super::model::REGISTRY);
@@ -369,9 +398,7 @@ fn what_cannot_be_decided_is_a_problem_that_says_how_to_mend_it() {
     assert_eq!(problem(&tag("newst")), "bad-tag");
     assert_eq!(problem(&tag("newest container=web")), "no-container");
     assert_eq!(problem(&tag("newest prefix=main-")), "no-image");
-    for gate in
-        ["newest scan=critical", "newest snapshot=db", "newest migrate=m", "newest health=https://x.example/health"]
-    {
+    for gate in ["newest snapshot=db", "newest migrate=m", "newest health=https://x.example/health"] {
         assert_eq!(problem(&tag(gate)), "no-such-gate");
     }
     assert_eq!(problem(&|model, _| model.service.controller = Controller::External), "external-controller");

@@ -1,0 +1,76 @@
+//! The gates that an image passes before it goes out, in their order: scan, approval.
+//!
+//! Each asks for what it has to know ([`Fact`]) only when an image stands before it, and says what it lacks to go on.
+//! None of them waits: what it waits for comes back as an event, or with the sweep, and leads through the same gates.
+
+mod fact;
+mod scan;
+
+pub use fact::{Fact, Seen};
+pub use scan::{Finding, Grade, Scan, ScanState};
+
+use jiff::Zoned;
+
+use super::case::{Case, Memory};
+use super::select::Image;
+
+/// Why an image does not go out now.
+#[derive(Debug, PartialEq)]
+pub enum Shut {
+    /// It takes time, and then an event: the reason.
+    Wait(String),
+    /// It takes a person: the problem's kind and what is wrong.
+    Hold(&'static str, String),
+}
+
+/// The image that stands before the gates.
+#[derive(Clone, Copy)]
+pub struct Candidate<'a> {
+    /// The service that it is for.
+    pub case: &'a Case<'a>,
+    /// What the service remembers, by what was decided so far.
+    pub memory: &'a Memory,
+    /// The image.
+    pub image: &'a Image,
+    /// What people call it.
+    pub tag: &'a str,
+    /// The moment for which is decided.
+    pub now: &'a Zoned,
+}
+
+/// Whether the image may go out.
+pub fn pass(candidate: Candidate<'_>) -> Result<(), Shut> {
+    scan::pass(candidate)?;
+    approval(candidate)?;
+    missing(candidate)
+}
+
+/// Gates that this version cannot check yet.
+fn missing(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Shut> {
+    let rule = &case.rule;
+    let missing =
+        [("snapshot", rule.snapshot.is_some()), ("migrate", rule.migrate.is_some()), ("health", rule.health.is_some())];
+    let Some((option, _)) = missing.iter().find(|(_, asked)| *asked) else { return Ok(()) };
+    let message = format!(
+        "{tag} is ready, but the tag asks for {option}=, which this version cannot check yet, so nothing is deployed; \
+         remove {option}= from {}, or deploy by hand",
+        rules::keys::DEPLOY
+    );
+    Err(Shut::Hold("no-such-gate", message))
+}
+
+/// A person has said yes to this very image.
+fn approval(Candidate { case, memory, image, tag, .. }: Candidate<'_>) -> Result<(), Shut> {
+    let approved = memory.approved.as_ref().is_some_and(|it| it.digest == image.digest);
+    if case.rule.approval.is_none() || approved {
+        return Ok(());
+    }
+    let service = &case.service.name;
+    let message = format!(
+        "{tag} ({}) waits for approval; {} runs. Send {{\"approve\":{{\"service\":\"{service}\",\"image\":\"{tag}\"}}}} \
+         to this function to let it out, or the same with \"reject\"",
+        image.digest,
+        case.running_label()
+    );
+    Err(Shut::Hold("needs-approval", message))
+}

@@ -1,0 +1,3 @@
+//! What the gates read and do, on scripted HTTP.
+
+mod scan;
