@@ -8,9 +8,15 @@ use nightshift_tests::template::{Template, list};
 use serde_json::{Value, json};
 
 /// What a call needs besides the action of its own name.
-const NEEDED_BESIDES: [(&str, &str, &str); 12] = [
+const NEEDED_BESIDES: [(&str, &str, &str); 14] = [
     ("ecr:DescribeImageScanFindings", "inspector2:ListCoverage", SCANNED_BY_INSPECTOR),
     ("ecr:DescribeImageScanFindings", "inspector2:ListFindings", SCANNED_BY_INSPECTOR),
+    ("codedeploy:CreateDeployment", "codedeploy:GetDeploymentConfig", "it reads how the group shifts traffic"),
+    (
+        "codedeploy:CreateDeployment",
+        "codedeploy:RegisterApplicationRevision",
+        "it registers the AppSpec that comes with it",
+    ),
     ("ecs:RegisterTaskDefinition", "iam:PassRole", "the revision names a task role and an execution role"),
     ("ecs:RegisterTaskDefinition", "ecs:TagResource", "the revision is registered with its tags"),
     ("rds:CopyDBSnapshot", "kms:CreateGrant", COPIED_BY_RDS),
@@ -37,9 +43,11 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 8] = [
+const WITHOUT_RESOURCE: [(&str, &str); 10] = [
     ("inspector2:ListCoverage", "ECR asks Inspector of all images"),
     ("inspector2:ListFindings", "ECR asks Inspector of all images"),
+    ("codedeploy:ListApplications", LISTS_ALL),
+    ("codedeploy:StopDeployment", "the service authorization reference lists no resource for it"),
     ("tag:GetResources", "searches all resources of a region"),
     ("ecs:DescribeTaskDefinition", "the service authorization reference lists no resource for it"),
     ("rds:DescribeDBInstances", LISTS_ALL),

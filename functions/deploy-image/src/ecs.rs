@@ -1,6 +1,7 @@
 //! Calls to ECS. Task definitions go through as raw JSON, everything else as the SDK's types.
 
 mod raw;
+mod task_sets;
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,7 @@ use serde_json::Value;
 
 use crate::plan::{
     Controller, Deployment, Rollout, RolloutEnd, RolloutState, Safety, Service, ServiceName, Strategy, TaskDefinition,
-    Unseen, Why,
+    TaskSet, Unseen, Why,
 };
 
 /// DescribeServices takes no more names than this, all of one cluster.
@@ -99,8 +100,12 @@ async fn describe_batch(ecs: &Client, batch: &[ServiceName]) -> Result<Services,
 fn service(it: &sdk::Service) -> Option<Service> {
     let arn = it.service_arn()?;
     let configuration = it.deployment_configuration();
+    let task_sets: Vec<TaskSet> = it.task_sets().iter().filter_map(task_sets::task_set).collect();
+    // With CodeDeploy a service has task sets in place of deployments.
     let mut deployments: Vec<Deployment> = it.deployments().iter().filter_map(deployment).collect();
+    deployments.extend(task_sets.iter().map(task_sets::deployment));
     deployments.sort_by_key(|it| !it.primary);
+    let live = task_sets.iter().find(|it| it.primary).map(|it| it.task_definition.clone());
     Some(Service {
         arn: arn.into(),
         name: ServiceName::of_arn(arn)?,
@@ -112,6 +117,7 @@ fn service(it: &sdk::Service) -> Option<Service> {
             Some(other) => Controller::Unknown(other.as_str().into()),
         },
         strategy: match configuration.and_then(|it| it.strategy()) {
+            _ if !task_sets.is_empty() => Strategy::Shifting("CODE_DEPLOY".into()),
             None | Some(sdk::DeploymentStrategy::Rolling) => Strategy::Rolling,
             Some(other) => Strategy::Shifting(other.as_str().into()),
         },
@@ -119,7 +125,8 @@ fn service(it: &sdk::Service) -> Option<Service> {
         desired: it.desired_count(),
         running: it.running_count(),
         deployments,
-        task_definition: it.task_definition()?.into(),
+        task_definition: live.or(it.task_definition().map(str::to_owned))?,
+        task_sets,
         tags: tags(it.tags()),
     })
 }

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod codedeploy;
 mod ecr;
 mod ecs;
 mod facts;
@@ -10,13 +11,14 @@ use std::collections::BTreeSet;
 
 use aws::{Error, Pace, each, tagging};
 use aws_config::SdkConfig;
+use jiff::Zoned;
 use reconcile::Report;
 use reconcile::memory::Note;
 use rules::keys;
 use runtime::Run;
 use serde_json::{Value, json};
 
-use plan::{Revision, ServiceName, Step, World};
+use plan::{Controller, Revision, ServiceName, Step, Way, World};
 use request::{Place, Request};
 
 /// How many reads are under way at a time; ECS allows 20 a second and a burst of 50 and more.
@@ -24,6 +26,7 @@ const READS: usize = 16;
 
 /// The clients of the services that this function calls.
 pub struct Clients {
+    codedeploy: aws_sdk_codedeploy::Client,
     ecr: aws_sdk_ecr::Client,
     ecs: aws_sdk_ecs::Client,
     tagging: aws_sdk_resourcegroupstagging::Client,
@@ -35,6 +38,7 @@ impl Clients {
     /// The clients that `config` describes.
     pub fn new(config: &SdkConfig) -> Self {
         Clients {
+            codedeploy: aws_sdk_codedeploy::Client::new(config),
             ecr: aws_sdk_ecr::Client::new(config),
             ecs: aws_sdk_ecs::Client::new(config),
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),
@@ -45,11 +49,15 @@ impl Clients {
 
 /// One run: looks where the request says, decides, and brings about what was decided.
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
-    let mut world = observe(clients, &request.place).await?;
+    let mut world = observe(clients, &request.place, &run.now).await?;
     facts::look(clients, request.ask.as_ref(), run, &mut world).await;
     let mut plan = plan::plan(&world, request.ask.as_ref(), &run.now);
-    if let Place::Nowhere { about, reason } = &request.place {
-        plan.skip(about, reason);
+    match &request.place {
+        Place::Nowhere { about, reason } => plan.skip(about, reason),
+        Place::DeploymentGroup { application, group } if world.services.is_empty() && world.unseen.is_empty() => {
+            plan.skip(&format!("{application}/{group}"), "this deployment group of CodeDeploy deploys no ECS service");
+        }
+        _ => {}
     }
     let remember = async |note: &Note| {
         aws::ecs::write_tag(&clients.ecs, &note.resource, keys::PROBLEM, note.value.as_deref()).await
@@ -59,7 +67,7 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
 
 /// Everything that the decision depends on, read side by side: services, their task definitions, images, and where
 /// the present leaves a question, the past.
-async fn observe(clients: &Clients, place: &Place) -> Result<World, Error> {
+async fn observe(clients: &Clients, place: &Place, now: &Zoned) -> Result<World, Error> {
     let services = describe_services(clients, &names(clients, place).await?).await;
     let mut world = World { services: services.found, unseen: services.unseen, ..World::default() };
     // What has lost its tag since it was listed is not ours to read any further.
@@ -87,7 +95,7 @@ async fn observe(clients: &Clients, place: &Place) -> Result<World, Error> {
     };
     let images = each(repositories, READS, async |it| (ecr::list_images(&clients.ecr, &it).await, it)).await;
     world.repositories = images.into_iter().map(|(images, it)| (it, images.map_err(|err| err.to_string()))).collect();
-    look_back(clients, place, &mut world).await;
+    look_back(clients, place, now, &mut world).await;
     Ok(world)
 }
 
@@ -96,6 +104,11 @@ async fn names(clients: &Clients, place: &Place) -> Result<Vec<ServiceName>, Err
     match place {
         Place::Nowhere { .. } => Ok(Vec::new()),
         Place::Service(name) => Ok(vec![name.clone()]),
+        Place::DeploymentGroup { application, group } => {
+            let names = std::slice::from_ref(group);
+            let groups = codedeploy::describe_groups(&clients.codedeploy, application, names).await?;
+            Ok(groups.into_iter().flat_map(|it| it.services).collect())
+        }
         Place::Everywhere | Place::Repository(_) => {
             let arns = tagging::resources(&clients.tagging, "ecs:service", keys::DEPLOY).await?;
             Ok(arns.iter().filter_map(|arn| ServiceName::of_arn(arn)).collect())
@@ -126,15 +139,14 @@ async fn describe_revisions(clients: &Clients, arns: BTreeSet<String>, world: &m
 }
 
 /// Reads the past of the services whose present leaves a question.
-async fn look_back(clients: &Clients, place: &Place, world: &mut World) {
-    let asked: Vec<(String, ServiceName)> = world
-        .services
-        .iter()
-        .filter(|it| plan::wants_history(it, world, place))
-        .map(|it| (it.arn.clone(), it.name.clone()))
-        .collect();
+async fn look_back(clients: &Clients, place: &Place, now: &Zoned, world: &mut World) {
+    let asked = world.services.iter().filter(|it| plan::wants_history(it, world, place));
+    let (by_code_deploy, by_ecs): (Vec<_>, Vec<_>) = asked.partition(|it| it.controller == Controller::CodeDeploy);
+    let told = codedeploy::tell(&clients.codedeploy, &by_code_deploy, now.timestamp() - plan::LOOK_BACK).await;
+    let asked: Vec<(String, ServiceName)> = by_ecs.iter().map(|it| (it.arn.clone(), it.name.clone())).collect();
     let answers = each(asked, READS, async |(arn, name)| (ecs::list_rollouts(&clients.ecs, &name).await, arn)).await;
     world.history = answers.into_iter().map(|(past, arn)| (arn, past.map_err(|err| err.to_string()))).collect();
+    world.learn(told);
     // Each revision remembers the one before it, so the way back is found step by step.
     let mut read: BTreeSet<String> = BTreeSet::new();
     loop {
@@ -152,22 +164,52 @@ async fn look_back(clients: &Clients, place: &Place, world: &mut World) {
 async fn apply(clients: &Clients, step: &Step) -> Result<Value, Error> {
     match step {
         Step::Deploy(deploy) => {
+            if let Way::CreateDeployment(how) = &deploy.way {
+                codedeploy::nothing_new(&clients.codedeploy, how).await?;
+            }
             let revision = match &deploy.revision {
                 Revision::Registered(arn) => arn.clone(),
                 Revision::Register(fields) => {
                     ecs::register_task_definition(&clients.ecs, &clients.registrations, fields).await?
                 }
             };
-            ecs::update_service(&clients.ecs, &deploy.service, &revision).await?;
-            Ok(json!({"task_definition": plan::short_name(&revision)}))
+            let mut after = bring(clients, &deploy.service, &deploy.way, &revision, &deploy.to).await?;
+            after["task_definition"] = plan::short_name(&revision).into();
+            Ok(after)
         }
         Step::RollBack(back) => {
-            ecs::update_service(&clients.ecs, &back.service, &back.to_revision).await?;
+            if let Way::CreateDeployment(how) = &back.way {
+                codedeploy::nothing_new(&clients.codedeploy, how).await?;
+            }
+            bring(clients, &back.service, &back.way, &back.to_revision, &back.to).await
+        }
+        Step::Stop(stop) => {
+            codedeploy::stop_deployment(&clients.codedeploy, stop).await?;
             Ok(Value::Null)
         }
         Step::Remember(memory) => {
             aws::ecs::write_tag(&clients.ecs, &memory.arn, memory.key, memory.value.as_deref()).await?;
             Ok(Value::Null)
+        }
+    }
+}
+
+/// Begins the deployment of a revision, and returns what only the doing could tell.
+async fn bring(
+    clients: &Clients,
+    service: &ServiceName,
+    way: &Way,
+    revision: &str,
+    image: &str,
+) -> Result<Value, Error> {
+    match way {
+        Way::UpdateService => {
+            ecs::update_service(&clients.ecs, service, revision).await?;
+            Ok(json!({}))
+        }
+        Way::CreateDeployment(how) => {
+            let id = codedeploy::create_deployment(&clients.codedeploy, how, revision, image).await?;
+            Ok(json!({"deployment": id}))
         }
     }
 }

@@ -3,8 +3,10 @@
 //! [`plan`] looks at every service on its own and hands it to [`next_step`], which finds the one thing to do next:
 //! the same whatever event led here, and nothing once it is done.
 
+mod app_spec;
 mod ask;
 mod case;
+mod code_deploy;
 mod evidence;
 mod gate;
 mod rollback;
@@ -19,15 +21,17 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use jiff::{Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::Plan;
 use rules::memory::{Rejected, Verdict};
 use rules::{Digest, keys};
 
+pub use app_spec::{AppSpec, task_definition_in};
 pub use ask::Ask;
+pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
 pub use gate::{Fact, Finding, Grade, Scan, ScanState, Seen};
 pub use select::Image;
-pub use step::{Deploy, Memory as MemoryStep, Revision, RollBack, Step, What};
+pub use step::{CreateDeployment, Deploy, Memory as MemoryStep, Revision, RollBack, Step, Stop, Way, What};
 pub use task_definition::{DELETED_ONLY, ImageName, OUTPUT_ONLY, TaskDefinition, family, short_name};
 pub use world::*;
 
@@ -68,6 +72,9 @@ pub fn plan(world: &World, ask: Option<&Ask>, now: &Zoned) -> Plan<Step> {
     plan
 }
 
+/// How far back the deployments of CodeDeploy are looked at: an image that failed before that is rejected long since.
+pub const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
+
 /// The next thing to do about one service.
 ///
 /// In this order: what a person asks, what became of the last deployment, a way back if the running image is rejected,
@@ -79,6 +86,9 @@ fn next_step(case: &Case<'_>, ask: Option<&Ask>, now: &Zoned, plan: &mut Plan<St
         Ok(go_back) => go_back,
         Err((kind, message)) => return plan.problem(arn, kind, message),
     };
+    if let Some(error) = case.code_deploy_error() {
+        return plan.problem(arn, "code-deploy", error);
+    }
     // A person who wants to go back is not to be stopped by a past that cannot be read: the revisions remember it too.
     if let Some(error) = case.history_error().filter(|_| !go_back) {
         return plan.problem(arn, "unreadable-history", error);
@@ -152,12 +162,17 @@ fn roll_back(case: &Case<'_>, memory: &Memory, asked: bool, now: &Zoned, plan: &
     let label = case.running_label();
     let patient = |since: Option<Timestamp>| since.is_some_and(|it| now.timestamp().duration_since(it) < PATIENCE);
     match verdict::motion(case) {
+        Motion::Back if case.by_code_deploy() => {
+            return plan.skip(&service.arn, format!("CodeDeploy is taking {label} back"));
+        }
         Motion::Back if !asked => {
             return plan.skip(&service.arn, format!("ECS is taking {label} back"));
         }
         Motion::Fallen(since) if !asked && service.safety.goes_back && patient(since) => {
-            return plan.skip(&service.arn, format!("{label} failed, and ECS goes back by itself"));
+            let who = if case.by_code_deploy() { "CodeDeploy" } else { "ECS" };
+            return plan.skip(&service.arn, format!("{label} failed, and {who} goes back by itself"));
         }
+        Motion::Forward(_) if case.by_code_deploy() => return stop(case, asked, plan),
         Motion::Forward(_) if case.shifts() && !asked => {
             return plan.skip(&service.arn, "a deployment that shifts traffic is under way; it must end first");
         }
@@ -169,14 +184,22 @@ fn roll_back(case: &Case<'_>, memory: &Memory, asked: bool, now: &Zoned, plan: &
     {
         return deploy(case, memory, image, &tag, &verdict::motion(case), now, plan);
     }
+    if let Some(reason) = asleep(case) {
+        return plan.skip(&service.arn, format!("{label} is not to stay; {reason}"));
+    }
     match rollback::target(case, memory) {
         Ok((revision, to)) => {
+            let way = match way(case) {
+                Ok(way) => way,
+                Err(problem) => return plan.problem(&service.arn, "code-deploy", problem),
+            };
             let step = RollBack {
                 service: service.name.clone(),
                 from: label.clone(),
                 from_revision: case.revision.arn().into(),
                 to,
                 to_revision: revision.arn().into(),
+                way,
             };
             let why = if asked { "somebody asked for it".into() } else { format!("{label} is rejected or failed") };
             plan.act(&service.arn, Step::RollBack(step), format!("{why}; {} completed before it", revision.short_name()));
@@ -187,6 +210,50 @@ fn roll_back(case: &Case<'_>, memory: &Memory, asked: bool, now: &Zoned, plan: &
             format!("{label} is not to stay, but there is nothing to go back to: {why}; push a newer image, or deploy one by hand"),
         ),
     }
+}
+
+/// What CodeDeploy is bringing is not to stay: it stops, and goes back to what had the traffic before.
+fn stop(case: &Case<'_>, asked: bool, plan: &mut Plan<Step>) {
+    let service = case.service;
+    let Some(under_way) = case.code_deploy().and_then(CodeDeploy::under_way) else { return };
+    let label = case.running_label();
+    let id = &under_way.id;
+    if under_way.task_definition.as_deref() != Some(case.revision.arn()) {
+        return plan.problem(
+            &service.arn,
+            "code-deploy",
+            format!("{label} is not to stay, but CodeDeploy is bringing something else ({id}) that somebody began; stop that first, or wait for its end"),
+        );
+    }
+    let before = Some(&service.task_definition).filter(|it| *it != case.revision.arn());
+    let step = Stop {
+        service: service.name.clone(),
+        deployment: id.clone(),
+        from: label.clone(),
+        from_revision: case.revision.arn().into(),
+        to_revision: before.cloned(),
+    };
+    let why = if asked { "somebody asked for it".into() } else { format!("{label} is rejected") };
+    plan.act(&service.arn, Step::Stop(step), format!("{why}; {id} ({}) is under way", under_way.said));
+}
+
+/// How a task definition gets into use; the error is a problem, with what mends it.
+fn way(case: &Case<'_>) -> Result<Way, String> {
+    match case.code_deploy() {
+        Some(told) => told.next(case.service).map(Way::CreateDeployment),
+        None if case.by_code_deploy() => Err("CodeDeploy was not asked about it; the next sweep does".into()),
+        None => Ok(Way::UpdateService),
+    }
+}
+
+/// Why a sleeping service that CodeDeploy deploys is left alone.
+///
+/// ECS replaces no task of a sleeping service; CodeDeploy shifts its traffic, to an image of which no task ever ran, and
+/// until the old task set is gone the service can neither be woken without harm nor deployed again.
+fn asleep(case: &Case<'_>) -> Option<&'static str> {
+    let asleep = case.by_code_deploy() && case.service.desired == 0;
+    asleep
+        .then_some("it has no tasks, and CodeDeploy shifts no traffic to what was never seen running; once it is awake")
 }
 
 /// Nothing is wrong with the running image: is it live, and is there a newer one?
@@ -212,16 +279,19 @@ fn bring_chosen(case: &Case<'_>, memory: &Memory, now: &Zoned, plan: &mut Plan<S
     let rule = case.rule.selector.to_string();
     match chosen(case, memory) {
         Selection::Newer { image, tag } => match motion {
-            Motion::Back => plan.skip(arn, format!("{tag} is newer, but ECS is taking a deployment back; after that")),
+            Motion::Back => plan
+                .skip(arn, format!("{tag} is newer, but {} is taking a deployment back; after that", deployer(case))),
             Motion::Forward(_) if case.shifts() => {
-                plan.skip(arn, format!("{tag} is newer, but a deployment that shifts traffic is under way; after that"))
+                plan.skip(arn, format!("{tag} is newer, but {} is under way; after that", under_way(case)))
             }
             _ => deploy(case, memory, image, &tag, &motion, now, plan),
         },
-        Selection::Current { tag } => match repair(case) {
-            Some(image) => deploy(case, memory, image, &tag, &motion, now, plan),
-            None => plan.skip(arn, current(case, &tag, &motion)),
-        },
+        Selection::Current { tag } => {
+            match repair(case).filter(|_| !case.by_code_deploy() || motion == Motion::Still) {
+                Some(image) => deploy(case, memory, image, &tag, &motion, now, plan),
+                None => plan.skip(arn, current(case, &tag, &motion)),
+            }
+        }
         Selection::Older { tag } => plan.skip(
             arn,
             format!(
@@ -270,13 +340,27 @@ fn repair<'a>(case: &Case<'a>) -> Option<&'a Image> {
     (!case.is_set_to(case.revision, &case.image.pinned(digest))).then_some(image)
 }
 
+/// Who carries out the service's deployments, for people.
+fn deployer(case: &Case<'_>) -> &'static str {
+    if case.by_code_deploy() { "CodeDeploy" } else { "ECS" }
+}
+
+/// The deployment that nothing supersedes, for people.
+fn under_way(case: &Case<'_>) -> String {
+    match case.code_deploy().and_then(CodeDeploy::under_way) {
+        Some(it) => format!("deployment {} of CodeDeploy ({})", it.id, it.said),
+        None => "a deployment that shifts traffic".into(),
+    }
+}
+
 fn current(case: &Case<'_>, tag: &str, motion: &Motion) -> String {
     let chosen = format!("the one that '{}' selects in {}", case.rule.selector, case.image.repository);
     let asleep = if case.service.tags.contains_key(keys::ASLEEP) { "it is asleep and " } else { "" };
     match motion {
         Motion::Still => format!("{asleep}runs {tag}, {chosen}"),
+        Motion::Forward(_) if case.by_code_deploy() => format!("{tag}, {chosen}, is rolling out: {}", under_way(case)),
         Motion::Forward(_) => format!("{tag}, {chosen}, is rolling out"),
-        Motion::Back => format!("ECS is going back to {tag}, {chosen}"),
+        Motion::Back => format!("{} is going back to {tag}, {chosen}", deployer(case)),
         Motion::Fallen(_) => format!("{tag}, {chosen}, failed"),
     }
 }
@@ -291,6 +375,13 @@ fn deploy(
     plan: &mut Plan<Step>,
 ) {
     let service = case.service;
+    if let Some(reason) = asleep(case) {
+        return plan.skip(&service.arn, format!("{tag} is newer; {reason}"));
+    }
+    let way = match way(case) {
+        Ok(way) => way,
+        Err(problem) => return plan.problem(&service.arn, "code-deploy", problem),
+    };
     match gate::pass(Candidate { case, memory, image, tag, now }) {
         Ok(()) => {}
         Err(Shut::Wait(reason)) => return plan.skip(&service.arn, reason),
@@ -315,6 +406,7 @@ fn deploy(
         to: tag.into(),
         digest: image.digest.clone(),
         revision: left_over.map_or(Revision::Register(next), Revision::Registered),
+        way,
     };
     plan.act(&service.arn, Step::Deploy(step), why);
 }
@@ -367,9 +459,14 @@ pub fn wants_history(service: &Service, world: &World, place: &Place) -> bool {
             || case.memory.wish.is_some()
             || rejected.is_some() && case.running().digest.as_ref() == rejected
     };
+    // A deployment of CodeDeploy may be under way before any task set tells of it.
+    let unsettled = || service.task_sets.len() > 1;
     match place {
-        Place::Service(_) => true,
+        Place::Service(_) | Place::DeploymentGroup { .. } => true,
         _ if trouble() => true,
+        _ if case.by_code_deploy() => {
+            newer() || unsettled() || repair(&case).is_some() || verdict::won(&case, &case.memory).is_some()
+        }
         _ if case.shifts() => newer() || verdict::won(&case, &case.memory).is_some(),
         // A newer image that no push announced to us may be one that was tried before.
         Place::Everywhere => newer() || unused(),

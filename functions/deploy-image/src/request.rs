@@ -24,6 +24,13 @@ pub enum Place {
     Repository(String),
     /// At one service.
     Service(ServiceName),
+    /// At the service of a deployment group of CodeDeploy.
+    DeploymentGroup {
+        /// The application that it belongs to.
+        application: String,
+        /// Its name.
+        group: String,
+    },
     /// At nothing: an event that asks for no work, about this resource and for this reason.
     Nowhere {
         /// What the event is about.
@@ -38,7 +45,7 @@ impl runtime::Request for Request {
         {\"approve\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}, {\"reject\":{the same}}, \
         {\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}}, {\"clear\":{\"service\":\"CLUSTER/SERVICE\"}}, \
         {\"resource\":\"ARN of a service\"} (look at it now), EventBridge events \"ECR Image Action\", \"ECR Image Scan\", \
-        \"Inspector2 Scan\" and \"ECS Deployment State Change\"";
+        \"Inspector2 Scan\", \"ECS Deployment State Change\" and \"CodeDeploy Deployment State-change Notification\"";
 
     fn read(event: Event) -> Result<Self, String> {
         match event {
@@ -56,6 +63,7 @@ fn bus_event(event: &BusEvent) -> Result<Place, String> {
         ("aws.ecr", "ECR Image Action") => image_action(&event.detail),
         ("aws.ecr", "ECR Image Scan") | ("aws.inspector2", "Inspector2 Scan") => scan_end(&event.detail),
         ("aws.ecs", "ECS Deployment State Change") => deployment_change(event),
+        ("aws.codedeploy", "CodeDeploy Deployment State-change Notification") => group_of(&event.detail),
         (source, detail_type) => Err(format!("an event \"{detail_type}\" of {source} is not for this function")),
     }
 }
@@ -95,6 +103,18 @@ fn deployment_change(event: &BusEvent) -> Result<Place, String> {
             about: arn.clone(),
             reason: "the service has an ARN of the old short form, which cannot carry tags",
         }),
+    }
+}
+
+/// CodeDeploy names the group; which service that deploys is asked of CodeDeploy.
+fn group_of(detail: &Value) -> Result<Place, String> {
+    let field = |name: &str| detail.get(name).and_then(Value::as_str).filter(|it| !it.is_empty()).map(str::to_owned);
+    match (field("application"), field("deploymentGroup")) {
+        (Some(application), Some(group)) => Ok(Place::DeploymentGroup { application, group }),
+        _ => {
+            Err("a \"CodeDeploy Deployment State-change Notification\" event without application or deploymentGroup"
+                .into())
+        }
     }
 }
 
@@ -177,6 +197,10 @@ mod tests {
         for scan in ["ecr-scan-complete", "inspector-scan-complete"] {
             check(scan, Place::Repository("truegul-api-server".into()), None);
         }
+        for change in ["codedeploy-success", "codedeploy-failure", "codedeploy-stop", "codedeploy-ready"] {
+            let place = Place::DeploymentGroup { application: "kfood".into(), group: "kfood-backend".into() };
+            check(change, place, None);
+        }
         assert!(matches!(sample("ecr-push-untagged").unwrap().place, Place::Nowhere { .. }));
     }
 
@@ -184,7 +208,7 @@ mod tests {
     fn no_sample_is_forgotten() {
         let folder = format!("{}/../../events/deploy-image", env!("CARGO_MANIFEST_DIR"));
         let samples: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
-        assert_eq!(samples.len(), 16);
+        assert_eq!(samples.len(), 20);
         for path in samples {
             let name = path.file_stem().unwrap().to_str().unwrap();
             assert!(sample(name).is_ok(), "{name}");
@@ -211,6 +235,11 @@ mod tests {
             (json!({"resource": {"service": "a/b"}}), "\"resource\": {\"service\":\"a/b\"} is not the ARN"),
             (json!({"resource": "arn:aws:rds:ap-northeast-2:123456789012:db:app"}), "\"resource\": \"arn:aws:rds:"),
             (bus("ECR Image Action", json!("{}")), "an \"ECR Image Action\" event without repository-name"),
+            (
+                json!({"source": "aws.codedeploy", "detail-type": "CodeDeploy Deployment State-change Notification",
+                       "detail": {"application": "kfood", "deploymentGroup": ""}, "resources": []}),
+                "a \"CodeDeploy Deployment State-change Notification\" event without application or deploymentGroup",
+            ),
         ] {
             let refused = runtime::event(payload).and_then(Request::read).unwrap_err();
             assert!(refused.starts_with(wrong), "{refused}");

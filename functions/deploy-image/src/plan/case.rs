@@ -8,6 +8,7 @@ use rules::deploy::DeployRule;
 use rules::memory::{Approved, Rejected, RollbackWish, Verdict};
 use rules::{BadTag, Digest, keys};
 
+use super::code_deploy::CodeDeploy;
 use super::gate::{Fact, Seen};
 use super::select::{Image, Running};
 use super::task_definition::{ImageName, TaskDefinition, family};
@@ -96,7 +97,8 @@ impl<'a> Case<'a> {
 
     /// The image that the service runs, as far as it can be known.
     pub fn running(&self) -> Running {
-        let began = self.service.primary().and_then(|it| it.began).or(self.revision.registered_at());
+        let brought = self.code_deploy().and_then(|it| it.under_way()?.began);
+        let began = brought.or(self.service.primary().and_then(|it| it.began)).or(self.revision.registered_at());
         let no_later_than = began.unwrap_or(Timestamp::MAX);
         let digest = self.image.digest.clone().or_else(|| {
             // ECS resolved the tag when the deployment began; an image pushed later is not the one that runs.
@@ -185,7 +187,22 @@ impl<'a> Case<'a> {
         arns
     }
 
-    /// Whether ECS shifts traffic instead of replacing task by task, and so tells less of its progress.
+    /// What CodeDeploy told of the service, if it is CodeDeploy that deploys it, and it was asked and had an answer.
+    pub fn code_deploy(&self) -> Option<&'a CodeDeploy> {
+        self.world.code_deploy.get(&self.service.arn)?.as_ref().ok()
+    }
+
+    /// Why CodeDeploy cannot be made to deploy the service, if so, and what mends it.
+    pub fn code_deploy_error(&self) -> Option<&'a str> {
+        self.world.code_deploy.get(&self.service.arn)?.as_ref().err().map(String::as_str)
+    }
+
+    /// Whether CodeDeploy deploys the service and not ECS.
+    pub fn by_code_deploy(&self) -> bool {
+        self.service.controller == Controller::CodeDeploy
+    }
+
+    /// Whether traffic is shifted instead of task by task replaced, which tells less of its progress.
     pub fn shifts(&self) -> bool {
         matches!(self.service.strategy, Strategy::Shifting(_))
     }
@@ -206,7 +223,7 @@ impl<'a> Case<'a> {
             RolloutState::Completed => true,
             RolloutState::InProgress | RolloutState::Failed => false,
             RolloutState::Unsaid => {
-                let latest = self.history().iter().find(|it| it.task_definition == primary.task_definition);
+                let latest = self.history().iter().find(|it| it.task_definition == self.revision.arn());
                 latest.is_none_or(|it| it.end == super::world::RolloutEnd::Successful)
             }
         }
@@ -234,6 +251,12 @@ impl Memory {
 
 /// The revision in use. The rest of its family has to be known as well: it tells of images that were tried before.
 fn revision_in_use<'a>(service: &Service, world: &'a World) -> Result<&'a TaskDefinition, Leave> {
+    // What CodeDeploy brings is known by its deployment before ECS knows of it.
+    let told = world.code_deploy.get(&service.arn).and_then(|it| it.as_ref().ok());
+    let target = told.and_then(CodeDeploy::target).and_then(|it| world.task_definitions.get(it));
+    if let Some(target) = target {
+        return Ok(target);
+    }
     let arn = &service.task_definition;
     let unreadable = world.unreadable.get(arn).or(world.unreadable.get(family(arn)));
     match (unreadable, world.task_definitions.get(arn)) {
@@ -247,17 +270,11 @@ fn revision_in_use<'a>(service: &Service, world: &'a World) -> Result<&'a TaskDe
 
 fn deployable(service: &Service) -> Result<(), Leave> {
     match &service.controller {
-        Controller::Ecs => Ok(()),
-        Controller::CodeDeploy => Err(Leave::Problem(
-            "code-deploy",
-            "its deployments are CodeDeploy's, which this version cannot start yet; \
-             use the ECS deployment controller (rolling or blue/green), or deploy it as before and remove the tag"
-                .into(),
-        )),
+        Controller::Ecs | Controller::CodeDeploy => Ok(()),
         Controller::External => Err(Leave::Problem(
             "external-controller",
             "its deployments come from outside (deployment controller EXTERNAL), so nothing else may start one; \
-             use the ECS deployment controller, or remove the tag"
+             use the deployment controller ECS or CODE_DEPLOY, or remove the tag"
                 .into(),
         )),
         Controller::Unknown(name) => Err(Leave::Problem(

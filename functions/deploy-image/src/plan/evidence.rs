@@ -48,11 +48,17 @@ fn in_history(case: &Case<'_>) -> Vec<Sign> {
         let replaced = it.task_definition != case.revision.arn();
         let brought_back = || replaced && went_back(case, case.described(&it.task_definition), it.began);
         let (by, why) = match it.end {
+            RolloutEnd::TakenBack if case.by_code_deploy() => {
+                ("codedeploy", format!("its deployment by CodeDeploy failed: {}", said(&it.reason)))
+            }
             RolloutEnd::TakenBack | RolloutEnd::GoingBack => {
                 ("ecs", format!("ECS took its deployment back: {}", said(&it.reason)))
             }
             RolloutEnd::Successful if brought_back() => {
                 ("hand", "it was live, and somebody brought the service back".into())
+            }
+            RolloutEnd::Stopped if case.by_code_deploy() && brought_back() => {
+                ("hand", format!("its deployment by CodeDeploy was stopped: {}", said(&it.reason)))
             }
             RolloutEnd::Stopped if brought_back() => {
                 ("hand", "somebody brought the service back while it rolled out".into())

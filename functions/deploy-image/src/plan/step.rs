@@ -1,9 +1,11 @@
 //! The changes that this function makes: a deployment, a way back, a memory.
 
+use jiff::Timestamp;
 use reconcile::{Step as _, Undo};
 use rules::Digest;
 use serde_json::{Value, json};
 
+use super::app_spec::AppSpec;
 use super::task_definition::short_name;
 use super::world::ServiceName;
 
@@ -14,6 +16,8 @@ pub enum Step {
     Deploy(Deploy),
     /// Brings an earlier task definition back.
     RollBack(RollBack),
+    /// Stops a deployment of CodeDeploy, which then goes back.
+    Stop(Stop),
     /// Writes or removes a memory tag.
     Remember(Memory),
 }
@@ -33,6 +37,47 @@ pub struct Deploy {
     pub digest: Digest,
     /// Where the revision with the new image comes from.
     pub revision: Revision,
+    /// How it gets into use.
+    pub way: Way,
+}
+
+/// How a task definition gets into use.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Way {
+    /// ECS deploys.
+    UpdateService,
+    /// CodeDeploy deploys.
+    CreateDeployment(CreateDeployment),
+}
+
+/// How CodeDeploy is asked to deploy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreateDeployment {
+    /// The application.
+    pub application: String,
+    /// The deployment group.
+    pub group: String,
+    /// What to deploy, but for the task definition.
+    pub app_spec: AppSpec,
+    /// From when on `known` holds all deployments of the group.
+    pub since: Timestamp,
+    /// The deployments that the decision knew of: with another one, it has to be made anew.
+    pub known: Vec<String>,
+}
+
+/// Stops a deployment of CodeDeploy that is under way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stop {
+    /// The service.
+    pub service: ServiceName,
+    /// The deployment's id.
+    pub deployment: String,
+    /// The image that it was to bring, for people.
+    pub from: String,
+    /// The ARN of the task definition that it was to bring.
+    pub from_revision: String,
+    /// The ARN of the task definition that CodeDeploy goes back to, if that can be told.
+    pub to_revision: Option<String>,
 }
 
 /// Where the task definition revision of a deployment comes from.
@@ -57,6 +102,8 @@ pub struct RollBack {
     pub to: String,
     /// The ARN of the task definition to go back to.
     pub to_revision: String,
+    /// How it gets into use.
+    pub way: Way,
 }
 
 /// Writes or removes a memory tag of a service.
@@ -100,6 +147,7 @@ impl reconcile::Step for Step {
         match self {
             Step::Deploy(_) => "deploy",
             Step::RollBack(_) => "roll-back",
+            Step::Stop(_) => "stop",
             Step::Remember(it) => match it.what {
                 What::Reject => "reject",
                 What::Approve => "approve",
@@ -114,6 +162,7 @@ impl reconcile::Step for Step {
         match self {
             Step::Deploy(it) => format!("{}: deploying {} (was {})", it.service, it.to, it.from),
             Step::RollBack(it) => format!("{}: going back to {} from {}", it.service, it.to, it.from),
+            Step::Stop(it) => format!("{}: stopping {}, CodeDeploy goes back", it.service, it.from),
             Step::Remember(it) => match it.what {
                 What::Reject if it.image != it.running => {
                     format!("{}: {} is rejected, {} stays", it.service, it.image, it.running)
@@ -131,6 +180,7 @@ impl reconcile::Step for Step {
         match self {
             Step::Deploy(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
             Step::RollBack(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
+            Step::Stop(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
             Step::Remember(it) => json!({it.key: it.before}),
         }
     }
@@ -139,6 +189,10 @@ impl reconcile::Step for Step {
         match self {
             Step::Deploy(it) => json!({"image": it.to, "digest": it.digest.to_string()}),
             Step::RollBack(it) => json!({"image": it.to, "task_definition": short_name(&it.to_revision)}),
+            Step::Stop(it) => {
+                let to = it.to_revision.as_deref().map(short_name);
+                json!({"task_definition": to, "stopped": it.deployment})
+            }
             Step::Remember(it) => json!({it.key: it.value}),
         }
     }
@@ -151,7 +205,9 @@ impl reconcile::Step for Step {
         let about = |service: &ServiceName| json!({"service": service.to_string()});
         let command = match self {
             Step::Deploy(it) => json!({"rollback": about(&it.service)}),
-            Step::RollBack(it) => json!({"clear": about(&it.service)}),
+            Step::RollBack(RollBack { service, .. }) | Step::Stop(Stop { service, .. }) => {
+                json!({"clear": about(service)})
+            }
             Step::Remember(it) => match it.what {
                 What::Reject => json!({"clear": about(&it.service)}),
                 What::Win => json!({"rollback": about(&it.service)}),

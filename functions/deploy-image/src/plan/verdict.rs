@@ -41,6 +41,9 @@ pub enum Motion {
 
 /// How the service moves just now.
 pub fn motion(case: &Case<'_>) -> Motion {
+    if case.by_code_deploy() {
+        return case.code_deploy().map_or(Motion::Still, |it| it.motion(case.service));
+    }
     let Some(primary) = case.service.primary() else { return Motion::Still };
     let latest = case.history().first().map(|it| it.end);
     match primary.state {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
+use super::code_deploy::CodeDeploy;
 use super::gate::{Fact, Seen};
 use super::select::Image;
 use super::task_definition::TaskDefinition;
@@ -25,8 +27,25 @@ pub struct World {
     pub history: BTreeMap<String, Result<Vec<Rollout>, String>>,
     /// What gates asked for.
     pub facts: BTreeMap<Fact, Seen>,
+    /// What CodeDeploy told of the services that it deploys, where it was asked, or why nothing, and what mends that.
+    pub code_deploy: BTreeMap<String, Result<CodeDeploy, String>>,
     /// What could not be observed.
     pub unseen: Vec<Unseen>,
+}
+
+impl World {
+    /// Takes in what CodeDeploy told: the past of its services, and whether it goes back by itself.
+    pub fn learn(&mut self, told: BTreeMap<String, Result<CodeDeploy, String>>) {
+        for (arn, told) in told {
+            if let Ok(told) = &told {
+                self.history.insert(arn.clone(), Ok(told.rollouts()));
+                if let Some(service) = self.services.iter_mut().find(|it| it.arn == arn) {
+                    service.safety = Safety { gives_up: true, goes_back: told.group.goes_back };
+                }
+            }
+            self.code_deploy.insert(arn, told);
+        }
+    }
 }
 
 /// A service that could not be observed.
@@ -101,8 +120,10 @@ pub struct Service {
     pub running: i32,
     /// Its deployments as they stand now, the primary one first.
     pub deployments: Vec<Deployment>,
-    /// The ARN of the task definition in use.
+    /// The ARN of the task definition in use; with CodeDeploy the one that has the traffic.
     pub task_definition: String,
+    /// The task sets between which CodeDeploy shifts its traffic; those that only wait for their end left out.
+    pub task_sets: Vec<TaskSet>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -112,6 +133,21 @@ impl Service {
     pub fn primary(&self) -> Option<&Deployment> {
         self.deployments.iter().find(|it| it.primary)
     }
+}
+
+/// One of the task sets of a service that CodeDeploy deploys (`services[].taskSets[]`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskSet {
+    /// It has the traffic.
+    pub primary: bool,
+    /// The ARN of its task definition.
+    pub task_definition: String,
+    /// The id of the CodeDeploy deployment that made it; the first one of a service is made without.
+    pub deployment: Option<String>,
+    /// When it began.
+    pub began: Option<Timestamp>,
+    /// What an AppSpec says of it besides the task definition: load balancer, platform version, network, capacity providers.
+    pub properties: Value,
 }
 
 /// Who carries out a service's deployments (`deploymentController`).
@@ -132,7 +168,7 @@ pub enum Controller {
 pub enum Strategy {
     /// Task by task; a newer deployment supersedes one under way.
     Rolling,
-    /// Blue/green, linear, canary, or one that this version does not know: its name.
+    /// Blue/green, linear, canary, by CodeDeploy, or one that this version does not know: its name.
     Shifting(String),
 }
 
@@ -189,13 +225,13 @@ pub struct Rollout {
 /// What became of a past deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RolloutEnd {
-    /// Still under way.
+    /// Still under way, or in a status of CodeDeploy that this version does not know.
     Open,
     /// ECS is taking it back.
     GoingBack,
     /// It completed.
     Successful,
-    /// ECS took it back.
+    /// ECS took it back, or CodeDeploy gave it up.
     TakenBack,
     /// A newer deployment took its place, or a person stopped it.
     Stopped,

@@ -14,6 +14,8 @@ use deploy_image::{Clients, handle};
 use reconcile::Report;
 use serde_json::{Value, json};
 
+use crate::codedeploy::CodeDeploy;
+
 pub const TOPIC: &str = "arn:aws:sns:ap-northeast-2:123456789012:nightshift";
 const REGISTRY: &str = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com";
 const DEPLOY: &str = "nightshift:deploy";
@@ -50,6 +52,7 @@ pub struct Aws {
     pub scans: BTreeMap<String, Vec<Value>>,
     /// Manifests by digest.
     pub manifests: BTreeMap<String, Value>,
+    pub codedeploy: CodeDeploy,
     /// How many resources are on a page of the tagging API.
     pub page: usize,
     pub calls: Vec<Call>,
@@ -284,7 +287,7 @@ impl Aws {
                     "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>".into(),
                 );
             }
-            other => panic!("the script knows no {other}"),
+            other => self.codedeploy.answer(other, body)?,
         };
         Ok(answer.to_string())
     }

@@ -3,6 +3,8 @@
 #![recursion_limit = "256"]
 
 mod aws;
+mod blue_green;
+mod codedeploy;
 mod gates;
 mod round_trip;
 

@@ -25,6 +25,8 @@ enum Happening {
     Ask(Ask),
     /// A person brings the service to an earlier revision by hand.
     ByHand(usize),
+    /// A person stops what CodeDeploy is doing.
+    StopByHand,
 }
 
 fn version(number: u8) -> String {
@@ -46,6 +48,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Ask(crate::plan::Ask::RollBack)),
         1 => Just(Ask(crate::plan::Ask::Clear)),
         1 => (0..3usize).prop_map(ByHand),
+        1 => Just(StopByHand),
     ]
 }
 
@@ -59,6 +62,38 @@ fn safeties() -> impl Strategy<Value = Safety> {
         Safety { gives_up: true, goes_back: false },
         Safety { gives_up: false, goes_back: false },
     ])
+}
+
+/// Who deploys: ECS with these settings, or CodeDeploy, which goes back by itself or not, and where what is bad fails
+/// before it has the traffic or after.
+#[derive(Debug, Clone)]
+enum Deployer {
+    Ecs(Safety),
+    CodeDeploy { goes_back: bool, late: bool },
+}
+
+fn deployers() -> impl Strategy<Value = Deployer> {
+    prop_oneof![
+        safeties().prop_map(Deployer::Ecs),
+        any::<(bool, bool)>().prop_map(|(goes_back, late)| Deployer::CodeDeploy { goes_back, late }),
+    ]
+}
+
+impl Deployer {
+    fn model(&self, rule: &str) -> Model {
+        match *self {
+            Deployer::Ecs(safety) => {
+                let mut model = Model::new(rule);
+                model.service.safety = safety;
+                model
+            }
+            Deployer::CodeDeploy { goes_back, late } => {
+                let mut model = Model::by_code_deploy(rule);
+                (model.blue_green.goes_back, model.blue_green.late) = (goes_back, late);
+                model
+            }
+        }
+    }
 }
 
 /// Lets it happen, and checks of every planned step that it does no harm.
@@ -77,8 +112,9 @@ fn happen(model: &mut Model, happening: &Happening) -> Result<(), TestCaseError>
         Happening::ByHand(back) => {
             let earlier = model.revisions.len().saturating_sub(1 + back);
             let arn = model.revisions[earlier].arn().to_owned();
-            model.update_service(&arn);
+            model.bring(&arn);
         }
+        Happening::StopByHand => model.stop_deployment(),
     }
     Ok(())
 }
@@ -102,6 +138,11 @@ fn run(model: &mut Model, place: &Place, ask: Option<&Ask>, calls: usize) -> Res
                 let newer = before.running_pushed_at().is_none_or(|running| pushed_at >= running);
                 prop_assert!(!by_push || newer, "goes to older {}: {before}", it.to);
             }
+            Step::Stop(it) => {
+                let told = before.told();
+                let under_way = told.under_way().map(|it| &it.id);
+                prop_assert_eq!(Some(&it.deployment), under_way, "stops what is over: {}", before);
+            }
             Step::RollBack(it) => {
                 prop_assert!(it.to_revision != before.service.task_definition, "goes back to what runs: {before}");
             }
@@ -119,16 +160,15 @@ proptest! {
 
     #[test]
     fn never_older_never_rejected_and_always_done_once_it_is_done(
-        rule in rules(), safety in safeties(), happenings in prop::collection::vec(happening(), 1..25)
+        rule in rules(), deployer in deployers(), happenings in prop::collection::vec(happening(), 1..25)
     ) {
-        let mut model = Model::new(rule);
-        model.service.safety = safety;
+        let mut model = deployer.model(rule);
         for it in &happenings {
             happen(&mut model, it)?;
             // Planning again after everything was applied yields nothing.
             let mut after = model.clone();
             let done = after.run(&Place::Everywhere, None, usize::MAX);
-            if done.steps.iter().any(|it| matches!(it.step, Step::RollBack(_))) {
+            if done.steps.iter().any(|it| matches!(it.step, Step::RollBack(_) | Step::Stop(_))) {
                 // First back to what is known to be good, and only from there to what else was pushed.
                 after.run(&Place::Everywhere, None, usize::MAX);
             }
@@ -140,9 +180,9 @@ proptest! {
 
     #[test]
     fn the_newest_image_wins_in_whatever_order_events_come(
-        pushes in prop::collection::vec(1..6u8, 1..6), noise in prop::collection::vec(0..4u8, 0..20)
+        deployer in deployers(), pushes in prop::collection::vec(1..6u8, 1..6), noise in prop::collection::vec(0..4u8, 0..20)
     ) {
-        let mut model = Model::new("newest");
+        let mut model = deployer.model("newest");
         let mut noise = noise.into_iter();
         for number in &pushes {
             model.push(&version(*number));
@@ -165,8 +205,10 @@ proptest! {
     }
 
     #[test]
-    fn runs_that_overlap_do_no_harm(same in any::<bool>(), late_first in any::<bool>(), ecs in prop::collection::vec(any::<bool>(), 3)) {
-        let mut model = Model::new("newest");
+    fn runs_that_overlap_do_no_harm(
+        deployer in deployers(), same in any::<bool>(), late_first in any::<bool>(), ecs in prop::collection::vec(any::<bool>(), 3)
+    ) {
+        let mut model = deployer.model("newest");
         model.push("v1.1.0");
         let early = model.plan(&repository(), None);
         if !same {
@@ -183,12 +225,14 @@ proptest! {
         model.settle();
         prop_assert_eq!(model.running(), if same { "v1.1.0" } else { "v1.2.0" });
         prop_assert!(!model.service.tags.contains_key(keys::REJECTED), "{}", model);
+        let attempts = model.blue_green.attempts.len();
+        prop_assert!(attempts <= if same { 1 } else { 2 }, "CodeDeploy was asked {} times: {}", attempts, model);
     }
 
     #[test]
-    fn a_run_that_dies_anywhere_is_finished_by_the_next(calls in 0..4usize, bad in any::<bool>()) {
+    fn a_run_that_dies_anywhere_is_finished_by_the_next(deployer in deployers(), calls in 0..4usize, bad in any::<bool>()) {
         let story = |dying: bool| {
-            let mut model = Model::new("newest");
+            let mut model = deployer.model("newest");
             let digest = model.push("v1.1.0");
             model.bad.extend(bad.then_some(digest));
             if dying {

@@ -10,6 +10,7 @@ use rules::{Digest, keys};
 use serde_json::json;
 
 use super::super::*;
+use super::blue_green::BlueGreen;
 
 pub const SERVICE: &str = "arn:aws:ecs:ap-northeast-2:123456789012:service/truegul-production/api-server";
 pub const REGISTRY: &str = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com";
@@ -22,6 +23,7 @@ pub struct Model {
     pub revisions: Vec<TaskDefinition>,
     pub images: Vec<Image>,
     pub past: Vec<Rollout>,
+    pub blue_green: BlueGreen,
     /// Whether tasks of this image start.
     pub bad: Vec<Digest>,
     /// What is there beside services and images: by what the gates ask for.
@@ -70,11 +72,13 @@ impl Model {
                 running: 2,
                 deployments: vec![],
                 task_definition: String::new(),
+                task_sets: vec![],
                 tags: BTreeMap::from([(keys::DEPLOY.into(), rule.into())]),
             },
             revisions: vec![],
             images: vec![],
             past: vec![],
+            blue_green: BlueGreen::default(),
             bad: vec![],
             facts: BTreeMap::new(),
             minutes: 0,
@@ -134,6 +138,14 @@ impl Model {
         arn
     }
 
+    /// Begins a deployment, by whomever it is that deploys.
+    pub fn bring(&mut self, arn: &str) {
+        match self.service.controller {
+            Controller::CodeDeploy => self.create_deployment(arn, false),
+            _ => self.update_service(arn),
+        }
+    }
+
     pub fn update_service(&mut self, arn: &str) {
         self.minutes += 1;
         if let Some(last) = self.past.last_mut().filter(|it| matches!(it.end, RolloutEnd::Open | RolloutEnd::GoingBack))
@@ -155,13 +167,15 @@ impl Model {
 
     /// ECS does what it has to do next: the deployment under way completes, fails, or is taken back.
     pub fn finish(&mut self) {
+        if self.service.controller == Controller::CodeDeploy {
+            return self.shift();
+        }
         let Some(primary) = self.service.deployments.first().cloned() else { return };
         if primary.state != RolloutState::InProgress {
             return;
         }
         self.minutes += 1;
-        let image = self.revision(&primary.task_definition).images().next().unwrap().1.to_owned();
-        let bad = self.service.desired > 0 && self.bad.iter().any(|it| image.ends_with(&it.to_string()));
+        let bad = self.is_bad(&primary.task_definition);
         let last = self.past.last_mut().unwrap();
         match (last.end, bad) {
             (RolloutEnd::GoingBack, _) => {
@@ -201,6 +215,12 @@ impl Model {
         }
     }
 
+    /// Whether tasks of this revision fail to start.
+    pub fn is_bad(&self, arn: &str) -> bool {
+        let image = self.revision(arn).images().next().unwrap().1.to_owned();
+        self.service.desired > 0 && self.bad.iter().any(|it| image.ends_with(&it.to_string()))
+    }
+
     pub fn revision(&self, arn: &str) -> &TaskDefinition {
         self.revisions.iter().find(|it| it.arn() == arn).unwrap()
     }
@@ -217,7 +237,10 @@ impl Model {
         for arn in [newest.arn(), &self.service.task_definition] {
             world.task_definitions.insert(arn.into(), self.revision(arn).clone());
         }
-        if wants_history(&self.service, &world, place) {
+        let asked = wants_history(&self.service, &world, place);
+        if asked && self.service.controller == Controller::CodeDeploy {
+            world.learn(BTreeMap::from([(SERVICE.into(), Ok(self.told()))]));
+        } else if asked {
             world.history.insert(SERVICE.into(), Ok(self.past.iter().rev().cloned().collect()));
         }
         loop {
@@ -270,7 +293,12 @@ impl Model {
         let mut left = calls;
         for planned in &plan.steps {
             for call in 0..2 {
-                if left == 0 {
+                let way = match &planned.step {
+                    Step::Deploy(Deploy { way, .. }) | Step::RollBack(RollBack { way, .. }) => Some(way),
+                    _ => None,
+                };
+                let refused = call == 0 && matches!(way, Some(Way::CreateDeployment(how)) if self.refuses(how));
+                if left == 0 || refused {
                     return;
                 }
                 left -= usize::from(self.call(&planned.step, call));
@@ -284,10 +312,11 @@ impl Model {
             (Step::Deploy(Deploy { revision: Revision::Register(fields), .. }), 0) => drop(self.register(fields)),
             (Step::Deploy(Deploy { revision: Revision::Register(_), .. }), _) => {
                 let arn = self.revisions.last().unwrap().arn().to_owned();
-                self.update_service(&arn);
+                self.bring(&arn);
             }
-            (Step::Deploy(Deploy { revision: Revision::Registered(arn), .. }), 0) => self.update_service(arn),
-            (Step::RollBack(back), 0) => self.update_service(&back.to_revision),
+            (Step::Deploy(Deploy { revision: Revision::Registered(arn), .. }), 0) => self.bring(arn),
+            (Step::RollBack(back), 0) => self.bring(&back.to_revision),
+            (Step::Stop(_), 0) => self.stop_deployment(),
             (Step::Remember(it), 0) => {
                 self.minutes += 1;
                 match &it.value {
@@ -318,9 +347,9 @@ impl Model {
     /// Lets ECS work and the function sweep until nothing moves any more.
     pub fn settle(&mut self) {
         for _ in 0..30 {
-            let before = self.service.clone();
+            let before = (self.service.clone(), self.blue_green.clone());
             self.finish();
-            let still = self.service == before;
+            let still = (&self.service, &self.blue_green) == (&before.0, &before.1);
             if self.run(&Place::Everywhere, None, usize::MAX).steps.is_empty() && still {
                 return;
             }

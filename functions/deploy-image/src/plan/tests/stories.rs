@@ -402,7 +402,18 @@ fn what_cannot_be_decided_is_a_problem_that_says_how_to_mend_it() {
         assert_eq!(problem(&tag(gate)), "no-such-gate");
     }
     assert_eq!(problem(&|model, _| model.service.controller = Controller::External), "external-controller");
-    assert_eq!(problem(&|model, _| model.service.controller = Controller::CodeDeploy), "code-deploy");
+    assert_eq!(
+        problem(&|model, _| model.service.controller = Controller::CodeDeploy),
+        "code-deploy",
+        "it was not asked"
+    );
+    assert_eq!(
+        problem(&|model, world| {
+            model.service.controller = Controller::CodeDeploy;
+            world.learn([(SERVICE.into(), Err("no deployment group names it".into()))].into());
+        }),
+        "code-deploy"
+    );
     assert_eq!(
         problem(&|model, _| model.service.controller = Controller::Unknown("NEXT".into())),
         "unknown-controller"
