@@ -2,4 +2,5 @@
 
 pub mod calls;
 pub mod sources;
+pub mod stack;
 pub mod template;

@@ -3,3 +3,4 @@
 mod backups;
 mod by_hand;
 mod deploy_image;
+mod overview;
