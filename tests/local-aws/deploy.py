@@ -3,8 +3,8 @@
     python deploy.py --endpoint URL --template template.yaml --stack nightshift
         --binary deploy-image=target/debug/deploy-image … [--parameter Email=…  …]
 
-Puts each function's binary as `bootstrap` in an archive, uploads that, points CodeUri at it, and leaves the rest of the
-template as it is. Creates or updates the stack through a change set and prints its outputs as JSON.
+Puts each function's binary as `bootstrap` in an archive, uploads that, points CodeUri at it, leaves the rest of the
+template as it is, and uploads that too, since CloudFormation takes no more than 51,200 bytes in a request. Creates or updates the stack through a change set and prints its outputs as JSON.
 """
 
 import argparse
@@ -63,7 +63,15 @@ def without_debug_information(binary):
         return (stripped if stripped.exists() else pathlib.Path(binary)).read_bytes()
 
 
-def deploy(cloudformation, stack, template, parameters):
+def upload(template, s3):
+    """The address of the template in the bucket of the packages."""
+    body = json.dumps(template, default=str).encode()
+    key = f"template-{hashlib.sha256(body).hexdigest()[:16]}.json"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+    return f"{s3.meta.endpoint_url}/{BUCKET}/{key}"
+
+
+def deploy(cloudformation, stack, template_url, parameters):
     existing = any(
         it["StackName"] == stack and it["StackStatus"] != "DELETE_COMPLETE"
         for it in cloudformation.list_stacks()["StackSummaries"])
@@ -72,7 +80,7 @@ def deploy(cloudformation, stack, template, parameters):
         StackName=stack,
         ChangeSetName=f"deploy-{uuid.uuid4()}",
         ChangeSetType=kind,
-        TemplateBody=json.dumps(template, default=str),
+        TemplateURL=template_url,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
     )["Id"]
@@ -107,9 +115,10 @@ def main():
 
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
     template = yaml_parse(pathlib.Path(options.template).read_text())
-    package(template, dict(options.binary), session.client("s3", endpoint_url=options.endpoint))
+    s3 = session.client("s3", endpoint_url=options.endpoint)
+    package(template, dict(options.binary), s3)
     cloudformation = session.client("cloudformation", endpoint_url=options.endpoint)
-    print(json.dumps(deploy(cloudformation, options.stack, template, dict(options.parameter))))
+    print(json.dumps(deploy(cloudformation, options.stack, upload(template, s3), dict(options.parameter))))
 
 
 if __name__ == "__main__":
