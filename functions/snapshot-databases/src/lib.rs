@@ -7,12 +7,12 @@ pub mod request;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::rds::{Rds, delete_snapshot, list_databases, list_snapshots, write_memory};
+use aws::rds::{Rds, delete_snapshot, find_databases, find_snapshot, list_databases, list_snapshots, write_memory};
 use aws::{Error, each};
 use aws_config::SdkConfig;
 use reconcile::Report;
 use reconcile::memory::Note;
-use rules::database::PREFIX;
+use rules::database::{Kind, PREFIX, predeploy_id};
 use rules::keys;
 use rules::retention::Region;
 use runtime::Run;
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use plan::{Step, World};
-use request::Request;
+use request::{Request, Wish};
 
 /// The clients of the services that this function calls.
 pub struct Clients {
@@ -40,16 +40,20 @@ impl Clients {
     }
 }
 
-/// One run: looks at all databases and their snapshots, decides, and takes and copies what is missing.
+/// One run: looks at the databases and their snapshots, decides, and takes and copies what is missing.
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
-    let (world, elsewhere) = match request {
+    let (world, elsewhere) = match &request {
         Request::Nothing { .. } => Default::default(),
+        Request::BeforeDeploy(wish) => (observe_one(&clients.rds, wish).await?, BTreeMap::new()),
         Request::Everything | Request::Copies => observe(clients, run.copy_regions()).await?,
     };
     let plan = plan::plan(&world, &request, &run.now);
-    let remember = async |note: &Note| {
-        write_memory(&clients.rds, &note.resource, keys::SNAPSHOT_PROBLEM, note.value.as_deref()).await
+    // What stands in the way of one is another thing than what stands in the way of the other.
+    let memory = match request {
+        Request::BeforeDeploy(_) => keys::PREDEPLOY_PROBLEM,
+        _ => keys::SNAPSHOT_PROBLEM,
     };
+    let remember = async |note: &Note| write_memory(&clients.rds, &note.resource, memory, note.value.as_deref()).await;
     Ok(run.apply(plan, async |step| apply(&clients.rds, &elsewhere, step, run.last_start).await, remember).await)
 }
 
@@ -78,6 +82,17 @@ async fn observe(
     let copies = copies.into_iter().collect();
     let world = World { databases, snapshots: snapshots?, manual: manual.into_inner(), copies, copy_keys };
     Ok((world, elsewhere))
+}
+
+/// The one database that a snapshot is wanted of, and that snapshot if it is there: three or four calls.
+async fn observe_one(rds: &Rds, wish: &Wish) -> Result<World, Error> {
+    let databases = find_databases(rds, &wish.database).await?;
+    let mut kinds: Vec<Kind> = databases.iter().map(|it| it.kind).collect();
+    kinds.dedup();
+    let id = predeploy_id(&wish.database, &wish.image);
+    let found = each(kinds, 2, async |kind| find_snapshot(rds, kind, &id).await).await;
+    let snapshots: Vec<_> = found.into_iter().collect::<Result<_, _>>()?;
+    Ok(World { databases, snapshots: snapshots.into_iter().flatten().collect(), ..World::default() })
 }
 
 /// Carries out one step; returns what only the doing could tell.

@@ -1,6 +1,7 @@
 //! Which snapshots to take, and which to copy. Pure: no clock, no environment, no AWS.
 
 mod name;
+mod predeploy;
 mod step;
 
 #[cfg(test)]
@@ -15,7 +16,7 @@ use rules::keys;
 use rules::retention::{BackupRule, Region};
 use rules::tag::Reader;
 
-pub use step::{CopySnapshot, Step, TakeSnapshot};
+pub use step::{CopySnapshot, Crowd, Step, TakeSnapshot};
 
 use crate::request::Request;
 
@@ -49,12 +50,16 @@ pub struct World {
 /// What to do about the databases of `world`.
 pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
     let mut plan = Plan::new();
-    if let Request::Nothing { about, reason } = request {
-        plan.skip(about, reason);
-        return plan;
+    match request {
+        Request::Nothing { about, reason } => {
+            plan.skip(about, reason);
+            return plan;
+        }
+        Request::BeforeDeploy(wish) => return predeploy::plan(world, wish, now),
+        Request::Everything | Request::Copies => {}
     }
     let mut under_way = under_way(world);
-    let prunable = [Kind::Instance, Kind::Cluster].map(|kind| (kind, prunable(world, kind, now))).into();
+    let crowds = [Kind::Instance, Kind::Cluster].map(|kind| (kind, crowd(world, kind, now))).into();
     let mut oldest: f64 = 0.0;
     for database in tagged(&world.databases) {
         plan.examined(&database.arn, database.tags.get(keys::SNAPSHOT_PROBLEM).map(String::as_str));
@@ -65,7 +70,7 @@ pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
                 continue;
             }
         };
-        let case = Case { database, rule, world, prunable: &prunable, now };
+        let case = Case { database, rule, world, crowds: &crowds, now };
         if *request == Request::Everything {
             case.tonight(&mut plan);
             if let Some(hours) = case.age() {
@@ -129,8 +134,8 @@ struct Case<'a> {
     database: &'a Database,
     rule: BackupRule,
     world: &'a World,
-    /// How many snapshots of each kind no rule keeps any more.
-    prunable: &'a BTreeMap<Kind, usize>,
+    /// How many snapshots there are, should a quota be reached.
+    crowds: &'a BTreeMap<Kind, Crowd>,
     now: &'a Zoned,
 }
 
@@ -144,50 +149,61 @@ enum State {
     Broken,
 }
 
+/// What is there under the id of a snapshot that is wanted.
+enum Existing<'a> {
+    None,
+    /// It is no backup and has to go first.
+    Failed,
+    /// Somebody else's.
+    Taken(String),
+    /// Ours, in this status.
+    There(&'a str),
+}
+
 impl Case<'_> {
     /// Takes the snapshot of tonight, unless there is one.
     fn tonight(&self, plan: &mut Plan<Step>) {
         let Database { kind, id, arn, status, .. } = self.database;
         let name = name::of_the_night(*kind, id, self.now.date());
-        let existing = self.world.snapshots.iter().find(|it| it.kind == *kind && it.id == name);
-        let replaces = match existing {
-            None => false,
-            Some(it) if !(it.is_ours() && self.database.owns(it)) => {
-                let message = format!(
-                    "{name} exists, but Nightshift did not make it of this database: delete it, or copy it to another name"
-                );
-                return plan.problem(arn, "id-taken", message);
-            }
-            Some(it) if it.status == "failed" => true,
-            Some(it) => return plan.skip(arn, format!("{name} is {}", it.status)),
+        let replaces = match self.existing(&name) {
+            Existing::None => false,
+            Existing::Failed => true,
+            Existing::Taken(message) => return plan.problem(arn, "id-taken", message),
+            Existing::There(status) => return plan.skip(arn, format!("{name} is {status}")),
         };
         match state(*kind, status) {
             State::Ready => {
                 let why = if replaces { format!("{name} failed") } else { format!("there is no {name} yet") };
-                plan.act(arn, Step::TakeSnapshot(self.take(name, replaces)), why);
+                plan.act(arn, self.take(name, replaces), why);
             }
             State::Asleep => self.asleep(plan),
             State::Passing => {
                 plan.skip(arn, format!("it is {status} and cannot be snapshotted now; the next run tries again"));
             }
-            State::Broken => {
-                plan.problem(
-                    arn,
-                    "not-snapshottable",
-                    format!("it is {status}: AWS takes no snapshot of it until that is mended"),
-                );
-            }
+            State::Broken => plan.problem(arn, "not-snapshottable", broken(status)),
         }
     }
 
-    fn take(&self, name: String, replaces: bool) -> TakeSnapshot {
+    /// The snapshot of this id, if there is one.
+    fn existing(&self, name: &str) -> Existing<'_> {
+        match self.world.snapshots.iter().find(|it| it.kind == self.database.kind && it.id == name) {
+            None => Existing::None,
+            Some(it) if !(it.is_ours() && self.database.owns(it)) => Existing::Taken(format!(
+                "{name} exists, but Nightshift did not make it of this database: delete it, or copy it to another name"
+            )),
+            Some(it) if it.status == "failed" => Existing::Failed,
+            Some(it) => Existing::There(&it.status),
+        }
+    }
+
+    fn take(&self, name: String, replaces: bool) -> Step {
         let Database { kind, id, .. } = self.database;
         let state = [
             (keys::MADE_BY, "snapshot-databases".to_owned()),
             (keys::DATABASE, id.clone()),
             (keys::RETAINED_BY, self.rule.retention.to_string()),
         ];
-        TakeSnapshot {
+        Step::TakeSnapshot(TakeSnapshot {
             kind: *kind,
             database: id.clone(),
             id: name,
@@ -195,9 +211,8 @@ impl Case<'_> {
                 !key.starts_with(keys::PEOPLE) && !key.starts_with(keys::MEMORY)
             }),
             replaces,
-            manual: self.world.manual.get(kind).copied().unwrap_or_default(),
-            prunable: self.prunable.get(kind).copied().unwrap_or_default(),
-        }
+            crowd: self.crowds.get(kind).copied(),
+        })
     }
 
     /// A stopped database cannot be snapshotted, and does not change either.
@@ -353,13 +368,20 @@ fn state(kind: Kind, status: &str) -> State {
     }
 }
 
-/// How many snapshots of this kind no rule keeps any more, for people who ran into the quota.
-fn prunable(world: &World, kind: Kind, now: &Zoned) -> usize {
+fn broken(status: &str) -> String {
+    format!("it is {status}: AWS takes no snapshot of it until that is mended")
+}
+
+/// How many snapshots of this kind there are, for people who ran into the quota.
+fn crowd(world: &World, kind: Kind, now: &Zoned) -> Crowd {
     let of = |database: &&Database| {
         let Ok(rule) = rule(database) else { return 0 };
         let good = world.snapshots.iter().filter(|it| it.is_ours() && it.is_good() && database.owns(it));
         let taken: Vec<Timestamp> = good.filter_map(Snapshot::taken_at).collect();
         rule.retention.judge(&taken, now).iter().filter(|it| it.is_none()).count()
     };
-    tagged(&world.databases).iter().filter(|it| it.kind == kind).map(of).sum()
+    Crowd {
+        manual: world.manual.get(&kind).copied().unwrap_or_default(),
+        prunable: tagged(&world.databases).iter().filter(|it| it.kind == kind).map(of).sum(),
+    }
 }

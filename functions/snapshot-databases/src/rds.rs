@@ -1,12 +1,12 @@
 //! Calls to RDS that only this function makes: taking and copying snapshots.
 
 use aws::Error;
-use aws::rds::{Rds, snapshot_status};
+use aws::rds::{Rds, find_snapshot};
 use aws_sdk_rds::types::Tag;
 use rules::database::Kind;
 use tokio::time::Instant;
 
-use crate::plan::{CopySnapshot, TakeSnapshot};
+use crate::plan::{CopySnapshot, Crowd, TakeSnapshot};
 
 /// Takes a snapshot and returns its status. One that exists by now, and has not failed, is as good.
 pub async fn take_snapshot(rds: &Rds, take: &TakeSnapshot, until: Instant) -> Result<String, Error> {
@@ -65,8 +65,8 @@ pub async fn copy_snapshot(rds: &Rds, copy: &CopySnapshot, until: Instant) -> Re
 async fn there_by_now(rds: &Rds, kind: Kind, id: &str, answer: Result<Option<String>, Error>) -> Result<String, Error> {
     match answer {
         Ok(status) => Ok(status.unwrap_or_else(|| "creating".into())),
-        Err(error) if error.code.contains("SnapshotAlreadyExists") => match snapshot_status(rds, kind, id).await? {
-            Some(status) if status != "failed" => Ok(status),
+        Err(error) if error.code.contains("SnapshotAlreadyExists") => match find_snapshot(rds, kind, id).await? {
+            Some(it) if it.status != "failed" => Ok(it.status),
             _ => Err(error),
         },
         Err(error) => Err(error),
@@ -74,13 +74,19 @@ async fn there_by_now(rds: &Rds, kind: Kind, id: &str, answer: Result<Option<Str
 }
 
 fn at_the_quota(error: Error, take: &TakeSnapshot) -> Error {
-    let TakeSnapshot { kind, manual, prunable, .. } = take;
-    let way_out = match prunable {
-        0 => format!("raise the quota \"Manual {kind} snapshots\" in Service Quotas, or shorten the rules"),
-        _ => format!("{prunable} of them are kept by no rule any more: invoke prune-backups, then this function"),
+    let kind = take.kind;
+    let raise = format!("raise the quota \"Manual {kind} snapshots\" in Service Quotas, or shorten the rules");
+    let way_out = match take.crowd {
+        None => format!("invoke prune-backups, then this function again, or {raise}"),
+        Some(Crowd { manual, prunable: 0 }) => {
+            format!("there are {manual} manual {kind} snapshots in the region; {raise}")
+        }
+        Some(Crowd { manual, prunable }) => format!(
+            "there are {manual} manual {kind} snapshots in the region; {prunable} of them are kept by no rule any more: \
+             invoke prune-backups, then this function"
+        ),
     };
-    let message = format!("{}; there are {manual} manual {kind} snapshots in the region; {way_out}", error.message);
-    Error { message, ..error }
+    Error { message: format!("{}; {way_out}", error.message), ..error }
 }
 
 fn tags(tags: &[(String, String)]) -> Vec<Tag> {
@@ -107,8 +113,7 @@ mod tests {
             id: "nightshift-kfood-db-2026-11-21".into(),
             tags: vec![("team".into(), "food".into())],
             replaces: false,
-            manual: 100,
-            prunable: 40,
+            crowd: Some(Crowd { manual: 100, prunable: 40 }),
         }
     }
 
@@ -122,7 +127,8 @@ mod tests {
             CreateDBSnapshotError::generic(ErrorMetadata::builder().code(code).message("no").build())
         });
         let describe = mock!(Client::describe_db_snapshots).then_output(move || {
-            let snapshots = status.map(|it| DbSnapshot::builder().status(it).build());
+            let named = |it| DbSnapshot::builder().db_snapshot_identifier("a").db_snapshot_arn("arn:a").status(it);
+            let snapshots = status.map(|it| named(it).db_instance_identifier("kfood-db").build());
             DescribeDbSnapshotsOutput::builder().set_db_snapshots(Some(snapshots.into_iter().collect())).build()
         });
         let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&create, &describe]);
@@ -167,8 +173,16 @@ mod tests {
             "CreateDBSnapshot kfood-db: SnapshotQuotaExceeded: no; there are 100 manual DB instance snapshots in the \
              region; 40 of them are kept by no rule any more: invoke prune-backups, then this function"
         );
-        let nothing_to_prune = at_the_quota(error, &TakeSnapshot { prunable: 0, ..take() });
-        assert!(nothing_to_prune.message.ends_with("in Service Quotas, or shorten the rules"));
+        let error = || Error::unexpected("CreateDBSnapshot", "kfood-db", "no");
+        let crowd = Some(Crowd { manual: 100, prunable: 0 });
+        let nothing_to_prune = at_the_quota(error(), &TakeSnapshot { crowd, ..take() }).message;
+        assert_eq!(
+            nothing_to_prune,
+            "no; there are 100 manual DB instance snapshots in the region; raise the quota \"Manual DB instance \
+             snapshots\" in Service Quotas, or shorten the rules"
+        );
+        let unknown = at_the_quota(error(), &TakeSnapshot { crowd: None, ..take() }).message;
+        assert!(unknown.starts_with("no; invoke prune-backups, then this function again, or raise the quota"));
     }
 
     #[tokio::test]

@@ -139,27 +139,46 @@ async fn cluster_snapshots(rds: &Rds, keep: impl Fn(&Snapshot) -> bool) -> Resul
     }
 }
 
-/// The status of one snapshot; `None` if there is none of that id.
-pub async fn snapshot_status(rds: &Rds, kind: Kind, id: &str) -> Result<Option<String>, Error> {
-    rds.call(None, async |client| {
-        let status = match kind {
-            Kind::Instance => {
-                let answer = client.describe_db_snapshots().db_snapshot_identifier(id).send().await;
-                let answer = answer.map_err(|err| Error::new("DescribeDBSnapshots", id, err));
-                answer.map(|it| it.db_snapshots().first().and_then(|it| it.status()).map(str::to_owned))
-            }
-            Kind::Cluster => {
-                let answer = client.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(id).send().await;
-                let answer = answer.map_err(|err| Error::new("DescribeDBClusterSnapshots", id, err));
-                answer.map(|it| it.db_cluster_snapshots().first().and_then(|it| it.status()).map(str::to_owned))
-            }
-        };
-        match status {
-            Err(error) if error.code.contains("SnapshotNotFound") => Ok(None),
-            other => other,
+/// The DB instance and the DB cluster of this id, as far as there are such.
+pub async fn find_databases(rds: &Rds, id: &str) -> Result<Vec<Database>, Error> {
+    let of_instances = rds.call(None, async |client| {
+        let answer = client.describe_db_instances().db_instance_identifier(id).send().await;
+        let answer = answer.map_err(|err| Error::new("DescribeDBInstances", id, err))?;
+        Ok(answer.db_instances().iter().find_map(instance))
+    });
+    let of_clusters = rds.call(None, async |client| {
+        let answer = client.describe_db_clusters().db_cluster_identifier(id).send().await;
+        let answer = answer.map_err(|err| Error::new("DescribeDBClusters", id, err))?;
+        Ok(answer.db_clusters().iter().find_map(cluster))
+    });
+    let (instance, cluster) = tokio::join!(of_instances, of_clusters);
+    let found = [there_or_not(instance, "DBInstanceNotFound")?, there_or_not(cluster, "DBClusterNotFound")?];
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// The manual snapshot of this id, if there is one.
+pub async fn find_snapshot(rds: &Rds, kind: Kind, id: &str) -> Result<Option<Snapshot>, Error> {
+    let answer = rds.call(None, async |client| match kind {
+        Kind::Instance => {
+            let answer = client.describe_db_snapshots().db_snapshot_identifier(id).send().await;
+            let answer = answer.map_err(|err| Error::new("DescribeDBSnapshots", id, err))?;
+            Ok(answer.db_snapshots().iter().find_map(instance_snapshot))
         }
-    })
-    .await
+        Kind::Cluster => {
+            let answer = client.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(id).send().await;
+            let answer = answer.map_err(|err| Error::new("DescribeDBClusterSnapshots", id, err))?;
+            Ok(answer.db_cluster_snapshots().iter().find_map(cluster_snapshot))
+        }
+    });
+    there_or_not(answer.await, "SnapshotNotFound")
+}
+
+/// Asked for by its id, what does not exist is an error of RDS.
+fn there_or_not<T>(answer: Result<Option<T>, Error>, missing: &str) -> Result<Option<T>, Error> {
+    match answer {
+        Err(error) if error.code.contains(missing) => Ok(None),
+        other => other,
+    }
 }
 
 /// Deletes a manual snapshot; `false` if it was gone already, which is as good.

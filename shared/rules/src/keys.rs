@@ -85,6 +85,9 @@ pub const MADE_BY: &str = "nightshift-state:made-by";
 /// On a task definition: the revision (`family:number`) that was live before it.
 pub const PREVIOUS: &str = "nightshift-state:previous";
 
+/// On a DB instance or cluster: why the snapshot before a deployment is not taken, as people were told last.
+pub const PREDEPLOY_PROBLEM: &str = "nightshift-state:predeploy-problem";
+
 /// On any resource: the problem that people were told of last.
 pub const PROBLEM: &str = "nightshift-state:problem";
 
@@ -125,6 +128,7 @@ mod tests {
             HOLD_MEMORY,
             IMAGE,
             MADE_BY,
+            PREDEPLOY_PROBLEM,
             PREVIOUS,
             PROBLEM,
             PRUNE_PROBLEM,

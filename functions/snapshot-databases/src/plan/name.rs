@@ -3,30 +3,14 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use rules::database::{Kind, PREFIX};
-use sha2::{Digest, Sha256};
+use rules::database::{Kind, snapshot_id};
 
 /// RDS takes no more tags.
 const MOST_TAGS: usize = 50;
 
-/// The id of the snapshot of a database in the night of this date.
-///
-/// Always the same for one night, so that none is taken twice. An id that would be too long is cut and ends in a hash
-/// of the name instead; one never holds two hyphens in a row.
+/// The id of the snapshot of a database in the night of this date: always the same, so that none is taken twice.
 pub fn of_the_night(kind: Kind, database: &str, date: Date) -> String {
-    let longest = match kind {
-        Kind::Instance => 255,
-        Kind::Cluster => 63,
-    };
-    let database = database.to_ascii_lowercase();
-    let whole = format!("{PREFIX}{database}-{date}");
-    if whole.len() <= longest {
-        return whole;
-    }
-    let hash: String = Sha256::digest(&database).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let room = longest - (whole.len() - database.len()) - 1 - hash.len();
-    let cut = database[..room].trim_end_matches('-');
-    format!("{PREFIX}{cut}-{hash}-{date}")
+    snapshot_id("", database, &date.to_string(), kind.longest_id())
 }
 
 /// The tags of a new snapshot: those of what it is made of that `wanted` lets through, and `ours`.

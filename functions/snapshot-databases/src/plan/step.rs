@@ -27,9 +27,16 @@ pub struct TakeSnapshot {
     pub tags: Vec<(String, String)>,
     /// A failed one of that id has to go first.
     pub replaces: bool,
-    /// How many manual snapshots of this kind there are, should the quota be reached.
+    /// What to say should the quota be reached, if all snapshots were looked at.
+    pub crowd: Option<Crowd>,
+}
+
+/// How many snapshots of one kind there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crowd {
+    /// Manual ones, whoever made them.
     pub manual: usize,
-    /// How many of them no rule keeps any more.
+    /// Those of ours that no rule keeps any more.
     pub prunable: usize,
 }
 

@@ -5,8 +5,8 @@ use rules::database::Kind;
 use rules::keys;
 
 use super::model::*;
-use crate::plan::{Step, plan};
-use crate::request::Request;
+use crate::plan::{Crowd, Step, plan};
+use crate::request::{Request, Wish};
 
 #[test]
 fn takes_one_snapshot_a_night() {
@@ -224,7 +224,7 @@ fn at_the_quota_people_are_told_how_many_could_go() {
     world.manual.insert(Kind::Instance, 100);
     let steps = plan(&world, &Request::Everything, &now()).steps;
     let Step::TakeSnapshot(take) = &steps[0].step else { panic!("{steps:?}") };
-    assert_eq!((take.manual, take.prunable), (100, 4));
+    assert_eq!(take.crowd, Some(Crowd { manual: 100, prunable: 4 }));
 }
 
 #[test]
@@ -250,4 +250,86 @@ fn an_event_that_is_no_news_does_nothing() {
     let request = Request::Nothing { about: "nightshift-app".into(), reason: "no snapshot has become available" };
     assert_eq!(lines(&world, &request), ["+ nightshift-app: no snapshot has become available"]);
     assert!(lines(&world, &Request::Copies).is_empty());
+}
+
+fn wish(database: &str) -> Request {
+    Request::BeforeDeploy(Wish { database: database.into(), image: format!("sha256:{:064x}", 7).parse().unwrap() })
+}
+
+const BEFORE: &str = "nightshift-predeploy-app-000000000000";
+
+#[test]
+fn before_a_deployment_one_snapshot_is_taken_and_tagged_as_the_nightly_ones_are() {
+    let mut world = world(vec![database("app", "weekly=4 daily=7")], vec![]);
+    let steps = plan(&world, &wish("app"), &now()).steps;
+    let Step::TakeSnapshot(before) = &steps[0].step else { panic!("{steps:?}") };
+    let nightly = plan(&world, &Request::Everything, &now()).steps;
+    let Step::TakeSnapshot(nightly) = &nightly[0].step else { panic!("{nightly:?}") };
+    assert_eq!((before.id.as_str(), &before.tags, before.crowd), (BEFORE, &nightly.tags, None));
+    assert_eq!(lines(&world, &wish("app")), [format!("* take {BEFORE}: it is asked for before a deployment")]);
+
+    // Once it is there, or on its way, that is all that was asked for.
+    world.snapshots = vec![snapshot("app", 0)];
+    world.snapshots[0].id = BEFORE.into();
+    for status in ["available", "creating"] {
+        world.snapshots[0].status = status.into();
+        assert_eq!(lines(&world, &wish("app")), [format!("+ app: {BEFORE} is {status}")]);
+    }
+    world.snapshots[0].status = "failed".into();
+    assert_eq!(lines(&world, &wish("app")), [format!("* take {BEFORE}: {BEFORE} failed")]);
+    let steps = plan(&world, &wish("app"), &now()).steps;
+    assert!(matches!(&steps[0].step, Step::TakeSnapshot(it) if it.replaces));
+    world.snapshots[0].status = "deleting".into();
+    let told = format!("! app not-now: {BEFORE} is deleting: ask again when it is gone");
+    assert_eq!(lines(&world, &wish("app")), [told]);
+    world.snapshots[0].tags.clear();
+    assert!(
+        lines(&world, &wish("app"))[0].starts_with(&format!("! app id-taken: {BEFORE} exists, but Nightshift did"))
+    );
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_snapshot_before_a_deployment_is_told_with_the_remedy() {
+    let told = |world: &_| lines(world, &wish("app")).pop().unwrap();
+    let mut world = world(vec![], vec![]);
+    assert_eq!(
+        told(&world),
+        "! app no-such-database: there is no DB instance and no DB cluster of this name in the region: name one that is there"
+    );
+    world.databases = vec![database("app", "days=30")];
+    for (status, expected) in [
+        ("stopped", "asleep: it is stopped, and AWS takes no snapshot of a stopped database: start it, then ask again"),
+        ("modifying", "not-now: it is modifying and cannot be snapshotted now: ask again when it is available"),
+        ("storage-full", "not-snapshottable: it is storage-full: AWS takes no snapshot of it until that is mended"),
+    ] {
+        world.databases[0].status = status.into();
+        assert_eq!(told(&world), format!("! app {expected}"));
+    }
+    world.databases[0].tags.insert(keys::BACKUP.into(), "dayly=1".into());
+    assert!(told(&world).starts_with("! app bad-tag: nightshift:backup: unknown option 'dayly'"));
+    world.databases[0].tags.remove(keys::BACKUP);
+    assert_eq!(
+        told(&world),
+        "! app not-opted-in: it has no tag nightshift:backup, and without it no snapshot of it may be taken: tag it, for example with days=30"
+    );
+    world.databases[0].member_of = Some("shop".into());
+    let member = "! app member-instance: it is a member of the DB cluster shop, which is snapshotted as a whole: name shop, with the tag nightshift:backup on it";
+    assert_eq!(told(&world), member);
+    world.databases[0].tags.insert(keys::BACKUP.into(), "days=1".into());
+    assert_eq!(told(&world), member);
+}
+
+#[test]
+fn of_an_instance_and_a_cluster_of_one_name_the_one_that_opted_in_is_meant() {
+    let mut cluster = database("app", "days=30");
+    cluster.kind = Kind::Cluster;
+    let mut instance = database("app", "days=30");
+    let mut world = world(vec![instance.clone(), cluster], vec![]);
+    assert!(
+        lines(&world, &wish("app"))[0].starts_with("! app two-databases: there are a DB instance and a DB cluster")
+    );
+    instance.tags.clear();
+    world.databases[0] = instance;
+    let steps = plan(&world, &wish("app"), &now()).steps;
+    assert!(matches!(&steps[0].step, Step::TakeSnapshot(it) if it.kind == Kind::Cluster));
 }

@@ -1,0 +1,204 @@
+//! AWS as a script: answers the real SDK's requests byte for byte from a few tables, and keeps what it was sent.
+//!
+//! What an emulator does not show is shown here: pages, throttling, refusals, odd states, answers that get lost.
+
+mod rds;
+mod request;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use aws_config::retry::RetryConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_rds::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_smithy_types::body::SdkBody;
+use serde_json::Value;
+
+pub use rds::{Database, Rds, Snapshot};
+
+/// The region of the function.
+pub const HOME: &str = "ap-northeast-2";
+
+/// A topic that takes every message.
+pub const TOPIC: &str = "arn:aws:sns:ap-northeast-2:123456789012:nightshift";
+
+/// A poisoned lock means that a test or a table has panicked already.
+const SOUND: &str = "nothing panics while it holds the script";
+
+/// A request, as it came.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Where to.
+    pub region: String,
+    /// As AWS spells it.
+    pub operation: String,
+    /// The fields; of the query protocol all of them are texts under flat names.
+    pub body: Value,
+}
+
+/// What AWS says to a request.
+pub enum Answer {
+    /// In the query protocol: what stands inside of the result.
+    Xml(String),
+    /// In the JSON protocol.
+    Json(Value),
+    /// A refusal, with the code.
+    Refused(&'static str),
+}
+
+/// Tables that know what to say.
+pub trait Tables {
+    /// The answer to `call`, which is carried out by it.
+    fn answer(&mut self, call: &Call) -> Answer;
+}
+
+/// An answer that is not the usual one.
+struct Fault {
+    operation: &'static str,
+    about: String,
+    times: usize,
+    status: u16,
+    code: &'static str,
+    /// What was asked is done before it goes wrong.
+    done: bool,
+}
+
+/// What is looked at by tests and by the SDK's clients has a lock of its own each, so that a test may look at two at once.
+struct Stage<A> {
+    aws: Mutex<A>,
+    calls: Mutex<Vec<Call>>,
+    faults: Mutex<Vec<Fault>>,
+}
+
+/// A handle on the script that the SDK's clients and the test share.
+pub struct Script<A>(Arc<Stage<A>>);
+
+impl<A: Tables + Send + 'static> Script<A> {
+    /// A script of these tables.
+    pub fn new(aws: A) -> Self {
+        Script(Arc::new(Stage { aws: Mutex::new(aws), calls: Default::default(), faults: Default::default() }))
+    }
+
+    /// The tables.
+    pub fn aws(&self) -> MutexGuard<'_, A> {
+        self.0.aws.lock().expect(SOUND)
+    }
+
+    /// What SDK clients are made of that speak to this script.
+    pub fn sdk(&self) -> SdkConfig {
+        let stage = Arc::clone(&self.0);
+        let http = infallible_client_fn(move |request: http::Request<SdkBody>| {
+            let (status, body) = stage.answer(&request);
+            let response = http::Response::builder().status(status).header("x-amzn-requestid", "req-1");
+            response.body(SdkBody::from(body)).expect("a sound response")
+        });
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(HOME))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "key", "secret", None, None, "script",
+            )))
+            .retry_config(RetryConfig::standard().with_max_attempts(5))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .time_source(SharedTimeSource::new(SystemTimeSource::new()))
+            .http_client(http)
+            .build()
+    }
+
+    /// From now on this operation is refused, so many times, for requests whose fields hold `about`.
+    pub fn refuse(&self, operation: &'static str, about: &str, times: usize, status: u16, code: &'static str) {
+        self.0.faults.lock().expect(SOUND).push(Fault {
+            operation,
+            about: about.into(),
+            times,
+            status,
+            code,
+            done: false,
+        });
+    }
+
+    /// From now on this operation is carried out, so many times, but its answer gets lost on the way.
+    pub fn lose_answers(&self, operation: &'static str, times: usize) {
+        let fault = Fault { operation, about: String::new(), times, status: 500, code: "InternalFailure", done: true };
+        self.0.faults.lock().expect(SOUND).push(fault);
+    }
+
+    fn calls(&self) -> MutexGuard<'_, Vec<Call>> {
+        self.0.calls.lock().expect(SOUND)
+    }
+
+    /// How often each operation was called.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for call in self.calls().iter() {
+            *counts.entry(call.operation.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// How often `operation` was called.
+    pub fn count(&self, operation: &str) -> usize {
+        self.counts().get(operation).copied().unwrap_or_default()
+    }
+
+    /// The requests of an operation.
+    pub fn sent(&self, operation: &str) -> Vec<Call> {
+        self.calls().iter().filter(|it| it.operation == operation).cloned().collect()
+    }
+
+    /// Forgets what was called.
+    pub fn forget_calls(&self) {
+        self.calls().clear();
+    }
+}
+
+impl<A: Tables> Stage<A> {
+    fn answer(&self, request: &http::Request<SdkBody>) -> (u16, String) {
+        let (call, protocol) = request::read(request);
+        self.calls.lock().expect(SOUND).push(call.clone());
+        if let Some((status, code, done)) = self.fault(&call) {
+            if done {
+                self.usual(&call);
+            }
+            return (status, protocol.refusal(code));
+        }
+        match self.usual(&call) {
+            Answer::Xml(inner) => (200, request::xml(&call.operation, &inner)),
+            Answer::Json(body) => (200, body.to_string()),
+            Answer::Refused(code) => (400, protocol.refusal(code)),
+        }
+    }
+
+    /// What goes wrong with this call, if something does: status, code, and whether it is carried out nevertheless.
+    fn fault(&self, call: &Call) -> Option<(u16, &'static str, bool)> {
+        let fields = call.body.to_string();
+        let mut faults = self.faults.lock().expect(SOUND);
+        let hit = |it: &&mut Fault| it.operation == call.operation && it.times > 0 && fields.contains(&it.about);
+        let fault = faults.iter_mut().find(hit)?;
+        fault.times -= 1;
+        Some((fault.status, fault.code, fault.done))
+    }
+
+    fn usual(&self, call: &Call) -> Answer {
+        match call.operation.as_str() {
+            "Publish" => Answer::Xml("<MessageId>1</MessageId>".into()),
+            _ => self.aws.lock().expect(SOUND).answer(call),
+        }
+    }
+}
+
+impl Call {
+    /// A field that is a text; empty if it is not there.
+    pub fn text(&self, name: &str) -> &str {
+        self.body[name].as_str().unwrap_or_default()
+    }
+
+    /// The texts of a list: `NAME.1`, `NAME.2` and so on of the query protocol.
+    pub fn texts(&self, name: &str) -> Vec<String> {
+        let item = |number: usize| self.body[format!("{name}.{number}")].as_str().map(str::to_owned);
+        (1..).map_while(item).collect()
+    }
+}
