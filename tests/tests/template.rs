@@ -43,7 +43,8 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 10] = [
+const WITHOUT_RESOURCE: [(&str, &str); 11] = [
+    ("ecs:ListTasks", "its resource is a container instance, which Fargate does not have"),
     ("inspector2:ListCoverage", "ECR asks Inspector of all images"),
     ("inspector2:ListFindings", "ECR asks Inspector of all images"),
     ("codedeploy:ListApplications", LISTS_ALL),
@@ -522,6 +523,7 @@ fn the_rules_let_through_what_the_functions_act_on() {
     assert!(woken_by("ecr-push-untagged").is_empty());
     assert_eq!(woken_by("ecr-scan-complete"), ["ImageScanned"]);
     assert_eq!(woken_by("inspector-scan-complete"), ["ImageInspected"]);
+    assert_eq!(woken_by("migration-stopped"), ["MigrationEnded"]);
     assert_eq!(woken_by("ecs-deployment-completed"), ["DeploymentEnded"]);
     assert_eq!(woken_by("ecs-deployment-failed"), ["DeploymentEnded"]);
     assert!(woken_by("ecs-deployment-in-progress").is_empty());

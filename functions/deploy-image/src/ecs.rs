@@ -2,6 +2,7 @@
 
 mod raw;
 mod task_sets;
+mod tasks;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,8 @@ use crate::plan::{
     Controller, Deployment, Rollout, RolloutEnd, RolloutState, Safety, Service, ServiceName, Strategy, TaskDefinition,
     TaskSet, Unseen, Why,
 };
+
+pub use tasks::{list_family, run_task};
 
 /// DescribeServices takes no more names than this, all of one cluster.
 const SERVICES_PER_CALL: usize = 10;
@@ -122,6 +125,7 @@ fn service(it: &sdk::Service) -> Option<Service> {
             Some(other) => Strategy::Shifting(other.as_str().into()),
         },
         safety: configuration.map_or(Safety { gives_up: false, goes_back: false }, safety),
+        launch: tasks::launch(it),
         desired: it.desired_count(),
         running: it.running_count(),
         deployments,

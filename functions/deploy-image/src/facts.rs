@@ -6,7 +6,8 @@ use aws::each;
 use runtime::Run;
 
 use crate::plan::{Ask, Fact, Seen, World, wanted_facts};
-use crate::{Clients, READS, ecr};
+use crate::request::Place;
+use crate::{Clients, READS, describe_services, ecr, ecs, names};
 
 /// Adds to `world` what the gates have to know.
 ///
@@ -26,6 +27,14 @@ pub async fn look(clients: &Clients, ask: Option<&Ask>, run: &Run<'_>, world: &m
 async fn see(clients: &Clients, fact: &Fact) -> Seen {
     let seen = match fact {
         Fact::Scan { repository, digest } => ecr::list_scans(&clients.ecr, repository, digest).await.map(Seen::Scans),
+        Fact::Tasks { cluster, family } => ecs::list_family(&clients.ecs, cluster, family).await.map(Seen::Tasks),
+        Fact::TaskDefinition(name) => {
+            ecs::describe_task_definition(&clients.ecs, name).await.map(|it| Seen::TaskDefinition(Box::new(it)))
+        }
+        Fact::Services => match names(clients, &Place::Everywhere).await {
+            Ok(names) => Ok(Seen::Services(describe_services(clients, &names).await.found)),
+            Err(error) => Err(error),
+        },
     };
     seen.unwrap_or_else(|error| Seen::Refused(error.cause()))
 }

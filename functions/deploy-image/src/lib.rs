@@ -68,8 +68,10 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
 /// Everything that the decision depends on, read side by side: services, their task definitions, images, and where
 /// the present leaves a question, the past.
 async fn observe(clients: &Clients, place: &Place, now: &Zoned) -> Result<World, Error> {
-    let services = describe_services(clients, &names(clients, place).await?).await;
-    let mut world = World { services: services.found, unseen: services.unseen, ..World::default() };
+    let mut services = describe_services(clients, &names(clients, place).await?).await;
+    services.found.retain(|it| place.concerns(it));
+    let mut world =
+        World { services: services.found, whole: place.is_whole(), unseen: services.unseen, ..World::default() };
     // What has lost its tag since it was listed is not ours to read any further.
     let tagged = |it: &plan::Service| it.tags.contains_key(keys::DEPLOY);
     let families: BTreeSet<String> =
@@ -109,7 +111,7 @@ async fn names(clients: &Clients, place: &Place) -> Result<Vec<ServiceName>, Err
             let groups = codedeploy::describe_groups(&clients.codedeploy, application, names).await?;
             Ok(groups.into_iter().flat_map(|it| it.services).collect())
         }
-        Place::Everywhere | Place::Repository(_) => {
+        Place::Everywhere | Place::Repository(_) | Place::Migration(_) => {
             let arns = tagging::resources(&clients.tagging, "ecs:service", keys::DEPLOY).await?;
             Ok(arns.iter().filter_map(|arn| ServiceName::of_arn(arn)).collect())
         }
@@ -186,6 +188,15 @@ async fn apply(clients: &Clients, step: &Step) -> Result<Value, Error> {
         Step::Stop(stop) => {
             codedeploy::stop_deployment(&clients.codedeploy, stop).await?;
             Ok(Value::Null)
+        }
+        Step::Migrate(migrate) => {
+            let revision = match &migrate.revision {
+                Revision::Registered(arn) => arn.clone(),
+                Revision::Register(fields) => {
+                    ecs::register_task_definition(&clients.ecs, &clients.registrations, fields).await?
+                }
+            };
+            ecs::run_task(&clients.ecs, migrate, &revision).await
         }
         Step::Remember(memory) => {
             aws::ecs::write_tag(&clients.ecs, &memory.arn, memory.key, memory.value.as_deref()).await?;

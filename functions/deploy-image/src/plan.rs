@@ -29,9 +29,9 @@ use rules::{Digest, keys};
 pub use app_spec::{AppSpec, task_definition_in};
 pub use ask::Ask;
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
-pub use gate::{Fact, Finding, Grade, Scan, ScanState, Seen};
+pub use gate::{Ended, Fact, Finding, Grade, STARTED_BY, Scan, ScanState, Seen, Task, run_name};
 pub use select::Image;
-pub use step::{CreateDeployment, Deploy, Memory as MemoryStep, Revision, RollBack, Step, Stop, Way, What};
+pub use step::{CreateDeployment, Deploy, Memory as MemoryStep, Migrate, Revision, RollBack, Step, Stop, Way, What};
 pub use task_definition::{DELETED_ONLY, ImageName, OUTPUT_ONLY, TaskDefinition, family, short_name};
 pub use world::*;
 
@@ -383,9 +383,15 @@ fn deploy(
         Err(problem) => return plan.problem(&service.arn, "code-deploy", problem),
     };
     match gate::pass(Candidate { case, memory, image, tag, now }) {
-        Ok(()) => {}
+        Ok(note) => note.into_iter().for_each(|(step, why)| plan.act(&service.arn, step, why)),
         Err(Shut::Wait(reason)) => return plan.skip(&service.arn, reason),
         Err(Shut::Hold(kind, message)) => return plan.problem(&service.arn, kind, message),
+        Err(Shut::Do(acts)) => return acts.into_iter().for_each(|(step, why)| plan.act(&service.arn, step, why)),
+        Err(Shut::Reject { by, why }) => {
+            let mut memory = memory.clone();
+            reject(case, &mut memory, image.digest.clone(), image.pushed_at, by, why, plan);
+            return bring_chosen(case, &memory, now, plan);
+        }
     }
     let pinned = case.image.pinned(&image.digest);
     let previous = previous(case);
@@ -469,7 +475,7 @@ pub fn wants_history(service: &Service, world: &World, place: &Place) -> bool {
         }
         _ if case.shifts() => newer() || verdict::won(&case, &case.memory).is_some(),
         // A newer image that no push announced to us may be one that was tried before.
-        Place::Everywhere => newer() || unused(),
+        Place::Everywhere | Place::Migration(_) => newer() || unused(),
         _ => unused(),
     }
 }

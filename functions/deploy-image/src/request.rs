@@ -1,10 +1,12 @@
 //! Events and commands, reduced to where to look and what a person asks for.
 
+use rules::deploy::DeployRule;
+use rules::keys;
 use runtime::{BusEvent, Event};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::plan::{Ask, ServiceName};
+use crate::plan::{Ask, STARTED_BY, Service, ServiceName, family};
 
 /// What a run of this function was asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +24,8 @@ pub enum Place {
     Everywhere,
     /// At every service that opted in and uses this ECR repository.
     Repository(String),
+    /// At every service that opted in and has this migration.
+    Migration(String),
     /// At one service.
     Service(ServiceName),
     /// At the service of a deployment group of CodeDeploy.
@@ -40,12 +44,29 @@ pub enum Place {
     },
 }
 
+impl Place {
+    /// Whether a service that opted in is to be looked at. An unreadable rule is told by the sweep.
+    pub fn concerns(&self, service: &Service) -> bool {
+        let rule = || service.tags.get(keys::DEPLOY).and_then(|it| it.parse::<DeployRule>().ok());
+        match self {
+            Place::Migration(family) => rule().is_some_and(|it| it.migrate.as_ref() == Some(family)),
+            _ => true,
+        }
+    }
+
+    /// Whether all services are looked at that could have anything to do with one another.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Place::Everywhere | Place::Repository(_) | Place::Migration(_))
+    }
+}
+
 impl runtime::Request for Request {
     const ACCEPTED: &'static str = "{} (look everywhere), {\"dry_run\":true}, \
         {\"approve\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}, {\"reject\":{the same}}, \
         {\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}}, {\"clear\":{\"service\":\"CLUSTER/SERVICE\"}}, \
         {\"resource\":\"ARN of a service\"} (look at it now), EventBridge events \"ECR Image Action\", \"ECR Image Scan\", \
-        \"Inspector2 Scan\", \"ECS Deployment State Change\" and \"CodeDeploy Deployment State-change Notification\"";
+        \"Inspector2 Scan\", \"ECS Deployment State Change\", \"ECS Task State Change\" \
+        and \"CodeDeploy Deployment State-change Notification\"";
 
     fn read(event: Event) -> Result<Self, String> {
         match event {
@@ -64,6 +85,7 @@ fn bus_event(event: &BusEvent) -> Result<Place, String> {
         ("aws.ecr", "ECR Image Scan") | ("aws.inspector2", "Inspector2 Scan") => scan_end(&event.detail),
         ("aws.ecs", "ECS Deployment State Change") => deployment_change(event),
         ("aws.codedeploy", "CodeDeploy Deployment State-change Notification") => group_of(&event.detail),
+        ("aws.ecs", "ECS Task State Change") => task_change(&event.detail),
         (source, detail_type) => Err(format!("an event \"{detail_type}\" of {source} is not for this function")),
     }
 }
@@ -116,6 +138,21 @@ fn group_of(detail: &Value) -> Result<Place, String> {
                 .into())
         }
     }
+}
+
+/// A task has changed; a migration that stopped lets its image go on, or not.
+fn task_change(detail: &Value) -> Result<Place, String> {
+    let field = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
+    let definition = field("taskDefinitionArn");
+    if definition.is_empty() {
+        return Err("an \"ECS Task State Change\" event without taskDefinitionArn".into());
+    }
+    let nowhere = |reason| Place::Nowhere { about: field("taskArn").into(), reason };
+    Ok(match (field("lastStatus"), field("startedBy").starts_with(STARTED_BY)) {
+        ("STOPPED", true) => Place::Migration(family(definition).into()),
+        (_, false) => nowhere("the task is no migration of ours"),
+        (_, true) => nowhere("the migration still runs"),
+    })
 }
 
 /// What a command names.
@@ -193,6 +230,7 @@ mod tests {
         check("reject", api_server(), Some(Ask::Reject { image: "v1.1.0".into() }));
         check("rollback", api_server(), Some(Ask::RollBack));
         check("clear", api_server(), Some(Ask::Clear));
+        check("migration-stopped", Place::Migration("truegul-production-migrate".into()), None);
         check("wake-up", api_server(), None);
         for scan in ["ecr-scan-complete", "inspector-scan-complete"] {
             check(scan, Place::Repository("truegul-api-server".into()), None);
@@ -208,7 +246,7 @@ mod tests {
     fn no_sample_is_forgotten() {
         let folder = format!("{}/../../events/deploy-image", env!("CARGO_MANIFEST_DIR"));
         let samples: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
-        assert_eq!(samples.len(), 20);
+        assert_eq!(samples.len(), 21);
         for path in samples {
             let name = path.file_stem().unwrap().to_str().unwrap();
             assert!(sample(name).is_ok(), "{name}");
@@ -257,6 +295,19 @@ mod tests {
         {
             assert!(matches!(push(action, result, tag).unwrap(), Place::Nowhere { .. }), "{action} {result}");
         }
+    }
+
+    #[test]
+    fn a_task_that_is_no_migration_or_still_runs_is_no_work() {
+        let task = |started_by: &str, status: &str| {
+            task_change(&json!({"startedBy": started_by, "lastStatus": status, "taskArn": "arn:task",
+                "taskDefinitionArn": "arn:aws:ecs:ap-northeast-2:123456789012:task-definition/m:7"}))
+        };
+        assert_eq!(task("ns-1", "STOPPED"), Ok(Place::Migration("m".into())));
+        for (started_by, status) in [("ecs-svc/1", "STOPPED"), ("", "STOPPED"), ("ns-1", "RUNNING")] {
+            assert!(matches!(task(started_by, status), Ok(Place::Nowhere { .. })), "{started_by} {status}");
+        }
+        assert!(task_change(&json!({"lastStatus": "STOPPED"})).is_err());
     }
 
     #[test]

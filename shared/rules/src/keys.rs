@@ -82,6 +82,9 @@ pub const IMAGE: &str = "nightshift-state:image";
 /// On a snapshot: the function that made it. Whatever lacks it is not Nightshift's to delete.
 pub const MADE_BY: &str = "nightshift-state:made-by";
 
+/// On an ECS service: the migration that last ended well; see [`crate::memory::Migrated`].
+pub const MIGRATED: &str = "nightshift-state:migrated";
+
 /// On a task definition: the revision (`family:number`) that was live before it.
 pub const PREVIOUS: &str = "nightshift-state:previous";
 
@@ -128,6 +131,7 @@ mod tests {
             HOLD_MEMORY,
             IMAGE,
             MADE_BY,
+            MIGRATED,
             PREDEPLOY_PROBLEM,
             PREVIOUS,
             PROBLEM,

@@ -42,12 +42,25 @@ impl Rejected {
 /// `nightshift-state:approved`: the image that a person let through, and that what was known against it before then
 /// does not count.
 ///
-/// `sha256:… at=2026-11-21T03:00:00Z`
+/// `sha256:… at=2026-11-21T03:00:00Z`, and `cleared=true` where it was rejected before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approved {
     /// The image.
     pub digest: Digest,
     /// When it was approved.
+    pub at: Timestamp,
+    /// It was rejected until then: what failed before is to be tried again.
+    pub cleared: bool,
+}
+
+/// `nightshift-state:migrated`: the run of a migration that last ended well.
+///
+/// `ns-0123456789ab-0123456789abcdef at=2026-11-21T03:00:00Z`; the name holds the beginning of the image's digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// What the run was called.
+    pub run: String,
+    /// When it was found to have ended well.
     pub at: Timestamp,
 }
 
@@ -125,14 +138,36 @@ impl FromStr for Approved {
 
     fn from_str(value: &str) -> Result<Self, BadTag> {
         let mut tag = Reader::new(keys::APPROVED, value)?;
-        let approved = Approved { digest: needed(&mut tag)?, at: tag.required("at", MOMENT)? };
+        let approved = Approved {
+            digest: needed(&mut tag)?,
+            at: tag.required("at", MOMENT)?,
+            cleared: tag.parsed("cleared", "true")?.unwrap_or_default(),
+        };
         tag.finish().map(|()| approved)
     }
 }
 
 impl fmt::Display for Approved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at={}", self.digest, written(self.at))
+        write!(f, "{} at={}", self.digest, written(self.at))?;
+        if self.cleared { f.write_str(" cleared=true") } else { Ok(()) }
+    }
+}
+
+impl FromStr for Migrated {
+    type Err = BadTag;
+
+    fn from_str(value: &str) -> Result<Self, BadTag> {
+        let mut tag = Reader::new(keys::MIGRATED, value)?;
+        let Some(run) = tag.word() else { return Err(tag.bad("no run", "ns-NAME")) };
+        let migrated = Migrated { run: run.to_owned(), at: tag.required("at", MOMENT)? };
+        tag.finish().map(|()| migrated)
+    }
+}
+
+impl fmt::Display for Migrated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at={}", self.run, written(self.at))
     }
 }
 
@@ -202,17 +237,20 @@ mod tests {
             };
             prop_assert!(rejected.to_string().len() <= 256);
             prop_assert_eq!(rejected.to_string().parse(), Ok(rejected));
-            let approved = Approved { digest: digest.clone(), at };
+            let approved = Approved { digest: digest.clone(), at, cleared: some };
             prop_assert_eq!(approved.to_string().parse(), Ok(approved));
             let verdict = Verdict { digest: digest.clone(), at };
             prop_assert_eq!(verdict.to_string().parse(), Ok(verdict));
+            let migrated = Migrated { run: name.clone(), at };
+            prop_assert_eq!(migrated.to_string().parse(), Ok(migrated));
             let wish = RollbackWish { digest: some.then_some(digest), by: name, at };
             prop_assert_eq!(wish.to_string().parse(), Ok(wish));
         }
 
         #[test]
         fn no_value_makes_it_panic(value in any::<String>()) {
-            let _ = (value.parse::<Rejected>(), value.parse::<Approved>(), value.parse::<Verdict>(), value.parse::<RollbackWish>());
+            let _ = (value.parse::<Rejected>(), value.parse::<Approved>(), value.parse::<Verdict>(), value.parse::<Migrated>());
+            let _ = value.parse::<RollbackWish>();
         }
 
         #[test]

@@ -105,7 +105,7 @@ fn approve(
     }
     match chosen(case, memory) {
         Selection::Newer { image: next, .. } if next.digest == image.digest => {
-            let approved = Approved { digest: image.digest.clone(), at: now.timestamp() };
+            let approved = Approved { digest: image.digest.clone(), at: now.timestamp(), cleared: false };
             let known = memory.approved.as_ref().is_some_and(|it| it.digest == image.digest);
             if !known {
                 remember(
@@ -134,7 +134,7 @@ fn clear(case: &Case<'_>, memory: &mut Memory, now: &Zoned, plan: &mut Plan<Step
         return plan.skip(&case.service.arn, "nothing is rejected");
     };
     let label = case.label(&rejected.digest);
-    let approved = Approved { digest: rejected.digest, at: now.timestamp() };
+    let approved = Approved { digest: rejected.digest, at: now.timestamp(), cleared: true };
     let why = "somebody cleared it, so what is known against it does not count";
     remember(case, What::Approve, keys::APPROVED, Some(approved.to_string()), &label, why.into(), plan);
     remember(case, What::Clear, keys::REJECTED, None, &label, "somebody cleared it".into(), plan);

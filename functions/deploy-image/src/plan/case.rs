@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use rules::deploy::DeployRule;
-use rules::memory::{Approved, Rejected, RollbackWish, Verdict};
+use rules::memory::{Approved, Migrated, Rejected, RollbackWish, Verdict};
 use rules::{BadTag, Digest, keys};
 
 use super::code_deploy::CodeDeploy;
@@ -44,6 +44,8 @@ pub struct Memory {
     pub approved: Option<Approved>,
     /// The image that was last found live.
     pub verdict: Option<Verdict>,
+    /// The migration that last ended well.
+    pub migrated: Option<Migrated>,
     /// Another function's wish to roll back.
     pub wish: Option<RollbackWish>,
 }
@@ -88,6 +90,17 @@ impl<'a> Case<'a> {
             self.lacking.borrow_mut().insert(fact);
         }
         seen
+    }
+
+    /// All services that opted in; the error is what was seen of them instead.
+    pub fn all_services(&self) -> Result<&'a [Service], Option<&'a Seen>> {
+        if self.world.whole {
+            return Ok(&self.world.services);
+        }
+        match self.look(Fact::Services) {
+            Some(Seen::Services(services)) => Ok(services),
+            other => Err(other),
+        }
     }
 
     /// What was wanted in vain so far.
@@ -239,6 +252,7 @@ impl Memory {
             rejected: read(service, keys::REJECTED)?,
             approved: read(service, keys::APPROVED)?,
             verdict: read(service, keys::VERDICT)?,
+            migrated: read(service, keys::MIGRATED)?,
             wish: read(service, keys::ROLLBACK)?,
         })
     }

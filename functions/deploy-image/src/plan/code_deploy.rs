@@ -190,7 +190,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::plan::world::{Controller, Safety, Strategy, TaskSet};
+    use crate::plan::world::{Controller, Launch, Safety, Strategy, TaskSet};
 
     fn group(name: &str, service: &str) -> Group {
         let services = vec![ServiceName::parse(service).unwrap()];
@@ -236,6 +236,7 @@ mod tests {
             controller: Controller::CodeDeploy,
             strategy: Strategy::Shifting("CODE_DEPLOY".into()),
             safety: Safety { gives_up: true, goes_back: true },
+            launch: Launch::default(),
             desired: 2,
             running: 2,
             deployments: vec![],

@@ -1,18 +1,24 @@
-//! The gates that an image passes before it goes out, in their order: scan, approval.
+//! The gates that an image passes before it goes out, in their order: scan, approval, migration.
 //!
 //! Each asks for what it has to know ([`Fact`]) only when an image stands before it, and says what it lacks to go on.
 //! None of them waits: what it waits for comes back as an event, or with the sweep, and leads through the same gates.
 
 mod fact;
+mod migrate;
 mod scan;
 
 pub use fact::{Fact, Seen};
+pub use migrate::{Ended, STARTED_BY, Task, run_name};
 pub use scan::{Finding, Grade, Scan, ScanState};
 
 use jiff::Zoned;
 
 use super::case::{Case, Memory};
 use super::select::Image;
+use super::step::Step;
+
+/// A step and the reason for it.
+pub type Act = (Step, String);
 
 /// Why an image does not go out now.
 #[derive(Debug, PartialEq)]
@@ -21,6 +27,15 @@ pub enum Shut {
     Wait(String),
     /// It takes a person: the problem's kind and what is wrong.
     Hold(&'static str, String),
+    /// It takes these steps, and then an event.
+    Do(Vec<Act>),
+    /// It is not to go out at all.
+    Reject {
+        /// Who rejects it, as the memory calls them.
+        by: &'static str,
+        /// What happened, in words.
+        why: String,
+    },
 }
 
 /// The image that stands before the gates.
@@ -38,18 +53,30 @@ pub struct Candidate<'a> {
     pub now: &'a Zoned,
 }
 
-/// Whether the image may go out.
-pub fn pass(candidate: Candidate<'_>) -> Result<(), Shut> {
+/// Whether the image may go out, and what is to be remembered first.
+pub fn pass(candidate: Candidate<'_>) -> Result<Option<Act>, Shut> {
     scan::pass(candidate)?;
     approval(candidate)?;
-    missing(candidate)
+    missing(candidate)?;
+    awake(candidate)?;
+    migrate::pass(candidate)
+}
+
+/// What has to do with databases waits until the service is awake: they sleep with it.
+fn awake(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Shut> {
+    let asleep = case.service.tags.contains_key(rules::keys::ASLEEP);
+    match &case.rule.migrate {
+        Some(family) if asleep => {
+            Err(Shut::Wait(format!("{tag} waits until the service is awake, since {family} has to run before it")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Gates that this version cannot check yet.
 fn missing(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Shut> {
     let rule = &case.rule;
-    let missing =
-        [("snapshot", rule.snapshot.is_some()), ("migrate", rule.migrate.is_some()), ("health", rule.health.is_some())];
+    let missing = [("snapshot", rule.snapshot.is_some()), ("health", rule.health.is_some())];
     let Some((option, _)) = missing.iter().find(|(_, asked)| *asked) else { return Ok(()) };
     let message = format!(
         "{tag} is ready, but the tag asks for {option}=, which this version cannot check yet, so nothing is deployed; \
@@ -73,4 +100,12 @@ fn approval(Candidate { case, memory, image, tag, .. }: Candidate<'_>) -> Result
         case.running_label()
     );
     Err(Shut::Hold("needs-approval", message))
+}
+
+/// What a gate says where it does not see what it asked for: AWS's error is the problem `kind`.
+fn unseen(seen: Option<&Seen>, kind: &'static str) -> Shut {
+    match seen {
+        Some(Seen::Refused(error)) => Shut::Hold(kind, error.clone()),
+        _ => Shut::Wait("what the gates of a newer image ask for was not looked at; the next run does".into()),
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::app_spec::AppSpec;
 use super::task_definition::short_name;
-use super::world::ServiceName;
+use super::world::{Launch, ServiceName};
 
 /// One change to one service.
 #[derive(Debug, Clone, PartialEq)]
@@ -18,6 +18,8 @@ pub enum Step {
     RollBack(RollBack),
     /// Stops a deployment of CodeDeploy, which then goes back.
     Stop(Stop),
+    /// Runs the migration that comes before a new image.
+    Migrate(Box<Migrate>),
     /// Writes or removes a memory tag.
     Remember(Memory),
 }
@@ -106,6 +108,29 @@ pub struct RollBack {
     pub way: Way,
 }
 
+/// Runs a task before a new image goes out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Migrate {
+    /// The service.
+    pub service: ServiceName,
+    /// The task's family.
+    pub family: String,
+    /// The human tag of the new image.
+    pub image: String,
+    /// The image that runs now, for people.
+    pub running: String,
+    /// Where the revision that runs comes from.
+    pub revision: Revision,
+    /// Whether the task has an address of its own, and so needs a place in the network.
+    pub in_vpc: bool,
+    /// How it is started.
+    pub launch: Launch,
+    /// What makes a doubled call one.
+    pub token: String,
+    /// What the run is called.
+    pub run: String,
+}
+
 /// Writes or removes a memory tag of a service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Memory {
@@ -138,6 +163,8 @@ pub enum What {
     Clear,
     /// The image is live.
     Win,
+    /// The migration for the image ended well.
+    Migrated,
     /// The wish to roll back is fulfilled or has become pointless.
     DropWish,
 }
@@ -148,11 +175,13 @@ impl reconcile::Step for Step {
             Step::Deploy(_) => "deploy",
             Step::RollBack(_) => "roll-back",
             Step::Stop(_) => "stop",
+            Step::Migrate(_) => "migrate",
             Step::Remember(it) => match it.what {
                 What::Reject => "reject",
                 What::Approve => "approve",
                 What::Clear => "clear",
                 What::Win => "record-success",
+                What::Migrated => "record-migration",
                 What::DropWish => "drop-wish",
             },
         }
@@ -163,6 +192,7 @@ impl reconcile::Step for Step {
             Step::Deploy(it) => format!("{}: deploying {} (was {})", it.service, it.to, it.from),
             Step::RollBack(it) => format!("{}: going back to {} from {}", it.service, it.to, it.from),
             Step::Stop(it) => format!("{}: stopping {}, CodeDeploy goes back", it.service, it.from),
+            Step::Migrate(it) => format!("{}: running {} before {} goes out", it.service, it.family, it.image),
             Step::Remember(it) => match it.what {
                 What::Reject if it.image != it.running => {
                     format!("{}: {} is rejected, {} stays", it.service, it.image, it.running)
@@ -171,6 +201,7 @@ impl reconcile::Step for Step {
                 What::Approve => format!("{}: {} is approved", it.service, it.image),
                 What::Clear => format!("{}: {} is no longer rejected", it.service, it.image),
                 What::Win => format!("{}: {} is live", it.service, it.image),
+                What::Migrated => format!("{}: the migration for {} has ended well", it.service, it.image),
                 What::DropWish => format!("{}: the wish to roll back is settled", it.service),
             },
         }
@@ -181,6 +212,7 @@ impl reconcile::Step for Step {
             Step::Deploy(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
             Step::RollBack(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
             Step::Stop(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
+            Step::Migrate(it) => json!({"image": it.running}),
             Step::Remember(it) => json!({it.key: it.before}),
         }
     }
@@ -193,6 +225,7 @@ impl reconcile::Step for Step {
                 let to = it.to_revision.as_deref().map(short_name);
                 json!({"task_definition": to, "stopped": it.deployment})
             }
+            Step::Migrate(it) => json!({"family": it.family, "started_by": it.run}),
             Step::Remember(it) => json!({it.key: it.value}),
         }
     }
@@ -208,13 +241,15 @@ impl reconcile::Step for Step {
             Step::RollBack(RollBack { service, .. }) | Step::Stop(Stop { service, .. }) => {
                 json!({"clear": about(service)})
             }
+            // What it did to the database only a person knows; that nothing follows can be said.
+            Step::Migrate(it) => json!({"reject": {"service": it.service.to_string(), "image": it.image}}),
             Step::Remember(it) => match it.what {
                 What::Reject => json!({"clear": about(&it.service)}),
                 What::Win => json!({"rollback": about(&it.service)}),
                 What::Approve | What::Clear => {
                     json!({"reject": {"service": it.service.to_string(), "image": it.image}})
                 }
-                What::DropWish => return None,
+                What::Migrated | What::DropWish => return None,
             },
         };
         Some(Undo::Command(command))

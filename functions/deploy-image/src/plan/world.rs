@@ -15,6 +15,8 @@ use super::task_definition::TaskDefinition;
 pub struct World {
     /// The services that were asked about and exist, in the order of their ARNs.
     pub services: Vec<Service>,
+    /// Whether that is all that opted in.
+    pub whole: bool,
     /// Task definitions by ARN: those in use, the newest of each family, and where trouble is, earlier ones.
     pub task_definitions: BTreeMap<String, TaskDefinition>,
     /// The ARN of the newest active revision of each family that has one.
@@ -114,6 +116,8 @@ pub struct Service {
     pub strategy: Strategy,
     /// What ECS does about a deployment that fails.
     pub safety: Safety,
+    /// How its tasks are started.
+    pub launch: Launch,
     /// How many tasks there should be.
     pub desired: i32,
     /// How many tasks there are.
@@ -148,6 +152,34 @@ pub struct TaskSet {
     pub began: Option<Timestamp>,
     /// What an AppSpec says of it besides the task definition: load balancer, platform version, network, capacity providers.
     pub properties: Value,
+}
+
+/// How the tasks of a service are started, and so those of its migration.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Launch {
+    /// `FARGATE`, unless capacity providers say so.
+    pub launch_type: Option<String>,
+    /// Where on the capacity providers.
+    pub capacity: Vec<Capacity>,
+    /// The version of Fargate.
+    pub platform: Option<String>,
+    /// The subnets, if they have an address of their own.
+    pub subnets: Vec<String>,
+    /// The security groups; none is the default one of the network.
+    pub security_groups: Vec<String>,
+    /// `ENABLED` or `DISABLED`.
+    pub public_address: Option<String>,
+}
+
+/// An item of a capacity provider strategy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Capacity {
+    /// The capacity provider.
+    pub provider: String,
+    /// How many of the tasks beyond the base go there, in relation to the others.
+    pub weight: i32,
+    /// How many go there at least.
+    pub base: i32,
 }
 
 /// Who carries out a service's deployments (`deploymentController`).

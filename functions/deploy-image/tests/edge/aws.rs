@@ -53,6 +53,8 @@ pub struct Aws {
     /// Manifests by digest.
     pub manifests: BTreeMap<String, Value>,
     pub codedeploy: CodeDeploy,
+    /// Tasks by ARN, as DescribeTasks shows them.
+    pub tasks: BTreeMap<String, Value>,
     /// How many resources are on a page of the tagging API.
     pub page: usize,
     pub calls: Vec<Call>,
@@ -238,6 +240,19 @@ impl Aws {
                 let manifest = self.manifests.get(digest).unwrap_or(&single);
                 json!({"images": [{"imageId": {"imageDigest": digest}, "imageManifest": manifest.to_string()}], "failures": []})
             }
+            "ListTasks" => self.list_tasks(&text("family"), &text("desiredStatus"), &text("nextToken")),
+            "DescribeTasks" => {
+                let arns = body["tasks"].as_array().unwrap();
+                assert!(arns.len() <= 100, "DescribeTasks takes a hundred");
+                json!({"tasks": arns.iter().filter_map(|it| self.tasks.get(it.as_str()?)).collect::<Vec<_>>(), "failures": []})
+            }
+            "RunTask" => {
+                let arn = format!("arn:aws:ecs:ap-northeast-2:123456789012:task/shop/{}", self.tasks.len() + 1);
+                let task = json!({"taskArn": arn, "startedBy": body["startedBy"], "taskDefinitionArn": body["taskDefinition"],
+                    "desiredStatus": "RUNNING", "lastStatus": "PROVISIONING", "containers": []});
+                self.tasks.insert(arn, task.clone());
+                json!({"tasks": [task], "failures": []})
+            }
             "RegisterTaskDefinition" => {
                 let arn = self.add_revision(&text("family"), body.clone(), body["tags"].clone());
                 json!({"taskDefinition": {"taskDefinitionArn": arn}})
@@ -298,6 +313,19 @@ impl Aws {
         let page: Vec<Value> = self.services.keys().skip(from).take(self.page).map(mapping).collect();
         let next = if from + self.page < self.services.len() { (from + self.page).to_string() } else { String::new() };
         json!({"ResourceTagMappingList": page, "PaginationToken": next})
+    }
+
+    fn list_tasks(&self, family: &str, status: &str, token: &str) -> Value {
+        let of = |it: &Value| {
+            family_of(it["taskDefinitionArn"].as_str().unwrap()) == family && it["desiredStatus"] == status
+        };
+        let arns: Vec<&String> = self.tasks.iter().filter(|(_, it)| of(it)).map(|(arn, _)| arn).collect();
+        let from: usize = token.parse().unwrap_or_default();
+        let mut answer = json!({"taskArns": arns.iter().skip(from).take(self.page).collect::<Vec<_>>()});
+        if from + self.page < arns.len() {
+            answer["nextToken"] = json!((from + self.page).to_string());
+        }
+        answer
     }
 
     fn describe_services(&self, body: &Value) -> Value {

@@ -1,3 +1,4 @@
 //! What the gates read and do, on scripted HTTP.
 
+mod migrate;
 mod scan;

@@ -2,7 +2,10 @@
 
 use rules::Digest;
 
+use super::migrate::Task;
 use super::scan::Scan;
+use crate::plan::task_definition::TaskDefinition;
+use crate::plan::world::Service;
 
 /// Something that a gate has to know.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +17,17 @@ pub enum Fact {
         /// The image.
         digest: Digest,
     },
+    /// The tasks of a family in a cluster, those that stopped lately included.
+    Tasks {
+        /// The cluster.
+        cluster: String,
+        /// The family.
+        family: String,
+    },
+    /// A task definition by its ARN, or the newest active one of a family.
+    TaskDefinition(String),
+    /// All services that opted in.
+    Services,
 }
 
 /// What was seen of a [`Fact`].
@@ -21,6 +35,12 @@ pub enum Fact {
 pub enum Seen {
     /// The scans of an image: one, or of a multi-platform image one for each platform.
     Scans(Vec<Scan>),
+    /// Tasks.
+    Tasks(Vec<Task>),
+    /// A task definition.
+    TaskDefinition(Box<TaskDefinition>),
+    /// Services.
+    Services(Vec<Service>),
     /// It could not be seen; the error in words.
     Refused(String),
 }

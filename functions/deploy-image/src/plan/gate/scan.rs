@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use rules::deploy::Severity;
 
-use super::{Candidate, Fact, Seen, Shut};
+use super::{Candidate, Fact, Seen, Shut, unseen};
 
 /// After this time a scan on push has long begun: if there is none, there will be none.
 const BEGUN: SignedDuration = SignedDuration::from_mins(10);
@@ -78,8 +78,7 @@ pub fn pass(candidate: Candidate<'_>) -> Result<(), Shut> {
     let repository = case.image.repository.clone();
     let scans = match case.look(Fact::Scan { repository, digest: image.digest.clone() }) {
         Some(Seen::Scans(scans)) => scans,
-        Some(Seen::Refused(error)) => return Err(Shut::Hold("unreadable-scan", error.clone())),
-        None => return Err(Shut::Wait(format!("the scan of {tag} was not looked at"))),
+        other => return Err(unseen(other, "unreadable-scan")),
     };
     for scan in scans {
         ended(candidate, &scan.state)?;

@@ -1,3 +1,4 @@
 //! Worked examples of the gates: what passes, what is held and with which words, and what is found again by the sweep.
 
+mod migrate;
 mod scan;

@@ -26,8 +26,16 @@ pub struct Model {
     pub blue_green: BlueGreen,
     /// Whether tasks of this image start.
     pub bad: Vec<Digest>,
-    /// What is there beside services and images: by what the gates ask for.
+    /// What scans tell.
     pub facts: BTreeMap<Fact, Seen>,
+    /// The revisions of the migration's family.
+    pub migrations: Vec<TaskDefinition>,
+    /// Its tasks that ECS still knows.
+    pub tasks: Vec<Task>,
+    /// Every start of one that ECS ever accepted, by its token.
+    pub tokens: Vec<String>,
+    /// Other services that opted in.
+    pub others: Vec<Service>,
     pub minutes: i64,
 }
 
@@ -68,6 +76,7 @@ impl Model {
                 controller: Controller::Ecs,
                 strategy: Strategy::Rolling,
                 safety: Safety { gives_up: true, goes_back: true },
+                launch: Launch::default(),
                 desired: 2,
                 running: 2,
                 deployments: vec![],
@@ -81,6 +90,10 @@ impl Model {
             blue_green: BlueGreen::default(),
             bad: vec![],
             facts: BTreeMap::new(),
+            migrations: vec![],
+            tasks: vec![],
+            tokens: vec![],
+            others: vec![],
             minutes: 0,
         };
         model.push("v1.0.0");
@@ -230,6 +243,7 @@ impl Model {
         let newest = self.revisions.last().unwrap();
         let mut world = World {
             services: vec![self.service.clone()],
+            whole: place.is_whole(),
             newest_revision: BTreeMap::from([("api-server".into(), newest.arn().into())]),
             repositories: BTreeMap::from([(REPOSITORY.into(), Ok(self.images.clone()))]),
             ..World::default()
@@ -272,6 +286,60 @@ impl Model {
         let known = self.facts.get(fact).cloned();
         match fact {
             Fact::Scan { .. } => known.unwrap_or_else(|| Seen::Scans(vec![Scan::of(ScanState::Missing)])),
+            Fact::Tasks { .. } => Seen::Tasks(self.tasks.clone()),
+            Fact::TaskDefinition(name) => {
+                let mut revisions = self.migrations.iter().rev();
+                let found = revisions.find(|it| it.arn() == name || it.family() == name);
+                let missing =
+                    || Seen::Refused(format!("DescribeTaskDefinition {name}: ClientException: no such family"));
+                found.map_or_else(missing, |it| Seen::TaskDefinition(Box::new(it.clone())))
+            }
+            Fact::Services => {
+                Seen::Services([self.service.clone()].into_iter().chain(self.others.iter().cloned()).collect())
+            }
+        }
+    }
+
+    /// Registers a revision of the migration's family.
+    pub fn add_migration(&mut self, fields: &serde_json::Value) {
+        let number = self.migrations.len() + 1;
+        let mut fields = fields.as_object().unwrap().clone();
+        let tags = fields.remove("tags").and_then(|it| it.as_array().cloned()).unwrap_or_default();
+        let text = |it: &serde_json::Value| it.as_str().unwrap().to_owned();
+        let arn =
+            format!("arn:aws:ecs:ap-northeast-2:123456789012:task-definition/{}:{number}", text(&fields["family"]));
+        fields.insert("taskDefinitionArn".into(), json!(arn));
+        let tags = tags.iter().map(|it| (text(&it["key"]), text(&it["value"]))).collect();
+        self.migrations.push(TaskDefinition { fields, tags });
+    }
+
+    /// ECS starts a task, or knows the token and does not.
+    fn run_task(&mut self, token: &str, run: &str) {
+        self.minutes += 1;
+        if self.tokens.iter().any(|it| it == token) {
+            return;
+        }
+        self.tokens.push(token.into());
+        self.tasks.push(Task {
+            arn: format!("arn:aws:ecs:ap-northeast-2:123456789012:task/truegul-production/{}", self.tokens.len()),
+            started_by: run.into(),
+            task_definition: self.migrations.last().unwrap().arn().into(),
+            status: "RUNNING".into(),
+            reason: String::new(),
+            stopped_at: None,
+            containers: vec![],
+        });
+    }
+
+    /// The tasks that run come to their end; their main container exits so.
+    pub fn stop_tasks(&mut self, exit_code: Option<i32>) {
+        self.minutes += 1;
+        let stopped_at = Some(self.moment());
+        for task in self.tasks.iter_mut().filter(|it| it.status != "STOPPED") {
+            let ended = |name: &str, exit_code| Ended { name: name.into(), exit_code, reason: String::new() };
+            let reason = "Essential container in task exited".into();
+            let containers = vec![ended("migrate", exit_code), ended("log", Some(137))];
+            *task = Task { status: "STOPPED".into(), reason, stopped_at, containers, ..task.clone() };
         }
     }
 
@@ -317,6 +385,11 @@ impl Model {
             (Step::Deploy(Deploy { revision: Revision::Registered(arn), .. }), 0) => self.bring(arn),
             (Step::RollBack(back), 0) => self.bring(&back.to_revision),
             (Step::Stop(_), 0) => self.stop_deployment(),
+            (Step::Migrate(it), 0) => match &it.revision {
+                Revision::Register(fields) => self.add_migration(fields),
+                Revision::Registered(_) => self.run_task(&it.token, &it.run),
+            },
+            (Step::Migrate(it), 1) if matches!(it.revision, Revision::Register(_)) => self.run_task(&it.token, &it.run),
             (Step::Remember(it), 0) => {
                 self.minutes += 1;
                 match &it.value {
@@ -344,11 +417,22 @@ impl Model {
         self.images.iter().find(|it| shorten(&it.digest.to_string()) == running).map(|it| it.pushed_at)
     }
 
+    /// Whether this is the image that the service is set to.
+    pub fn is_running(&self, digest: &Digest) -> bool {
+        shorten(&digest.to_string()) == self.running()
+    }
+
     /// Lets ECS work and the function sweep until nothing moves any more.
     pub fn settle(&mut self) {
+        self.settle_with(|_| {});
+    }
+
+    /// The same, and each time something else happens as well.
+    pub fn settle_with(&mut self, happens: impl Fn(&mut Self)) {
         for _ in 0..30 {
             let before = (self.service.clone(), self.blue_green.clone());
             self.finish();
+            happens(self);
             let still = (&self.service, &self.blue_green) == (&before.0, &before.1);
             if self.run(&Place::Everywhere, None, usize::MAX).steps.is_empty() && still {
                 return;

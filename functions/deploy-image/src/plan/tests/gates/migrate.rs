@@ -1,0 +1,311 @@
+//! `migrate=`: once for each image, whatever happens, and what it says decides.
+
+use proptest::prelude::*;
+use rules::keys;
+use serde_json::json;
+
+use crate::plan::tests::model::{Model, REGISTRY, REPOSITORY, repository, service};
+use crate::plan::tests::stories::words;
+use crate::plan::{Ask, Place, run_name};
+
+const FAMILY: &str = "truegul-production-migrate";
+const RULE: &str = "newest migrate=truegul-production-migrate";
+
+/// A service with a migration whose task writes a log and has a sidecar that is not essential.
+fn shop(rule: &str) -> Model {
+    let mut model = Model::new(rule);
+    let image = format!("{REGISTRY}/{REPOSITORY}:v1.0.0");
+    let log =
+        json!({"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/migrate", "awslogs-stream-prefix": "run"}});
+    model.add_migration(&json!({"family": FAMILY, "networkMode": "awsvpc", "containerDefinitions": [
+        {"name": "migrate", "image": image, "command": ["migrate"], "logConfiguration": log},
+        {"name": "log", "image": "public.ecr.aws/fluent-bit:2", "essential": false}]}));
+    model
+}
+
+fn place() -> Place {
+    Place::Migration(FAMILY.into())
+}
+
+fn run(model: &mut Model, place: &Place) -> Vec<String> {
+    words(&model.run(place, None, usize::MAX))
+}
+
+#[test]
+fn the_migration_runs_before_the_image_goes_out() {
+    let mut model = shop(RULE);
+    let digest = model.push("v1.1.0");
+    assert_eq!(
+        run(&mut model, &repository()),
+        ["truegul-production/api-server: running truegul-production-migrate before v1.1.0 goes out: \
+          v1.1.0 goes out after truegul-production-migrate:1"]
+    );
+    let migration = model.migrations.last().unwrap();
+    let images: Vec<&str> = migration.images().map(|(_, image)| image).collect();
+    assert_eq!(images, [format!("{REGISTRY}/{REPOSITORY}@{digest}"), "public.ecr.aws/fluent-bit:2".into()]);
+    let waits = ["skip: v1.1.0 waits for its migration: truegul-production-migrate is running (task 1)"];
+    assert_eq!(run(&mut model, &repository()), waits);
+    assert_eq!(model.running(), "v1.0.0");
+    model.stop_tasks(Some(0));
+    let told = run(&mut model, &place());
+    assert_eq!(
+        told,
+        [
+            "truegul-production/api-server: the migration for v1.1.0 has ended well: \
+             every essential container of truegul-production-migrate exited with 0",
+            "truegul-production/api-server: deploying v1.1.0 (was v1.0.0): v1.1.0 is the image that 'newest' selects in truegul-api-server"
+        ]
+    );
+    // ECS forgets; the service does not.
+    model.tasks.clear();
+    model.settle();
+    assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.1.0", 1));
+}
+
+#[test]
+fn a_migration_that_fails_rejects_the_image_and_says_where_to_look() {
+    for (exit_code, expected) in [
+        (
+            Some(3),
+            "container migrate exited with 3: Essential container in task exited; log group /ecs/migrate, stream run/migrate/1",
+        ),
+        (
+            None,
+            "container migrate has no exit code: Essential container in task exited; log group /ecs/migrate, stream run/migrate/1",
+        ),
+    ] {
+        let mut model = shop(RULE);
+        model.push("v1.1.0");
+        run(&mut model, &repository());
+        model.stop_tasks(exit_code);
+        let told = run(&mut model, &place());
+        assert_eq!(
+            told,
+            [
+                format!(
+                    "truegul-production/api-server: v1.1.0 is rejected, v1.0.0 stays: \
+                     the migration of v1.1.0 failed: truegul-production-migrate, {expected}"
+                ),
+                "skip: v1.1.0 is rejected and so is everything pushed before it; v1.0.0 stays".into()
+            ]
+        );
+        model.settle();
+        assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.0.0", 1));
+        assert!(model.service.tags[keys::REJECTED].contains("by=migration"));
+    }
+}
+
+#[test]
+fn a_task_that_never_started_has_failed() {
+    let mut model = shop(RULE);
+    model.push("v1.1.0");
+    run(&mut model, &repository());
+    model.stop_tasks(Some(0));
+    model.tasks[0].containers.clear();
+    model.tasks[0].reason = "CannotPullContainerError: not found".into();
+    let told = run(&mut model, &Place::Everywhere);
+    assert!(told[0].contains("container migrate has no exit code: CannotPullContainerError: not found;"), "{told:?}");
+}
+
+#[test]
+fn what_a_person_clears_is_migrated_again() {
+    let mut model = shop(RULE);
+    model.push("v1.1.0");
+    run(&mut model, &repository());
+    model.stop_tasks(Some(1));
+    model.settle();
+    model.run(&service(), Some(&Ask::Clear), usize::MAX);
+    assert_eq!(model.tokens.len(), 2, "{:?}", model.tokens);
+    model.stop_tasks(Some(0));
+    model.settle();
+    assert_eq!(model.running(), "v1.1.0");
+}
+
+#[test]
+fn a_push_during_a_migration_waits_for_its_end_and_is_migrated_itself() {
+    let mut model = shop(RULE);
+    model.push("v1.1.0");
+    run(&mut model, &repository());
+    model.push("v1.2.0");
+    assert_eq!(
+        run(&mut model, &repository()),
+        ["skip: v1.2.0 waits: truegul-production-migrate still runs for another image (task 1)"]
+    );
+    // The first fails: nobody asks any more, and the second one's own run decides.
+    model.stop_tasks(Some(1));
+    run(&mut model, &place());
+    model.stop_tasks(Some(0));
+    run(&mut model, &place());
+    model.settle();
+    assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.2.0", 2));
+    assert_eq!(model.revisions.len(), 2, "v1.1.0 never went out");
+}
+
+#[test]
+fn an_approval_that_comes_after_a_newer_image_starts_nothing() {
+    let mut model = shop("newest approval=manual migrate=truegul-production-migrate");
+    model.push("v1.1.0");
+    assert_eq!(model.run(&repository(), None, usize::MAX).problems[0].problem, "needs-approval");
+    model.push("v1.2.0");
+    let approve = |image: &str| Ask::Approve { image: image.into() };
+    let late = model.run(&service(), Some(&approve("v1.1.0")), usize::MAX);
+    assert_eq!((late.problems[0].problem.as_str(), model.tokens.len()), ("superseded", 0));
+    let plan = model.run(&service(), Some(&approve("v1.2.0")), usize::MAX);
+    let steps: Vec<_> = plan.steps.iter().map(|it| it.step.name()).collect();
+    assert_eq!(steps, ["approve", "migrate"]);
+}
+
+#[test]
+fn two_services_that_share_a_migration_share_its_one_run() {
+    let mut api = shop(RULE);
+    api.push("v1.1.0");
+    api.settle_with(|it| it.stop_tasks(Some(0)));
+    assert_eq!(api.running(), "v1.1.0");
+    // The other service comes to it hours later, when ECS has forgotten the task.
+    let mut worker = shop(RULE);
+    worker.push("v1.1.0");
+    let mut other = api.service.clone();
+    other.arn = other.arn.replace("api-server", "worker");
+    worker.others = vec![other];
+    let mut alone = worker.clone();
+    let told = run(&mut alone, &service());
+    assert!(told[0].starts_with("truegul-production/api-server: the migration for v1.1.0 has ended well"), "{told:?}");
+    assert_eq!(alone.tokens.len(), 0);
+    // One that asks for another migration says nothing.
+    worker.others[0].tags.insert(keys::DEPLOY.into(), "newest migrate=other".into());
+    run(&mut worker, &service());
+    assert_eq!(worker.tokens.len(), 1);
+}
+
+#[test]
+fn a_migration_without_the_repository_runs_as_it_is() {
+    let mut model = Model::new(RULE);
+    model
+        .add_migration(&json!({"family": FAMILY, "containerDefinitions": [{"name": "migrate", "image": "flyway:10"}]}));
+    model.push("v1.1.0");
+    let told = run(&mut model, &repository());
+    assert!(told[0].ends_with(", which does not use the repository and runs as it is"), "{told:?}");
+    assert_eq!((model.migrations.len(), model.tokens.len()), (1, 1));
+    model.stop_tasks(Some(0));
+    model.settle();
+    assert_eq!(model.running(), "v1.1.0");
+}
+
+#[test]
+fn a_sleeping_service_is_migrated_once_it_is_awake() {
+    let mut model = shop(RULE);
+    model.service.tags.insert(keys::ASLEEP.into(), "since=2026-11-20T12:00:00Z desired=2 by=schedule".into());
+    model.push("v1.1.0");
+    let waits =
+        ["skip: v1.1.0 waits until the service is awake, since truegul-production-migrate has to run before it"];
+    assert_eq!(run(&mut model, &Place::Everywhere), waits);
+    model.service.tags.remove(keys::ASLEEP);
+    model.settle_with(|it| it.stop_tasks(Some(0)));
+    assert_eq!(model.running(), "v1.1.0");
+}
+
+#[test]
+fn what_cannot_be_migrated_is_told_with_the_fix() {
+    let mut model = shop("newest migrate=api-server");
+    model.push("v1.1.0");
+    let told = run(&mut model, &repository());
+    assert!(
+        told[0].starts_with("bad-migration: migrate=api-server names the service's own task definition"),
+        "{told:?}"
+    );
+    model.service.tags.insert(keys::DEPLOY.into(), "newest migrate=nothing".into());
+    let told = run(&mut model, &repository());
+    assert_eq!(told, ["unreadable-migration: DescribeTaskDefinition nothing: ClientException: no such family"]);
+}
+
+#[test]
+fn the_name_of_a_run_fits_and_differs_with_each_of_its_parts() {
+    let digest = |name| crate::plan::tests::model::digest(name);
+    let name = run_name("c", "f", &digest("v1"));
+    assert!(name.starts_with("ns-000000000000-") && name.len() == 32, "{name}");
+    assert!(name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-'));
+    let others =
+        [run_name("c2", "f", &digest("v1")), run_name("c", "f2", &digest("v1")), run_name("c", "f", &digest("v2"))];
+    assert!(others.iter().all(|it| *it != name));
+}
+
+/// Something that happens around migrations.
+#[derive(Debug, Clone)]
+enum Happening {
+    Push(u8),
+    Run(u8),
+    Dying(usize),
+    Ecs,
+    Stop(bool),
+    Forget,
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let one = prop_oneof![
+        2 => (1..6u8).prop_map(Happening::Push),
+        4 => (0..4u8).prop_map(Happening::Run),
+        1 => (0..5usize).prop_map(Happening::Dying),
+        2 => Just(Happening::Ecs),
+        2 => any::<bool>().prop_map(Happening::Stop),
+        1 => Just(Happening::Forget),
+    ];
+    prop::collection::vec(one, 1..25)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever happens in whatever order: no image goes out without its migration, none migrates beside another, and
+    /// none that was seen to end runs twice.
+    #[test]
+    fn every_image_that_goes_out_was_migrated_once(happenings in happenings()) {
+        let mut model = shop(RULE);
+        let mut ended_well: Vec<String> = vec![];
+        for happening in &happenings {
+            let (brought, started) = (model.running(), model.tokens.len());
+            match happening {
+                Happening::Push(number) => drop(model.push(&format!("v1.{number}.0"))),
+                Happening::Run(from) => {
+                    let places = [repository(), Place::Everywhere, place(), service()];
+                    model.run(&places[*from as usize], None, usize::MAX);
+                }
+                Happening::Dying(calls) => drop(model.run(&Place::Everywhere, None, *calls)),
+                Happening::Ecs => model.finish(),
+                Happening::Stop(well) => {
+                    let running = model.tasks.iter().filter(|it| it.status != "STOPPED").map(|it| it.started_by.clone());
+                    ended_well.extend(running.filter(|_| *well));
+                    model.stop_tasks(Some(i32::from(!well)));
+                }
+                // An hour passes after a run has looked.
+                Happening::Forget => {
+                    model.run(&Place::Everywhere, None, usize::MAX);
+                    model.tasks.retain(|it| it.status != "STOPPED");
+                }
+            }
+            prop_assert!(model.tasks.iter().filter(|it| it.status != "STOPPED").count() <= 1, "two at once: {}", model);
+            prop_assert!(model.tokens.len() <= started + 1);
+            if model.running() != brought {
+                let image = model.images.iter().find(|it| model.is_running(&it.digest)).unwrap();
+                let run = run_name("truegul-production", FAMILY, &image.digest);
+                prop_assert!(ended_well.contains(&run), "{} went out unmigrated: {}", model.running(), model);
+            }
+        }
+        let runs: std::collections::BTreeSet<&String> = model.tokens.iter().collect();
+        prop_assert_eq!(runs.len(), model.tokens.len());
+        model.settle_with(|it| it.stop_tasks(Some(0)));
+    }
+
+    #[test]
+    fn runs_that_overlap_start_one_task(late_first in any::<bool>()) {
+        let mut model = shop(RULE);
+        model.push("v1.1.0");
+        let early = model.plan(&repository(), None);
+        let late = model.plan(&Place::Everywhere, None);
+        for plan in if late_first { [late, early] } else { [early, late] } {
+            model.carry_out(&plan, usize::MAX);
+        }
+        prop_assert_eq!(model.tasks.len(), 1);
+        model.settle_with(|it| it.stop_tasks(Some(0)));
+        prop_assert_eq!(model.running(), "v1.1.0");
+    }
+}
