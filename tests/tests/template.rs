@@ -472,12 +472,14 @@ fn every_parameter_is_explained_and_grouped() {
         .map(|it| it.as_str().expect("a name").to_owned())
         .collect();
     let labelled = interface["ParameterLabels"].as_object().expect("labels");
+    let readme = read("README.md");
     for (name, parameter) in template.0["Parameters"].as_object().expect("parameters") {
         assert!(parameter["Description"].is_string(), "{name} is not explained");
         assert!(!parameter["Default"].is_null(), "{name} has no default");
         assert_eq!(parameter["AllowedPattern"].is_string(), parameter["ConstraintDescription"].is_string(), "{name}");
         assert!(grouped.contains(name), "{name} is in no group");
         assert!(labelled.contains_key(name), "{name} has no label");
+        assert!(readme.contains(&format!("`{name}")), "README.md says nothing of {name}");
     }
 }
 
