@@ -525,6 +525,9 @@ fn the_rules_let_through_what_the_functions_act_on() {
     assert!(woken_by("ecr-push-untagged").is_empty());
     assert_eq!(woken_by("ecr-scan-complete"), ["ImageScanned"]);
     assert_eq!(woken_by("inspector-scan-complete"), ["ImageInspected"]);
+    for available in ["snapshot-available", "cluster-snapshot-available"] {
+        assert_eq!(woken_by(available), ["SnapshotAvailable"]);
+    }
     assert_eq!(woken_by("migration-stopped"), ["MigrationEnded"]);
     assert_eq!(woken_by("ecs-deployment-completed"), ["DeploymentEnded"]);
     assert_eq!(woken_by("ecs-deployment-failed"), ["DeploymentEnded"]);

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use aws::each;
+use aws::rds::{Rds, find_databases, find_snapshot};
+use aws::{Error, each};
+use rules::database::Kind;
 use runtime::Run;
 
-use crate::plan::{Ask, Fact, Seen, World, wanted_facts};
+use crate::plan::{Ask, Backup, Fact, Seen, World, wanted_facts};
 use crate::request::Place;
 use crate::{Clients, READS, describe_services, ecr, ecs, names};
 
@@ -31,10 +33,22 @@ async fn see(clients: &Clients, fact: &Fact) -> Seen {
         Fact::TaskDefinition(name) => {
             ecs::describe_task_definition(&clients.ecs, name).await.map(|it| Seen::TaskDefinition(Box::new(it)))
         }
+        Fact::Snapshot { database, id } => backup(&clients.rds, database, id).await.map(Seen::Backup),
         Fact::Services => match names(clients, &Place::Everywhere).await {
             Ok(names) => Ok(Seen::Services(describe_services(clients, &names).await.found)),
             Err(error) => Err(error),
         },
     };
     seen.unwrap_or_else(|error| Seen::Refused(error.cause()))
+}
+
+/// The snapshot, whether it is one of a DB instance or of a DB cluster; if there is none, what it could be taken of.
+async fn backup(rds: &Rds, database: &str, id: &str) -> Result<Backup, Error> {
+    for kind in [Kind::Instance, Kind::Cluster] {
+        let snapshot = find_snapshot(rds, kind, id).await?;
+        if snapshot.is_some() {
+            return Ok(Backup { snapshot, databases: Vec::new() });
+        }
+    }
+    Ok(Backup { snapshot: None, databases: find_databases(rds, database).await? })
 }

@@ -9,6 +9,7 @@ pub mod request;
 
 use std::collections::BTreeSet;
 
+use aws::rds::Rds;
 use aws::{Error, Pace, each, tagging};
 use aws_config::SdkConfig;
 use jiff::Zoned;
@@ -29,6 +30,8 @@ pub struct Clients {
     codedeploy: aws_sdk_codedeploy::Client,
     ecr: aws_sdk_ecr::Client,
     ecs: aws_sdk_ecs::Client,
+    lambda: aws_sdk_lambda::Client,
+    rds: Rds,
     tagging: aws_sdk_resourcegroupstagging::Client,
     /// What ECS grants an account for registering task definitions.
     registrations: Pace,
@@ -41,6 +44,8 @@ impl Clients {
             codedeploy: aws_sdk_codedeploy::Client::new(config),
             ecr: aws_sdk_ecr::Client::new(config),
             ecs: aws_sdk_ecs::Client::new(config),
+            lambda: aws_sdk_lambda::Client::new(config),
+            rds: Rds::new(config, None),
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),
             registrations: Pace::new(20, 1),
         }
@@ -62,7 +67,7 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
     let remember = async |note: &Note| {
         aws::ecs::write_tag(&clients.ecs, &note.resource, keys::PROBLEM, note.value.as_deref()).await
     };
-    Ok(run.apply(plan, async |step| apply(clients, step).await, remember).await)
+    Ok(run.apply(plan, async |step| apply(clients, run, step).await, remember).await)
 }
 
 /// Everything that the decision depends on, read side by side: services, their task definitions, images, and where
@@ -111,7 +116,7 @@ async fn names(clients: &Clients, place: &Place) -> Result<Vec<ServiceName>, Err
             let groups = codedeploy::describe_groups(&clients.codedeploy, application, names).await?;
             Ok(groups.into_iter().flat_map(|it| it.services).collect())
         }
-        Place::Everywhere | Place::Repository(_) | Place::Migration(_) => {
+        Place::Everywhere | Place::Repository(_) | Place::Migration(_) | Place::Snapshot(_) => {
             let arns = tagging::resources(&clients.tagging, "ecs:service", keys::DEPLOY).await?;
             Ok(arns.iter().filter_map(|arn| ServiceName::of_arn(arn)).collect())
         }
@@ -163,7 +168,7 @@ async fn look_back(clients: &Clients, place: &Place, now: &Zoned, world: &mut Wo
 }
 
 /// Carries out one step; returns what only the doing could tell.
-async fn apply(clients: &Clients, step: &Step) -> Result<Value, Error> {
+async fn apply(clients: &Clients, run: &Run<'_>, step: &Step) -> Result<Value, Error> {
     match step {
         Step::Deploy(deploy) => {
             if let Way::CreateDeployment(how) = &deploy.way {
@@ -197,6 +202,14 @@ async fn apply(clients: &Clients, step: &Step) -> Result<Value, Error> {
                 }
             };
             ecs::run_task(&clients.ecs, migrate, &revision).await
+        }
+        Step::AskForSnapshot(ask) => {
+            let missing =
+                || Error::unexpected("Invoke", "snapshot-databases", "outside of a stack nobody is there to ask");
+            let function = run.sibling("snapshot-databases").ok_or_else(missing)?;
+            let wish = json!({"snapshot": {"database": ask.database, "image": ask.digest.to_string()}});
+            aws::lambda::wake(&clients.lambda, &function, &wish.to_string()).await?;
+            Ok(Value::Null)
         }
         Step::Remember(memory) => {
             aws::ecs::write_tag(&clients.ecs, &memory.arn, memory.key, memory.value.as_deref()).await?;

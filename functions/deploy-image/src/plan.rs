@@ -29,9 +29,11 @@ use rules::{Digest, keys};
 pub use app_spec::{AppSpec, task_definition_in};
 pub use ask::Ask;
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
-pub use gate::{Ended, Fact, Finding, Grade, STARTED_BY, Scan, ScanState, Seen, Task, run_name};
+pub use gate::{Backup, Ended, Fact, Finding, Grade, STARTED_BY, Scan, ScanState, Seen, Task, run_name};
 pub use select::Image;
-pub use step::{CreateDeployment, Deploy, Memory as MemoryStep, Migrate, Revision, RollBack, Step, Stop, Way, What};
+pub use step::{
+    AskForSnapshot, CreateDeployment, Deploy, Memory as MemoryStep, Migrate, Revision, RollBack, Step, Stop, Way, What,
+};
 pub use task_definition::{DELETED_ONLY, ImageName, OUTPUT_ONLY, TaskDefinition, family, short_name};
 pub use world::*;
 
@@ -475,7 +477,7 @@ pub fn wants_history(service: &Service, world: &World, place: &Place) -> bool {
         }
         _ if case.shifts() => newer() || verdict::won(&case, &case.memory).is_some(),
         // A newer image that no push announced to us may be one that was tried before.
-        Place::Everywhere | Place::Migration(_) => newer() || unused(),
+        Place::Everywhere | Place::Migration(_) | Place::Snapshot(_) => newer() || unused(),
         _ => unused(),
     }
 }

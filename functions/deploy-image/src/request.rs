@@ -1,5 +1,6 @@
 //! Events and commands, reduced to where to look and what a person asks for.
 
+use rules::database::predeploy_id;
 use rules::deploy::DeployRule;
 use rules::keys;
 use runtime::{BusEvent, Event};
@@ -26,6 +27,8 @@ pub enum Place {
     Repository(String),
     /// At every service that opted in and has this migration.
     Migration(String),
+    /// At every service that opted in and waits for this snapshot.
+    Snapshot(String),
     /// At one service.
     Service(ServiceName),
     /// At the service of a deployment group of CodeDeploy.
@@ -50,6 +53,7 @@ impl Place {
         let rule = || service.tags.get(keys::DEPLOY).and_then(|it| it.parse::<DeployRule>().ok());
         match self {
             Place::Migration(family) => rule().is_some_and(|it| it.migrate.as_ref() == Some(family)),
+            Place::Snapshot(id) => rule().and_then(|it| it.snapshot).is_some_and(|it| is_before_deploy(id, &it)),
             _ => true,
         }
     }
@@ -65,7 +69,8 @@ impl runtime::Request for Request {
         {\"approve\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}, {\"reject\":{the same}}, \
         {\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}}, {\"clear\":{\"service\":\"CLUSTER/SERVICE\"}}, \
         {\"resource\":\"ARN of a service\"} (look at it now), EventBridge events \"ECR Image Action\", \"ECR Image Scan\", \
-        \"Inspector2 Scan\", \"ECS Deployment State Change\", \"ECS Task State Change\" \
+        \"Inspector2 Scan\", \"ECS Deployment State Change\", \"ECS Task State Change\", \
+        \"RDS DB Snapshot Event\", \"RDS DB Cluster Snapshot Event\" \
         and \"CodeDeploy Deployment State-change Notification\"";
 
     fn read(event: Event) -> Result<Self, String> {
@@ -85,6 +90,7 @@ fn bus_event(event: &BusEvent) -> Result<Place, String> {
         ("aws.ecr", "ECR Image Scan") | ("aws.inspector2", "Inspector2 Scan") => scan_end(&event.detail),
         ("aws.ecs", "ECS Deployment State Change") => deployment_change(event),
         ("aws.codedeploy", "CodeDeploy Deployment State-change Notification") => group_of(&event.detail),
+        ("aws.rds", "RDS DB Snapshot Event" | "RDS DB Cluster Snapshot Event") => Ok(snapshot_event(&event.detail)),
         ("aws.ecs", "ECS Task State Change") => task_change(&event.detail),
         (source, detail_type) => Err(format!("an event \"{detail_type}\" of {source} is not for this function")),
     }
@@ -137,6 +143,24 @@ fn group_of(detail: &Value) -> Result<Place, String> {
             Err("a \"CodeDeploy Deployment State-change Notification\" event without application or deploymentGroup"
                 .into())
         }
+    }
+}
+
+/// Whether a snapshot is one of this database before a deployment, of whatever image.
+fn is_before_deploy(snapshot: &str, database: &str) -> bool {
+    // The digest that the id ends in is the beginning of one.
+    let short = snapshot.rsplit('-').next().unwrap_or_default();
+    let digest = format!("sha256:{short:0<64}").parse();
+    digest.is_ok_and(|it| predeploy_id(database, &it) == snapshot)
+}
+
+/// A manual snapshot is available; those before deployments open a gate.
+fn snapshot_event(detail: &Value) -> Place {
+    let field = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
+    let id = field("SourceIdentifier");
+    match field("EventID") {
+        "RDS-EVENT-0042" | "RDS-EVENT-0075" => Place::Snapshot(id.into()),
+        _ => Place::Nowhere { about: id.into(), reason: "no snapshot has become available" },
     }
 }
 
@@ -231,6 +255,10 @@ mod tests {
         check("rollback", api_server(), Some(Ask::RollBack));
         check("clear", api_server(), Some(Ask::Clear));
         check("migration-stopped", Place::Migration("truegul-production-migrate".into()), None);
+        let snapshot = "nightshift-predeploy-truegul-db-f08ecf662fa0";
+        for available in ["snapshot-available", "cluster-snapshot-available"] {
+            check(available, Place::Snapshot(snapshot.into()), None);
+        }
         check("wake-up", api_server(), None);
         for scan in ["ecr-scan-complete", "inspector-scan-complete"] {
             check(scan, Place::Repository("truegul-api-server".into()), None);
@@ -246,7 +274,7 @@ mod tests {
     fn no_sample_is_forgotten() {
         let folder = format!("{}/../../events/deploy-image", env!("CARGO_MANIFEST_DIR"));
         let samples: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
-        assert_eq!(samples.len(), 21);
+        assert_eq!(samples.len(), 23);
         for path in samples {
             let name = path.file_stem().unwrap().to_str().unwrap();
             assert!(sample(name).is_ok(), "{name}");
@@ -295,6 +323,22 @@ mod tests {
         {
             assert!(matches!(push(action, result, tag).unwrap(), Place::Nowhere { .. }), "{action} {result}");
         }
+    }
+
+    #[test]
+    fn a_snapshot_is_known_by_its_database_whatever_the_image() {
+        let digest: rules::Digest = format!("sha256:{}", "1a2b".repeat(16)).parse().unwrap();
+        let long = "a-database-with-a-name-that-is-too-long-for-the-id-of-a-snapshot";
+        for database in ["app-db", long] {
+            let id = predeploy_id(database, &digest);
+            assert!(is_before_deploy(&id, database), "{id}");
+            assert!(!is_before_deploy(&id, "app") && !is_before_deploy(&id, "other-db"), "{id}");
+        }
+        for other in ["", "app-db", "nightshift-app-db-2026-11-21", "nightshift-predeploy-app-db-é"] {
+            assert!(!is_before_deploy(other, "app-db"), "{other}");
+        }
+        let nothing = snapshot_event(&json!({"EventID": "RDS-EVENT-0040", "SourceIdentifier": "s"}));
+        assert!(matches!(nothing, Place::Nowhere { .. }));
     }
 
     #[test]

@@ -126,6 +126,7 @@ fn action<S: Step>(planned: &Planned<S>, outcome: Outcome, conduct: &Conduct<'_>
         action: planned.step.action(),
         headline: planned.step.headline(),
         is_note: planned.step.is_note(),
+        is_quiet: planned.step.is_quiet(),
         reason: planned.reason.clone(),
         before: planned.step.before(),
         after: planned.step.after(),

@@ -133,6 +133,7 @@ mod tests {
                     action: "set",
                     headline: String::new(),
                     is_note: false,
+                    is_quiet: false,
                     reason: String::new(),
                     before: ().into(),
                     after: ().into(),

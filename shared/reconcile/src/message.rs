@@ -29,7 +29,8 @@ pub fn message(report: &Report, news: &News<'_>) -> Option<Message> {
     if report.dry_run {
         return None;
     }
-    let mut done: Vec<&Action> = report.actions.iter().filter(|it| it.outcome == Outcome::Done).collect();
+    let mut done: Vec<&Action> =
+        report.actions.iter().filter(|it| it.outcome == Outcome::Done && !it.is_quiet).collect();
     done.sort_by_key(|it| it.is_note);
     if done.is_empty() && news.problems.is_empty() && news.failures.is_empty() && report.refused.is_none() {
         return None;
@@ -184,6 +185,7 @@ mod tests {
             action: "deploy",
             headline: headline.into(),
             is_note: headline.ends_with("is rejected"),
+            is_quiet: headline.ends_with("asked for"),
             reason: "v1.1.0 is the newest image".into(),
             before: json!({"image": "v1.0.0", "task_definition": "api-server:41"}),
             after: json!({"image": "v1.1.0", "task_definition": "api-server:42"}),
@@ -232,6 +234,13 @@ mod tests {
         assert_eq!(written(&report(vec![action("x", Outcome::Deferred)], vec![])), None);
         let dry = Report { dry_run: true, ..report(vec![action("x", Outcome::Planned)], vec![bad_tag()]) };
         assert_eq!(written(&dry), None);
+    }
+
+    #[test]
+    fn what_is_quiet_is_told_only_when_it_failed() {
+        let asked = |outcome| report(vec![action("api-server: a snapshot is asked for", outcome)], vec![]);
+        assert!(written(&asked(Outcome::Done)).is_none());
+        assert!(written(&asked(Outcome::Failed)).is_some());
     }
 
     #[test]

@@ -33,6 +33,11 @@ pub trait Step {
     fn is_note(&self) -> bool {
         false
     }
+
+    /// Whether nobody needs to hear of it once it is done, since it changes nothing and may be repeated.
+    fn is_quiet(&self) -> bool {
+        false
+    }
 }
 
 /// How a person takes a step back.

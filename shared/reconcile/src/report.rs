@@ -43,6 +43,9 @@ pub struct Action {
     /// Whether it only wrote down what is known.
     #[serde(skip)]
     pub is_note: bool,
+    /// Whether nobody needs to hear of it once it is done.
+    #[serde(skip)]
+    pub is_quiet: bool,
     /// Why.
     pub reason: String,
     /// What was changed, as it was.

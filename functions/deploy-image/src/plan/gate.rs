@@ -1,4 +1,4 @@
-//! The gates that an image passes before it goes out, in their order: scan, approval, migration.
+//! The gates that an image passes before it goes out, in their order: scan, approval, snapshot, migration.
 //!
 //! Each asks for what it has to know ([`Fact`]) only when an image stands before it, and says what it lacks to go on.
 //! None of them waits: what it waits for comes back as an event, or with the sweep, and leads through the same gates.
@@ -6,10 +6,12 @@
 mod fact;
 mod migrate;
 mod scan;
+mod snapshot;
 
 pub use fact::{Fact, Seen};
 pub use migrate::{Ended, STARTED_BY, Task, run_name};
 pub use scan::{Finding, Grade, Scan, ScanState};
+pub use snapshot::Backup;
 
 use jiff::Zoned;
 
@@ -59,24 +61,27 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Option<Act>, Shut> {
     approval(candidate)?;
     missing(candidate)?;
     awake(candidate)?;
+    snapshot::pass(candidate)?;
     migrate::pass(candidate)
 }
 
 /// What has to do with databases waits until the service is awake: they sleep with it.
 fn awake(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Shut> {
-    let asleep = case.service.tags.contains_key(rules::keys::ASLEEP);
-    match &case.rule.migrate {
-        Some(family) if asleep => {
-            Err(Shut::Wait(format!("{tag} waits until the service is awake, since {family} has to run before it")))
-        }
-        _ => Ok(()),
+    if !case.service.tags.contains_key(rules::keys::ASLEEP) {
+        return Ok(());
     }
+    let why = match (&case.rule.snapshot, &case.rule.migrate) {
+        (Some(database), _) => format!("a snapshot of {database} comes before it"),
+        (None, Some(family)) => format!("{family} has to run before it"),
+        (None, None) => return Ok(()),
+    };
+    Err(Shut::Wait(format!("{tag} waits until the service is awake, since {why}")))
 }
 
 /// Gates that this version cannot check yet.
 fn missing(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Shut> {
     let rule = &case.rule;
-    let missing = [("snapshot", rule.snapshot.is_some()), ("health", rule.health.is_some())];
+    let missing = [("health", rule.health.is_some())];
     let Some((option, _)) = missing.iter().find(|(_, asked)| *asked) else { return Ok(()) };
     let message = format!(
         "{tag} is ready, but the tag asks for {option}=, which this version cannot check yet, so nothing is deployed; \

@@ -20,6 +20,8 @@ pub enum Step {
     Stop(Stop),
     /// Runs the migration that comes before a new image.
     Migrate(Box<Migrate>),
+    /// Asks `snapshot-databases` for the snapshot that comes before a new image.
+    AskForSnapshot(AskForSnapshot),
     /// Writes or removes a memory tag.
     Remember(Memory),
 }
@@ -131,6 +133,21 @@ pub struct Migrate {
     pub run: String,
 }
 
+/// Asks for a snapshot before a new image goes out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskForSnapshot {
+    /// The service.
+    pub service: ServiceName,
+    /// The DB instance or DB cluster.
+    pub database: String,
+    /// The new image.
+    pub digest: Digest,
+    /// The human tag of the new image.
+    pub image: String,
+    /// What the snapshot will be called.
+    pub id: String,
+}
+
 /// Writes or removes a memory tag of a service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Memory {
@@ -176,6 +193,7 @@ impl reconcile::Step for Step {
             Step::RollBack(_) => "roll-back",
             Step::Stop(_) => "stop",
             Step::Migrate(_) => "migrate",
+            Step::AskForSnapshot(_) => "ask-for-snapshot",
             Step::Remember(it) => match it.what {
                 What::Reject => "reject",
                 What::Approve => "approve",
@@ -193,6 +211,9 @@ impl reconcile::Step for Step {
             Step::RollBack(it) => format!("{}: going back to {} from {}", it.service, it.to, it.from),
             Step::Stop(it) => format!("{}: stopping {}, CodeDeploy goes back", it.service, it.from),
             Step::Migrate(it) => format!("{}: running {} before {} goes out", it.service, it.family, it.image),
+            Step::AskForSnapshot(it) => {
+                format!("{}: asking for a snapshot of {} before {} goes out", it.service, it.database, it.image)
+            }
             Step::Remember(it) => match it.what {
                 What::Reject if it.image != it.running => {
                     format!("{}: {} is rejected, {} stays", it.service, it.image, it.running)
@@ -213,6 +234,7 @@ impl reconcile::Step for Step {
             Step::RollBack(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
             Step::Stop(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
             Step::Migrate(it) => json!({"image": it.running}),
+            Step::AskForSnapshot(_) => json!({"snapshot": null}),
             Step::Remember(it) => json!({it.key: it.before}),
         }
     }
@@ -226,12 +248,18 @@ impl reconcile::Step for Step {
                 json!({"task_definition": to, "stopped": it.deployment})
             }
             Step::Migrate(it) => json!({"family": it.family, "started_by": it.run}),
+            Step::AskForSnapshot(it) => json!({"snapshot": it.id}),
             Step::Remember(it) => json!({it.key: it.value}),
         }
     }
 
     fn is_note(&self) -> bool {
         matches!(self, Step::Remember(_))
+    }
+
+    /// Asking changes nothing, and is repeated as long as the snapshot is not there: whoever takes it tells of it.
+    fn is_quiet(&self) -> bool {
+        matches!(self, Step::AskForSnapshot(_))
     }
 
     fn undo(&self) -> Option<Undo> {
@@ -243,6 +271,7 @@ impl reconcile::Step for Step {
             }
             // What it did to the database only a person knows; that nothing follows can be said.
             Step::Migrate(it) => json!({"reject": {"service": it.service.to_string(), "image": it.image}}),
+            Step::AskForSnapshot(_) => return None,
             Step::Remember(it) => match it.what {
                 What::Reject => json!({"clear": about(&it.service)}),
                 What::Win => json!({"rollback": about(&it.service)}),

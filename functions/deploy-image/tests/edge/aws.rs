@@ -55,6 +55,8 @@ pub struct Aws {
     pub codedeploy: CodeDeploy,
     /// Tasks by ARN, as DescribeTasks shows them.
     pub tasks: BTreeMap<String, Value>,
+    /// What RDS answers, as XML, by operation.
+    pub databases: BTreeMap<&'static str, String>,
     /// How many resources are on a page of the tagging API.
     pub page: usize,
     pub calls: Vec<Call>,
@@ -196,7 +198,14 @@ impl Aws {
         let target = request.headers().get("x-amz-target").and_then(|it| it.to_str().ok());
         let (operation, body) = match target {
             Some(target) => (target.rsplit('.').next().unwrap().to_owned(), serde_json::from_slice(bytes).unwrap()),
-            // SNS speaks the older query protocol.
+            // Lambda's functions have addresses of their own.
+            None if request.uri().path().contains("/functions/") => {
+                let name = request.uri().path().split('/').nth(3).unwrap();
+                let kind = request.headers()["x-amz-invocation-type"].to_str().unwrap();
+                let payload: Value = serde_json::from_slice(bytes).unwrap();
+                ("Invoke".to_owned(), json!({"function": name, "type": kind, "payload": payload}))
+            }
+            // SNS and RDS speak the older query protocol.
             None => form(std::str::from_utf8(bytes).unwrap()),
         };
         let length = request.headers().get("content-length").and_then(|it| it.to_str().ok()).map(str::to_owned);
@@ -296,6 +305,12 @@ impl Aws {
                 };
                 let arns = body["serviceRevisionArns"].as_array().unwrap();
                 json!({"serviceRevisions": arns.iter().map(revision).collect::<Vec<_>>()})
+            }
+            "Invoke" => return Ok(String::new()),
+            "DescribeDBSnapshots" | "DescribeDBClusterSnapshots" | "DescribeDBInstances" | "DescribeDBClusters" => {
+                return Ok(self.databases.get(operation).cloned().unwrap_or_else(|| {
+                    format!("<{operation}Response><{operation}Result></{operation}Result></{operation}Response>")
+                }));
             }
             "Publish" => {
                 return Ok(

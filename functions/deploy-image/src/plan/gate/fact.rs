@@ -4,6 +4,7 @@ use rules::Digest;
 
 use super::migrate::Task;
 use super::scan::Scan;
+use super::snapshot::Backup;
 use crate::plan::task_definition::TaskDefinition;
 use crate::plan::world::Service;
 
@@ -26,6 +27,13 @@ pub enum Fact {
     },
     /// A task definition by its ARN, or the newest active one of a family.
     TaskDefinition(String),
+    /// The snapshot before a deployment.
+    Snapshot {
+        /// The database.
+        database: String,
+        /// What the snapshot is called.
+        id: String,
+    },
     /// All services that opted in.
     Services,
 }
@@ -39,6 +47,8 @@ pub enum Seen {
     Tasks(Vec<Task>),
     /// A task definition.
     TaskDefinition(Box<TaskDefinition>),
+    /// A snapshot, or what there is to take one of.
+    Backup(Backup),
     /// Services.
     Services(Vec<Service>),
     /// It could not be seen; the error in words.

@@ -149,7 +149,7 @@ fn run(model: &mut Model, place: &Place, ask: Option<&Ask>, calls: usize) -> Res
             Step::Remember(it) if it.key == keys::REJECTED => {
                 rejected = it.value.as_ref().map(|it| it.parse().unwrap())
             }
-            Step::Migrate(_) | Step::Remember(_) => {}
+            Step::Migrate(_) | Step::AskForSnapshot(_) | Step::Remember(_) => {}
         }
     }
     Ok(())

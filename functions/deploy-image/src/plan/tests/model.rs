@@ -34,6 +34,9 @@ pub struct Model {
     pub tasks: Vec<Task>,
     /// Every start of one that ECS ever accepted, by its token.
     pub tokens: Vec<String>,
+    /// Snapshots, and the databases of the name that is asked for.
+    pub snapshots: Vec<rules::database::Snapshot>,
+    pub databases: Vec<rules::database::Database>,
     /// Other services that opted in.
     pub others: Vec<Service>,
     pub minutes: i64,
@@ -93,6 +96,8 @@ impl Model {
             migrations: vec![],
             tasks: vec![],
             tokens: vec![],
+            snapshots: vec![],
+            databases: vec![],
             others: vec![],
             minutes: 0,
         };
@@ -294,6 +299,11 @@ impl Model {
                     || Seen::Refused(format!("DescribeTaskDefinition {name}: ClientException: no such family"));
                 found.map_or_else(missing, |it| Seen::TaskDefinition(Box::new(it.clone())))
             }
+            Fact::Snapshot { id, .. } => {
+                let snapshot = self.snapshots.iter().find(|it| it.id == *id).cloned();
+                let databases = if snapshot.is_some() { vec![] } else { self.databases.clone() };
+                Seen::Backup(Backup { snapshot, databases })
+            }
             Fact::Services => {
                 Seen::Services([self.service.clone()].into_iter().chain(self.others.iter().cloned()).collect())
             }
@@ -390,6 +400,8 @@ impl Model {
                 Revision::Registered(_) => self.run_task(&it.token, &it.run),
             },
             (Step::Migrate(it), 1) if matches!(it.revision, Revision::Register(_)) => self.run_task(&it.token, &it.run),
+            // It is only asked for.
+            (Step::AskForSnapshot(_), 0) => self.minutes += 1,
             (Step::Remember(it), 0) => {
                 self.minutes += 1;
                 match &it.value {
