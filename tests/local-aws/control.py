@@ -4,6 +4,7 @@
     GET, POST, DELETE  faults     errors and delays to answer calls with: [{service, action, times, status, code, …}]
     GET, POST          rollouts   how rollouts end: {mode: auto or manual, delay_seconds, bad_digests}
     POST               rollout    ends one: {service: "cluster/name", outcome: completed or failed}
+    POST               budget     changes the figures of a budget: {name, actual, forecast}
     POST               snapshot   changes a DB snapshot: {id, created_at, status}
     GET, DELETE        published  what was published to SNS topics, with its form for each protocol
 """
@@ -13,6 +14,7 @@ import json
 import threading
 import time
 
+import budgets
 import rollouts
 import snapshots
 from ministack import app
@@ -108,6 +110,8 @@ async def _shortcuts(original, method, path, headers, body, query_params, reques
 def _control(method, endpoint, data):
     if endpoint == "rollout" and method == "POST":
         return rollouts.settle(data["service"], data["outcome"])
+    if endpoint == "budget" and method == "POST":
+        return budgets.change(data["name"], data.get("actual"), data.get("forecast"))
     if endpoint == "snapshot" and method == "POST":
         return snapshots.change(data["id"], data.get("created_at"), data.get("status"))
     if endpoint == "rollouts":

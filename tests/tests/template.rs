@@ -203,12 +203,24 @@ fn writes_on_databases_need_the_tag_that_opts_in_and_deletions_the_tag_of_the_ma
         let action = actions(statement).into_iter().find(|it| it.starts_with("rds:") && !reads(it))?;
         let null = &statement["Condition"]["Null"];
         let own = resources(statement).iter().all(|it| it.contains("snapshot:nightshift-*"));
-        if !own && null["aws:ResourceTag/nightshift:backup"] != "false" {
+        let opted_in = null.as_object().is_some_and(|it| {
+            it.iter().any(|(key, value)| key.starts_with("aws:ResourceTag/nightshift:") && value == "false")
+        });
+        if !own && !opted_in {
             return Some(format!("{action} is not held to databases that opted in, nor to snapshots of our name"));
         }
         let deletes = action.contains("Delete");
         let ours = own && null["aws:ResourceTag/nightshift-state:made-by"] == "false";
         (deletes && !ours).then(|| format!("{action} is not held to what Nightshift made"))
+    });
+}
+
+#[test]
+fn writes_on_budgets_need_the_tag_that_opts_in() {
+    check_statements(|statement| {
+        let action = actions(statement).into_iter().find(|it| it.starts_with("budgets:") && !reads(it))?;
+        let opted_in = statement["Condition"]["Null"]["aws:ResourceTag/nightshift:budget"] == "false";
+        (!opted_in).then(|| format!("{action} is not held to budgets that opted in"))
     });
 }
 
@@ -283,7 +295,7 @@ fn filled_in(value: &Value) -> Value {
 
 fn reads(action: &str) -> bool {
     let (_, name) = action.split_once(':').expect("an action has a service");
-    ["Describe", "Get", "List"].iter().any(|it| name.starts_with(it))
+    ["Describe", "Get", "List", "View"].iter().any(|it| name.starts_with(it))
 }
 
 /// The resources of a statement: literal texts, and `[Ref]` or the like for what CloudFormation fills in.
@@ -361,6 +373,12 @@ fn every_function_and_the_failure_queue_have_an_alarm() {
 fn every_event_that_reaches_no_function_is_kept() {
     for (id, properties) in Template::read().functions() {
         for (name, event) in properties["Events"].as_object().expect("something wakes the function") {
+            if event["Type"] == "SNS" {
+                // SNS tries for 23 days, and nothing can be set about that.
+                let dead = &event["Properties"]["RedrivePolicy"]["deadLetterTargetArn"];
+                assert_eq!(*dead, json!({ "Fn::GetAtt": ["FailureQueue", "Arn"] }), "{id}, {name}");
+                continue;
+            }
             let dead = &event["Properties"]["DeadLetterConfig"]["Arn"];
             assert_eq!(*dead, json!({ "Fn::GetAtt": ["FailureQueue", "Arn"] }), "{id}, {name}");
             let hours = event["Properties"]["RetryPolicy"]["MaximumEventAgeInSeconds"].as_u64();
@@ -396,12 +414,15 @@ fn no_function_hears_its_own_messages() {
     let template = Template::read();
     let about_messages = |value: &Value| {
         let text = value.to_string();
-        text.contains("\"Topic\"") || text.contains("\"FailureQueue\"")
+        ["\"Ref\":\"Topic\"", "[\"Topic\"", "\"FailureQueue\""].iter().any(|it| text.contains(it))
     };
     for (id, properties) in template.functions() {
         for (name, event) in properties["Events"].as_object().expect("something wakes the function") {
             let mut properties = event["Properties"].clone();
-            properties.as_object_mut().expect("properties").remove("DeadLetterConfig");
+            let fields = properties.as_object_mut().expect("properties");
+            // Where an event goes that reached no function.
+            fields.remove("DeadLetterConfig");
+            fields.remove("RedrivePolicy");
             assert!(!about_messages(&properties), "{id}, {name} listens to what the functions send");
             if let Some(pattern) = properties.get("Pattern") {
                 let sources = list(&pattern["source"]);
@@ -419,20 +440,117 @@ fn no_function_hears_its_own_messages() {
 }
 
 #[test]
+fn nothing_that_is_sent_comes_back_to_where_it_was_sent_from() {
+    let sends = sends(&Template::read());
+    let places: BTreeSet<&String> = sends.keys().filter(|it| !it.ends_with("Function")).collect();
+    assert!(sends.values().flatten().any(|it| it == "Topic"), "the functions tell people");
+    assert!(places.iter().any(|it| *it == "BudgetTopic"), "a topic wakes a function");
+    for place in places {
+        let (mut reached, mut fresh) = (BTreeSet::new(), vec![place]);
+        while let Some(from) = fresh.pop() {
+            fresh.extend(sends.get(from).into_iter().flatten().filter(|it| reached.insert(*it)));
+        }
+        assert!(!reached.contains(place), "what is sent to {place} is in the end sent to it again, by {reached:?}");
+    }
+}
+
+/// Who hands messages on to whom: functions, topics and queues, by their logical ids.
+fn sends(template: &Template) -> BTreeMap<String, BTreeSet<String>> {
+    let mut sends = BTreeMap::<String, BTreeSet<String>>::new();
+    let mut send = |from: &str, to: &str| {
+        sends.entry(from.to_owned()).or_default().insert(to.to_owned());
+    };
+    for function in folders("functions") {
+        let id = logical_id(&function);
+        for statement in template.statements(&role_of(template, &function)) {
+            let hands_on = ["sns:Publish", "sqs:SendMessage", "lambda:InvokeFunction"];
+            if actions(statement).iter().any(|it| hands_on.contains(&it.as_str())) {
+                list(&statement["Resource"]).into_iter().for_each(|it| send(&id, &place(it)));
+            }
+        }
+    }
+    for (id, properties) in template.functions() {
+        for event in properties["Events"].as_object().into_iter().flat_map(|it| it.values()) {
+            let source = [("SNS", "Topic"), ("SQS", "Queue")].into_iter().find(|(kind, _)| event["Type"] == *kind);
+            source.into_iter().for_each(|(_, field)| send(&place(&event["Properties"][field]), id));
+        }
+    }
+    for subscription in template.resources("AWS::SNS::Subscription").into_values() {
+        let properties = &subscription["Properties"];
+        if ["lambda", "sqs"].iter().any(|it| properties["Protocol"] == *it) {
+            send(&place(&properties["TopicArn"]), &place(&properties["Endpoint"]));
+        }
+    }
+    for alarm in template.resources("AWS::CloudWatch::Alarm").into_values() {
+        for dimension in list(&alarm["Properties"]["Dimensions"]) {
+            let about = &dimension["Value"];
+            if about.is_object() {
+                list(&alarm["Properties"]["AlarmActions"]).into_iter().for_each(|it| send(&place(about), &place(it)));
+            }
+        }
+    }
+    sends
+}
+
+/// The logical id in a reference, or of the function that a text with the stack's name means.
+fn place(value: &Value) -> String {
+    let id = value["Ref"].as_str().or(value["Fn::GetAtt"][0].as_str()).map(str::to_owned);
+    let named =
+        || value["Fn::Sub"].as_str()?.split_once("function:${AWS::StackName}-").map(|(_, name)| logical_id(name));
+    id.or_else(named).unwrap_or_else(|| panic!("{value} is no place that messages go to"))
+}
+
+#[test]
 fn only_this_account_publishes_messages() {
     let template = Template::read();
     let policies = template.resources("AWS::SNS::TopicPolicy");
-    assert_eq!(policies.len(), 1);
-    for statement in list(&policies["TopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]) {
-        let condition = &statement["Condition"];
-        match statement["Effect"].as_str() {
-            Some("Allow") => {
-                assert_eq!(statement["Principal"], json!({ "Service": "cloudwatch.amazonaws.com" }));
-                assert_eq!(reference(&condition["StringEquals"]["aws:SourceAccount"]), "AWS::AccountId");
+    let topics: Vec<&str> = template.resources("AWS::SNS::Topic").into_keys().collect();
+    assert_eq!(policies.keys().map(|it| it.trim_end_matches("Policy")).collect::<Vec<_>>(), topics);
+    for (id, publishers) in [
+        ("BudgetTopicPolicy", &["budgets.amazonaws.com", "costalerts.amazonaws.com"][..]),
+        ("TopicPolicy", &["cloudwatch.amazonaws.com"]),
+    ] {
+        let properties = &policies[id]["Properties"];
+        let topic = json!({ "Ref": id.trim_end_matches("Policy") });
+        assert_eq!(properties["Topics"], json!([topic]));
+        let mut allowed = Vec::new();
+        for statement in list(&properties["PolicyDocument"]["Statement"]) {
+            assert_eq!((&statement["Action"], &statement["Resource"]), (&json!("sns:Publish"), &topic));
+            let condition = &statement["Condition"];
+            match statement["Effect"].as_str() {
+                Some("Allow") => {
+                    let service = statement["Principal"]["Service"].as_str().expect("a service");
+                    assert_eq!(
+                        reference(&condition["StringEquals"]["aws:SourceAccount"]),
+                        "AWS::AccountId",
+                        "{service}"
+                    );
+                    allowed.push(service);
+                }
+                _ => assert_eq!(condition["Bool"]["aws:SecureTransport"], "false"),
             }
-            _ => assert_eq!(condition["Bool"]["aws:SecureTransport"], "false"),
         }
+        assert_eq!(allowed, publishers, "{id}");
     }
+}
+
+#[test]
+fn the_stacks_budget_is_enforced_and_speaks_to_a_topic_of_its_own() {
+    let template = Template::read();
+    let budget = &template.0["Resources"]["MonthlyBudget"];
+    assert_eq!((&budget["Condition"], &budget["DependsOn"]), (&json!("HasBudget"), &json!("BudgetTopicPolicy")));
+    let tag = &budget["Properties"]["ResourceTags"][0];
+    assert_eq!(tag["Key"], "nightshift:budget");
+    assert!(tag["Value"].as_str().is_some_and(|it| it.starts_with("enforce")), "{tag}");
+    let mut steps = Vec::new();
+    for notification in list(&budget["Properties"]["NotificationsWithSubscribers"]) {
+        let subscribers = json!([{ "SubscriptionType": "SNS", "Address": { "Ref": "BudgetTopic" } }]);
+        assert_eq!(notification["Subscribers"], subscribers);
+        let it = &notification["Notification"];
+        assert_eq!(it["ThresholdType"], "PERCENTAGE");
+        steps.push(format!("{} {}", it["NotificationType"].as_str().expect("a kind"), it["Threshold"]));
+    }
+    assert_eq!(steps, ["FORECASTED 80", "ACTUAL 80", "ACTUAL 100"]);
 }
 
 // -------------------------------------------------------------------------------- environment

@@ -92,9 +92,11 @@ where
     let settings = Settings::read(&variables).map_err(|error| diagnostic("Refused", error.to_string()))?;
     let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(sdk) };
     let clients = clients(sdk);
-    lambda
-        .invoke(payload, Duration::from_secs(300), async |request, run: &Run<'_>| handle(&clients, request, run).await)
-        .await
+    let handle = async |request, run: &Run<'_>| handle(&clients, request, run).await;
+    // Boxed, as in `run`.
+    let invocation: Pin<Box<dyn Future<Output = _>>> =
+        Box::pin(lambda.invoke(payload, Duration::from_secs(300), handle));
+    invocation.await
 }
 
 /// What stays from one invocation to the next.
@@ -339,6 +341,27 @@ mod tests {
         let error = lambda.invoke(json!({}), Duration::from_secs(60), failing).await.unwrap_err();
         assert_eq!(error.error_message, "GetResources x: UnexpectedAnswer: no");
         assert_eq!(sns.num_calls(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_account_is_that_of_the_stacks_topics() {
+        let sns = published();
+        for (budgets, messages, account) in [
+            (Some("arn:aws-cn:sns:cn-north-1:210987654321:budgets"), Some(TOPIC), Some(("aws-cn", "210987654321"))),
+            (None, Some(TOPIC), Some(("aws", "123456789012"))),
+            (None, Some("arn:aws:sns:"), None),
+            (None, None, None),
+        ] {
+            let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
+            let (budget_topic, topic) = (budgets.map(str::to_owned), messages.map(str::to_owned));
+            let settings = Settings { budget_topic, topic, ..Settings::default() };
+            let lambda = Lambda { function: "greet-world", settings, sns: client };
+            let asked = async |_: Look, run: &Run<'_>| {
+                assert_eq!((run.budget_topic(), run.account()), (budgets, account));
+                Ok(Report::new("greet-world", run.now.clone()))
+            };
+            lambda.invoke(json!({}), Duration::from_secs(60), asked).await.unwrap();
+        }
     }
 
     #[tokio::test]

@@ -82,6 +82,18 @@ impl Run<'_> {
         stack.ends_with('-').then(|| format!("{stack}{function}"))
     }
 
+    /// The topic that AWS Budgets publishes to.
+    pub fn budget_topic(&self) -> Option<&str> {
+        self.settings.budget_topic.as_deref()
+    }
+
+    /// Partition and account that this runs in, as the topics of the stack tell: a call less than to ask AWS.
+    pub fn account(&self) -> Option<(&str, &str)> {
+        let topic = self.settings.budget_topic.as_deref().or(self.settings.topic.as_deref())?;
+        let mut parts = topic.split(':').skip(1);
+        Some((parts.next()?, parts.nth(2).filter(|it| !it.is_empty())?))
+    }
+
     /// Days on which no schedule window starts.
     pub fn holidays(&self) -> &[Date] {
         &self.settings.holidays

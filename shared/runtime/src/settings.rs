@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 use rules::retention::Region;
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 8] = [
+const VARIABLES: [&str; 9] = [
+    "NIGHTSHIFT_BUDGET_TOPIC_ARN",
     "NIGHTSHIFT_COPY_REGIONS",
     "NIGHTSHIFT_DRY_RUN",
     "NIGHTSHIFT_HOLIDAYS",
@@ -26,6 +27,8 @@ pub struct Settings {
     pub time_zone: TimeZone,
     /// The SNS topic for messages (`NIGHTSHIFT_TOPIC_ARN`); without one they are only logged.
     pub topic: Option<String>,
+    /// The SNS topic that AWS Budgets publishes to (`NIGHTSHIFT_BUDGET_TOPIC_ARN`); it also says whose budgets are meant.
+    pub budget_topic: Option<String>,
     /// The whole function only plans (`NIGHTSHIFT_DRY_RUN=true`).
     pub dry_run: bool,
     /// A plan with more changes is refused whole (`NIGHTSHIFT_MAX_CHANGES`, default 500).
@@ -57,6 +60,7 @@ impl Default for Settings {
         Settings {
             time_zone: TimeZone::UTC,
             topic: None,
+            budget_topic: None,
             dry_run: false,
             max_changes: 500,
             holidays: Vec::new(),
@@ -79,7 +83,8 @@ impl Settings {
         let value = |name: &str| variables.get(name).map(|it| it.trim()).filter(|it| !it.is_empty());
         Ok(Settings {
             time_zone: time_zone(value("NIGHTSHIFT_TIME_ZONE"))?,
-            topic: topic(value("NIGHTSHIFT_TOPIC_ARN"))?,
+            topic: topic("NIGHTSHIFT_TOPIC_ARN", value("NIGHTSHIFT_TOPIC_ARN"))?,
+            budget_topic: topic("NIGHTSHIFT_BUDGET_TOPIC_ARN", value("NIGHTSHIFT_BUDGET_TOPIC_ARN"))?,
             dry_run: truth("NIGHTSHIFT_DRY_RUN", value("NIGHTSHIFT_DRY_RUN"), false)?,
             max_changes: max_changes(value("NIGHTSHIFT_MAX_CHANGES"))?,
             holidays: holidays(value("NIGHTSHIFT_HOLIDAYS"))?,
@@ -102,10 +107,10 @@ fn time_zone(value: Option<&str>) -> Result<TimeZone, BadSetting> {
     })
 }
 
-fn topic(value: Option<&str>) -> Result<Option<String>, BadSetting> {
+fn topic(name: &str, value: Option<&str>) -> Result<Option<String>, BadSetting> {
     match value {
         Some(arn) if !(arn.starts_with("arn:") && arn.contains(":sns:")) => {
-            Err(bad("NIGHTSHIFT_TOPIC_ARN", &format!("'{arn}' is no topic"), "the ARN of an SNS topic, or nothing"))
+            Err(bad(name, &format!("'{arn}' is no topic"), "the ARN of an SNS topic, or nothing"))
         }
         other => Ok(other.map(str::to_owned)),
     }
@@ -190,6 +195,7 @@ mod tests {
         let settings = read(&[
             ("NIGHTSHIFT_TIME_ZONE", "Asia/Seoul"),
             ("NIGHTSHIFT_TOPIC_ARN", "arn:aws:sns:ap-northeast-2:123456789012:nightshift"),
+            ("NIGHTSHIFT_BUDGET_TOPIC_ARN", "arn:aws:sns:ap-northeast-2:123456789012:budgets"),
             ("NIGHTSHIFT_DRY_RUN", "true"),
             ("NIGHTSHIFT_MAX_CHANGES", "5000"),
             ("NIGHTSHIFT_HOLIDAYS", "2026-12-25 2027-01-01"),
@@ -201,6 +207,7 @@ mod tests {
         .unwrap();
         assert_eq!(settings.time_zone, TimeZone::get("Asia/Seoul").unwrap());
         assert_eq!(settings.topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:nightshift"));
+        assert_eq!(settings.budget_topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:budgets"));
         assert_eq!((settings.dry_run, settings.max_changes, settings.holidays.len()), (true, 5000, 2));
         let key = |region: &str| settings.copy_regions[&region.parse().unwrap()].clone();
         assert_eq!((key("eu-west-1"), settings.keep_shared), (None, false));
@@ -218,6 +225,11 @@ mod tests {
                 "NIGHTSHIFT_TIME_ZONE: 'KST' is no time zone; accepted: an IANA name such as",
             ),
             ("NIGHTSHIFT_TOPIC_ARN", "nightshift", "NIGHTSHIFT_TOPIC_ARN: 'nightshift' is no topic; accepted: the ARN"),
+            (
+                "NIGHTSHIFT_BUDGET_TOPIC_ARN",
+                "arn:aws:sqs:x",
+                "NIGHTSHIFT_BUDGET_TOPIC_ARN: 'arn:aws:sqs:x' is no topic; accepted: the ARN of an SNS topic, or nothing",
+            ),
             ("NIGHTSHIFT_DRY_RUN", "yes", "NIGHTSHIFT_DRY_RUN: 'yes' is neither; accepted: true, false"),
             ("NIGHTSHIFT_MAX_CHANGES", "0", "NIGHTSHIFT_MAX_CHANGES: '0' is no such number; accepted: a whole number"),
             ("NIGHTSHIFT_HOLIDAYS", "2026-02-30", "NIGHTSHIFT_HOLIDAYS: '2026-02-30' is no date; accepted: dates such"),
@@ -232,7 +244,7 @@ mod tests {
             (
                 "NIGHTSHIFT_DRYRUN",
                 "true",
-                "NIGHTSHIFT_DRYRUN: there is no such variable; accepted: NIGHTSHIFT_COPY_REGIONS, NIGHTSHIFT_DRY_RUN,",
+                "NIGHTSHIFT_DRYRUN: there is no such variable; accepted: NIGHTSHIFT_BUDGET_TOPIC_ARN, NIGHTSHIFT_COPY_REGIONS,",
             ),
         ] {
             let refused = read(&[(variable, value)]).unwrap_err();

@@ -169,6 +169,8 @@ impl LocalAws {
         }
         // Of a parameter given twice the last one counts.
         deploy.args(["--parameter", &format!("Architecture={machine}")]);
+        // MiniStack has the API of AWS Budgets, but not the resource type.
+        deploy.args(["--parameter", "BudgetAmount=0"]);
         for (key, value) in parameters {
             deploy.args(["--parameter", &format!("{key}={value}")]);
         }

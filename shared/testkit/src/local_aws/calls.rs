@@ -40,6 +40,11 @@ impl LocalAws {
         self.http.json("events", "AWSEvents", action, &body)
     }
 
+    /// Calls AWS Budgets.
+    pub fn budgets(&self, action: &str, body: Value) -> Result<Value> {
+        self.http.json("budgets", "AWSBudgetServiceGateway", action, &body)
+    }
+
     /// Calls CloudWatch Logs.
     pub fn logs(&self, action: &str, body: Value) -> Result<Value> {
         self.http.json("logs", "Logs_20140328", action, &body)
@@ -90,6 +95,16 @@ impl LocalAws {
             200..300 => Ok(serde_json::from_str(&answer.text).unwrap_or_default()),
             status => Err(Error::new(format!("lambda {method} {path}: {status} {}", answer.text))),
         }
+    }
+
+    /// Sets these variables in the environment of a function and leaves the others as they are.
+    pub fn set_environment(&self, function: &str, variables: &[(&str, &str)]) -> Result<()> {
+        let path = format!("/2015-03-31/functions/{function}/configuration");
+        let mut environment = self.lambda("GET", &path, Value::Null)?["Environment"].clone();
+        for (name, value) in variables {
+            environment["Variables"][*name] = json!(value);
+        }
+        self.lambda("PUT", &path, json!({"Environment": environment})).map(drop)
     }
 
     /// Invokes a function, by name or by ARN, and waits for its answer.

@@ -70,6 +70,12 @@ impl LocalAws {
         self.control("POST", "snapshot", Some(change)).map(drop)
     }
 
+    /// Makes a budget one of which so much is spent, and so much forecast.
+    pub fn change_budget(&self, name: &str, actual: &str, forecast: Option<&str>) -> Result<()> {
+        let change = json!({"name": name, "actual": actual, "forecast": forecast});
+        self.control("POST", "budget", Some(change)).map(drop)
+    }
+
     /// Calls an endpoint below `/_nightshift/`; `tests/local-aws/control.py` lists them.
     pub fn control(&self, method: &str, endpoint: &str, body: Option<Value>) -> Result<Value> {
         let body = body.map(|it| it.to_string()).unwrap_or_default();

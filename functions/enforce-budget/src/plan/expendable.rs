@@ -1,0 +1,242 @@
+//! What is expendable: whether it is to be held, and by which budget.
+
+use std::collections::BTreeMap;
+
+use jiff::Zoned;
+use reconcile::Plan;
+use rules::BadTag;
+use rules::budget::Expendable;
+use rules::keys;
+use rules::wish;
+
+use super::budget::Standing;
+use super::step::{Hold, Note, Release, Step};
+use super::{Verdict, local};
+
+/// What a hold of a budget begins with.
+const BY_BUDGET: &str = "budget:";
+
+/// An ECS service or a database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resource {
+    /// Its ARN.
+    pub arn: String,
+    /// What people call it: `CLUSTER/SERVICE`, or the identifier of a database.
+    pub name: String,
+    /// Of a member instance the DB cluster.
+    pub member_of: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A resource, with what its tags say.
+pub struct Governed<'a> {
+    resource: &'a Resource,
+    /// Its tag, if it has one.
+    rule: Option<Result<Expendable, BadTag>>,
+    /// Its hold, if it has one.
+    hold: Option<Result<wish::Hold, BadTag>>,
+}
+
+impl<'a> Governed<'a> {
+    /// Reads the tags of a resource.
+    pub fn read(resource: &'a Resource) -> Self {
+        let tag = |key: &str| resource.tags.get(key).map(String::as_str);
+        let rule = tag(keys::BUDGET).map(str::parse);
+        let hold = tag(keys::HOLD_MEMORY).map(str::parse);
+        Governed { resource, rule, hold }
+    }
+
+    /// At how many percent of the budget it sleeps, if that may put it to sleep at all.
+    pub fn sleeps_at(&self, budget: &str) -> Option<u32> {
+        let rule = self.rule.as_ref()?.as_ref().ok().filter(|_| self.resource.member_of.is_none())?;
+        rule.budget.as_ref().is_none_or(|it| it == budget).then_some(rule.sleep_at)
+    }
+
+    /// Whether it sleeps once it is held: `scale-staging` looks only at what has a schedule.
+    fn can_sleep(&self) -> bool {
+        self.resource.tags.contains_key(keys::SCHEDULE)
+    }
+
+    /// Whether this run puts it to sleep for the budget.
+    pub fn is_newly_held_by(&self, verdict: &Verdict<'_>) -> bool {
+        self.hold.is_none() && self.can_sleep() && self.is_wanted_by(verdict)
+    }
+
+    /// Whether the budget, by what is spent of it, wants this to sleep.
+    fn is_wanted_by(&self, verdict: &Verdict<'_>) -> bool {
+        let sleep_at = verdict.case().and_then(|case| self.sleeps_at(&case.tag_name));
+        verdict.released().is_none() && sleep_at.is_some_and(|it| it <= verdict.reached())
+    }
+
+    /// What to do about it.
+    pub fn decide(&self, verdicts: &[Verdict<'_>], now: &Zoned, plan: &mut Plan<Step>) {
+        let Resource { arn, name, tags, .. } = self.resource;
+        let Some(rule) = &self.rule else { return self.left_behind(plan) };
+        plan.examined(arn, tags.get(keys::BUDGET_PROBLEM).map(String::as_str));
+        if let Some((kind, message)) = self.trouble(verdicts) {
+            plan.problem(arn, kind, message);
+            // A schedule is what it lacks to be put to sleep, not to be released.
+            if kind != "no-schedule" {
+                return;
+            }
+        }
+        let Ok(rule) = rule else { return };
+        let wanting = verdicts.iter().find(|it| self.is_wanted_by(it)).filter(|_| self.can_sleep());
+        let hold = self.hold.as_ref().and_then(|it| it.as_ref().ok());
+        let wants_out = match hold {
+            None => None,
+            Some(hold) => match hold.by.strip_prefix(BY_BUDGET) {
+                None => return plan.skip(arn, format!("it is held by {} already", hold.by)),
+                Some(budget) => match self.free_again(budget, hold, verdicts, now) {
+                    None => return plan.skip(arn, format!("held by {budget} since {}", local(hold.since, now))),
+                    Some(free) => Some((hold, free)),
+                },
+            },
+        };
+        let before = tags.get(keys::HOLD_MEMORY).cloned();
+        match (wanting, wants_out) {
+            (Some(verdict), _) => {
+                let reason = format!(
+                    "{} % of {} are spent, and it sleeps at {} %; back to its schedule on {} at the latest",
+                    verdict.reached(),
+                    verdict.budget.name,
+                    rule.sleep_at,
+                    verdict.case().map_or(String::new(), |it| local(it.period.end, now)),
+                );
+                let by = format!("{BY_BUDGET}{}", rules::budget::tag_name(&verdict.budget.name));
+                let hold = Hold {
+                    resource: arn.clone(),
+                    name: name.clone(),
+                    budget: verdict.budget.name.clone(),
+                    before,
+                    hold: wish::Hold { by, since: whole_second(now) }.to_string(),
+                    first: verdict.note(),
+                };
+                plan.act(arn, Step::Hold(hold), reason);
+            }
+            (None, Some((hold, free))) => {
+                let release =
+                    Release { resource: arn.clone(), name: name.clone(), hold: hold.to_string(), first: free.first };
+                plan.act(arn, Step::Release(release), free.reason);
+            }
+            (None, None) if plan.problems.last().is_none_or(|it| it.resource != *arn) => {
+                plan.skip(arn, self.awake(rule, verdicts));
+            }
+            (None, None) => {}
+        }
+    }
+
+    /// Why it can neither be held nor released, or what keeps it from being put to sleep.
+    fn trouble(&self, verdicts: &[Verdict<'_>]) -> Option<(&'static str, String)> {
+        let rule = match self.rule.as_ref()? {
+            Ok(rule) => rule,
+            Err(bad) => return Some(("bad-tag", bad.to_string())),
+        };
+        if let Some(cluster) = &self.resource.member_of {
+            let message = format!(
+                "it is a member of the DB cluster {cluster}, which sleeps as a whole: move the tag {} to the cluster",
+                keys::BUDGET
+            );
+            return Some(("member-instance", message));
+        }
+        if let Some(Err(bad)) = &self.hold {
+            return Some(("unreadable-hold", format!("{bad}; remove the tag, and it is decided anew")));
+        }
+        if !self.can_sleep() {
+            let message = format!(
+                "no budget can put it to sleep without the tag {0}; give it one, such as {0}=always, which leaves it awake otherwise",
+                keys::SCHEDULE
+            );
+            return Some(("no-schedule", message));
+        }
+        let tagged = || verdicts.iter().filter(|it| it.is_tagged());
+        let named = |it: &&Verdict<'_>| rule.budget.as_ref() == Some(&rules::budget::tag_name(&it.budget.name));
+        let held = matches!(&self.hold, Some(Ok(hold)) if hold.by.starts_with(BY_BUDGET));
+        match &rule.budget {
+            // First it is released; the next run says what is missing.
+            _ if held => None,
+            // Among those whose tags cannot be read it may be.
+            _ if verdicts.iter().any(|it| it.budget.tags.is_err()) => None,
+            Some(name) if !tagged().any(|it| named(&it)) => {
+                let names: Vec<String> = tagged().map(|it| rules::budget::tag_name(&it.budget.name)).collect();
+                let there = if names.is_empty() { "none".into() } else { names.join(", ") };
+                Some(("no-such-budget", format!("no enforced budget is called {name} in tags; there is: {there}")))
+            }
+            None if tagged().next().is_none() => {
+                let message = format!("no budget of the account is enforced: tag one with {}=enforce", keys::BUDGET);
+                Some(("no-budget", message))
+            }
+            _ => None,
+        }
+    }
+
+    /// Why a hold of `budget` is not needed any more, or `None` as long as it is.
+    fn free_again(&self, budget: &str, hold: &wish::Hold, verdicts: &[Verdict<'_>], now: &Zoned) -> Option<Free> {
+        let by = verdicts.iter().find(|it| rules::budget::tag_name(&it.budget.name) == budget && it.is_tagged());
+        let by = by.or_else(|| verdicts.iter().find(|it| rules::budget::tag_name(&it.budget.name) == budget));
+        let free = |reason: String| Some(Free { reason, first: by.and_then(Verdict::note) });
+        let Some(verdict) = by else { return free(format!("there is no budget {budget} any more")) };
+        let case = match &verdict.standing {
+            Standing::Enforced(case) => case,
+            Standing::NotEnforced(why, _) => return free(format!("{} is not enforced: {why}", verdict.budget.name)),
+            Standing::Unclear(..) => return None,
+        };
+        let name = &verdict.budget.name;
+        if self.sleeps_at(&case.tag_name).is_none() {
+            return free(format!("its tag {} is about another budget", keys::BUDGET));
+        }
+        if self.is_wanted_by(verdict) {
+            return None;
+        }
+        if let Some(released) = verdict.released() {
+            return free(format!("a person released what {name} holds on {}", local(released, now)));
+        }
+        match verdict.holds_since() {
+            Some(since) if since == case.period.start && hold.since < since => {
+                free(format!("a new period of {name} has begun"))
+            }
+            Some(since) if hold.since < since => free(format!("the limit of {name} was raised")),
+            _ => free(format!("{} % of {name} are spent, and its tag {} says more", verdict.reached(), keys::BUDGET)),
+        }
+    }
+
+    fn awake(&self, rule: &Expendable, verdicts: &[Verdict<'_>]) -> String {
+        let of = |it: &Verdict<'_>| {
+            let case = it.case().filter(|case| self.sleeps_at(&case.tag_name).is_some())?;
+            let figures = case.figures.as_ref().ok()?;
+            Some(format!("{} % of {}", figures.percent, it.budget.name))
+        };
+        let spent: Vec<String> = verdicts.iter().filter_map(of).collect();
+        let spent =
+            if spent.is_empty() { "no figure counts now".into() } else { format!("{} are spent", spent.join(", ")) };
+        format!("it sleeps at {} %; {spent}", rule.sleep_at)
+    }
+
+    /// A hold on what is not expendable any more: by the rules of IAM this function cannot remove it.
+    fn left_behind(&self, plan: &mut Plan<Step>) {
+        let Resource { arn, .. } = self.resource;
+        let Some(Ok(hold)) = &self.hold else { return };
+        if !hold.by.starts_with(BY_BUDGET) {
+            return;
+        }
+        let message = format!(
+            "it is held by {}, but has no tag {} any more, so that it is not this function's to release: put the tag back, or remove the tag {}",
+            hold.by,
+            keys::BUDGET,
+            keys::HOLD_MEMORY
+        );
+        plan.problem(arn, "left-behind", message);
+    }
+}
+
+/// Why something is free again, and what must be remembered first.
+struct Free {
+    reason: String,
+    first: Option<Note>,
+}
+
+/// Tags keep whole seconds.
+fn whole_second(now: &Zoned) -> jiff::Timestamp {
+    jiff::Timestamp::from_second(now.timestamp().as_second()).unwrap_or(now.timestamp())
+}

@@ -1,0 +1,128 @@
+//! What is done: people are told how far a budget has come, and holds are written and removed.
+
+use reconcile::Undo;
+use serde_json::{Value, json};
+
+/// A change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    /// Tells people of a budget, and remembers it on the budget.
+    Tell(Tell),
+    /// Writes a hold, by which `scale-staging` puts something to sleep.
+    Hold(Hold),
+    /// Removes a hold.
+    Release(Release),
+}
+
+/// Tells people of a budget.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tell {
+    /// Such as `warn`.
+    pub action: &'static str,
+    /// One line.
+    pub headline: String,
+    /// What people knew before.
+    pub before: Value,
+    /// What they know now.
+    pub after: Value,
+    /// What has to be remembered before anything is held or released for it.
+    pub note: Note,
+    /// What is remembered once people know.
+    pub told: String,
+}
+
+/// What is to be remembered on a budget.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The budget's ARN.
+    pub budget: String,
+    /// The value of its tag.
+    pub memory: String,
+}
+
+/// Writes a hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hold {
+    /// The ARN of the service or database.
+    pub resource: String,
+    /// What people call it.
+    pub name: String,
+    /// The name of the budget.
+    pub budget: String,
+    /// The hold that it has, if another one takes its place.
+    pub before: Option<String>,
+    /// The value of the tag.
+    pub hold: String,
+    /// Comes first: what is not remembered would be undone by the next figures that went down.
+    pub first: Option<Note>,
+}
+
+/// Removes a hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Release {
+    /// The ARN of the service or database.
+    pub resource: String,
+    /// What people call it.
+    pub name: String,
+    /// The hold.
+    pub hold: String,
+    /// Comes first: what is not remembered as released would be held again.
+    pub first: Option<Note>,
+}
+
+impl Step {
+    /// What has to be remembered on the budget before this is done.
+    pub fn first(&self) -> Option<&Note> {
+        match self {
+            Step::Tell(it) => Some(&it.note),
+            Step::Hold(it) => it.first.as_ref(),
+            Step::Release(it) => it.first.as_ref(),
+        }
+    }
+}
+
+impl reconcile::Step for Step {
+    fn action(&self) -> &'static str {
+        match self {
+            Step::Tell(it) => it.action,
+            Step::Hold(_) => "hold",
+            Step::Release(_) => "release",
+        }
+    }
+
+    fn headline(&self) -> String {
+        match self {
+            Step::Tell(it) => it.headline.clone(),
+            Step::Hold(it) => format!("{}: put to sleep by {}", it.name, it.budget),
+            Step::Release(it) => format!("{}: released, back to its schedule", it.name),
+        }
+    }
+
+    fn before(&self) -> Value {
+        match self {
+            Step::Tell(it) => it.before.clone(),
+            Step::Hold(it) => it.before.as_ref().map_or(Value::Null, |it| json!({"hold": it})),
+            Step::Release(it) => json!({"hold": it.hold}),
+        }
+    }
+
+    fn after(&self) -> Value {
+        match self {
+            Step::Tell(it) => it.after.clone(),
+            Step::Hold(it) => json!({"hold": it.hold}),
+            Step::Release(_) => json!({}),
+        }
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        match self {
+            Step::Hold(it) => Some(Undo::Command(json!({"release": {"budget": it.budget}}))),
+            Step::Tell(Tell { action: "release", note, .. }) => Some(Undo::Shell(format!(
+                "aws budgets untag-resource --resource-arn '{}' --resource-tag-keys {}",
+                note.budget,
+                rules::keys::WARNED
+            ))),
+            Step::Tell(_) | Step::Release(_) => None,
+        }
+    }
+}

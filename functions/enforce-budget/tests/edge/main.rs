@@ -1,0 +1,345 @@
+//! The whole function from payload to report, with the real SDK on scripted HTTP.
+
+mod aws;
+
+use reconcile::{Outcome, Report};
+use serde_json::{Value, json};
+
+use crate::aws::{BUDGET, BUDGET_TOPIC, SERVICE, Script, TOPIC};
+
+const HOLD: &str = "nightshift-state:hold";
+const WARNED: &str = "nightshift-state:warned";
+const DATABASE: &str = "arn:aws:rds:ap-northeast-2:123456789012:db:staging-db";
+
+/// What became of what: `api-server hold Done`, `app skipped: …`, `app bad-tag: …`.
+fn told(report: &Report) -> Vec<String> {
+    let name = |arn: &str| arn.rsplit(['/', ':']).next().unwrap().to_owned();
+    let actions = report.actions.iter().map(|it| format!("{} {} {:?}", name(&it.resource), it.action, it.outcome));
+    let skipped = report.skipped.iter().map(|it| format!("{} skipped: {}", name(&it.resource), it.reason));
+    let problems = report.problems.iter().map(|it| format!("{} {}: {}", name(&it.resource), it.problem, it.message));
+    actions.chain(skipped).chain(problems).collect()
+}
+
+/// A notification of AWS Budgets, or what looks like one.
+fn notification(topic: &str, account: &str, name: &str, amount: &str) -> Value {
+    let text = format!(
+        "AWS Budget Notification November 24, 2026\nAWS Account {account}\n\nDear AWS Customer,\n\n\
+         Budget Name: {name}\nBudget Type: Cost\nAlert Type: ACTUAL\nACTUAL Amount: {amount}\n"
+    );
+    json!({"Records": [{"EventVersion": "1.0", "EventSource": "aws:sns", "EventSubscriptionArn": format!("{topic}:1"),
+        "Sns": {"Type": "Notification", "MessageId": "1", "Subject": "AWS Budgets", "Message": text, "TopicArn": topic,
+                "Timestamp": "2026-11-24T02:41:32.111Z", "SignatureVersion": "1", "Signature": "", "SigningCertUrl": "https://sns",
+                "UnsubscribeUrl": "https://sns", "MessageAttributes": {}}}]})
+}
+
+#[tokio::test]
+async fn a_spent_budget_is_told_and_holds_what_is_expendable_and_wakes_its_owner() {
+    let script = Script::new("304.72");
+    script.tag(DATABASE, "nightshift:budget", "sleep-at=100");
+    script.tag(DATABASE, "nightshift:schedule", "mon-fri 08:00-20:00");
+    script.tag("arn:aws:rds:ap-northeast-2:123456789012:db:production-db", "team", "food");
+    let report = script.invoke(notification(BUDGET_TOPIC, "123456789012", "TrueGul Monthly", "$304.72")).await.unwrap();
+    let expected = ["TrueGul Monthly warn Done", "api-server hold Done", "staging-db hold Done"];
+    assert_eq!(told(&report), expected);
+    for held in [SERVICE, DATABASE] {
+        let hold = "by=budget:TrueGul_Monthly since=2026-11-24T03:00:00Z";
+        assert_eq!(script.tag_of(held, HOLD).as_deref(), Some(hold));
+    }
+    let warned = "period=2026-11-01 limit=300 actual=101 told=101 forecast=0";
+    assert_eq!(script.tag_of(BUDGET, WARNED).as_deref(), Some(warned));
+    let mut woken = script.sent("Invoke");
+    woken.sort_by_key(|it| it.to_string());
+    let wake =
+        |arn: &str| json!({"function": "nightshift-scale-staging", "type": "Event", "payload": {"resource": arn}});
+    assert_eq!(woken, [wake(SERVICE), wake(DATABASE)]);
+    let message = &script.sent("Publish")[0];
+    assert_eq!(message["Subject"], "[Nightshift] TrueGul Monthly: 101 % of 300 USD spent, 2 put to sleep (+2 more)");
+    let text = message["Message"].as_str().unwrap();
+    assert!(text.contains("release") && text.contains("look first at https://console.aws.amazon.com"), "{text}");
+
+    // The same again, and a sweep: nothing but looking.
+    script.aws().calls.clear();
+    script.invoke(notification(BUDGET_TOPIC, "123456789012", "TrueGul Monthly", "$304.72")).await.unwrap();
+    script.invoke(json!({})).await.unwrap();
+    assert_eq!(script.writes(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_is_remembered_is_written_before_anything_is_held_and_what_was_told_after_it_was() {
+    let script = Script::new("304.72");
+    script.invoke(json!({})).await.unwrap();
+    assert_eq!(script.writes(), ["TagResource", "TagResource", "Invoke", "Publish", "TagResource"]);
+    let tagged: Vec<String> = script.sent("TagResource").iter().map(|it| it.to_string()).collect();
+    assert!(tagged[0].contains("actual=101 told=0") && tagged[1].contains("by=budget:"), "{tagged:?}");
+    assert!(tagged[2].contains("actual=101 told=101"), "{tagged:?}");
+}
+
+#[tokio::test]
+async fn without_a_memory_nothing_is_held() {
+    let script = Script::new("304.72");
+    script.fail("TagResource", WARNED, 9, "AccessDeniedException");
+    let report: Value = serde_json::from_str(&script.invoke(json!({})).await.unwrap_err()).unwrap();
+    let outcomes: Vec<&Value> = report["actions"].as_array().unwrap().iter().map(|it| &it["outcome"]).collect();
+    assert_eq!(outcomes, ["failed", "failed"]);
+    assert_eq!((script.tag_of(SERVICE, HOLD), script.count("Invoke")), (None, 0));
+    assert_eq!(
+        script.sent("Publish")[0]["Subject"],
+        "[Nightshift] FAILED TrueGul Monthly: 101 % of 300 USD spent, 1 put to sleep (+1 more)"
+    );
+}
+
+#[tokio::test]
+async fn what_did_not_get_through_is_told_by_the_next_run_and_held_only_once() {
+    let script = Script::new("304.72");
+    script.fail("Publish", "", 9, "NotFound");
+    let error = script.invoke(json!({})).await.unwrap_err();
+    assert!(error.contains("\"untold\":\"Publish "), "{error}");
+    let warned = "period=2026-11-01 limit=300 actual=101 told=0 forecast=0";
+    assert_eq!(script.tag_of(BUDGET, WARNED).as_deref(), Some(warned));
+    script.mend();
+    // A credit meanwhile: what sleeps stays asleep.
+    script.spent("10");
+    let report = script.invoke(json!({})).await.unwrap();
+    assert_eq!(told(&report)[0], "TrueGul Monthly warn Done");
+    assert!(told(&report)[1].starts_with("api-server skipped: held by TrueGul_Monthly"), "{:?}", told(&report));
+    assert_eq!(script.tag_of(BUDGET, WARNED).unwrap(), warned.replace("told=0", "told=101"));
+}
+
+#[tokio::test]
+async fn told_but_not_remembered_is_an_error_since_it_will_be_told_again() {
+    let script = Script::new("250");
+    script.fail("TagResource", "told=83", 9, "AccessDeniedException");
+    let error = script.invoke(json!({})).await.unwrap_err();
+    assert!(error.contains("people were told, and will be told again"), "{error}");
+}
+
+#[tokio::test]
+async fn an_owner_that_cannot_be_woken_finds_the_hold_by_itself() {
+    let script = Script::new("304.72");
+    script.fail("Invoke", "", 9, "ResourceNotFoundException");
+    let report = script.invoke(json!({})).await.unwrap();
+    assert_eq!(told(&report)[1], "api-server hold Done");
+    let woken = report.actions[1].after["scale_staging"].as_str().unwrap();
+    assert!(woken.starts_with("not woken, so its next sweep does it (Invoke nightshift-scale-staging: "), "{woken}");
+}
+
+#[tokio::test]
+async fn every_page_of_budgets_is_read_at_the_one_endpoint_that_there_is() {
+    let script = Script::new("10");
+    script.aws().page = 2;
+    for number in 0..4 {
+        script.add_budget(&format!("Team {number}"), "10");
+    }
+    script.tag("arn:aws:budgets::123456789012:budget/Team 3", "nightshift:budget", "enforce warn-at=90");
+    let report = script.invoke(json!({})).await.unwrap();
+    let tagged = report.skipped.iter().filter(|it| it.reason.contains(" are spent")).count();
+    assert_eq!((script.count("DescribeBudgets"), script.count("ListTagsForResource"), tagged), (3, 5, 3));
+    let calls = script.aws().calls.clone();
+    for call in calls.iter().filter(|it| ["DescribeBudgets", "ListTagsForResource"].contains(&it.operation.as_str())) {
+        assert_eq!((call.host.as_str(), call.signed_for.as_str()), ("budgets.amazonaws.com", "us-east-1"));
+    }
+    for call in calls.iter().filter(|it| it.operation == "DescribeServices") {
+        assert_eq!(call.signed_for, "ap-northeast-2");
+    }
+}
+
+#[tokio::test]
+async fn budgets_that_may_not_be_read_stop_the_run_and_nothing_is_touched() {
+    let script = Script::new("304.72");
+    script.fail("DescribeBudgets", "", 9, "AccessDeniedException");
+    let error = script.invoke(json!({})).await.unwrap_err();
+    assert_eq!(error, "DescribeBudgets all: AccessDeniedException: refused by the script (request req-1)");
+    assert_eq!(script.writes(), ["Publish"]);
+    assert_eq!(script.sent("Publish")[0]["Subject"], "[Nightshift] PROBLEM enforce-budget: run-failed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_is_waited_out() {
+    let script = Script::new("304.72");
+    for operation in ["DescribeBudgets", "ListTagsForResource", "TagResource", "DescribeServices", "Invoke"] {
+        script.fail(operation, "", 2, "ThrottlingException");
+    }
+    let report = script.invoke(json!({})).await.unwrap();
+    assert_eq!(told(&report), ["TrueGul Monthly warn Done", "api-server hold Done"]);
+}
+
+#[tokio::test]
+async fn a_budget_whose_tags_may_not_be_read_is_told_and_changes_nothing() {
+    let script = Script::new("304.72");
+    script.fail("ListTagsForResource", "", 9, "AccessDeniedException");
+    let report = script.invoke(json!({})).await.unwrap();
+    let denied = "TrueGul Monthly unreadable-tags: its tags cannot be read: ListTagsForResource arn:aws:budgets::123456789012:budget/TrueGul Monthly: AccessDeniedException: refused by the script";
+    assert_eq!(told(&report).last().unwrap(), denied);
+    assert_eq!(script.tag_of(SERVICE, HOLD), None);
+}
+
+#[tokio::test]
+async fn odd_budgets_are_left_alone_and_hide_no_other() {
+    let script = Script::new("304.72");
+    {
+        let mut aws = script.aws();
+        let odd = |name: &str, change: &dyn Fn(&mut Value)| {
+            let mut budget = aws.budgets[0].clone();
+            budget["BudgetName"] = json!(name);
+            change(&mut budget);
+            budget
+        };
+        let planned =
+            json!({"1790812800": {"Amount": "100", "Unit": "USD"}, "1793491200": {"Amount": "1000", "Unit": "USD"}});
+        let more = vec![
+            odd("A usage", &|it| it["BudgetType"] = json!("USAGE")),
+            odd("B unlimited", &|it| drop(it.as_object_mut().unwrap().remove("BudgetLimit"))),
+            odd("C zero", &|it| it["BudgetLimit"]["Amount"] = json!("0")),
+            odd("D won", &|it| it["BudgetLimit"]["Unit"] = json!("KRW")),
+            odd("E new", &|it| drop(it.as_object_mut().unwrap().remove("CalculatedSpend"))),
+            odd("F credit", &|it| it["CalculatedSpend"]["ActualSpend"]["Amount"] = json!("-12.5")),
+            odd("G planned", &|it| it["PlannedBudgetLimits"] = planned.clone()),
+            odd("H unhealthy", &|it| {
+                it["HealthStatus"] = json!({"Status": "UNHEALTHY", "StatusReason": "BILLING_VIEW_NO_ACCESS"})
+            }),
+            odd("I strange", &|it| it["CalculatedSpend"]["ActualSpend"]["Amount"] = json!("a lot")),
+            odd("J savings", &|it| it["BudgetType"] = json!("SAVINGS_PLANS_UTILIZATION")),
+        ];
+        aws.budgets.extend(more);
+        let names: Vec<String> = aws.budgets.iter().map(|it| it["BudgetName"].as_str().unwrap().to_owned()).collect();
+        for name in names {
+            let tags = aws.tags.entry(format!("arn:aws:budgets::123456789012:budget/{name}")).or_default();
+            tags.insert("nightshift:budget".into(), "enforce".into());
+        }
+    }
+    let report = script.invoke(json!({})).await.unwrap();
+    let expected = [
+        "TrueGul Monthly warn Done",
+        "api-server hold Done",
+        "E new skipped: AWS has no figures for it yet",
+        "F credit skipped: 0 % of 300 USD are spent (-12.50 USD), there is no forecast yet",
+        "G planned skipped: 30 % of 1000 USD are spent (304.72 USD), there is no forecast yet",
+        "I strange skipped: AWS has no figures for it yet",
+        "A usage not-enforceable: it is a usage budget, and only cost budgets are enforced: remove its tag",
+        "B unlimited no-limit: it has no limit, so nothing can be reckoned: give it one",
+        "C zero no-limit: its limit is 0 USD, of which there are no percent: raise it",
+        "D won mixed-currencies: its limit is in KRW, its figures are in USD: set the limit anew",
+        "H unhealthy outdated-figures: AWS says that its figures are out of date: billing_view_no_access",
+        "J savings not-enforceable: it is a savings plans utilization budget, and only cost budgets are enforced: remove its tag",
+    ];
+    assert_eq!(told(&report), expected);
+    // Told once: each remembers it.
+    assert_eq!(script.count("Publish"), 1);
+    script.invoke(json!({})).await.unwrap();
+    assert_eq!(script.count("Publish"), 1);
+    let memory =
+        script.tag_of("arn:aws:budgets::123456789012:budget/C zero", "nightshift-state:budget-problem").unwrap();
+    assert!(memory.starts_with("no-limit "), "{memory}");
+}
+
+#[tokio::test]
+async fn a_notification_that_is_not_ours_is_told_without_a_look() {
+    let other = "arn:aws:sns:ap-northeast-2:123456789012:somewhere";
+    for (payload, problem) in [
+        (notification(other, "123456789012", "TrueGul Monthly", "$999.00"), "somewhere foreign-topic: "),
+        (notification(BUDGET_TOPIC, "210987654321", "TrueGul Monthly", "$999.00"), "budgets foreign-account: "),
+    ] {
+        let script = Script::new("304.72");
+        let report = script.invoke(payload).await.unwrap();
+        assert!(told(&report)[0].starts_with(problem), "{:?}", told(&report));
+        let calls: Vec<String> = script.aws().calls.iter().map(|it| it.operation.clone()).collect();
+        assert_eq!(calls, ["Publish"]);
+    }
+}
+
+#[tokio::test]
+async fn a_forged_notification_puts_nothing_to_sleep_and_is_told_once() {
+    let script = Script::new("10");
+    for _ in 0..3 {
+        let forged = notification(BUDGET_TOPIC, "123456789012", "TrueGul Monthly", "$999.00");
+        let report = script.invoke(forged).await.unwrap();
+        assert!(told(&report).last().unwrap().starts_with("TrueGul Monthly unconfirmed: "), "{:?}", told(&report));
+    }
+    assert_eq!((script.tag_of(SERVICE, HOLD), script.count("Invoke"), script.count("Publish")), (None, 0, 1));
+    let report = script.invoke(notification(BUDGET_TOPIC, "123456789012", "Nobody's", "$1.00")).await.unwrap();
+    assert!(told(&report).last().unwrap().starts_with("budgets no-such-budget: "), "{:?}", told(&report));
+    script.aws().tags.remove(BUDGET);
+    let report = script.invoke(notification(BUDGET_TOPIC, "123456789012", "TrueGul Monthly", "$10.00")).await.unwrap();
+    assert!(told(&report).iter().any(|it| it.starts_with("TrueGul Monthly not-enforced: ")), "{:?}", told(&report));
+    // What has no tag holds no memory either.
+    assert_eq!(script.aws().tags.get(BUDGET), None);
+}
+
+#[tokio::test]
+async fn an_anomaly_is_told_and_nothing_is_looked_at() {
+    let script = Script::new("304.72");
+    let path = format!("{}/../../events/enforce-budget/cost-anomaly.json", env!("CARGO_MANIFEST_DIR"));
+    let sample: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let topic = sample["Records"][0]["Sns"]["TopicArn"].as_str().unwrap().to_owned();
+    let topics = [("NIGHTSHIFT_BUDGET_TOPIC_ARN", topic.as_str()), ("NIGHTSHIFT_TOPIC_ARN", TOPIC)];
+    let report = script.invoke_with(sample, &topics).await.unwrap();
+    assert_eq!(script.writes(), ["Publish"]);
+    assert_eq!(script.aws().calls.len(), 1);
+    let message = &report.problems[0].message;
+    assert!(
+        message.starts_with("AWS CloudTrail has cost 12.09 since 2026-11-05, where 0.27 was to be expected;"),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn a_person_releases_and_a_dry_run_only_shows_it() {
+    let script = Script::new("304.72");
+    script.invoke(json!({})).await.unwrap();
+    script.aws().calls.clear();
+    let report = script.invoke(json!({"release": {"budget": "TrueGul Monthly"}, "dry_run": true})).await.unwrap();
+    assert_eq!(told(&report), ["TrueGul Monthly release Planned", "api-server release Planned"]);
+    assert_eq!(script.writes(), Vec::<String>::new());
+    let report = script.invoke(json!({"release": {"budget": "TrueGul Monthly"}})).await.unwrap();
+    assert_eq!(report.count(Outcome::Done), 2);
+    assert_eq!((script.tag_of(SERVICE, HOLD), script.count("Invoke")), (None, 1));
+    script.spent("450");
+    script.invoke(json!({})).await.unwrap();
+    assert_eq!(script.tag_of(SERVICE, HOLD), None);
+}
+
+#[tokio::test]
+async fn the_account_is_known_from_a_topic_or_nothing_is_done() {
+    let script = Script::new("304.72");
+    let report = script.invoke_with(json!({}), &[("NIGHTSHIFT_TOPIC_ARN", TOPIC)]).await.unwrap();
+    assert_eq!(report.count(Outcome::Done), 2);
+    script.aws().calls.clear();
+    let error = script.invoke_with(json!({}), &[]).await.unwrap_err();
+    assert!(
+        error.contains("neither NIGHTSHIFT_BUDGET_TOPIC_ARN nor NIGHTSHIFT_TOPIC_ARN says whose budgets"),
+        "{error}"
+    );
+    assert_eq!(script.aws().calls.len(), 0);
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_tagged_stops_no_other() {
+    let script = Script::new("304.72");
+    for name in ["a", "b"] {
+        let arn = format!("arn:aws:ecs:ap-northeast-2:123456789012:service/staging/{name}");
+        script.tag(&arn, "nightshift:budget", "sleep-at=100");
+        script.tag(&arn, "nightshift:schedule", "always");
+    }
+    script.fail("TagResource", "staging/a\"", 1, "AccessDeniedException");
+    let report: Value = serde_json::from_str(&script.invoke(json!({})).await.unwrap_err()).unwrap();
+    let outcomes: Vec<&Value> = report["actions"].as_array().unwrap().iter().map(|it| &it["outcome"]).collect();
+    assert_eq!(outcomes, ["done", "failed", "done", "done"]);
+    let report = script.invoke(json!({})).await.unwrap();
+    assert_eq!(told(&report)[0], "a hold Done");
+    assert_eq!(report.count(Outcome::Done), 1);
+}
+
+#[tokio::test]
+async fn a_thousand_services_are_read_ten_at_a_time() {
+    let script = Script::new("10");
+    for number in 0..1000 {
+        let arn = format!("arn:aws:ecs:ap-northeast-2:123456789012:service/staging/app-{number}");
+        script.tag(&arn, "nightshift:budget", "sleep-at=100");
+        script.tag(&arn, "nightshift:schedule", "always");
+    }
+    script.invoke(json!({})).await.unwrap();
+    assert_eq!(script.count("DescribeServices"), 101);
+    script.spent("301");
+    let refused: Value = serde_json::from_str(&script.invoke(json!({})).await.unwrap_err()).unwrap();
+    assert!(refused["refused"].as_str().unwrap().contains("the plan holds 1002 changes"), "{refused}");
+}
