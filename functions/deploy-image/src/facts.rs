@@ -6,10 +6,14 @@ use aws::rds::{Rds, find_databases, find_snapshot};
 use aws::{Error, each};
 use rules::database::Kind;
 use runtime::Run;
+use tokio::time::Instant;
 
-use crate::plan::{Ask, Backup, Fact, Seen, World, wanted_facts};
+use crate::plan::{Ask, Backup, Fact, Health, Seen, World, wanted_facts};
 use crate::request::Place;
-use crate::{Clients, READS, describe_services, ecr, ecs, names};
+use crate::{Clients, READS, describe_services, ecr, ecs, health, names};
+
+/// How many addresses are asked at a time.
+const CHECKS: usize = 64;
 
 /// Adds to `world` what the gates have to know.
 ///
@@ -20,20 +24,27 @@ pub async fn look(clients: &Clients, ask: Option<&Ask>, run: &Run<'_>, world: &m
         if wanted.is_empty() {
             return;
         }
-        for (fact, seen) in each(wanted, READS, async |fact| (fact.clone(), see(clients, &fact).await)).await {
+        // A check of health mostly waits.
+        let checks = wanted.iter().any(|it| matches!(it, Fact::Health { .. }));
+        let at_a_time = if checks { CHECKS } else { READS };
+        for (fact, seen) in each(wanted, at_a_time, async |fact| (fact.clone(), see(clients, run, &fact).await)).await {
             world.facts.insert(fact, seen);
         }
     }
 }
 
-async fn see(clients: &Clients, fact: &Fact) -> Seen {
+async fn see(clients: &Clients, run: &Run<'_>, fact: &Fact) -> Seen {
     let seen = match fact {
         Fact::Scan { repository, digest } => ecr::list_scans(&clients.ecr, repository, digest).await.map(Seen::Scans),
         Fact::Tasks { cluster, family } => ecs::list_family(&clients.ecs, cluster, family).await.map(Seen::Tasks),
         Fact::TaskDefinition(name) => {
             ecs::describe_task_definition(&clients.ecs, name).await.map(|it| Seen::TaskDefinition(Box::new(it)))
         }
-        Fact::Snapshot { database, id } => backup(&clients.rds, database, id).await.map(Seen::Backup),
+        Fact::Snapshot { database, id } => {
+            backup(&clients.rds, database, id).await.map(|it| Seen::Backup(Box::new(it)))
+        }
+        Fact::Health { .. } if Instant::now() + health::LONGEST > run.last_start => Ok(Seen::Health(Health::Later)),
+        Fact::Health { url, .. } => Ok(Seen::Health(clients.probe.check(url).await)),
         Fact::Services => match names(clients, &Place::Everywhere).await {
             Ok(names) => Ok(Seen::Services(describe_services(clients, &names).await.found)),
             Err(error) => Err(error),

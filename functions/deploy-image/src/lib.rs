@@ -4,6 +4,7 @@ mod codedeploy;
 mod ecr;
 mod ecs;
 mod facts;
+pub mod health;
 pub mod plan;
 pub mod request;
 
@@ -19,6 +20,7 @@ use rules::keys;
 use runtime::Run;
 use serde_json::{Value, json};
 
+use health::Probe;
 use plan::{Controller, Revision, ServiceName, Step, Way, World};
 use request::{Place, Request};
 
@@ -31,6 +33,7 @@ pub struct Clients {
     ecr: aws_sdk_ecr::Client,
     ecs: aws_sdk_ecs::Client,
     lambda: aws_sdk_lambda::Client,
+    probe: Probe,
     rds: Rds,
     tagging: aws_sdk_resourcegroupstagging::Client,
     /// What ECS grants an account for registering task definitions.
@@ -45,10 +48,16 @@ impl Clients {
             ecr: aws_sdk_ecr::Client::new(config),
             ecs: aws_sdk_ecs::Client::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
+            probe: Probe::default(),
             rds: Rds::new(config, None),
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),
             registrations: Pace::new(20, 1),
         }
+    }
+
+    /// The same, but for what asks addresses whether all is well.
+    pub fn with_probe(self, probe: Probe) -> Self {
+        Clients { probe, ..self }
     }
 }
 

@@ -29,7 +29,7 @@ use rules::{Digest, keys};
 pub use app_spec::{AppSpec, task_definition_in};
 pub use ask::Ask;
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
-pub use gate::{Backup, Ended, Fact, Finding, Grade, STARTED_BY, Scan, ScanState, Seen, Task, run_name};
+pub use gate::{Backup, Ended, Fact, Finding, Grade, Health, STARTED_BY, Scan, ScanState, Seen, Task, run_name};
 pub use select::Image;
 pub use step::{
     AskForSnapshot, CreateDeployment, Deploy, Memory as MemoryStep, Migrate, Revision, RollBack, Step, Stop, Way, What,
@@ -262,15 +262,40 @@ fn asleep(case: &Case<'_>) -> Option<&'static str> {
 fn go_on(case: &Case<'_>, memory: &Memory, now: &Zoned, plan: &mut Plan<Step>) {
     let arn = &case.service.arn;
     if let Some(digest) = verdict::won(case, memory) {
-        let label = case.running_label();
-        let verdict = Verdict { digest, at: now.timestamp() };
-        let why = format!("its deployment completed with {} of {} tasks", case.service.running, case.service.desired);
-        remember(case, What::Win, keys::VERDICT, Some(verdict.to_string()), &label, why, plan);
+        match gate::is_well(case) {
+            Ok(()) => win(case, digest, now, plan),
+            Err(Shut::Reject { by, why }) => {
+                let pushed_at = case.pushed_at(&digest).unwrap_or(case.running().no_later_than);
+                let mut memory = memory.clone();
+                reject(case, &mut memory, digest, pushed_at, by, why, plan);
+                return roll_back(case, &memory, false, now, plan);
+            }
+            Err(shut) => hold(case, shut, plan),
+        }
     }
     if let Some(stuck) = verdict::stuck(case, now) {
         plan.problem(arn, "stuck", stuck);
     }
     bring_chosen(case, memory, now, plan);
+}
+
+/// The running image is live.
+fn win(case: &Case<'_>, digest: Digest, now: &Zoned, plan: &mut Plan<Step>) {
+    let label = case.running_label();
+    let verdict = Verdict { digest, at: now.timestamp() };
+    let why = format!("its deployment completed with {} of {} tasks", case.service.running, case.service.desired);
+    remember(case, What::Win, keys::VERDICT, Some(verdict.to_string()), &label, why, plan);
+}
+
+/// Says why an image stands still, or does what lets it go on.
+fn hold(case: &Case<'_>, shut: Shut, plan: &mut Plan<Step>) {
+    let arn = &case.service.arn;
+    match shut {
+        Shut::Wait(reason) => plan.skip(arn, reason),
+        Shut::Hold(kind, message) => plan.problem(arn, kind, message),
+        Shut::Do(acts) => acts.into_iter().for_each(|(step, why)| plan.act(arn, step, why)),
+        Shut::Reject { why, .. } => plan.problem(arn, "rejected", why),
+    }
 }
 
 /// Brings what the rule selects, or says why not.
@@ -386,14 +411,12 @@ fn deploy(
     };
     match gate::pass(Candidate { case, memory, image, tag, now }) {
         Ok(note) => note.into_iter().for_each(|(step, why)| plan.act(&service.arn, step, why)),
-        Err(Shut::Wait(reason)) => return plan.skip(&service.arn, reason),
-        Err(Shut::Hold(kind, message)) => return plan.problem(&service.arn, kind, message),
-        Err(Shut::Do(acts)) => return acts.into_iter().for_each(|(step, why)| plan.act(&service.arn, step, why)),
         Err(Shut::Reject { by, why }) => {
             let mut memory = memory.clone();
             reject(case, &mut memory, image.digest.clone(), image.pushed_at, by, why, plan);
             return bring_chosen(case, &memory, now, plan);
         }
+        Err(shut) => return hold(case, shut, plan),
     }
     let pinned = case.image.pinned(&image.digest);
     let previous = previous(case);
@@ -465,6 +488,7 @@ pub fn wants_history(service: &Service, world: &World, place: &Place) -> bool {
         let rejected = case.memory.rejected.as_ref().map(|it| &it.digest);
         matches!(verdict::motion(&case), Motion::Fallen(_) | Motion::Back)
             || case.memory.wish.is_some()
+            || case.rule.health.is_some() && verdict::won(&case, &case.memory).is_some()
             || rejected.is_some() && case.running().digest.as_ref() == rejected
     };
     // A deployment of CodeDeploy may be under way before any task set tells of it.

@@ -104,6 +104,12 @@ impl FromStr for DeployRule {
             migrate: tag.option("migrate").map(str::to_owned),
             health: tag.option("health").map(str::to_owned),
         };
+        if let Some(url) = rule.health.as_ref().filter(|it| !is_address(it)) {
+            return Err(tag.bad(
+                format!("health={url} is no address to ask"),
+                "health=https://NAME/PATH, or http:// with a public name",
+            ));
+        }
         tag.finish()?;
         Ok(rule)
     }
@@ -114,6 +120,19 @@ impl DeployRule {
     pub fn has_gates(&self) -> bool {
         self.scan.is_some() || self.snapshot.is_some() || self.migrate.is_some() || self.health.is_some()
     }
+}
+
+/// Whether this is an address that can be asked: `https://`, or `http://` to a name; whether it is a public one, DNS tells.
+fn is_address(url: &str) -> bool {
+    let (secure, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => (true, rest),
+        (None, Some(rest)) => (false, rest),
+        (None, None) => return false,
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let name = host.contains('.') && host.contains(|it: char| it.is_ascii_alphabetic());
+    !host.is_empty() && !authority.contains('@') && (secure || name)
 }
 
 impl FromStr for Approval {
@@ -247,6 +266,29 @@ mod tests {
                 "nightshift:deploy: scan=low cannot be understood in 'newest scan=low'; accepted: scan=critical or high",
             ),
         );
+    }
+
+    #[test]
+    fn a_health_address_is_one_that_can_be_asked() {
+        for fine in ["https://x.example/health", "https://x.example:8443", "https://8.8.8.8/", "http://x.example/?a=b"]
+        {
+            check(&format!("newest health={fine}"), Ok(&format!("newest health={fine}")));
+        }
+        for wrong in [
+            "x.example",
+            "ftp://x.example",
+            "http://8.8.8.8/",
+            "http://localhost/",
+            "https://",
+            "https://a@b.example/",
+            "/health",
+        ] {
+            let expected = format!(
+                "nightshift:deploy: health={wrong} is no address to ask in 'newest health={wrong}'; \
+                 accepted: health=https://NAME/PATH, or http:// with a public name"
+            );
+            check(&format!("newest health={wrong}"), Err(&expected));
+        }
     }
 
     proptest! {

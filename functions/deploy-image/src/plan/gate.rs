@@ -1,14 +1,17 @@
-//! The gates that an image passes before it goes out, in their order: scan, approval, snapshot, migration.
+//! The gates that an image passes before it goes out, in their order: scan, approval, snapshot, migration;
+//! and the check that comes after, health.
 //!
 //! Each asks for what it has to know ([`Fact`]) only when an image stands before it, and says what it lacks to go on.
 //! None of them waits: what it waits for comes back as an event, or with the sweep, and leads through the same gates.
 
 mod fact;
+mod health;
 mod migrate;
 mod scan;
 mod snapshot;
 
 pub use fact::{Fact, Seen};
+pub use health::{Health, is_well};
 pub use migrate::{Ended, STARTED_BY, Task, run_name};
 pub use scan::{Finding, Grade, Scan, ScanState};
 pub use snapshot::Backup;
@@ -59,7 +62,6 @@ pub struct Candidate<'a> {
 pub fn pass(candidate: Candidate<'_>) -> Result<Option<Act>, Shut> {
     scan::pass(candidate)?;
     approval(candidate)?;
-    missing(candidate)?;
     awake(candidate)?;
     snapshot::pass(candidate)?;
     migrate::pass(candidate)
@@ -76,19 +78,6 @@ fn awake(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Shut> {
         (None, None) => return Ok(()),
     };
     Err(Shut::Wait(format!("{tag} waits until the service is awake, since {why}")))
-}
-
-/// Gates that this version cannot check yet.
-fn missing(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Shut> {
-    let rule = &case.rule;
-    let missing = [("health", rule.health.is_some())];
-    let Some((option, _)) = missing.iter().find(|(_, asked)| *asked) else { return Ok(()) };
-    let message = format!(
-        "{tag} is ready, but the tag asks for {option}=, which this version cannot check yet, so nothing is deployed; \
-         remove {option}= from {}, or deploy by hand",
-        rules::keys::DEPLOY
-    );
-    Err(Shut::Hold("no-such-gate", message))
 }
 
 /// A person has said yes to this very image.

@@ -9,7 +9,11 @@ use aws_sdk_ecs::config::{Credentials, Region, SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use deploy_image::health::Probe;
 use deploy_image::{Clients, handle};
 use reconcile::Report;
 use serde_json::{Value, json};
@@ -57,6 +61,8 @@ pub struct Aws {
     pub tasks: BTreeMap<String, Value>,
     /// What RDS answers, as XML, by operation.
     pub databases: BTreeMap<&'static str, String>,
+    /// What every address answers, one after the other; 0 is no answer.
+    pub health: Vec<u16>,
     /// How many resources are on a page of the tagging API.
     pub page: usize,
     pub calls: Vec<Call>,
@@ -102,7 +108,8 @@ impl Script {
             ("NIGHTSHIFT_NOW", "2026-11-21T03:10:00+09:00"),
             ("AWS_LAMBDA_FUNCTION_NAME", "nightshift-deploy-image"),
         ];
-        runtime::invoke_once("deploy-image", &sdk, &variables, Clients::new, handle, payload)
+        let clients = |sdk: &SdkConfig| Clients::new(sdk).with_probe(Probe::of(self.clone()));
+        runtime::invoke_once("deploy-image", &sdk, &variables, clients, handle, payload)
             .await
             .map_err(|it| it.error_message)
     }
@@ -147,6 +154,24 @@ impl Script {
     /// The bodies of all requests of an operation.
     pub fn sent(&self, operation: &str) -> Vec<Value> {
         self.aws().calls.iter().filter(|it| it.operation == operation).map(|it| it.body.clone()).collect()
+    }
+}
+
+/// The addresses that are asked after a deployment.
+impl HttpConnector for Script {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let mut aws = self.aws();
+        aws.calls.push(Call { operation: request.method().into(), body: json!(request.uri()) });
+        HttpConnectorFuture::ready(match aws.health.remove(0) {
+            0 => Err(ConnectorError::other("as the script says".into(), None)),
+            status => Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::empty())),
+        })
+    }
+}
+
+impl std::fmt::Debug for Script {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Script")
     }
 }
 

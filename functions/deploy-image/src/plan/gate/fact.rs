@@ -2,6 +2,7 @@
 
 use rules::Digest;
 
+use super::health::Health;
 use super::migrate::Task;
 use super::scan::Scan;
 use super::snapshot::Backup;
@@ -34,6 +35,13 @@ pub enum Fact {
         /// What the snapshot is called.
         id: String,
     },
+    /// What the address of a service that was just deployed answers.
+    Health {
+        /// The service's ARN.
+        service: String,
+        /// The address.
+        url: String,
+    },
     /// All services that opted in.
     Services,
 }
@@ -48,7 +56,9 @@ pub enum Seen {
     /// A task definition.
     TaskDefinition(Box<TaskDefinition>),
     /// A snapshot, or what there is to take one of.
-    Backup(Backup),
+    Backup(Box<Backup>),
+    /// What an address answered.
+    Health(Health),
     /// Services.
     Services(Vec<Service>),
     /// It could not be seen; the error in words.

@@ -1,5 +1,6 @@
 //! Worked examples of the gates: what passes, what is held and with which words, and what is found again by the sweep.
 
+mod health;
 mod migrate;
 mod scan;
 mod snapshot;

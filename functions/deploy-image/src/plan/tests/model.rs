@@ -37,6 +37,8 @@ pub struct Model {
     /// Snapshots, and the databases of the name that is asked for.
     pub snapshots: Vec<rules::database::Snapshot>,
     pub databases: Vec<rules::database::Database>,
+    /// What the service's address answers.
+    pub health: Health,
     /// Other services that opted in.
     pub others: Vec<Service>,
     pub minutes: i64,
@@ -98,6 +100,7 @@ impl Model {
             tokens: vec![],
             snapshots: vec![],
             databases: vec![],
+            health: Health::Well,
             others: vec![],
             minutes: 0,
         };
@@ -302,8 +305,9 @@ impl Model {
             Fact::Snapshot { id, .. } => {
                 let snapshot = self.snapshots.iter().find(|it| it.id == *id).cloned();
                 let databases = if snapshot.is_some() { vec![] } else { self.databases.clone() };
-                Seen::Backup(Backup { snapshot, databases })
+                Seen::Backup(Box::new(Backup { snapshot, databases }))
             }
+            Fact::Health { .. } => Seen::Health(self.health.clone()),
             Fact::Services => {
                 Seen::Services([self.service.clone()].into_iter().chain(self.others.iter().cloned()).collect())
             }

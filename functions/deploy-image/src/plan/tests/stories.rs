@@ -398,9 +398,6 @@ fn what_cannot_be_decided_is_a_problem_that_says_how_to_mend_it() {
     assert_eq!(problem(&tag("newst")), "bad-tag");
     assert_eq!(problem(&tag("newest container=web")), "no-container");
     assert_eq!(problem(&tag("newest prefix=main-")), "no-image");
-    for gate in ["newest health=https://x.example/health"] {
-        assert_eq!(problem(&tag(gate)), "no-such-gate");
-    }
     assert_eq!(problem(&|model, _| model.service.controller = Controller::External), "external-controller");
     assert_eq!(
         problem(&|model, _| model.service.controller = Controller::CodeDeploy),

@@ -1,0 +1,235 @@
+//! The check after a deployment: one address is asked a few times whether all is well.
+//!
+//! The address comes from a tag, and the function stands inside an account. Therefore only public addresses are asked,
+//! judged after the name was resolved and connected to as they were judged; redirects and proxies are not followed.
+
+mod public;
+
+use std::error::Error as StdError;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Connector, ConnectorBuilder};
+use aws_smithy_runtime_api::client::dns::ResolveDns;
+use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use tokio::time::{sleep, timeout};
+
+use crate::plan::Health;
+
+use public::{NotPublic, PublicOnly, System};
+
+/// How often the address is asked.
+const TRIES: u32 = 5;
+
+/// From one try to the next; the last one is 30 seconds after the first.
+const PAUSE: Duration = Duration::from_millis(7500);
+
+/// How long one answer may take.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// The longest that a check takes.
+pub const LONGEST: Duration = Duration::from_secs(60);
+
+/// Asks addresses.
+#[derive(Default)]
+pub struct Probe {
+    /// Made when it is needed first: it reads the certificates of the system.
+    connector: OnceLock<SharedHttpConnector>,
+}
+
+impl Probe {
+    /// One that asks through `connector`, for tests.
+    pub fn of(connector: impl HttpConnector + 'static) -> Self {
+        Probe { connector: OnceLock::from(SharedHttpConnector::new(connector)) }
+    }
+
+    /// Asks `url` until it answers well, or often enough.
+    pub async fn check(&self, url: &str) -> Health {
+        let mut last = String::new();
+        for number in 0..TRIES {
+            if number > 0 {
+                sleep(PAUSE).await;
+            }
+            match self.ask(url).await {
+                Ok(status) if (200..300).contains(&status) => return Health::Well,
+                Ok(status @ 300..400) => last = format!("{status}, and redirects are not followed"),
+                Ok(status) => last = status.to_string(),
+                Err(Unanswered::Refused(why)) => return Health::Refused(why),
+                Err(Unanswered::Failed(why)) => last = format!("no answer: {why}"),
+            }
+        }
+        Health::Sick(format!("GET {url}, asked {TRIES} times over 30 seconds, last: {last}"))
+    }
+
+    async fn ask(&self, url: &str) -> Result<u16, Unanswered> {
+        let failed = |error: String| Unanswered::Failed(error);
+        public::literal(url).map_err(|it| Unanswered::Refused(it.to_string()))?;
+        let mut request = HttpRequest::new(SdkBody::empty());
+        request.set_method("GET").map_err(|err| failed(err.to_string()))?;
+        request.set_uri(url).map_err(|err| failed(err.to_string()))?;
+        request.headers_mut().insert("user-agent", "nightshift");
+        let connector = self.connector.get_or_init(|| SharedHttpConnector::new(guarded()));
+        match timeout(ANSWER, connector.call(request)).await {
+            Ok(Ok(answer)) => Ok(answer.status().as_u16()),
+            Ok(Err(error)) => Err(Unanswered::of(&error)),
+            Err(_) => Err(failed(format!("none within {} seconds", ANSWER.as_secs()))),
+        }
+    }
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    /// The address may not be asked.
+    Refused(String),
+    /// It was asked.
+    Failed(String),
+}
+
+impl Unanswered {
+    fn of(error: &(dyn StdError + 'static)) -> Self {
+        let mut innermost = error;
+        loop {
+            if let Some(refused) = innermost.downcast_ref::<NotPublic>() {
+                return Unanswered::Refused(refused.to_string());
+            }
+            // The innermost cause says it: "connection refused", "certificate expired".
+            match innermost.source() {
+                Some(cause) => innermost = cause,
+                None => return Unanswered::Failed(innermost.to_string()),
+            }
+        }
+    }
+}
+
+/// A connector that connects to public addresses only.
+fn guarded() -> Connector {
+    connector(PublicOnly(System))
+}
+
+/// A connector by way of `resolver`: what that returns is what is connected to.
+fn connector(resolver: impl ResolveDns + Clone + 'static) -> Connector {
+    let settings = HttpConnectorSettings::builder().connect_timeout(ANSWER).read_timeout(ANSWER).build();
+    let builder: ConnectorBuilder = Connector::builder();
+    builder
+        .proxy_config(ProxyConfig::disabled())
+        .connector_settings(settings)
+        .sleep_impl(TokioSleep::new())
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .build_with_resolver(resolver)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+    use std::sync::{Arc, Mutex};
+
+    use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDnsError};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Resolves every name to these addresses, and remembers the names.
+    #[derive(Debug, Clone)]
+    struct Fixed(Vec<IpAddr>, Arc<Mutex<Vec<String>>>);
+
+    impl Fixed {
+        fn new(addresses: &[&str]) -> Self {
+            Fixed(addresses.iter().map(|it| it.parse().unwrap()).collect(), Default::default())
+        }
+    }
+
+    impl ResolveDns for Fixed {
+        fn resolve_dns<'a>(&'a self, name: &'a str) -> DnsFuture<'a> {
+            self.1.lock().unwrap().push(name.into());
+            match self.0.is_empty() {
+                true => DnsFuture::ready(Err(ResolveDnsError::new("no such name"))),
+                false => DnsFuture::ready(Ok(self.0.clone())),
+            }
+        }
+    }
+
+    /// A server that gives these answers, one a connection, and what it was sent.
+    async fn server(answers: &'static [&'static str]) -> (u16, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let served = tokio::spawn(async move {
+            let mut seen = Vec::new();
+            for answer in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = [0; 1024];
+                let length = stream.read(&mut request).await.unwrap();
+                seen.push(String::from_utf8_lossy(&request[..length]).into_owned());
+                let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+            seen
+        });
+        (port, served)
+    }
+
+    fn unguarded(addresses: &[&str]) -> Probe {
+        Probe::of(connector(Fixed::new(addresses)))
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_2xx_is_well_and_the_address_connected_to_is_the_one_resolved() {
+        let (port, served) = server(&["204 No Content"]).await;
+        let url = format!("http://shop.example:{port}/health");
+        assert_eq!(unguarded(&["127.0.0.1"]).check(&url).await, Health::Well);
+        let seen = served.await.unwrap();
+        assert!(seen[0].starts_with("GET /health HTTP/1.1\r\n"), "{seen:?}");
+        assert!(seen[0].to_ascii_lowercase().contains(&format!("host: shop.example:{port}\r\n")), "{seen:?}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_not_followed() {
+        let (port, served) = server(&["302 Found\r\nlocation: http://169.254.169.254/latest/meta-data/"]).await;
+        let answer = unguarded(&["127.0.0.1"]).ask(&format!("http://shop.example:{port}/")).await;
+        assert!(matches!(answer, Ok(302)));
+        assert_eq!(served.await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_resolves_to_anything_private_is_never_connected_to() {
+        for addresses in [&["127.0.0.1"][..], &["93.184.215.14", "10.0.0.1"], &["::ffff:169.254.169.254"]] {
+            let probe = Probe::of(connector(PublicOnly(Fixed::new(addresses))));
+            let Health::Refused(why) = probe.check("http://shop.example/health").await else { panic!("{addresses:?}") };
+            assert!(why.starts_with("shop.example resolves to "), "{why}");
+            assert!(why.ends_with(", which is not a public address"), "{why}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_in_the_place_of_a_name_is_judged_too() {
+        for url in
+            ["http://127.0.0.1/", "https://[::1]/", "https://169.254.169.254/latest", "https://[::ffff:10.0.0.1]:8443/"]
+        {
+            let Health::Refused(why) = Probe::default().check(url).await else { panic!("{url}") };
+            assert!(why.ends_with("is not a public address"), "{why}");
+        }
+        // Spellings that only the system's resolver understands go through it, and are judged by what comes out.
+        for url in ["http://127.1/", "http://2130706433/", "http://localhost/"] {
+            assert!(Probe::default().ask(url).await.is_err(), "{url}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_asks_five_times_over_thirty_seconds() {
+        let names = Fixed::new(&[]);
+        let begun = tokio::time::Instant::now();
+        let probe = Probe::of(connector(PublicOnly(names.clone())));
+        let health = probe.check("https://nowhere.example/health").await;
+        let expected =
+            "GET https://nowhere.example/health, asked 5 times over 30 seconds, last: no answer: no such name";
+        assert_eq!(health, Health::Sick(expected.into()));
+        assert_eq!(begun.elapsed(), Duration::from_secs(30));
+        assert_eq!(names.1.lock().unwrap().len(), 5);
+    }
+}
