@@ -14,6 +14,7 @@ mod select;
 mod step;
 mod task_definition;
 mod verdict;
+mod way;
 mod world;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ use case::{Case, Leave, Memory};
 use gate::{Candidate, Shut};
 use select::{Selection, select};
 use verdict::{Lost, Motion, PATIENCE};
+use way::{asleep, deployer, under_way};
 
 use crate::request::Place;
 
@@ -110,7 +112,7 @@ fn next_step(case: &Case<'_>, ask: Option<&Ask>, now: &Zoned, plan: &mut Plan<St
     } else {
         go_on(case, &memory, now, plan);
     }
-    if case.memory.wish.is_some() {
+    if case.memory.wish.is_some() && !(go_back && way::held(case).is_some()) {
         remember(case, What::DropWish, keys::ROLLBACK, None, "", "it is settled".into(), plan);
     }
 }
@@ -163,18 +165,25 @@ fn roll_back(case: &Case<'_>, memory: &Memory, asked: bool, now: &Zoned, plan: &
     let service = case.service;
     let label = case.running_label();
     let patient = |since: Option<Timestamp>| since.is_some_and(|it| now.timestamp().duration_since(it) < PATIENCE);
+    if let Some(reason) = way::held(case) {
+        let kept = memory.rejected.as_ref().map(|it| &it.digest) == case.running().digest.as_ref();
+        return match asked && !kept && case.memory.wish.is_none() {
+            true => plan.problem(
+                &service.arn,
+                "not-now",
+                format!("{label} is not to stay, but {reason}; send it again then"),
+            ),
+            false => plan.skip(&service.arn, format!("{label} is not to stay; {reason}")),
+        };
+    }
     match verdict::motion(case) {
-        Motion::Back if case.by_code_deploy() => {
-            return plan.skip(&service.arn, format!("CodeDeploy is taking {label} back"));
-        }
-        Motion::Back if !asked => {
+        Motion::Back if !asked && !case.by_code_deploy() => {
             return plan.skip(&service.arn, format!("ECS is taking {label} back"));
         }
         Motion::Fallen(since) if !asked && service.safety.goes_back && patient(since) => {
-            let who = if case.by_code_deploy() { "CodeDeploy" } else { "ECS" };
-            return plan.skip(&service.arn, format!("{label} failed, and {who} goes back by itself"));
+            return plan.skip(&service.arn, format!("{label} failed, and {} goes back by itself", deployer(case)));
         }
-        Motion::Forward(_) if case.by_code_deploy() => return stop(case, asked, plan),
+        Motion::Forward(_) if case.by_code_deploy() => return way::stop(case, asked, plan),
         Motion::Forward(_) if case.shifts() && !asked => {
             return plan.skip(&service.arn, "a deployment that shifts traffic is under way; it must end first");
         }
@@ -186,12 +195,9 @@ fn roll_back(case: &Case<'_>, memory: &Memory, asked: bool, now: &Zoned, plan: &
     {
         return deploy(case, memory, image, &tag, &verdict::motion(case), now, plan);
     }
-    if let Some(reason) = asleep(case) {
-        return plan.skip(&service.arn, format!("{label} is not to stay; {reason}"));
-    }
     match rollback::target(case, memory) {
         Ok((revision, to)) => {
-            let way = match way(case) {
+            let way = match way::way(case) {
                 Ok(way) => way,
                 Err(problem) => return plan.problem(&service.arn, "code-deploy", problem),
             };
@@ -214,50 +220,6 @@ fn roll_back(case: &Case<'_>, memory: &Memory, asked: bool, now: &Zoned, plan: &
     }
 }
 
-/// What CodeDeploy is bringing is not to stay: it stops, and goes back to what had the traffic before.
-fn stop(case: &Case<'_>, asked: bool, plan: &mut Plan<Step>) {
-    let service = case.service;
-    let Some(under_way) = case.code_deploy().and_then(CodeDeploy::under_way) else { return };
-    let label = case.running_label();
-    let id = &under_way.id;
-    if under_way.task_definition.as_deref() != Some(case.revision.arn()) {
-        return plan.problem(
-            &service.arn,
-            "code-deploy",
-            format!("{label} is not to stay, but CodeDeploy is bringing something else ({id}) that somebody began; stop that first, or wait for its end"),
-        );
-    }
-    let before = Some(&service.task_definition).filter(|it| *it != case.revision.arn());
-    let step = Stop {
-        service: service.name.clone(),
-        deployment: id.clone(),
-        from: label.clone(),
-        from_revision: case.revision.arn().into(),
-        to_revision: before.cloned(),
-    };
-    let why = if asked { "somebody asked for it".into() } else { format!("{label} is rejected") };
-    plan.act(&service.arn, Step::Stop(step), format!("{why}; {id} ({}) is under way", under_way.said));
-}
-
-/// How a task definition gets into use; the error is a problem, with what mends it.
-fn way(case: &Case<'_>) -> Result<Way, String> {
-    match case.code_deploy() {
-        Some(told) => told.next(case.service).map(Way::CreateDeployment),
-        None if case.by_code_deploy() => Err("CodeDeploy was not asked about it; the next sweep does".into()),
-        None => Ok(Way::UpdateService),
-    }
-}
-
-/// Why a sleeping service that CodeDeploy deploys is left alone.
-///
-/// ECS replaces no task of a sleeping service; CodeDeploy shifts its traffic, to an image of which no task ever ran, and
-/// until the old task set is gone the service can neither be woken without harm nor deployed again.
-fn asleep(case: &Case<'_>) -> Option<&'static str> {
-    let asleep = case.by_code_deploy() && case.service.desired == 0;
-    asleep
-        .then_some("it has no tasks, and CodeDeploy shifts no traffic to what was never seen running; once it is awake")
-}
-
 /// Nothing is wrong with the running image: is it live, and is there a newer one?
 fn go_on(case: &Case<'_>, memory: &Memory, now: &Zoned, plan: &mut Plan<Step>) {
     let arn = &case.service.arn;
@@ -275,6 +237,9 @@ fn go_on(case: &Case<'_>, memory: &Memory, now: &Zoned, plan: &mut Plan<Step>) {
     }
     if let Some(stuck) = verdict::stuck(case, now) {
         plan.problem(arn, "stuck", stuck);
+    }
+    if let Some(waits) = way::waits(case) {
+        plan.problem(arn, "waits-for-traffic", waits);
     }
     bring_chosen(case, memory, now, plan);
 }
@@ -313,12 +278,10 @@ fn bring_chosen(case: &Case<'_>, memory: &Memory, now: &Zoned, plan: &mut Plan<S
             }
             _ => deploy(case, memory, image, &tag, &motion, now, plan),
         },
-        Selection::Current { tag } => {
-            match repair(case).filter(|_| !case.by_code_deploy() || motion == Motion::Still) {
-                Some(image) => deploy(case, memory, image, &tag, &motion, now, plan),
-                None => plan.skip(arn, current(case, &tag, &motion)),
-            }
-        }
+        Selection::Current { tag } => match repair(case).filter(|_| !case.shifts() || motion == Motion::Still) {
+            Some(image) => deploy(case, memory, image, &tag, &motion, now, plan),
+            None => plan.skip(arn, current(case, &tag, &motion)),
+        },
         Selection::Older { tag } => plan.skip(
             arn,
             format!(
@@ -367,19 +330,6 @@ fn repair<'a>(case: &Case<'a>) -> Option<&'a Image> {
     (!case.is_set_to(case.revision, &case.image.pinned(digest))).then_some(image)
 }
 
-/// Who carries out the service's deployments, for people.
-fn deployer(case: &Case<'_>) -> &'static str {
-    if case.by_code_deploy() { "CodeDeploy" } else { "ECS" }
-}
-
-/// The deployment that nothing supersedes, for people.
-fn under_way(case: &Case<'_>) -> String {
-    match case.code_deploy().and_then(CodeDeploy::under_way) {
-        Some(it) => format!("deployment {} of CodeDeploy ({})", it.id, it.said),
-        None => "a deployment that shifts traffic".into(),
-    }
-}
-
 fn current(case: &Case<'_>, tag: &str, motion: &Motion) -> String {
     let chosen = format!("the one that '{}' selects in {}", case.rule.selector, case.image.repository);
     let asleep = if case.service.tags.contains_key(keys::ASLEEP) { "it is asleep and " } else { "" };
@@ -405,7 +355,7 @@ fn deploy(
     if let Some(reason) = asleep(case) {
         return plan.skip(&service.arn, format!("{tag} is newer; {reason}"));
     }
-    let way = match way(case) {
+    let way = match way::way(case) {
         Ok(way) => way,
         Err(problem) => return plan.problem(&service.arn, "code-deploy", problem),
     };
@@ -496,10 +446,9 @@ pub fn wants_history(service: &Service, world: &World, place: &Place) -> bool {
     match place {
         Place::Service(_) | Place::DeploymentGroup { .. } => true,
         _ if trouble() => true,
-        _ if case.by_code_deploy() => {
+        _ if case.shifts() => {
             newer() || unsettled() || repair(&case).is_some() || verdict::won(&case, &case.memory).is_some()
         }
-        _ if case.shifts() => newer() || verdict::won(&case, &case.memory).is_some(),
         // A newer image that no push announced to us may be one that was tried before.
         Place::Everywhere | Place::Migration(_) | Place::Snapshot(_) => newer() || unused(),
         _ => unused(),

@@ -36,7 +36,7 @@ fn properties(it: &sdk::TaskSet) -> Value {
         properties["LoadBalancerInfo"] =
             json!({"ContainerName": balancer.container_name(), "ContainerPort": balancer.container_port()});
     }
-    if let Some(version) = it.platform_version() {
+    if let Some(version) = it.platform_version().filter(|it| !it.is_empty()) {
         properties["PlatformVersion"] = version.into();
     }
     if let Some(network) = it.network_configuration().and_then(|it| it.awsvpc_configuration()) {

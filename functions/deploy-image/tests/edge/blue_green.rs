@@ -146,11 +146,13 @@ async fn every_status_is_told_from_the_deployment_itself() {
         script.push("kfood-backend", "c0ffee3", 3, 9);
         let report = script.invoke(push_event("kfood-backend")).await.unwrap();
         assert_eq!(
-            told(&report),
-            [format!(
+            told(&report)[0],
+            format!(
                 "kfood-backend skipped: c0ffee3 is newer, but deployment d-2 of CodeDeploy ({status}) is under way; after that"
-            )]
+            )
         );
+        let waits: Vec<_> = report.problems.iter().map(|it| it.problem.as_str()).collect();
+        assert_eq!(waits, if status == "Ready" { vec!["waits-for-traffic"] } else { vec![] }, "{status}");
         assert_eq!(script.count("CreateDeployment"), 0, "{status}");
     }
     for (status, code, expected, by) in [
@@ -297,7 +299,12 @@ async fn a_rollback_stops_what_is_under_way_and_codedeploy_goes_back() {
         (json!("InProgress"), json!("codeDeployRollback"), json!(1_795_009_000));
     script.aws().codedeploy.deployments.push(undo);
     let report = script.invoke(rollback()).await.unwrap();
-    assert_eq!(told(&report), ["kfood-backend skipped: CodeDeploy is taking c0ffee2 back"]);
+    assert_eq!(
+        told(&report),
+        [
+            "kfood-backend skipped: c0ffee2 is not to stay; CodeDeploy is undoing a deployment, and nothing else can begin before that has ended"
+        ]
+    );
     script.aws().codedeploy.deployments[2]["status"] = json!("Succeeded");
     script.aws().services.get_mut(&arn).unwrap()["taskSets"] = json!([task_set("PRIMARY", 1, "d-1")]);
     let report = script.invoke(event("STOP")).await.unwrap();
@@ -359,7 +366,7 @@ async fn a_sleeping_service_waits_for_its_image_until_it_is_awake() {
     assert_eq!(
         told(&report),
         [
-            "kfood-backend skipped: c0ffee2 is newer; it has no tasks, and CodeDeploy shifts no traffic to what was never seen running; once it is awake"
+            "kfood-backend skipped: c0ffee2 is newer; it has no tasks, and CodeDeploy would give the traffic to an image that was never seen running, so this waits until it is awake"
         ]
     );
     script.aws().services.get_mut(&arn).unwrap()["desiredCount"] = json!(2);

@@ -17,7 +17,7 @@ pub fn words(plan: &Plan<Step>) -> Vec<String> {
 }
 
 #[track_caller]
-fn check(plan: &Plan<Step>, expected: &[&str]) {
+pub fn check(plan: &Plan<Step>, expected: &[&str]) {
     assert_eq!(words(plan), expected);
 }
 

@@ -1,0 +1,200 @@
+//! A day in the life of a service that CodeDeploy deploys, in the plan's own words.
+
+use rules::keys;
+
+use super::model::{Model, repository, service};
+use super::stories::{check, words};
+use crate::plan::*;
+
+fn push_event(model: &mut Model) -> reconcile::Plan<Step> {
+    model.run(&repository(), None, usize::MAX)
+}
+
+fn event(model: &mut Model) -> reconcile::Plan<Step> {
+    model.run(&service(), None, usize::MAX)
+}
+
+fn ask(model: &mut Model, ask: Ask) -> reconcile::Plan<Step> {
+    model.run(&service(), Some(&ask), usize::MAX)
+}
+
+/// The model with v1.1.0 pushed and its deployment as far as so many moves of CodeDeploy bring it.
+fn brought(moves: usize) -> Model {
+    let mut model = Model::by_code_deploy("newest");
+    model.push("v1.1.0");
+    push_event(&mut model);
+    (0..moves).for_each(|_| model.finish());
+    model
+}
+
+#[test]
+fn an_image_is_live_when_its_deployment_succeeded_and_not_when_it_has_the_traffic() {
+    let mut model = Model::by_code_deploy("newest");
+    model.push("v1.1.0");
+    check(
+        &push_event(&mut model),
+        &[
+            "truegul-production/api-server: deploying v1.1.0 (was v1.0.0): v1.1.0 is the image that 'newest' selects in truegul-api-server",
+        ],
+    );
+    let rolling = |said: &str| {
+        format!(
+            "skip: v1.1.0, the one that 'newest' selects in truegul-api-server, is rolling out: deployment d-1 of CodeDeploy ({said})"
+        )
+    };
+    check(&event(&mut model), &[&rolling("Created")]);
+    for _ in ["the new tasks are there", "and have the traffic"] {
+        model.finish();
+        check(&event(&mut model), &[&rolling("InProgress")]);
+        check(&push_event(&mut model), &[&rolling("InProgress")]);
+    }
+    model.finish();
+    check(
+        &event(&mut model),
+        &[
+            "truegul-production/api-server: v1.1.0 is live: its deployment completed with 2 of 2 tasks",
+            "skip: runs v1.1.0, the one that 'newest' selects in truegul-api-server",
+        ],
+    );
+    assert_eq!(model.blue_green.attempts.len(), 1);
+}
+
+#[test]
+fn a_newer_image_waits_for_the_end_of_a_deployment() {
+    let mut model = brought(1);
+    model.push("v1.2.0");
+    check(
+        &push_event(&mut model),
+        &["skip: v1.2.0 is newer, but deployment d-1 of CodeDeploy (InProgress) is under way; after that"],
+    );
+    model.settle();
+    assert_eq!(model.running(), "v1.2.0");
+}
+
+#[test]
+fn a_rollback_stops_what_is_under_way_however_far_it_is() {
+    for moves in 0..3 {
+        let mut model = brought(moves);
+        let plan = ask(&mut model, Ask::RollBack);
+        assert_eq!(
+            words(&plan)[..2],
+            [
+                "truegul-production/api-server: v1.1.0 is rejected: somebody asked to roll back".to_owned(),
+                format!(
+                    "truegul-production/api-server: stopping v1.1.0, CodeDeploy goes back: somebody asked for it; d-1 ({}) is under way",
+                    if moves == 0 { "Created" } else { "InProgress" }
+                ),
+            ]
+        );
+        assert_eq!(model.running(), "v1.0.0");
+        check(&event(&mut model), &["skip: v1.1.0 is rejected and so is everything pushed before it; v1.0.0 stays"]);
+        assert_eq!(model.blue_green.attempts.len(), 1);
+    }
+}
+
+#[test]
+fn the_image_that_a_person_rejects_while_it_rolls_out_is_stopped() {
+    let mut model = brought(1);
+    let plan = ask(&mut model, Ask::Reject { image: "v1.1.0".into() });
+    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.name()).collect();
+    assert_eq!(actions, ["reject", "stop"]);
+}
+
+#[test]
+fn a_rollback_from_what_is_live_is_a_deployment_and_clearing_brings_it_again() {
+    let mut model = brought(3);
+    let plan = ask(&mut model, Ask::RollBack);
+    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.name()).collect();
+    assert_eq!(actions, ["reject", "roll-back"]);
+    model.settle();
+    assert_eq!(model.running(), "v1.0.0");
+    ask(&mut model, Ask::Clear);
+    model.settle();
+    assert_eq!((model.running().as_str(), model.blue_green.attempts.len()), ("v1.1.0", 3));
+}
+
+#[test]
+fn what_is_bad_is_rejected_whoever_brings_the_service_back() {
+    for (goes_back, late, deployments) in [(true, false, 2), (true, true, 2), (false, false, 1), (false, true, 2)] {
+        let mut model = Model::by_code_deploy("newest");
+        (model.blue_green.goes_back, model.blue_green.late) = (goes_back, late);
+        let bad = model.push("v1.1.0");
+        model.bad.push(bad);
+        push_event(&mut model);
+        model.settle();
+        assert_eq!(model.running(), "v1.0.0");
+        let rejected = &model.service.tags[keys::REJECTED];
+        assert!(rejected.ends_with(" by=codedeploy tag=v1.1.0"), "{rejected}");
+        assert_eq!(model.blue_green.attempts.len(), deployments, "goes back: {goes_back}, late: {late}");
+    }
+}
+
+#[test]
+fn what_a_person_stopped_is_not_begun_again() {
+    let mut model = brought(1);
+    model.stop_deployment();
+    let plan = event(&mut model);
+    assert!(words(&plan)[0].ends_with("its deployment by CodeDeploy was stopped: MANUAL_STOP"), "{:?}", words(&plan));
+    model.settle();
+    assert_eq!((model.running().as_str(), model.blue_green.attempts.len()), ("v1.0.0", 1));
+}
+
+#[test]
+fn a_sleeping_service_is_left_alone_until_it_is_awake() {
+    let mut model = Model::by_code_deploy("newest");
+    (model.service.desired, model.service.running) = (0, 0);
+    model.push("v1.1.0");
+    let asleep = "it has no tasks, and CodeDeploy would give the traffic to an image that was never seen running, so this waits until it is awake";
+    check(&push_event(&mut model), &[&format!("skip: v1.1.0 is newer; {asleep}")]);
+    (model.service.desired, model.service.running) = (2, 2);
+    model.settle();
+    assert_eq!(model.running(), "v1.1.0");
+    (model.service.desired, model.service.running) = (0, 0);
+    let plan = ask(&mut model, Ask::RollBack);
+    assert_eq!(words(&plan)[1], format!("skip: v1.1.0 is not to stay; {asleep}"));
+    (model.service.desired, model.service.running) = (2, 2);
+    model.settle();
+    assert_eq!(model.running(), "v1.0.0");
+}
+
+#[test]
+fn what_somebody_else_deploys_is_not_stopped_for_what_runs() {
+    let mut model = brought(3);
+    model.settle();
+    model.create_deployment("somebody's", false);
+    model.blue_green.attempts.last_mut().unwrap().task_definition = None;
+    let plan = ask(&mut model, Ask::RollBack);
+    assert_eq!(
+        words(&plan).last().unwrap(),
+        "code-deploy: v1.1.0 is not to stay, but CodeDeploy is bringing something else (d-2) that somebody began; stop that first, or wait for its end"
+    );
+}
+
+#[test]
+fn while_codedeploy_undoes_a_deployment_a_person_has_to_wait_and_a_wish_waits_by_itself() {
+    let mut model = brought(3);
+    model.settle();
+    let (live, bad) = (model.images[1].digest.clone(), model.push("v1.2.0"));
+    model.bad.push(bad);
+    push_event(&mut model);
+    model.finish();
+    model.finish();
+    event(&mut model);
+    assert!(model.told().under_way().unwrap().undoes);
+    check(
+        &ask(&mut model, Ask::RollBack),
+        &[
+            "not-now: v1.1.0 is not to stay, but CodeDeploy is undoing a deployment, and nothing else can begin before that has ended; send it again then",
+        ],
+    );
+    model.service.tags.insert(keys::ROLLBACK.into(), format!("{live} by=alarm:5xx at=2026-11-20T18:30:00Z"));
+    let plan = event(&mut model);
+    check(
+        &plan,
+        &[
+            "skip: v1.1.0 is not to stay; CodeDeploy is undoing a deployment, and nothing else can begin before that has ended",
+        ],
+    );
+    model.settle();
+    assert_eq!((model.running().as_str(), model.service.tags.get(keys::ROLLBACK)), ("v1.0.0", None));
+}
