@@ -54,6 +54,7 @@ def environment(port, directory, auth):
 
 
 async def serve(listener):
+    import codedeploy  # noqa: F401
     import control  # noqa: F401
     import functions  # noqa: F401
     import permissions  # noqa: F401

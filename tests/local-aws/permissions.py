@@ -129,16 +129,16 @@ def _register_task_definition(original, data):
     if data.get("tags"):
         keys = [it["key"] for it in data["tags"]]
         needed.append(("ecs:TagResource", arn, {"ecs:CreateAction": "RegisterTaskDefinition", "aws:TagKeys": keys}))
-    return _denied(needed) or original(data)
+    return denied(needed, "ecs") or original(data)
 
 
-def _denied(needed):
+def denied(needed, service):
     """The refusal that the caller gets if IAM grants it not all of these, or None."""
     for action, arn, context in needed if app.AUTH else ():
-        verdict = iam_evaluator.enforce(_caller.get(), action, "ecs", get_region(), arn, context)
+        verdict = iam_evaluator.enforce(_caller.get(), action, service, get_region(), arn, context)
         if verdict:
             principal = getattr(verdict, "principal_arn", "")
-            return iam_actions.access_denied_response("ecs", action, principal, new_uuid(), resource_arn=arn)
+            return iam_actions.access_denied_response(service, action, principal, new_uuid(), resource_arn=arn)
     return None
 
 

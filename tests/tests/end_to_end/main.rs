@@ -1,6 +1,7 @@
 //! The real template and the real binaries on the local AWS, with IAM in force.
 
 mod backups;
+mod blue_green;
 mod by_hand;
 mod deploy_image;
 mod overview;

@@ -25,6 +25,11 @@ impl LocalAws {
         self.http.json("ecr", "AmazonEC2ContainerRegistry_V20150921", action, &body)
     }
 
+    /// Calls CodeDeploy.
+    pub fn codedeploy(&self, action: &str, body: Value) -> Result<Value> {
+        self.http.json("codedeploy", "CodeDeploy_20141006", action, &body)
+    }
+
     /// Calls the Resource Groups Tagging API.
     pub fn tagging(&self, action: &str, body: Value) -> Result<Value> {
         self.http.json("tagging", "ResourceGroupsTaggingAPI_20170126", action, &body)
