@@ -328,7 +328,12 @@ fn every_metric_on_the_dashboard_is_one_that_is_written() {
         let (namespace, name, dimensions) = &metric;
         if namespace == "Nightshift" {
             assert!(ours.contains(name), "no function writes {name}");
-            let by = if name == "BackupAgeHours" { vec!["Function", "Database"] } else { vec!["Function"] };
+            let of = match name.as_str() {
+                "BackupAgeHours" => Some("Database"),
+                "BudgetSpentPercent" | "BudgetForecastPercent" => Some("Budget"),
+                _ => None,
+            };
+            let by: Vec<_> = ["Function"].into_iter().chain(of).collect();
             assert_eq!(*dimensions, by, "{name}");
             assert!(by.iter().all(|it| ours.contains(*it)), "{name} is written without {by:?}");
             shown.insert(name.clone());
@@ -336,8 +341,9 @@ fn every_metric_on_the_dashboard_is_one_that_is_written() {
             assert!(is_of_aws(&metric), "AWS writes no {metric:?}");
         }
     }
-    let wanted = ["ActionsDone", "BackupAgeHours", "Duration", "FailedRuns", "Problems", "Runs"];
-    assert_eq!(shown.iter().map(String::as_str).collect::<Vec<_>>(), wanted);
+    let of_each = ["ActionsDone", "Duration", "FailedRuns", "Problems", "Runs"];
+    let of_some = ["BackupAgeHours", "BudgetForecastPercent", "BudgetSpentPercent"];
+    assert_eq!(shown.iter().map(String::as_str).collect::<BTreeSet<_>>(), of_each.into_iter().chain(of_some).collect());
 }
 
 /// The metrics of widgets, those that are searched for included.

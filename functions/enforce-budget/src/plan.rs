@@ -11,7 +11,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, Zoned};
-use reconcile::Plan;
+use reconcile::{Measure, Plan};
 use rules::budget::tag_name;
 use rules::keys;
 use serde_json::{Value, json};
@@ -67,6 +67,7 @@ pub fn plan(world: &World, request: &Request, own: &Own, now: &Zoned) -> Plan<St
         budgets.iter().map(|it| verdict(it, &world.budgets, &governed, request, now.timestamp())).collect();
     for verdict in &verdicts {
         verdict.tell(&governed, now, &mut plan);
+        verdict.measure(&mut plan);
     }
     if let Request::Release(name) = request {
         answer_release(name, &verdicts, now, &mut plan);
@@ -216,6 +217,18 @@ impl<'a> Verdict<'a> {
             told: change.after.to_string(),
         };
         plan.act(arn, Step::Tell(tell), reason(change, case, now));
+    }
+
+    /// What CloudWatch keeps of an enforced budget. It takes no names but those in ASCII.
+    fn measure(&self, plan: &mut Plan<Step>) {
+        let Some(Ok(figures)) = self.case().map(|it| &it.figures) else { return };
+        let mut measure = |metric, percent: u32| {
+            plan.measure(Measure { metric, kind: "Budget", of: Some(self.budget.name.clone()), value: percent.into() });
+        };
+        if self.budget.name.is_ascii() {
+            measure("BudgetSpentPercent", figures.percent);
+            figures.forecast.iter().for_each(|(_, percent)| measure("BudgetForecastPercent", *percent));
+        }
     }
 
     /// `64 % of 300 USD are spent (192 USD), 118 % are forecast`.

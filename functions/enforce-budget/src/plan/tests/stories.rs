@@ -18,6 +18,25 @@ fn says_only(world: &World, expected: &str) {
 }
 
 #[test]
+fn how_far_an_enforced_budget_has_come_is_measured() {
+    let measured = |world: &World| -> Vec<(&str, Option<String>, f64)> {
+        let measures = plan(world, &SWEEP, &own(), &now()).measures;
+        measures.into_iter().map(|it| (it.metric, it.of, it.value)).collect()
+    };
+    let mut world = world(15_000, &[]);
+    world.budgets[0].forecast = usd(35_400);
+    let name = || Some("TrueGul Monthly".to_owned());
+    let figures = [("BudgetSpentPercent", name(), 50.0), ("BudgetForecastPercent", name(), 118.0)];
+    assert_eq!(measured(&world), figures);
+    world.budgets[0].forecast = None;
+    assert_eq!(measured(&world), figures[..1]);
+    world.budgets[0].name = "트루글 월간".into();
+    assert_eq!(measured(&world), [], "CloudWatch would drop it without a word");
+    world.budgets[0].tags = Ok([].into());
+    assert_eq!(measured(&world), [], "nobody enforces it");
+}
+
+#[test]
 fn a_month_in_which_staging_sleeps_from_the_24th_to_the_1st() {
     let mut world = world(9_000, &["sleep-at=100"]);
     let day = |world: World, day: &str, actual: i64, forecast: i64| {
