@@ -180,23 +180,14 @@ async fn look_back(clients: &Clients, place: &Place, now: &Zoned, world: &mut Wo
 async fn apply(clients: &Clients, run: &Run<'_>, step: &Step) -> Result<Value, Error> {
     match step {
         Step::Deploy(deploy) => {
-            if let Way::CreateDeployment(how) = &deploy.way {
-                codedeploy::nothing_new(&clients.codedeploy, how).await?;
-            }
-            let revision = match &deploy.revision {
-                Revision::Registered(arn) => arn.clone(),
-                Revision::Register(fields) => {
-                    ecs::register_task_definition(&clients.ecs, &clients.registrations, fields).await?
-                }
-            };
+            still_so(clients, &deploy.way).await?;
+            let revision = registered(clients, &deploy.revision).await?;
             let mut after = bring(clients, &deploy.service, &deploy.way, &revision, &deploy.to).await?;
             after["task_definition"] = plan::short_name(&revision).into();
             Ok(after)
         }
         Step::RollBack(back) => {
-            if let Way::CreateDeployment(how) = &back.way {
-                codedeploy::nothing_new(&clients.codedeploy, how).await?;
-            }
+            still_so(clients, &back.way).await?;
             bring(clients, &back.service, &back.way, &back.to_revision, &back.to).await
         }
         Step::Stop(stop) => {
@@ -204,12 +195,7 @@ async fn apply(clients: &Clients, run: &Run<'_>, step: &Step) -> Result<Value, E
             Ok(Value::Null)
         }
         Step::Migrate(migrate) => {
-            let revision = match &migrate.revision {
-                Revision::Registered(arn) => arn.clone(),
-                Revision::Register(fields) => {
-                    ecs::register_task_definition(&clients.ecs, &clients.registrations, fields).await?
-                }
-            };
+            let revision = registered(clients, &migrate.revision).await?;
             ecs::run_task(&clients.ecs, migrate, &revision).await
         }
         Step::AskForSnapshot(ask) => {
@@ -224,6 +210,22 @@ async fn apply(clients: &Clients, run: &Run<'_>, step: &Step) -> Result<Value, E
             aws::ecs::write_tag(&clients.ecs, &memory.arn, memory.key, memory.value.as_deref()).await?;
             Ok(Value::Null)
         }
+    }
+}
+
+/// With CodeDeploy: that no deployment has begun which the decision did not know of.
+async fn still_so(clients: &Clients, way: &Way) -> Result<(), Error> {
+    match way {
+        Way::UpdateService => Ok(()),
+        Way::CreateDeployment(how) => codedeploy::nothing_new(&clients.codedeploy, how).await,
+    }
+}
+
+/// The ARN of a revision, which is registered first if need be.
+async fn registered(clients: &Clients, revision: &Revision) -> Result<String, Error> {
+    match revision {
+        Revision::Registered(arn) => Ok(arn.clone()),
+        Revision::Register(fields) => ecs::register_task_definition(&clients.ecs, &clients.registrations, fields).await,
     }
 }
 

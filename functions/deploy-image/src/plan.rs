@@ -164,7 +164,6 @@ fn remember(
 fn roll_back(case: &Case<'_>, memory: &Memory, asked: bool, now: &Zoned, plan: &mut Plan<Step>) {
     let service = case.service;
     let label = case.running_label();
-    let patient = |since: Option<Timestamp>| since.is_some_and(|it| now.timestamp().duration_since(it) < PATIENCE);
     if let Some(reason) = way::held(case) {
         let kept = memory.rejected.as_ref().map(|it| &it.digest) == case.running().digest.as_ref();
         return match asked && !kept && case.memory.wish.is_none() {
@@ -176,24 +175,18 @@ fn roll_back(case: &Case<'_>, memory: &Memory, asked: bool, now: &Zoned, plan: &
             false => plan.skip(&service.arn, format!("{label} is not to stay; {reason}")),
         };
     }
-    match verdict::motion(case) {
-        Motion::Back if !asked && !case.by_code_deploy() => {
-            return plan.skip(&service.arn, format!("ECS is taking {label} back"));
-        }
-        Motion::Fallen(since) if !asked && service.safety.goes_back && patient(since) => {
-            return plan.skip(&service.arn, format!("{label} failed, and {} goes back by itself", deployer(case)));
-        }
-        Motion::Forward(_) if case.by_code_deploy() => return way::stop(case, asked, plan),
-        Motion::Forward(_) if case.shifts() && !asked => {
-            return plan.skip(&service.arn, "a deployment that shifts traffic is under way; it must end first");
-        }
-        _ => {}
+    let motion = verdict::motion(case);
+    if case.by_code_deploy() && matches!(motion, Motion::Forward(_)) {
+        return way::stop(case, asked, plan);
+    }
+    if let Some(reason) = patience(case, &motion, now).filter(|_| !asked) {
+        return plan.skip(&service.arn, reason);
     }
     if !asked
         && let Selection::Newer { image, tag } = chosen(case, memory)
         && gate::pass(Candidate { case, memory, image, tag: &tag, now }).is_ok()
     {
-        return deploy(case, memory, image, &tag, &verdict::motion(case), now, plan);
+        return deploy(case, memory, image, &tag, &motion, now, plan);
     }
     match rollback::target(case, memory) {
         Ok((revision, to)) => {
@@ -217,6 +210,22 @@ fn roll_back(case: &Case<'_>, memory: &Memory, asked: bool, now: &Zoned, plan: &
             "no-way-back",
             format!("{label} is not to stay, but there is nothing to go back to: {why}; push a newer image, or deploy one by hand"),
         ),
+    }
+}
+
+/// Why a service that is not to stay as it is, is left alone for now: it goes back by itself, or its traffic is shifting.
+fn patience(case: &Case<'_>, motion: &Motion, now: &Zoned) -> Option<String> {
+    let label = case.running_label();
+    let young = |since: &Option<Timestamp>| since.is_some_and(|it| now.timestamp().duration_since(it) < PATIENCE);
+    match motion {
+        Motion::Back => Some(format!("ECS is taking {label} back")),
+        Motion::Fallen(since) if case.service.safety.goes_back && young(since) => {
+            Some(format!("{label} failed, and {} goes back by itself", deployer(case)))
+        }
+        Motion::Forward(_) if case.shifts() => {
+            Some("a deployment that shifts traffic is under way; it must end first".into())
+        }
+        _ => None,
     }
 }
 
