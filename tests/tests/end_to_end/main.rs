@@ -2,6 +2,7 @@
 
 mod backups;
 mod blue_green;
+mod budget;
 mod by_hand;
 mod deploy_image;
 mod overview;
