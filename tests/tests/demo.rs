@@ -100,6 +100,25 @@ fn the_story_backups_is_told_to_its_end() {
 }
 
 #[test]
+fn the_story_budget_is_told_to_its_end() {
+    let (code, stdout, stderr) = output(&["budget"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    for line in [
+        "  ✓ the forecast is told once, and 80 % are told once",
+        "  ✓ both services of staging are held",
+        "  ✓ production goes on as if nothing were",
+        "  ✓ nothing is written, nothing is sent",
+        "  ✓ both are free again, seventeen minutes into December",
+        "  staging  ························☾☾☾☾☾☾·",
+    ] {
+        assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");
+    }
+    assert!(stdout.contains("│ Subject: [Nightshift] TrueGul Monthly: 101 % of 300 USD spent, 2 put to"), "{stdout}");
+    let wide: Vec<&str> = stdout.lines().filter(|it| it.chars().count() > 100).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+}
+
+#[test]
 fn an_interrupted_story_stops_everything() {
     let mut demo = Running::start(&["deploy"]);
     demo.read_until("1  The shop as it is");

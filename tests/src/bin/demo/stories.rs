@@ -1,6 +1,7 @@
 //! The stories that can be played.
 
 mod backups;
+mod budget;
 mod deploy;
 
 use testkit::Result;
@@ -18,7 +19,7 @@ pub struct Story {
 }
 
 /// All stories, in the order in which a newcomer would play them.
-const STORIES: [Story; 2] = [deploy::STORY, backups::STORY];
+const STORIES: [Story; 3] = [deploy::STORY, backups::STORY, budget::STORY];
 
 /// The story of plain `cargo demo`.
 pub const PLAIN: &str = STORIES[0].name;
