@@ -43,14 +43,16 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 11] = [
-    ("ecs:ListTasks", "its resource is a container instance, which Fargate does not have"),
+const WITHOUT_RESOURCE: [(&str, &str); 13] = [
     ("inspector2:ListCoverage", "ECR asks Inspector of all images"),
     ("inspector2:ListFindings", "ECR asks Inspector of all images"),
     ("codedeploy:ListApplications", LISTS_ALL),
     ("codedeploy:StopDeployment", "the service authorization reference lists no resource for it"),
     ("tag:GetResources", "searches all resources of a region"),
     ("ecs:DescribeTaskDefinition", "the service authorization reference lists no resource for it"),
+    ("ecs:ListClusters", "the service authorization reference lists no resource for it"),
+    ("ecs:ListServices", "it knows a condition on the cluster only, and all clusters are meant"),
+    ("ecs:ListTasks", "it knows a condition on the cluster only, and all clusters are meant"),
     ("rds:DescribeDBInstances", LISTS_ALL),
     ("rds:DescribeDBClusters", LISTS_ALL),
     ("rds:DescribeDBSnapshots", LISTS_ALL),
@@ -221,6 +223,16 @@ fn writes_on_budgets_need_the_tag_that_opts_in() {
         let action = actions(statement).into_iter().find(|it| it.starts_with("budgets:") && !reads(it))?;
         let opted_in = statement["Condition"]["Null"]["aws:ResourceTag/nightshift:budget"] == "false";
         (!opted_in).then(|| format!("{action} is not held to budgets that opted in"))
+    });
+}
+
+#[test]
+fn writes_on_repositories_need_the_tag_that_opts_in() {
+    check_statements(|statement| {
+        let writes = |it: &String| it.starts_with("ecr:") && !reads(it) && it != "ecr:BatchGetImage";
+        let action = actions(statement).into_iter().find(writes)?;
+        let opted_in = statement["Condition"]["Null"]["aws:ResourceTag/nightshift:keep-images"] == "false";
+        (!opted_in).then(|| format!("{action} is not held to repositories that opted in"))
     });
 }
 

@@ -1,7 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod ecr;
+mod ecs;
 pub mod plan;
 mod rds;
+mod registry;
 pub mod request;
 
 use std::collections::BTreeMap;
@@ -19,6 +22,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use plan::{DeleteSnapshot, Step, World};
+use registry::Registry;
 use request::Sweep;
 
 /// The clients of the services that this function calls.
@@ -26,6 +30,7 @@ pub struct Clients {
     rds: Rds,
     /// Of the regions that snapshots are copied to; made as they are needed.
     elsewhere: Box<dyn Fn(&Region) -> Rds>,
+    registry: Registry,
 }
 
 impl Clients {
@@ -35,6 +40,11 @@ impl Clients {
         Clients {
             rds: Rds::new(config, None),
             elsewhere: Box::new(move |region| Rds::new(&regional, Some(region.name()))),
+            registry: Registry {
+                ecr: aws_sdk_ecr::Client::new(config),
+                ecs: aws_sdk_ecs::Client::new(config),
+                tagging: aws_sdk_resourcegroupstagging::Client::new(config),
+            },
         }
     }
 }
@@ -57,28 +67,41 @@ impl Regions<'_> {
     }
 }
 
-/// One run: looks at all databases and snapshots, decides, and deletes what no rule keeps.
+/// One run: looks at all databases and snapshots, repositories and images, decides, and deletes what no rule keeps.
 pub async fn handle(clients: &Clients, _: Sweep, run: &Run<'_>) -> Result<Report, Error> {
     let elsewhere = run.copy_regions().keys().map(|it| (it.clone(), (clients.elsewhere)(it))).collect();
     let regions = Regions { here: &clients.rds, elsewhere };
-    let mut world = observe(&regions).await?;
+    let mut world = observe(&regions, &clients.registry).await?;
     if run.keep_shared() {
         ask_whether_shared(&regions, &mut world, run).await;
     }
     let plan = plan::plan(&world, &run.now);
     drop(world);
+    let ecr = &clients.registry.ecr;
     let remember = async |note: &Note| {
-        write_memory(regions.of_arn(&note.resource), &note.resource, keys::PRUNE_PROBLEM, note.value.as_deref()).await
+        let (arn, value) = (&note.resource, note.value.as_deref());
+        match arn.split(':').nth(2) {
+            Some("ecr") => ecr::write_memory(ecr, arn, keys::PRUNE_PROBLEM, value).await,
+            _ => write_memory(regions.of_arn(arn), arn, keys::PRUNE_PROBLEM, value).await,
+        }
     };
-    Ok(run.apply(plan, async |step| apply(&regions, step, run.last_start).await, remember).await)
+    Ok(run.apply(plan, async |step| apply(&regions, ecr, step, run.last_start).await, remember).await)
 }
 
 /// Everything that the decision depends on, of every region.
-async fn observe(regions: &Regions<'_>) -> Result<World, Error> {
+async fn observe(regions: &Regions<'_>, registry: &Registry) -> Result<World, Error> {
     let copies = each(&regions.elsewhere, 4, async |(region, rds)| (region.clone(), ours(rds).await));
-    let (databases, snapshots, copies) = tokio::join!(list_databases(regions.here), ours(regions.here), copies);
+    let (databases, snapshots, copies, images) =
+        tokio::join!(list_databases(regions.here), ours(regions.here), copies, registry.observe());
     let copies = copies.into_iter().map(|(region, it)| (region, it.map_err(|err| err.cause()))).collect();
-    Ok(World { databases: databases?, snapshots: snapshots?, copies, ..World::default() })
+    Ok(World {
+        databases: databases?,
+        snapshots: snapshots?,
+        copies,
+        spared: BTreeMap::new(),
+        repositories: images.repositories,
+        in_use: images.in_use,
+    })
 }
 
 /// The snapshots that Nightshift made, with no more than what the decision needs of them.
@@ -97,12 +120,15 @@ async fn ask_whether_shared(regions: &Regions<'_>, world: &mut World, run: &Run<
     let begun = Instant::now();
     let until = begun + run.last_start.saturating_duration_since(begun) / 2;
     let due = plan::plan(world, &run.now).steps;
-    if due.len() > run.max_changes() {
+    if due.iter().map(|it| it.step.changes()).sum::<usize>() > run.max_changes() {
         return;
     }
-    let answers = each(due, Step::AT_A_TIME, async |planned| {
-        let Step::DeleteSnapshot(DeleteSnapshot { kind, id, region, .. }) = planned.step;
-        (rds::shared_with(regions.of(region.as_ref()), kind, &id, until).await, planned.resource)
+    let snapshots = due.into_iter().filter_map(|planned| match planned.step {
+        Step::DeleteSnapshot(delete) => Some((planned.resource, delete)),
+        Step::DeleteImages(_) => None,
+    });
+    let answers = each(snapshots, Step::AT_A_TIME, async |(arn, DeleteSnapshot { kind, id, region, .. })| {
+        (rds::shared_with(regions.of(region.as_ref()), kind, &id, until).await, arn)
     });
     for (answer, arn) in answers.await {
         let spared = match answer {
@@ -117,11 +143,12 @@ async fn ask_whether_shared(regions: &Regions<'_>, world: &mut World, run: &Run<
 }
 
 /// Carries out one step; returns what only the doing could tell.
-async fn apply(regions: &Regions<'_>, step: &Step, until: Instant) -> Result<Value, Error> {
+async fn apply(regions: &Regions<'_>, ecr: &aws_sdk_ecr::Client, step: &Step, until: Instant) -> Result<Value, Error> {
     match step {
         Step::DeleteSnapshot(it) => {
             let existed = delete_snapshot(regions.of(it.region.as_ref()), it.kind, &it.id, Some(until)).await?;
             Ok(if existed { Value::Null } else { json!({"found": "gone already"}) })
         }
+        Step::DeleteImages(it) => ecr::delete_images(ecr, it, until).await.map(|()| Value::Null),
     }
 }

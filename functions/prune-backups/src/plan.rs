@@ -2,6 +2,7 @@
 //!
 //! Everything here errs on the side of keeping: what is not understood stays, and the reason is said.
 
+mod images;
 mod step;
 
 #[cfg(test)]
@@ -15,7 +16,8 @@ use rules::database::{Database, Kind, Snapshot};
 use rules::keys;
 use rules::retention::{BackupRule, Region, Retention};
 
-pub use step::{DeleteSnapshot, Step};
+pub use images::{Image, InUse, Named, Repository};
+pub use step::{DeleteImages, DeleteSnapshot, Step};
 
 /// Where the newest backup is older, backups are failing, and the old ones are all there is.
 const STALE_AFTER: SignedDuration = SignedDuration::from_hours(72);
@@ -24,7 +26,7 @@ const STALE_AFTER: SignedDuration = SignedDuration::from_hours(72);
 const FAILED_STAYS: SignedDuration = SignedDuration::from_hours(24);
 
 /// Everything that the decision depends on.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct World {
     /// All databases of the region.
     pub databases: Vec<Database>,
@@ -34,6 +36,10 @@ pub struct World {
     pub copies: BTreeMap<Region, Result<Vec<Snapshot>, String>>,
     /// The snapshots that must stay for a reason that only a question of its own could tell, by ARN.
     pub spared: BTreeMap<String, String>,
+    /// The ECR repositories that opted in, or why they cannot be found.
+    pub repositories: Result<Vec<Repository>, String>,
+    /// Which images are in use, or why that cannot be told.
+    pub in_use: Result<InUse, String>,
 }
 
 /// What to delete of `world`.
@@ -62,6 +68,10 @@ pub fn plan(world: &World, now: &Zoned) -> Plan<Step> {
         };
         let mut there = Place { region: Some(region), kept: BTreeSet::new() };
         prune(&world.databases, &copies, &spare, &mut there, now, &mut plan);
+    }
+    match &world.repositories {
+        Ok(repositories) => images::plan(repositories, world.in_use.as_ref(), now, &mut plan),
+        Err(error) => plan.problem("ECR repositories", "unreadable-repositories", error),
     }
     plan
 }

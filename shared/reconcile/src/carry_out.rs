@@ -46,11 +46,11 @@ where
         measures: plan.measures.clone(),
         ..Report::new(conduct.function, conduct.now.clone())
     };
-    if plan.steps.len() > conduct.max_changes {
+    let changes: usize = plan.steps.iter().map(|it| it.step.changes()).sum();
+    if changes > conduct.max_changes {
         report.refused = Some(format!(
-            "the plan holds {} changes, more than NIGHTSHIFT_MAX_CHANGES={} allows, so none was made; \
+            "the plan holds {changes} changes, more than NIGHTSHIFT_MAX_CHANGES={} allows, so none was made; \
              look at it with {{\"dry_run\":true}}, and raise the limit if it is right",
-            plan.steps.len(),
             conduct.max_changes
         ));
         // A dry run still shows the plan: that is how a person finds out what was refused.

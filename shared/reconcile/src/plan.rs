@@ -29,6 +29,11 @@ pub trait Step {
     /// How a person takes it back, if that is possible.
     fn undo(&self) -> Option<Undo>;
 
+    /// How many changes it is, as `NIGHTSHIFT_MAX_CHANGES` counts them.
+    fn changes(&self) -> usize {
+        1
+    }
+
     /// Whether it only writes down what is known and changes nothing else: people hear of it after the rest, in short.
     fn is_note(&self) -> bool {
         false

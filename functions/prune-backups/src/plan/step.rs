@@ -11,7 +11,23 @@ use serde_json::Value;
 pub enum Step {
     /// Deletes a snapshot of a database.
     DeleteSnapshot(DeleteSnapshot),
+    /// Deletes images of a repository.
+    DeleteImages(DeleteImages),
 }
+
+/// Deletes images of a repository.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeleteImages {
+    /// The repository.
+    pub repository: String,
+    /// The digests, as many at a time as ECR takes, and an index before what it lists.
+    pub batches: Vec<Vec<String>>,
+    /// What people call the images, in the same order.
+    pub names: Vec<String>,
+}
+
+/// So many names are spelt out; the log has a line for each image that stays.
+const NAMES: usize = 20;
 
 /// Deletes a snapshot of a database.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +66,7 @@ impl reconcile::Step for Step {
     fn action(&self) -> &'static str {
         match self {
             Step::DeleteSnapshot(_) => "delete-snapshot",
+            Step::DeleteImages(_) => "delete-images",
         }
     }
 
@@ -58,6 +75,10 @@ impl reconcile::Step for Step {
             Step::DeleteSnapshot(it) => match &it.region {
                 Some(region) => format!("{}: deleting {} in {region}", it.database, it.id),
                 None => format!("{}: deleting {}", it.database, it.id),
+            },
+            Step::DeleteImages(it) => match &it.names[..] {
+                [name] => format!("{}: deleting the image {name}", it.repository),
+                names => format!("{}: deleting {} images", it.repository, names.len()),
             },
         }
     }
@@ -68,6 +89,20 @@ impl reconcile::Step for Step {
                 Some(taken) => format!("{}, taken on {taken}", it.status).into(),
                 None => it.status.clone().into(),
             },
+            Step::DeleteImages(it) => {
+                let shown = it.names[..it.names.len().min(NAMES)].join(", ");
+                match it.names.len().saturating_sub(NAMES) {
+                    0 => shown.into(),
+                    more => format!("{shown} and {more} more").into(),
+                }
+            }
+        }
+    }
+
+    fn changes(&self) -> usize {
+        match self {
+            Step::DeleteSnapshot(_) => 1,
+            Step::DeleteImages(it) => it.names.len(),
         }
     }
 

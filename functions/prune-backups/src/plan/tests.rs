@@ -1,3 +1,4 @@
+mod images;
 mod laws;
 mod model;
 mod stories;

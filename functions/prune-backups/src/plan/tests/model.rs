@@ -8,7 +8,7 @@ use rules::database::{Database, Kind, Snapshot};
 use rules::keys;
 use rules::retention::Region;
 
-use crate::plan::{DeleteSnapshot, Step, World, plan};
+use crate::plan::{DeleteSnapshot, InUse, Step, World, plan};
 
 const ACCOUNT: &str = "ap-northeast-2:123456789012";
 
@@ -68,13 +68,22 @@ pub fn copy(of: &Snapshot) -> Snapshot {
 }
 
 pub fn world(databases: Vec<Database>, snapshots: Vec<Snapshot>) -> World {
-    World { databases, snapshots, ..World::default() }
+    World {
+        databases,
+        snapshots,
+        copies: BTreeMap::new(),
+        spared: BTreeMap::new(),
+        repositories: Ok(Vec::new()),
+        in_use: Ok(InUse::default()),
+    }
 }
 
 /// Deletes what `plan` says.
 pub fn applied(plan: &Plan<Step>, mut world: World) -> World {
     for planned in &plan.steps {
-        let Step::DeleteSnapshot(DeleteSnapshot { region, .. }) = &planned.step;
+        let Step::DeleteSnapshot(DeleteSnapshot { region, .. }) = &planned.step else {
+            panic!("there are no repositories: {planned:?}")
+        };
         let snapshots = match region {
             None => &mut world.snapshots,
             Some(region) => world.copies.get_mut(region).unwrap().as_mut().unwrap(),

@@ -1,0 +1,293 @@
+//! Which images go and why the others stay: laws and stories.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{Timestamp, ToSpan};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use reconcile::{Plan, Step as _};
+use rules::keys;
+
+use super::model::{now, world};
+use crate::plan::{Image, InUse, Named, Repository, Step, World, plan};
+
+const ARN: &str = "arn:aws:ecr:ap-northeast-2:123456789012:repository/api";
+
+fn digest(number: usize) -> String {
+    format!("sha256:{number:064x}")
+}
+
+/// An image that was pushed so many hours ago.
+fn image(number: usize, tag: &str, hours: i64) -> Image {
+    Image {
+        digest: digest(number),
+        tags: if tag.is_empty() { vec![] } else { vec![tag.into()] },
+        pushed_at: Some(now().timestamp() - hours.hours()),
+        children: vec![],
+        subject: None,
+    }
+}
+
+fn shelf(rule: &str, images: Vec<Image>, in_use: InUse) -> World {
+    let tags = BTreeMap::from([(keys::KEEP_IMAGES.to_owned(), rule.to_owned())]);
+    let repository = Repository { arn: ARN.into(), name: "api".into(), tags, images: Ok(images) };
+    World { repositories: Ok(vec![repository]), in_use: Ok(in_use), ..world(vec![], vec![]) }
+}
+
+fn images(world: &World) -> &Vec<Image> {
+    world.repositories.as_ref().unwrap()[0].images.as_ref().unwrap()
+}
+
+fn doomed(plan: &Plan<Step>) -> Vec<String> {
+    let steps = plan.steps.iter().filter_map(|it| match &it.step {
+        Step::DeleteImages(it) => Some(it.batches.concat()),
+        Step::DeleteSnapshot(_) => None,
+    });
+    steps.flatten().collect()
+}
+
+/// Deletes what `plan` says, as ECR does: not what an index still lists.
+fn applied(plan: &Plan<Step>, mut world: World) -> World {
+    for planned in &plan.steps {
+        let Step::DeleteImages(delete) = &planned.step else { continue };
+        let repository = &mut world.repositories.as_mut().unwrap()[0];
+        let images = repository.images.as_mut().unwrap();
+        for batch in &delete.batches {
+            assert!(batch.len() <= 100);
+            let listed = |it: &String| images.iter().any(|index| index.children.contains(it));
+            assert!(!batch.iter().any(listed), "ImageReferencedByManifestList");
+            images.retain(|it| !batch.contains(&it.digest));
+        }
+    }
+    world
+}
+
+#[track_caller]
+fn check(world: &World, expected: &[&str]) {
+    let plan = plan(world, &now());
+    let gone = plan.steps.iter().map(|it| format!("- {}: {}", it.step.before().as_str().unwrap(), it.reason));
+    let kept = plan.skipped.iter().map(|it| format!("+ {}", it.reason));
+    let wrong = plan.problems.iter().map(|it| format!("! {}: {}", it.problem, it.message));
+    assert_eq!(gone.chain(kept).chain(wrong).collect::<Vec<_>>(), expected);
+}
+
+fn used(named: &str, by: &str) -> InUse {
+    InUse { images: vec![(Named::read(named), by.into())], ..InUse::default() }
+}
+
+#[test]
+fn keeps_the_newest_and_what_is_in_use_by_tag_or_digest() {
+    let all = || (1..=5).map(|it| image(it as usize, &format!("v{it}"), 600 - 100 * it)).collect::<Vec<_>>();
+    check(
+        &shelf("count=2", all(), InUse::default()),
+        &[
+            "- v1, v2, v3: not kept by count=2, and not in use",
+            "+ v4: one of the newest 2",
+            "+ v5: one of the newest 2",
+        ],
+    );
+    let kept = [
+        "- v1, v3: not kept by count=2, and not in use",
+        "+ v2: used by web:7",
+        "+ v4: one of the newest 2",
+        "+ v5: one of the newest 2",
+    ];
+    check(&shelf("count=2", all(), used("123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/api:v2", "web:7")), &kept);
+    check(&shelf("count=2", all(), used(&format!("elsewhere@{}", digest(2)), "web:7")), &kept);
+    // A tag of another repository is another image.
+    let other = shelf("count=4", all(), used("web:v1", "web:7"));
+    assert_eq!(doomed(&plan(&other, &now())), [digest(1)]);
+}
+
+#[test]
+fn an_index_goes_before_what_it_lists_and_stays_with_it() {
+    let mut old = image(3, "v1", 500);
+    old.children = vec![digest(1), digest(2)];
+    let mut new = image(5, "v2", 400);
+    // Both indexes list the same image for one of the platforms.
+    new.children = vec![digest(2), digest(4)];
+    let parts = || vec![image(1, "", 500), image(2, "", 500), old.clone(), image(4, "", 400), new.clone()];
+    let plan = plan(&shelf("count=1", parts(), InUse::default()), &now());
+    let Step::DeleteImages(delete) = &plan.steps[0].step else { panic!("{plan:?}") };
+    assert_eq!(delete.batches, [vec![digest(3)], vec![digest(1)]]);
+    assert_eq!(plan.steps[0].step.changes(), 2);
+    // A task that runs one platform keeps the whole index.
+    let platform = used(&format!("api@{}", digest(1)), "the task 1");
+    assert_eq!(doomed(&crate::plan::plan(&shelf("count=1", parts(), platform), &now())), Vec::<String>::new());
+}
+
+#[test]
+fn a_signature_goes_with_what_it_is_about_and_takes_no_place_of_the_newest() {
+    let mut referrer = image(11, "", 390);
+    referrer.subject = Some(digest(1));
+    let cosign = image(12, &format!("sha256-{}.sig", digest(2).trim_start_matches("sha256:")), 1);
+    let all = vec![image(1, "v1", 400), image(2, "v2", 300), referrer, cosign];
+    check(
+        &shelf("count=1", all, InUse::default()),
+        &[
+            "- v1, sha256:000000000000: not kept by count=1, and not in use",
+            "+ v2: one of the newest 1",
+            &format!("+ sha256-{}.sig: it belongs to v2", digest(2).trim_start_matches("sha256:")),
+        ],
+    );
+}
+
+#[test]
+fn what_lost_its_tag_is_counted_apart_and_what_was_just_pushed_waits_for_its_index() {
+    let all = vec![image(1, "", 300), image(2, "", 200), image(3, "latest", 100), image(4, "", 23), image(5, "", 2)];
+    check(
+        &shelf("count=1", all, InUse::default()),
+        &[
+            "- sha256:000000000000, sha256:000000000000: not kept by count=1, and not in use",
+            "+ latest: one of the newest 1",
+            "+ sha256:000000000000: it has no tag and was pushed less than a day ago",
+            "+ sha256:000000000000: one of the newest 1",
+        ],
+    );
+}
+
+#[test]
+fn what_may_be_waiting_for_a_person_stays() {
+    let all = (1..=5).map(|it| image(it as usize, &format!("v{it}"), 600 - 100 * it)).collect();
+    let waiting = vec![(Named::Digest(digest(2)), "shop/api".to_owned())];
+    check(
+        &shelf("count=1", all, InUse { waiting, ..InUse::default() }),
+        &[
+            "- v1: not kept by count=1, and not in use",
+            "+ v2: used by shop/api",
+            "+ v3: newer than what shop/api runs, and may be waiting to go out to it",
+            "+ v4: newer than what shop/api runs, and may be waiting to go out to it",
+            "+ v5: newer than what shop/api runs, and may be waiting to go out to it",
+        ],
+    );
+}
+
+#[test]
+fn a_sleeping_service_whose_tag_has_moved_leaves_everything_as_it_is() {
+    let deployed = |hours: i64| Some(now().timestamp() - hours.hours());
+    let world = |tag: &str, deployed: Option<Timestamp>| {
+        let sleeping = vec![(Named::read(tag), "shop/api".to_owned(), deployed)];
+        shelf(
+            "count=1",
+            vec![image(1, "", 300), image(2, "latest", 200), image(3, "v2", 100)],
+            InUse { sleeping, ..InUse::default() },
+        )
+    };
+    let doubt = "+ shop/api has no task, and api:latest has moved since its deployment: which image it will start cannot be told, so nothing is deleted";
+    check(&world("api:latest", deployed(250)), &[doubt]);
+    check(&world("api:latest", None), &[doubt]);
+    check(&world("api:gone", deployed(1)), &[&doubt.replace("latest", "gone")]);
+    assert_eq!(doomed(&plan(&world("api:latest", deployed(150)), &now())).len(), 1);
+    assert_eq!(doomed(&plan(&world("web:latest", deployed(250)), &now())).len(), 1);
+}
+
+#[test]
+fn what_cannot_be_read_leaves_everything_as_it_is_and_is_told() {
+    let mut world = shelf("count=1", vec![image(1, "v1", 300), image(2, "v2", 200)], InUse::default());
+    world.in_use = Err("ListTasks shop: AccessDeniedException: no".into());
+    check(
+        &world,
+        &[
+            "! unreadable-use: which images are in use cannot be read, so nothing of it is deleted: ListTasks shop: AccessDeniedException: no",
+        ],
+    );
+    world.in_use = Ok(InUse::default());
+    world.repositories.as_mut().unwrap()[0].images = Err("DescribeImages api: ServerException: no".into());
+    check(&world, &["! unreadable-images: nothing of it is deleted: DescribeImages api: ServerException: no"]);
+    let world = shelf("10", vec![image(1, "v1", 300)], InUse::default());
+    check(&world, &["! bad-tag: nightshift:keep-images: unknown word '10' in '10'; accepted: no word here"]);
+    let mut world = shelf("count=1", vec![], InUse::default());
+    world.repositories.as_mut().unwrap()[0].tags = BTreeMap::from([("team".into(), "food".into())]);
+    check(&world, &["+ it no longer has the tag nightshift:keep-images"]);
+    world.repositories = Err("GetResources nightshift:keep-images: Throttled: no".into());
+    check(&world, &["! unreadable-repositories: GetResources nightshift:keep-images: Throttled: no"]);
+}
+
+/// Indexes list and signatures name only what was there before them, as digests make it.
+fn shelves() -> impl Strategy<Value = (Vec<Image>, InUse)> {
+    let one = (0..2000i64, any::<bool>(), vec(0..40usize, 0..4), proptest::option::weighted(0.2, 0..40usize), 0..20u8);
+    let named = (0..45usize, any::<bool>());
+    (vec(one, 0..40), vec(named.clone(), 0..5), vec(named, 0..2)).prop_map(|(all, used, waiting)| {
+        let before = |it: usize, number: usize| (it < number).then(|| digest(it));
+        let images = all.into_iter().enumerate().map(|(number, (hours, tagged, children, subject, oddity))| {
+            let mut it = image(number, if tagged { "tagged" } else { "" }, hours);
+            it.tags.iter_mut().for_each(|tag| *tag = format!("v{number}"));
+            it.children =
+                if oddity < 8 { children.into_iter().filter_map(|it| before(it, number)).collect() } else { vec![] };
+            it.subject = subject.and_then(|it| before(it, number)).filter(|_| it.children.is_empty());
+            it.pushed_at = it.pushed_at.filter(|_| oddity != 19);
+            it
+        });
+        let named = |(number, by_tag): (usize, bool)| match by_tag {
+            true => (Named::read(&format!("api:v{number}")), "web".to_owned()),
+            false => (Named::Digest(digest(number)), "web".to_owned()),
+        };
+        let in_use = InUse {
+            images: used.into_iter().map(named).collect(),
+            waiting: waiting.into_iter().map(named).collect(),
+            sleeping: vec![],
+        };
+        (images.collect(), in_use)
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_in_use_stays_with_all_that_belongs_to_it((all, in_use) in shelves(), count in 1..6u16) {
+        let world = shelf(&format!("count={count}"), all, in_use.clone());
+        let gone: BTreeSet<String> = doomed(&plan(&world, &now())).into_iter().collect();
+        for image in images(&world) {
+            let used = in_use.images.iter().any(|(it, _)| it.is("api", &image.digest, &image.tags));
+            prop_assert!(!used || !gone.contains(&image.digest), "{} is in use", image.digest);
+            // What stays is whole: an index with all that it lists.
+            if !gone.contains(&image.digest) {
+                prop_assert!(!image.children.iter().any(|it| gone.contains(it)));
+            }
+            // Of what is in use the indexes around it stay too.
+            if used {
+                prop_assert!(!images(&world).iter().any(|it| it.children.contains(&image.digest) && gone.contains(&it.digest)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_newest_stay((all, in_use) in shelves(), count in 1..6u16) {
+        let world = shelf(&format!("count={count}"), all, in_use);
+        let gone: BTreeSet<String> = doomed(&plan(&world, &now())).into_iter().collect();
+        let alone = |it: &&Image| {
+            let listed = images(&world).iter().any(|index| index.children.contains(&it.digest));
+            !listed && it.subject.as_ref().is_none_or(|subject| !images(&world).iter().any(|it| it.digest == *subject))
+        };
+        let mut tagged: Vec<&Image> = images(&world).iter().filter(alone).filter(|it| !it.tags.is_empty()).collect();
+        tagged.sort_by(|a, b| (b.pushed_at, &b.digest).cmp(&(a.pushed_at, &a.digest)));
+        for image in tagged.into_iter().take(count.into()) {
+            prop_assert!(!gone.contains(&image.digest));
+        }
+    }
+
+    #[test]
+    fn once_applied_there_is_nothing_left_to_do((all, in_use) in shelves(), count in 1..6u16) {
+        let world = shelf(&format!("count={count}"), all, in_use);
+        let rest = applied(&plan(&world, &now()), world);
+        prop_assert_eq!(plan(&rest, &now()).steps, []);
+    }
+
+    #[test]
+    fn a_larger_count_never_keeps_less((all, in_use) in shelves(), count in 1..6u16, by in 1..5u16) {
+        let gone = |count: u16| -> BTreeSet<String> {
+            doomed(&plan(&shelf(&format!("count={count}"), all.clone(), in_use.clone()), &now())).into_iter().collect()
+        };
+        prop_assert!(gone(count + by).is_subset(&gone(count)));
+    }
+
+    #[test]
+    fn the_order_of_a_listing_is_indifferent((all, in_use) in shelves(), by in 0..40usize) {
+        let mut turned = all.clone();
+        let by = by.min(turned.len());
+        turned.rotate_left(by);
+        prop_assert_eq!(
+            plan(&shelf("count=2", all, in_use.clone()), &now()),
+            plan(&shelf("count=2", turned, in_use), &now())
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! Snapshots of databases: pages, throttling, refusals, odd states, answers that get lost.
+
+use serde_json::{Value, json};
+use testkit::scripted::{HOME, Script};
+
+use crate::aws::Aws;
+use crate::{invoke, invoke_with, told};
+
+const MADE_BY: (&str, &str) = ("nightshift-state:made-by", "snapshot-databases");
+const BACKUP: (&str, &str) = ("nightshift:backup", "daily=2");
+
+/// The DB instance `app` with a good snapshot of each of the last so many days.
+fn shop(nights: usize) -> Script<Aws> {
+    let mut aws = Aws::default();
+    aws.rds.serve("app", &[BACKUP]);
+    let newest: jiff::Timestamp = "2026-11-20T18:00:00Z".parse().unwrap();
+    for night in 0..nights {
+        let taken = newest - jiff::SignedDuration::from_hours(24 * night as i64);
+        aws.rds.store(&format!("nightshift-app-{night:04}"), "app", &taken.to_string(), &[MADE_BY]);
+    }
+    Script::new(aws)
+}
+
+fn left(script: &Script<Aws>) -> Vec<String> {
+    script.aws().rds.ids(HOME)
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_page_is_read_and_each_deletion_is_asked_about_once() {
+    let script = shop(250);
+    for number in 0..130 {
+        script.aws().rds.serve(&format!("other-{number}"), &[]);
+    }
+    let report = invoke(&script).await.unwrap();
+    assert_eq!(report.actions.len(), 248);
+    assert_eq!(left(&script), ["nightshift-app-0000", "nightshift-app-0001"]);
+    let counts =
+        ["DescribeDBSnapshots", "DescribeDBInstances", "DescribeDBSnapshotAttributes", "DeleteDBSnapshot", "Publish"];
+    assert_eq!(counts.map(|it| script.count(it)), [3, 2, 248, 248, 1]);
+    // Where nothing is shared nothing has to be asked.
+    let script = shop(250);
+    invoke_with(&script, json!({}), &[("NIGHTSHIFT_KEEP_SHARED", "false")]).await.unwrap();
+    assert_eq!(counts.map(|it| script.count(it)), [3, 1, 0, 248, 1]);
+}
+
+#[tokio::test]
+async fn what_is_creating_failed_shared_or_somebody_elses_is_no_backup_and_not_deleted() {
+    let script = shop(8);
+    {
+        let rds = &mut script.aws().rds;
+        rds.snapshot(HOME, "nightshift-app-0000").status = "creating".into();
+        rds.snapshot(HOME, "nightshift-app-0000").created_at = None;
+        rds.snapshot(HOME, "nightshift-app-0001").status = "failed".into();
+        rds.snapshot(HOME, "nightshift-app-0004").shared_with = vec!["210987654321".into()];
+        rds.snapshot(HOME, "nightshift-app-0005").tags.clear();
+        rds.snapshot(HOME, "nightshift-app-0006").tags.insert("nightshift:keep".into(), "audit".into());
+    }
+    let report = invoke(&script).await.unwrap();
+    assert_eq!(told(&report), ["nightshift-app-0007 delete-snapshot Done", "nightshift-app-0001 delete-snapshot Done"]);
+    assert_eq!(left(&script), [0, 2, 3, 4, 5, 6].map(|it| format!("nightshift-app-{it:04}")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_is_waited_out_everywhere() {
+    let script = shop(12);
+    for operation in [
+        "DescribeDBSnapshots",
+        "DescribeDBInstances",
+        "DescribeDBSnapshotAttributes",
+        "DeleteDBSnapshot",
+        "DescribeDBClusters",
+    ] {
+        script.refuse(operation, "", 5, 400, "Throttling");
+    }
+    let report = invoke(&script).await.unwrap();
+    assert_eq!((report.actions.len(), left(&script).len()), (10, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_lost_after_the_deletion_are_no_failure() {
+    let script = shop(12);
+    script.lose_answers("DeleteDBSnapshot", 3);
+    let report = invoke(&script).await.unwrap();
+    assert_eq!((report.actions.len(), left(&script).len(), report.failed()), (10, 2, false));
+    assert_eq!(script.count("DeleteDBSnapshot"), 13);
+}
+
+#[tokio::test]
+async fn one_that_is_refused_stops_no_other_and_is_told_once() {
+    let script = shop(6);
+    script.refuse("DeleteDBSnapshot", "nightshift-app-0004", 2, 403, "AccessDenied");
+    for _ in 0..2 {
+        let report: Value = serde_json::from_str(&invoke(&script).await.unwrap_err()).unwrap();
+        let failed = report["actions"].as_array().unwrap().iter().find(|it| it["outcome"] == "failed").unwrap();
+        let message = "DeleteDBSnapshot nightshift-app-0004: AccessDenied: refused by the script (request req-1)";
+        assert_eq!(failed["error"]["message"], message);
+        assert_eq!(left(&script), [0, 1, 4].map(|it| format!("nightshift-app-{it:04}")));
+    }
+    assert_eq!(script.count("Publish"), 1);
+    invoke(&script).await.unwrap();
+    assert_eq!(left(&script).len(), 2);
+}
+
+#[tokio::test]
+async fn what_cannot_be_told_to_be_unshared_stays() {
+    let script = shop(4);
+    script.refuse("DescribeDBSnapshotAttributes", "nightshift-app-0002", 1, 403, "AccessDenied");
+    let report = invoke(&script).await.unwrap();
+    assert_eq!(told(&report), ["nightshift-app-0003 delete-snapshot Done"]);
+    assert!(left(&script).contains(&"nightshift-app-0002".to_owned()));
+}
+
+#[tokio::test]
+async fn a_listing_that_is_denied_ends_the_run_before_anything_is_deleted() {
+    for operation in ["DescribeDBInstances", "DescribeDBClusters", "DescribeDBSnapshots", "DescribeDBClusterSnapshots"]
+    {
+        let script = shop(4);
+        script.refuse(operation, "", 1, 403, "AccessDenied");
+        let error = invoke(&script).await.unwrap_err();
+        assert!(error.starts_with(operation), "{error}");
+        assert_eq!((left(&script).len(), script.count("DeleteDBSnapshot")), (4, 0));
+    }
+}
+
+#[tokio::test]
+async fn copies_are_pruned_in_their_region_and_one_that_is_moving_keeps_its_original() {
+    let script = shop(5);
+    {
+        let rds = &mut script.aws().rds;
+        rds.database("app").tags.insert(BACKUP.0.into(), "daily=2 copy=us-west-2".into());
+        let mut copies: Vec<_> = rds.snapshots.clone();
+        for copy in &mut copies {
+            copy.region = "us-west-2".into();
+            copy.tags.insert("nightshift-state:taken".into(), copy.created_at.clone().unwrap());
+            copy.created_at = Some("2026-11-20T20:00:00Z".into());
+        }
+        copies[3].status = "creating".into();
+        rds.snapshots.extend(copies);
+    }
+    let more = [("NIGHTSHIFT_COPY_REGIONS", "us-west-2")];
+    invoke_with(&script, json!({}), &more).await.unwrap();
+    let expected = [0, 1, 3].map(|it| format!("nightshift-app-{it:04}"));
+    assert_eq!((left(&script), script.aws().rds.ids("us-west-2")), (expected.to_vec(), expected.to_vec()));
+    // A region that cannot be read is told and keeps no other from being pruned.
+    let script = shop(3);
+    script.aws().rds.page = 100;
+    let report = invoke_with(&script, json!({}), &[("NIGHTSHIFT_COPY_REGIONS", "us-west-2")]).await.unwrap();
+    assert_eq!(told(&report), ["nightshift-app-0002 delete-snapshot Done"]);
+}
