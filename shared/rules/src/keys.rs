@@ -32,7 +32,7 @@ pub const KEEP: &str = "nightshift:keep";
 /// On an ECR repository: how many images stay; see [`crate::retention::KeepImages`].
 pub const KEEP_IMAGES: &str = "nightshift:keep-images";
 
-/// On a CloudWatch alarm: what is done about it.
+/// On a CloudWatch alarm: what is done about it; see [`crate::remedy::RemedyRule`].
 pub const REMEDY: &str = "nightshift:remedy";
 
 /// On an ECS service or database: when it is awake.
@@ -52,7 +52,7 @@ pub const BUDGET_PROBLEM: &str = "nightshift-state:budget-problem";
 /// On a service or database: another function's wish that it sleeps; see [`crate::wish::Hold`].
 pub const HOLD_MEMORY: &str = "nightshift-state:hold";
 
-/// On a CloudWatch alarm: what was done about it, and when.
+/// On a CloudWatch alarm: what was done about it, and when; see [`crate::remedied::Remedied`].
 pub const REMEDIED: &str = "nightshift-state:remedied";
 
 /// On a CloudWatch alarm: what is wrong with its remedy, as people were told last by `remediate-alarm`.

@@ -9,6 +9,8 @@ pub mod deploy;
 mod digest;
 pub mod keys;
 pub mod memory;
+pub mod remedied;
+pub mod remedy;
 pub mod retention;
 pub mod tag;
 pub mod version;

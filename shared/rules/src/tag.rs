@@ -39,6 +39,11 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Splits the value of the tag `key`.
     pub fn new(key: &'static str, value: &'a str) -> Result<Self, BadTag> {
+        Self::repeating(key, value, "")
+    }
+
+    /// The same, where the option `repeated` may be there several times; [`Reader::all`] takes them.
+    pub fn repeating(key: &'static str, value: &'a str, repeated: &str) -> Result<Self, BadTag> {
         let mut reader = Reader { key, value, words: Default::default(), options: Vec::new(), known: Vec::new() };
         if value.chars().count() > LONGEST {
             return Err(reader.bad("more than 256 characters", "at most 256"));
@@ -52,7 +57,7 @@ impl<'a> Reader<'a> {
                 Some((name, "")) => {
                     return Err(reader.bad(format!("the option '{name}' without a value"), "NAME=VALUE"));
                 }
-                Some((name, _)) if reader.options.iter().any(|(known, _)| *known == name) => {
+                Some((name, _)) if name != repeated && reader.options.iter().any(|(known, _)| *known == name) => {
                     return Err(reader.bad(format!("the option '{name}' twice"), "each option once"));
                 }
                 Some(option) => reader.options.push(option),
@@ -71,6 +76,15 @@ impl<'a> Reader<'a> {
         self.known.push(name);
         let at = self.options.iter().position(|(known, _)| *known == name)?;
         Some(self.options.remove(at).1)
+    }
+
+    /// The values of the option `name`, in their order.
+    pub fn all(&mut self, name: &'static str) -> Vec<&'a str> {
+        self.known.push(name);
+        let (taken, left) = std::mem::take(&mut self.options).into_iter().partition(|(known, _)| *known == name);
+        self.options = left;
+        let taken: Vec<(&str, &str)> = taken;
+        taken.into_iter().map(|(_, value)| value).collect()
     }
 
     /// The value of the option `name`, read as a `T`.
@@ -195,6 +209,20 @@ mod tests {
             assert_eq!(read(value), Err(error.to_owned()));
         }
         assert!(read(&"x".repeat(257)).unwrap_err().contains("more than 256 characters"));
+    }
+
+    #[test]
+    fn an_option_that_may_repeat_keeps_its_order_and_no_other_may() {
+        let read = |value| {
+            let mut reader = Reader::repeating("nightshift:test", value, "then")?;
+            let all: Vec<String> = reader.all("then").into_iter().map(str::to_owned).collect();
+            reader.option("container");
+            reader.finish().map(|()| all)
+        };
+        assert_eq!(read("then=b container=x then=a"), Ok(vec!["b".to_owned(), "a".to_owned()]));
+        assert_eq!(read("container=x"), Ok(vec![]));
+        let error = read("then=a container=x container=y").unwrap_err().to_string();
+        assert!(error.starts_with("nightshift:test: the option 'container' twice"), "{error}");
     }
 
     proptest! {
