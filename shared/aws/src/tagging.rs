@@ -3,17 +3,27 @@
 //! The index behind it is eventually consistent: what it lists must be confirmed by a describe call,
 //! and it may still list what is gone or has lost its tag.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_resourcegroupstagging::Client;
 use aws_sdk_resourcegroupstagging::operation::get_resources::GetResourcesError;
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 
 use crate::Error;
 
+/// The tags of resources, by their ARNs.
+pub type Tagged = BTreeMap<String, BTreeMap<String, String>>;
+
 /// How often a listing is begun anew when its paging token expires.
 const TRIES: usize = 3;
 
 /// The ARNs of all resources of `resource_type` (such as `ecs:service`) that carry the tag `key`, in order.
 pub async fn resources(tagging: &Client, resource_type: &str, key: &str) -> Result<Vec<String>, Error> {
+    Ok(tagged(tagging, resource_type, key).await?.into_keys().collect())
+}
+
+/// The same resources with their tags, as the index knows them.
+pub async fn tagged(tagging: &Client, resource_type: &str, key: &str) -> Result<Tagged, Error> {
     let mut tries = 1;
     loop {
         match listing(tagging, resource_type, key).await {
@@ -23,7 +33,7 @@ pub async fn resources(tagging: &Client, resource_type: &str, key: &str) -> Resu
     }
 }
 
-async fn listing(tagging: &Client, resource_type: &str, key: &str) -> Result<Vec<String>, Error> {
+async fn listing(tagging: &Client, resource_type: &str, key: &str) -> Result<Tagged, Error> {
     let mut pages = tagging
         .get_resources()
         .resource_type_filters(resource_type)
@@ -31,19 +41,19 @@ async fn listing(tagging: &Client, resource_type: &str, key: &str) -> Result<Vec
         .resources_per_page(100)
         .into_paginator()
         .send();
-    let mut arns = Vec::new();
+    let mut found = Tagged::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|err| Error::new::<GetResourcesError, _>("GetResources", key, err))?;
         for resource in page.resource_tag_mapping_list() {
+            let tags: BTreeMap<String, String> =
+                resource.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
             // What once had the tag may still be listed, with the tag gone.
-            if resource.tags().iter().any(|tag| tag.key() == key) {
-                arns.extend(resource.resource_arn().map(str::to_owned));
+            if tags.contains_key(key) {
+                found.extend(resource.resource_arn().map(|arn| (arn.to_owned(), tags)));
             }
         }
     }
-    arns.sort();
-    arns.dedup();
-    Ok(arns)
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -109,6 +109,11 @@ impl Run<'_> {
         self.settings.max_changes
     }
 
+    /// How many remedies there may be within an hour, over all alarms.
+    pub fn max_remedies(&self) -> u32 {
+        self.settings.max_remedies
+    }
+
     /// Whether each snapshot is asked if it is shared before it is deleted.
     pub fn keep_shared(&self) -> bool {
         self.settings.keep_shared

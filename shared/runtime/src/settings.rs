@@ -1,6 +1,7 @@
 //! The environment of a function, read once when it starts and refused loudly if it is wrong.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -8,13 +9,14 @@ use jiff::tz::TimeZone;
 use rules::retention::Region;
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 10] = [
     "NIGHTSHIFT_BUDGET_TOPIC_ARN",
     "NIGHTSHIFT_COPY_REGIONS",
     "NIGHTSHIFT_DRY_RUN",
     "NIGHTSHIFT_HOLIDAYS",
     "NIGHTSHIFT_KEEP_SHARED",
     "NIGHTSHIFT_MAX_CHANGES",
+    "NIGHTSHIFT_MAX_REMEDIES",
     "NIGHTSHIFT_NOW",
     "NIGHTSHIFT_TIME_ZONE",
     "NIGHTSHIFT_TOPIC_ARN",
@@ -33,6 +35,8 @@ pub struct Settings {
     pub dry_run: bool,
     /// A plan with more changes is refused whole (`NIGHTSHIFT_MAX_CHANGES`, default 500).
     pub max_changes: usize,
+    /// How many remedies there may be within an hour, over all alarms (`NIGHTSHIFT_MAX_REMEDIES`, default 10).
+    pub max_remedies: u32,
     /// Days on which no schedule window starts (`NIGHTSHIFT_HOLIDAYS`, ISO dates separated by spaces).
     pub holidays: Vec<Date>,
     /// The regions that snapshots may be copied to, each with the KMS key that encrypts the copies there
@@ -63,6 +67,7 @@ impl Default for Settings {
             budget_topic: None,
             dry_run: false,
             max_changes: 500,
+            max_remedies: 10,
             holidays: Vec::new(),
             copy_regions: BTreeMap::new(),
             keep_shared: true,
@@ -86,7 +91,8 @@ impl Settings {
             topic: topic("NIGHTSHIFT_TOPIC_ARN", value("NIGHTSHIFT_TOPIC_ARN"))?,
             budget_topic: topic("NIGHTSHIFT_BUDGET_TOPIC_ARN", value("NIGHTSHIFT_BUDGET_TOPIC_ARN"))?,
             dry_run: truth("NIGHTSHIFT_DRY_RUN", value("NIGHTSHIFT_DRY_RUN"), false)?,
-            max_changes: max_changes(value("NIGHTSHIFT_MAX_CHANGES"))?,
+            max_changes: from_one("NIGHTSHIFT_MAX_CHANGES", value("NIGHTSHIFT_MAX_CHANGES"), 500)?,
+            max_remedies: from_one("NIGHTSHIFT_MAX_REMEDIES", value("NIGHTSHIFT_MAX_REMEDIES"), 10)?,
             holidays: holidays(value("NIGHTSHIFT_HOLIDAYS"))?,
             copy_regions: copy_regions(value("NIGHTSHIFT_COPY_REGIONS"))?,
             keep_shared: truth("NIGHTSHIFT_KEEP_SHARED", value("NIGHTSHIFT_KEEP_SHARED"), true)?,
@@ -125,11 +131,11 @@ fn truth(name: &str, value: Option<&str>, default: bool) -> Result<bool, BadSett
     }
 }
 
-fn max_changes(value: Option<&str>) -> Result<usize, BadSetting> {
-    let Some(number) = value else { return Ok(Settings::default().max_changes) };
+fn from_one<T: FromStr + PartialOrd + From<u8>>(name: &str, value: Option<&str>, default: T) -> Result<T, BadSetting> {
+    let Some(number) = value else { return Ok(default) };
     match number.parse() {
-        Ok(number) if number > 0 => Ok(number),
-        _ => Err(bad("NIGHTSHIFT_MAX_CHANGES", &format!("'{number}' is no such number"), "a whole number from 1")),
+        Ok(number) if number > T::from(0) => Ok(number),
+        _ => Err(bad(name, &format!("'{number}' is no such number"), "a whole number from 1")),
     }
 }
 
@@ -198,6 +204,7 @@ mod tests {
             ("NIGHTSHIFT_BUDGET_TOPIC_ARN", "arn:aws:sns:ap-northeast-2:123456789012:budgets"),
             ("NIGHTSHIFT_DRY_RUN", "true"),
             ("NIGHTSHIFT_MAX_CHANGES", "5000"),
+            ("NIGHTSHIFT_MAX_REMEDIES", "4"),
             ("NIGHTSHIFT_HOLIDAYS", "2026-12-25 2027-01-01"),
             ("NIGHTSHIFT_COPY_REGIONS", "eu-west-1 us-west-2=arn:aws:kms:us-west-2:123456789012:key/1"),
             ("NIGHTSHIFT_KEEP_SHARED", "false"),
@@ -209,6 +216,7 @@ mod tests {
         assert_eq!(settings.topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:nightshift"));
         assert_eq!(settings.budget_topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:budgets"));
         assert_eq!((settings.dry_run, settings.max_changes, settings.holidays.len()), (true, 5000, 2));
+        assert_eq!(settings.max_remedies, 4);
         let key = |region: &str| settings.copy_regions[&region.parse().unwrap()].clone();
         assert_eq!((key("eu-west-1"), settings.keep_shared), (None, false));
         assert_eq!(key("us-west-2").as_deref(), Some("arn:aws:kms:us-west-2:123456789012:key/1"));
@@ -232,6 +240,11 @@ mod tests {
             ),
             ("NIGHTSHIFT_DRY_RUN", "yes", "NIGHTSHIFT_DRY_RUN: 'yes' is neither; accepted: true, false"),
             ("NIGHTSHIFT_MAX_CHANGES", "0", "NIGHTSHIFT_MAX_CHANGES: '0' is no such number; accepted: a whole number"),
+            (
+                "NIGHTSHIFT_MAX_REMEDIES",
+                "-1",
+                "NIGHTSHIFT_MAX_REMEDIES: '-1' is no such number; accepted: a whole number",
+            ),
             ("NIGHTSHIFT_HOLIDAYS", "2026-02-30", "NIGHTSHIFT_HOLIDAYS: '2026-02-30' is no date; accepted: dates such"),
             ("NIGHTSHIFT_KEEP_SHARED", "no", "NIGHTSHIFT_KEEP_SHARED: 'no' is neither; accepted: true, false"),
             ("NIGHTSHIFT_COPY_REGIONS", "oregon", "NIGHTSHIFT_COPY_REGIONS: 'oregon' is no region; accepted: regions"),
