@@ -1,0 +1,137 @@
+//! Calls to ECS: what services are like, a restart, and wishes in their tags.
+
+use std::collections::BTreeMap;
+
+use aws::Error;
+use aws_sdk_ecs::Client;
+use aws_sdk_ecs::primitives::DateTime;
+use aws_sdk_ecs::types as sdk;
+use jiff::Timestamp;
+
+use crate::plan::{Rollout, RolloutEnd, Service, ServiceName};
+
+/// DescribeServices takes no more names than this, all of one cluster.
+const SERVICES_PER_CALL: usize = 10;
+
+/// Deployments that are looked at: more than there can be within the longest `within=`, for any shop.
+const HISTORY: i32 = 100;
+
+/// DescribeServiceRevisions takes no more ARNs than this.
+const REVISIONS_PER_CALL: usize = 20;
+
+/// The batches in which services are described.
+pub fn batches(names: impl IntoIterator<Item = ServiceName>) -> Vec<Vec<ServiceName>> {
+    let mut clusters: BTreeMap<String, Vec<ServiceName>> = BTreeMap::new();
+    for name in names {
+        clusters.entry(name.cluster.clone()).or_default().push(name);
+    }
+    clusters.values().flat_map(|names| names.chunks(SERVICES_PER_CALL).map(<[_]>::to_vec)).collect()
+}
+
+/// Describes up to ten services of one cluster. What does not exist is left out.
+pub async fn describe_services(ecs: &Client, batch: &[ServiceName]) -> Result<Vec<Service>, Error> {
+    let cluster = &batch[0].cluster;
+    let answer = ecs
+        .describe_services()
+        .cluster(cluster)
+        .set_services(Some(batch.iter().map(|it| it.service.clone()).collect()))
+        .include(sdk::ServiceField::Tags)
+        .send()
+        .await;
+    match answer {
+        Ok(answer) => Ok(answer.services().iter().filter_map(service).collect()),
+        Err(err) if err.as_service_error().is_some_and(|it| it.is_cluster_not_found_exception()) => Ok(Vec::new()),
+        Err(err) => Err(Error::new("DescribeServices", cluster, err)),
+    }
+}
+
+fn service(it: &sdk::Service) -> Option<Service> {
+    let arn = it.service_arn()?;
+    let under_way = |it: &sdk::Deployment| it.rollout_state() == Some(&sdk::DeploymentRolloutState::InProgress);
+    let balancers = it.load_balancers();
+    let alternate =
+        |it: &sdk::LoadBalancer| Some(it.advanced_configuration()?.alternate_target_group_arn()?.to_owned());
+    let groups = balancers.iter().filter_map(|it| it.target_group_arn().map(str::to_owned));
+    Some(Service {
+        arn: arn.into(),
+        name: ServiceName::of_arn(arn)?,
+        status: it.status().unwrap_or_default().into(),
+        controller: match it.deployment_controller().map(|it| it.r#type()) {
+            None | Some(sdk::DeploymentControllerType::Ecs) => None,
+            Some(other) => Some(other.as_str().into()),
+        },
+        desired: it.desired_count(),
+        deploying: it.deployments().len() > 1 || it.deployments().iter().any(under_way),
+        task_definition: it.task_definition().unwrap_or_default().into(),
+        target_groups: groups.chain(balancers.iter().filter_map(alternate)).collect(),
+        tags: it
+            .tags()
+            .iter()
+            .filter_map(|it| Some((it.key()?.into(), it.value().unwrap_or_default().into())))
+            .collect(),
+    })
+}
+
+/// The containers of a task definition, each with its image.
+pub async fn images(ecs: &Client, task_definition: &str) -> Result<Vec<(String, String)>, Error> {
+    let answer = ecs.describe_task_definition().task_definition(task_definition).send().await;
+    let answer = answer.map_err(|err| Error::new("DescribeTaskDefinition", task_definition, err))?;
+    let containers = answer.task_definition().map_or(&[][..], |it| it.container_definitions());
+    Ok(containers.iter().filter_map(|it| Some((it.name()?.into(), it.image()?.into()))).collect())
+}
+
+/// The service's latest deployments, newest first.
+pub async fn list_rollouts(ecs: &Client, service: &ServiceName) -> Result<Vec<Rollout>, Error> {
+    let name = service.to_string();
+    let call = ecs.list_service_deployments().cluster(&service.cluster).service(&service.service).max_results(HISTORY);
+    let answer = call.send().await.map_err(|err| Error::new("ListServiceDeployments", &name, err))?;
+    let mut briefs = answer.service_deployments().to_vec();
+    briefs.sort_by_key(|it| std::cmp::Reverse(it.created_at().and_then(moment)));
+    let mut revisions: Vec<String> =
+        briefs.iter().filter_map(|it| it.target_service_revision_arn().map(str::to_owned)).collect();
+    revisions.sort();
+    revisions.dedup();
+    let mut task_definitions = BTreeMap::new();
+    for some in revisions.chunks(REVISIONS_PER_CALL) {
+        let answer = ecs.describe_service_revisions().set_service_revision_arns(Some(some.to_vec())).send().await;
+        let answer = answer.map_err(|err| Error::new("DescribeServiceRevisions", &name, err))?;
+        let pair =
+            |it: &sdk::ServiceRevision| Some((it.service_revision_arn()?.to_owned(), it.task_definition()?.to_owned()));
+        task_definitions.extend(answer.service_revisions().iter().filter_map(pair));
+    }
+    let rollout = |it: &sdk::ServiceDeploymentBrief| {
+        Some(Rollout {
+            task_definition: task_definitions.get(it.target_service_revision_arn()?)?.clone(),
+            end: end(it.status()),
+            at: it.finished_at().or(it.started_at()).or(it.created_at()).and_then(moment),
+        })
+    };
+    Ok(briefs.iter().filter_map(rollout).collect())
+}
+
+fn end(status: Option<&sdk::ServiceDeploymentStatus>) -> RolloutEnd {
+    use sdk::ServiceDeploymentStatus::*;
+    match status {
+        Some(Pending | InProgress) => RolloutEnd::Open,
+        Some(StopRequested | RollbackRequested | RollbackInProgress) => RolloutEnd::GoingBack,
+        Some(Successful) => RolloutEnd::Successful,
+        _ => RolloutEnd::Ended,
+    }
+}
+
+/// Replaces every task of the service. Nothing of the service changes, its image and its size least of all.
+pub async fn restart(ecs: &Client, service: &ServiceName) -> Result<(), Error> {
+    let call = ecs.update_service().cluster(&service.cluster).service(&service.service).force_new_deployment(true);
+    call.send().await.map(drop).map_err(|err| Error::new("UpdateService", &service.to_string(), err))
+}
+
+/// Writes a wish on the service.
+pub async fn wish(ecs: &Client, arn: &str, key: &str, value: &str) -> Result<(), Error> {
+    let tag = sdk::Tag::builder().key(key).value(value).build();
+    let call = ecs.tag_resource().resource_arn(arn).tags(tag);
+    call.send().await.map(drop).map_err(|err| Error::new("TagResource", arn, err))
+}
+
+fn moment(it: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()
+}

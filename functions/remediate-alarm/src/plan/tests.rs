@@ -1,0 +1,6 @@
+//! The plan, played against a shop.
+
+mod laws;
+mod model;
+mod stories;
+mod targets;
