@@ -43,7 +43,8 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 13] = [
+const WITHOUT_RESOURCE: [(&str, &str); 14] = [
+    ("cloudwatch:DescribeAlarms", "a narrower grant leaves composite alarms out"),
     ("inspector2:ListCoverage", "ECR asks Inspector of all images"),
     ("inspector2:ListFindings", "ECR asks Inspector of all images"),
     ("codedeploy:ListApplications", LISTS_ALL),
@@ -234,6 +235,31 @@ fn writes_on_repositories_need_the_tag_that_opts_in() {
         let opted_in = statement["Condition"]["Null"]["aws:ResourceTag/nightshift:keep-images"] == "false";
         (!opted_in).then(|| format!("{action} is not held to repositories that opted in"))
     });
+}
+
+#[test]
+fn writes_on_alarms_need_the_tag_that_opts_in() {
+    check_statements(|statement| {
+        let action = actions(statement).into_iter().find(|it| it.starts_with("cloudwatch:") && !reads(it))?;
+        let opted_in = statement["Condition"]["Null"]["aws:ResourceTag/nightshift:remedy"] == "false";
+        let only_alarms = resources(statement).iter().all(|it| it.contains(":alarm:"));
+        (!opted_in || !only_alarms).then(|| format!("{action} is not held to alarms that opted in"))
+    });
+}
+
+#[test]
+fn alarms_of_this_account_alone_wake_the_function_directly() {
+    let template = Template::read();
+    for (id, permission) in template.resources("AWS::Lambda::Permission") {
+        let properties = &permission["Properties"];
+        match properties["Principal"].as_str() {
+            Some("lambda.alarms.cloudwatch.amazonaws.com") => {
+                assert_eq!(reference(&properties["SourceAccount"]), "AWS::AccountId", "{id}");
+            }
+            Some("sns.amazonaws.com") => assert!(properties["SourceArn"].is_object(), "{id}"),
+            other => panic!("{id} lets {other:?} in"),
+        }
+    }
 }
 
 #[test]
@@ -649,6 +675,9 @@ fn the_rules_let_through_what_the_functions_act_on() {
         assert_eq!(woken_in("snapshot-databases", available), ["SnapshotAvailable"]);
     }
     assert!(woken_in("snapshot-databases", "snapshot-creating").is_empty());
+    for change in ["alarm", "ok", "math", "anomaly", "composite", "muted"] {
+        assert_eq!(woken_in("remediate-alarm", &format!("state-change-{change}")), ["StateChanged"], "{change}");
+    }
     let woken_by = |sample: &str| woken_in("deploy-image", sample);
     assert_eq!(woken_by("ecr-push"), ["ImagePushed"]);
     assert_eq!(woken_by("ecr-push-multi-arch-index"), ["ImagePushed"]);

@@ -45,7 +45,7 @@ pub async fn tags(cloudwatch: &Client, arn: &str) -> Result<Option<BTreeMap<Stri
 }
 
 /// Writes the tag `key` of an alarm, or removes it where there is no value.
-pub async fn write_tag(cloudwatch: &Client, arn: &str, key: &str, value: Option<&str>) -> Result<(), Error> {
+pub async fn remember(cloudwatch: &Client, arn: &str, key: &str, value: Option<&str>) -> Result<(), Error> {
     match value {
         Some(value) => {
             let tag = sdk::Tag::builder().key(key).value(value).build();

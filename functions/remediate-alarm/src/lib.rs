@@ -58,7 +58,7 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
     }
     let remember = async |note: &reconcile::memory::Note| {
         let value = note.value.as_deref();
-        cloudwatch::write_tag(&clients.cloudwatch, &note.resource, keys::REMEDY_PROBLEM, value).await
+        cloudwatch::remember(&clients.cloudwatch, &note.resource, keys::REMEDY_PROBLEM, value).await
     };
     Ok(run.apply(plan, async |step| apply(clients, step, run).await, remember).await)
 }
@@ -115,7 +115,7 @@ async fn named(clients: &Clients, names: &[AlarmName]) -> Result<World, Error> {
 
 /// Every alarm that opted in, with the tags that the index knows.
 async fn tagged(clients: &Clients) -> Result<Vec<Alarm>, Error> {
-    let mut index = tagging::tagged(&clients.tagging, "cloudwatch:alarm", keys::REMEDY).await?;
+    let mut index = tagging::resources_with_tags(&clients.tagging, "cloudwatch:alarm", keys::REMEDY).await?;
     let names = index.keys().filter_map(|arn| Some(arn.split_once(":alarm:")?.1.to_owned())).collect();
     let alarms = describe(clients, names).await?;
     let known = |it: Alarm| Some(Alarm { tags: index.remove(&it.arn)?, ..it });
@@ -212,7 +212,7 @@ async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Value, E
         Step::Act(act) => begin(clients, act, run).await,
         Step::Note(note) => {
             let value = note.memory.as_ref().map(ToString::to_string);
-            cloudwatch::write_tag(&clients.cloudwatch, &note.arn, keys::REMEDIED, value.as_deref()).await?;
+            cloudwatch::remember(&clients.cloudwatch, &note.arn, keys::REMEDIED, value.as_deref()).await?;
             Ok(Value::Null)
         }
     }
@@ -226,7 +226,7 @@ async fn begin(clients: &Clients, act: &Act, run: &Run<'_>) -> Result<Value, Err
         return Err(Error::not_now());
     }
     let memory = act.memory.to_string();
-    cloudwatch::write_tag(&clients.cloudwatch, &act.alarm_arn, keys::REMEDIED, Some(&memory)).await?;
+    cloudwatch::remember(&clients.cloudwatch, &act.alarm_arn, keys::REMEDIED, Some(&memory)).await?;
     match &act.remedy {
         Deed::Notify => Ok(Value::Null),
         Deed::Restart(service) => ecs::restart(&clients.ecs, service).await.map(|()| Value::Null),

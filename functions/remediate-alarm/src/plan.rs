@@ -41,8 +41,7 @@ pub fn plan(world: &World, asked: Asked, now: &Zoned) -> Plan<Step> {
     for (about, reason) in &world.unseen {
         plan.skip(about, reason);
     }
-    // Two alarms of one run must not both begin something on the same service.
-    let mut busy = BTreeSet::new();
+    let mut begun = Begun::default();
     for alarm in in_order(&world.alarms) {
         match Case::read(alarm, world, asked, now) {
             Err(Unfit::NotOurs) => plan.skip(&alarm.arn, format_args!("it has no tag {}", keys::REMEDY)),
@@ -52,7 +51,7 @@ pub fn plan(world: &World, asked: Asked, now: &Zoned) -> Plan<Step> {
             }
             Ok(case) => {
                 plan.examined(&alarm.arn, alarm.tags.get(keys::REMEDY_PROBLEM).map(String::as_str));
-                case.decide(&mut busy, &mut plan);
+                case.decide(&mut begun, &mut plan);
             }
         }
     }
@@ -79,6 +78,15 @@ fn in_order(alarms: &[Alarm]) -> Vec<&Alarm> {
     let mut all: Vec<&Alarm> = alarms.iter().collect();
     all.sort_by(|a, b| (a.since, &a.arn).cmp(&(b.since, &b.arn)));
     all
+}
+
+/// What this run begins, as far as it is decided: the next alarm is not to come in its way.
+#[derive(Debug, Default)]
+struct Begun {
+    /// The ARNs of what something is done to.
+    targets: BTreeSet<String>,
+    /// The ARNs of the alarms that it is done for.
+    alarms: BTreeSet<String>,
 }
 
 /// Why an alarm cannot be decided about.
@@ -134,7 +142,7 @@ impl<'a> Case<'a> {
         self.alarm.since.filter(|_| self.alarm.state == State::Alarm)
     }
 
-    fn decide(&self, busy: &mut BTreeSet<String>, plan: &mut Plan<Step>) {
+    fn decide(&self, begun: &mut Begun, plan: &mut Plan<Step>) {
         let arn = &self.alarm.arn;
         if self.asked.forget {
             return self.forget(plan);
@@ -154,23 +162,15 @@ impl<'a> Case<'a> {
             (State::Alarm, Some(fired)) => match self.turn(fired) {
                 Turn::Nothing(reason) => plan.skip(arn, reason),
                 Turn::AtTheEnd(message) => plan.problem(arn, "still-in-alarm", message),
-                Turn::Next { rung, remedy, why } => self.answer(fired, rung, remedy, &why, busy, plan),
+                Turn::Next { rung, remedy, why } => self.answer(fired, rung, remedy, &why, begun, plan),
             },
         }
     }
 
     /// Begins `remedy`, or says why not.
-    fn answer(
-        &self,
-        fired: Timestamp,
-        rung: u32,
-        remedy: Remedy,
-        why: &str,
-        busy: &mut BTreeSet<String>,
-        plan: &mut Plan<Step>,
-    ) {
+    fn answer(&self, fired: Timestamp, rung: u32, remedy: Remedy, why: &str, begun: &mut Begun, plan: &mut Plan<Step>) {
         let arn = &self.alarm.arn;
-        let (on, deed) = match self.check(fired, remedy, busy) {
+        let (on, deed) = match self.check(fired, remedy, begun) {
             Ok(found) => found,
             Err(guard::Obstacle::Problem(kind, message)) => return plan.problem(arn, kind, message),
             Err(guard::Obstacle::Refusal(kind, reason)) => {
@@ -179,7 +179,10 @@ impl<'a> Case<'a> {
                 return plan.act(arn, self.leave(fired), format_args!("{remedy} is refused: {reason}"));
             }
         };
-        busy.extend(remedy.acts().then(|| on.clone()));
+        if remedy.acts() {
+            begun.targets.insert(on.clone());
+            begun.alarms.insert(arn.clone());
+        }
         let last = Some(Taken::after(self.memory.as_ref(), remedy, rung, self.now));
         let act = Act {
             alarm: self.alarm.name.clone(),

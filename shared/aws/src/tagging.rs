@@ -19,11 +19,11 @@ const TRIES: usize = 3;
 
 /// The ARNs of all resources of `resource_type` (such as `ecs:service`) that carry the tag `key`, in order.
 pub async fn resources(tagging: &Client, resource_type: &str, key: &str) -> Result<Vec<String>, Error> {
-    Ok(tagged(tagging, resource_type, key).await?.into_keys().collect())
+    Ok(resources_with_tags(tagging, resource_type, key).await?.into_keys().collect())
 }
 
 /// The same resources with their tags, as the index knows them.
-pub async fn tagged(tagging: &Client, resource_type: &str, key: &str) -> Result<Tagged, Error> {
+pub async fn resources_with_tags(tagging: &Client, resource_type: &str, key: &str) -> Result<Tagged, Error> {
     let mut tries = 1;
     loop {
         match listing(tagging, resource_type, key).await {

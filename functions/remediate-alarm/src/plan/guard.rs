@@ -13,7 +13,7 @@ use rules::{BadTag, Digest, keys};
 use super::step::{Deed, local};
 use super::target::{self, Target};
 use super::world::{Database, RolloutEnd, Service};
-use super::{Alarm, Case, State};
+use super::{Alarm, Begun, Case, State};
 
 /// A firing that nobody answered for so long is not answered out of the blue.
 const TOO_OLD: SignedDuration = SignedDuration::from_hours(1);
@@ -37,7 +37,7 @@ use Obstacle::{Problem, Refusal};
 
 impl Case<'_> {
     /// What `remedy` comes to, and the ARN of what it is done to.
-    pub fn check(&self, fired: Timestamp, remedy: Remedy, busy: &BTreeSet<String>) -> Result<(String, Deed), Obstacle> {
+    pub fn check(&self, fired: Timestamp, remedy: Remedy, begun: &Begun) -> Result<(String, Deed), Obstacle> {
         if !remedy.acts() {
             return Ok((self.alarm.arn.clone(), Deed::Notify));
         }
@@ -51,10 +51,10 @@ impl Case<'_> {
         if remedy != Remedy::Rollback {
             at_rest(&target)?;
         }
-        if busy.contains(target.arn()) {
+        if begun.targets.contains(target.arn()) {
             return Err(Refusal("busy", format!("another alarm has just begun a remedy on {}", target.name())));
         }
-        self.within_limits(fired)?;
+        self.within_limits(fired, begun)?;
         let deed = match (remedy, target) {
             (Remedy::Restart, Target::Service(it)) => restart(it)?,
             (Remedy::ScaleOut, Target::Service(it)) => self.scale_out(it)?,
@@ -87,7 +87,7 @@ impl Case<'_> {
         Ok(())
     }
 
-    fn within_limits(&self, fired: Timestamp) -> Result<(), Obstacle> {
+    fn within_limits(&self, fired: Timestamp, begun: &Begun) -> Result<(), Obstacle> {
         let last = self.memory.as_ref().and_then(|it| it.last.as_ref());
         if let Some(last) = last.filter(|it| self.cooling(it)) {
             let (cooldown, at) = (in_minutes(self.rule.cooldown), local(last.at, self.now));
@@ -98,7 +98,7 @@ impl Case<'_> {
             return Err(Refusal("daily-limit", format!("limit={limit} is reached on {}", self.now.date())));
         }
         let most = self.asked.max_remedies;
-        if self.of_the_hour(fired) >= most {
+        if self.of_the_hour(fired, begun) >= most {
             let what = "so much at once is no matter for single remedies";
             return Err(Refusal(
                 "too-many",
@@ -112,11 +112,11 @@ impl Case<'_> {
     ///
     /// The tag index lags behind, and in a storm many runs see the same: so an alarm that has fired before this one and
     /// whose answer is not known yet counts as well, and the runs agree on who comes first.
-    fn of_the_hour(&self, fired: Timestamp) -> u32 {
+    fn of_the_hour(&self, fired: Timestamp, begun: &Begun) -> u32 {
         let now = self.now.timestamp();
         let own = self.memory.as_ref().map_or(0, |it| it.within_the_hour(now));
         let others = self.world.alarms.iter().chain(&self.world.others).filter(|it| it.arn != self.alarm.arn);
-        others.map(|it| spent(it, (fired, &self.alarm.arn), now)).sum::<u32>() + own
+        others.map(|it| spent(it, (fired, &self.alarm.arn), begun, now)).sum::<u32>() + own
     }
 
     fn scale_out(&self, service: &Service) -> Result<Deed, Obstacle> {
@@ -235,11 +235,14 @@ impl Case<'_> {
 }
 
 /// What an alarm takes of the account's limit before another one that fired at `before`.
-fn spent(alarm: &Alarm, before: (Timestamp, &String), now: Timestamp) -> u32 {
+fn spent(alarm: &Alarm, before: (Timestamp, &String), begun: &Begun, now: Timestamp) -> u32 {
     let memory = alarm.tags.get(keys::REMEDIED).map(|it| it.parse::<rules::remedied::Remedied>());
     // What cannot be read may have been anything.
     let Ok(memory) = memory.transpose() else { return 1 };
     let counted = memory.as_ref().map_or(0, |it| it.within_the_hour(now));
+    if begun.alarms.contains(&alarm.arn) {
+        return counted + 1;
+    }
     let acts = || {
         alarm.tags.get(keys::REMEDY).is_some_and(|it| it.parse().is_ok_and(|it: rules::remedy::RemedyRule| it.acts()))
     };

@@ -1,0 +1,396 @@
+//! AWS as a script: answers the real SDK's requests byte for byte from a few tables, and keeps what it was sent.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_sdk_ecs::config::{Credentials, Region, SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
+use aws_smithy_http_client::test_util::infallible_client_fn;
+use aws_smithy_types::body::SdkBody;
+use reconcile::Report;
+use remediate_alarm::{Clients, handle};
+use serde_json::{Value, json};
+
+use crate::cbor;
+
+pub const REMEDY: &str = "nightshift:remedy";
+pub const REMEDIED: &str = "nightshift-state:remedied";
+const TOPIC: &str = "arn:aws:sns:ap-northeast-2:123456789012:nightshift";
+
+/// 2026-11-21T03:10:00+09:00, the moment of every run.
+pub const NOW: i64 = 1_795_198_200;
+
+/// A request, as it came.
+#[derive(Debug, Clone)]
+pub struct Call {
+    pub operation: String,
+    pub body: Value,
+}
+
+/// An answer that is not the usual one.
+struct Fault {
+    operation: &'static str,
+    about: String,
+    times: usize,
+    status: u16,
+    code: &'static str,
+}
+
+/// What is there, and what has happened.
+#[derive(Default)]
+pub struct Aws {
+    /// Alarms by name, as DescribeAlarms shows them; `Tags` are told by other calls only.
+    pub alarms: BTreeMap<String, Value>,
+    pub services: BTreeMap<String, Value>,
+    pub databases: BTreeMap<String, Value>,
+    /// ServiceDeploymentBriefs by service name, with the task definition under `taskDefinition`.
+    pub history: BTreeMap<String, Vec<Value>>,
+    /// Alarms on a page of DescribeAlarms, and resources on a page of the tag index.
+    pub page: usize,
+    /// What the tag index has not heard of yet.
+    pub unindexed: Vec<String>,
+    pub calls: Vec<Call>,
+    faults: Vec<Fault>,
+}
+
+/// A handle on the script that the client and the test share.
+#[derive(Clone)]
+pub struct Script(Arc<Mutex<Aws>>);
+
+impl Script {
+    pub fn new() -> Self {
+        Script(Arc::new(Mutex::new(Aws { page: 100, ..Aws::default() })))
+    }
+
+    pub fn aws(&self) -> MutexGuard<'_, Aws> {
+        self.0.lock().unwrap()
+    }
+
+    /// Sends `payload` to the real function, whose SDK clients talk to this script.
+    pub async fn invoke(&self, payload: Value) -> Result<Report, String> {
+        let script = self.clone();
+        let http = infallible_client_fn(move |request: http::Request<SdkBody>| script.aws().answer(&request));
+        let sdk = SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(Region::new("ap-northeast-2"))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
+            .retry_config(RetryConfig::standard().with_max_attempts(5))
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .time_source(SharedTimeSource::new(SystemTimeSource::new()))
+            .http_client(http)
+            .build();
+        let variables = [
+            ("NIGHTSHIFT_TIME_ZONE", "Asia/Seoul"),
+            ("NIGHTSHIFT_TOPIC_ARN", TOPIC),
+            ("NIGHTSHIFT_NOW", "2026-11-21T03:10:00+09:00"),
+            ("NIGHTSHIFT_MAX_REMEDIES", "3"),
+            ("AWS_LAMBDA_FUNCTION_NAME", "nightshift-remediate-alarm"),
+        ];
+        runtime::invoke_once("remediate-alarm", &sdk, &variables, Clients::new, handle, payload)
+            .await
+            .map_err(|it| it.error_message)
+    }
+
+    /// Adds an alarm on the service `api` of the cluster `shop` that fired a minute ago, and returns its ARN.
+    pub fn alarm(&self, name: &str, rule: &str) -> String {
+        let arn = format!("arn:aws:cloudwatch:ap-northeast-2:123456789012:alarm:{name}");
+        let alarm = json!({
+            "AlarmName": name, "AlarmArn": arn, "StateValue": "ALARM", "StateReason": "42 > 10", "ActionsEnabled": true,
+            "StateUpdatedTimestamp": {"at": NOW - 30}, "StateTransitionedTimestamp": {"at": NOW - 60},
+            "Dimensions": [{"Name": "ClusterName", "Value": "shop"}, {"Name": "ServiceName", "Value": "api"}],
+            "Tags": if rule.is_empty() { json!({}) } else { json!({REMEDY: rule}) },
+        });
+        self.aws().alarms.insert(name.into(), alarm);
+        arn
+    }
+
+    /// Adds a service of the cluster `shop` that opted in to everything.
+    pub fn service(&self, name: &str) -> String {
+        let arn = format!("arn:aws:ecs:ap-northeast-2:123456789012:service/shop/{name}");
+        let revision = format!("arn:aws:ecs:ap-northeast-2:123456789012:task-definition/{name}:42");
+        let group = format!("arn:aws:elasticloadbalancing:ap-northeast-2:123456789012:targetgroup/{name}/6d0e");
+        let tags = [("nightshift:deploy", "newest"), ("nightshift:schedule", "always")];
+        let service = json!({
+            "serviceArn": arn, "serviceName": name, "status": "ACTIVE", "desiredCount": 2, "runningCount": 2,
+            "taskDefinition": revision, "loadBalancers": [{"targetGroupArn": group, "containerName": "app"}],
+            "tags": tags.map(|(key, value)| json!({"key": key, "value": value})),
+            "deployments": [{"id": "ecs-svc/1", "status": "PRIMARY", "rolloutState": "COMPLETED"}],
+        });
+        let mut aws = self.aws();
+        aws.services.insert(arn.clone(), service);
+        let brief = json!({"status": "SUCCESSFUL", "createdAt": NOW - 900, "finishedAt": NOW - 600, "taskDefinition": revision});
+        aws.history.insert(name.into(), vec![brief]);
+        arn
+    }
+
+    /// Adds a DB instance that opted in to everything.
+    pub fn database(&self, id: &str) {
+        let it = json!({"id": id, "status": "available", "multi_az": "true",
+                        "tags": {"nightshift:backup": "days=30", "nightshift:schedule": "always"}});
+        self.aws().databases.insert(id.into(), it);
+    }
+
+    /// From now on this operation fails, so many times, for requests whose body holds `about`.
+    pub fn fail(&self, operation: &'static str, about: &str, times: usize, status: u16, code: &'static str) {
+        self.aws().faults.push(Fault { operation, about: about.into(), times, status, code });
+    }
+
+    /// How often each operation was called.
+    pub fn counts(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for call in &self.aws().calls {
+            *counts.entry(call.operation.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// The bodies of all requests of an operation.
+    pub fn sent(&self, operation: &str) -> Vec<Value> {
+        self.aws().calls.iter().filter(|it| it.operation == operation).map(|it| it.body.clone()).collect()
+    }
+
+    /// What an alarm remembers.
+    pub fn memory(&self, name: &str) -> Option<String> {
+        self.aws().alarms[name]["Tags"][REMEDIED].as_str().map(str::to_owned)
+    }
+}
+
+impl Aws {
+    fn answer(&mut self, request: &http::Request<SdkBody>) -> http::Response<SdkBody> {
+        let bytes = request.body().bytes().unwrap_or_default();
+        let target = request.headers().get("x-amz-target").and_then(|it| it.to_str().ok());
+        let path = request.uri().path().to_owned();
+        let binary = path.rsplit_once("/operation/").map(|(_, operation)| operation.to_owned());
+        let (operation, body) = match (target, &binary) {
+            (_, Some(operation)) => (operation.clone(), cbor::read(bytes)),
+            (Some(target), _) => {
+                (target.rsplit('.').next().unwrap().to_owned(), serde_json::from_slice(bytes).unwrap())
+            }
+            _ if path.ends_with("/invocations") => {
+                let payload: Value = serde_json::from_slice(bytes).unwrap();
+                let kind = request.headers().get("x-amz-invocation-type").and_then(|it| it.to_str().ok());
+                ("Invoke".to_owned(), json!({"function": path.split('/').nth(3), "kind": kind, "payload": payload}))
+            }
+            _ => form(std::str::from_utf8(bytes).unwrap()),
+        };
+        self.calls.push(Call { operation: operation.clone(), body: body.clone() });
+        let query = target.is_none() && binary.is_none() && operation != "Invoke";
+        let (status, text) = match self.fault(&operation, &body) {
+            Some((status, code)) if query => (status, failure(code)),
+            Some((status, code)) => (
+                status,
+                json!({"__type": format!("com.amazonaws#{code}"), "message": "refused by the script"}).to_string(),
+            ),
+            None => self.usual(&operation, &body),
+        };
+        let bytes = match &binary {
+            Some(_) => cbor::write(&serde_json::from_str(&text).unwrap()),
+            None => text.into_bytes(),
+        };
+        let mut response = http::Response::builder().status(status).header("x-amzn-requestid", "req-1");
+        if binary.is_some() {
+            response = response.header("smithy-protocol", "rpc-v2-cbor").header("content-type", "application/cbor");
+        }
+        response.body(SdkBody::from(bytes)).unwrap()
+    }
+
+    fn fault(&mut self, operation: &str, body: &Value) -> Option<(u16, &'static str)> {
+        let text = body.to_string();
+        let fault =
+            self.faults.iter_mut().find(|it| it.operation == operation && it.times > 0 && text.contains(&it.about))?;
+        fault.times -= 1;
+        Some((fault.status, fault.code))
+    }
+
+    fn usual(&mut self, operation: &str, body: &Value) -> (u16, String) {
+        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        let answer = match operation {
+            "DescribeAlarms" => self.describe_alarms(body),
+            "ListTagsForResource" => match self.alarm_tags(&text("ResourceARN")) {
+                Some(tags) => {
+                    json!({"Tags": tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect::<Vec<_>>()})
+                }
+                None => {
+                    return (
+                        404,
+                        json!({"__type": "com.amazonaws.cloudwatch#ResourceNotFoundException", "Message": "gone"})
+                            .to_string(),
+                    );
+                }
+            },
+            "TagResource" | "UntagResource" if body["ResourceARN"].is_string() => {
+                let arn = text("ResourceARN");
+                let alarm = self.alarms.values_mut().find(|it| it["AlarmArn"] == arn).expect("the alarm is there");
+                let tags = alarm["Tags"].as_object_mut().unwrap();
+                for tag in body["Tags"].as_array().into_iter().flatten() {
+                    tags.insert(tag["Key"].as_str().unwrap().into(), tag["Value"].clone());
+                }
+                body["TagKeys"].as_array().into_iter().flatten().for_each(|it| drop(tags.remove(it.as_str().unwrap())));
+                json!({})
+            }
+            "GetResources" => self.resources(body),
+            "DescribeServices" => self.describe_services(body),
+            "DescribeTaskDefinition" => {
+                let image = format!("123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/api@sha256:{:064x}", 2);
+                json!({"taskDefinition": {"containerDefinitions": [{"name": "app", "image": image}]}})
+            }
+            "ListServiceDeployments" => {
+                let past = self.history.get(&text("service")).cloned().unwrap_or_default();
+                let brief = |(number, it): (usize, &Value)| {
+                    let mut brief = it.clone();
+                    brief["targetServiceRevisionArn"] = json!(format!("arn:revision/{}/{number}", text("service")));
+                    brief
+                };
+                json!({"serviceDeployments": past.iter().enumerate().map(brief).collect::<Vec<_>>()})
+            }
+            "DescribeServiceRevisions" => {
+                let revision = |arn: &Value| {
+                    let mut parts = arn.as_str().unwrap().split('/').skip(1);
+                    let past = &self.history[parts.next().unwrap()];
+                    let number: usize = parts.next().unwrap().parse().unwrap();
+                    json!({"serviceRevisionArn": arn, "taskDefinition": past[number]["taskDefinition"]})
+                };
+                let arns = body["serviceRevisionArns"].as_array().unwrap();
+                json!({"serviceRevisions": arns.iter().map(revision).collect::<Vec<_>>()})
+            }
+            "UpdateService" | "TagResource" => json!({}),
+            "Invoke" => return (202, String::new()),
+            "Publish" => {
+                return (
+                    200,
+                    "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>".into(),
+                );
+            }
+            "RebootDBInstance" | "AddTagsToResource" => {
+                return (200, format!("<{operation}Response><{operation}Result/></{operation}Response>"));
+            }
+            "DescribeDBInstances" => return self.describe_database(&text("DBInstanceIdentifier")),
+            "DescribeDBClusters" => return (404, failure("DBClusterNotFoundFault")),
+            other => panic!("the script knows no {other}"),
+        };
+        (200, answer.to_string())
+    }
+
+    fn describe_alarms(&self, body: &Value) -> Value {
+        assert_eq!(body["AlarmTypes"], json!(["MetricAlarm", "CompositeAlarm"]));
+        let names = body["AlarmNames"].as_array().expect("alarms are asked for by name");
+        assert!(!names.is_empty() && names.len() <= 100, "{} names", names.len());
+        let from: usize = body["NextToken"].as_str().unwrap_or_default().parse().unwrap_or_default();
+        let found: Vec<&Value> = names.iter().filter_map(|it| self.alarms.get(it.as_str().unwrap())).collect();
+        let page: Vec<Value> = found.iter().skip(from).take(self.page).map(|it| without_tags(it)).collect();
+        let (composite, metric): (Vec<Value>, Vec<Value>) =
+            page.into_iter().partition(|it| it["AlarmRule"].is_string());
+        let mut answer = json!({"MetricAlarms": metric, "CompositeAlarms": composite});
+        if from + self.page < found.len() {
+            answer["NextToken"] = json!((from + self.page).to_string());
+        }
+        answer
+    }
+
+    fn alarm_tags(&self, arn: &str) -> Option<&serde_json::Map<String, Value>> {
+        self.alarms.values().find(|it| it["AlarmArn"] == arn)?["Tags"].as_object()
+    }
+
+    fn resources(&self, body: &Value) -> Value {
+        let key = body["TagFilters"][0]["Key"].as_str().unwrap();
+        let pair = |key: &str, value: &Value| json!({"Key": key, "Value": value});
+        let mut all: Vec<Value> = Vec::new();
+        if body["ResourceTypeFilters"] == json!(["cloudwatch:alarm"]) {
+            for it in self.alarms.values() {
+                let arn = it["AlarmArn"].as_str().unwrap();
+                let mut tags = it["Tags"].as_object().unwrap().clone();
+                if self.unindexed.iter().any(|it| it == arn) {
+                    tags.remove(REMEDIED);
+                }
+                let tags: Vec<Value> = tags.iter().map(|(key, value)| pair(key, value)).collect();
+                all.push(json!({"ResourceARN": arn, "Tags": tags}));
+            }
+        } else {
+            let tags = |it: &Value| {
+                it["tags"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|it| pair(it["key"].as_str().unwrap(), &it["value"]))
+                    .collect::<Vec<_>>()
+            };
+            all.extend(self.services.iter().map(|(arn, it)| json!({"ResourceARN": arn, "Tags": tags(it)})));
+        }
+        all.retain(|it| it["Tags"].as_array().unwrap().iter().any(|tag| tag["Key"] == key));
+        let from: usize = body["PaginationToken"].as_str().unwrap_or_default().parse().unwrap_or_default();
+        let next = if from + self.page < all.len() { (from + self.page).to_string() } else { String::new() };
+        let page: Vec<Value> = all.into_iter().skip(from).take(self.page).collect();
+        json!({"ResourceTagMappingList": page, "PaginationToken": next})
+    }
+
+    fn describe_services(&self, body: &Value) -> Value {
+        let names = body["services"].as_array().unwrap();
+        assert!(names.len() <= 10, "DescribeServices takes ten");
+        let arn = |name: &Value| {
+            let (cluster, name) = (body["cluster"].as_str().unwrap(), name.as_str().unwrap());
+            format!("arn:aws:ecs:ap-northeast-2:123456789012:service/{cluster}/{name}")
+        };
+        let found: Vec<&Value> = names.iter().filter_map(|it| self.services.get(&arn(it))).collect();
+        json!({"services": found, "failures": []})
+    }
+
+    fn describe_database(&self, id: &str) -> (u16, String) {
+        let Some(it) = self.databases.get(id) else { return (404, failure("DBInstanceNotFound")) };
+        let field = |name: &str| it[name].as_str().unwrap();
+        let tags = it["tags"].as_object().unwrap().iter();
+        let tags: String = tags
+            .map(|(key, value)| format!("<Tag><Key>{key}</Key><Value>{}</Value></Tag>", value.as_str().unwrap()))
+            .collect();
+        let body = format!(
+            "<DescribeDBInstancesResponse><DescribeDBInstancesResult><DBInstances><DBInstance>\
+             <DBInstanceIdentifier>{id}</DBInstanceIdentifier><DBInstanceStatus>{}</DBInstanceStatus>\
+             <DBInstanceArn>arn:aws:rds:ap-northeast-2:123456789012:db:{id}</DBInstanceArn><MultiAZ>{}</MultiAZ>\
+             <TagList>{tags}</TagList></DBInstance></DBInstances></DescribeDBInstancesResult></DescribeDBInstancesResponse>",
+            field("status"),
+            field("multi_az"),
+        );
+        (200, body)
+    }
+}
+
+fn without_tags(alarm: &Value) -> Value {
+    let mut it = alarm.clone();
+    it.as_object_mut().unwrap().remove("Tags");
+    it
+}
+
+/// An error in the query protocol.
+fn failure(code: &str) -> String {
+    format!(
+        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>refused by the script</Message></Error><RequestId>req-1</RequestId></ErrorResponse>"
+    )
+}
+
+/// The operation and the fields of a request in the query protocol.
+fn form(body: &str) -> (String, Value) {
+    let pair = |it: &str| {
+        let (name, value) = it.split_once('=').unwrap();
+        (name.to_owned(), Value::String(decoded(value)))
+    };
+    let fields: serde_json::Map<String, Value> = body.split('&').map(pair).collect();
+    (fields["Action"].as_str().unwrap().to_owned(), Value::Object(fields))
+}
+
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let hex = [rest.next().unwrap(), rest.next().unwrap()];
+                u8::from_str_radix(std::str::from_utf8(&hex).unwrap(), 16).unwrap()
+            }
+            other => other,
+        });
+    }
+    String::from_utf8(bytes).unwrap()
+}

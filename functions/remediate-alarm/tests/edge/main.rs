@@ -1,0 +1,355 @@
+//! The whole function from payload to report, with the real SDK on a scripted AWS: three payloads, pages, faults, bytes.
+
+#![recursion_limit = "256"]
+
+mod aws;
+mod cbor;
+
+use aws::{NOW, REMEDIED, REMEDY, Script};
+use reconcile::{Outcome, Report};
+use serde_json::{Value, json};
+
+const ALARM: &str = "arn:aws:cloudwatch:ap-northeast-2:123456789012:alarm:";
+
+fn by_event_bridge(name: &str) -> Value {
+    json!({"version": "0", "source": "aws.cloudwatch", "detail-type": "CloudWatch Alarm State Change",
+           "resources": [format!("{ALARM}{name}")], "detail": {"alarmName": name, "state": {"value": "ALARM"}}})
+}
+
+fn by_sns(name: &str) -> Value {
+    let message = json!({"AlarmName": name, "AlarmArn": format!("{ALARM}{name}"), "NewStateValue": "ALARM"});
+    json!({"Records": [{"EventVersion": "1.0", "EventSource": "aws:sns", "EventSubscriptionArn": "arn:x",
+        "Sns": {"Type": "Notification", "MessageId": "1", "Subject": null, "Message": message.to_string(),
+                "TopicArn": "arn:aws:sns:ap-northeast-2:123456789012:alarms", "Timestamp": "2026-11-20T18:09:00.000Z",
+                "SignatureVersion": "1", "Signature": "", "SigningCertUrl": "", "UnsubscribeUrl": "", "MessageAttributes": {}}}]})
+}
+
+fn directly(name: &str) -> Value {
+    json!({"source": "aws.cloudwatch", "alarmArn": format!("{ALARM}{name}"), "alarmData": {"alarmName": name}})
+}
+
+/// Actions with their outcomes, then skips and problems, each with the resource's short name.
+fn told(report: &Report) -> Vec<String> {
+    let short = |it: &str| it.rsplit(['/', ':']).next().unwrap().to_owned();
+    let mut lines: Vec<String> =
+        report.actions.iter().map(|it| format!("{} {} {:?}", short(&it.resource), it.action, it.outcome)).collect();
+    lines.extend(report.skipped.iter().map(|it| format!("{} skipped: {}", short(&it.resource), it.reason)));
+    lines.extend(report.problems.iter().map(|it| format!("{} {}: {}", short(&it.resource), it.problem, it.message)));
+    lines
+}
+
+/// The service `api` and an alarm on it.
+fn shop(rule: &str) -> Script {
+    let script = Script::new();
+    script.service("api");
+    script.alarm("api-5xx", rule);
+    script
+}
+
+#[tokio::test]
+async fn the_same_change_by_every_way_is_one_restart() {
+    let script = shop("restart");
+    let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
+    assert_eq!(told(&report), ["api restart Done"]);
+    // Nothing but the new deployment is asked for: no task definition, no size.
+    let call = json!({"cluster": "shop", "service": "api", "forceNewDeployment": true});
+    assert_eq!(script.sent("UpdateService"), std::slice::from_ref(&call));
+    let memory = "restart rung=1 at=2026-11-20T18:10:00Z hour=1 day=2026-11-21 count=1 fired=2026-11-20T18:09:00Z since=2026-11-20T18:09:00Z";
+    assert_eq!(script.memory("api-5xx").as_deref(), Some(memory));
+    for again in [by_sns("api-5xx"), directly("api-5xx"), by_event_bridge("api-5xx"), json!({})] {
+        let report = script.invoke(again).await.unwrap();
+        let answered = "api-5xx skipped: what fired at 2026-11-21 03:09:00 was answered by restart at 2026-11-21 03:10:00; cooldown=15m";
+        assert_eq!(told(&report), [answered]);
+    }
+    assert_eq!(script.sent("UpdateService"), [call]);
+    assert_eq!(script.counts()["Publish"], 1);
+}
+
+#[tokio::test]
+async fn the_memory_is_written_before_the_remedy_is_begun() {
+    let script = shop("restart");
+    script.fail("UpdateService", "", 9, 400, "AccessDeniedException");
+    let report: Value = serde_json::from_str(&script.invoke(directly("api-5xx")).await.unwrap_err()).unwrap();
+    assert_eq!(report["actions"][0]["error"]["code"], "AccessDeniedException");
+    assert!(script.memory("api-5xx").unwrap().starts_with("restart rung=1"));
+    // It is told, and not tried again by itself: a refusal never falls through to another action.
+    let report = script.invoke(json!({})).await.unwrap();
+    assert_eq!(report.actions, []);
+
+    let script = shop("restart");
+    script.fail("TagResource", REMEDIED, 9, 400, "AccessDeniedException");
+    assert!(script.invoke(directly("api-5xx")).await.is_err());
+    assert_eq!(script.counts().get("UpdateService"), None);
+}
+
+#[tokio::test]
+async fn whoever_finds_the_memory_of_another_run_leaves_it_to_that() {
+    let script = shop("restart");
+    let (own, other) = tokio::join!(script.invoke(by_event_bridge("api-5xx")), script.invoke(by_sns("api-5xx")));
+    let outcomes: Vec<Outcome> =
+        [own.unwrap(), other.unwrap()].iter().flat_map(|it| it.actions.iter().map(|it| it.outcome)).collect();
+    let done = outcomes.iter().filter(|it| **it == Outcome::Done).count();
+    assert_eq!(done, script.sent("UpdateService").len());
+    assert!(done >= 1 && script.counts()["TagResource"] == done, "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn wishes_are_tags_and_their_owners_are_woken() {
+    let (arn, until) = ("arn:aws:ecs:ap-northeast-2:123456789012:service/shop/api", "2026-11-20T19:10:00Z");
+    let digest = format!("sha256:{:064x}", 2);
+    for (rule, key, value, owner, payload) in [
+        (
+            "scale-out step=2 max=6",
+            "nightshift-state:boost",
+            format!("step=2 until={until} by=alarm:api-5xx"),
+            "nightshift-scale-staging",
+            json!({"resource": arn}),
+        ),
+        (
+            "rollback",
+            "nightshift-state:rollback",
+            format!("{digest} by=alarm:api-5xx at=2026-11-20T18:10:00Z"),
+            "nightshift-deploy-image",
+            json!({"resource": arn}),
+        ),
+        (
+            "wake",
+            "nightshift-state:awake-until",
+            "2026-11-20T20:10:00Z".into(),
+            "nightshift-scale-staging",
+            json!({"wake": {"resource": arn}}),
+        ),
+    ] {
+        let script = shop(rule);
+        if rule == "wake" {
+            let mut aws = script.aws();
+            let service = aws.services.get_mut(arn).unwrap();
+            service["desiredCount"] = json!(0);
+            service["tags"]
+                .as_array_mut()
+                .unwrap()
+                .push(json!({"key": "nightshift-state:asleep", "value": "by=schedule"}));
+        }
+        let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
+        assert_eq!(report.count(Outcome::Done), 1, "{rule}: {:?}", told(&report));
+        assert_eq!(report.actions[0].after["owner"], owner);
+        let wish = json!({"resourceArn": arn, "tags": [{"key": key, "value": value}]});
+        assert!(script.sent("TagResource").contains(&wish), "{rule}: {:?}", script.sent("TagResource"));
+        assert_eq!(script.sent("Invoke"), [json!({"function": owner, "kind": "Event", "payload": payload})]);
+        assert_eq!(script.counts().get("UpdateService"), None);
+    }
+}
+
+#[tokio::test]
+async fn an_owner_that_cannot_be_woken_finds_the_wish_by_itself() {
+    let script = shop("scale-out max=6");
+    script.fail("Invoke", "", 9, 404, "ResourceNotFoundException");
+    let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
+    assert_eq!(told(&report), ["api scale-out Done"]);
+    assert_eq!(report.actions[0].after["owner"], "the next sweep of scale-staging");
+}
+
+#[tokio::test]
+async fn databases_are_rebooted_and_woken() {
+    let on_database = |rule: &str| {
+        let script = Script::new();
+        script.database("shop-db");
+        script.alarm("db", rule);
+        script.aws().alarms.get_mut("db").unwrap()["Dimensions"] =
+            json!([{"Name": "DBInstanceIdentifier", "Value": "shop-db"}]);
+        script
+    };
+    let script = on_database("reboot failover=true");
+    assert_eq!(told(&script.invoke(directly("db")).await.unwrap()), ["shop-db reboot Done"]);
+    let sent = script.sent("RebootDBInstance").remove(0);
+    assert_eq!((&sent["DBInstanceIdentifier"], &sent["ForceFailover"]), (&json!("shop-db"), &json!("true")));
+    let script = on_database("reboot");
+    script.invoke(directly("db")).await.unwrap();
+    assert_eq!(script.sent("RebootDBInstance")[0]["ForceFailover"], Value::Null);
+
+    let script = on_database("wake");
+    {
+        let mut aws = script.aws();
+        let it = aws.databases.get_mut("shop-db").unwrap();
+        it["status"] = json!("stopped");
+        it["tags"]["nightshift-state:asleep"] = json!("by=schedule");
+    }
+    assert_eq!(told(&script.invoke(directly("db")).await.unwrap()), ["shop-db wake Done"]);
+    let sent = script.sent("AddTagsToResource").remove(0);
+    assert_eq!(sent["ResourceName"], "arn:aws:rds:ap-northeast-2:123456789012:db:shop-db");
+    assert!(sent.to_string().contains("nightshift-state:awake-until"), "{sent}");
+
+    let script = on_database("reboot db=gone");
+    let gone = "db no-such-target: there is no DB instance or DB cluster gone";
+    assert_eq!(told(&script.invoke(directly("db")).await.unwrap()), [gone]);
+}
+
+#[tokio::test]
+async fn metric_math_anomaly_bands_and_composite_alarms_are_read() {
+    let script = shop("");
+    let dimensions = json!([{"Name": "TargetGroup", "Value": "targetgroup/api/6d0e"}, {"Name": "LoadBalancer", "Value": "app/shop/1"}]);
+    let stat = |id: &str| {
+        json!({"Id": id, "ReturnData": false, "MetricStat": {"Period": 86400, "Stat": "Sum",
+        "Metric": {"Namespace": "AWS/ApplicationELB", "MetricName": "RequestCount", "Dimensions": dimensions}}})
+    };
+    let expression = |text: &str| json!({"Id": "e", "Expression": text, "Label": "x", "ReturnData": true});
+    for (name, metrics) in [
+        ("rate", json!([expression("100 * a / b"), stat("a"), stat("b")])),
+        ("band", json!([stat("m1"), expression("ANOMALY_DETECTION_BAND(m1, 2)")])),
+    ] {
+        script.alarm(name, "restart cooldown=1m limit=99");
+        let mut aws = script.aws();
+        let alarm = aws.alarms.get_mut(name).unwrap().as_object_mut().unwrap();
+        alarm.remove("Dimensions");
+        alarm.insert("Metrics".into(), metrics);
+    }
+    script.alarm("ill", "restart");
+    let rule = format!("ALARM(\"rate\") AND NOT ALARM({ALARM}quiet)");
+    script.aws().alarms.get_mut("ill").unwrap()["AlarmRule"] = json!(rule);
+    for name in ["rate", "band", "ill"] {
+        let report = script.invoke(by_event_bridge(name)).await.unwrap();
+        assert_eq!(told(&report), ["api restart Done"], "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_in_alarm_any_more_not_tagged_or_not_ours_is_left_alone() {
+    let script = shop("restart");
+    script.aws().alarms.get_mut("api-5xx").unwrap()["StateValue"] = json!("OK");
+    assert_eq!(told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()), ["api-5xx skipped: it is OK"]);
+
+    let script = shop("");
+    assert_eq!(
+        told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()),
+        ["api-5xx skipped: it has no tag nightshift:remedy"]
+    );
+    let two = [("DescribeAlarms".to_owned(), 1), ("ListTagsForResource".to_owned(), 1)];
+    assert_eq!(script.counts().into_iter().collect::<Vec<_>>(), two);
+
+    for (arn, reason) in [
+        ("arn:aws:cloudwatch:ap-northeast-2:210987654321:alarm:api-5xx", "it is an alarm of another account or region"),
+        ("arn:aws:cloudwatch:us-east-1:123456789012:alarm:api-5xx", "it is an alarm of another account or region"),
+        ("arn:aws:cloudwatch:us-east-1:123456789012:alarm:gone", "there is no such alarm in this account and region"),
+    ] {
+        let script = shop("restart");
+        let event = json!({"source": "aws.cloudwatch", "alarmArn": arn, "alarmData": {}});
+        let report = script.invoke(event).await.unwrap();
+        assert_eq!(report.skipped[0].reason, reason);
+        assert_eq!((report.actions.len(), script.counts().get("UpdateService")), (0, None));
+    }
+}
+
+#[tokio::test]
+async fn an_alarm_that_recovered_is_told_once() {
+    let script = shop("restart");
+    script.invoke(by_event_bridge("api-5xx")).await.unwrap();
+    {
+        let mut aws = script.aws();
+        let alarm = aws.alarms.get_mut("api-5xx").unwrap();
+        alarm["StateValue"] = json!("OK");
+        alarm["StateTransitionedTimestamp"] = json!({"at": NOW + 180});
+    }
+    let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
+    assert_eq!(report.actions[0].headline, "api-5xx: recovered after 4 minutes");
+    assert_eq!(script.counts()["Publish"], 2);
+    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), ["api-5xx skipped: it is OK"]);
+    assert_eq!(script.counts()["Publish"], 2);
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_once_with_its_reason() {
+    let script = shop("restart");
+    script.aws().services.values_mut().next().unwrap()["deployments"][0]["rolloutState"] = json!("IN_PROGRESS");
+    let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
+    let refusal =
+        "api-5xx deploying: it fired at 2026-11-21 03:09:00, and restart is refused: shop/api is being deployed";
+    assert_eq!(told(&report), ["api-5xx leave-to-person Done", refusal]);
+    let message = script.sent("Publish").remove(0);
+    assert!(message["Subject"].as_str().unwrap().starts_with("[Nightshift] PROBLEM api-5xx: deploying"), "{message}");
+    script.invoke(by_sns("api-5xx")).await.unwrap();
+    script.invoke(json!({})).await.unwrap();
+    assert_eq!((script.counts()["Publish"], script.counts().get("UpdateService")), (1, None));
+}
+
+#[tokio::test]
+async fn the_limit_of_the_account_holds_though_the_index_lags_behind() {
+    let script = Script::new();
+    for number in 0..5 {
+        let name = format!("api-{number}");
+        script.service(&name);
+        let arn = script.alarm(&name, &format!("restart service=shop/{name}"));
+        let mut aws = script.aws();
+        aws.alarms.get_mut(&name).unwrap()["StateTransitionedTimestamp"] = json!({"at": NOW - 60 + number});
+        // Nobody sees what the others have written.
+        aws.unindexed.push(arn);
+    }
+    for number in 0..5 {
+        let report = script.invoke(by_event_bridge(&format!("api-{number}"))).await.unwrap();
+        let expected = if number < 3 { "restart" } else { "leave-to-person" };
+        assert_eq!(report.actions[0].action, expected, "{:?}", told(&report));
+    }
+    assert_eq!(script.counts()["UpdateService"], 3);
+}
+
+#[tokio::test]
+async fn a_sweep_reads_every_page_and_asks_only_about_what_may_need_an_answer() {
+    let script = shop("restart");
+    for number in 0..250 {
+        script.alarm(&format!("quiet-{number}"), "restart");
+        script.aws().alarms.get_mut(&format!("quiet-{number}")).unwrap()["StateValue"] = json!("OK");
+    }
+    script.alarm("odd", "restrat");
+    script.aws().alarms.get_mut("odd").unwrap()["StateValue"] = json!("OK");
+    let report = script.invoke(json!({})).await.unwrap();
+    assert_eq!(report.count(Outcome::Done), 1);
+    assert_eq!(report.problems[0].problem, "bad-tag");
+    assert_eq!(report.skipped.len(), 250);
+    let counts = script.counts();
+    let reads = ["GetResources", "DescribeAlarms", "ListTagsForResource", "DescribeServices"].map(|it| counts[it]);
+    // The second reading of the tags comes before the restart.
+    assert_eq!(reads, [3, 3, 2, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_is_waited_out_and_what_cannot_be_read_is_told() {
+    let script = shop("restart");
+    for operation in ["DescribeAlarms", "ListTagsForResource", "TagResource", "DescribeServices", "UpdateService"] {
+        script.fail(operation, "", 2, 400, "ThrottlingException");
+    }
+    assert_eq!(told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()), ["api restart Done"]);
+
+    let script = shop("restart");
+    script.fail("DescribeServices", "", 9, 400, "AccessDeniedException");
+    let unreadable = "api-5xx unreadable: DescribeServices shop: AccessDeniedException: refused by the script";
+    assert_eq!(told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()), [unreadable]);
+
+    let script = shop("restart");
+    script.fail("DescribeAlarms", "", 9, 400, "AccessDeniedException");
+    let error = script.invoke(by_event_bridge("api-5xx")).await.unwrap_err();
+    assert!(error.starts_with("DescribeAlarms api-5xx: AccessDeniedException: refused by the script"), "{error}");
+}
+
+#[tokio::test]
+async fn what_one_alarm_lacks_hides_no_other_and_a_dry_run_changes_nothing() {
+    let script = shop("restart");
+    script.alarm("other", "reboot");
+    let dry = script.invoke(json!({"dry_run": true})).await.unwrap();
+    assert_eq!(told(&dry).len(), 2);
+    assert!(["TagResource", "UpdateService", "Publish"].iter().all(|it| !script.counts().contains_key(*it)));
+    let report = script.invoke(json!({})).await.unwrap();
+    assert!(told(&report)[0].starts_with("api restart Done"), "{:?}", told(&report));
+    assert!(told(&report)[1].starts_with("other no-target: "), "{:?}", told(&report));
+    let problem = &script.aws().alarms["other"]["Tags"];
+    assert!(problem["nightshift-state:remedy-problem"].as_str().unwrap().starts_with("no-target "), "{problem}");
+    assert_eq!(problem[REMEDY], "reboot");
+}
+
+#[tokio::test]
+async fn a_person_can_have_the_past_forgotten() {
+    let script = shop("restart");
+    script.invoke(by_event_bridge("api-5xx")).await.unwrap();
+    let report = script.invoke(json!({"clear": {"alarm": "api-5xx"}})).await.unwrap();
+    assert_eq!(told(&report), ["api-5xx forget Done"]);
+    assert_eq!(script.memory("api-5xx"), None);
+    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), ["api restart Done"]);
+}
