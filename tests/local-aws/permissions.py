@@ -1,16 +1,18 @@
-"""IAM with AUTH=true: resources, tags and condition keys that MiniStack does not know, for ECS and RDS.
+"""IAM with AUTH=true: resources, tags and condition keys that MiniStack does not know, for ECS, RDS and alarms.
 
 Without them a statement with an `aws:ResourceTag` condition denies everything, and one without a resource would allow
 what AWS denies.
 """
 
+import contextlib
 import contextvars
 import json
 
+import cbor2
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region, new_uuid
-from ministack.services import ecs, rds, tagging
+from ministack.services import cloudwatch, ecs, rds, tagging
 from patching import wrap
 
 # The access key of the call being served, for the permissions that one call needs besides its own.
@@ -40,6 +42,10 @@ def _extract_resource_arn(original, service, method, path, headers, body, query_
         return _ecs_resource(action, _json(body), _ecs_prefix())
     if service == "rds":
         return _rds_resource(query_params, f"arn:aws:rds:{region}:{account_id}")
+    if service == "monitoring":
+        data = _fields(body)
+        name = data.get("AlarmName")
+        return data.get("ResourceARN") or (f"arn:aws:cloudwatch:{region}:{account_id}:alarm:{name}" if name else "*")
     return original(service, method, path, headers, body, query_params, region, account_id)
 
 
@@ -99,8 +105,15 @@ def _collect_rds():
         yield arn, tagging._normalise_list(tags) if isinstance(tags, list) else tagging._normalise_flat(tags)
 
 
+def _collect_alarms():
+    for arn, tags in cloudwatch._resource_tags.items():
+        yield arn, tagging._normalise_flat(tags)
+
+
 # The first for conditions, the second for GetResources.
-tagging._RESOURCE_TAG_COLLECTORS.update(ecs=tagging._collect_ecs, ecr=tagging._collect_ecr, rds=_collect_rds)
+tagging._RESOURCE_TAG_COLLECTORS.update(
+    cloudwatch=_collect_alarms, ecs=tagging._collect_ecs, ecr=tagging._collect_ecr, rds=_collect_rds)
+tagging._COLLECTORS["cloudwatch"] = _collect_alarms
 tagging._COLLECTORS["rds"] = _collect_rds
 
 
@@ -108,6 +121,9 @@ tagging._COLLECTORS["rds"] = _collect_rds
 def _request_tag_context(original, service, iam_action, body, params):
     """Adds the cluster of an ECS call, and the keys that ECS UntagResource removes, which it spells `tagKeys`."""
     context = original(service, iam_action, body, params)
+    if iam_action in ("cloudwatch:TagResource", "cloudwatch:UntagResource"):
+        data = _fields(body)
+        context["aws:TagKeys"] = [it["Key"] for it in data.get("Tags", [])] + data.get("TagKeys", [])
     if service == "ecs":
         data = _json(body)
         if iam_action == "ecs:UntagResource":
@@ -144,6 +160,16 @@ def denied(needed, service):
 
 def _ecs_prefix():
     return f"arn:aws:ecs:{get_region()}:{get_account_id()}"
+
+
+def _fields(body):
+    """The fields of a call to CloudWatch, which the SDK for Rust sends in a binary form (CBOR)."""
+    if body[:1] in (b"{", b""):
+        return _json(body)
+    with contextlib.suppress(ValueError):
+        data = cbor2.loads(body)
+        return data if isinstance(data, dict) else {}
+    return {}
 
 
 def _json(body):
