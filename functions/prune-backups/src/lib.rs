@@ -9,7 +9,7 @@ pub mod request;
 
 use std::collections::BTreeMap;
 
-use aws::rds::{Rds, delete_snapshot, list_databases, list_snapshots, write_memory};
+use aws::rds::{Elsewhere, Rds, Regions, delete_snapshot, list_databases, list_snapshots, write_memory};
 use aws::{Error, each};
 use aws_config::SdkConfig;
 use reconcile::memory::Note;
@@ -27,19 +27,15 @@ use request::Sweep;
 
 /// The clients of the services that this function calls.
 pub struct Clients {
-    rds: Rds,
-    /// Of the regions that snapshots are copied to; made as they are needed.
-    elsewhere: Box<dyn Fn(&Region) -> Rds>,
+    rds: Regions,
     registry: Registry,
 }
 
 impl Clients {
     /// The clients that `config` describes.
     pub fn new(config: &SdkConfig) -> Self {
-        let regional = config.clone();
         Clients {
-            rds: Rds::new(config, None),
-            elsewhere: Box::new(move |region| Rds::new(&regional, Some(region.name()))),
+            rds: Regions::new(config),
             registry: Registry {
                 ecr: aws_sdk_ecr::Client::new(config),
                 ecs: aws_sdk_ecs::Client::new(config),
@@ -50,12 +46,12 @@ impl Clients {
 }
 
 /// RDS here and in the regions of this run.
-struct Regions<'a> {
+struct Places<'a> {
     here: &'a Rds,
-    elsewhere: BTreeMap<Region, Rds>,
+    elsewhere: Elsewhere,
 }
 
-impl Regions<'_> {
+impl Places<'_> {
     fn of(&self, region: Option<&Region>) -> &Rds {
         region.and_then(|it| self.elsewhere.get(it)).unwrap_or(self.here)
     }
@@ -69,8 +65,7 @@ impl Regions<'_> {
 
 /// One run: looks at all databases and snapshots, repositories and images, decides, and deletes what no rule keeps.
 pub async fn handle(clients: &Clients, _: Sweep, run: &Run<'_>) -> Result<Report, Error> {
-    let elsewhere = run.copy_regions().keys().map(|it| (it.clone(), (clients.elsewhere)(it))).collect();
-    let regions = Regions { here: &clients.rds, elsewhere };
+    let regions = Places { here: &clients.rds.here, elsewhere: clients.rds.elsewhere(run.copy_regions().keys()) };
     let mut world = observe(&regions, &clients.registry).await?;
     if run.keep_shared() {
         ask_whether_shared(&regions, &mut world, run).await;
@@ -89,7 +84,7 @@ pub async fn handle(clients: &Clients, _: Sweep, run: &Run<'_>) -> Result<Report
 }
 
 /// Everything that the decision depends on, of every region.
-async fn observe(regions: &Regions<'_>, registry: &Registry) -> Result<World, Error> {
+async fn observe(regions: &Places<'_>, registry: &Registry) -> Result<World, Error> {
     let copies = each(&regions.elsewhere, 4, async |(region, rds)| (region.clone(), ours(rds).await));
     let (databases, snapshots, copies, images) =
         tokio::join!(list_databases(regions.here), ours(regions.here), copies, registry.observe());
@@ -116,7 +111,7 @@ async fn ours(rds: &Rds) -> Result<Vec<Snapshot>, Error> {
 /// Asks of each snapshot that is to go whether somebody shared it, and spares it if so, or if that cannot be told.
 ///
 /// That takes a call for each, but no listing tells it. Half of the time is kept for the deletions.
-async fn ask_whether_shared(regions: &Regions<'_>, world: &mut World, run: &Run<'_>) {
+async fn ask_whether_shared(regions: &Places<'_>, world: &mut World, run: &Run<'_>) {
     let begun = Instant::now();
     let until = begun + run.last_start.saturating_duration_since(begun) / 2;
     let due = plan::plan(world, &run.now).steps;
@@ -143,7 +138,7 @@ async fn ask_whether_shared(regions: &Regions<'_>, world: &mut World, run: &Run<
 }
 
 /// Carries out one step; returns what only the doing could tell.
-async fn apply(regions: &Regions<'_>, ecr: &aws_sdk_ecr::Client, step: &Step, until: Instant) -> Result<Value, Error> {
+async fn apply(regions: &Places<'_>, ecr: &aws_sdk_ecr::Client, step: &Step, until: Instant) -> Result<Value, Error> {
     match step {
         Step::DeleteSnapshot(it) => {
             let existed = delete_snapshot(regions.of(it.region.as_ref()), it.kind, &it.id, Some(until)).await?;

@@ -121,7 +121,7 @@ fn prune(
                     plan.skip(&snapshot.arn, &reason);
                 }
                 if let (Some(problem), Some(database)) = (problem, group.database) {
-                    plan.problem(&database.arn, problem, &reason);
+                    plan.problem(&database.arn, problem.kind, format!("{reason}{}", problem.remedy));
                 }
             }
         }
@@ -163,8 +163,21 @@ fn groups<'a>(databases: &'a [Database], snapshots: &[&'a Snapshot]) -> Vec<Grou
 struct Leave {
     reason: String,
     /// What kind of problem that is, if it is one.
-    problem: Option<&'static str>,
+    problem: Option<Trouble>,
 }
+
+/// A kind of problem, and what mends it where the reason does not say so itself.
+struct Trouble {
+    kind: &'static str,
+    remedy: &'static str,
+}
+
+const BAD_TAG: Trouble = Trouble { kind: "bad-tag", remedy: "" };
+
+const BACKUPS_FAILING: Trouble = Trouble {
+    kind: "backups-failing",
+    remedy: "; look first at the log of snapshot-databases for the last nights, then at the status of the database",
+};
 
 impl Group<'_> {
     fn name(&self) -> &str {
@@ -193,8 +206,7 @@ impl Group<'_> {
         let Some(tag) = database.tags.get(keys::BACKUP) else {
             return Err(leave(format!("{} no longer has the tag {}", database.id, keys::BACKUP)));
         };
-        let rule: BackupRule =
-            tag.parse().map_err(|bad| Leave { reason: format!("{bad}"), problem: Some("bad-tag") })?;
+        let rule: BackupRule = tag.parse().map_err(|bad| Leave { reason: format!("{bad}"), problem: Some(BAD_TAG) })?;
         // Where nothing is copied any more the copies grow old, and nothing is wrong with that.
         let fed = region.is_none_or(|it| rule.copy.as_ref() == Some(it));
         let Some(newest) = self.newest_good().and_then(Snapshot::taken_at) else {
@@ -207,7 +219,7 @@ impl Group<'_> {
                 database.id,
                 local(newest, now)
             );
-            let problem = (!database.is_asleep()).then_some("backups-failing");
+            let problem = (!database.is_asleep()).then_some(BACKUPS_FAILING);
             return Err(Leave { reason, problem });
         }
         Ok(rule.retention)

@@ -5,9 +5,12 @@ mod rds;
 pub mod request;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use aws::rds::{Rds, delete_snapshot, find_databases, find_snapshot, list_databases, list_snapshots, write_memory};
+use aws::rds::{
+    Elsewhere, Rds, Regions, delete_snapshot, find_databases, find_snapshot, list_databases, list_snapshots,
+    write_memory,
+};
 use aws::{Error, each};
 use aws_config::SdkConfig;
 use reconcile::Report;
@@ -23,29 +26,22 @@ use plan::{Step, World};
 use request::{Request, Wish};
 
 /// The clients of the services that this function calls.
-pub struct Clients {
-    rds: Rds,
-    /// Of the regions that snapshots are copied to; made as they are needed.
-    elsewhere: Box<dyn Fn(&Region) -> Rds>,
-}
+pub struct Clients(Regions);
 
 impl Clients {
     /// The clients that `config` describes.
     pub fn new(config: &SdkConfig) -> Self {
-        let regional = config.clone();
-        Clients {
-            rds: Rds::new(config, None),
-            elsewhere: Box::new(move |region| Rds::new(&regional, Some(region.name()))),
-        }
+        Clients(Regions::new(config))
     }
 }
 
 /// One run: looks at the databases and their snapshots, decides, and takes and copies what is missing.
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
+    let regions = &clients.0;
     let (world, elsewhere) = match &request {
         Request::Nothing { .. } => Default::default(),
-        Request::BeforeDeploy(wish) => (observe_one(&clients.rds, wish).await?, BTreeMap::new()),
-        Request::Everything | Request::Copies => observe(clients, run.copy_regions()).await?,
+        Request::BeforeDeploy(wish) => (observe_one(&regions.here, wish).await?, BTreeMap::new()),
+        Request::Everything | Request::Copies => observe(regions, run.copy_regions()).await?,
     };
     let plan = plan::plan(&world, &request, &run.now);
     // What stands in the way of one is another thing than what stands in the way of the other.
@@ -53,24 +49,20 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
         Request::BeforeDeploy(_) => keys::PREDEPLOY_PROBLEM,
         _ => keys::SNAPSHOT_PROBLEM,
     };
-    let remember = async |note: &Note| write_memory(&clients.rds, &note.resource, memory, note.value.as_deref()).await;
-    Ok(run.apply(plan, async |step| apply(&clients.rds, &elsewhere, step, run.last_start).await, remember).await)
+    let remember = async |note: &Note| write_memory(&regions.here, &note.resource, memory, note.value.as_deref()).await;
+    Ok(run.apply(plan, async |step| apply(&regions.here, &elsewhere, step, run.last_start).await, remember).await)
 }
 
 /// Everything that the decision depends on, and RDS in the regions that are copied to.
-async fn observe(
-    clients: &Clients,
-    copy_keys: &BTreeMap<Region, Option<String>>,
-) -> Result<(World, BTreeMap<Region, Rds>), Error> {
-    let databases = list_databases(&clients.rds).await?;
+async fn observe(regions: &Regions, copy_keys: &BTreeMap<Region, Option<String>>) -> Result<(World, Elsewhere), Error> {
+    let databases = list_databases(&regions.here).await?;
     let copy_keys = copy_keys.clone();
     if !plan::any_tagged(&databases) {
         return Ok((World { databases, copy_keys, ..World::default() }, BTreeMap::new()));
     }
-    let regions: BTreeSet<Region> = plan::copy_regions(&databases, &copy_keys);
-    let elsewhere: BTreeMap<Region, Rds> = regions.iter().map(|it| (it.clone(), (clients.elsewhere)(it))).collect();
+    let elsewhere = regions.elsewhere(&plan::copy_regions(&databases, &copy_keys));
     let manual = RefCell::new(BTreeMap::new());
-    let here = list_snapshots(&clients.rds, |it| {
+    let here = list_snapshots(&regions.here, |it| {
         *manual.borrow_mut().entry(it.kind).or_default() += 1;
         it.id.starts_with(PREFIX)
     });
@@ -96,7 +88,7 @@ async fn observe_one(rds: &Rds, wish: &Wish) -> Result<World, Error> {
 }
 
 /// Carries out one step; returns what only the doing could tell.
-async fn apply(here: &Rds, elsewhere: &BTreeMap<Region, Rds>, step: &Step, until: Instant) -> Result<Value, Error> {
+async fn apply(here: &Rds, elsewhere: &Elsewhere, step: &Step, until: Instant) -> Result<Value, Error> {
     let status = match step {
         Step::TakeSnapshot(it) => {
             if it.replaces {

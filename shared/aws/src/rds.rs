@@ -11,6 +11,7 @@ use aws_sdk_rds::primitives::DateTime;
 use aws_sdk_rds::types as sdk;
 use jiff::Timestamp;
 use rules::database::{Database, Kind, Snapshot};
+use rules::retention;
 use tokio::time::Instant;
 
 use crate::{Error, LeaveThrottling, Pace};
@@ -48,6 +49,28 @@ impl Rds {
         self.pace.call(until, async || call(&self.client).await).await
     }
 }
+
+/// RDS in the region of the function, and in those that snapshots are copied to.
+pub struct Regions {
+    /// The region of the function.
+    pub here: Rds,
+    config: SdkConfig,
+}
+
+impl Regions {
+    /// The clients that `config` describes.
+    pub fn new(config: &SdkConfig) -> Self {
+        Regions { here: Rds::new(config, None), config: config.clone() }
+    }
+
+    /// The clients of other regions; made as they are needed, since each costs connections of its own.
+    pub fn elsewhere<'a>(&self, regions: impl IntoIterator<Item = &'a retention::Region>) -> Elsewhere {
+        regions.into_iter().map(|it| (it.clone(), Rds::new(&self.config, Some(it.name())))).collect()
+    }
+}
+
+/// RDS in other regions.
+pub type Elsewhere = BTreeMap<retention::Region, Rds>;
 
 /// All DB instances and DB clusters of the region.
 pub async fn list_databases(rds: &Rds) -> Result<Vec<Database>, Error> {

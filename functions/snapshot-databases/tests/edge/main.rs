@@ -2,6 +2,7 @@
 
 #![recursion_limit = "256"]
 
+mod nightly;
 mod predeploy;
 
 use reconcile::Report;

@@ -6,6 +6,9 @@ use rules::keys;
 use super::model::*;
 use crate::plan::World;
 
+const LOOK: &str =
+    "; look first at the log of snapshot-databases for the last nights, then at the status of the database";
+
 fn app(rule: &str, hours: &[i64]) -> World {
     world(vec![database("app", Some(rule))], hours.iter().map(|it| snapshot("app", *it)).collect())
 }
@@ -56,7 +59,7 @@ fn a_failing_backup_job_deletes_nothing_and_is_told() {
     world.snapshots[0].status = "failed".into();
     let reason = "the newest good backup of app is of 2026-11-18 05:30, which is more than three days ago: nothing of it is deleted";
     let kept = |it: &str| format!("+ app-{it}: {reason}");
-    let told = format!("! app backups-failing: {reason}");
+    let told = format!("! app backups-failing: {reason}{LOOK}");
     let mut expected: Vec<String> = ["200h", "100h", "73h", "1h"].map(kept).to_vec();
     expected.push(told);
     assert_eq!(lines(&world), expected);
@@ -184,7 +187,7 @@ fn copying_that_fails_is_told_and_a_region_that_cannot_be_read_is_left_alone() {
     let mut world = app("daily=1 copy=us-west-2", &[1]);
     world.copies.insert(region(), Ok(vec![copy(&snapshot("app", 100)), copy(&snapshot("app", 200))]));
     let reason = "the newest good backup of app in us-west-2 is of 2026-11-17 02:30, which is more than three days ago: nothing of it is deleted";
-    assert_eq!(lines(&world).last(), Some(&format!("! app backups-failing: {reason}")));
+    assert_eq!(lines(&world).last(), Some(&format!("! app backups-failing: {reason}{LOOK}")));
     // Nothing is copied there any more, so nothing is wrong: the copies age away but for the last.
     world.databases[0] = database("app", Some("daily=1"));
     check(

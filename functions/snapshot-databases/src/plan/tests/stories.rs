@@ -333,3 +333,30 @@ fn of_an_instance_and_a_cluster_of_one_name_the_one_that_opted_in_is_meant() {
     let steps = plan(&world, &wish("app"), &now()).steps;
     assert!(matches!(&steps[0].step, Step::TakeSnapshot(it) if it.kind == Kind::Cluster));
 }
+
+#[test]
+fn what_could_go_is_counted_of_each_kind_over_all_databases_that_opted_in() {
+    let mut shop = database("shop", "daily=1");
+    shop.kind = Kind::Cluster;
+    let bare = database("bare", "");
+    let mut world = world(vec![database("app", "days=2"), database("web", "daily=2"), shop, bare], vec![]);
+    world.databases[3].tags.clear();
+    for name in ["app", "web", "shop", "bare"] {
+        world.snapshots.extend((1..6).map(|it| snapshot(name, it)));
+    }
+    for it in world.snapshots.iter_mut().filter(|it| it.database == "shop") {
+        it.kind = Kind::Cluster;
+    }
+    // Neither a failed one nor somebody else's could go by the rule.
+    world.snapshots[4].status = "failed".into();
+    world.snapshots[9].tags.clear();
+    world.manual = [(Kind::Instance, 70), (Kind::Cluster, 20)].into();
+    let steps = plan(&world, &Request::Everything, &now()).steps;
+    let crowds = steps.iter().map(|it| match &it.step {
+        Step::TakeSnapshot(it) => (it.database.as_str(), it.crowd.unwrap()),
+        Step::CopySnapshot(it) => panic!("{it:?}"),
+    });
+    let instances = Crowd { manual: 70, prunable: 5 };
+    let clusters = Crowd { manual: 20, prunable: 4 };
+    assert_eq!(crowds.collect::<Vec<_>>(), [("app", instances), ("shop", clusters), ("web", instances)]);
+}

@@ -1,0 +1,131 @@
+//! The nights: pages, states, the quota, copies, throttling, refusals.
+
+use serde_json::{Value, json};
+use testkit::scripted::{HOME, Rds, Script};
+
+use super::{NOW, invoke, told};
+
+const MADE_BY: (&str, &str) = ("nightshift-state:made-by", "snapshot-databases");
+
+fn shop(names: &[&str], rule: &str) -> Script<Rds> {
+    let mut rds = Rds::default();
+    for name in names {
+        rds.serve(name, &[("nightshift:backup", rule)]);
+    }
+    Script::new(rds)
+}
+
+fn tonight(database: &str) -> String {
+    format!("nightshift-{database}-2026-11-21")
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_page_is_read_and_a_second_run_only_looks() {
+    let names: Vec<String> = (0..230).map(|it| format!("app-{it:03}")).collect();
+    let script = shop(&names.iter().map(String::as_str).collect::<Vec<_>>(), "days=30");
+    // The snapshot of the last one stands on the last page.
+    for name in &names[..229] {
+        script.aws().store(&format!("by-hand-{name}"), name, NOW, &[]);
+    }
+    script.aws().store(&tonight("app-229"), "app-229", NOW, &[MADE_BY]);
+    let report = invoke(&script, json!({})).await.unwrap();
+    assert_eq!((report.actions.len(), report.skipped.len()), (229, 1));
+    let counts = |script: &Script<Rds>| {
+        ["DescribeDBInstances", "DescribeDBSnapshots", "CreateDBSnapshot", "Publish"].map(|it| script.count(it))
+    };
+    assert_eq!(counts(&script), [3, 3, 229, 1]);
+    script.forget_calls();
+    assert_eq!(invoke(&script, json!({})).await.unwrap().actions.len(), 0);
+    assert_eq!(counts(&script), [3, 5, 0, 0]);
+}
+
+#[tokio::test]
+async fn each_status_of_the_snapshot_of_the_night_is_understood() {
+    for (status, expected) in [
+        ("available", "app skipped: nightshift-app-2026-11-21 is available"),
+        ("creating", "app skipped: nightshift-app-2026-11-21 is creating"),
+        ("failed", "app take-snapshot Done"),
+    ] {
+        let script = shop(&["app"], "days=30");
+        script.aws().store(&tonight("app"), "app", NOW, &[MADE_BY]).status = status.into();
+        assert_eq!(told(&invoke(&script, json!({})).await.unwrap()), [expected]);
+        assert_eq!(script.count("DeleteDBSnapshot"), usize::from(status == "failed"));
+    }
+}
+
+#[tokio::test]
+async fn at_the_quota_people_hear_at_once_how_many_could_go() {
+    let script = shop(&["app"], "daily=1");
+    for night in ["2026-11-18", "2026-11-19", "2026-11-20"] {
+        script.aws().store(&format!("nightshift-app-{night}"), "app", &format!("{night}T00:00:00Z"), &[MADE_BY]);
+    }
+    script.aws().quota = 3;
+    let report = invoke(&script, json!({})).await.unwrap_err();
+    let way_out = "there are 3 manual DB instance snapshots in the region; 2 of them are kept by no rule any more";
+    assert!(report.contains("SnapshotQuotaExceeded") && report.contains(way_out), "{report}");
+    assert_eq!(script.sent("Publish")[0].text("Subject"), "[Nightshift] FAILED app: taking nightshift-app-2026-11-21");
+    // The catch-up runs of the night do not tell it again.
+    invoke(&script, json!({})).await.unwrap_err();
+    assert_eq!(script.count("Publish"), 1);
+}
+
+#[tokio::test]
+async fn one_refusal_stops_no_other_database() {
+    let script = shop(&["a", "b", "c"], "days=30");
+    script.refuse("CreateDBSnapshot", "nightshift-b-", 1, 403, "AccessDenied");
+    let report: Value = serde_json::from_str(&invoke(&script, json!({})).await.unwrap_err()).unwrap();
+    let outcomes: Vec<&Value> = report["actions"].as_array().unwrap().iter().map(|it| &it["outcome"]).collect();
+    assert_eq!(outcomes, ["done", "failed", "done"]);
+    assert_eq!(script.aws().ids(HOME), [tonight("a"), tonight("c")]);
+    assert_eq!(told(&invoke(&script, json!({})).await.unwrap())[0], "b take-snapshot Done");
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_is_waited_out_and_a_lost_answer_is_no_failure() {
+    let script = shop(&["a", "b", "c"], "days=30");
+    for operation in ["DescribeDBInstances", "DescribeDBClusters", "DescribeDBSnapshots", "CreateDBSnapshot"] {
+        script.refuse(operation, "", 4, 400, "Throttling");
+    }
+    script.lose_answers("CreateDBSnapshot", 2);
+    let report = invoke(&script, json!({})).await.unwrap();
+    assert_eq!((report.actions.len(), report.failed()), (3, false));
+    assert_eq!(script.aws().ids(HOME).len(), 3);
+}
+
+#[tokio::test]
+async fn a_copy_is_begun_once_followed_and_replaced_when_it_failed() {
+    let script = shop(&["app"], "days=30 copy=us-west-2");
+    script.aws().store(&tonight("app"), "app", NOW, &[MADE_BY]).status = "creating".into();
+    let copies = |script: &Script<Rds>| (script.count("CopyDBSnapshot"), script.aws().ids("us-west-2").len());
+    invoke(&script, json!({})).await.unwrap();
+    assert_eq!(copies(&script), (0, 0));
+
+    script.aws().snapshot(HOME, &tonight("app")).status = "available".into();
+    let available = json!({"source": "aws.rds", "detail-type": "RDS DB Snapshot Event",
+        "detail": {"EventID": "RDS-EVENT-0042", "SourceIdentifier": tonight("app")}});
+    let report = invoke(&script, available.clone()).await.unwrap();
+    assert_eq!(told(&report), [format!("{} copy-snapshot Done", tonight("app"))]);
+    let tags = script.aws().snapshot("us-west-2", &tonight("app")).tags.clone();
+    assert_eq!(tags["nightshift-state:taken"], NOW);
+
+    script.aws().snapshot("us-west-2", &tonight("app")).progress = 40;
+    let report = invoke(&script, available.clone()).await.unwrap();
+    assert_eq!(told(&report), [format!("{} skipped: its copy in us-west-2 is creating, 40 %", tonight("app"))]);
+    assert_eq!(copies(&script), (1, 1));
+
+    script.aws().snapshot("us-west-2", &tonight("app")).status = "failed".into();
+    invoke(&script, available).await.unwrap();
+    assert_eq!((copies(&script), script.count("DeleteDBSnapshot")), ((2, 1), 1));
+}
+
+#[tokio::test]
+async fn what_cannot_be_listed_ends_the_run_before_anything_is_taken() {
+    for operation in ["DescribeDBInstances", "DescribeDBClusters", "DescribeDBSnapshots", "DescribeDBClusterSnapshots"]
+    {
+        let script = shop(&["app"], "days=30");
+        script.refuse(operation, "", 1, 403, "AccessDenied");
+        let error = invoke(&script, json!({})).await.unwrap_err();
+        assert!(error.starts_with(operation), "{error}");
+        assert_eq!(script.count("CreateDBSnapshot"), 0);
+    }
+}
