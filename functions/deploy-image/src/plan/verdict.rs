@@ -78,7 +78,10 @@ pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
         let lost = &sign.lost;
         !memory.rejects(&lost.digest, lost.pushed_at) && !forgiven(lost, sign.since) && !superseded(lost)
     };
-    signs(case, memory).into_iter().filter(counts).map(|it| it.lost).max_by_key(|it| it.pushed_at)
+    // Two runs that overlap may bring one image by two revisions: the earlier deployment then looks stopped by hand,
+    // while of the later one AWS itself says what became of it.
+    let said_by_aws = |it: &Lost| it.by != "hand";
+    signs(case, memory).into_iter().filter(counts).map(|it| it.lost).max_by_key(|it| (it.pushed_at, said_by_aws(it)))
 }
 
 /// Whether the image in use is ours, live, and was not yet found to be.

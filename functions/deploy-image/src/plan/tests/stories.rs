@@ -168,6 +168,18 @@ fn a_person_rolls_back_and_clears_again() {
 }
 
 #[test]
+fn what_ecs_took_back_after_two_runs_overlapped_is_not_laid_at_a_persons_door() {
+    let mut model = Model::new("newest");
+    let bad = model.push("v1.2.0");
+    model.bad.push(bad);
+    let plans = [model.plan(&repository(), None), model.plan(&service(), None)];
+    plans.iter().for_each(|it| model.carry_out(it, usize::MAX));
+    model.finish();
+    deployment_event(&mut model);
+    assert!(model.to_string().contains("by=ecs"), "{model}");
+}
+
+#[test]
 fn what_a_person_brought_back_by_hand_stands() {
     let mut model = Model::new("newest");
     model.push("v1.1.0");
