@@ -35,7 +35,7 @@ pub const KEEP_IMAGES: &str = "nightshift:keep-images";
 /// On a CloudWatch alarm: what is done about it; see [`crate::remedy::RemedyRule`].
 pub const REMEDY: &str = "nightshift:remedy";
 
-/// On an ECS service or database: when it is awake.
+/// On an ECS service or database: when it is awake; see [`crate::schedule::Schedule`].
 pub const SCHEDULE: &str = "nightshift:schedule";
 
 // What Nightshift writes.
@@ -45,6 +45,9 @@ pub const AWAKE_UNTIL_MEMORY: &str = "nightshift-state:awake-until";
 
 /// On an ECS service: another function's wish for more tasks for a while; see [`crate::wish::Boost`].
 pub const BOOST_MEMORY: &str = "nightshift-state:boost";
+
+/// On an ECS service: its size before it was boosted; see [`crate::sleep::Boosted`].
+pub const BOOSTED: &str = "nightshift-state:boosted";
 
 /// On a service or database: what is wrong with its budget tag, as people were told last by `enforce-budget`.
 pub const BUDGET_PROBLEM: &str = "nightshift-state:budget-problem";
@@ -64,7 +67,7 @@ pub const SLEEP_PROBLEM: &str = "nightshift-state:sleep-problem";
 /// On a budget: which steps people were told of in which period.
 pub const WARNED: &str = "nightshift-state:warned";
 
-/// On whatever sleeps: its size before; see the README's section on staging.
+/// On whatever sleeps: its size before; see [`crate::sleep::Asleep`].
 pub const ASLEEP: &str = "nightshift-state:asleep";
 
 /// On a DB instance or cluster: what is wrong with its backups, as people were told last by `prune-backups`.
@@ -126,6 +129,7 @@ mod tests {
             APPROVED,
             AWAKE_UNTIL_MEMORY,
             BOOST_MEMORY,
+            BOOSTED,
             BUDGET_PROBLEM,
             DATABASE,
             HOLD_MEMORY,

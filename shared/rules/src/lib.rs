@@ -12,6 +12,8 @@ pub mod memory;
 pub mod remedied;
 pub mod remedy;
 pub mod retention;
+pub mod schedule;
+pub mod sleep;
 pub mod tag;
 pub mod version;
 pub mod wish;
