@@ -5,6 +5,7 @@
     GET, POST          rollouts   how rollouts end: {mode: auto or manual, delay_seconds, bad_digests}
     POST               rollout    ends one: {service: "cluster/name", outcome: completed or failed}
     POST               budget     changes the figures of a budget: {name, actual, forecast}
+    POST               database   {id}: AWS starts a DB instance that has been stopped for seven days
     POST               snapshot   changes a DB snapshot: {id, created_at, status}
     GET, DELETE        published  what was published to SNS topics, with its form for each protocol
 """
@@ -15,6 +16,7 @@ import threading
 import time
 
 import budgets
+import databases
 import rollouts
 import snapshots
 from ministack import app
@@ -112,6 +114,8 @@ def _control(method, endpoint, data):
         return rollouts.settle(data["service"], data["outcome"])
     if endpoint == "budget" and method == "POST":
         return budgets.change(data["name"], data.get("actual"), data.get("forecast"))
+    if endpoint == "database" and method == "POST":
+        return databases.start_after_seven_days(data["id"])
     if endpoint == "snapshot" and method == "POST":
         return snapshots.change(data["id"], data.get("created_at"), data.get("status"))
     if endpoint == "rollouts":

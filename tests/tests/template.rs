@@ -8,7 +8,7 @@ use nightshift_tests::template::{Template, list};
 use serde_json::{Value, json};
 
 /// What a call needs besides the action of its own name.
-const NEEDED_BESIDES: [(&str, &str, &str); 14] = [
+const NEEDED_BESIDES: [(&str, &str, &str); 15] = [
     ("ecr:DescribeImageScanFindings", "inspector2:ListCoverage", SCANNED_BY_INSPECTOR),
     ("ecr:DescribeImageScanFindings", "inspector2:ListFindings", SCANNED_BY_INSPECTOR),
     ("codedeploy:CreateDeployment", "codedeploy:GetDeploymentConfig", "it reads how the group shifts traffic"),
@@ -27,6 +27,7 @@ const NEEDED_BESIDES: [(&str, &str, &str); 14] = [
     ("rds:CopyDBSnapshot", "kms:GenerateDataKeyWithoutPlaintext", COPIED_BY_RDS),
     ("rds:CopyDBSnapshot", "kms:ReEncryptFrom", COPIED_BY_RDS),
     ("rds:CopyDBSnapshot", "kms:ReEncryptTo", COPIED_BY_RDS),
+    ("rds:StopDBInstance", "rds:CreateDBSnapshot", "a stop takes a snapshot with it"),
 ];
 
 const SCANNED_BY_INSPECTOR: &str = "with enhanced scanning ECR asks Inspector by the right of the caller";
@@ -43,7 +44,9 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 14] = [
+const WITHOUT_RESOURCE: [(&str, &str); 16] = [
+    ("application-autoscaling:DescribeScalableTargets", "the service authorization reference lists no resource for it"),
+    ("rds:DescribeEvents", "an event is no resource"),
     ("cloudwatch:DescribeAlarms", "a narrower grant leaves composite alarms out"),
     ("inspector2:ListCoverage", "ECR asks Inspector of all images"),
     ("inspector2:ListFindings", "ECR asks Inspector of all images"),

@@ -74,13 +74,23 @@ pub type Elsewhere = BTreeMap<retention::Region, Rds>;
 
 /// All DB instances and DB clusters of the region.
 pub async fn list_databases(rds: &Rds) -> Result<Vec<Database>, Error> {
-    let (instances, clusters) = tokio::join!(list_instances(rds), list_clusters(rds));
+    let databases = list_databases_with(rds, |_| (), |_| ()).await?;
+    Ok(databases.into_iter().map(|(database, ())| database).collect())
+}
+
+/// The same, each with what else is to be read of its description.
+pub async fn list_databases_with<T>(
+    rds: &Rds,
+    of_instance: impl Fn(&sdk::DbInstance) -> T,
+    of_cluster: impl Fn(&sdk::DbCluster) -> T,
+) -> Result<Vec<(Database, T)>, Error> {
+    let (instances, clusters) = tokio::join!(list_instances(rds, of_instance), list_clusters(rds, of_cluster));
     let mut databases = instances?;
     databases.extend(clusters?);
     Ok(databases)
 }
 
-async fn list_instances(rds: &Rds) -> Result<Vec<Database>, Error> {
+async fn list_instances<T>(rds: &Rds, also: impl Fn(&sdk::DbInstance) -> T) -> Result<Vec<(Database, T)>, Error> {
     let mut instances = Vec::new();
     let mut marker = None;
     loop {
@@ -90,7 +100,7 @@ async fn list_instances(rds: &Rds) -> Result<Vec<Database>, Error> {
                 page.send().await.map_err(|err| Error::new("DescribeDBInstances", "all", err))
             })
             .await?;
-        instances.extend(answer.db_instances().iter().filter_map(instance));
+        instances.extend(answer.db_instances().iter().filter_map(|it| Some((instance(it)?, also(it)))));
         marker = more(answer.marker());
         if marker.is_none() {
             return Ok(instances);
@@ -98,7 +108,7 @@ async fn list_instances(rds: &Rds) -> Result<Vec<Database>, Error> {
     }
 }
 
-async fn list_clusters(rds: &Rds) -> Result<Vec<Database>, Error> {
+async fn list_clusters<T>(rds: &Rds, also: impl Fn(&sdk::DbCluster) -> T) -> Result<Vec<(Database, T)>, Error> {
     let mut clusters = Vec::new();
     let mut marker = None;
     loop {
@@ -108,7 +118,7 @@ async fn list_clusters(rds: &Rds) -> Result<Vec<Database>, Error> {
                 page.send().await.map_err(|err| Error::new("DescribeDBClusters", "all", err))
             })
             .await?;
-        clusters.extend(answer.db_clusters().iter().filter_map(cluster));
+        clusters.extend(answer.db_clusters().iter().filter_map(|it| Some((cluster(it)?, also(it)))));
         marker = more(answer.marker());
         if marker.is_none() {
             return Ok(clusters);

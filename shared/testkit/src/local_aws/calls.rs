@@ -30,6 +30,11 @@ impl LocalAws {
         self.http.json("codedeploy", "CodeDeploy_20141006", action, &body)
     }
 
+    /// Calls Application Auto Scaling.
+    pub fn scaling(&self, action: &str, body: Value) -> Result<Value> {
+        self.http.json("application-autoscaling", "AnyScaleFrontendService", action, &body)
+    }
+
     /// Calls the Resource Groups Tagging API.
     pub fn tagging(&self, action: &str, body: Value) -> Result<Value> {
         self.http.json("tagging", "ResourceGroupsTaggingAPI_20170126", action, &body)
@@ -110,6 +115,11 @@ impl LocalAws {
             environment["Variables"][*name] = json!(value);
         }
         self.lambda("PUT", &path, json!({"Environment": environment})).map(drop)
+    }
+
+    /// From now on it is this moment (RFC 3339) for a function.
+    pub fn set_clock(&self, function: &str, moment: &str) -> Result<()> {
+        self.set_environment(function, &[("NIGHTSHIFT_NOW", moment)])
     }
 
     /// Invokes a function, by name or by ARN, and waits for its answer.

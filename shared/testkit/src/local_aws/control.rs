@@ -76,6 +76,11 @@ impl LocalAws {
         self.control("POST", "budget", Some(change)).map(drop)
     }
 
+    /// AWS starts a DB instance that has been stopped for seven days.
+    pub fn start_after_seven_days(&self, id: &str) -> Result<()> {
+        self.control("POST", "database", Some(json!({"id": id}))).map(drop)
+    }
+
     /// Calls an endpoint below `/_nightshift/`; `tests/local-aws/control.py` lists them.
     pub fn control(&self, method: &str, endpoint: &str, body: Option<Value>) -> Result<Value> {
         let body = body.map(|it| it.to_string()).unwrap_or_default();

@@ -1,0 +1,81 @@
+//! Calls to Application Auto Scaling: the scaling targets of services.
+
+use std::collections::BTreeMap;
+
+use aws::Error;
+use aws_sdk_applicationautoscaling::Client;
+use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace, SuspendedState};
+use rules::sleep::{Limits, Suspended};
+
+use crate::plan::cluster_and_name;
+
+/// DescribeScalableTargets takes no more names than this, and puts no more targets into one page.
+const TARGETS_PER_CALL: usize = 50;
+
+/// The scaling targets of these services, as far as they have any, by the service's ARN.
+///
+/// Few services are asked for by name; of many, few have a target, so all targets of the region are read.
+pub async fn describe_targets(scaling: &Client, arns: &[String]) -> Result<BTreeMap<String, Limits>, Error> {
+    if arns.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let by_id: BTreeMap<String, &String> = arns.iter().filter_map(|it| Some((resource_id(it)?, it))).collect();
+    let named = (by_id.len() <= TARGETS_PER_CALL).then(|| by_id.keys().cloned().collect());
+    let mut targets = BTreeMap::new();
+    let mut pages = scaling
+        .describe_scalable_targets()
+        .service_namespace(ServiceNamespace::Ecs)
+        .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+        .set_resource_ids(named)
+        .max_results(TARGETS_PER_CALL as i32)
+        .into_paginator()
+        .send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|err| Error::new("DescribeScalableTargets", "ecs", err))?;
+        for target in page.scalable_targets() {
+            let Some(arn) = by_id.get(target.resource_id()) else { continue };
+            targets.insert(arn.to_string(), limits(target));
+        }
+    }
+    Ok(targets)
+}
+
+fn resource_id(arn: &str) -> Option<String> {
+    cluster_and_name(arn).map(|(cluster, name)| format!("service/{cluster}/{name}"))
+}
+
+fn limits(target: &ScalableTarget) -> Limits {
+    let suspended = target.suspended_state();
+    let is = |it: fn(&SuspendedState) -> Option<bool>| suspended.and_then(it).unwrap_or_default();
+    Limits {
+        min: target.min_capacity(),
+        max: target.max_capacity(),
+        suspended: Suspended {
+            scale_in: is(SuspendedState::dynamic_scaling_in_suspended),
+            scale_out: is(SuspendedState::dynamic_scaling_out_suspended),
+            scheduled: is(SuspendedState::scheduled_scaling_suspended),
+        },
+    }
+}
+
+/// Sets the least number of tasks of a target and what of it is suspended; the greatest stays.
+///
+/// All three flags are given, since one that is not keeps its value.
+pub async fn set_limits(scaling: &Client, arn: &str, min: i32, suspended: Suspended) -> Result<(), Error> {
+    let state = SuspendedState::builder()
+        .dynamic_scaling_in_suspended(suspended.scale_in)
+        .dynamic_scaling_out_suspended(suspended.scale_out)
+        .scheduled_scaling_suspended(suspended.scheduled)
+        .build();
+    scaling
+        .register_scalable_target()
+        .service_namespace(ServiceNamespace::Ecs)
+        .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+        .resource_id(resource_id(arn).unwrap_or_default())
+        .min_capacity(min)
+        .suspended_state(state)
+        .send()
+        .await
+        .map(drop)
+        .map_err(|err| Error::new("RegisterScalableTarget", arn, err))
+}

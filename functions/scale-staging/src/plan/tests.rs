@@ -1,0 +1,3 @@
+mod laws;
+mod model;
+mod stories;

@@ -1,0 +1,242 @@
+//! A small shop and an AWS that carries plans out, call by call, as ECS, Application Auto Scaling and RDS do.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, ToSpan, Zoned};
+use reconcile::Plan;
+use rules::database::{Database, Kind};
+use rules::keys;
+use rules::sleep::{Limits, Suspended};
+
+use crate::plan::{Ask, Call, Service, Sleeper, Step, World, database_in_question, plan};
+use crate::request::{Place, Request};
+
+pub const HOURS: &str = "mon-fri 08:00-20:00";
+
+/// A moment in Seoul, such as `2026-11-20T20:00`; that is a Friday.
+pub fn at(local: &str) -> Zoned {
+    format!("{local}:00+09:00[Asia/Seoul]").parse().unwrap()
+}
+
+pub fn tags(tags: &[(&str, &str)]) -> BTreeMap<String, String> {
+    tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+pub fn service_arn(name: &str) -> String {
+    format!("arn:aws:ecs:ap-northeast-2:123456789012:service/staging/{name}")
+}
+
+pub fn service(name: &str, schedule: &str, desired: i32) -> Service {
+    Service {
+        arn: service_arn(name),
+        status: "ACTIVE".into(),
+        is_daemon: false,
+        desired,
+        running: desired,
+        deploying_since: None,
+        target: None,
+        tags: tags(&[(keys::SCHEDULE, schedule), ("team", "web")]),
+    }
+}
+
+pub fn scaled(name: &str, schedule: &str, desired: i32, min: i32, max: i32) -> Service {
+    let target = Limits { min, max, suspended: Suspended::default() };
+    Service { target: Some(target), ..service(name, schedule, desired) }
+}
+
+pub fn database(id: &str, schedule: &str) -> Sleeper {
+    Sleeper {
+        database: Database {
+            kind: Kind::Instance,
+            id: id.into(),
+            arn: format!("arn:aws:rds:ap-northeast-2:123456789012:db:{id}"),
+            resource_id: Some(format!("db-{id}")),
+            status: "available".into(),
+            engine: "postgres".into(),
+            member_of: None,
+            restarts_at: None,
+            tags: tags(&[(keys::SCHEDULE, schedule), ("team", "web")]),
+        },
+        cannot_stop: None,
+    }
+}
+
+/// What there is, and what RDS has done.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shop {
+    pub services: Vec<Service>,
+    pub databases: Vec<Sleeper>,
+    /// Snapshots by id, with their tags.
+    pub snapshots: BTreeMap<String, BTreeMap<String, String>>,
+    /// Databases that AWS started last, and no person.
+    pub started_by_aws: Vec<String>,
+    pub holidays: Vec<jiff::civil::Date>,
+}
+
+pub fn shop(services: Vec<Service>, databases: Vec<Sleeper>) -> Shop {
+    Shop { services, databases, snapshots: BTreeMap::new(), started_by_aws: Vec::new(), holidays: Vec::new() }
+}
+
+pub fn sweep() -> Request {
+    Request { place: Place::Everywhere, ask: None }
+}
+
+pub fn asking(arn: &str, ask: Ask) -> Request {
+    Request { place: Place::Resource(arn.into()), ask: Some(ask) }
+}
+
+impl Shop {
+    /// What a run sees.
+    pub fn seen(&self, now: &Zoned) -> World {
+        let mut world = World {
+            services: self.services.clone(),
+            databases: self.databases.clone(),
+            holidays: self.holidays.clone(),
+            ..World::default()
+        };
+        for (database, id) in crate::plan::pending_snapshot(&self.databases, now) {
+            let status = self.snapshots.contains_key(&id).then(|| "creating".to_owned());
+            world.snapshots.insert(database.arn.clone(), Ok(status));
+        }
+        let in_question = database_in_question(&world, &Place::Everywhere, now);
+        let started = in_question.iter().map(|it| (it.arn.clone(), Ok(self.started_by_aws.contains(&it.arn))));
+        world.started_by_aws = started.collect();
+        world
+    }
+
+    pub fn plan(&self, request: &Request, now: &Zoned) -> Plan<Step> {
+        plan(&self.seen(now), request, now)
+    }
+
+    /// One whole run; returns how many calls it made.
+    pub fn run(&mut self, request: &Request, now: &Zoned) -> usize {
+        let calls = calls(&self.plan(request, now));
+        calls.iter().for_each(|(arn, call)| self.make(arn, call, now.timestamp()));
+        calls.len()
+    }
+
+    /// A run that dies after so many calls; `false` if it was done by then.
+    pub fn run_killed_after(&mut self, calls_made: usize, request: &Request, now: &Zoned) -> bool {
+        let calls = calls(&self.plan(request, now));
+        calls.iter().take(calls_made).for_each(|(arn, call)| self.make(arn, call, now.timestamp()));
+        calls_made < calls.len()
+    }
+
+    /// What AWS makes of one call.
+    pub fn make(&mut self, arn: &str, call: &Call, now: Timestamp) {
+        if let Some(service) = self.services.iter_mut().find(|it| it.arn == arn) {
+            return make_on_service(service, call);
+        }
+        let snapshots = &mut self.snapshots;
+        let database = &mut self.databases.iter_mut().find(|it| it.database.arn == arn).unwrap().database;
+        match call {
+            Call::Stop(snapshot) => {
+                assert_eq!(database.status, "available", "{arn} cannot be stopped");
+                if let Some(id) = snapshot {
+                    assert!(snapshots.insert(id.clone(), BTreeMap::new()).is_none(), "{id} is there already");
+                }
+                database.status = "stopping".into();
+                database.restarts_at = Some(now + (7 * 24).hours());
+                self.started_by_aws.retain(|it| it != arn);
+            }
+            Call::Start => {
+                assert_eq!(database.status, "stopped", "{arn} cannot be started");
+                database.status = "starting".into();
+            }
+            Call::TagSnapshot { arn, tags } => {
+                let id = arn.rsplit(':').next().unwrap();
+                let snapshot = snapshots.get_mut(id).unwrap_or_else(|| panic!("there is no {id} to be tagged"));
+                snapshot.extend(tags.iter().cloned());
+            }
+            other => memory(&mut database.tags, other),
+        }
+    }
+
+    /// What takes RDS and ECS some minutes is done.
+    pub fn settle(&mut self) {
+        for Sleeper { database, .. } in &mut self.databases {
+            match database.status.as_str() {
+                "stopping" => database.status = "stopped".into(),
+                "starting" => {
+                    database.status = "available".into();
+                    database.restarts_at = None;
+                }
+                _ => {}
+            }
+        }
+        self.services.iter_mut().for_each(|it| it.running = it.desired);
+    }
+
+    /// Runs every five minutes until nothing is left to do; panics if that never comes.
+    pub fn run_until_quiet(&mut self, now: &Zoned) -> Zoned {
+        let mut now = now.clone();
+        for _ in 0..8 {
+            let calls = self.run(&sweep(), &now);
+            let before = self.clone();
+            self.settle();
+            if calls == 0 && *self == before {
+                return now;
+            }
+            now = now.checked_add(5.minutes()).unwrap();
+        }
+        panic!("it never becomes quiet: {self:#?}");
+    }
+
+    pub fn service(&mut self, name: &str) -> &mut Service {
+        self.services.iter_mut().find(|it| it.arn == service_arn(name)).unwrap()
+    }
+
+    pub fn database(&mut self, id: &str) -> &mut Database {
+        &mut self.databases.iter_mut().find(|it| it.database.id == id).unwrap().database
+    }
+
+    /// What is done (`* name action: headline | reason`), left alone (`+ name: reason`) and wrong (`! name kind: message`).
+    pub fn lines(&self, request: &Request, now: &Zoned) -> Vec<String> {
+        let plan = self.plan(request, now);
+        let name = |arn: &str| arn.rsplit(['/', ':']).next().unwrap().to_owned();
+        let steps = plan.steps.iter();
+        let done = steps.map(|it| {
+            let action = reconcile::Step::action(&it.step);
+            format!("* {} {action}: {} | {}", name(&it.resource), it.step.headline, it.reason)
+        });
+        let left = plan.skipped.iter().map(|it| format!("+ {}: {}", name(&it.resource), it.reason));
+        let wrong = plan.problems.iter().map(|it| format!("! {} {}: {}", name(&it.resource), it.problem, it.message));
+        done.chain(left).chain(wrong).collect()
+    }
+
+    #[track_caller]
+    pub fn check(&self, now: &str, expected: &[&str]) {
+        assert_eq!(self.lines(&sweep(), &at(now)), expected);
+    }
+}
+
+pub fn calls(plan: &Plan<Step>) -> Vec<(String, Call)> {
+    plan.steps.iter().flat_map(|it| it.step.calls.iter().map(|call| (it.resource.clone(), call.clone()))).collect()
+}
+
+fn make_on_service(service: &mut Service, call: &Call) {
+    match call {
+        Call::Limits { min, suspended } => {
+            let target = service.target.as_mut().expect("there is a scaling target");
+            assert!(*min <= target.max, "{} cannot have more at least than at most", service.arn);
+            (target.min, target.suspended) = (*min, *suspended);
+            // Registering a target moves the count inside its limits at once.
+            service.desired = service.desired.clamp(target.min, target.max);
+        }
+        Call::Count(desired) => service.desired = *desired,
+        other => memory(&mut service.tags, other),
+    }
+}
+
+fn memory(tags: &mut BTreeMap<String, String>, call: &Call) {
+    match call {
+        Call::Remember(key, value) => {
+            assert!(key.starts_with(keys::MEMORY) && value.len() <= 256, "{key}={value}");
+            tags.insert(key.to_string(), value.clone());
+        }
+        Call::Forget(gone) => gone.iter().for_each(|it| {
+            assert!(tags.remove(*it).is_some(), "{it} is not there");
+        }),
+        other => panic!("{other:?} is not for this resource"),
+    }
+}

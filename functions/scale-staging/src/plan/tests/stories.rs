@@ -1,0 +1,463 @@
+//! Nights and days of services and databases, in the plan's own words.
+
+use reconcile::Step as _;
+use rules::database::Kind;
+use rules::keys;
+use rules::sleep::Asleep;
+
+use super::model::*;
+use crate::plan::{Ask, Call, Listed, Until, plan, services_to_look_at};
+use crate::request::{Place, Request};
+
+const ASLEEP: &str = "since=2026-11-20T11:00:00Z desired=3 min=2 max=6 by=schedule";
+
+#[test]
+fn a_weekend_of_a_service_that_scales() {
+    let mut shop = shop(vec![scaled("api", HOURS, 3, 2, 6)], vec![]);
+    shop.check(
+        "2026-11-20T19:59",
+        &["+ api: it is awake with 3 tasks; 'mon-fri 08:00-20:00' wants it awake; sleeps Fri 2026-11-20 20:00"],
+    );
+    let evening = at("2026-11-20T20:00");
+    let plan = shop.plan(&sweep(), &evening);
+    let step = &plan.steps[0].step;
+    assert_eq!(step.headline(), "api: goes to sleep (3 -> 0 tasks)");
+    assert_eq!(plan.steps[0].reason, "'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00");
+    assert_eq!((step.before()["min"].as_i64(), step.after()["min"].as_i64()), (Some(2), Some(0)));
+    let undo = step.undo().unwrap().command_line("nightshift-scale-staging");
+    assert!(undo.contains(&format!("'{{\"wake\":{{\"resource\":\"{}\"}}}}'", service_arn("api"))), "{undo}");
+    // The memory first, then the limits, the count last.
+    assert!(
+        matches!(&step.calls[..], [Call::Remember(keys::ASLEEP, it), Call::Limits { min: 0, .. }, Call::Count(0)] if it == ASLEEP)
+    );
+
+    shop.run(&sweep(), &evening);
+    shop.check("2026-11-21T03:00", &[
+        "+ api: it is asleep since Fri 2026-11-20 20:00 (it had 3 tasks); 'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00",
+    ]);
+    shop.check(
+        "2026-11-23T08:00",
+        &["* api wake: wakes (0 -> 3 tasks) | 'mon-fri 08:00-20:00' wants it awake; sleeps Mon 2026-11-23 20:00"],
+    );
+    let calls = calls(&shop.plan(&sweep(), &at("2026-11-23T08:00")));
+    assert!(
+        matches!(&calls[..], [(_, Call::Count(3)), (_, Call::Limits { min: 2, .. }), (_, Call::Forget(_))]),
+        "{calls:?}"
+    );
+}
+
+#[test]
+fn what_is_started_by_hand_at_night_stays_up_until_the_morning() {
+    let mut shop = shop(vec![scaled("api", HOURS, 3, 2, 6)], vec![]);
+    shop.run(&sweep(), &at("2026-11-20T20:00"));
+    shop.service("api").desired = 1;
+    // In the first quarter of an hour it looks like a run that died.
+    shop.check("2026-11-20T20:10", &[
+        "* api sleep: goes on falling asleep, which an earlier run left unfinished | 'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00",
+    ]);
+    shop.check(
+        "2026-11-20T22:00",
+        &["* api remember: somebody started it (1 tasks), so it stays up until Mon 2026-11-23 08:00 | \
+         nightshift-state:awake-until keeps it awake until Mon 2026-11-23 08:00; sleeps Mon 2026-11-23 20:00"],
+    );
+    shop.run(&sweep(), &at("2026-11-20T22:00"));
+    assert_eq!(shop.service("api").desired, 1);
+    shop.check("2026-11-20T22:05", &[
+        "+ api: somebody started it with 1 tasks; nightshift-state:awake-until keeps it awake until Mon 2026-11-23 08:00; sleeps Mon 2026-11-23 20:00",
+    ]);
+    shop.run(&sweep(), &at("2026-11-23T08:00"));
+    let api = shop.service("api");
+    assert_eq!((api.desired, api.target.unwrap().min), (3, 2));
+    assert_eq!(api.tags.keys().filter(|it| it.starts_with(keys::MEMORY)).count(), 0);
+}
+
+#[test]
+fn enforce_undoes_what_people_do_and_act_does_only_one_half() {
+    let mut shop = shop(vec![service("api", &format!("{HOURS} enforce=true"), 2)], vec![]);
+    shop.run(&sweep(), &at("2026-11-20T20:00"));
+    shop.service("api").desired = 2;
+    shop.run(&sweep(), &at("2026-11-20T23:00"));
+    assert_eq!(shop.service("api").desired, 0);
+    shop.run(&sweep(), &at("2026-11-23T08:00"));
+    shop.service("api").desired = 0;
+    shop.check("2026-11-23T12:00", &[
+        "* api wake: wakes (0 -> 1 tasks; nobody remembers its size) | 'mon-fri 08:00-20:00' wants it awake; sleeps Mon 2026-11-23 20:00",
+    ]);
+
+    let mut shop = super::model::shop(vec![service("api", &format!("{HOURS} act=sleep"), 2)], vec![]);
+    shop.run(&sweep(), &at("2026-11-20T20:00"));
+    shop.check("2026-11-23T08:00", &[
+        "+ api: it is asleep since Fri 2026-11-20 20:00 (it had 2 tasks), and act=sleep leaves the waking to people; \
+         'mon-fri 08:00-20:00' wants it awake; sleeps Mon 2026-11-23 20:00",
+    ]);
+    // Once a person has started it, it is no sleeper any more.
+    shop.service("api").desired = 1;
+    shop.run(&sweep(), &at("2026-11-23T09:00"));
+    assert_eq!((shop.service("api").desired, shop.service("api").tags.get(keys::ASLEEP)), (1, None));
+
+    let shop = super::model::shop(vec![service("api", &format!("{HOURS} act=wake"), 0)], vec![]);
+    shop.check("2026-11-23T08:05", &[
+        "* api wake: wakes (0 -> 1 tasks; nobody remembers its size) | 'mon-fri 08:00-20:00' wants it awake; sleeps Mon 2026-11-23 20:00",
+    ]);
+    shop.check(
+        "2026-11-23T09:00",
+        &["+ api: somebody set it to 0; 'mon-fri 08:00-20:00' wants it awake; sleeps Mon 2026-11-23 20:00"],
+    );
+}
+
+#[test]
+fn a_hold_outranks_what_keeps_it_awake_which_outranks_the_schedule() {
+    let mut shop = shop(vec![service("api", HOURS, 2)], vec![]);
+    shop.service("api").tags.insert(keys::AWAKE_UNTIL.into(), "2026-11-20T23:00".into());
+    shop.check("2026-11-20T20:00", &[
+        "+ api: it is awake with 2 tasks; nightshift:awake-until keeps it awake until Fri 2026-11-20 23:00; sleeps Fri 2026-11-20 23:00",
+    ]);
+    shop.service("api")
+        .tags
+        .insert(keys::HOLD_MEMORY.into(), "by=budget:Team_Monthly since=2026-11-20T03:00:00Z".into());
+    shop.check("2026-11-20T12:00", &[
+        "* api sleep: goes to sleep (2 -> 0 tasks) | a hold by budget:Team_Monthly; sleeps until the hold is removed",
+    ]);
+    shop.run(&sweep(), &at("2026-11-20T12:00"));
+    assert!(shop.service("api").tags[keys::ASLEEP].ends_with("by=hold"));
+    // A person's reason is told before a function's.
+    shop.service("api").tags.insert(keys::HOLD.into(), "closed for the summer".into());
+    shop.check("2026-11-20T13:00", &[
+        "+ api: it is asleep since Fri 2026-11-20 12:00 (it had 2 tasks); nightshift:hold: closed for the summer; sleeps until the hold is removed",
+    ]);
+    shop.service("api").tags.retain(|key, _| key != keys::HOLD && key != keys::HOLD_MEMORY);
+    shop.run(&sweep(), &at("2026-11-20T14:00"));
+    assert_eq!(shop.service("api").desired, 2);
+}
+
+#[test]
+fn a_person_wakes_and_puts_to_sleep_by_command() {
+    let mut shop = shop(vec![service("api", HOURS, 2)], vec![]);
+    let api = service_arn("api");
+    shop.run(&sweep(), &at("2026-11-20T20:00"));
+    let wake = asking(&api, Ask::Wake(Until::Time("23:00".parse().unwrap())));
+    shop.run(&wake, &at("2026-11-20T21:00"));
+    assert_eq!(shop.service("api").desired, 2);
+    assert_eq!(shop.service("api").tags[keys::AWAKE_UNTIL_MEMORY], "2026-11-20T14:00:00Z");
+    shop.run_until_quiet(&at("2026-11-20T22:30"));
+    assert_eq!(shop.service("api").desired, 2);
+    shop.run_until_quiet(&at("2026-11-20T23:00"));
+    assert_eq!((shop.service("api").desired, shop.service("api").tags.get(keys::AWAKE_UNTIL_MEMORY)), (0, None));
+    // Until the next change of the schedule, which is the morning.
+    shop.run(&asking(&api, Ask::Wake(Until::NextChange)), &at("2026-11-20T23:30"));
+    assert_eq!(shop.service("api").tags[keys::AWAKE_UNTIL_MEMORY], "2026-11-22T23:00:00Z");
+    // In the daytime it sleeps until the morning after.
+    shop.run_until_quiet(&at("2026-11-23T12:00"));
+    shop.run(&asking(&api, Ask::Sleep), &at("2026-11-23T14:00"));
+    assert!(shop.service("api").tags[keys::ASLEEP].ends_with("desired=2 by=person until=2026-11-23T11:00:00Z"));
+    for now in ["2026-11-23T14:05", "2026-11-23T19:00", "2026-11-23T20:00", "2026-11-24T07:59"] {
+        shop.run_until_quiet(&at(now));
+        assert_eq!(shop.service("api").desired, 0, "{now}");
+    }
+    shop.run_until_quiet(&at("2026-11-24T08:00"));
+    assert_eq!(shop.service("api").desired, 2);
+}
+
+#[test]
+fn a_command_that_cannot_be_done_says_why() {
+    let told = |schedule: &str, tag: (&str, &str), ask: Ask| {
+        let mut shop = shop(vec![service("api", schedule, 0)], vec![]);
+        shop.service("api").tags.insert(tag.0.into(), tag.1.into());
+        let lines = shop.lines(&asking(&service_arn("api"), ask), &at("2026-11-20T21:00"));
+        lines.into_iter().find(|it| it.starts_with('!')).unwrap()
+    };
+    let plain = ("team", "web");
+    let past = Ask::Wake(Until::Moment("2026-11-20T20:00".parse().unwrap()));
+    for (line, expected) in [
+        (
+            told(HOURS, (keys::HOLD, "x"), Ask::Wake(Until::NextChange)),
+            "! api held: a hold outranks the command: remove the tag nightshift:hold or",
+        ),
+        (
+            told("never", plain, Ask::Wake(Until::NextChange)),
+            "! api no-next-change: 'never' never changes: say until when",
+        ),
+        (told(HOURS, plain, past), "! api in-the-past: Fri 2026-11-20 20:00 is over"),
+        (
+            told(HOURS, (keys::AWAKE_UNTIL, "2026-11-20T23:00"), Ask::Sleep),
+            "! api kept-awake: the tag nightshift:awake-until keeps it awake",
+        ),
+    ] {
+        assert!(line.starts_with(expected), "{line}");
+    }
+}
+
+#[test]
+fn a_boost_adds_to_the_size_within_the_limits_and_ends_by_itself() {
+    let mut shop = shop(vec![scaled("api", "always", 3, 2, 4)], vec![]);
+    let wish = "step=2 until=2026-11-20T05:00:00Z by=alarm:cpu";
+    shop.service("api").tags.insert(keys::BOOST_MEMORY.into(), wish.into());
+    shop.check("2026-11-20T12:00", &[
+        "* api boost: gets more tasks (3 -> 4 tasks) until Fri 2026-11-20 14:00, as alarm:cpu asks | 'always' wants it awake; no next change",
+    ]);
+    shop.run(&sweep(), &at("2026-11-20T12:00"));
+    assert_eq!((shop.service("api").desired, shop.service("api").target.unwrap().min), (4, 4));
+    shop.check(
+        "2026-11-20T13:00",
+        &["+ api: it has 4 tasks, 1 of them by a boost; 'always' wants it awake; no next change"],
+    );
+    shop.check(
+        "2026-11-20T14:00",
+        &[
+            "* api end-boost: the boost is over (4 -> 3 tasks) | 'always' wants it awake; no next change",
+            "* api remember: what is over is forgotten | 'always' wants it awake; no next change",
+        ],
+    );
+    // A person's wish counts before a function's.
+    shop.service("api").tags.insert(keys::BOOST.into(), "step=1 until=2026-11-20T18:00".into());
+    shop.run_until_quiet(&at("2026-11-20T14:00"));
+    assert_eq!(shop.service("api").desired, 4);
+    shop.service("api").tags.remove(keys::BOOST);
+    shop.run_until_quiet(&at("2026-11-20T15:00"));
+    assert_eq!((shop.service("api").desired, shop.service("api").target.unwrap().min), (3, 2));
+}
+
+#[test]
+fn limits_that_are_narrower_in_the_morning_are_kept_to_and_told() {
+    let mut shop = shop(vec![scaled("api", HOURS, 5, 4, 6)], vec![]);
+    shop.run(&sweep(), &at("2026-11-20T20:00"));
+    shop.service("api").target.as_mut().unwrap().max = 3;
+    shop.check(
+        "2026-11-23T08:00",
+        &[
+            "* api wake: wakes (0 -> 3 tasks) | 'mon-fri 08:00-20:00' wants it awake; sleeps Mon 2026-11-23 20:00",
+            "! api clamped: it had 5 tasks before it slept, and its scaling target allows 3 now: it got 3",
+            "! api clamped: its scaling target had at least 4 tasks before it slept and has at most 3 now: it got 3",
+        ],
+    );
+    shop.run(&sweep(), &at("2026-11-23T08:00"));
+    assert_eq!((shop.service("api").desired, shop.service("api").target.unwrap().min), (3, 3));
+}
+
+#[test]
+fn a_deployment_is_waited_for_but_not_for_ever() {
+    let mut shop = shop(vec![service("api", HOURS, 2)], vec![]);
+    shop.service("api").deploying_since = Some(at("2026-11-20T19:58").timestamp());
+    shop.check("2026-11-20T20:00", &[
+        "+ api: a deployment is in progress, which the next run looks at again; 'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00",
+    ]);
+    shop.run(&sweep(), &at("2026-11-20T21:00"));
+    assert_eq!(shop.service("api").desired, 0);
+}
+
+#[test]
+fn a_database_is_stopped_with_a_snapshot_and_started_before_what_needs_it() {
+    let mut shop = shop(vec![service("api", &format!("{HOURS} after=app-db"), 2)], vec![database("app-db", HOURS)]);
+    shop.database("app-db").tags.insert(keys::BACKUP.into(), "daily=7 copy=us-west-2".into());
+    let wakes = "'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00";
+    shop.check(
+        "2026-11-20T20:00",
+        &[
+            &format!("* api sleep: goes to sleep (2 -> 0 tasks) | {wakes}"),
+            &format!("+ app-db: it is stopped once the tasks of api have ended; {wakes}"),
+        ],
+    );
+    shop.run(&sweep(), &at("2026-11-20T20:00"));
+    shop.settle();
+    let snapshot = "nightshift-app-db-2026-11-20-200500";
+    let plan = shop.plan(&sweep(), &at("2026-11-20T20:05"));
+    assert_eq!(plan.steps[0].step.headline(), format!("app-db: is stopped, with the snapshot {snapshot}"));
+    let [Call::Remember(_, first), Call::Stop(Some(id)), Call::TagSnapshot { arn, tags }, Call::Remember(_, last)] =
+        &plan.steps[0].step.calls[..]
+    else {
+        panic!("{plan:?}")
+    };
+    assert_eq!(*first, format!("since=2026-11-20T11:05:00Z snapshot={snapshot} by=schedule"));
+    assert_eq!((id.as_str(), last.as_str()), (snapshot, "since=2026-11-20T11:05:00Z by=schedule"));
+    assert_eq!(*arn, format!("arn:aws:rds:ap-northeast-2:123456789012:snapshot:{snapshot}"));
+    let expected =
+        [(keys::MADE_BY, "scale-staging"), (keys::DATABASE, "app-db"), (keys::RETAINED_BY, "daily=7"), ("team", "web")];
+    assert_eq!(*tags, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    shop.run_until_quiet(&at("2026-11-20T20:05"));
+
+    let morning = "'mon-fri 08:00-20:00' wants it awake; sleeps Mon 2026-11-23 20:00";
+    shop.check(
+        "2026-11-23T08:00",
+        &[
+            &format!("* app-db wake: is started | {morning}"),
+            &format!("+ api: it waits for the database app-db, which is stopped; {morning}"),
+        ],
+    );
+    shop.run(&sweep(), &at("2026-11-23T08:00"));
+    shop.check(
+        "2026-11-23T08:05",
+        &[
+            &format!("+ api: it waits for the database app-db, which is starting; {morning}"),
+            &format!("+ app-db: it is starting; {morning}"),
+        ],
+    );
+    shop.settle();
+    shop.check(
+        "2026-11-23T08:10",
+        &[
+            &format!("* api wake: wakes (0 -> 2 tasks) | {morning}"),
+            &format!("* app-db remember: is available again | {morning}"),
+        ],
+    );
+}
+
+#[test]
+fn a_database_that_a_service_needs_is_up_with_it() {
+    let mut shop = shop(vec![service("api", &format!("{HOURS} after=app-db"), 2)], vec![database("app-db", HOURS)]);
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    // The command names the service, and the database is started for it.
+    let wake = asking(&service_arn("api"), Ask::Wake(Until::NextChange));
+    shop.run(&wake, &at("2026-11-21T10:00"));
+    shop.settle();
+    assert_eq!(shop.database("app-db").status, "available");
+    shop.run_until_quiet(&at("2026-11-21T10:05"));
+    assert_eq!(shop.service("api").desired, 2);
+    shop.check("2026-11-21T12:00", &[
+        "+ api: it is awake with 2 tasks; nightshift-state:awake-until keeps it awake until Mon 2026-11-23 08:00; sleeps Mon 2026-11-23 20:00",
+        "+ app-db: it is available; api needs it; sleeps when that does",
+    ]);
+}
+
+#[test]
+fn after_seven_days_aws_starts_a_database_and_it_is_stopped_again_but_not_if_a_person_did() {
+    let mut shop = shop(vec![], vec![database("app-db", "never")]);
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    shop.database("app-db").status = "starting".into();
+    shop.started_by_aws.push(shop.databases[0].database.arn.clone());
+    shop.check("2026-11-27T20:01", &["+ app-db: it is starting; 'never' wants it asleep; no next change"]);
+    shop.settle();
+    shop.check("2026-11-27T20:10", &[
+        "* app-db sleep: AWS started it after seven days, so it is stopped again | 'never' wants it asleep; no next change",
+    ]);
+    shop.started_by_aws.clear();
+    shop.check(
+        "2026-11-27T20:10",
+        &["* app-db remember: somebody started it, so it stays up until Sat 2026-11-28 20:10 | \
+         nightshift-state:awake-until keeps it awake until Sat 2026-11-28 20:10; sleeps Sat 2026-11-28 20:10"],
+    );
+    // Nobody can tell: it is left alone.
+    let mut world = shop.seen(&at("2026-11-27T20:10"));
+    world.started_by_aws.values_mut().for_each(|it| *it = Err("DescribeEvents app-db: AccessDenied: no".into()));
+    let plan = plan(&world, &sweep(), &at("2026-11-27T20:10"));
+    assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "unreadable-events"));
+}
+
+#[test]
+fn a_snapshot_that_was_never_taken_is_forgotten_once_nothing_can_take_it() {
+    let mut shop = shop(vec![], vec![database("app-db", HOURS)]);
+    shop.database("app-db").tags.insert(keys::BACKUP.into(), "days=30".into());
+    // The run dies after the memory, before the stop; then a person stops the database.
+    assert!(shop.run_killed_after(1, &sweep(), &at("2026-11-20T20:00")));
+    shop.database("app-db").status = "stopping".into();
+    let wakes = "'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00";
+    shop.check("2026-11-20T20:05", &[&format!("+ app-db: it is stopping; {wakes}")]);
+    shop.settle();
+    shop.check("2026-11-20T20:10", &[&format!(
+        "* app-db remember: is stopped without a snapshot: nightshift-app-db-2026-11-20-200000 was never taken | {wakes}"
+    )]);
+    shop.run(&sweep(), &at("2026-11-20T20:10"));
+    let asleep: Asleep = shop.database("app-db").tags[keys::ASLEEP].parse().unwrap();
+    assert_eq!((asleep.snapshot, shop.snapshots.len()), (None, 0));
+    // In the morning it is started all the same: it ran before the night.
+    shop.run_until_quiet(&at("2026-11-23T08:00"));
+    assert_eq!(shop.database("app-db").status, "available");
+}
+
+#[test]
+fn what_cannot_be_stopped_is_told_and_left_alone() {
+    let mut shop = shop(vec![], vec![database("app-db", HOURS)]);
+    shop.databases[0].cannot_stop = Some("it is a read replica");
+    shop.check("2026-11-20T20:00", &[
+        "! app-db not-stoppable: AWS does not stop it, since it is a read replica: remove the tag nightshift:schedule",
+    ]);
+    shop.databases[0].cannot_stop = None;
+    shop.database("app-db").tags.insert(keys::BACKUP.into(), "nightly".into());
+    let told = shop.lines(&sweep(), &at("2026-11-20T20:00")).remove(0);
+    assert!(told.starts_with("! app-db bad-tag: nightshift:backup: unknown word 'nightly'"), "{told}");
+    shop.database("app-db").member_of = Some("app".into());
+    let told = shop.lines(&sweep(), &at("2026-11-20T20:00")).remove(0);
+    assert!(told.starts_with("! app-db member-instance: it is a member of the DB cluster app"), "{told}");
+    shop.database("app-db").member_of = None;
+    shop.database("app-db").engine = "docdb".into();
+    let told = shop.lines(&sweep(), &at("2026-11-20T20:00")).remove(0);
+    assert!(told.starts_with("! app-db other-engine: docdb databases are not put to sleep"), "{told}");
+    // RDS takes no snapshot with the stop of a cluster.
+    shop.database("app-db").engine = "aurora-postgresql".into();
+    shop.database("app-db").kind = Kind::Cluster;
+    shop.run(&sweep(), &at("2026-11-20T20:00"));
+    assert!(shop.snapshots.is_empty());
+    assert_eq!(shop.database("app-db").status, "stopping");
+}
+
+#[test]
+fn a_service_that_waits_in_vain_is_told() {
+    let mut shop = shop(vec![service("api", &format!("{HOURS} after=app-db"), 2)], vec![]);
+    shop.run(&sweep(), &at("2026-11-20T20:00"));
+    let told = shop.lines(&sweep(), &at("2026-11-23T08:00"));
+    assert_eq!(
+        told[1],
+        "! api no-such-database: after=app-db: there is no such DB instance or DB cluster, so it is not woken"
+    );
+    shop.databases.push(database("app-db", HOURS));
+    shop.database("app-db").status = "stopped".into();
+    let told = shop.lines(&sweep(), &at("2026-11-23T08:00"));
+    assert!(told.contains(&"! api database-stopped: after=app-db: that database is stopped and nothing starts it, so the service is not woken".into()), "{told:?}");
+}
+
+#[test]
+fn what_did_not_opt_in_is_left_alone_and_a_bad_tag_told() {
+    let mut shop = shop(vec![service("api", "office", 2), service("bare", HOURS, 2)], vec![]);
+    shop.service("bare").tags.clear();
+    let told = shop.lines(&sweep(), &at("2026-11-20T20:00"));
+    assert_eq!(told[0], "+ bare: it has no tag nightshift:schedule");
+    assert!(told[1].starts_with("! api bad-tag: nightshift:schedule: unknown word 'office' in 'office'"), "{told:?}");
+    let nobody = Request { place: Place::Resource("arn:aws:rds:r:1:db:gone".into()), ask: None };
+    assert!(
+        shop.lines(&nobody, &at("2026-11-20T20:00")).contains(&"+ gone: there is no such service or database".into())
+    );
+}
+
+#[test]
+fn only_what_can_be_due_is_looked_at() {
+    let listed = |memory: &[(&str, &str)]| {
+        let service = |index: usize| {
+            let mut tags = tags(&[(keys::SCHEDULE, HOURS)]);
+            tags.extend(memory.iter().map(|(key, value)| (key.to_string(), value.to_string())));
+            Listed { arn: service_arn(&format!("service-{index}")), tags }
+        };
+        (0..120).map(service).collect::<Vec<_>>()
+    };
+    let close = |memory: &[(&str, &str)], now: &str| {
+        services_to_look_at(listed(memory), &Place::Everywhere, &[], &[], false, &at(now)).0.len()
+    };
+    let memory = [(keys::ASLEEP, ASLEEP)];
+    assert_eq!((close(&[], "2026-11-20T12:00"), close(&[], "2026-11-20T20:00")), (0, 120));
+    // All of them just after, and in the morning; in between each once an hour.
+    assert_eq!((close(&memory, "2026-11-20T20:10"), close(&memory, "2026-11-23T08:00")), (120, 120));
+    let hour = (0..12).map(|it| close(&memory, &format!("2026-11-21T03:{:02}", it * 5)));
+    assert_eq!(hour.clone().sum::<usize>(), 120);
+    assert!(hour.max().unwrap() <= 25);
+    for more in [
+        (keys::SCHEDULE, "office"),
+        (keys::SLEEP_PROBLEM, "failed 0 told=x"),
+        (keys::BOOST, "step=1 until=2026-11-21T12:00"),
+        (keys::AWAKE_UNTIL_MEMORY, "2026-11-20T12:00:00Z"),
+    ] {
+        assert_eq!(close(&[memory[0], more], "2026-11-21T03:00"), 120, "{more:?}");
+    }
+    // A dry run tells of everything.
+    let all = services_to_look_at(listed(&memory), &Place::Everywhere, &[], &[], true, &at("2026-11-21T03:00")).0;
+    assert_eq!(all.len(), 120);
+}
+
+#[test]
+fn what_is_always_awake_sleeps_and_wakes_at_a_persons_word() {
+    let mut shop = shop(vec![scaled("api", "always", 2, 1, 4)], vec![]);
+    let api = service_arn("api");
+    shop.run(&asking(&api, Ask::Sleep), &at("2026-11-20T14:00"));
+    shop.run_until_quiet(&at("2026-11-23T14:00"));
+    assert_eq!(shop.service("api").desired, 0);
+    shop.run(&asking(&api, Ask::Wake(Until::NextChange)), &at("2026-11-24T14:00"));
+    let api = shop.service("api");
+    assert_eq!((api.desired, api.target.unwrap().min, api.tags.get(keys::ASLEEP)), (2, 1, None));
+}

@@ -1,0 +1,86 @@
+//! What is there: services with their scaling targets, and databases.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use rules::database::Database;
+use rules::sleep::Limits;
+
+/// Everything that the decision depends on.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct World {
+    /// The services that were looked at.
+    pub services: Vec<Service>,
+    /// Tagged services that were not looked at, since nothing can be due: as the tag index has them.
+    pub listed: Vec<Listed>,
+    /// Services that do not exist, or that AWS would not tell about.
+    pub unseen: Vec<Unseen>,
+    /// All databases of the region.
+    pub databases: Vec<Sleeper>,
+    /// The status of the snapshot that a database was to be stopped with, by the database's ARN; `None` if there is none.
+    pub snapshots: BTreeMap<String, Result<Option<String>, String>>,
+    /// Whether AWS started a database that was to be asleep, by the database's ARN.
+    pub started_by_aws: BTreeMap<String, Result<bool, String>>,
+    /// Days on which no window starts.
+    pub holidays: Vec<Date>,
+}
+
+/// A tagged service as the tag index has it, which may be some seconds old.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// Its ARN.
+    pub arn: String,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A service that could not be looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unseen {
+    /// Its ARN.
+    pub arn: String,
+    /// Why not; `None` if it no longer exists.
+    pub refused: Option<String>,
+}
+
+/// An ECS service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Its ARN.
+    pub arn: String,
+    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
+    pub status: String,
+    /// It runs one task on each instance, and has no desired count.
+    pub is_daemon: bool,
+    /// How many tasks there should be.
+    pub desired: i32,
+    /// How many tasks there are.
+    pub running: i32,
+    /// When the deployment that is in progress began.
+    pub deploying_since: Option<Timestamp>,
+    /// Its scaling target, if it has one.
+    pub target: Option<Limits>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A database, and whether AWS would stop it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sleeper {
+    /// The database.
+    pub database: Database,
+    /// Why AWS refuses to stop it, if it does.
+    pub cannot_stop: Option<&'static str>,
+}
+
+/// The cluster and the name in `arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE`; the old short form has none.
+pub fn cluster_and_name(arn: &str) -> Option<(&str, &str)> {
+    let (cluster, name) = arn.split_once(":service/")?.1.split_once('/')?;
+    (!cluster.is_empty() && !name.is_empty() && !name.contains('/')).then_some((cluster, name))
+}
+
+/// The last part of an ARN: what people call the thing.
+pub fn short_name(arn: &str) -> &str {
+    arn.rsplit(['/', ':']).next().unwrap_or(arn)
+}

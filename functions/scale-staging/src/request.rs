@@ -1,0 +1,206 @@
+//! Events and commands, reduced to where to look and what a person asks for.
+
+use runtime::{BusEvent, Event};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::plan::{Ask, Until, cluster_and_name};
+
+/// What a run of this function was asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// Where to look.
+    pub place: Place,
+    /// What a person asks for, if a person did.
+    pub ask: Option<Ask>,
+}
+
+/// Where to look.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Place {
+    /// At everything that opted in.
+    Everywhere,
+    /// At one service or database, by its ARN.
+    Resource(String),
+    /// At nothing: an event that asks for no work, about this resource and for this reason.
+    Nowhere {
+        /// What the event is about.
+        about: String,
+        /// Why there is nothing to do.
+        reason: &'static str,
+    },
+}
+
+impl Place {
+    /// Whether this is the one resource that is asked about.
+    pub fn is(&self, arn: &str) -> bool {
+        matches!(self, Place::Resource(it) if it == arn)
+    }
+
+    /// Whether something may be done about this resource.
+    pub fn holds(&self, arn: &str) -> bool {
+        *self == Place::Everywhere || self.is(arn)
+    }
+}
+
+/// AWS starts a cluster or an instance that has been stopped for seven days.
+const STARTED_BY_AWS: [&str; 2] = ["RDS-EVENT-0153", "RDS-EVENT-0154"];
+
+/// A cluster or an instance has been started, so that it can be stopped, and what waits for it can be woken.
+const STARTED: [&str; 2] = ["RDS-EVENT-0151", "RDS-EVENT-0088"];
+
+impl runtime::Request for Request {
+    const ACCEPTED: &'static str = "{} (look everywhere), {\"dry_run\":true}, {\"resource\":\"ARN\"}, \
+        {\"wake\":{\"resource\":\"ARN\",\"until\":\"23:00\"}}, {\"sleep\":{\"resource\":\"ARN\"}}, \
+        EventBridge events \"RDS DB Instance Event\" and \"RDS DB Cluster Event\"";
+
+    fn read(event: Event) -> Result<Self, String> {
+        match event {
+            Event::Sweep => Ok(Request { place: Place::Everywhere, ask: None }),
+            Event::Command { name, argument } => command(&name, argument),
+            Event::Bus(event) => bus_event(&event).map(|place| Request { place, ask: None }),
+            Event::Notifications(_) => Err("an SNS notification is not for this function".into()),
+            Event::Alarm(_) => Err("a CloudWatch alarm is not for this function".into()),
+        }
+    }
+}
+
+fn bus_event(event: &BusEvent) -> Result<Place, String> {
+    match (event.source.as_str(), event.detail_type.as_str()) {
+        ("aws.rds", "RDS DB Instance Event" | "RDS DB Cluster Event") => {}
+        (source, detail_type) => {
+            return Err(format!("an event \"{detail_type}\" of {source} is not for this function"));
+        }
+    }
+    let field = |name: &str| event.detail.get(name).and_then(Value::as_str).unwrap_or_default();
+    let arn = event.resources.first().map_or_else(|| field("SourceArn"), String::as_str);
+    Ok(match field("EventID") {
+        id if STARTED.contains(&id) => Place::Everywhere,
+        id if STARTED_BY_AWS.contains(&id) && !arn.is_empty() => Place::Resource(arn.into()),
+        _ => Place::Nowhere { about: field("SourceIdentifier").into(), reason: "the database was not started" },
+    })
+}
+
+/// What a command names.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Target {
+    resource: String,
+    until: Option<String>,
+}
+
+fn command(name: &str, argument: Value) -> Result<Request, String> {
+    if name == "resource" {
+        let Value::String(arn) = argument else { return Err("\"resource\" is no ARN in quotes".into()) };
+        return Ok(Request { place: resource(name, arn)?, ask: None });
+    }
+    if !["wake", "sleep"].contains(&name) {
+        return Err(format!("there is no command \"{name}\""));
+    }
+    let target: Target = serde_json::from_value(argument).map_err(|err| format!("\"{name}\": {err}"))?;
+    let ask = match (name, target.until) {
+        ("sleep", None) => Ask::Sleep,
+        ("sleep", Some(_)) => return Err("\"sleep\" takes no until: its schedule wakes it, or \"wake\"".into()),
+        (_, until) => Ask::Wake(until.map_or(Ok(Until::NextChange), |it| read_until(&it))?),
+    };
+    Ok(Request { place: resource(name, target.resource)?, ask: Some(ask) })
+}
+
+fn resource(command: &str, arn: String) -> Result<Place, String> {
+    let database = arn.starts_with("arn:") && (arn.contains(":db:") || arn.contains(":cluster:"));
+    if database || arn.starts_with("arn:") && cluster_and_name(&arn).is_some() {
+        return Ok(Place::Resource(arn));
+    }
+    Err(format!(
+        "\"{command}\": resource \"{arn}\" is not the ARN of an ECS service (…:service/CLUSTER/SERVICE), \
+         a DB instance (…:db:NAME) or a DB cluster (…:cluster:NAME)"
+    ))
+}
+
+fn read_until(text: &str) -> Result<Until, String> {
+    if text.len() == 5
+        && let Ok(time) = text.parse()
+    {
+        return Ok(Until::Time(time));
+    }
+    let refused =
+        || format!("\"wake\": until \"{text}\" is neither a time such as 23:00 nor a moment such as 2026-11-21T23:00");
+    text.parse().map(Until::Moment).map_err(|_| refused())
+}
+
+#[cfg(test)]
+mod tests {
+    use runtime::Request as _;
+    use serde_json::json;
+
+    use super::*;
+
+    const SERVICE: &str = "arn:aws:ecs:ap-northeast-2:123456789012:service/codemate-dev/codemate-backend";
+    const DATABASE: &str = "arn:aws:rds:ap-northeast-2:123456789012:db:codemate-dev-db";
+    const CLUSTER: &str = "arn:aws:rds:ap-northeast-2:123456789012:cluster:codemate-dev-cluster";
+
+    /// What becomes of a sample file of `events/scale-staging`.
+    fn sample(name: &str) -> Result<Request, String> {
+        let path = format!("{}/../../events/scale-staging/{name}.json", env!("CARGO_MANIFEST_DIR"));
+        let payload = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        Request::read(runtime::event(payload)?)
+    }
+
+    #[test]
+    fn every_sample_is_reduced_to_where_to_look() {
+        let at = |arn: &str| Place::Resource(arn.into());
+        let until = Until::Time("23:00".parse().unwrap());
+        let nowhere = Place::Nowhere { about: "codemate-dev-db".into(), reason: "the database was not started" };
+        for (name, place, ask) in [
+            ("sweep", Place::Everywhere, None),
+            ("dry-run", Place::Everywhere, None),
+            ("scheduled-default", Place::Everywhere, None),
+            ("resource", at(SERVICE), None),
+            ("wake", at(SERVICE), Some(Ask::Wake(until))),
+            ("wake-until-next-change", at(DATABASE), Some(Ask::Wake(Until::NextChange))),
+            ("sleep", at(SERVICE), Some(Ask::Sleep)),
+            ("instance-started-by-aws", at(DATABASE), None),
+            ("cluster-started-by-aws", at(CLUSTER), None),
+            ("instance-started", Place::Everywhere, None),
+            ("instance-stopped", nowhere, None),
+        ] {
+            assert_eq!(sample(name), Ok(Request { place, ask }), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_sample_is_forgotten() {
+        let folder = format!("{}/../../events/scale-staging", env!("CARGO_MANIFEST_DIR"));
+        let samples: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
+        assert_eq!(samples.len(), 11);
+        for path in samples {
+            let name = path.file_stem().unwrap().to_str().unwrap();
+            assert!(sample(name).is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_for_us_is_refused_with_the_word_at_fault() {
+        for (payload, wrong) in [
+            (json!({"wak": {}}), "there is no command \"wak\""),
+            (json!({"wake": {}}), "\"wake\": missing field `resource`"),
+            (json!({"wake": {"resource": SERVICE, "till": "23:00"}}), "\"wake\": unknown field `till`"),
+            (json!({"wake": {"resource": "a/b"}}), "\"wake\": resource \"a/b\" is not the ARN of an ECS service"),
+            (json!({"wake": {"resource": SERVICE, "until": "late"}}), "\"wake\": until \"late\" is neither a time"),
+            (json!({"wake": {"resource": SERVICE, "until": "25:00"}}), "\"wake\": until \"25:00\" is neither a time"),
+            (json!({"sleep": {"resource": SERVICE, "until": "23:00"}}), "\"sleep\" takes no until"),
+            (json!({"resource": {"arn": SERVICE}}), "\"resource\" is no ARN in quotes"),
+            (
+                json!({"resource": "arn:aws:ecs:r:1:service/old"}),
+                "\"resource\": resource \"arn:aws:ecs:r:1:service/old\" is",
+            ),
+            (
+                json!({"source": "aws.rds", "detail-type": "RDS DB Snapshot Event", "detail": {}}),
+                "an event \"RDS DB Snapshot Event\" of aws.rds is not for this function",
+            ),
+        ] {
+            let refused = runtime::event(payload).and_then(Request::read).unwrap_err();
+            assert!(refused.starts_with(wrong), "{refused}");
+        }
+    }
+}

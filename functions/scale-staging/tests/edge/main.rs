@@ -1,0 +1,384 @@
+//! The whole function from payload to report, with the real SDK on a scripted AWS: pages, faults, odd states, bytes.
+
+#![recursion_limit = "256"]
+
+mod aws;
+
+use aws::{ASLEEP, SCHEDULE, Script, database_arn, service_arn};
+use reconcile::Report;
+use serde_json::{Value, json};
+
+const HOURS: &str = "mon-fri 08:00-20:00";
+/// A Friday evening and the Monday after.
+const EVENING: &str = "2026-11-20T20:00";
+const NIGHT: &str = "2026-11-21T03:00";
+const MORNING: &str = "2026-11-23T08:00";
+
+/// Actions with their outcomes, then problems, each with the resource's short name.
+fn told(report: &Report) -> Vec<String> {
+    let short = |it: &str| it.rsplit(['/', ':']).next().unwrap().to_owned();
+    let mut lines: Vec<String> =
+        report.actions.iter().map(|it| format!("{} {} {:?}", short(&it.resource), it.action, it.outcome)).collect();
+    lines.extend(report.problems.iter().map(|it| format!("{} {}: {}", short(&it.resource), it.problem, it.message)));
+    lines
+}
+
+fn counts(script: &Script) -> Vec<(String, usize)> {
+    script.counts()
+}
+
+fn expected(counts: &[(&str, usize)]) -> Vec<(String, usize)> {
+    counts.iter().map(|(name, count)| (name.to_string(), *count)).collect()
+}
+
+/// A hundred services on two clusters, ten of them with a scaling target.
+fn hundred() -> Script {
+    let script = Script::new();
+    for index in 0..100 {
+        let name = format!("staging-{}/service-{index:03}", index % 2);
+        script.serve(&name, HOURS, 2);
+        if index < 10 {
+            script.scale(&name, 1, 4);
+        }
+    }
+    script
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_services_cost_no_more_calls_than_they_must() {
+    let script = hundred();
+    script.invoke(EVENING, json!({})).await.unwrap();
+    let evening = [
+        ("DescribeDBClusters", 1),
+        ("DescribeDBInstances", 1),
+        ("DescribeScalableTargets", 1),
+        ("DescribeServices", 10),
+        ("GetResources", 1),
+        ("Publish", 1),
+        ("RegisterScalableTarget", 10),
+        ("TagResource", 100),
+        ("UpdateService", 100),
+    ];
+    assert_eq!(counts(&script), expected(&evening));
+    assert!(script.aws().services.values().all(|it| it["desiredCount"] == 0));
+
+    script.invoke(MORNING, json!({})).await.unwrap();
+    let morning = [&evening[..7], &[("UntagResource", 100), ("UpdateService", 100)]].concat();
+    assert_eq!(counts(&script), expected(&morning));
+    assert!(script.aws().services.values().all(|it| it["desiredCount"] == 2));
+    assert!(script.aws().targets.values().all(|it| it["MinCapacity"] == 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tick_with_nothing_to_do_makes_at_most_ten_calls_for_a_hundred_services() {
+    let script = hundred();
+    for index in 0..10 {
+        script.store(&format!("db-{index}"), "available", "", &[(SCHEDULE, HOURS)]);
+    }
+    script.invoke("2026-11-20T12:00", json!({})).await.unwrap();
+    let idle = [("DescribeDBClusters", 1), ("DescribeDBInstances", 1), ("GetResources", 1)];
+    assert_eq!(counts(&script), expected(&idle));
+    script.invoke(EVENING, json!({})).await.unwrap();
+    script.counts();
+    // The whole hour: each run looks closely at one service of twelve.
+    let mut described = 0;
+    for minute in 0..12 {
+        let report = script.invoke(&format!("2026-11-21T03:{:02}", minute * 5), json!({})).await.unwrap();
+        assert_eq!((report.actions.len(), report.skipped.len()), (0, 110), "everything is told of");
+        let names: usize =
+            script.sent("DescribeServices").iter().map(|it| it["services"].as_array().unwrap().len()).sum();
+        described += names;
+        let calls: usize = counts(&script).iter().map(|(_, it)| it).sum();
+        assert!(calls <= 10, "{calls} calls at 03:{:02}", minute * 5);
+    }
+    assert_eq!(described, 100);
+}
+
+#[tokio::test]
+async fn every_page_is_read() {
+    let script = Script::new();
+    script.aws().page = 1;
+    for name in ["shop/a", "shop/b", "shop/c"] {
+        script.serve(name, HOURS, 2);
+        script.scale(name, 2, 4);
+    }
+    let report = script.invoke(EVENING, json!({})).await.unwrap();
+    assert_eq!(told(&report), ["a sleep Done", "b sleep Done", "c sleep Done"]);
+    assert_eq!((script.sent("GetResources").len(), script.sent("RegisterScalableTarget").len()), (3, 3));
+}
+
+#[tokio::test]
+async fn the_calls_say_what_aws_needs_to_hear() {
+    let script = Script::new();
+    let api = script.serve("shop/api", HOURS, 3);
+    script.scale("shop/api", 2, 6);
+    script.aws().targets.get_mut("service/shop/api").unwrap()["SuspendedState"] =
+        json!({"DynamicScalingInSuspended": true});
+    script.invoke(EVENING, json!({})).await.unwrap();
+    let memory = "since=2026-11-20T11:00:00Z desired=3 min=2 max=6 suspended=in by=schedule";
+    assert_eq!(script.aws().tag(&api, ASLEEP).as_deref(), Some(memory));
+    let all = |is: bool| json!({"DynamicScalingInSuspended": true, "DynamicScalingOutSuspended": is, "ScheduledScalingSuspended": is});
+    let registered = |min: i32, is: bool| {
+        json!({"ServiceNamespace": "ecs", "ResourceId": "service/shop/api", "ScalableDimension": "ecs:service:DesiredCount",
+               "MinCapacity": min, "SuspendedState": all(is)})
+    };
+    let updated = |desired: i32| json!({"cluster": "shop", "service": "api", "desiredCount": desired});
+    assert_eq!(script.sent("RegisterScalableTarget"), [registered(0, true)]);
+    assert_eq!(script.sent("UpdateService"), [updated(0)]);
+    script.invoke(MORNING, json!({})).await.unwrap();
+    assert_eq!(script.sent("RegisterScalableTarget")[1], registered(2, false));
+    assert_eq!(script.sent("UpdateService")[1], updated(3));
+    assert_eq!(script.sent("UntagResource"), [json!({"resourceArn": api, "tagKeys": [ASLEEP]})]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_is_waited_out() {
+    let script = Script::new();
+    script.serve("shop/api", HOURS, 2);
+    script.scale("shop/api", 1, 2);
+    for operation in ["GetResources", "DescribeServices", "DescribeScalableTargets", "TagResource", "UpdateService"] {
+        script.fail(operation, "", 3, 400, "ThrottlingException");
+    }
+    script.fail("RegisterScalableTarget", "", 2, 400, "ConcurrentUpdateException");
+    // Another registration at the same time is no throttling: the next run finishes what is left.
+    assert!(script.invoke(EVENING, json!({})).await.unwrap_err().contains("ConcurrentUpdateException"));
+    script.invoke("2026-11-20T20:05", json!({})).await.unwrap_err();
+    let report = script.invoke("2026-11-20T20:10", json!({})).await.unwrap();
+    assert_eq!(told(&report), ["api sleep Done"]);
+    assert_eq!((script.sent("GetResources").len(), script.sent("UpdateService").len()), (6, 4));
+}
+
+#[tokio::test]
+async fn one_refused_service_stops_no_other_and_is_tried_again_however_late() {
+    let script = Script::new();
+    for name in ["a", "b", "c"] {
+        script.serve(&format!("shop/{name}"), HOURS, 2);
+    }
+    script.fail("UpdateService", "\"b\"", 2, 400, "AccessDeniedException");
+    let report: Value = serde_json::from_str(&script.invoke(EVENING, json!({})).await.unwrap_err()).unwrap();
+    let outcomes: Vec<&str> =
+        report["actions"].as_array().unwrap().iter().map(|it| it["outcome"].as_str().unwrap()).collect();
+    assert_eq!(outcomes, ["done", "failed", "done"]);
+    assert_eq!(report["actions"][1]["error"]["code"], "AccessDeniedException");
+    // An hour later it still runs. That it failed is remembered, so it is nobody's start by hand.
+    script.invoke("2026-11-20T21:00", json!({})).await.unwrap_err();
+    assert_eq!(script.sent("Publish").len(), 1, "the same failure is told once");
+    let report = script.invoke("2026-11-20T22:00", json!({})).await.unwrap();
+    assert_eq!(told(&report), ["b sleep Done"]);
+    assert_eq!(script.aws().tag(&service_arn("shop/b"), "nightshift-state:sleep-problem"), None);
+}
+
+#[tokio::test]
+async fn what_is_gone_or_may_not_be_read_hides_no_other() {
+    let script = Script::new();
+    for name in ["shop/a", "shop/b", "closed/c", "secret/d"] {
+        script.serve(name, HOURS, 2);
+    }
+    script.aws().services.get_mut(&service_arn("shop/b")).unwrap()["gone"] = json!(true);
+    script.fail("DescribeServices", "\"closed\"", 1, 400, "ClusterNotFoundException");
+    script.fail("DescribeServices", "\"secret\"", 1, 400, "AccessDeniedException");
+    let report = script.invoke(EVENING, json!({})).await.unwrap();
+    assert_eq!(
+        told(&report),
+        ["a sleep Done", "d unreadable: DescribeServices secret: AccessDeniedException: refused by the script"]
+    );
+    assert_eq!(report.skipped.iter().filter(|it| it.reason == "it no longer exists").count(), 2);
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_see_everything_it_needs_changes_nothing() {
+    for (operation, code) in [
+        ("GetResources", "AccessDeniedException"),
+        ("DescribeScalableTargets", "AccessDeniedException"),
+        ("DescribeDBInstances", "AccessDenied"),
+    ] {
+        let script = Script::new();
+        script.serve("shop/api", HOURS, 2);
+        script.fail(operation, "", 9, 400, code);
+        let error = script.invoke(EVENING, json!({})).await.unwrap_err();
+        assert!(error.starts_with(operation) && error.contains(code), "{error}");
+        assert!(script.sent("TagResource").is_empty() && script.sent("UpdateService").is_empty());
+        assert_eq!(script.sent("Publish")[0]["Subject"], "[Nightshift] PROBLEM scale-staging: run-failed");
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_what_will_happen_tonight_and_writes_nothing() {
+    let script = Script::new();
+    script.serve("shop/api", HOURS, 2);
+    script.serve("shop/always", "always", 1);
+    script.store("shop-db", "available", "", &[(SCHEDULE, HOURS)]);
+    let report = script.invoke("2026-11-20T12:00", json!({"dry_run": true})).await.unwrap();
+    let mut reasons: Vec<&str> = report.skipped.iter().map(|it| it.reason.as_str()).collect();
+    reasons.sort();
+    assert_eq!(
+        reasons,
+        [
+            "it is available; 'mon-fri 08:00-20:00' wants it awake; sleeps Fri 2026-11-20 20:00",
+            "it is awake with 1 tasks; 'always' wants it awake; no next change",
+            "it is awake with 2 tasks; 'mon-fri 08:00-20:00' wants it awake; sleeps Fri 2026-11-20 20:00",
+        ]
+    );
+    let report = script.invoke(EVENING, json!({"dry_run": true})).await.unwrap();
+    assert_eq!(told(&report), ["api sleep Planned", "shop-db sleep Planned"]);
+    let reason = "'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00";
+    assert_eq!((report.actions[0].reason.as_str(), report.actions[1].reason.as_str()), (reason, reason));
+    let calls = counts(&script);
+    assert!(calls.iter().all(|(it, _)| it.starts_with("Describe") || it.starts_with("Get")), "{calls:?}");
+}
+
+#[tokio::test]
+async fn only_the_resource_that_is_named_is_done_at_once() {
+    let script = Script::new();
+    let api = script.serve("shop/api", "always", 2);
+    script.serve("shop/web", HOURS, 2);
+    let tags = json!([{"key": SCHEDULE, "value": "always"}, {"key": "nightshift-state:boost", "value": "step=1 until=2026-11-20T23:00 by=alarm:cpu"}]);
+    script.aws().services.get_mut(&api).unwrap()["tags"] = tags;
+    let report = script.invoke(EVENING, json!({"resource": api})).await.unwrap();
+    assert_eq!(told(&report), ["api boost Done"]);
+    assert_eq!(script.aws().services[&api]["desiredCount"], 3);
+    assert_eq!(script.aws().services[&service_arn("shop/web")]["desiredCount"], 2);
+    assert_eq!(script.sent("DescribeServices").len(), 1);
+    let report = script.invoke(EVENING, json!({"wake": {"resource": service_arn("shop/nobody")}})).await.unwrap();
+    assert_eq!(report.skipped[0].reason, "it no longer exists");
+}
+
+#[tokio::test]
+async fn a_command_of_a_person_is_carried_out_and_told() {
+    let script = Script::new();
+    let api = script.serve("shop/api", HOURS, 2);
+    script.invoke(EVENING, json!({})).await.unwrap();
+    let report = script.invoke("2026-11-20T21:00", json!({"wake": {"resource": api, "until": "23:00"}})).await.unwrap();
+    assert_eq!(told(&report), ["api wake Done"]);
+    let reason = "nightshift-state:awake-until keeps it awake until Fri 2026-11-20 23:00; sleeps Fri 2026-11-20 23:00";
+    assert_eq!(report.actions[0].reason, reason);
+    assert_eq!(script.aws().services[&api]["desiredCount"], 2);
+    let subject = script.sent("Publish").last().unwrap()["Subject"].clone();
+    assert_eq!(subject, "[Nightshift] api: wakes (0 -> 2 tasks)");
+    let report = script.invoke("2026-11-20T22:00", json!({"sleep": {"resource": api}})).await.unwrap();
+    assert_eq!(told(&report), ["api sleep Done"]);
+    assert_eq!(script.aws().tag(&api, "nightshift-state:awake-until"), None);
+}
+
+// -------------------------------------------------------------------------------- databases
+
+#[tokio::test]
+async fn a_database_is_stopped_with_a_snapshot_that_gets_its_tags() {
+    let script = Script::new();
+    let tags = [(SCHEDULE, HOURS), ("nightshift:backup", "days=30"), ("team", "web")];
+    script.store("app-db", "available", "", &tags);
+    let report = script.invoke(EVENING, json!({})).await.unwrap();
+    assert_eq!(told(&report), ["app-db sleep Done"]);
+    let stop = &script.sent("StopDBInstance")[0];
+    assert_eq!(
+        (&stop["DBInstanceIdentifier"], &stop["DBSnapshotIdentifier"]),
+        (&json!("app-db"), &json!("nightshift-app-db-2026-11-20-200000"))
+    );
+    let tags = ["nightshift-state:made-by", "nightshift-state:database", "nightshift-state:backup", "team"];
+    assert_eq!(script.aws().snapshots["nightshift-app-db-2026-11-20-200000"], tags);
+    assert_eq!(script.aws().instances["app-db"].2[ASLEEP], "since=2026-11-20T11:00:00Z by=schedule");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_is_not_there_yet_gets_its_tags_later() {
+    let script = Script::new();
+    script.store("app-db", "available", "", &[(SCHEDULE, HOURS), ("nightshift:backup", "days=30")]);
+    script.fail("AddTagsToResource", "snapshot:nightshift", 1, 404, "DBSnapshotNotFound");
+    let report = script.invoke(EVENING, json!({})).await.unwrap();
+    assert_eq!(told(&report), ["app-db sleep Deferred"]);
+    let report = script.invoke("2026-11-20T20:05", json!({})).await.unwrap();
+    assert_eq!(told(&report), ["app-db remember Done"]);
+    assert_eq!(script.aws().snapshots["nightshift-app-db-2026-11-20-200000"].len(), 3);
+    assert_eq!(script.sent("StopDBInstance").len(), 1);
+}
+
+#[tokio::test]
+async fn a_stop_that_is_refused_for_the_state_waits_and_one_refused_for_ever_is_told() {
+    for (became, outcome) in [("stopping", "app-db sleep Done"), ("backing-up", "app-db sleep Deferred")] {
+        let script = Script::new();
+        script.store("app-db", "available", "", &[(SCHEDULE, HOURS)]);
+        script.fail("StopDBInstance", "", 1, 400, "InvalidDBInstanceState");
+        script.aws().become_on_refusal = Some(became);
+        assert_eq!(told(&script.invoke(EVENING, json!({})).await.unwrap()), [outcome]);
+    }
+    // It is in the state in which it could be stopped: so something else is wrong.
+    let script = Script::new();
+    script.store("app-db", "available", "", &[(SCHEDULE, HOURS)]);
+    script.fail("StopDBInstance", "", 1, 400, "InvalidDBInstanceState");
+    assert!(
+        script.invoke(EVENING, json!({})).await.unwrap_err().contains("StopDBInstance app-db: InvalidDBInstanceState")
+    );
+}
+
+#[tokio::test]
+async fn who_started_a_database_is_told_by_its_events() {
+    let restarted = "DB instance is being started due to it exceeding the maximum allowed time being stopped";
+    let stopped = ("DB instance stopped", "2026-11-20T11:05:00Z");
+    let asleep = "since=2026-11-20T11:00:00Z by=schedule";
+    for (events, action) in [
+        (
+            vec![stopped, (restarted, "2026-11-27T11:05:00Z"), ("DB instance started", "2026-11-27T11:15:00Z")],
+            "app-db sleep Done",
+        ),
+        (vec![stopped, ("DB instance started", "2026-11-21T11:15:00Z")], "app-db remember Done"),
+        // Stopped again since AWS started it, and then started by a person.
+        (
+            vec![(restarted, "2026-11-20T10:05:00Z"), stopped, ("DB instance started", "2026-11-21T11:15:00Z")],
+            "app-db remember Done",
+        ),
+        (vec![], "app-db remember Done"),
+    ] {
+        let script = Script::new();
+        script.store("app-db", "available", "", &[(SCHEDULE, "never"), (ASLEEP, asleep)]);
+        script.aws().events = events;
+        let report = script.invoke("2026-11-27T20:30", json!({})).await.unwrap();
+        assert_eq!(told(&report), [action]);
+        let asked = &script.sent("DescribeEvents")[0];
+        assert_eq!((&asked["SourceIdentifier"], &asked["Duration"]), (&json!("app-db"), &json!("20160")));
+    }
+    let script = Script::new();
+    script.store("app-db", "available", "", &[(SCHEDULE, "never"), (ASLEEP, asleep)]);
+    script.fail("DescribeEvents", "", 9, 400, "AccessDenied");
+    let report = script.invoke("2026-11-27T20:30", json!({})).await.unwrap();
+    assert!(
+        told(&report)[0].starts_with("app-db unreadable-events: it runs though it was put to sleep"),
+        "{:?}",
+        told(&report)
+    );
+}
+
+#[tokio::test]
+async fn the_event_that_aws_started_a_database_is_about_that_one_only() {
+    let script = Script::new();
+    script.store("app-db", "starting", "", &[(SCHEDULE, HOURS), (ASLEEP, "since=2026-11-13T11:00:00Z by=schedule")]);
+    script.serve("shop/api", HOURS, 2);
+    let event = json!({"source": "aws.rds", "detail-type": "RDS DB Instance Event", "resources": [database_arn("app-db")],
+        "detail": {"EventID": "RDS-EVENT-0154", "SourceIdentifier": "app-db", "SourceArn": database_arn("app-db")}});
+    let report = script.invoke(NIGHT, event).await.unwrap();
+    assert_eq!(told(&report), [""; 0]);
+    assert_eq!(
+        report.skipped[0].reason,
+        "it is starting; 'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00"
+    );
+}
+
+#[tokio::test]
+async fn what_rds_would_not_stop_is_told_once() {
+    for (more, why) in [
+        ("<ReadReplicaSourceDBInstanceIdentifier>x</ReadReplicaSourceDBInstanceIdentifier>", "it is a read replica"),
+        (
+            "<ReadReplicaDBInstanceIdentifiers><ReadReplicaDBInstanceIdentifier>x</ReadReplicaDBInstanceIdentifier></ReadReplicaDBInstanceIdentifiers>",
+            "it has a read replica",
+        ),
+    ] {
+        let script = Script::new();
+        script.store("app-db", "available", more, &[(SCHEDULE, HOURS)]);
+        let report = script.invoke(EVENING, json!({})).await.unwrap();
+        assert_eq!(
+            told(&report),
+            [format!("app-db not-stoppable: AWS does not stop it, since {why}: remove the tag nightshift:schedule")]
+        );
+        script.invoke("2026-11-20T20:05", json!({})).await.unwrap();
+        assert_eq!((script.sent("Publish").len(), script.sent("StopDBInstance").len()), (1, 0));
+    }
+}
