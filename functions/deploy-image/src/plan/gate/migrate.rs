@@ -126,7 +126,7 @@ fn outcome(candidate: Candidate<'_>, family: &str, task: &Task) -> Result<Outcom
         other => return Err(unseen(other, UNREADABLE)),
     };
     let Some(failure) = failure(definition, task) else { return Ok(Outcome::Well) };
-    let cleared = memory.approved.as_ref().filter(|it| it.digest == image.digest).map(|it| it.at);
+    let cleared = memory.approved.as_ref().filter(|it| it.digest == image.digest && it.cleared).map(|it| it.at);
     if cleared.is_some_and(|at| task.stopped_at.is_some_and(|stopped| stopped <= at)) {
         return Ok(Outcome::Forgiven);
     }
