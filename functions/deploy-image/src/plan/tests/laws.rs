@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use rules::keys;
 
 use super::model::{Model, repository, service};
-use crate::plan::{Ask, Place, Safety, Step};
+use crate::plan::{Ask, Safety, Step};
+use crate::request::Place;
 
 /// Something that happens to a service.
 #[derive(Debug, Clone)]

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::super::*;
 use super::blue_green::BlueGreen;
+use crate::request::Place;
 
 pub const SERVICE: &str = "arn:aws:ecs:ap-northeast-2:123456789012:service/truegul-production/api-server";
 pub const REGISTRY: &str = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com";

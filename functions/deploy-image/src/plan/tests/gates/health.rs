@@ -4,7 +4,8 @@ use rules::keys;
 
 use crate::plan::tests::model::{Model, repository, service};
 use crate::plan::tests::stories::words;
-use crate::plan::{Health, Place, Safety};
+use crate::plan::{Health, Safety};
+use crate::request::Place;
 
 const RULE: &str = "newest health=https://truegul.example/health";
 

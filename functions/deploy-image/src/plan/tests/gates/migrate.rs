@@ -6,7 +6,8 @@ use serde_json::json;
 
 use crate::plan::tests::model::{Model, REGISTRY, REPOSITORY, repository, service};
 use crate::plan::tests::stories::words;
-use crate::plan::{Ask, Place, run_name};
+use crate::plan::{Ask, run_name};
+use crate::request::Place;
 
 const FAMILY: &str = "truegul-production-migrate";
 const RULE: &str = "newest migrate=truegul-production-migrate";

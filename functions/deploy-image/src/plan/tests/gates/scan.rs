@@ -5,6 +5,7 @@ use rules::Digest;
 use crate::plan::tests::model::{Model, repository};
 use crate::plan::tests::stories::words;
 use crate::plan::*;
+use crate::request::Place;
 
 fn finding(name: &str, grade: Grade, score: f64) -> Finding {
     Finding { name: name.into(), package: Some("openssl".into()), grade, score }

@@ -7,7 +7,8 @@ use rules::keys;
 
 use crate::plan::tests::model::{Model, repository};
 use crate::plan::tests::stories::words;
-use crate::plan::{Fact, Place, Seen, plan};
+use crate::plan::{Fact, Seen, plan};
+use crate::request::Place;
 
 const RULE: &str = "newest snapshot=app-db";
 

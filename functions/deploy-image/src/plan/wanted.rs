@@ -1,0 +1,93 @@
+//! What has to be looked at before [`plan`](super::plan) can decide: no more than the decision takes.
+
+use std::collections::BTreeSet;
+
+use jiff::{SignedDuration, Zoned};
+use reconcile::Plan;
+use rules::keys;
+
+use super::ask::Ask;
+use super::case::Case;
+use super::gate::Fact;
+use super::select::Selection;
+use super::task_definition::{ImageName, TaskDefinition};
+use super::verdict::Motion;
+use super::world::{Service, World};
+use super::{chosen, next_step, repair, rollback, verdict};
+use crate::request::Place;
+
+/// How far back the deployments of CodeDeploy are looked at: an image that failed before that is rejected long since.
+pub const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// What gates have to know about the services of `world` and it does not hold yet.
+pub fn wanted_facts(world: &World, ask: Option<&Ask>, now: &Zoned) -> BTreeSet<Fact> {
+    let mut wanted = BTreeSet::new();
+    for service in &world.services {
+        if let Ok(case) = Case::read(service, world)
+            && case.rule.has_gates()
+        {
+            next_step(&case, ask, now, &mut Plan::new());
+            wanted.append(&mut case.lacking());
+        }
+    }
+    wanted
+}
+
+/// The repositories that the services of `world` use.
+pub fn repositories(world: &World) -> BTreeSet<String> {
+    let images = |it: &Service| world.task_definitions.get(&it.task_definition).map(TaskDefinition::images);
+    let tagged = world.services.iter().filter(|it| it.tags.contains_key(keys::DEPLOY));
+    tagged.filter_map(images).flatten().filter_map(|(_, image)| Some(ImageName::parse(image)?.repository)).collect()
+}
+
+/// Whether deciding about `service` takes its deployment history.
+///
+/// Only where the present does not tell what became of the last deployment: a push to a hundred healthy services asks
+/// for none.
+pub fn wants_history(service: &Service, world: &World, place: &Place) -> bool {
+    let Ok(case) = Case::read(service, world) else { return false };
+    let newer = || matches!(chosen(&case, &case.memory), Selection::Newer { .. });
+    // A revision of ours that is not in use: either it was taken back, or a run died before using it.
+    let unused = || {
+        case.newer_revision().is_some_and(|it| {
+            case.digest_of_ours(it)
+                .and_then(|digest| Some((case.pushed_at(&digest)?, digest)))
+                .is_some_and(|(pushed_at, digest)| !case.memory.rejects(&digest, pushed_at))
+        })
+    };
+    let trouble = || {
+        let rejected = case.memory.rejected.as_ref().map(|it| &it.digest);
+        matches!(verdict::motion(&case), Motion::Fallen(_) | Motion::Back)
+            || case.memory.wish.is_some()
+            || case.rule.health.is_some() && verdict::won(&case, &case.memory).is_some()
+            || rejected.is_some() && case.running().digest.as_ref() == rejected
+    };
+    // A deployment of CodeDeploy may be under way before any task set tells of it.
+    let unsettled = || service.task_sets.len() > 1;
+    match place {
+        Place::Service(_) | Place::DeploymentGroup { .. } => true,
+        _ if trouble() => true,
+        _ if case.shifts() => {
+            newer() || unsettled() || repair(&case).is_some() || verdict::won(&case, &case.memory).is_some()
+        }
+        // A newer image that no push announced to us may be one that was tried before.
+        Place::Everywhere | Place::Migration(_) | Place::Snapshot(_) => newer() || unused(),
+        _ => unused(),
+    }
+}
+
+/// The ARNs of revisions that deciding about `service` takes and that `world` does not hold.
+pub fn wanted_revisions(service: &Service, world: &World) -> Vec<String> {
+    let Ok(case) = Case::read(service, world) else { return Vec::new() };
+    if !world.history.contains_key(&service.arn) {
+        return Vec::new();
+    }
+    let mut wanted: Vec<String> = case.history().iter().map(|it| it.task_definition.clone()).collect();
+    wanted.dedup();
+    wanted.truncate(6);
+    wanted.extend(rollback::candidates(&case).into_iter().take(6));
+    wanted.retain(|it| case.described(it).is_none());
+    wanted.sort();
+    wanted.dedup();
+    wanted
+}
