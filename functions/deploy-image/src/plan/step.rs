@@ -210,7 +210,7 @@ impl reconcile::Step for Step {
             Step::Deploy(it) => format!("{}: deploying {} (was {})", it.service, it.to, it.from),
             Step::RollBack(it) => format!("{}: going back to {} from {}", it.service, it.to, it.from),
             Step::Stop(it) => format!("{}: stopping {}, CodeDeploy goes back", it.service, it.from),
-            Step::Migrate(it) => format!("{}: running {} before {} goes out", it.service, it.family, it.image),
+            Step::Migrate(it) => format!("{}: the migration for {} begins", it.service, it.image),
             Step::AskForSnapshot(it) => {
                 format!("{}: asking for a snapshot of {} before {} goes out", it.service, it.database, it.image)
             }

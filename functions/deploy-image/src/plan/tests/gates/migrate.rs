@@ -38,7 +38,7 @@ fn the_migration_runs_before_the_image_goes_out() {
     let digest = model.push("v1.1.0");
     assert_eq!(
         run(&mut model, &repository()),
-        ["truegul-production/api-server: running truegul-production-migrate before v1.1.0 goes out: \
+        ["truegul-production/api-server: the migration for v1.1.0 begins: \
           v1.1.0 goes out after truegul-production-migrate:1"]
     );
     let migration = model.migrations.last().unwrap();
