@@ -123,6 +123,21 @@ fn what_a_person_clears_is_migrated_again() {
 }
 
 #[test]
+fn an_approval_forgives_no_failure_even_one_that_seems_older() {
+    let mut model = shop("newest approval=manual migrate=truegul-production-migrate");
+    model.push("v1.1.0");
+    model.run(&service(), Some(&Ask::Approve { image: "v1.1.0".into() }), usize::MAX);
+    assert_eq!(model.tokens.len(), 1, "{:?}", model.tokens);
+    model.stop_tasks(Some(1));
+    // Memory counts in seconds, and the clock of ECS is not ours.
+    model.tasks[0].stopped_at = Some("2020-01-01T00:00:00Z".parse().unwrap());
+    let told = run(&mut model, &place());
+    assert!(told[0].starts_with("truegul-production/api-server: v1.1.0 is rejected, v1.0.0 stays"), "{told:?}");
+    model.settle();
+    assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.0.0", 1));
+}
+
+#[test]
 fn a_push_during_a_migration_waits_for_its_end_and_is_migrated_itself() {
     let mut model = shop(RULE);
     model.push("v1.1.0");
