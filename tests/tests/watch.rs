@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use nightshift_tests::sources::{Kind, folders, shipped};
 use nightshift_tests::stack::Stack;
 use nightshift_tests::template::{Template, list};
+use rules::remedy::RemedyRule;
 use serde_json::{Value, json};
 
 /// Parameters that name something, each with the alarms that are made for it.
@@ -241,41 +242,9 @@ fn remedy_of(alarm: &Value) -> String {
     string(&tags[0]["Value"])
 }
 
-/// What is wrong with a remedy: one word, further ones as `then=`, and the options that these take.
+/// What `remediate-alarm` would find wrong with a remedy.
 fn wrong_with(remedy: &str) -> Option<String> {
-    let mut pieces = remedy.split(' ');
-    let mut ladder = vec![pieces.next().unwrap_or_default()];
-    let mut options = BTreeMap::new();
-    for piece in pieces {
-        match piece.split_once('=') {
-            Some(("then", word)) => ladder.push(word),
-            Some((name, value)) => match options.insert(name, value) {
-                None if !value.is_empty() => {}
-                _ => return Some(format!("'{piece}' twice or empty")),
-            },
-            None => return Some(format!("the word '{piece}' after the first")),
-        }
-    }
-    let known = ["scale-out", "restart", "rollback", "reboot", "wake", "notify"];
-    if let Some(word) = ladder.iter().find(|it| !known.contains(it)) {
-        return Some(format!("unknown word '{word}'"));
-    }
-    let unique: BTreeSet<_> = ladder.iter().collect();
-    let number = |it: &str| it.parse::<u32>().is_ok_and(|it| it > 0);
-    let time = |it: &str| it.strip_suffix(['m', 'h']).is_some_and(number);
-    let fits = |(name, value): (&&str, &&str)| match *name {
-        "step" | "max" => ladder.contains(&"scale-out") && number(value),
-        "within" => ladder.contains(&"rollback") && time(value),
-        "cooldown" => time(value),
-        "limit" => number(value),
-        "service" => value.split('/').count() == 2,
-        "db" => true,
-        _ => false,
-    };
-    let misplaced = options.iter().find(|it| !fits(*it)).map(|(name, _)| format!("the option '{name}'"));
-    let boundless = ladder.contains(&"scale-out") && !options.contains_key("max");
-    let repeated = unique.len() < ladder.len();
-    misplaced.or(boundless.then(|| "no max=".to_owned())).or(repeated.then(|| "a remedy twice".to_owned()))
+    remedy.parse::<RemedyRule>().err().map(|it| it.to_string())
 }
 
 // -------------------------------------------------------------------------------- the dashboard

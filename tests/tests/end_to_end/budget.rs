@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 use testkit::{LocalAws, Options, Result};
 
 const FUNCTION: &str = "nightshift-enforce-budget";
+const OWNER: &str = "nightshift-scale-staging";
+/// How many tasks [`LocalAws::start_service`] starts.
+const TASKS: u64 = 2;
 const CLUSTER: &str = "truegul-staging";
 const BUDGET: &str = "TrueGul Monthly";
 const BUDGET_ARN: &str = "arn:aws:budgets::123456789012:budget/TrueGul Monthly";
@@ -31,9 +34,27 @@ fn start() -> Result<LocalAws> {
             "ResourceTags": [{"Key": "nightshift:budget", "Value": "enforce"}],
         }),
     )?;
-    aws.set_environment(FUNCTION, &[("NIGHTSHIFT_NOW", "2026-11-24T12:00:00+09:00")])?;
+    at(&aws, "2026-11-24T12:00:00+09:00")?;
     aws.forget_calls()?;
     Ok(aws)
+}
+
+/// Fixes the clock of the budget's function and of the one that it wakes.
+fn at(aws: &LocalAws, now: &str) -> Result<()> {
+    [FUNCTION, OWNER].into_iter().try_for_each(|it| aws.set_environment(it, &[("NIGHTSHIFT_NOW", now)]))
+}
+
+/// Waits until a service has so many tasks: `scale-staging` was woken and has acted.
+fn wait_for_tasks(aws: &LocalAws, service: &str, tasks: u64) -> Result<()> {
+    aws.wait_until(&format!("{service} to have {tasks} tasks"), || {
+        Ok((aws.service(CLUSTER, service)?["desiredCount"] == tasks).then_some(()))
+    })
+}
+
+fn wait_for_message(aws: &LocalAws, subject: &str) -> Result<()> {
+    aws.wait_until(&format!("the message '{subject}'"), || {
+        Ok(aws.messages()?.iter().any(|it| it.subject.as_deref() == Some(subject)).then_some(()))
+    })
 }
 
 /// Publishes what AWS Budgets would.
@@ -87,11 +108,10 @@ fn a_notification_wakes_it_and_only_what_is_expendable_is_held() -> Result<()> {
     notify(&aws, "$304.72")?;
     let hold = aws.wait_until("the hold", || tag(&aws, "api-server", HOLD))?;
     assert_eq!(hold, "by=budget:TrueGul_Monthly since=2026-11-24T03:00:00Z");
-    let subject = "[Nightshift] TrueGul Monthly: 101 % of 300 USD spent, 1 put to sleep (+1 more)";
-    let told = aws.wait_until("the message", || Ok(aws.messages()?.pop()))?;
-    assert_eq!(told.subject.as_deref(), Some(subject));
+    wait_for_message(&aws, "[Nightshift] TrueGul Monthly: 101 % of 300 USD spent, 1 put to sleep (+1 more)")?;
     aws.wait_until("what was told to be remembered", || Ok(warned(&aws)?.filter(|it| it.contains("told=101"))))?;
-    assert_eq!(tag(&aws, "demo", HOLD)?, None);
+    wait_for_tasks(&aws, "api-server", 0)?;
+    assert_eq!((tag(&aws, "demo", HOLD)?, &aws.service(CLUSTER, "demo")?["desiredCount"]), (None, &json!(TASKS)));
     let expected =
         ["budgets:TagResource", "ecs:TagResource", "lambda:InvokeFunction", "sns:Publish", "budgets:TagResource"];
     assert_eq!(writes(&aws)?, expected);
@@ -113,14 +133,18 @@ fn a_month_ends_and_a_person_releases() -> Result<()> {
     assert_eq!(done(&run(&aws, json!({}))?), ["warn TrueGul Monthly"]);
     aws.change_budget(BUDGET, "304.72", Some("354"))?;
     assert_eq!(done(&run(&aws, json!({}))?), ["warn TrueGul Monthly", "hold api-server"]);
-    aws.set_environment(FUNCTION, &[("NIGHTSHIFT_NOW", "2026-12-01T09:17:00+09:00")])?;
+    wait_for_tasks(&aws, "api-server", 0)?;
+    at(&aws, "2026-12-01T09:17:00+09:00")?;
     assert_eq!(done(&run(&aws, json!({}))?), ["release api-server"]);
     assert_eq!(tag(&aws, "api-server", HOLD)?, None);
+    wait_for_tasks(&aws, "api-server", TASKS)?;
 
-    aws.set_environment(FUNCTION, &[("NIGHTSHIFT_NOW", "2026-12-20T12:00:00+09:00")])?;
+    at(&aws, "2026-12-20T12:00:00+09:00")?;
     assert_eq!(done(&run(&aws, json!({}))?), ["warn TrueGul Monthly", "hold api-server"]);
+    wait_for_tasks(&aws, "api-server", 0)?;
     let release = json!({"release": {"budget": BUDGET}});
     assert_eq!(done(&run(&aws, release)?), ["release TrueGul Monthly", "release api-server"]);
+    wait_for_tasks(&aws, "api-server", TASKS)?;
     aws.change_budget(BUDGET, "500", Some("600"))?;
     run(&aws, json!({}))?;
     assert_eq!(tag(&aws, "api-server", HOLD)?, None);
@@ -131,8 +155,7 @@ fn a_month_ends_and_a_person_releases() -> Result<()> {
 fn a_forged_notification_puts_nothing_to_sleep_and_is_told() -> Result<()> {
     let aws = start()?;
     notify(&aws, "$9,999.00")?;
-    let told = aws.wait_until("the message", || Ok(aws.messages()?.pop()))?;
-    assert_eq!(told.subject.as_deref(), Some("[Nightshift] PROBLEM TrueGul Monthly: unconfirmed"));
+    wait_for_message(&aws, "[Nightshift] PROBLEM TrueGul Monthly: unconfirmed")?;
     assert_eq!(tag(&aws, "api-server", HOLD)?, None);
     Ok(())
 }
