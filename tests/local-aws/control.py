@@ -7,6 +7,7 @@
     POST               budget     changes the figures of a budget: {name, actual, forecast}
     POST               database   {id}: AWS starts a DB instance that has been stopped for seven days
     POST               snapshot   changes a DB snapshot: {id, created_at, status}
+    POST               task       ends the running tasks of a family: {family, exit_code}
     GET, DELETE        published  what was published to SNS topics, with its form for each protocol
 """
 
@@ -19,6 +20,7 @@ import budgets
 import databases
 import rollouts
 import snapshots
+import tasks
 from ministack import app
 from ministack.core import iam_actions
 from ministack.core.responses import error_response_json, error_response_xml
@@ -118,6 +120,8 @@ def _control(method, endpoint, data):
         return databases.start_after_seven_days(data["id"])
     if endpoint == "snapshot" and method == "POST":
         return snapshots.change(data["id"], data.get("created_at"), data.get("status"))
+    if endpoint == "task" and method == "POST":
+        return tasks.end(data["family"], data["exit_code"])
     if endpoint == "rollouts":
         if method == "POST":
             rollouts.SETTINGS.update({key: data[key] for key in rollouts.SETTINGS if key in data})

@@ -80,6 +80,24 @@ fn the_story_deploy_is_told_to_its_end() {
 }
 
 #[test]
+fn the_story_gates_is_told_to_its_end() {
+    let (code, stdout, stderr) = output(&["gates"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    for line in [
+        "  ✓ the message holds the command that lets it out",
+        "  ✓ it runs on a revision with the new image",
+        "  ✓ api-server runs v1.1.0, api-server:2",
+        "  ✓ two images, two migrations, however often anybody looked",
+        "  ✓ none of its calls was refused by its own role",
+    ] {
+        assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");
+    }
+    let wide: Vec<&str> = stdout.lines().filter(|it| it.chars().count() > 100).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+    assert!(stdout.ends_with(" s. Nothing is left running.\n"), "{stdout}");
+}
+
+#[test]
 fn the_story_backups_is_told_to_its_end() {
     let (code, stdout, stderr) = output(&["backups"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::{LocalAws, Options, Result};
 
 pub const FUNCTION: &str = "nightshift-deploy-image";
-const CLUSTER: &str = "truegul-production";
+pub const CLUSTER: &str = "truegul-production";
 
 /// The shop TrueGul: two services on v1.0.0.
 fn truegul() -> Result<LocalAws> {
@@ -20,8 +20,13 @@ fn deployed() -> Result<LocalAws> {
 }
 
 fn open_shop(aws: &LocalAws) -> Result<()> {
+    truegul_with(aws, "semver range=1.x")
+}
+
+/// Opens the shop with this tag on its API server.
+pub fn truegul_with(aws: &LocalAws, rule: &str) -> Result<()> {
     aws.ecs("CreateCluster", json!({"clusterName": CLUSTER}))?;
-    for (service, rule) in [("api-server", "semver range=1.x"), ("ml-server", "newest")] {
+    for (service, rule) in [("api-server", rule), ("ml-server", "newest")] {
         start(aws, service, &[("nightshift:deploy", rule)])?;
     }
     aws.forget_calls()
@@ -34,7 +39,7 @@ fn start(aws: &LocalAws, service: &str, tags: &[(&str, &str)]) -> Result<()> {
 }
 
 /// Waits until the service is set to the image and its rollout has ended.
-fn wait_for(aws: &LocalAws, service: &str, digest: &str) -> Result<()> {
+pub fn wait_for(aws: &LocalAws, service: &str, digest: &str) -> Result<()> {
     aws.wait_until(&format!("{service} to run {digest}"), || {
         let deployment = aws.service(CLUSTER, service)?["deployments"][0].clone();
         let there = aws.images(CLUSTER, service)?[0].ends_with(digest) && deployment["rolloutState"] == "COMPLETED";
@@ -42,24 +47,24 @@ fn wait_for(aws: &LocalAws, service: &str, digest: &str) -> Result<()> {
     })
 }
 
-fn wait_for_tag(aws: &LocalAws, service: &str, key: &str) -> Result<String> {
+pub fn wait_for_tag(aws: &LocalAws, service: &str, key: &str) -> Result<String> {
     aws.wait_until(&format!("{service} to carry {key}"), || tag(aws, service, key))
 }
 
-fn tag(aws: &LocalAws, service: &str, key: &str) -> Result<Option<String>> {
+pub fn tag(aws: &LocalAws, service: &str, key: &str) -> Result<Option<String>> {
     let tags = aws.service(CLUSTER, service)?["tags"].clone();
     let found = tags.as_array().into_iter().flatten().find(|it| it["key"] == key);
     Ok(found.and_then(|it| it["value"].as_str()).map(str::to_owned))
 }
 
-fn wait_for_message(aws: &LocalAws, subject: &str) -> Result<String> {
+pub fn wait_for_message(aws: &LocalAws, subject: &str) -> Result<String> {
     aws.wait_until(&format!("the message '{subject}'"), || {
         let message = aws.messages()?.into_iter().find(|it| it.subject.as_deref() == Some(subject));
         Ok(message.map(|it| it.body))
     })
 }
 
-fn run(aws: &LocalAws, payload: &Value) -> Result<Value> {
+pub fn run(aws: &LocalAws, payload: &Value) -> Result<Value> {
     let invocation = aws.invoke(FUNCTION, payload)?;
     assert_eq!(invocation.error, None, "{}", invocation.payload);
     Ok(invocation.payload)

@@ -5,4 +5,5 @@ mod blue_green;
 mod budget;
 mod by_hand;
 mod deploy_image;
+mod gates;
 mod overview;

@@ -64,6 +64,12 @@ impl LocalAws {
         self.control("POST", "rollout", Some(json!({"service": service, "outcome": outcome}))).map(drop)
     }
 
+    /// Ends the running tasks of a family, their containers with this code; returns how many there were.
+    pub fn end_tasks(&self, family: &str, exit_code: i32) -> Result<usize> {
+        let ended = self.control("POST", "task", Some(json!({"family": family, "exit_code": exit_code})))?;
+        Ok(ended.as_array().map_or(0, Vec::len))
+    }
+
     /// Makes a DB snapshot one that was taken at `created_at` (RFC 3339) and is in the state `status`.
     pub fn change_snapshot(&self, id: &str, created_at: &str, status: &str) -> Result<()> {
         let change = json!({"id": id, "created_at": created_at, "status": status});

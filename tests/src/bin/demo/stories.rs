@@ -3,6 +3,7 @@
 mod backups;
 mod budget;
 mod deploy;
+mod gates;
 
 use testkit::Result;
 
@@ -19,7 +20,7 @@ pub struct Story {
 }
 
 /// All stories, in the order in which a newcomer would play them.
-const STORIES: [Story; 3] = [deploy::STORY, backups::STORY, budget::STORY];
+const STORIES: [Story; 4] = [deploy::STORY, gates::STORY, backups::STORY, budget::STORY];
 
 /// The story of plain `cargo demo`.
 pub const PLAIN: &str = STORIES[0].name;

@@ -1,0 +1,78 @@
+//! An image that waits for a person and for a migration, with IAM in force.
+
+use serde_json::{Value, json};
+use testkit::{LocalAws, Options, Result};
+
+use crate::deploy_image::{CLUSTER, FUNCTION, run, tag, truegul_with, wait_for, wait_for_message, wait_for_tag};
+
+const FAMILY: &str = "truegul-production-migrate";
+const RULE: &str = "semver range=1.x approval=manual migrate=truegul-production-migrate";
+
+/// TrueGul, whose API server has a migration and a person before every image.
+fn shop() -> Result<LocalAws> {
+    let aws = LocalAws::start(Options::default())?;
+    truegul_with(&aws, RULE)?;
+    let image = aws.image_uri("truegul-api-server", ":v1.0.0");
+    let containers = json!([{"name": "migrate", "image": image, "command": ["migrate"], "essential": true}]);
+    aws.ecs("RegisterTaskDefinition", json!({"family": FAMILY, "containerDefinitions": containers}))?;
+    aws.forget_calls()?;
+    Ok(aws)
+}
+
+fn approve(version: &str) -> Value {
+    json!({"approve": {"service": "truegul-production/api-server", "image": version}})
+}
+
+fn count(aws: &LocalAws, action: &str) -> Result<usize> {
+    let calls = aws.calls()?.into_iter().filter(|it| it.function.as_deref() == Some(FUNCTION));
+    Ok(calls.filter(|it| it.action == action).count())
+}
+
+#[test]
+fn an_approved_image_is_migrated_once_and_then_goes_out() -> Result<()> {
+    let aws = shop()?;
+    let digest = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
+    wait_for_message(&aws, "[Nightshift] PROBLEM api-server: needs-approval")?;
+    let report = run(&aws, &approve("v1.1.0"))?;
+    let actions: Vec<&Value> = report["actions"].as_array().unwrap().iter().map(|it| &it["action"]).collect();
+    assert_eq!(actions, ["approve", "migrate"], "{report}");
+    // The same answer again, and the sweep: the task runs, and there is nothing to do.
+    for payload in [approve("v1.1.0"), json!({})] {
+        let report = run(&aws, &payload)?;
+        assert_eq!(report["actions"], json!([]), "{report}");
+    }
+    assert_eq!(aws.end_tasks(FAMILY, 0)?, 1);
+    wait_for(&aws, "api-server", &digest)?;
+    assert!(wait_for_tag(&aws, "api-server", "nightshift-state:migrated")?.starts_with("ns-"));
+    wait_for_tag(&aws, "api-server", "nightshift-state:verdict")?;
+    assert_eq!((count(&aws, "RunTask")?, count(&aws, "UpdateService")?), (1, 1));
+    let refused: Vec<_> = aws.calls()?.into_iter().filter(|it| it.function.is_some() && it.status >= 400).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    Ok(())
+}
+
+#[test]
+fn a_migration_that_fails_rejects_the_image_and_a_lost_event_is_found_by_the_sweep() -> Result<()> {
+    let aws = shop()?;
+    aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
+    wait_for_message(&aws, "[Nightshift] PROBLEM api-server: needs-approval")?;
+    run(&aws, &approve("v1.1.0"))?;
+    assert_eq!(aws.end_tasks(FAMILY, 3)?, 1);
+    let body = wait_for_message(&aws, "[Nightshift] truegul-production/api-server: v1.1.0 is rejected, v1.0.0 stays")?;
+    assert!(body.contains("container migrate exited with 3"), "{body}");
+    assert!(tag(&aws, "api-server", "nightshift-state:rejected")?.is_some_and(|it| it.contains("by=migration")));
+    assert!(aws.images(CLUSTER, "api-server")?[0].ends_with(":v1.0.0"));
+    // A newer one is asked about again; its migration ends while nobody listens.
+    let digest = aws.push_image("truegul-api-server", "v1.1.1", "api-server 1.1.1")?;
+    aws.wait_until("the newer image to be asked about", || {
+        let asked =
+            aws.messages()?.iter().any(|it| it.body.contains("v1.1.1") && it.body.contains("waits for approval"));
+        Ok(asked.then_some(()))
+    })?;
+    run(&aws, &approve("v1.1.1"))?;
+    aws.end_tasks(FAMILY, 0)?;
+    run(&aws, &json!({}))?;
+    wait_for(&aws, "api-server", &digest)?;
+    assert_eq!(count(&aws, "RunTask")?, 2);
+    Ok(())
+}
