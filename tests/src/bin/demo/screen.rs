@@ -14,6 +14,9 @@ use crate::stories::Story;
 
 const WIDTH: usize = 100;
 
+/// The last column of a table has at least so much, even if its lines then are longer than [`WIDTH`].
+const NARROWEST: usize = 24;
+
 /// Where the text of a labelled line begins.
 const TEXT: usize = 10;
 
@@ -155,7 +158,7 @@ pub fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) {
             let style = style(cell);
             line += &format!("{style}{cell:<width$}{style:#}  ");
         }
-        for (index, text) in wrapped(&cells[N - 1], WIDTH - left).iter().enumerate() {
+        for (index, text) in wrapped(&cells[N - 1], WIDTH.saturating_sub(left).max(NARROWEST)).iter().enumerate() {
             let style = style(text);
             let before = if index == 0 { std::mem::take(&mut line) } else { " ".repeat(left) };
             put(format_args!("{before}{style}{text}{style:#}"));
