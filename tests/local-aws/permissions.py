@@ -35,6 +35,14 @@ def _extract_access_key_id(original, *args, **kwargs):
 # ------------------------------------------------------------------------------------------------ resources
 
 
+@wrap(iam_actions, "extract_iam_action")
+def _extract_iam_action(original, service, method, path, headers, body, query_params):
+    """Knows the calls that name their operation in the path, as the SDK for Rust sends them to CloudWatch."""
+    if service == "monitoring" and "/operation/" in path:
+        return "cloudwatch:" + path.rsplit("/", 1)[-1]
+    return original(service, method, path, headers, body, query_params)
+
+
 @wrap(iam_actions, "extract_resource_arn")
 def _extract_resource_arn(original, service, method, path, headers, body, query_params, region, account_id):
     if service == "ecs":

@@ -135,6 +135,24 @@ fn the_story_budget_is_told_to_its_end() {
 }
 
 #[test]
+fn the_story_alarm_is_told_to_its_end() {
+    let (code, stdout, stderr) = output(&["alarm"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    for line in [
+        "  ✓ v1.1.0 is live",
+        "  ✓ v1.1.0 is rejected, and will not come back by itself",
+        "  ✓ and nothing written",
+        "  ✓ the alarm itself remembers what was done",
+        "  ✓ v1.0.0 runs on",
+    ] {
+        assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");
+    }
+    assert!(stdout.contains("│ Subject: [Nightshift] api-server-5xx: recovered after less than a minute "), "{stdout}");
+    let wide: Vec<&str> = stdout.lines().filter(|it| it.chars().count() > 100).collect();
+    assert!(wide.is_empty(), "{wide:#?}");
+}
+
+#[test]
 fn an_interrupted_story_stops_everything() {
     let mut demo = Running::start(&["deploy"]);
     demo.read_until("1  The shop as it is");

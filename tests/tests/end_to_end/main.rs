@@ -7,3 +7,4 @@ mod by_hand;
 mod deploy_image;
 mod gates;
 mod overview;
+mod remediate_alarm;

@@ -1,5 +1,6 @@
 //! The stories that can be played.
 
+mod alarm;
 mod backups;
 mod budget;
 mod deploy;
@@ -20,7 +21,7 @@ pub struct Story {
 }
 
 /// All stories, in the order in which a newcomer would play them.
-const STORIES: [Story; 4] = [deploy::STORY, gates::STORY, backups::STORY, budget::STORY];
+const STORIES: [Story; 5] = [deploy::STORY, gates::STORY, backups::STORY, budget::STORY, alarm::STORY];
 
 /// The story of plain `cargo demo`.
 pub const PLAIN: &str = STORIES[0].name;
