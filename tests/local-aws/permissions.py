@@ -48,6 +48,8 @@ def _extract_resource_arn(original, service, method, path, headers, body, query_
     if service == "ecs":
         action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
         return _ecs_resource(action, _json(body), _ecs_prefix())
+    if service == "ecr" and _json(body).get("resourceArn"):
+        return _json(body)["resourceArn"]
     if service == "rds":
         return _rds_resource(query_params, f"arn:aws:rds:{region}:{account_id}")
     if service == "monitoring":

@@ -217,3 +217,33 @@ fn iam_refuses_to_delete_what_lost_the_tag_of_its_maker() -> Result<()> {
     assert!(snapshots(&aws)?.contains(&dropped));
     Ok(())
 }
+
+#[test]
+fn images_that_nobody_uses_go_and_what_runs_stays() -> Result<()> {
+    const REPOSITORY: &str = "arn:aws:ecr:ap-northeast-2:123456789012:repository/kfood-backend";
+    let aws = start()?;
+    aws.ecs("CreateCluster", json!({"clusterName": "kfood-cluster"}))?;
+    for version in 1..=4 {
+        aws.push_image("kfood-backend", &format!("v{version}"), &format!("kfood {version}"))?;
+        aws.push_image("bare", &format!("v{version}"), &format!("bare {version}"))?;
+    }
+    aws.start_service("kfood-cluster", "kfood-backend", &aws.image_uri("kfood-backend", ":v1"), &[])?;
+    let tags = json!([{"Key": "nightshift:keep-images", "Value": "count=2"}]);
+    aws.ecr("TagResource", json!({"resourceArn": REPOSITORY, "tags": tags}))?;
+    let report = run(&aws, PRUNE)?;
+    assert_eq!(done(&report), ["delete-images repository/kfood-backend"], "{report}");
+    assert_eq!(report["actions"][0]["before"], "v2");
+    let left = |repository: &str| -> Result<Vec<String>> {
+        let images = aws.ecr("DescribeImages", json!({"repositoryName": repository}))?;
+        let tags = images["imageDetails"].as_array().into_iter().flatten();
+        Ok(tags.map(|it| it["imageTags"][0].as_str().unwrap_or_default().to_owned()).collect())
+    };
+    assert_eq!(left("kfood-backend")?, ["v1", "v3", "v4"]);
+    assert_eq!(left("bare")?.len(), 4);
+
+    // Once more: nothing is left to do.
+    aws.forget_calls()?;
+    assert_eq!(done(&run(&aws, PRUNE)?), Vec::<String>::new());
+    assert_eq!(writes(&aws, PRUNE)?, Vec::<String>::new());
+    Ok(())
+}
