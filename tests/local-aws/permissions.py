@@ -101,7 +101,10 @@ def _rds_resource(query, prefix):
         value = query.get(key)
         return value[0] if isinstance(value, list) else value
 
-    for key, kind in _RDS_RESOURCES.items():
+    # A stop is authorised against the database, and the snapshot that it takes with it apart from that.
+    keys = _RDS_RESOURCES if "Stop" not in (parameter("Action") or "") else reversed(_RDS_RESOURCES)
+    for key in keys:
+        kind = _RDS_RESOURCES[key]
         if parameter(key):
             return f"{prefix}:{kind}:{parameter(key)}"
     return parameter("ResourceName") or "*"

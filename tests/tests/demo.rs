@@ -135,6 +135,25 @@ fn the_story_budget_is_told_to_its_end() {
 }
 
 #[test]
+fn the_story_sleep_is_told_to_its_end() {
+    let (code, stdout, stderr) = output(&["sleep"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    for line in [
+        "  ✓ all four are in the answer",
+        "  Fri 19:55  2 tasks  2 tasks   available  stopped  nothing to do",
+        "  ✓ the size is remembered on the service itself",
+        "  ✓ what the colleague started stays up until Monday",
+        "  ✓ what AWS started is stopped again",
+        "  ✓ and the backend scales between 2 and 6 again",
+        "  ✓ nothing is remembered any more",
+        "  codemate-frontend      ■    ·    ·    ·    ·    ·    ·    ·    ·    ·    ·    ■    ■",
+    ] {
+        assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");
+    }
+    assert!(stdout.ends_with(" s. Nothing is left running.\n"), "{stdout}");
+}
+
+#[test]
 fn the_story_alarm_is_told_to_its_end() {
     let (code, stdout, stderr) = output(&["alarm"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");

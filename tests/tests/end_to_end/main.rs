@@ -8,3 +8,4 @@ mod deploy_image;
 mod gates;
 mod overview;
 mod remediate_alarm;
+mod scale_staging;

@@ -30,7 +30,7 @@ pub struct Decision {
 impl Decision {
     /// The last part of the resource's name.
     pub fn short_name(&self) -> &str {
-        self.resource.rsplit('/').next().unwrap_or(&self.resource)
+        self.resource.rsplit(['/', ':']).next().unwrap_or(&self.resource)
     }
 }
 

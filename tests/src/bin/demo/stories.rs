@@ -5,6 +5,7 @@ mod backups;
 mod budget;
 mod deploy;
 mod gates;
+mod sleep;
 
 use testkit::Result;
 
@@ -21,7 +22,7 @@ pub struct Story {
 }
 
 /// All stories, in the order in which a newcomer would play them.
-const STORIES: [Story; 5] = [deploy::STORY, gates::STORY, backups::STORY, budget::STORY, alarm::STORY];
+const STORIES: [Story; 6] = [deploy::STORY, gates::STORY, backups::STORY, sleep::STORY, budget::STORY, alarm::STORY];
 
 /// The story of plain `cargo demo`.
 pub const PLAIN: &str = STORIES[0].name;

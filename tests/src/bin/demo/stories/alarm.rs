@@ -107,7 +107,7 @@ fn all_is_well(play: &Play) -> Result<()> {
     play.chapter(4, "All is well again");
     play.messages()?;
     set_state(play, "OK", "Threshold Crossed: no datapoints were received, which is not breaching")?;
-    play.run(FUNCTION)?.reason(&alarm_arn(), "record-recovery")?;
+    play.run(FUNCTION)?.reason(ALARM, "record-recovery")?;
     show_mail(play, &format!("{ALARM}: recovered after less than a minute"))?;
     let tags = play.aws().cloudwatch("ListTagsForResource", json!({"ResourceARN": alarm_arn()}))?;
     let memory = tags["Tags"].as_array().into_iter().flatten().find(|it| it["Key"] == "nightshift-state:remedied");
@@ -123,7 +123,7 @@ fn the_next_step(play: &Play) -> Result<()> {
     set_state(play, "ALARM", "Threshold Crossed: 12 answers with 5xx in a minute were more than 10")?;
     let run = play.run(FUNCTION)?;
     telling::decisions(&run.decisions);
-    let why = run.reason(&alarm_arn(), "notify")?;
+    let why = run.reason(ALARM, "notify")?;
     screen::claim("it is handed to a person", why.contains("notify is step 2 of 2 of its tag"), why)?;
     show_mail(play, &format!("ALARM {ALARM}: over to you"))?;
     let now = API_SERVER.describe(play.aws())?;
