@@ -225,8 +225,11 @@ fn lenient(mut shop: Shop) -> Shop {
     shop
 }
 
+/// A service, its desired count, and the limits and suspensions of its scaling target.
+type Size = (String, Option<i32>, Option<(i32, i32, Suspended)>);
+
 /// The sizes that are remembered.
-fn sizes(shop: &Shop) -> Vec<(String, Option<i32>, Option<(i32, i32, Suspended)>)> {
+fn sizes(shop: &Shop) -> Vec<Size> {
     let read = |arn: &String, tags: &std::collections::BTreeMap<String, String>| {
         let asleep: Asleep = tags.get(keys::ASLEEP)?.parse().ok()?;
         Some((arn.clone(), asleep.desired, asleep.limits.map(|it| (it.min, it.max, it.suspended))))
