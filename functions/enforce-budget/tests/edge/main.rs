@@ -1,5 +1,7 @@
 //! The whole function from payload to report, with the real SDK on scripted HTTP.
 
+#![recursion_limit = "256"]
+
 mod aws;
 
 use reconcile::{Outcome, Report};
