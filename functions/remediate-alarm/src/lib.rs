@@ -246,7 +246,9 @@ async fn begin(clients: &Clients, act: &Act, run: &Run<'_>) -> Result<Value, Err
             } else {
                 rds::wish(&clients.rds, arn, keys::AWAKE_UNTIL_MEMORY, &until).await?;
             }
-            Ok(wake(clients, run, "scale-staging", json!({"wake": {"resource": arn}})).await)
+            // Without a moment the command would mean "until the next change", and overwrite the wish.
+            let payload = json!({"wake": {"resource": arn, "until": until}});
+            Ok(wake(clients, run, "scale-staging", payload).await)
         }
     }
 }

@@ -117,7 +117,7 @@ async fn wishes_are_tags_and_their_owners_are_woken() {
             "nightshift-state:awake-until",
             "2026-11-20T20:10:00Z".into(),
             "nightshift-scale-staging",
-            json!({"wake": {"resource": arn}}),
+            json!({"wake": {"resource": arn, "until": "2026-11-20T20:10:00Z"}}),
         ),
     ] {
         let script = shop(rule);
