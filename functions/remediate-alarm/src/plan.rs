@@ -161,7 +161,7 @@ impl<'a> Case<'a> {
             }
             (State::Alarm, Some(fired)) => match self.turn(fired) {
                 Turn::Nothing(reason) => plan.skip(arn, reason),
-                Turn::AtTheEnd(message) => plan.problem(arn, "still-in-alarm", message),
+                Turn::AtTheEnd(message) => plan.problem(arn, "still-in-alarm", self.with_advice(message)),
                 Turn::Next { rung, remedy, why } => self.answer(fired, rung, remedy, &why, begun, plan),
             },
         }
@@ -175,7 +175,8 @@ impl<'a> Case<'a> {
             Err(guard::Obstacle::Problem(kind, message)) => return plan.problem(arn, kind, message),
             Err(guard::Obstacle::Refusal(kind, reason)) => {
                 let moment = local(fired, self.now);
-                plan.problem(arn, kind, format_args!("it fired at {moment}, and {remedy} is refused: {reason}"));
+                let message = format!("it fired at {moment}, and {remedy} is refused: {reason}");
+                plan.problem(arn, kind, self.with_advice(message));
                 return plan.act(arn, self.leave(fired), format_args!("{remedy} is refused: {reason}"));
             }
         };
@@ -193,8 +194,16 @@ impl<'a> Case<'a> {
         };
         let said = if self.alarm.reason.is_empty() { String::new() } else { format!(" ({})", self.alarm.reason) };
         let place = format!("step {rung} of {} of its tag", self.rule.ladder.len());
-        let look = look_first(remedy);
+        let look = self.alarm.advice().unwrap_or_else(|| look_first(remedy).into());
         plan.act(&on, Step::Act(act), format_args!("{why}{said}; {remedy} is {place}. {look}"));
+    }
+
+    /// The message with what the alarm itself says: whoever made it knows best where to look.
+    fn with_advice(&self, message: String) -> String {
+        match self.alarm.advice() {
+            Some(advice) => format!("{message}. {advice}"),
+            None => message,
+        }
     }
 
     /// Tells once that all is well again.
@@ -242,7 +251,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// Where a person who is called out looks first.
+/// Where a person who is called out looks first, unless the alarm's description says it.
 fn look_first(remedy: Remedy) -> &'static str {
     match remedy {
         Remedy::ScaleOut => "Look first at the load: requests per target, then CPU and memory of the service",

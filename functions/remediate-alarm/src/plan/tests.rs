@@ -4,3 +4,5 @@ mod laws;
 mod model;
 mod stories;
 mod targets;
+
+pub use model::alarm;

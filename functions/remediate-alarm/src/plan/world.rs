@@ -56,6 +56,8 @@ pub struct Alarm {
     pub since: Option<Timestamp>,
     /// What CloudWatch says of that.
     pub reason: String,
+    /// What whoever made the alarm wrote about it.
+    pub description: String,
     /// What it watches.
     pub watches: Watches,
     /// Why its actions are not to be carried out, if so.
@@ -182,7 +184,24 @@ impl fmt::Display for ServiceName {
     }
 }
 
+/// A description can be 1024 characters long; in a message it is not to hide the rest.
+const LONGEST_ADVICE: usize = 500;
+
 impl Alarm {
+    /// Its description in one line that is not too long, if it has one.
+    pub fn advice(&self) -> Option<String> {
+        let line = self.description.split_whitespace().collect::<Vec<_>>().join(" ");
+        let advice = match line.char_indices().nth(LONGEST_ADVICE) {
+            None => line,
+            Some((end, _)) => {
+                // At a word's end, if there is one.
+                let kept = &line[..end];
+                format!("{} …", kept.rsplit_once(' ').map_or(kept, |(words, _)| words))
+            }
+        };
+        (!advice.is_empty()).then_some(advice)
+    }
+
     /// The account that it is in.
     pub fn account(&self) -> &str {
         self.arn.split(':').nth(4).unwrap_or_default()
@@ -239,6 +258,21 @@ mod tests {
         ] {
             assert_eq!(children(rule), expected, "{rule}");
         }
+    }
+
+    #[test]
+    fn a_description_is_told_in_one_line_that_ends_with_a_word() {
+        let advice = |description: &str| {
+            let mut alarm = crate::plan::tests::alarm("a", "notify");
+            alarm.description = description.into();
+            alarm.advice()
+        };
+        assert_eq!(advice(" \n"), None);
+        assert_eq!(advice("Look first\n  at the log. ").as_deref(), Some("Look first at the log."));
+        let fits = "é".repeat(LONGEST_ADVICE);
+        assert_eq!(advice(&fits), Some(fits.clone()));
+        assert_eq!(advice(&format!("{fits}é")), Some(format!("{fits} …")));
+        assert_eq!(advice(&format!("see {fits}")).as_deref(), Some("see …"));
     }
 
     proptest! {

@@ -272,6 +272,25 @@ async fn a_refusal_is_told_once_with_its_reason() {
 }
 
 #[tokio::test]
+async fn the_description_of_an_alarm_is_in_the_message() {
+    for rule in [None, Some("ALARM(api-5xx)")] {
+        let script = shop("restart");
+        script.alarm("ill", "restart");
+        {
+            let mut aws = script.aws();
+            let alarm = aws.alarms.get_mut("ill").unwrap();
+            alarm["AlarmDescription"] = json!("Customers see 5xx. Look first at the log.");
+            if let Some(rule) = rule {
+                alarm["AlarmRule"] = json!(rule);
+            }
+        }
+        script.invoke(by_event_bridge("ill")).await.unwrap();
+        let message = script.sent("Publish").remove(0).to_string();
+        assert!(message.contains("of its tag. Customers see 5xx. Look first at the log."), "{message}");
+    }
+}
+
+#[tokio::test]
 async fn the_limit_of_the_account_holds_though_the_index_lags_behind() {
     let script = Script::new();
     for number in 0..5 {

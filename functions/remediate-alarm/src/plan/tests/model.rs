@@ -43,6 +43,7 @@ pub fn alarm(name: &str, rule: &str) -> Alarm {
         state: State::Alarm,
         since: Some(moment(0)),
         reason: "12 datapoints were greater than the threshold (10.0)".into(),
+        description: String::new(),
         watches: Watches::Metrics(vec![metric(&[("ClusterName", "shop"), ("ServiceName", "api")])]),
         silenced: None,
         tags: tags(&[(keys::REMEDY, rule)]),
@@ -202,7 +203,13 @@ pub fn check(world: &mut World, minutes: i64, expected: &[&str]) {
 /// The one thing that is done about the alarm of `world`, or else what is said of it.
 #[track_caller]
 pub fn answer(world: &World) -> String {
-    let lines = lines(world, ASKED, &now());
+    answer_at(world, 0)
+}
+
+/// The same so many minutes after [`now`].
+#[track_caller]
+pub fn answer_at(world: &World, minutes: i64) -> String {
+    let lines = lines(world, ASKED, &at(minutes));
     // A refusal is a problem and a note; the problem says it all.
     lines.iter().find(|it| it.starts_with('!')).unwrap_or(&lines[0]).clone()
 }

@@ -41,6 +41,28 @@ fn a_restart_that_helps_is_told_twice_and_a_doubled_event_not_at_all() {
 }
 
 #[test]
+fn what_the_alarm_says_of_itself_reaches_whoever_is_told_of_it() {
+    let described = |rule: &str| {
+        let mut world = fired(rule);
+        world.alarms[0].description = "Answers are 5xx.\nLook first at the log of the api.".into();
+        world
+    };
+    let mut world = described("restart");
+    let told = answer(&world);
+    let advice = "restart is step 1 of 1 of its tag. Answers are 5xx. Look first at the log of the api.";
+    assert!(told.ends_with(advice), "{told}");
+    check(&mut world, 0, &["* api restart: "]);
+    let end = answer_at(&world, 15);
+    assert!(end.ends_with(": over to you. Answers are 5xx. Look first at the log of the api."), "{end}");
+    assert_eq!(answer_at(&world, 600), end, "told the same way, so told once");
+
+    let mut world = described("restart");
+    world.services[0].deploying = true;
+    let refused = answer(&world);
+    assert!(refused.ends_with(": shop/api is being deployed. Answers are 5xx. Look first at the log of the api."));
+}
+
+#[test]
 fn the_recovery_says_how_long_it_took() {
     let mut world = fired("notify");
     check(&mut world, 0, &["* api-5xx notify: it fired at"]);
