@@ -74,6 +74,7 @@ fn metric_alarm(it: &sdk::MetricAlarm) -> Option<Alarm> {
         description: it.alarm_description().unwrap_or_default().into(),
         watches: Watches::Metrics(metrics),
         silenced: (it.actions_enabled() == Some(false)).then_some(DISABLED),
+        unreadable: None,
         tags: BTreeMap::new(),
     })
 }
@@ -93,6 +94,7 @@ fn composite_alarm(it: &sdk::CompositeAlarm) -> Option<Alarm> {
         description: it.alarm_description().unwrap_or_default().into(),
         watches: Watches::Alarms(it.alarm_rule().unwrap_or_default().into()),
         silenced,
+        unreadable: None,
         tags: BTreeMap::new(),
     })
 }

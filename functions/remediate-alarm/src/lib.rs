@@ -70,14 +70,15 @@ async fn observe(clients: &Clients, place: &Place, run: &Run<'_>) -> Result<Worl
     let mut world = match place {
         Place::Nowhere { .. } => return Ok(World::default()),
         Place::Alarms(names) => named(clients, names).await?,
-        Place::Everywhere => World { alarms: tagged(clients).await?, ..World::default() },
+        // What cannot be read is a problem of that alarm, and the others are looked at.
+        Place::Everywhere => World { alarms: tagged(clients).await?.0, ..World::default() },
     };
     if *place == Place::Everywhere {
         let (open, quiet) = std::mem::take(&mut world.alarms).into_iter().partition(plan::is_of_interest);
         world.alarms = quiet;
-        world.alarms.extend(with_tags(clients, open).await?);
+        world.alarms.extend(with_tags(clients, open).await.0);
     }
-    add_children(clients, &mut world).await?;
+    add_children(clients, &mut world).await;
     // Twice: what the past of a service has to tell is only asked once it is known which service it is.
     let mut read = BTreeSet::new();
     for _ in 0..2 {
@@ -85,10 +86,14 @@ async fn observe(clients: &Clients, place: &Place, run: &Run<'_>) -> Result<Worl
         look_up(clients, &wanted, &mut world).await;
         read.extend(wanted);
     }
-    // Only who is about to act needs to know how many others did.
+    // Only who is about to act needs to know how many others did, and then of every one of them.
     if *place != Place::Everywhere && !read.is_empty() {
         let own: BTreeSet<String> = world.alarms.iter().map(|it| it.arn.clone()).collect();
-        world.others = tagged(clients).await?.into_iter().filter(|it| !own.contains(&it.arn)).collect();
+        let others = match tagged(clients).await? {
+            (others, None) => others,
+            (_, Some(error)) => return Err(error),
+        };
+        world.others = others.into_iter().filter(|it| !own.contains(&it.arn)).collect();
     }
     Ok(world)
 }
@@ -96,7 +101,11 @@ async fn observe(clients: &Clients, place: &Place, run: &Run<'_>) -> Result<Worl
 /// The alarms that events are about, as far as they are of this account and region.
 async fn named(clients: &Clients, names: &[AlarmName]) -> Result<World, Error> {
     let asked: BTreeSet<String> = names.iter().map(|it| it.name.clone()).collect();
-    let mut found = describe(clients, asked.into_iter().collect()).await?;
+    let (mut found, unread) = describe(clients, asked.into_iter().collect()).await;
+    // Lambda repeats an event that failed, which is sooner than the next sweep.
+    if let Some((_, error)) = unread.into_iter().next() {
+        return Err(error);
+    }
     let mut world = World::default();
     for it in names {
         let about = it.arn.clone().unwrap_or_else(|| it.name.clone());
@@ -109,38 +118,65 @@ async fn named(clients: &Clients, names: &[AlarmName]) -> Result<World, Error> {
             Some(_) => world.muted.extend(it.muted.then(|| it.name.clone())),
         }
     }
-    world.alarms = with_tags(clients, found).await?;
-    Ok(world)
+    let (alarms, error) = with_tags(clients, found).await;
+    match error {
+        Some(error) if alarms.iter().all(|it| it.unreadable.is_some()) => Err(error),
+        _ => Ok(World { alarms, ..world }),
+    }
 }
 
-/// Every alarm that opted in, with the tags that the index knows.
-async fn tagged(clients: &Clients) -> Result<Vec<Alarm>, Error> {
+/// Every alarm that opted in, with the tags that the index knows, and why some could not be read.
+async fn tagged(clients: &Clients) -> Result<(Vec<Alarm>, Option<Error>), Error> {
     let mut index = tagging::resources_with_tags(&clients.tagging, "cloudwatch:alarm", keys::REMEDY).await?;
-    let names = index.keys().filter_map(|arn| Some(arn.split_once(":alarm:")?.1.to_owned())).collect();
-    let alarms = describe(clients, names).await?;
+    let name = |arn: &String| Some((arn.split_once(":alarm:")?.1.to_owned(), arn.clone()));
+    let arns: BTreeMap<String, String> = index.keys().filter_map(name).collect();
+    let (described, unread) = describe(clients, arns.keys().cloned().collect()).await;
+    let error = unread.first().map(|(_, error)| error.clone());
+    if let Some(error) = error.clone().filter(|_| described.is_empty()) {
+        return Err(error);
+    }
+    let unread =
+        unread.into_iter().filter_map(|(name, error)| Some(Alarm::unread(&name, arns.get(&name)?, error.cause())));
     let known = |it: Alarm| Some(Alarm { tags: index.remove(&it.arn)?, ..it });
-    Ok(alarms.into_iter().filter_map(known).collect())
+    Ok((described.into_iter().chain(unread).filter_map(known).collect(), error))
 }
 
-async fn describe(clients: &Clients, names: Vec<String>) -> Result<Vec<Alarm>, Error> {
+/// The alarms of these names, and the names of those that could not be read.
+async fn describe(clients: &Clients, names: Vec<String>) -> (Vec<Alarm>, Vec<(String, Error)>) {
     let batches = names.chunks(cloudwatch::NAMES_PER_CALL);
-    let answers = each(batches, READS, async |it| cloudwatch::describe_alarms(&clients.cloudwatch, it).await).await;
-    let alarms: Vec<Vec<Alarm>> = answers.into_iter().collect::<Result<_, _>>()?;
-    Ok(alarms.concat())
+    let answers =
+        each(batches, READS, async |it| (it, cloudwatch::describe_alarms(&clients.cloudwatch, it).await)).await;
+    let (mut alarms, mut unread) = (Vec::new(), Vec::new());
+    for (names, answer) in answers {
+        match answer {
+            Ok(found) => alarms.extend(found),
+            // Who else was asked about in the same call is none of its business, and may be others the next time.
+            Err(error) => {
+                unread.extend(names.iter().map(|it| (it.clone(), Error { resource: it.clone(), ..error.clone() })));
+            }
+        }
+    }
+    (alarms, unread)
 }
 
-/// The same alarms with their tags as they are now; one that is gone is left out.
-async fn with_tags(clients: &Clients, alarms: Vec<Alarm>) -> Result<Vec<Alarm>, Error> {
-    let answers = each(alarms, READS, async |it| {
-        let tags = cloudwatch::tags(&clients.cloudwatch, &it.arn).await?;
-        Ok(tags.map(|tags| Alarm { tags, ..it }))
-    });
-    let alarms: Vec<Option<Alarm>> = answers.await.into_iter().collect::<Result<_, Error>>()?;
-    Ok(alarms.into_iter().flatten().collect())
+/// The same alarms with their tags as they are now, and why some could not be read; one that is gone is left out.
+async fn with_tags(clients: &Clients, alarms: Vec<Alarm>) -> (Vec<Alarm>, Option<Error>) {
+    let answers = each(alarms, READS, async |it| (cloudwatch::tags(&clients.cloudwatch, &it.arn).await, it)).await;
+    let (mut alarms, mut first) = (Vec::new(), None);
+    for (answer, it) in answers {
+        match answer {
+            Ok(tags) => alarms.extend(tags.map(|tags| Alarm { tags, ..it })),
+            Err(error) => {
+                alarms.push(Alarm { unreadable: Some(error.cause()), ..it });
+                first.get_or_insert(error);
+            }
+        }
+    }
+    (alarms, first)
 }
 
 /// Adds the alarms that composite ones are made of.
-async fn add_children(clients: &Clients, world: &mut World) -> Result<(), Error> {
+async fn add_children(clients: &Clients, world: &mut World) {
     let opted_in = |it: &&Alarm| it.tags.contains_key(keys::REMEDY) && it.state == plan::State::Alarm;
     let mut parents: Vec<Alarm> = world.alarms.iter().filter(opted_in).cloned().collect();
     for _ in 0..GENERATIONS {
@@ -149,10 +185,14 @@ async fn add_children(clients: &Clients, world: &mut World) -> Result<(), Error>
         if fresh.is_empty() {
             break;
         }
-        parents = describe(clients, fresh).await?;
+        let (found, unread) = describe(clients, fresh).await;
+        world.children.extend(unread.into_iter().map(|(name, error)| {
+            let child = Alarm::unread(&name, "", error.cause());
+            (name, child)
+        }));
+        parents = found;
         world.children.extend(parents.iter().map(|it| (it.name.clone(), it.clone())));
     }
-    Ok(())
 }
 
 /// Reads services, databases and the past. What cannot be read is noted, and hides nothing else.

@@ -45,6 +45,13 @@ pub fn plan(world: &World, asked: Asked, now: &Zoned) -> Plan<Step> {
     for alarm in in_order(&world.alarms) {
         match Case::read(alarm, world, asked, now) {
             Err(Unfit::NotOurs) => plan.skip(&alarm.arn, format_args!("it has no tag {}", keys::REMEDY)),
+            // Whether it opted in, and what it remembers, may not even be known.
+            Err(Unfit::Unread(why)) => {
+                if alarm.tags.contains_key(keys::REMEDY) {
+                    plan.examined(&alarm.arn, alarm.tags.get(keys::REMEDY_PROBLEM).map(String::as_str));
+                }
+                plan.problem(&alarm.arn, "unreadable", why);
+            }
             Err(Unfit::Bad(kind, message)) => {
                 plan.examined(&alarm.arn, alarm.tags.get(keys::REMEDY_PROBLEM).map(String::as_str));
                 plan.problem(&alarm.arn, kind, message);
@@ -70,7 +77,7 @@ pub fn wanted(world: &World, now: &Zoned) -> BTreeSet<Wanted> {
 pub fn is_of_interest(alarm: &Alarm) -> bool {
     let open =
         || alarm.tags.get(keys::REMEDIED).is_some_and(|it| it.parse().map_or(true, |it: Remedied| it.since.is_some()));
-    alarm.state == State::Alarm || open()
+    alarm.unreadable.is_none() && (alarm.state == State::Alarm || open())
 }
 
 /// Those that fired first come first.
@@ -93,6 +100,8 @@ struct Begun {
 enum Unfit {
     /// It did not opt in.
     NotOurs,
+    /// It or its tags could not be read, for this reason.
+    Unread(String),
     /// Its tags cannot be understood: the kind of the problem, and the message.
     Bad(&'static str, String),
 }
@@ -109,6 +118,9 @@ struct Case<'a> {
 
 impl<'a> Case<'a> {
     fn read(alarm: &'a Alarm, world: &'a World, asked: Asked, now: &'a Zoned) -> Result<Self, Unfit> {
+        if let Some(why) = &alarm.unreadable {
+            return Err(Unfit::Unread(why.clone()));
+        }
         let tag = alarm.tags.get(keys::REMEDY).ok_or(Unfit::NotOurs)?;
         let rule = tag.parse().map_err(|it: rules::BadTag| Unfit::Bad("bad-tag", it.to_string()))?;
         // Without its memory there is no telling what was done before, so nothing is done.

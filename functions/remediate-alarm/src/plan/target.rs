@@ -30,6 +30,8 @@ struct Pointers {
     load_balancer: Option<String>,
     /// Another account whose resources are measured.
     foreign: Option<String>,
+    /// Why an alarm that it is made of could not be read.
+    unread: Option<String>,
 }
 
 impl Target<'_> {
@@ -98,6 +100,9 @@ pub fn find<'a>(alarm: &Alarm, rule: &RemedyRule, remedy: Remedy, world: &'a Wor
     let pointers = Pointers::of(alarm, &world.children);
     // Where the tag names something, what the metrics point to does not count.
     let named = rule.service.is_some() || rule.database.is_some();
+    if let Some(why) = pointers.unread.as_ref().filter(|_| !named) {
+        return Err(("unreadable", why.clone()));
+    }
     let (services, databases) = match remedy {
         Remedy::Reboot => (Vec::new(), databases(&pointers, rule, world)?),
         Remedy::Wake if named => (
@@ -192,6 +197,8 @@ impl Pointers {
                 Watches::Metrics(metrics) => metrics.iter().for_each(|it| pointers.add(it, next.account())),
                 Watches::Alarms(_) => {
                     let fresh: Vec<String> = next.children().into_iter().filter(|it| seen.insert(it.clone())).collect();
+                    let unread = fresh.iter().filter_map(|it| children.get(it)?.unreadable.clone());
+                    pointers.unread = unread.chain(pointers.unread.take()).next();
                     let in_alarm = fresh.iter().filter_map(|it| children.get(it)).filter(|it| it.state == State::Alarm);
                     queue.extend(in_alarm);
                 }

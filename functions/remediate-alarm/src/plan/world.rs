@@ -62,6 +62,8 @@ pub struct Alarm {
     pub watches: Watches,
     /// Why its actions are not to be carried out, if so.
     pub silenced: Option<&'static str>,
+    /// Why it or its tags could not be read, if so; its tags are then those that the tag index knows.
+    pub unreadable: Option<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -188,6 +190,22 @@ impl fmt::Display for ServiceName {
 const LONGEST_ADVICE: usize = 500;
 
 impl Alarm {
+    /// One of which no more is known than that it could not be read, and why.
+    pub fn unread(name: &str, arn: &str, why: String) -> Self {
+        Alarm {
+            name: name.into(),
+            arn: arn.into(),
+            state: State::Unknown,
+            since: None,
+            reason: String::new(),
+            description: String::new(),
+            watches: Watches::Metrics(Vec::new()),
+            silenced: None,
+            unreadable: Some(why),
+            tags: BTreeMap::new(),
+        }
+    }
+
     /// Its description in one line that is not too long, if it has one.
     pub fn advice(&self) -> Option<String> {
         let line = self.description.split_whitespace().collect::<Vec<_>>().join(" ");

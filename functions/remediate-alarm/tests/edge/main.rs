@@ -349,6 +349,45 @@ async fn throttling_is_waited_out_and_what_cannot_be_read_is_told() {
 }
 
 #[tokio::test]
+async fn an_alarm_that_cannot_be_read_is_told_once_and_hides_no_other() {
+    let script = shop("restart");
+    script.alarm("other", "restart");
+    script.fail("ListTagsForResource", "alarm:other", 99, 400, "AccessDeniedException");
+    let unreadable =
+        format!("other unreadable: ListTagsForResource {ALARM}other: AccessDeniedException: refused by the script");
+    let report = script.invoke(json!({})).await.unwrap();
+    assert_eq!(told(&report), ["api restart Done".to_owned(), unreadable.clone()]);
+    assert_eq!(script.counts()["Publish"], 1);
+    assert_eq!(told(&script.invoke(json!({})).await.unwrap())[1], unreadable);
+    assert_eq!(script.counts()["Publish"], 1);
+    // An event about nothing else is repeated by Lambda.
+    assert!(script.invoke(by_event_bridge("other")).await.is_err());
+
+    // Of two calls for alarms one fails.
+    let script = Script::new();
+    script.service("api");
+    for number in 0..150 {
+        script.alarm(&format!("quiet-{number:03}"), "restart");
+        script.aws().alarms.get_mut(&format!("quiet-{number:03}")).unwrap()["StateValue"] = json!("OK");
+    }
+    script.alarm("a-first", "restart");
+    script.fail("DescribeAlarms", "quiet-149", 9, 400, "AccessDeniedException");
+    let report = script.invoke(json!({})).await.unwrap();
+    assert_eq!((report.count(Outcome::Done), report.skipped.len(), report.problems.len()), (1, 99, 51));
+    let unreadable = "quiet-099 unreadable: DescribeAlarms quiet-099: AccessDeniedException: refused by the script";
+    assert_eq!((report.actions[0].action, told(&report)[100].as_str()), ("restart", unreadable));
+
+    // And one for the alarms that another is made of.
+    let script = shop("restart");
+    script.alarm("ill", "restart");
+    script.aws().alarms.get_mut("ill").unwrap()["AlarmRule"] = json!("ALARM(child)");
+    script.fail("DescribeAlarms", "child", 9, 400, "AccessDeniedException");
+    let report = script.invoke(json!({})).await.unwrap();
+    let unreadable = "ill unreadable: DescribeAlarms child: AccessDeniedException: refused by the script";
+    assert_eq!(told(&report), ["api restart Done", unreadable]);
+}
+
+#[tokio::test]
 async fn what_one_alarm_lacks_hides_no_other_and_a_dry_run_changes_nothing() {
     let script = shop("restart");
     script.alarm("other", "reboot");

@@ -46,6 +46,7 @@ pub fn alarm(name: &str, rule: &str) -> Alarm {
         description: String::new(),
         watches: Watches::Metrics(vec![metric(&[("ClusterName", "shop"), ("ServiceName", "api")])]),
         silenced: None,
+        unreadable: None,
         tags: tags(&[(keys::REMEDY, rule)]),
     }
 }
