@@ -148,10 +148,12 @@ impl Lambda {
         };
         let incoming = Incoming::read(payload).map_err(refused)?;
         let request = R::read(incoming.event).map_err(refused)?;
+        let (last_start, give_up) = run::deadlines(begun, remaining);
         let run = Run {
             now: self.now(),
             dry_run: incoming.dry_run || self.settings.dry_run,
-            last_start: run::last_start(begun, remaining),
+            last_start,
+            give_up,
             function: self.function,
             settings: &self.settings,
             sns: &self.sns,
@@ -304,6 +306,25 @@ mod tests {
         assert_eq!(report["actions"][0]["outcome"], "failed");
         assert_eq!(report["actions"][0]["error"]["code"], "UnexpectedAnswer");
         assert_eq!(messages, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_aws_does_not_answer_in_time_is_given_up_and_people_hear_of_it() {
+        let sns = published();
+        let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
+        let settings = Settings { topic: Some(TOPIC.into()), ..Settings::default() };
+        let lambda = Lambda { function: "greet-world", settings, sns: client };
+        let begun = Instant::now();
+        let answer = lambda
+            .invoke(json!({}), Duration::from_secs(60), async |_: Look, run: &Run<'_>| {
+                let mut plan = Plan::new();
+                plan.act("world", Greet, "it is morning");
+                Ok(run.apply(plan, async |_| std::future::pending().await, async |_| Ok(())).await)
+            })
+            .await;
+        let report: Value = serde_json::from_str(&answer.unwrap_err().error_message).unwrap();
+        assert_eq!(report["actions"][0]["error"]["code"], "NoAnswer");
+        assert_eq!((begun.elapsed().as_secs(), sns.num_calls()), (54, 1));
     }
 
     #[tokio::test]

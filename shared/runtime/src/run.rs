@@ -11,7 +11,7 @@ use reconcile::message::{Message, message};
 use reconcile::{Conduct, Failure, Plan, Problem, Report, Step, carry_out};
 use rules::retention::Region;
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
 
 use crate::settings::Settings;
@@ -25,14 +25,20 @@ pub struct Run<'a> {
     pub dry_run: bool,
     /// No step begins after this.
     pub last_start: Instant,
+    /// What has not been answered by then is given up, so that people still hear of the rest.
+    pub(crate) give_up: Instant,
     pub(crate) function: &'static str,
     pub(crate) settings: &'a Settings,
     pub(crate) sns: &'a Client,
 }
 
-/// Time kept back for steps under way, the message and the report.
-pub(crate) fn last_start(now: Instant, remaining: Duration) -> Instant {
-    now + remaining.saturating_sub(Duration::from_secs(20).min(remaining / 4))
+/// When the last step may begin, and when those under way are given up.
+///
+/// The time that is kept back is for steps under way first, then for the message and the report.
+pub(crate) fn deadlines(now: Instant, remaining: Duration) -> (Instant, Instant) {
+    let kept_back = Duration::from_secs(20).min(remaining / 4);
+    let last_start = now + (remaining - kept_back);
+    (last_start, last_start + kept_back * 3 / 5)
 }
 
 impl Run<'_> {
@@ -54,7 +60,10 @@ impl Run<'_> {
             max_changes: self.settings.max_changes,
             out_of_time: &|| Instant::now() >= self.last_start,
         };
-        let mut report = carry_out(&plan, &conduct, async |step: &S| apply(step).await.map_err(Undone)).await;
+        let mut report = carry_out(&plan, &conduct, async |step: &S| {
+            timeout_at(self.give_up, apply(step)).await.unwrap_or_else(|_| Err(unanswered(step))).map_err(Undone)
+        })
+        .await;
         if self.dry_run {
             return report;
         }
@@ -137,6 +146,17 @@ impl Run<'_> {
         sns::publish(self.sns, topic, message)
             .await
             .inspect_err(|error| error!(function, subject, reason = %error, "the message did not get through"))
+    }
+}
+
+/// Nobody knows what became of it, and the next run looks.
+fn unanswered(step: &impl Step) -> aws::Error {
+    aws::Error {
+        operation: step.action(),
+        resource: String::new(),
+        code: "NoAnswer".into(),
+        message: "AWS had not answered when the time of the run was over; the next run looks at it again".into(),
+        request_id: None,
     }
 }
 
