@@ -67,6 +67,7 @@ impl Places<'_> {
 pub async fn handle(clients: &Clients, _: Sweep, run: &Run<'_>) -> Result<Report, Error> {
     let regions = Places { here: &clients.rds.here, elsewhere: clients.rds.elsewhere(run.copy_regions().keys()) };
     let mut world = observe(&regions, &clients.registry).await?;
+    world.region = clients.rds.region();
     if run.keep_shared() {
         ask_whether_shared(&regions, &mut world, run).await;
     }
@@ -90,10 +91,12 @@ async fn observe(regions: &Places<'_>, registry: &Registry) -> Result<World, Err
         tokio::join!(list_databases(regions.here), ours(regions.here), copies, registry.observe());
     let copies = copies.into_iter().map(|(region, it)| (region, it.map_err(|err| err.cause()))).collect();
     Ok(World {
+        region: String::new(),
         databases: databases?,
         snapshots: snapshots?,
         copies,
         spared: BTreeMap::new(),
+        unasked: None,
         repositories: images.repositories,
         in_use: images.in_use,
     })
@@ -131,7 +134,13 @@ async fn ask_whether_shared(regions: &Places<'_>, world: &mut World, run: &Run<'
             Ok(accounts) => format!("it is shared with {}", accounts.join(", ")),
             // It vanished meanwhile: its deletion finds that out.
             Err(error) if error.code.contains("SnapshotNotFound") => continue,
-            Err(error) => format!("it cannot be told whether it is shared: {error}"),
+            Err(error) if error.is_not_now() => {
+                "there was no time to ask whether it is shared; the next run does".into()
+            }
+            Err(error) => {
+                world.unasked.get_or_insert_with(|| error.cause());
+                format!("it cannot be told whether it is shared: {error}")
+            }
         };
         world.spared.insert(arn, spared);
     }

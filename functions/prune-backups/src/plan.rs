@@ -22,12 +22,17 @@ pub use step::{DeleteImages, DeleteSnapshot, Step};
 /// Where the newest backup is older, backups are failing, and the old ones are all there is.
 const STALE_AFTER: SignedDuration = SignedDuration::from_hours(72);
 
+/// A copy is begun within three days, and takes a day or two at most.
+const COPIED_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// A failed snapshot stays so long, for people to look at.
 const FAILED_STAYS: SignedDuration = SignedDuration::from_hours(24);
 
 /// Everything that the decision depends on.
 #[derive(Debug, Clone)]
 pub struct World {
+    /// The region of the stack.
+    pub region: String,
     /// All databases of the region.
     pub databases: Vec<Database>,
     /// The manual snapshots of the region that Nightshift made.
@@ -36,6 +41,8 @@ pub struct World {
     pub copies: BTreeMap<Region, Result<Vec<Snapshot>, String>>,
     /// The snapshots that must stay for a reason that only a question of its own could tell, by ARN.
     pub spared: BTreeMap<String, String>,
+    /// Why it cannot be told of some of them whether they are shared.
+    pub unasked: Option<String>,
     /// The ECR repositories that opted in, or why they cannot be found.
     pub repositories: Result<Vec<Repository>, String>,
     /// Which images are in use, or why that cannot be told.
@@ -45,17 +52,26 @@ pub struct World {
 /// What to delete of `world`.
 pub fn plan(world: &World, now: &Zoned) -> Plan<Step> {
     let mut plan = Plan::new();
-    let ours: Vec<&Snapshot> = world.snapshots.iter().filter(|it| it.is_ours()).collect();
+    let (copies, ours): (Vec<&Snapshot>, Vec<&Snapshot>) =
+        world.snapshots.iter().filter(|it| it.is_ours()).partition(|it| it.is_copy());
+    for copy in copies {
+        plan.skip(&copy.arn, "it is a copy, which the stack of the region that it comes from looks after");
+    }
     let in_flight = in_flight(world);
+    let unreadable = world.copies.iter().find(|(_, copies)| copies.is_err()).map(|(region, _)| region);
     let spare = |it: &Snapshot| {
-        let copying = in_flight.get(&(it.kind, it.id.as_str())).map(|region| format!("it is being copied to {region}"));
-        copying.or_else(|| world.spared.get(&it.arn).cloned())
+        let copying = in_flight.get(it.arn.as_str()).map(|region| format!("it is being copied to {region}"));
+        let recent = |taken: Timestamp| now.timestamp().duration_since(taken) < COPIED_WITHIN;
+        let unclear = unreadable
+            .filter(|_| it.taken_at().is_some_and(recent))
+            .map(|region| format!("it may be on its way to {region}, which cannot be read"));
+        copying.or(unclear).or_else(|| world.spared.get(&it.arn).cloned())
     };
     let mut home = Place { region: None, kept: BTreeSet::new() };
     prune(&world.databases, &ours, &spare, &mut home, now, &mut plan);
     for (region, copies) in &world.copies {
         let copies = match copies {
-            Ok(copies) => copies.iter().filter(|it| it.is_ours()).collect::<Vec<_>>(),
+            Ok(copies) => copies.iter().filter(|it| it.is_ours() && is_from_here(it, world)).collect::<Vec<_>>(),
             Err(error) => {
                 plan.problem(&format!("copies in {region}"), "unreadable-region", error);
                 continue;
@@ -63,11 +79,18 @@ pub fn plan(world: &World, now: &Zoned) -> Plan<Step> {
         };
         // A copy never goes before the snapshot that it is a copy of.
         let spare = |it: &Snapshot| {
-            let source = home.kept.contains(&(it.kind, it.id.clone())).then(|| "its original is kept".to_owned());
-            source.or_else(|| world.spared.get(&it.arn).cloned())
+            let kept = it.original().is_some_and(|it| home.kept.contains(it.arn));
+            kept.then(|| "its original is kept".to_owned()).or_else(|| world.spared.get(&it.arn).cloned())
         };
         let mut there = Place { region: Some(region), kept: BTreeSet::new() };
         prune(&world.databases, &copies, &spare, &mut there, now, &mut plan);
+    }
+    if let Some(error) = &world.unasked {
+        let message = format!(
+            "it cannot be told which snapshots are shared with other accounts, so those stay: {error}; \
+             mend that, or deploy the stack with KeepShared=false if you share none"
+        );
+        plan.problem("sharing of snapshots", "unreadable-sharing", message);
     }
     match &world.repositories {
         Ok(repositories) => images::plan(repositories, world.in_use.as_ref(), now, &mut plan),
@@ -76,20 +99,30 @@ pub fn plan(world: &World, now: &Zoned) -> Plan<Step> {
     plan
 }
 
-/// The snapshots that are being copied, with the regions that they go to: deleting one would end the copying.
-fn in_flight(world: &World) -> BTreeMap<(Kind, &str), &Region> {
+/// Whether a snapshot of another region is a copy of one of this region.
+///
+/// The others there are not this stack's to judge: that region may have a stack of its own, whose databases this one
+/// does not see, and so would take for gone.
+fn is_from_here(copy: &Snapshot, world: &World) -> bool {
+    copy.original().and_then(|it| it.region()) == Some(world.region.as_str())
+}
+
+/// The snapshots that are being copied, by ARN, with the regions that they go to: deleting one would end the copying.
+fn in_flight(world: &World) -> BTreeMap<&str, &Region> {
     let readable = world.copies.iter().filter_map(|(region, copies)| Some((region, copies.as_ref().ok()?)));
     readable
         .flat_map(|(region, copies)| copies.iter().map(move |it| (it, region)))
         .filter(|(it, _)| matches!(it.status.as_str(), "creating" | "copying"))
-        .map(|(it, region)| ((it.kind, it.id.as_str()), region))
+        .filter_map(|(it, region)| Some((it.original()?.arn, region)))
         .collect()
 }
 
 /// One region, and what of it stays.
 struct Place<'a> {
+    /// The region of copies; none for the stack's own.
     region: Option<&'a Region>,
-    kept: BTreeSet<(Kind, String)>,
+    /// The ARNs of what stays.
+    kept: BTreeSet<String>,
 }
 
 /// The snapshots of one database in one region.
@@ -117,7 +150,7 @@ fn prune(
             Ok(rule) => group.judge(&rule, spare, place, now, plan),
             Err(Leave { reason, problem }) => {
                 for snapshot in &group.snapshots {
-                    place.kept.insert((snapshot.kind, snapshot.id.clone()));
+                    place.kept.insert(snapshot.arn.clone());
                     plan.skip(&snapshot.arn, &reason);
                 }
                 if let (Some(problem), Some(database)) = (problem, group.database) {
@@ -138,12 +171,12 @@ fn groups<'a>(databases: &'a [Database], snapshots: &[&'a Snapshot]) -> Vec<Grou
         by_resource_id.extend(database.resource_id.as_deref().map(|it| ((database.kind, it), database)));
     }
     for snapshot in snapshots {
-        let by_id = snapshot.database_resource_id.as_deref().and_then(|it| by_resource_id.get(&(snapshot.kind, it)));
+        let by_id = snapshot.resource_id_of_database().and_then(|it| by_resource_id.get(&(snapshot.kind, it)));
         let named = by_name.get(&(snapshot.kind, snapshot.database.as_str())).into_iter().flatten();
         let database = by_id.into_iter().chain(named).copied().find(|it| it.owns(snapshot));
         let key = match database {
             Some(it) => (false, it.kind, it.arn.as_str()),
-            None => (true, snapshot.kind, snapshot.database_resource_id.as_deref().unwrap_or(&snapshot.database)),
+            None => (true, snapshot.kind, snapshot.resource_id_of_database().unwrap_or(&snapshot.database)),
         };
         by_database.entry(key).or_insert_with(|| Group { database, snapshots: Vec::new() }).snapshots.push(snapshot);
     }
@@ -253,7 +286,7 @@ impl Group<'_> {
             };
             match stays {
                 Some(reason) => {
-                    place.kept.insert((snapshot.kind, snapshot.id.clone()));
+                    place.kept.insert(snapshot.arn.clone());
                     plan.skip(&snapshot.arn, reason);
                 }
                 None => {

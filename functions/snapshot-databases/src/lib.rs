@@ -41,7 +41,7 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
     let (world, elsewhere) = match &request {
         Request::Nothing { .. } => Default::default(),
         Request::BeforeDeploy(wish) => (observe_one(&regions.here, wish).await?, BTreeMap::new()),
-        Request::Everything | Request::Copies => observe(regions, run.copy_regions()).await?,
+        Request::Everything | Request::Copies => observe(regions, &request, run.copy_regions()).await?,
     };
     let plan = plan::plan(&world, &request, &run.now);
     // What stands in the way of one is another thing than what stands in the way of the other.
@@ -54,10 +54,19 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
 }
 
 /// Everything that the decision depends on, and RDS in the regions that are copied to.
-async fn observe(regions: &Regions, copy_keys: &BTreeMap<Region, Option<String>>) -> Result<(World, Elsewhere), Error> {
+async fn observe(
+    regions: &Regions,
+    request: &Request,
+    copy_keys: &BTreeMap<Region, Option<String>>,
+) -> Result<(World, Elsewhere), Error> {
     let databases = list_databases(&regions.here).await?;
     let copy_keys = copy_keys.clone();
-    if !plan::any_tagged(&databases) {
+    // Every snapshot of the account wakes this function when it is there, and mostly nobody wants a copy of it.
+    let nothing_to_do = match request {
+        Request::Copies => !plan::any_copied(&databases),
+        _ => !plan::any_tagged(&databases),
+    };
+    if nothing_to_do {
         return Ok((World { databases, copy_keys, ..World::default() }, BTreeMap::new()));
     }
     let elsewhere = regions.elsewhere(&plan::copy_regions(&databases, &copy_keys));

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::{Measure, Plan};
-use rules::database::{Database, Kind, Snapshot};
+use rules::database::{Database, Kind, Original, Snapshot, region_of};
 use rules::keys;
 use rules::retention::{BackupRule, Region};
 use rules::tag::Reader;
@@ -28,6 +28,16 @@ const COPIED_WITHIN: SignedDuration = SignedDuration::from_hours(72);
 
 /// A backup that is older than this when its database is stopped misses more than a night.
 const A_NIGHT: SignedDuration = SignedDuration::from_hours(26);
+
+/// A database without a backup for this long has missed two nights, whatever the reason.
+const TWO_NIGHTS: SignedDuration = SignedDuration::from_hours(50);
+
+/// A snapshot that is being made counts for the age of the newest backup for so long; the first one of a big database
+/// takes hours.
+const BEING_MADE: SignedDuration = SignedDuration::from_hours(20);
+
+/// Of a database whose newest backup is older `prune-backups` deletes nothing.
+const PRUNED_WITHIN: SignedDuration = SignedDuration::from_hours(72);
 
 /// AWS starts a stopped database after this time.
 const STOPPED_AT_MOST: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -100,14 +110,19 @@ pub fn copy_regions(databases: &[Database], allowed: &BTreeMap<Region, Option<St
     asked.filter(|it| allowed.contains_key(it)).collect()
 }
 
+/// Whether any database asks for copies.
+pub fn any_copied(databases: &[Database]) -> bool {
+    tagged(databases).into_iter().any(|it| rule(it).is_ok_and(|it| it.copy.is_some()))
+}
+
 /// Whether any database opted in.
 pub fn any_tagged(databases: &[Database]) -> bool {
     !tagged(databases).is_empty()
 }
 
-/// How many copies to each region are under way.
+/// How many copies to each region are under way; what is made there of databases there is no copy.
 fn under_way(world: &World) -> BTreeMap<Region, usize> {
-    let moving = |it: &&Snapshot| matches!(it.status.as_str(), "creating" | "copying");
+    let moving = |it: &&Snapshot| it.is_copy() && matches!(it.status.as_str(), "creating" | "copying");
     let copies = world.copies.iter().filter_map(|(region, copies)| Some((region, copies.as_ref().ok()?)));
     copies.map(|(region, copies)| (region.clone(), copies.iter().filter(moving).count())).collect()
 }
@@ -177,6 +192,14 @@ impl Case<'_> {
                 plan.act(arn, self.take(name, replaces), why);
             }
             State::Asleep => self.asleep(plan),
+            State::Passing if self.is_overdue() => plan.problem(
+                arn,
+                "no-backup",
+                format!(
+                    "it is {status}, in which AWS takes no snapshot, and {}: look at the database, and at its events in RDS",
+                    self.last_backup()
+                ),
+            ),
             State::Passing => {
                 plan.skip(arn, format!("it is {status} and cannot be snapshotted now; the next run tries again"));
             }
@@ -188,8 +211,13 @@ impl Case<'_> {
     fn existing(&self, name: &str) -> Existing<'_> {
         match self.world.snapshots.iter().find(|it| it.kind == self.database.kind && it.id == name) {
             None => Existing::None,
-            Some(it) if !(it.is_ours() && self.database.owns(it)) => Existing::Taken(format!(
-                "{name} exists, but Nightshift did not make it of this database: delete it, or copy it to another name"
+            Some(it) if it.is_ours() && !self.database.owns(it) => Existing::Taken(format!(
+                "{name} exists, and is the backup of an earlier database of this name, so it stays: \
+                 take one by hand if there has to be one of this database today; \
+                 the next night has a name of its own"
+            )),
+            Some(it) if !it.is_ours() => Existing::Taken(format!(
+                "{name} exists, but Nightshift did not make it: copy it to another name, then delete it"
             )),
             Some(it) if it.status == "failed" => Existing::Failed,
             Some(it) => Existing::There(&it.status),
@@ -211,6 +239,7 @@ impl Case<'_> {
                 !key.starts_with(keys::PEOPLE) && !key.starts_with(keys::MEMORY)
             }),
             replaces,
+            overdue: self.is_overdue(),
             crowd: self.crowds.get(kind).copied(),
         })
     }
@@ -250,18 +279,40 @@ impl Case<'_> {
         remembered.or_else(|| self.database.restarts_at.map(|it| it - STOPPED_AT_MOST))
     }
 
+    /// The snapshots that Nightshift took of it; copies from other regions are none.
     fn ours(&self) -> impl Iterator<Item = &Snapshot> {
-        self.world.snapshots.iter().filter(|it| it.is_ours() && self.database.owns(it))
+        self.world.snapshots.iter().filter(|it| it.is_ours() && !it.is_copy() && self.database.owns(it))
     }
 
     fn newest_good(&self) -> Option<Timestamp> {
         self.ours().filter(|it| it.is_good()).filter_map(Snapshot::taken_at).max()
     }
 
-    /// How many hours ago the newest good backup was taken, or the first one tried if all failed.
+    /// Whether there has been no backup for two nights, although there was time for one.
+    ///
+    /// AWS does not say when a database was tagged, so one that has no backup at all is given the first night.
+    fn is_overdue(&self) -> bool {
+        let first_tried = || self.ours().filter_map(|it| it.created_at).min();
+        let since = self.newest_good().or_else(first_tried);
+        let being_made = matches!(self.database.status.as_str(), "creating" | "deleting");
+        !being_made && since.is_some_and(|it| self.now.timestamp().duration_since(it) > TWO_NIGHTS)
+    }
+
+    fn last_backup(&self) -> String {
+        match self.newest_good() {
+            Some(newest) => format!("its newest backup is of {}", self.local(newest)),
+            None => "it has no backup".into(),
+        }
+    }
+
+    /// How many hours ago the newest backup was begun that is good, or is being made and may become so; or the first
+    /// one tried if all failed.
     ///
     /// A sleeping database does not change: what was taken in the night before it was stopped is as good as new.
     fn age(&self) -> Option<f64> {
+        if self.ours().any(|it| self.is_being_made(it)) {
+            return Some(0.0);
+        }
         let newest = self.newest_good().or_else(|| self.ours().filter_map(|it| it.created_at).min())?;
         let asleep = matches!(state(self.database.kind, &self.database.status), State::Asleep);
         let missed = self.stopped_at().is_some_and(|it| it.duration_since(newest) > A_NIGHT);
@@ -269,6 +320,17 @@ impl Case<'_> {
             return Some(0.0);
         }
         Some(self.now.timestamp().duration_since(newest).as_secs_f64().max(0.0) / 3600.0)
+    }
+
+    /// Whether AWS is still at work on a snapshot, and has not been for suspiciously long.
+    ///
+    /// AWS may not say of one that is being made when it was begun; its name does.
+    fn is_being_made(&self, snapshot: &Snapshot) -> bool {
+        let young = match snapshot.created_at {
+            Some(begun) => self.now.timestamp().duration_since(begun) < BEING_MADE,
+            None => snapshot.id == name::of_the_night(self.database.kind, &self.database.id, self.now.date()),
+        };
+        snapshot.status == "creating" && young
     }
 
     /// Copies what is to be copied and is not there yet, the newest first.
@@ -290,9 +352,18 @@ impl Case<'_> {
         sources.retain(|(_, taken)| self.now.timestamp().duration_since(*taken) <= COPIED_WITHIN);
         sources.sort_by(|(a, taken_a), (b, taken_b)| (taken_b, &b.id).cmp(&(taken_a, &a.id)));
         for (source, taken) in sources {
-            let existing = copies.iter().find(|it| it.kind == source.kind && it.id == source.id);
+            let id = source.copy_id();
+            let existing = copies.iter().find(|it| it.kind == source.kind && it.id == id);
             let replaces = match existing {
                 None => false,
+                Some(it) if it.original().map(|it| it.arn) != Some(source.arn.as_str()) => {
+                    let message = format!(
+                        "copy={region}: {id} exists there and is no copy of {}: copy it to another name, then delete it",
+                        source.id
+                    );
+                    plan.problem(arn, "id-taken", message);
+                    continue;
+                }
                 Some(it) if it.status == "failed" && it.is_ours() => true,
                 Some(it) => {
                     let progress =
@@ -314,15 +385,17 @@ impl Case<'_> {
             }
             *moving += 1;
             plan.examined(&source.arn, source.tags.get(keys::SNAPSHOT_PROBLEM).map(String::as_str));
+            let original = Original { arn: &source.arn, database_resource_id: source.database_resource_id.as_deref() };
+            let remembered = [(keys::TAKEN, format!("{taken:.0}")), (keys::COPY_OF, original.to_string())];
             let copy = CopySnapshot {
                 kind: source.kind,
                 database: source.database.clone(),
-                id: source.id.clone(),
+                id,
                 source: source.arn.clone(),
                 region: region.clone(),
                 key: key.clone().filter(|_| source.encrypted),
                 option_group: source.option_group.clone(),
-                tags: name::tags(&source.tags, &[(keys::TAKEN, format!("{taken:.0}"))], |key| {
+                tags: name::tags(&source.tags, &remembered, |key| {
                     key != keys::SNAPSHOT_PROBLEM && key != keys::PRUNE_PROBLEM
                 }),
                 replaces,
@@ -343,7 +416,7 @@ fn cannot_copy(source: &Snapshot, region: &Region, key: Option<&str>) -> Option<
         let message = format!("copy={region}: AWS does not copy snapshots of Multi-AZ DB clusters; remove the option");
         return Some(("cannot-copy", message));
     }
-    if source.arn.split(':').nth(3) == Some(region.name()) {
+    if region_of(&source.arn) == Some(region.name()) {
         return Some(("cannot-copy", format!("copy={region}: that is the region of the database; name another one")));
     }
     if source.encrypted && key.is_none() {
@@ -363,7 +436,7 @@ fn state(kind: Kind, status: &str) -> State {
         "stopped" | "stopping" => State::Asleep,
         "failed" | "storage-full" | "restore-error" | "insufficient-capacity" => State::Broken,
         _ if status.starts_with("incompatible-") || status.starts_with("inaccessible-") => State::Broken,
-        // What is not known passes too, or the age of the backup tells.
+        // What is not known passes too; if it does not, the database is overdue in the end.
         _ => State::Passing,
     }
 }
@@ -378,6 +451,11 @@ fn crowd(world: &World, kind: Kind, now: &Zoned) -> Crowd {
         let Ok(rule) = rule(database) else { return 0 };
         let good = world.snapshots.iter().filter(|it| it.is_ours() && it.is_good() && database.owns(it));
         let taken: Vec<Timestamp> = good.filter_map(Snapshot::taken_at).collect();
+        // `prune-backups` deletes nothing while backups fail.
+        let fresh = |it: &Timestamp| now.timestamp().duration_since(*it) <= PRUNED_WITHIN;
+        if !taken.iter().any(fresh) {
+            return 0;
+        }
         rule.retention.judge(&taken, now).iter().filter(|it| it.is_none()).count()
     };
     Crowd {

@@ -29,7 +29,9 @@ pub async fn take_snapshot(rds: &Rds, take: &TakeSnapshot, until: Instant) -> Re
     match answer.await {
         // The database has begun something else since it was looked at: the next run finds it ready.
         Err(error)
-            if error.code.starts_with("InvalidDBInstanceState") || error.code.starts_with("InvalidDBClusterState") =>
+            if !take.overdue
+                && (error.code.starts_with("InvalidDBInstanceState")
+                    || error.code.starts_with("InvalidDBClusterState")) =>
         {
             Err(Error { message: error.message, ..Error::not_now() })
         }
@@ -66,7 +68,7 @@ async fn there_by_now(rds: &Rds, kind: Kind, id: &str, answer: Result<Option<Str
     match answer {
         Ok(status) => Ok(status.unwrap_or_else(|| "creating".into())),
         Err(error) if error.code.contains("SnapshotAlreadyExists") => match find_snapshot(rds, kind, id).await? {
-            Some(it) if it.status != "failed" => Ok(it.status),
+            Some(it) if ["available", "creating", "copying"].contains(&it.status.as_str()) => Ok(it.status),
             _ => Err(error),
         },
         Err(error) => Err(error),
@@ -113,6 +115,7 @@ mod tests {
             id: "nightshift-kfood-db-2026-11-21".into(),
             tags: vec![("team".into(), "food".into())],
             replaces: false,
+            overdue: false,
             crowd: Some(Crowd { manual: 100, prunable: 40 }),
         }
     }
@@ -155,7 +158,7 @@ mod tests {
     async fn one_that_is_there_already_is_as_good_unless_it_failed() {
         assert_eq!(refused("DBSnapshotAlreadyExists", Some("creating")).await.as_deref(), Ok("creating"));
         assert_eq!(refused("DBSnapshotAlreadyExists", Some("available")).await.as_deref(), Ok("available"));
-        for odd in [Some("failed"), None] {
+        for odd in [Some("failed"), Some("deleting"), None] {
             assert_eq!(refused("DBSnapshotAlreadyExists", odd).await.unwrap_err().code, "DBSnapshotAlreadyExists");
         }
     }

@@ -77,6 +77,11 @@ impl Error {
         }
     }
 
+    /// Whether it is [`Error::not_now`].
+    pub fn is_not_now(&self) -> bool {
+        self.code == Self::not_now().code
+    }
+
     /// What went wrong, in words that stay the same as long as it is the same.
     pub fn cause(&self) -> String {
         format!("{} {}: {}: {}", self.operation, self.resource, self.code, self.message)

@@ -63,6 +63,11 @@ impl Regions {
         Regions { here: Rds::new(config, None), config: config.clone() }
     }
 
+    /// The name of the region of the function.
+    pub fn region(&self) -> String {
+        self.config.region().map(|it| it.to_string()).unwrap_or_default()
+    }
+
     /// The clients of other regions; made as they are needed, since each costs connections of its own.
     pub fn elsewhere<'a>(&self, regions: impl IntoIterator<Item = &'a retention::Region>) -> Elsewhere {
         regions.into_iter().map(|it| (it.clone(), Rds::new(&self.config, Some(it.name())))).collect()

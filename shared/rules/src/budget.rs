@@ -234,7 +234,10 @@ mod tests {
                 sleep("sleepat=100"),
                 "nightshift:budget: unknown option 'sleepat' in 'sleepat=100'; did you mean 'sleep-at'? accepted: sleep-at, budget",
             ),
-            (sleep("enforce"), "nightshift:budget: unknown word 'enforce' in 'enforce'; accepted: no word here"),
+            (
+                sleep("enforce"),
+                "nightshift:budget: unknown word 'enforce' in 'enforce'; accepted: no word here, but the options sleep-at, budget",
+            ),
             (
                 sleep("budget=Team"),
                 "nightshift:budget: no option 'sleep-at' in 'budget=Team'; accepted: sleep-at=a whole number of percent from 1 to 1000, such as sleep-at=100",

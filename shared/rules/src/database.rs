@@ -72,6 +72,15 @@ pub struct Snapshot {
     pub tags: BTreeMap<String, String>,
 }
 
+/// What a copy of a snapshot was made of, as the copy remembers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Original<'a> {
+    /// The ARN of the snapshot.
+    pub arn: &'a str,
+    /// The `resource_id` of its database, which AWS does not promise to tell of a copy.
+    pub database_resource_id: Option<&'a str>,
+}
+
 /// What the snapshot of the database `id` before the deployment of `image` is called.
 ///
 /// Whoever wants it and whoever takes it come to the same name, so that a doubled wish is one snapshot. It is one that
@@ -99,7 +108,7 @@ pub fn snapshot_id(before: &str, database: &str, after: &str, longest: usize) ->
 impl Database {
     /// Whether `snapshot` is one of this very database.
     pub fn owns(&self, snapshot: &Snapshot) -> bool {
-        let same = match (&self.resource_id, &snapshot.database_resource_id) {
+        let same = match (self.resource_id.as_deref(), snapshot.resource_id_of_database()) {
             (Some(mine), Some(its)) => mine == its,
             _ => self.id == snapshot.database,
         };
@@ -123,11 +132,70 @@ impl Snapshot {
         self.id.starts_with(PREFIX) && self.tags.contains_key(keys::MADE_BY)
     }
 
+    /// Whether it is a copy that Nightshift made, of a snapshot of this region or of any other.
+    pub fn is_copy(&self) -> bool {
+        self.tags.contains_key(keys::COPY_OF) || self.tags.contains_key(keys::TAKEN)
+    }
+
+    /// Of a copy: what it was made of.
+    ///
+    /// ```
+    /// use rules::database::Original;
+    ///
+    /// let original = Original {
+    ///     arn: "arn:aws:rds:ap-northeast-2:123456789012:snapshot:nightshift-app-2026-11-21",
+    ///     database_resource_id: Some("db-ABCD"),
+    /// };
+    /// assert_eq!(Original::read(&original.to_string()), Some(original));
+    /// assert_eq!(original.region(), Some("ap-northeast-2"));
+    /// ```
+    pub fn original(&self) -> Option<Original<'_>> {
+        Original::read(self.tags.get(keys::COPY_OF)?)
+    }
+
+    /// The `resource_id` of the database that it was taken of, or that its original was.
+    pub fn resource_id_of_database(&self) -> Option<&str> {
+        let remembered = self.original().and_then(|it| it.database_resource_id);
+        remembered.or(self.database_resource_id.as_deref())
+    }
+
+    /// What its copy is called: after the region of the original too, since that one may have snapshots of its own.
+    pub fn copy_id(&self) -> String {
+        let region = region_of(&self.arn).unwrap_or_default();
+        snapshot_id("", self.id.strip_prefix(PREFIX).unwrap_or(&self.id), region, self.kind.longest_id())
+    }
+
     /// When it was taken; of a copy, when the original was.
     pub fn taken_at(&self) -> Option<Timestamp> {
         let remembered = self.tags.get(keys::TAKEN).and_then(|it| it.parse().ok());
         remembered.or(self.created_at)
     }
+}
+
+impl<'a> Original<'a> {
+    /// Reads what [`fmt::Display`] has written into the tag.
+    pub fn read(tag: &'a str) -> Option<Self> {
+        let mut words = tag.split(' ');
+        let arn = words.next().filter(|it| it.starts_with("arn:"))?;
+        Some(Original { arn, database_resource_id: words.next() })
+    }
+
+    /// The region of the original.
+    pub fn region(&self) -> Option<&'a str> {
+        region_of(self.arn)
+    }
+}
+
+impl fmt::Display for Original<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.arn)?;
+        self.database_resource_id.map_or(Ok(()), |it| write!(f, " {it}"))
+    }
+}
+
+/// The region in an ARN.
+pub fn region_of(arn: &str) -> Option<&str> {
+    arn.split(':').nth(3).filter(|it| !it.is_empty())
 }
 
 impl Kind {

@@ -233,7 +233,9 @@ mod tests {
         );
         check(
             "newest semver",
-            Err("nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here"),
+            Err(
+                "nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here, but the options prefix, container, approval, scan, snapshot, migrate, health",
+            ),
         );
         check("tag", Err("nightshift:deploy: no option 'name' in 'tag'; accepted: name=TAG"));
         check(

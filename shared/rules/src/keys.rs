@@ -73,6 +73,9 @@ pub const ASLEEP: &str = "nightshift-state:asleep";
 /// On a DB instance or cluster: what is wrong with its backups, as people were told last by `prune-backups`.
 pub const PRUNE_PROBLEM: &str = "nightshift-state:prune-problem";
 
+/// On a copy of a snapshot: of which snapshot, and of which database; see [`crate::database::Original`].
+pub const COPY_OF: &str = "nightshift-state:copy-of";
+
 /// On an ECS service: the image that a person let through; see [`crate::memory::Approved`].
 pub const APPROVED: &str = "nightshift-state:approved";
 
@@ -131,6 +134,7 @@ mod tests {
             BOOST_MEMORY,
             BOOSTED,
             BUDGET_PROBLEM,
+            COPY_OF,
             DATABASE,
             HOLD_MEMORY,
             IMAGE,

@@ -278,7 +278,7 @@ mod tests {
             ("", format!("no remedy in ''; accepted: {words}")),
             ("restrat", format!("unknown word 'restrat' in 'restrat'; did you mean 'restart'? accepted: {words}")),
             ("restart then=rolback", format!("unknown word 'rolback' in 'restart then=rolback'; did you mean 'rollback'? accepted: {words}")),
-            ("restart rollback", "unknown word 'rollback' in 'restart rollback'; accepted: no word here".into()),
+            ("restart rollback", "unknown word 'rollback' in 'restart rollback'; accepted: no word here, but the options then, cooldown, limit, service, db".into()),
             ("restart then=restart", "the remedy 'restart' twice in 'restart then=restart'; accepted: each remedy once".into()),
             ("scale-out", "no option 'max' in 'scale-out'; accepted: max=N, the most tasks that scale-out may reach".into()),
             ("scale-out max=0", "max=0 cannot be understood in 'scale-out max=0'; accepted: max=a whole number from 1".into()),

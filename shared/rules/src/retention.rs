@@ -506,7 +506,10 @@ mod tests {
                 "days=30 copy=oregon",
                 "copy=oregon cannot be understood in 'days=30 copy=oregon'; accepted: copy=a region",
             ),
-            ("nightly", "unknown word 'nightly' in 'nightly'; accepted: no word here"),
+            (
+                "nightly",
+                "unknown word 'nightly' in 'nightly'; accepted: no word here, but the options days, daily, weekly, monthly, yearly, copy",
+            ),
             ("dialy=7", "unknown option 'dialy' in 'dialy=7'; did you mean 'daily'? accepted: days, daily, weekly"),
         ] {
             let refused = value.parse::<BackupRule>().unwrap_err().to_string();
@@ -515,7 +518,7 @@ mod tests {
         for (value, error) in [
             ("", "no option 'count' in ''; accepted: count=a whole number from 1, such as 10"),
             ("count=0", "count=0 cannot be understood in 'count=0'; accepted: count=a whole number from 1, such as 10"),
-            ("10", "unknown word '10' in '10'; accepted: no word here"),
+            ("10", "unknown word '10' in '10'; accepted: no word here, but count=…"),
         ] {
             let refused = value.parse::<KeepImages>().unwrap_err().to_string();
             assert_eq!(refused, format!("nightshift:keep-images: {error}"));

@@ -102,7 +102,12 @@ impl<'a> Reader<'a> {
     /// Refuses what was not taken.
     pub fn finish(self) -> Result<(), BadTag> {
         if let Some(word) = self.words.front() {
-            return Err(self.bad(format!("unknown word '{word}'"), "no word here"));
+            let accepted = match &self.known[..] {
+                [] => "no word here".to_owned(),
+                [option] => format!("no word here, but {option}=…"),
+                known => format!("no word here, but the options {}", known.join(", ")),
+            };
+            return Err(self.bad(format!("unknown word '{word}'"), accepted));
         }
         if let Some((name, _)) = self.options.first() {
             let mut error = self.bad(format!("unknown option '{name}'"), self.known.join(", "));
@@ -199,7 +204,7 @@ mod tests {
                 "container=a container=b",
                 "nightshift:test: the option 'container' twice in 'container=a container=b'; accepted: each option once",
             ),
-            ("a b", "nightshift:test: unknown word 'b' in 'a b'; accepted: no word here"),
+            ("a b", "nightshift:test: unknown word 'b' in 'a b'; accepted: no word here, but container=…"),
             (
                 "contianer=a",
                 "nightshift:test: unknown option 'contianer' in 'contianer=a'; did you mean 'container'? accepted: container",

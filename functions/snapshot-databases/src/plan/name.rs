@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 use rules::database::{Kind, snapshot_id};
+use rules::keys;
 
 /// RDS takes no more tags.
 const MOST_TAGS: usize = 50;
@@ -25,7 +26,9 @@ pub fn tags(
     let is_ours = |key: &str| ours.iter().any(|(it, _)| *it == key);
     let inherited = of.iter().filter(|(key, _)| wanted(key) && !reserved(key) && !is_ours(key));
     let mut tags: Vec<(String, String)> = ours.iter().map(|(key, value)| (key.to_string(), value.clone())).collect();
-    tags.extend(inherited.map(|(key, value)| (key.clone(), value.clone())));
+    // Of too many tags those go that Nightshift does not need.
+    let (needed, others): (Vec<_>, Vec<_>) = inherited.partition(|(key, _)| key.starts_with(keys::MEMORY));
+    tags.extend(needed.into_iter().chain(others).map(|(key, value)| (key.clone(), value.clone())));
     tags.truncate(MOST_TAGS);
     tags
 }

@@ -27,6 +27,8 @@ pub struct TakeSnapshot {
     pub tags: Vec<(String, String)>,
     /// A failed one of that id has to go first.
     pub replaces: bool,
+    /// There has been no backup for two nights: a refusal is no matter of the next run any more.
+    pub overdue: bool,
     /// What to say should the quota be reached, if all snapshots were looked at.
     pub crowd: Option<Crowd>,
 }
@@ -47,7 +49,7 @@ pub struct CopySnapshot {
     pub kind: Kind,
     /// The identifier of the database.
     pub database: String,
-    /// The identifier of the snapshot, and of its copy.
+    /// The identifier of the copy.
     pub id: String,
     /// The ARN of the snapshot.
     pub source: String,
@@ -96,16 +98,8 @@ impl reconcile::Step for Step {
         }
     }
 
+    /// A backup is nothing to take back: a command that deletes it must not stand in a message to be pasted.
     fn undo(&self) -> Option<Undo> {
-        let (kind, id, region) = match self {
-            Step::TakeSnapshot(it) => (it.kind, &it.id, String::new()),
-            Step::CopySnapshot(it) => (it.kind, &it.id, format!(" --region {}", it.region)),
-        };
-        Some(Undo::Shell(match kind {
-            Kind::Instance => format!("aws rds delete-db-snapshot --db-snapshot-identifier {id}{region}"),
-            Kind::Cluster => {
-                format!("aws rds delete-db-cluster-snapshot --db-cluster-snapshot-identifier {id}{region}")
-            }
-        }))
+        None
     }
 }

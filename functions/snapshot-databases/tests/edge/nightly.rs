@@ -96,6 +96,7 @@ async fn throttling_is_waited_out_and_a_lost_answer_is_no_failure() {
 async fn a_copy_is_begun_once_followed_and_replaced_when_it_failed() {
     let script = shop(&["app"], "days=30 copy=us-west-2");
     script.aws().store(&tonight("app"), "app", NOW, &[MADE_BY]).status = "creating".into();
+    let copied = format!("{}-{HOME}", tonight("app"));
     let copies = |script: &Script<Rds>| (script.count("CopyDBSnapshot"), script.aws().ids("us-west-2").len());
     invoke(&script, json!({})).await.unwrap();
     assert_eq!(copies(&script), (0, 0));
@@ -105,15 +106,16 @@ async fn a_copy_is_begun_once_followed_and_replaced_when_it_failed() {
         "detail": {"EventID": "RDS-EVENT-0042", "SourceIdentifier": tonight("app")}});
     let report = invoke(&script, available.clone()).await.unwrap();
     assert_eq!(told(&report), [format!("{} copy-snapshot Done", tonight("app"))]);
-    let tags = script.aws().snapshot("us-west-2", &tonight("app")).tags.clone();
+    let tags = script.aws().snapshot("us-west-2", &copied).tags.clone();
     assert_eq!(tags["nightshift-state:taken"], NOW);
+    assert!(tags["nightshift-state:copy-of"].contains(&tonight("app")), "{tags:?}");
 
-    script.aws().snapshot("us-west-2", &tonight("app")).progress = 40;
+    script.aws().snapshot("us-west-2", &copied).progress = 40;
     let report = invoke(&script, available.clone()).await.unwrap();
     assert_eq!(told(&report), [format!("{} skipped: its copy in us-west-2 is creating, 40 %", tonight("app"))]);
     assert_eq!(copies(&script), (1, 1));
 
-    script.aws().snapshot("us-west-2", &tonight("app")).status = "failed".into();
+    script.aws().snapshot("us-west-2", &copied).status = "failed".into();
     invoke(&script, available).await.unwrap();
     assert_eq!((copies(&script), script.count("DeleteDBSnapshot")), ((2, 1), 1));
 }

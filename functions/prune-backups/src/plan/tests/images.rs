@@ -195,7 +195,10 @@ fn what_cannot_be_read_leaves_everything_as_it_is_and_is_told() {
     world.repositories.as_mut().unwrap()[0].images = Err("DescribeImages api: ServerException: no".into());
     check(&world, &["! unreadable-images: nothing of it is deleted: DescribeImages api: ServerException: no"]);
     let world = shelf("10", vec![image(1, "v1", 300)], InUse::default());
-    check(&world, &["! bad-tag: nightshift:keep-images: unknown word '10' in '10'; accepted: no word here"]);
+    check(
+        &world,
+        &["! bad-tag: nightshift:keep-images: unknown word '10' in '10'; accepted: no word here, but count=…"],
+    );
     let mut world = shelf("count=1", vec![], InUse::default());
     world.repositories.as_mut().unwrap()[0].tags = BTreeMap::from([("team".into(), "food".into())]);
     check(&world, &["+ it no longer has the tag nightshift:keep-images"]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan, Zoned};
 use reconcile::Plan;
-use rules::database::{Database, Kind, Snapshot};
+use rules::database::{Database, Kind, Original, Snapshot};
 use rules::keys;
 use rules::retention::Region;
 
@@ -61,18 +61,25 @@ pub fn snapshot(database: &str, hours_ago: i64) -> Snapshot {
 /// The same snapshot as a copy in another region, made just now.
 pub fn copy(of: &Snapshot) -> Snapshot {
     let mut copy = of.clone();
-    copy.arn = of.arn.replace("ap-northeast-2", region().name());
-    copy.tags.insert(keys::TAKEN.into(), of.taken_at().unwrap().to_string());
-    copy.created_at = Some(now().timestamp());
+    copy.id = of.copy_id();
+    copy.arn = of.arn.replace("ap-northeast-2", region().name()).replace(&of.id, &copy.id);
+    let original = Original { arn: &of.arn, database_resource_id: of.database_resource_id.as_deref() };
+    copy.tags.insert(keys::COPY_OF.into(), original.to_string());
+    // Whether AWS tells the same of a copy is not promised.
+    copy.database_resource_id = of.database_resource_id.as_ref().map(|_| "db-copy".into());
+    copy.tags.extend(of.taken_at().map(|it| (keys::TAKEN.into(), it.to_string())));
+    copy.created_at = of.created_at.map(|_| now().timestamp());
     copy
 }
 
 pub fn world(databases: Vec<Database>, snapshots: Vec<Snapshot>) -> World {
     World {
+        region: "ap-northeast-2".into(),
         databases,
         snapshots,
         copies: BTreeMap::new(),
         spared: BTreeMap::new(),
+        unasked: None,
         repositories: Ok(Vec::new()),
         in_use: Ok(InUse::default()),
     }

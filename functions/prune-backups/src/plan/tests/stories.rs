@@ -110,7 +110,7 @@ fn of_a_database_that_is_gone_the_rule_on_its_snapshots_holds_and_the_last_one_s
     let silent = "app is gone, and nightshift-app-500h does not say how long backups stay";
     check(&world, &[&format!("+ app-1000h: {silent}"), &format!("+ app-500h: {silent}")]);
     world.snapshots[0].tags.insert(keys::RETAINED_BY.into(), "for ever".into());
-    let bad = "app is gone, and of nightshift-app-500h nightshift-state:backup: unknown word 'for' in 'for ever'; accepted: no word here";
+    let bad = "app is gone, and of nightshift-app-500h nightshift-state:backup: unknown word 'for' in 'for ever'; accepted: no word here, but the options days, daily, weekly, monthly, yearly";
     check(&world, &[&format!("+ app-1000h: {bad}"), &format!("+ app-500h: {bad}")]);
 }
 
@@ -161,13 +161,13 @@ fn a_copy_is_judged_by_when_the_original_was_taken_and_never_goes_before_it() {
     check(
         &world,
         &[
-            "- app-200h: not kept by daily=2",
+            "- app-200h-ap-northeast-2: not kept by daily=2",
             "+ app-100h: it has the tag nightshift:keep",
             "+ app-25h: daily 2026-11-20",
             "+ app-1h: newest good snapshot of app, daily 2026-11-21",
-            "+ app-100h: its original is kept",
-            "+ app-25h: daily 2026-11-20",
-            "+ app-1h: newest good snapshot of app, daily 2026-11-21",
+            "+ app-100h-ap-northeast-2: its original is kept",
+            "+ app-25h-ap-northeast-2: daily 2026-11-20",
+            "+ app-1h-ap-northeast-2: newest good snapshot of app, daily 2026-11-21",
         ],
     );
 }
@@ -179,7 +179,49 @@ fn what_is_being_copied_stays_until_the_copy_is_there() {
     under_way.status = "creating".into();
     world.copies.insert(region(), Ok(vec![under_way, copy(&world.snapshots[0])]));
     assert!(lines(&world).contains(&"+ app-100h: it is being copied to us-west-2".into()));
-    assert!(lines(&world).contains(&"+ app-100h: it is creating".into()));
+    assert!(lines(&world).contains(&"+ app-100h-ap-northeast-2: it is creating".into()));
+}
+
+#[test]
+fn what_may_be_on_its_way_to_a_region_that_cannot_be_read_stays() {
+    let mut world = app("daily=1 copy=us-west-2", &[1, 100, 200]);
+    world.copies.insert(region(), Err("DescribeDBSnapshots all: AccessDenied: no".into()));
+    let spared = "+ app-100h: it may be on its way to us-west-2, which cannot be read";
+    assert_eq!(lines(&world)[..2], ["- app-200h: not kept by daily=1".to_owned(), spared.to_owned()]);
+}
+
+/// The other region has a stack of its own, with databases that this one does not see, and each copies to the other.
+#[test]
+fn what_another_region_made_is_its_own_to_judge() {
+    let elsewhere = |hours| {
+        let mut it = snapshot("theirs", hours);
+        it.arn = it.arn.replace("ap-northeast-2", "us-west-2");
+        it
+    };
+    let mut world = app("daily=1 copy=us-west-2", &[1]);
+    world.copies.insert(region(), Ok(vec![elsewhere(1), elsewhere(100), copy(&world.snapshots[0])]));
+    world.snapshots.extend([copy(&elsewhere(1)), copy(&elsewhere(100))]);
+    let theirs = "it is a copy, which the stack of the region that it comes from looks after";
+    check(
+        &world,
+        &[
+            &format!("+ theirs-1h-us-west-2: {theirs}"),
+            &format!("+ theirs-100h-us-west-2: {theirs}"),
+            "+ app-1h: newest good snapshot of app, daily 2026-11-21",
+            "+ app-1h-ap-northeast-2: newest good snapshot of app, daily 2026-11-21",
+        ],
+    );
+}
+
+#[test]
+fn sharing_that_cannot_be_asked_for_is_told() {
+    let mut world = app("daily=1", &[1, 100]);
+    let stays = "it cannot be told whether it is shared: AccessDenied";
+    world.spared.insert(world.snapshots[1].arn.clone(), stays.into());
+    world.unasked = Some("DescribeDBSnapshotAttributes x: AccessDenied: no".into());
+    let told = "! sharing of snapshots unreadable-sharing: it cannot be told which snapshots are shared with other accounts, so those stay: DescribeDBSnapshotAttributes x: AccessDenied: no; mend that, or deploy the stack with KeepShared=false if you share none";
+    assert_eq!(lines(&world).last().unwrap(), told);
+    assert!(lines(&world).contains(&format!("+ app-100h: {stays}")));
 }
 
 #[test]
@@ -193,9 +235,9 @@ fn copying_that_fails_is_told_and_a_region_that_cannot_be_read_is_left_alone() {
     check(
         &world,
         &[
-            "- app-200h: not kept by daily=1",
+            "- app-200h-ap-northeast-2: not kept by daily=1",
             "+ app-1h: newest good snapshot of app, daily 2026-11-21",
-            "+ app-100h: newest good snapshot of app, daily 2026-11-17",
+            "+ app-100h-ap-northeast-2: newest good snapshot of app, daily 2026-11-17",
         ],
     );
     world.copies.insert(region(), Err("DescribeDBSnapshots all: AccessDenied: no".into()));

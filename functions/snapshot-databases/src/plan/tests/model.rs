@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan, Zoned};
 use reconcile::Plan;
-use rules::database::{Database, Kind, Snapshot};
+use rules::database::{Database, Kind, Original, Snapshot};
 use rules::keys;
 use rules::retention::Region;
 
@@ -61,6 +61,17 @@ pub fn snapshot(database: &str, days_ago: i64) -> Snapshot {
             (keys::RETAINED_BY.into(), "days=30".into()),
         ]),
     }
+}
+
+/// The copy of a snapshot in another region.
+pub fn copy(of: &Snapshot) -> Snapshot {
+    let mut copy = of.clone();
+    copy.id = of.copy_id();
+    let original = Original { arn: &of.arn, database_resource_id: of.database_resource_id.as_deref() };
+    copy.tags.insert(keys::COPY_OF.into(), original.to_string());
+    copy.tags.extend(of.taken_at().map(|it| (keys::TAKEN.into(), it.to_string())));
+    copy.arn = of.arn.replace("ap-northeast-2", region().name()).replace(&of.id, &copy.id);
+    copy
 }
 
 pub fn world(databases: Vec<Database>, snapshots: Vec<Snapshot>) -> World {
