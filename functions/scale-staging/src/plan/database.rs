@@ -123,7 +123,8 @@ impl Case<'_> {
     // -------------------------------------------------------------------------------- asleep
 
     fn fall_asleep(&mut self, plan: &mut Plan<Step>) -> Option<String> {
-        if self.wants.schedule.act == Act::Wake && self.verdict.source == Source::Schedule {
+        let by_schedule = self.verdict.source == Source::Schedule && !self.asked;
+        if self.wants.schedule.act == Act::Wake && by_schedule && !self.has_just_been_put_to_sleep() {
             return Some(format!("{}, and act=wake leaves the rest to people", self.state()));
         }
         match (self.wants.asleep.clone(), self.status.as_str()) {
@@ -187,7 +188,7 @@ impl Case<'_> {
 
     /// It was put to sleep, and runs: a run died, AWS started it after seven days, or a person did.
     fn sleep_again(&mut self, asleep: &Asleep, plan: &mut Plan<Step>) -> Option<String> {
-        let fresh = asleep.desired.is_none() && self.at().duration_since(asleep.since) < GRACE;
+        let fresh = self.has_just_been_put_to_sleep();
         let pressed =
             self.asked || self.wants.failed || self.wants.schedule.enforce || self.verdict.source == Source::Hold;
         let by_aws = self.world.started_by_aws.get(&self.sleeper.database.arn);
@@ -212,6 +213,11 @@ impl Case<'_> {
         self.stop(&asleep, asleep.snapshot.clone());
         self.step(What::Sleep, headline.into(), plan);
         None
+    }
+
+    fn has_just_been_put_to_sleep(&self) -> bool {
+        let asleep = self.wants.asleep.as_ref().filter(|it| it.desired.is_none());
+        asleep.is_some_and(|it| self.at().duration_since(it.since) < GRACE)
     }
 
     /// A person who puts to sleep what sleeps for another reason has the say from then on.

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use rules::database::Database;
 use rules::schedule::Act;
 
-use super::wants::{Verdict, Wants};
+use super::wants::{Source, Verdict, Wants};
 use super::world::{Listed, Sleeper, World};
 use super::{GRACE, database};
 use crate::request::Place;
@@ -62,7 +62,8 @@ fn may_be_due(arn: &str, wants: &Wants, holidays: &[Date], now: &Zoned) -> bool 
         return true;
     }
     match &wants.asleep {
-        None if !verdict.awake => wants.schedule.act != Act::Wake,
+        // With act=wake people have the nights to themselves, but for a hold.
+        None if !verdict.awake => wants.schedule.act != Act::Wake || verdict.source != Source::Schedule,
         None => wants.schedule.act == Act::Wake && verdict.since.is_some_and(fresh),
         Some(asleep) => verdict.awake || fresh(asleep.since) || turn(arn) == round(now),
     }

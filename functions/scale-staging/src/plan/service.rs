@@ -93,22 +93,29 @@ impl Case<'_> {
 
     /// Puts it to sleep, finishes that, or leaves alone what a person started; says why nothing is done.
     fn fall_asleep(&mut self, plan: &mut Plan<Step>) -> Option<String> {
-        if self.wants.schedule.act == Act::Wake && self.verdict.source == Source::Schedule {
+        let by_schedule = self.verdict.source == Source::Schedule && !self.asked;
+        if self.wants.schedule.act == Act::Wake && by_schedule && !self.has_just_been_put_to_sleep() {
             return Some(format!("{}, and act=wake leaves the rest to people", self.state()));
         }
         let Some(asleep) = self.wants.asleep.clone() else { return self.begin_sleep(plan) };
-        if self.service.desired > self.off() && !self.is_pressed(&asleep) {
+        let (pressed, is_over) = (self.is_pressed(&asleep), self.stays_up_no_longer(&asleep));
+        if self.service.desired > self.off() && !pressed {
             return self.started_by_hand(&asleep, plan);
         }
-        if self.is_pressed(&asleep) {
+        if pressed {
             if self.service.desired > self.off() && self.is_deploying() {
                 return Some("a deployment is in progress, which the next run looks at again".into());
             }
-            self.renew_behalf(&asleep);
+            self.renew(&asleep);
+        }
+        if pressed || self.is_fresh(asleep.since) {
             self.lie_down(asleep.limits.is_some());
         }
         self.draft.forget(&[keys::BOOSTED]);
-        let headline = "goes on falling asleep, which an earlier run left unfinished".to_owned();
+        let headline = match is_over {
+            true => "goes to sleep again, since what somebody started is over".to_owned(),
+            false => "goes on falling asleep, which an earlier run left unfinished".to_owned(),
+        };
         self.step(What::Sleep, headline, plan);
         None
     }
@@ -122,20 +129,19 @@ impl Case<'_> {
             self.end_boost(&boosted, plan);
         }
         let (desired, limits) = (self.service.desired, self.service.target);
-        // One that has no more tasks than it keeps asleep stays as it is, scaling target included: lowering and raising
-        // the least number of tasks would start some.
+        // One that has no more tasks than it keeps asleep keeps them, and only its scaling is suspended: a policy would
+        // wake it. Where the count is outside of the limits not even that, since registering these would move it.
         let changes = desired > self.off();
         let (by, until) = self.wants.on_behalf(&self.verdict, self.at());
-        let limits = limits.filter(|_| changes);
+        let limits = limits.filter(|it| changes || (it.min..=it.max).contains(&desired));
         let asleep = Asleep { since: self.at(), desired: Some(desired), limits, by, until, snapshot: None };
         self.draft.remember(keys::ASLEEP, asleep.to_string());
         self.wants.asleep = Some(asleep);
-        if changes {
-            self.lie_down(limits.is_some());
-        }
-        let (what, headline) = match changes {
-            true => (What::Sleep, format!("goes to sleep ({})", from_to(desired, self.service.desired))),
-            false => (What::Remember, format!("is at {desired} already and stays so")),
+        self.lie_down(limits.is_some());
+        let (what, headline) = match (changes, limits) {
+            (true, _) => (What::Sleep, format!("goes to sleep ({})", from_to(desired, self.service.desired))),
+            (false, None) => (What::Remember, format!("is at {desired} already and stays so")),
+            (false, Some(_)) => (What::Remember, format!("is at {desired} already and stays so, without scaling")),
         };
         self.step(what, headline, plan);
         None
@@ -144,7 +150,7 @@ impl Case<'_> {
     /// Lowers the limits, then the count: the other way round a scaling target would start tasks at once.
     fn lie_down(&mut self, with_limits: bool) {
         if let Some(target) = self.service.target.filter(|_| with_limits) {
-            self.limits(target.min.min(self.off()), Suspended::ALL);
+            self.limits(target.min.min(self.off()).min(self.service.desired), Suspended::ALL);
         }
         if self.service.desired > self.off() {
             self.count(self.off());
@@ -155,16 +161,33 @@ impl Case<'_> {
     fn is_pressed(&self, asleep: &Asleep) -> bool {
         // A run that died looks like a start by hand; for a while the former is likelier.
         let fresh = asleep.desired.is_some_and(|it| it > self.off()) && self.is_fresh(asleep.since);
-        fresh || self.asked || self.wants.failed || self.wants.schedule.enforce || self.verdict.source == Source::Hold
+        let says_so = self.wants.failed || self.wants.schedule.enforce || self.verdict.source == Source::Hold;
+        fresh || self.asked || says_so || self.stays_up_no_longer(asleep)
     }
 
-    /// A person who puts to sleep what sleeps for another reason has the say from then on; the size stays as remembered.
-    fn renew_behalf(&mut self, asleep: &Asleep) {
-        let (by, until) = self.wants.on_behalf(&self.verdict, self.at());
-        if by == By::Person && (asleep.by, asleep.until) != (by, until) {
-            let asleep = Asleep { by, until, ..asleep.clone() };
-            self.draft.remember(keys::ASLEEP, asleep.to_string());
-            self.wants.asleep = Some(asleep);
+    fn has_just_been_put_to_sleep(&self) -> bool {
+        self.wants.asleep.as_ref().is_some_and(|it| self.is_fresh(it.since))
+    }
+
+    /// Whether a person started it with fewer tasks than it had, and the time for which that stood is over.
+    fn stays_up_no_longer(&self, asleep: &Asleep) -> bool {
+        !self.verdict.awake
+            && self.service.desired > self.off()
+            && self.wants.was_kept_awake_after(asleep.since, self.at())
+    }
+
+    /// A person who puts to sleep what sleeps for another reason has the say from then on, and what stays up no longer
+    /// sleeps from now on; the size stays as remembered.
+    fn renew(&mut self, asleep: &Asleep) {
+        let since = if self.stays_up_no_longer(asleep) { self.at() } else { asleep.since };
+        let (by, until) = match self.wants.on_behalf(&self.verdict, self.at()) {
+            (By::Person, until) => (By::Person, until),
+            _ => (asleep.by, asleep.until),
+        };
+        let renewed = Asleep { since, by, until, ..asleep.clone() };
+        if renewed != *asleep {
+            self.draft.remember(keys::ASLEEP, renewed.to_string());
+            self.wants.asleep = Some(renewed);
         }
     }
 
@@ -189,7 +212,9 @@ impl Case<'_> {
         let is_down = self.service.desired <= self.off();
         let Some(asleep) = self.wants.asleep.clone() else { return self.wake_without_memory(plan) };
         let by_schedule = self.verdict.source == Source::Schedule && asleep.by == By::Schedule;
-        if self.wants.schedule.act == Act::Sleep && by_schedule && is_down {
+        // What kept the tasks that it had is not woken: only its scaling is.
+        let has_its_size = asleep.limits.is_some() && asleep.desired.is_some_and(|it| it <= self.off());
+        if self.wants.schedule.act == Act::Sleep && by_schedule && is_down && !has_its_size {
             return Some(format!("{}, and act=sleep leaves the waking to people", self.state()));
         }
         if is_down && let Some(why) = self.waits(plan) {
@@ -406,7 +431,11 @@ impl Case<'_> {
     // -------------------------------------------------------------------------------- the rest
 
     fn forget_what_is_over(&mut self, plan: &mut Plan<Step>) {
-        let over = self.wants.over(self.at());
+        let mut over = self.wants.over(self.at());
+        // As long as a deployment is waited for, this is what says that it is to sleep again.
+        if self.wants.asleep.as_ref().is_some_and(|it| self.stays_up_no_longer(it)) {
+            over.retain(|it| *it != keys::AWAKE_UNTIL_MEMORY);
+        }
         self.draft.forget(&over);
         self.step(What::Remember, "what is over is forgotten".into(), plan);
     }

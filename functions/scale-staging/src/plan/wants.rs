@@ -179,6 +179,11 @@ impl Wants {
         by.into_iter().find_map(|(until, key)| Some((until.filter(|it| now < *it)?, key)))
     }
 
+    /// Whether it was kept awake beyond that moment, and is no longer.
+    pub fn was_kept_awake_after(&self, moment: Timestamp, now: Timestamp) -> bool {
+        [self.awake_until, self.kept_awake].into_iter().flatten().any(|until| moment < until && until <= now)
+    }
+
     /// Until when a person put it to sleep, if one did and that still holds.
     pub fn put_to_sleep(&self, now: Timestamp) -> Option<Option<Timestamp>> {
         self.put_to_sleep.or_else(|| self.asleep.as_ref().filter(|it| it.is_wanted_by_person(now)).map(|it| it.until))

@@ -3,7 +3,7 @@
 use reconcile::Step as _;
 use rules::database::Kind;
 use rules::keys;
-use rules::sleep::Asleep;
+use rules::sleep::{Asleep, Suspended};
 
 use super::model::*;
 use crate::plan::{Ask, Call, Listed, Until, plan, services_to_look_at};
@@ -460,4 +460,117 @@ fn what_is_always_awake_sleeps_and_wakes_at_a_persons_word() {
     shop.run(&asking(&api, Ask::Wake(Until::NextChange)), &at("2026-11-24T14:00"));
     let api = shop.service("api");
     assert_eq!((api.desired, api.target.unwrap().min, api.tags.get(keys::ASLEEP)), (2, 1, None));
+}
+
+#[test]
+fn a_hold_and_a_persons_word_count_at_night_where_only_the_waking_is_ours() {
+    let schedule = format!("{HOURS} act=wake");
+    let close = |tags_of: &[(&str, &str)], now: &str| {
+        let listed = vec![Listed { arn: service_arn("api"), tags: tags(tags_of) }];
+        services_to_look_at(listed, &Place::Everywhere, &[], &[], false, &at(now)).0.len()
+    };
+    for hold in [(keys::HOLD, "closed"), (keys::HOLD_MEMORY, "by=budget:Team since=2026-11-20T00:00:00Z")] {
+        for now in ["2026-11-20T12:00", "2026-11-20T23:00"] {
+            assert_eq!(close(&[(keys::SCHEDULE, &schedule), hold], now), 1, "{hold:?} at {now}");
+        }
+    }
+    assert_eq!(close(&[(keys::SCHEDULE, &schedule)], "2026-11-20T23:00"), 0);
+
+    let mut shop = shop(vec![service("api", &schedule, 2)], vec![database("app-db", &schedule)]);
+    let app_db = shop.databases[0].database.arn.clone();
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    assert_eq!((shop.service("api").desired, shop.database("app-db").status.as_str()), (2, "available"));
+    shop.run(&asking(&service_arn("api"), Ask::Sleep), &at("2026-11-20T22:00"));
+    shop.run(&asking(&app_db, Ask::Sleep), &at("2026-11-20T22:00"));
+    shop.run_until_quiet(&at("2026-11-20T22:05"));
+    assert_eq!((shop.service("api").desired, shop.database("app-db").status.as_str()), (0, "stopped"));
+    shop.run_until_quiet(&at("2026-11-23T08:00"));
+    assert_eq!((shop.service("api").desired, shop.database("app-db").status.as_str()), (2, "available"));
+    // A command that died is finished by the next sweep.
+    for killed_after in 1..3 {
+        let mut broken = shop.clone();
+        for arn in [&service_arn("api"), &app_db] {
+            broken.run_killed_after(killed_after, &asking(arn, Ask::Sleep), &at("2026-11-23T22:00"));
+        }
+        broken.run_until_quiet(&at("2026-11-23T22:05"));
+        assert_eq!((broken.service("api").desired, broken.database("app-db").status.as_str()), (0, "stopped"));
+    }
+}
+
+#[test]
+fn what_is_down_to_its_size_at_night_does_not_scale_until_the_morning() {
+    let mut shop =
+        shop(vec![scaled("api", &format!("{HOURS} off=1"), 1, 1, 4), scaled("idle", HOURS, 0, 0, 4)], vec![]);
+    let evening = shop.clone();
+    let wakes = "'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00";
+    shop.check(
+        "2026-11-20T20:00",
+        &[
+            &format!("* api remember: is at 1 already and stays so, without scaling | {wakes}"),
+            &format!("* idle remember: is at 0 already and stays so, without scaling | {wakes}"),
+        ],
+    );
+    // A run that dies after the memory is finished.
+    let mut broken = shop.clone();
+    assert!(broken.run_killed_after(1, &sweep(), &at("2026-11-20T20:00")));
+    for shop in [&mut shop, &mut broken] {
+        shop.run_until_quiet(&at("2026-11-20T20:05"));
+        for name in ["api", "idle"] {
+            assert_eq!(shop.service(name).target.unwrap().suspended, Suspended::ALL, "{name}");
+        }
+        assert_eq!((shop.service("api").desired, shop.service("idle").desired), (1, 0));
+        shop.run_until_quiet(&at("2026-11-23T08:00"));
+        assert_eq!(*shop, evening);
+    }
+    // With act=sleep people wake it, but nobody can see that this one slept.
+    let mut shop = super::model::shop(vec![scaled("api", &format!("{HOURS} off=1 act=sleep"), 1, 1, 4)], vec![]);
+    let evening = shop.clone();
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    shop.run_until_quiet(&at("2026-11-23T08:00"));
+    assert_eq!(shop, evening);
+    // Where the limits would start tasks, they are left alone.
+    let mut shop = super::model::shop(vec![scaled("api", HOURS, 0, 2, 4)], vec![]);
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    assert_eq!((shop.service("api").desired, shop.service("api").target.unwrap().min), (0, 2));
+}
+
+#[test]
+fn what_is_started_by_hand_with_fewer_tasks_sleeps_again_once_its_time_is_over() {
+    let mut shop = shop(vec![scaled("api", "never", 3, 2, 6)], vec![]);
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    shop.service("api").desired = 1;
+    shop.run_until_quiet(&at("2026-11-20T22:00"));
+    assert_eq!(shop.service("api").desired, 1);
+    // A deployment is waited for, and it sleeps after that all the same.
+    shop.service("api").deploying_since = Some(at("2026-11-21T21:58").timestamp());
+    shop.run_until_quiet(&at("2026-11-21T22:05"));
+    assert_eq!(shop.service("api").desired, 1);
+    shop.service("api").deploying_since = None;
+    shop.check("2026-11-21T22:10", &[
+        "* api sleep: goes to sleep again, since what somebody started is over | 'never' wants it asleep; no next change",
+        "* api remember: what is over is forgotten | 'never' wants it asleep; no next change",
+    ]);
+    // A run that dies anywhere is finished.
+    for killed_after in 0..4 {
+        let mut broken = shop.clone();
+        broken.run_killed_after(killed_after, &sweep(), &at("2026-11-21T22:10"));
+        broken.run_until_quiet(&at("2026-11-21T22:15"));
+        let api = broken.service("api");
+        assert_eq!((api.desired, api.tags.get(keys::AWAKE_UNTIL_MEMORY)), (0, None), "{killed_after}");
+        let asleep: Asleep = api.tags[keys::ASLEEP].parse().unwrap();
+        assert_eq!((asleep.desired, asleep.limits.unwrap().min), (Some(3), 2));
+        // Started by hand again, it stays up again.
+        api.desired = 1;
+        broken.run_until_quiet(&at("2026-11-22T12:00"));
+        assert_eq!(broken.service("api").desired, 1);
+    }
+    // The same with a person's own tag, which stays.
+    shop.run_until_quiet(&at("2026-11-21T22:10"));
+    let service = shop.service("api");
+    service.tags.insert(keys::AWAKE_UNTIL.into(), "2026-11-22T18:00".into());
+    service.desired = 1;
+    shop.run_until_quiet(&at("2026-11-22T12:00"));
+    assert_eq!(shop.service("api").desired, 1);
+    shop.run_until_quiet(&at("2026-11-22T18:00"));
+    assert_eq!(shop.service("api").desired, 0);
 }
