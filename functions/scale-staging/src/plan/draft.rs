@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use reconcile::Plan;
+use rules::keys;
 use serde_json::Value;
 
 use super::step::{Call, Step, What};
@@ -60,7 +61,8 @@ impl Draft {
         }
         let before = std::mem::replace(&mut self.before, after.clone());
         let calls = std::mem::take(&mut self.calls);
-        let step = Step { arn: self.arn.clone(), what, calls, before, after, headline };
+        let holds = [keys::HOLD, keys::HOLD_MEMORY].into_iter().filter(|it| self.tags.contains_key(*it)).collect();
+        let step = Step { arn: self.arn.clone(), what, calls, before, after, headline, holds };
         plan.act(&self.arn, step, reason);
     }
 }

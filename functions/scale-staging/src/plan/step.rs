@@ -1,10 +1,11 @@
 //! What is done to one service or database, call by call, and what people read of it.
 
 use reconcile::Undo;
+use rules::keys;
 use rules::sleep::Suspended;
 use serde_json::{Value, json};
 
-use super::world::short_name;
+use super::world::{cluster_and_name, short_name};
 
 /// A change of one service or database: calls that are made one after the other.
 ///
@@ -23,6 +24,8 @@ pub struct Step {
     pub after: Value,
     /// One line for people, without the name.
     pub headline: String,
+    /// The tags of the holds on it, which no command outranks.
+    pub holds: Vec<&'static str>,
 }
 
 /// What a step amounts to.
@@ -69,6 +72,16 @@ pub enum Call {
     },
 }
 
+impl Step {
+    fn remove_hold(&self) -> String {
+        let Step { arn, .. } = self;
+        match cluster_and_name(arn) {
+            Some(_) => format!("aws ecs untag-resource --resource-arn {arn} --tag-keys {}", keys::HOLD),
+            None => format!("aws rds remove-tags-from-resource --resource-name {arn} --tag-keys {}", keys::HOLD),
+        }
+    }
+}
+
 impl reconcile::Step for Step {
     /// The pace of the calls finds out how many ECS and RDS allow.
     const AT_A_TIME: usize = 32;
@@ -97,7 +110,12 @@ impl reconcile::Step for Step {
 
     fn undo(&self) -> Option<Undo> {
         match self.what {
-            What::Sleep => Some(Undo::Command(json!({"wake": {"resource": self.arn}}))),
+            What::Sleep => match self.holds[..] {
+                [] => Some(Undo::Command(json!({"wake": {"resource": self.arn}}))),
+                [keys::HOLD] => Some(Undo::Shell(self.remove_hold())),
+                // Whose hold it is takes it back.
+                _ => None,
+            },
             What::Wake => Some(Undo::Command(json!({"sleep": {"resource": self.arn}}))),
             What::Boost | What::EndBoost | What::Remember => None,
         }

@@ -574,3 +574,27 @@ fn what_is_started_by_hand_with_fewer_tasks_sleeps_again_once_its_time_is_over()
     shop.run_until_quiet(&at("2026-11-22T18:00"));
     assert_eq!(shop.service("api").desired, 0);
 }
+
+#[test]
+fn a_sleep_by_hold_is_undone_by_whose_hold_it_is() {
+    let undo = |hold: &[(&str, &str)]| {
+        let mut shop = shop(vec![service("api", HOURS, 2)], vec![database("app-db", HOURS)]);
+        for (key, value) in hold {
+            shop.service("api").tags.insert(key.to_string(), value.to_string());
+            shop.database("app-db").tags.insert(key.to_string(), value.to_string());
+        }
+        let plan = shop.plan(&sweep(), &at("2026-11-20T12:00"));
+        let undo = plan.steps.iter().map(|it| it.step.undo().map(|it| it.command_line("nightshift-scale-staging")));
+        undo.collect::<Vec<_>>()
+    };
+    let (person, budget) = ((keys::HOLD, "x"), (keys::HOLD_MEMORY, "by=budget:Team since=2026-11-20T00:00:00Z"));
+    let arns = (service_arn("api"), database("app-db", "").database.arn);
+    assert_eq!(
+        undo(&[person]),
+        [
+            Some(format!("aws ecs untag-resource --resource-arn {} --tag-keys nightshift:hold", arns.0)),
+            Some(format!("aws rds remove-tags-from-resource --resource-name {} --tag-keys nightshift:hold", arns.1)),
+        ]
+    );
+    assert_eq!((undo(&[budget]), undo(&[person, budget])), (vec![None, None], vec![None, None]));
+}
