@@ -7,6 +7,7 @@ use rules::deploy::DeployRule;
 use rules::memory::RollbackWish;
 use rules::remedied::by_alarm;
 use rules::remedy::{Remedy, in_minutes};
+use rules::sleep::Boosted;
 use rules::wish::{AwakeUntil, Boost, Moment};
 use rules::{BadTag, Digest, keys};
 
@@ -122,11 +123,6 @@ impl Case<'_> {
     fn scale_out(&self, service: &Service) -> Result<Deed, Obstacle> {
         let (step, max) = (self.rule.step, self.rule.max);
         let now = self.now.timestamp();
-        let runs = u32::try_from(service.desired).unwrap_or_default();
-        let room = max.saturating_sub(runs);
-        if room == 0 {
-            return Err(Refusal("at-max", format!("{} has {runs} tasks, and max={max}", service.name)));
-        }
         let boost = |key| -> Result<Option<Boost>, Obstacle> {
             let Some(value) = service.tags.get(key) else { return Ok(None) };
             let boost = Boost::read(key, value).map_err(bad_tag)?;
@@ -135,14 +131,27 @@ impl Case<'_> {
         if boost(keys::BOOST)?.is_some() {
             return Err(Refusal("boosted", format!("{} has a boost of a person, which goes first", service.name)));
         }
-        // What is in force is counted in already; `step` comes on top of it.
-        let in_force = boost(keys::BOOST_MEMORY)?.map_or(0, |it| it.step);
+        // Two alarms that go off together: what the first one wished may not have been granted yet.
+        let wished = boost(keys::BOOST_MEMORY)?.map_or(0, |it| it.step);
+        let (alone, granted) = without_boost(service)?;
+        let room = max.saturating_sub(alone.saturating_add(wished));
+        if room == 0 {
+            let more = match wished.saturating_sub(granted) {
+                0 => String::new(),
+                more => format!(" and {more} more wished already"),
+            };
+            return Err(Refusal(
+                "at-max",
+                format!("{} has {} tasks{more}, and max={max}", service.name, service.desired),
+            ));
+        }
         let until = Moment::Exact(in_seconds(now + BOOST_LASTS));
         Ok(Deed::ScaleOut {
             arn: service.arn.clone(),
             service: service.name.clone(),
             desired: service.desired,
-            boost: Boost { step: in_force + step.min(room), until, by: Some(by_alarm(&self.alarm.name)) },
+            // `step` comes on top of what was wished before.
+            boost: Boost { step: wished + step.min(room), until, by: Some(by_alarm(&self.alarm.name)) },
             before: service.tags.get(keys::BOOST_MEMORY).cloned(),
         })
     }
@@ -267,6 +276,16 @@ fn restart(service: &Service) -> Result<Deed, Obstacle> {
             ),
         )),
     }
+}
+
+/// How many tasks the service would have without the boost that was granted to it, and how many that one is.
+fn without_boost(service: &Service) -> Result<(u32, u32), Obstacle> {
+    let boosted = service.tags.get(keys::BOOSTED).map(|it| it.parse::<Boosted>()).transpose().map_err(bad_tag)?;
+    let granted = boosted.as_ref().map_or(0, |it| (it.to - it.from).max(0));
+    // What is granted is remembered first: the tasks themselves may be on their way, or the scaling has changed them since.
+    let least = boosted.map_or(0, |it| it.from);
+    let count = |it: i32| u32::try_from(it).unwrap_or_default();
+    Ok((count((service.desired - granted).max(least)), count(granted)))
 }
 
 fn is_asleep(target: &Target<'_>) -> bool {

@@ -7,9 +7,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use rules::keys;
 use rules::remedy::RemedyRule;
+use rules::sleep::Boosted;
+use rules::wish::Boost;
 
 use super::model::*;
-use crate::plan::{Act, Alarm, Asked, Deed, RolloutEnd, State, Step, World, plan};
+use crate::plan::{Act, Alarm, Asked, Deed, RolloutEnd, Service, State, Step, World, plan};
 
 const MOST: u32 = 4;
 const LIMITED: Asked = Asked { max_remedies: MOST, forget: false };
@@ -99,11 +101,30 @@ fn settle(world: &mut World, now: Timestamp) {
             world.history.entry(it.arn.clone()).or_default().insert(0, done);
             it.task_definition = back;
         }
-        if it.tags.contains_key(keys::BOOST_MEMORY) && it.desired > 0 {
-            it.desired = (it.desired + 1).min(5);
-        }
+        grant_boost(it, now);
     }
     world.databases[0].status = "available".into();
+}
+
+/// As `scale-staging` does it.
+fn grant_boost(service: &mut Service, now: Timestamp) {
+    let boosted = service.tags.remove(keys::BOOSTED).map(|it| it.parse::<Boosted>().unwrap());
+    if service.desired == 0 {
+        return;
+    }
+    let from = boosted.map_or(service.desired, |it| it.from);
+    let more = boost_wished(service, now);
+    service.desired = from + more as i32;
+    if more > 0 {
+        let boosted = Boosted { since: now, from, to: service.desired, min: None };
+        service.tags.insert(keys::BOOSTED.into(), boosted.to_string());
+    }
+}
+
+/// How many tasks more are wished for now.
+fn boost_wished(service: &Service, now: Timestamp) -> u32 {
+    let wish = service.tags.get(keys::BOOST_MEMORY).map(|it| Boost::read(keys::BOOST_MEMORY, it).unwrap());
+    wish.filter(|it| it.until.instant(&jiff::tz::TimeZone::UTC) > now).map_or(0, |it| it.step)
 }
 
 /// A remedy that was begun, and the world before it.
@@ -209,11 +230,10 @@ proptest! {
             if let Deed::ScaleOut { boost, desired, .. } = &it.act.remedy {
                 let max = rule(&it.before, &it.act.alarm).max;
                 let service = it.before.services.iter().find(|one| one.arn == it.resource).unwrap();
-                let in_force = service.tags.get(keys::BOOST_MEMORY)
-                    .map(|it| rules::wish::Boost::read(keys::BOOST_MEMORY, it).unwrap())
-                    .filter(|one| one.until.instant(&jiff::tz::TimeZone::UTC) > it.at.timestamp());
-                let more = boost.step - in_force.map_or(0, |it| it.step);
-                prop_assert!(more >= 1 && *desired as u32 + more <= max);
+                let boosted = service.tags.get(keys::BOOSTED).map(|it| it.parse::<Boosted>().unwrap());
+                let granted = Service { desired: boosted.map_or(*desired, |it| it.from), ..service.clone() };
+                prop_assert!(boost.step > boost_wished(service, it.at.timestamp()));
+                prop_assert!(granted.desired as u32 + boost.step <= max, "{granted:?} {boost:?}");
             }
         }
     }

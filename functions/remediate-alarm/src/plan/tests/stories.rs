@@ -257,9 +257,30 @@ fn more_tasks_come_up_to_the_maximum_and_on_top_of_what_was_granted_before() {
         world.services[0].tags.insert(key.into(), value.into());
         world
     };
+    let wish = "step=2 until=2026-11-20T18:30:00Z by=alarm:x";
+    let granted = |desired: i32, to: i32| {
+        let mut world = with(desired, keys::BOOST_MEMORY, wish);
+        let boosted = format!("since=2026-11-20T18:00:00Z from=3 to={to}");
+        world.services[0].tags.insert(keys::BOOSTED.into(), boosted);
+        world
+    };
     // One that is in force is counted in the five; there is room for one more.
-    assert_eq!(boost(&with(5, keys::BOOST_MEMORY, "step=2 until=2026-11-20T18:30:00Z by=alarm:x")), wished(3));
+    assert_eq!(boost(&granted(5, 5)), wished(3));
+    assert_eq!(boost(&granted(3, 5)), wished(3), "its tasks are on their way");
+    assert_eq!(boost(&granted(2, 5)), wished(3), "the scaling took some");
+    check_refused(
+        granted(6, 5),
+        "at-max: it fired at 2026-11-21 03:10:00, and scale-out is refused: shop/api has 6 tasks, and",
+    );
     assert_eq!(boost(&with(5, keys::BOOST_MEMORY, "step=2 until=2026-11-20T18:00:00Z by=alarm:x")), wished(1));
+    // One that nobody has granted yet comes on top of the tasks that run.
+    assert_eq!(boost(&with(3, keys::BOOST_MEMORY, wish)), wished(3));
+    check_refused(
+        with(4, keys::BOOST_MEMORY, wish),
+        "at-max: it fired at 2026-11-21 03:10:00, and scale-out is refused: \
+         shop/api has 4 tasks and 2 more wished already, and max=6",
+    );
+    assert!(answer(&with(2, keys::BOOSTED, "more")).starts_with("! api-5xx bad-tag: nightshift-state:boosted: "));
     check_refused(
         with(6, "team", "api"),
         "at-max: it fired at 2026-11-21 03:10:00, and scale-out is refused: shop/api has 6 tasks, and max=6",
