@@ -101,16 +101,23 @@ async fn list_children(
 
 /// Deletes images, batch after batch; those that are gone already are as good as deleted.
 ///
-/// What ECR does not delete stops no other; it is an error in the end.
+/// What ECR does not delete stops no other, nor does a batch that it refuses; it is an error in the end.
 pub async fn delete_images(ecr: &Client, delete: &DeleteImages, until: Instant) -> Result<(), Error> {
     let repository = &delete.repository;
     let mut refused: Vec<(String, String)> = Vec::new();
+    let mut failed = None;
     for batch in &delete.batches {
         if Instant::now() >= until {
             return Err(Error::not_now());
         }
         let call = ecr.batch_delete_image().repository_name(repository).set_image_ids(Some(ids(batch)));
-        let answer = call.send().await.map_err(|err| Error::new("BatchDeleteImage", repository, err))?;
+        let answer = match call.send().await {
+            Ok(answer) => answer,
+            Err(err) => {
+                failed.get_or_insert_with(|| Error::new("BatchDeleteImage", repository, err));
+                continue;
+            }
+        };
         for failure in answer.failures() {
             let code = failure.failure_code().map_or("Unknown", ImageFailureCode::as_str);
             let digest = failure.image_id().and_then(|it| it.image_digest()).unwrap_or("an image");
@@ -120,7 +127,7 @@ pub async fn delete_images(ecr: &Client, delete: &DeleteImages, until: Instant) 
             }
         }
     }
-    let Some((code, _)) = refused.first().cloned() else { return Ok(()) };
+    let Some((code, _)) = refused.first().cloned() else { return failed.map_or(Ok(()), Err) };
     let shown: Vec<&str> = refused.iter().take(5).map(|(_, it)| it.as_str()).collect();
     let message = format!("{} images were not deleted; {}", refused.len(), shown.join("; "));
     Err(Error { code, ..Error::unexpected("BatchDeleteImage", repository, message) })

@@ -121,7 +121,10 @@ impl Registry {
 /// What a service may come to use: what people let through or choose from, and what it starts when it wakes up.
 fn wishes(service: &ecs::Service, described: &BTreeMap<String, ecs::TaskDefinition>, in_use: &mut InUse) {
     let name = &service.name;
-    if let Some(Ok(approved)) = service.tags.get(keys::APPROVED).map(|it| it.parse::<Approved>()) {
+    let approved = service.tags.get(keys::APPROVED).map(|it| it.parse::<Approved>());
+    // An approval that cannot be read may be of any image that is newer than what runs.
+    let unclear = matches!(approved, Some(Err(_)));
+    if let Some(Ok(approved)) = approved {
         let by = format!("{name}, for which it is approved");
         in_use.images.push((Named::Digest(approved.digest.to_string()), by));
     }
@@ -129,7 +132,7 @@ fn wishes(service: &ecs::Service, described: &BTreeMap<String, ecs::TaskDefiniti
     let images: BTreeSet<Named> = definitions.flat_map(|it| &it.images).map(|it| Named::read(it)).collect();
     // A tag that cannot be read asks for something: it is not taken for one that asks for nothing.
     let waits = |rule: DeployRule| rule.approval == Some(Approval::Manual) || rule.has_gates();
-    let waiting = service.tags.contains_key(keys::DEPLOY) && rule(service).is_none_or(waits);
+    let waiting = unclear || service.tags.contains_key(keys::DEPLOY) && rule(service).is_none_or(waits);
     for image in images {
         if waiting {
             in_use.waiting.push((image.clone(), name.clone()));

@@ -159,6 +159,29 @@ async fn what_ecr_does_not_delete_is_reported_and_stops_no_other() {
 }
 
 #[tokio::test]
+async fn a_batch_that_ecr_refuses_stops_no_other() {
+    let script = shop();
+    script.aws().stock("api", "count=2", 260);
+    script.refuse("BatchDeleteImage", "", 1, 400, "AccessDeniedException");
+    let report = invoke(&script).await.unwrap_err();
+    assert!(report.contains("BatchDeleteImage api: AccessDeniedException"), "{report}");
+    // The first hundred are there, the others are gone; the next night tries again.
+    assert_eq!((left(&script).len(), script.count("BatchDeleteImage")), (103, 3));
+    invoke(&script).await.unwrap();
+    assert_eq!(left(&script), [9, 259, 260].map(digest));
+}
+
+#[tokio::test]
+async fn an_approval_that_cannot_be_read_may_be_of_anything_newer_than_what_runs() {
+    let script = shop();
+    let revision = script.aws().define("web:1", "api:v4", &[]);
+    script.aws().serve("shop", "web", &revision)["tags"] =
+        json!([{"key": "nightshift-state:approved", "value": "yes"}]);
+    invoke(&script).await.unwrap();
+    assert_eq!(left(&script), [4, 5, 6, 7, 8, 9].map(digest));
+}
+
+#[tokio::test]
 async fn a_repository_that_is_gone_or_lost_its_tag_is_left_alone() {
     let script = shop();
     script.aws().stock("old", "count=1", 3);

@@ -19,7 +19,8 @@ pub enum Named {
 impl Named {
     /// Reads `REGISTRY/REPOSITORY:TAG`, `REPOSITORY@DIGEST` and the like; without either it means `latest`.
     pub fn read(image: &str) -> Self {
-        if let Some((_, digest)) = image.split_once('@') {
+        // What a task pulled by digest is told with its digest once more.
+        if let Some((_, digest)) = image.rsplit_once('@') {
             return Named::Digest(digest.into());
         }
         let path = match image.split_once('/') {
@@ -60,6 +61,7 @@ mod tests {
             ("123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/team/api", "team/api:latest"),
             ("123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/api:v1@sha256:1a", "sha256:1a"),
             ("api@sha256:1a", "sha256:1a"),
+            ("api@sha256:1a@sha256:1a", "sha256:1a"),
             ("localhost:5000/api:v1", "api:v1"),
             ("library/nginx:1.27", "library/nginx:1.27"),
             ("nginx", "nginx:latest"),
