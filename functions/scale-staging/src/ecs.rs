@@ -65,14 +65,14 @@ pub async fn describe_services(ecs: &Ecs, batch: &[String]) -> (Vec<Service>, Ve
                 let failure = answer.failures().iter().find(|it| it.arn() == Some(arn))?;
                 failure.reason().filter(|it| *it != "MISSING").map(|it| format!("DescribeServices {cluster}: {it}"))
             };
-            let unseen = |arn: &String| Unseen { arn: arn.clone(), refused: refused(arn) };
+            let unseen = |arn: &String| Unseen { arn: arn.clone(), refused: refused(arn), tags: BTreeMap::new() };
             let unseen = batch.iter().filter(missing).map(unseen).collect();
             (found, unseen)
         }
         Err(error) => {
             // The tag index may list the services of a cluster for a while after both are gone.
             let refused = (error.code != "ClusterNotFoundException").then(|| error.cause());
-            let unseen = |arn: &String| Unseen { arn: arn.clone(), refused: refused.clone() };
+            let unseen = |arn: &String| Unseen { arn: arn.clone(), refused: refused.clone(), tags: BTreeMap::new() };
             (Vec::new(), batch.iter().map(unseen).collect())
         }
     }

@@ -61,9 +61,9 @@ async fn observe(clients: &Clients, place: &Place, run: &Run<'_>) -> Result<Worl
     let index = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::SCHEDULE);
     let (index, databases) = tokio::join!(index, rds::list_sleepers(&clients.rds));
     let (index, databases) = (index?, databases?);
-    let index = index.into_iter().map(|(arn, tags)| Listed { arn, tags }).collect();
+    let listed = index.clone().into_iter().map(|(arn, tags)| Listed { arn, tags }).collect();
     let holidays = run.holidays().to_vec();
-    let (close, listed) = plan::services_to_look_at(index, place, &databases, &holidays, run.dry_run, &run.now);
+    let (close, listed) = plan::services_to_look_at(listed, place, &databases, &holidays, run.dry_run, &run.now);
     let (described, targets, snapshots) = tokio::join!(
         each(ecs::batches(&close), READS, async |batch| ecs::describe_services(&clients.ecs, &batch).await),
         autoscaling::describe_targets(&clients.scaling, &close),
@@ -74,13 +74,16 @@ async fn observe(clients: &Clients, place: &Place, run: &Run<'_>) -> Result<Worl
         services.extend(found);
         unseen.extend(missing);
     }
+    for it in &mut unseen {
+        it.tags = index.get(&it.arn).cloned().unwrap_or_default();
+    }
     for service in &mut services {
         service.target = targets.remove(&service.arn);
     }
     let mut world = World { services, listed, unseen, databases, snapshots, holidays, ..World::default() };
     let in_question = plan::database_in_question(&world, place, &run.now);
-    let started = each(in_question, READS, async |it| (it.arn.clone(), rds::started_by_aws(&clients.rds, it).await));
-    world.started_by_aws = started.await.into_iter().map(|(arn, it)| (arn, it.map_err(|err| err.cause()))).collect();
+    let events = each(in_question, READS, async |it| (it.arn.clone(), rds::last_event(&clients.rds, it).await));
+    world.last_events = events.await.into_iter().map(|(arn, it)| (arn, it.map_err(|err| err.cause()))).collect();
     Ok(world)
 }
 

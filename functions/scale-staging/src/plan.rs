@@ -19,7 +19,7 @@ use rules::keys;
 pub use ask::{Ask, Until};
 pub use look::{database_in_question, pending_snapshot, services_to_look_at};
 pub use step::{Call, Step, What};
-pub use world::{Listed, Service, Sleeper, Unseen, World, cluster_and_name};
+pub use world::{LastEvent, Listed, Service, Sleeper, Unseen, World, cluster_and_name};
 
 use crate::request::{Place, Request};
 use service::Fate;
@@ -42,7 +42,13 @@ pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
     for unseen in &world.unseen {
         match &unseen.refused {
             None => plan.skip(&unseen.arn, "it no longer exists"),
-            Some(error) => plan.problem(&unseen.arn, "unreadable", error),
+            Some(error) => {
+                // Without the tag that opts in IAM lets nothing be remembered.
+                if unseen.tags.contains_key(keys::SCHEDULE) {
+                    plan.examined(&unseen.arn, unseen.tags.get(keys::SLEEP_PROBLEM).map(String::as_str));
+                }
+                plan.problem(&unseen.arn, "unreadable", error);
+            }
         }
     }
     let fates = decide_services(world, request, now, &mut plan);
@@ -75,6 +81,8 @@ fn decide_services(world: &World, request: &Request, now: &Zoned, plan: &mut Pla
             Err(bad) => {
                 plan.examined(&service.arn, service.tags.get(keys::SLEEP_PROBLEM).map(String::as_str));
                 plan.problem(&service.arn, "bad-tag", bad);
+                let down = service.desired == 0 && service.running == 0;
+                fates.push((short_name(&service.arn).to_owned(), Fate::unreadable(&service.tags, down)));
                 continue;
             }
         };
@@ -83,6 +91,13 @@ fn decide_services(world: &World, request: &Request, now: &Zoned, plan: &mut Pla
         if let Some(fate) = service::decide(service, wants, ask, world, now, plan) {
             fates.push((short_name(&service.arn).to_owned(), fate));
         }
+    }
+    let mut refused: Vec<&Unseen> = world.unseen.iter().filter(|it| it.refused.is_some()).collect();
+    refused.sort_by(|a, b| a.arn.cmp(&b.arn));
+    for unseen in refused {
+        let mut fate = Fate::unreadable(&unseen.tags, false);
+        fate.awake = matches!(Wants::read(&unseen.tags, now), Ok(Some(it)) if it.verdict(now, &world.holidays).awake);
+        fates.push((short_name(&unseen.arn).to_owned(), fate));
     }
     let mut listed: Vec<&Listed> = world.listed.iter().collect();
     listed.sort_by(|a, b| a.arn.cmp(&b.arn));
@@ -94,7 +109,8 @@ fn decide_services(world: &World, request: &Request, now: &Zoned, plan: &mut Pla
             plan.skip(&listed.arn, look::state(&wants, &verdict, now));
         }
         let down = wants.asleep.is_some();
-        fates.push((short_name(&listed.arn).to_owned(), Fate { after: wants.schedule.after, awake, down }));
+        let fate = Fate { after: wants.schedule.after, awake, down, unreadable: false };
+        fates.push((short_name(&listed.arn).to_owned(), fate));
     }
     fates
 }

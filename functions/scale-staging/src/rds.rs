@@ -1,4 +1,4 @@
-//! Calls to RDS: which databases can be stopped, stopping, starting, and who started one.
+//! Calls to RDS: which databases can be stopped, stopping, starting, and what became of one.
 
 use aws::Error;
 use aws::rds::{Rds, find_databases, list_databases_with};
@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rules::database::{Database, Kind};
 use tokio::time::Instant;
 
-use crate::plan::Sleeper;
+use crate::plan::{LastEvent, Sleeper};
 
 /// How long RDS keeps its events.
 const EVENTS_OF_MINUTES: i32 = 14 * 24 * 60;
@@ -122,13 +122,13 @@ pub async fn tag_snapshot(rds: &Rds, arn: &str, tags: &[(String, String)], until
     .await
 }
 
-/// Whether it was AWS that started a database last, after seven days, and not a person.
-pub async fn started_by_aws(rds: &Rds, database: &Database) -> Result<bool, Error> {
+/// When a database was stopped last, or started by AWS after seven days; what a person started has no event of its own.
+pub async fn last_event(rds: &Rds, database: &Database) -> Result<Option<LastEvent>, Error> {
     let (source, id) = match database.kind {
         Kind::Instance => (sdk::SourceType::DbInstance, &database.id),
         Kind::Cluster => (sdk::SourceType::DbCluster, &database.id),
     };
-    let mut newest: Option<(Timestamp, bool)> = None;
+    let mut newest: Option<LastEvent> = None;
     let mut marker = None;
     loop {
         let answer = rds
@@ -143,15 +143,15 @@ pub async fn started_by_aws(rds: &Rds, database: &Database) -> Result<bool, Erro
                 continue;
             };
             let message = event.message().unwrap_or_default();
-            let by_aws = message.contains(STARTED_BY_AWS);
+            let started_by_aws = message.contains(STARTED_BY_AWS);
             let stopped = message.trim_end_matches('.').ends_with(" stopped");
-            if (by_aws || stopped) && newest.is_none_or(|(newest, _)| newest <= at) {
-                newest = Some((at, by_aws));
+            if (started_by_aws || stopped) && newest.is_none_or(|newest| newest.at <= at) {
+                newest = Some(LastEvent { at, started_by_aws });
             }
         }
         marker = answer.marker().filter(|it| !it.is_empty()).map(str::to_owned);
         if marker.is_none() {
-            return Ok(newest.is_some_and(|(_, by_aws)| by_aws));
+            return Ok(newest);
         }
     }
 }

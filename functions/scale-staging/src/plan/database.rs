@@ -16,11 +16,14 @@ use super::draft::Draft;
 use super::service::Fate;
 use super::step::{Call, Step, What};
 use super::wants::{Source, Verdict, Wants};
-use super::world::{Sleeper, World};
+use super::world::{LastEvent, Sleeper, World};
 use super::{GRACE, STANDS_FOR};
 
 /// AWS starts a stopped database after this time.
 const STOPPED_AT_MOST: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// RDS tells of no older events.
+pub const EVENTS_ARE_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// RDS takes no more tags.
 const MOST_TAGS: usize = 50;
@@ -35,8 +38,8 @@ struct Case<'a> {
     now: &'a Zoned,
     draft: Draft,
     asked: bool,
-    /// A service that needs it is to sleep, and still runs.
-    used_by: Option<String>,
+    /// Why it is not stopped: a service that needs it still runs, or may.
+    used: Option<String>,
 }
 
 /// Plans what is to be done about a database whose tags are `wants`, as far as the services that need it allow.
@@ -66,10 +69,14 @@ pub fn decide(
     draft.take_over(calls);
     let needing = fates.iter().filter(|(_, it)| it.after.as_ref() == Some(id));
     let needed = needing.clone().find(|(_, it)| it.awake).map(|(name, _)| name);
-    let used_by = needing.clone().find(|(_, it)| !it.awake && !it.down).map(|(name, _)| name.clone());
+    let using = needing.clone().find(|(_, it)| !it.awake && !it.down);
+    let used = using.map(|(name, it)| match it.unreadable {
+        true => format!("it is not stopped, since {name}, which may need it, cannot be read"),
+        false => format!("it is stopped once the tasks of {name} have ended"),
+    });
     let verdict = wanted(&wants, needed, now, world);
     let status = status.clone();
-    let mut case = Case { sleeper, status, wants, verdict, world, now, draft, asked, used_by };
+    let mut case = Case { sleeper, status, wants, verdict, world, now, draft, asked, used };
     let planned = plan.steps.len() + plan.problems.len();
     case.settle_snapshot(plan);
     let left_alone = if case.verdict.awake { case.wake(plan) } else { case.fall_asleep(plan) };
@@ -191,11 +198,14 @@ impl Case<'_> {
         let fresh = self.has_just_been_put_to_sleep();
         let pressed =
             self.asked || self.wants.failed || self.wants.schedule.enforce || self.verdict.source == Source::Hold;
-        let by_aws = self.world.started_by_aws.get(&self.sleeper.database.arn);
-        let headline = match by_aws {
-            Some(Ok(true)) => "AWS started it after seven days, so it is stopped again",
+        let last_event = self.world.last_events.get(&self.sleeper.database.arn);
+        let headline = match last_event {
+            Some(Ok(Some(LastEvent { started_by_aws: true, .. }))) => {
+                "AWS started it after seven days, so it is stopped again"
+            }
             _ if fresh || pressed => "is stopped, which an earlier run left unfinished or somebody undid",
-            Some(Ok(false)) => {
+            Some(Ok(it)) if self.was_never_stopped(asleep, it.as_ref()) => "is stopped, which no earlier run has done",
+            Some(Ok(_)) => {
                 self.started_by_hand(plan);
                 return None;
             }
@@ -213,6 +223,12 @@ impl Case<'_> {
         self.stop(&asleep, asleep.snapshot.clone());
         self.step(What::Sleep, headline.into(), plan);
         None
+    }
+
+    /// Whether it has run all the time, by what RDS did last: nothing since it was put to sleep.
+    fn was_never_stopped(&self, asleep: &Asleep, last_event: Option<&LastEvent>) -> bool {
+        let known = self.at().duration_since(asleep.since) < EVENTS_ARE_KEPT;
+        asleep.desired.is_none() && known && last_event.is_none_or(|it| it.at < asleep.since)
     }
 
     fn has_just_been_put_to_sleep(&self) -> bool {
@@ -341,10 +357,7 @@ impl Case<'_> {
     // -------------------------------------------------------------------------------- the rest
 
     fn still_used(&self) -> Option<String> {
-        self.used_by
-            .as_ref()
-            .filter(|_| !self.asked)
-            .map(|it| format!("it is stopped once the tasks of {it} have ended"))
+        self.used.clone().filter(|_| !self.asked)
     }
 
     /// The rule by which it is backed up; RDS takes a snapshot with the stop of an instance only.

@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use rules::database::Database;
 use rules::schedule::Act;
 
-use super::wants::{Source, Verdict, Wants};
+use super::wants::{Source, Verdict, Wants, database_needed};
 use super::world::{Listed, Sleeper, World};
 use super::{GRACE, database};
 use crate::request::Place;
@@ -32,13 +32,10 @@ pub fn services_to_look_at(
     let mut rest = Vec::new();
     for it in listed {
         let wants = Wants::read(&it.tags, now).ok().flatten();
-        let needs = |wants: &Wants| asked.is_some() && wants.schedule.after.as_deref() == asked;
-        let look = match (&wants, place) {
-            (_, Place::Everywhere) => {
-                all || wants.as_ref().is_none_or(|wants| may_be_due(&it.arn, wants, holidays, now))
-            }
-            (Some(wants), _) => place.is(&it.arn) || needs(wants),
-            (None, _) => place.is(&it.arn),
+        let needs = asked.is_some() && database_needed(&it.tags) == asked;
+        let look = match place {
+            Place::Everywhere => all || wants.as_ref().is_none_or(|wants| may_be_due(&it.arn, wants, holidays, now)),
+            _ => place.is(&it.arn) || needs,
         };
         if look { close.push(it.arn) } else { rest.push(it) }
     }

@@ -1,5 +1,7 @@
 //! One service: asleep, awake, boosted.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::Plan;
 use rules::keys;
@@ -10,7 +12,7 @@ use serde_json::{Value, json};
 use super::ask::{Ask, heed};
 use super::draft::Draft;
 use super::step::{Call, Step, What};
-use super::wants::{Source, Verdict, Wants};
+use super::wants::{Source, Verdict, Wants, database_needed};
 use super::world::{Service, World};
 use super::{GRACE, STANDS_FOR};
 
@@ -26,6 +28,15 @@ pub struct Fate {
     pub awake: bool,
     /// No task of it runs that would have to stop.
     pub down: bool,
+    /// It, or what its tags say, cannot be read.
+    pub unreadable: bool,
+}
+
+impl Fate {
+    /// Of a service that cannot be read: it may need its database as long as it may run.
+    pub fn unreadable(tags: &BTreeMap<String, String>, down: bool) -> Self {
+        Fate { after: database_needed(tags).map(str::to_owned), awake: false, down, unreadable: true }
+    }
 }
 
 /// A service with everything read, as it will be after the calls so far.
@@ -85,7 +96,7 @@ pub fn decide(
         );
     }
     let down = service.desired <= case.off() && service.running <= case.off();
-    Some(Fate { after: case.wants.schedule.after.clone(), awake: case.verdict.awake, down })
+    Some(Fate { after: case.wants.schedule.after.clone(), awake: case.verdict.awake, down, unreadable: false })
 }
 
 impl Case<'_> {

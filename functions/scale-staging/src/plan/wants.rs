@@ -78,6 +78,11 @@ pub enum Source {
     Schedule,
 }
 
+/// The database that a service needs by its `after=`, as far as that can be told where another word of a tag is bad.
+pub fn database_needed(tags: &BTreeMap<String, String>) -> Option<&str> {
+    tags.get(keys::SCHEDULE)?.split_whitespace().find_map(|it| it.strip_prefix("after="))
+}
+
 impl Wants {
     /// Reads the tags; without a schedule it did not opt in.
     pub fn read(tags: &BTreeMap<String, String>, now: &Zoned) -> Result<Option<Self>, BadTag> {

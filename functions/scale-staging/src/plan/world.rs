@@ -20,8 +20,8 @@ pub struct World {
     pub databases: Vec<Sleeper>,
     /// The status of the snapshot that a database was to be stopped with, by the database's ARN; `None` if there is none.
     pub snapshots: BTreeMap<String, Result<Option<String>, String>>,
-    /// Whether AWS started a database that was to be asleep, by the database's ARN.
-    pub started_by_aws: BTreeMap<String, Result<bool, String>>,
+    /// What RDS did last with a database that was to be asleep and runs, by the database's ARN; `None` if nothing.
+    pub last_events: BTreeMap<String, Result<Option<LastEvent>, String>>,
     /// Days on which no window starts.
     pub holidays: Vec<Date>,
 }
@@ -42,6 +42,8 @@ pub struct Unseen {
     pub arn: String,
     /// Why not; `None` if it no longer exists.
     pub refused: Option<String>,
+    /// Its tags, as the tag index has them.
+    pub tags: BTreeMap<String, String>,
 }
 
 /// An ECS service.
@@ -72,6 +74,15 @@ pub struct Sleeper {
     pub database: Database,
     /// Why AWS refuses to stop it, if it does.
     pub cannot_stop: Option<&'static str>,
+}
+
+/// What RDS did last with a database, by its events: it stopped it, or started it after seven days.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LastEvent {
+    /// When.
+    pub at: Timestamp,
+    /// It started it, since it had been stopped for seven days.
+    pub started_by_aws: bool,
 }
 
 /// The cluster and the name in `arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE`; the old short form has none.

@@ -183,6 +183,8 @@ async fn what_is_gone_or_may_not_be_read_hides_no_other() {
         ["a sleep Done", "d unreadable: DescribeServices secret: AccessDeniedException: refused by the script"]
     );
     assert_eq!(report.skipped.iter().filter(|it| it.reason == "it no longer exists").count(), 2);
+    let told = script.aws().tag(&service_arn("secret/d"), "nightshift-state:sleep-problem");
+    assert!(told.is_some_and(|it| it.starts_with("unreadable ")), "it remembers that people were told");
 }
 
 #[tokio::test]
@@ -326,7 +328,9 @@ async fn who_started_a_database_is_told_by_its_events() {
             vec![(restarted, "2026-11-20T10:05:00Z"), stopped, ("DB instance started", "2026-11-21T11:15:00Z")],
             "app-db remember Done",
         ),
-        (vec![], "app-db remember Done"),
+        // It was never stopped in that night.
+        (vec![], "app-db sleep Done"),
+        (vec![("DB instance stopped", "2026-11-19T11:04:00Z")], "app-db sleep Done"),
     ] {
         let script = Script::new();
         script.store("app-db", "available", "", &[(SCHEDULE, "never"), (ASLEEP, asleep)]);

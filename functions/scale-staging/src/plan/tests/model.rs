@@ -8,7 +8,7 @@ use rules::database::{Database, Kind};
 use rules::keys;
 use rules::sleep::{Limits, Suspended};
 
-use crate::plan::{Ask, Call, Service, Sleeper, Step, World, database_in_question, plan};
+use crate::plan::{Ask, Call, LastEvent, Service, Sleeper, Step, World, database_in_question, plan};
 use crate::request::{Place, Request};
 
 pub const HOURS: &str = "mon-fri 08:00-20:00";
@@ -99,8 +99,10 @@ impl Shop {
             world.snapshots.insert(database.arn.clone(), Ok(status));
         }
         let in_question = database_in_question(&world, &Place::Everywhere, now);
-        let started = in_question.iter().map(|it| (it.arn.clone(), Ok(self.started_by_aws.contains(&it.arn))));
-        world.started_by_aws = started.collect();
+        // It was stopped since, as RDS tells after some minutes.
+        let last_event =
+            |it: &Database| LastEvent { at: now.timestamp(), started_by_aws: self.started_by_aws.contains(&it.arn) };
+        world.last_events = in_question.iter().map(|it| (it.arn.clone(), Ok(Some(last_event(it))))).collect();
         world
     }
 

@@ -6,7 +6,7 @@ use rules::keys;
 use rules::sleep::{Asleep, Suspended};
 
 use super::model::*;
-use crate::plan::{Ask, Call, Listed, Until, plan, services_to_look_at};
+use crate::plan::{Ask, Call, LastEvent, Listed, Unseen, Until, World, plan, services_to_look_at};
 use crate::request::{Place, Request};
 
 const ASLEEP: &str = "since=2026-11-20T11:00:00Z desired=3 min=2 max=6 by=schedule";
@@ -337,7 +337,7 @@ fn after_seven_days_aws_starts_a_database_and_it_is_stopped_again_but_not_if_a_p
     );
     // Nobody can tell: it is left alone.
     let mut world = shop.seen(&at("2026-11-27T20:10"));
-    world.started_by_aws.values_mut().for_each(|it| *it = Err("DescribeEvents app-db: AccessDenied: no".into()));
+    world.last_events.values_mut().for_each(|it| *it = Err("DescribeEvents app-db: AccessDenied: no".into()));
     let plan = plan(&world, &sweep(), &at("2026-11-27T20:10"));
     assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "unreadable-events"));
 }
@@ -597,4 +597,79 @@ fn a_sleep_by_hold_is_undone_by_whose_hold_it_is() {
         ]
     );
     assert_eq!((undo(&[budget]), undo(&[person, budget])), (vec![None, None], vec![None, None]));
+}
+
+#[test]
+fn a_database_is_not_stopped_while_a_service_that_may_need_it_cannot_be_read() {
+    let now = at("2026-11-20T20:00");
+    let schedule = format!("{HOURS} after=app-db");
+    let waits = |name: &str| {
+        format!(
+            "it is not stopped, since {name}, which may need it, cannot be read; \
+             'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00"
+        )
+    };
+    let left_alone = |world: &World| {
+        let plan = plan(world, &sweep(), &now);
+        let of_database = plan.skipped.into_iter().find(|it| it.resource.ends_with(":app-db"));
+        (plan.steps.len(), of_database.map(|it| it.reason))
+    };
+    let idle = shop(vec![], vec![database("app-db", HOURS)]).seen(&now);
+    assert_eq!(left_alone(&idle), (1, None));
+    let unseen = |schedule: &str, refused: Option<&str>| {
+        let tags = tags(&[(keys::SCHEDULE, schedule), (keys::ASLEEP, ASLEEP)]);
+        let unseen = Unseen { arn: service_arn("api"), refused: refused.map(str::to_owned), tags };
+        World { unseen: vec![unseen], ..idle.clone() }
+    };
+    assert_eq!(left_alone(&unseen(&schedule, Some("AccessDenied"))), (0, Some(waits("api"))));
+    assert_eq!(left_alone(&unseen("office after=app-db", Some("AccessDenied"))), (0, Some(waits("api"))));
+    assert_eq!(left_alone(&unseen(HOURS, Some("AccessDenied"))).0, 1);
+    assert_eq!(left_alone(&unseen(&schedule, None)).0, 1);
+    // What cannot be read by day keeps its database up, as if it had been read.
+    let (_, reason) = left_alone(&unseen("always after=app-db", Some("AccessDenied")));
+    assert_eq!(reason.as_deref(), Some("it is available; api needs it; sleeps when that does"));
+    // One whose tag is bad counts as long as it runs.
+    for (running, steps, reason) in [(2, 0, Some(waits("web"))), (0, 1, None)] {
+        let services = vec![service("web", "office after=app-db", running)];
+        assert_eq!(left_alone(&World { services, ..idle.clone() }), (steps, reason));
+    }
+    // And it is looked at where only the database is asked about.
+    let listed = vec![Listed { arn: service_arn("web"), tags: tags(&[(keys::SCHEDULE, "office after=app-db")]) }];
+    let place = Place::Resource(idle.databases[0].database.arn.clone());
+    assert_eq!(services_to_look_at(listed, &place, &idle.databases, &[], false, &now).0, [service_arn("web")]);
+}
+
+#[test]
+fn what_cannot_be_read_remembers_that_people_were_told() {
+    let unseen = |tags| Unseen { arn: service_arn("api"), refused: Some("AccessDenied".into()), tags };
+    let remembered = |tags| {
+        let world = World { unseen: vec![unseen(tags)], ..World::default() };
+        plan(&world, &sweep(), &at("2026-11-20T12:00")).remembered
+    };
+    let told = "unreadable 0123456789ab told=2026-11-20T02:00:00Z";
+    let all = remembered(tags(&[(keys::SCHEDULE, HOURS), (keys::SLEEP_PROBLEM, told)]));
+    assert_eq!(all.into_iter().collect::<Vec<_>>(), [(service_arn("api"), Some(told.to_owned()))]);
+    // What did not opt in remembers nothing.
+    assert!(remembered(tags(&[])).is_empty());
+}
+
+#[test]
+fn a_database_that_was_never_stopped_was_not_started_by_a_person() {
+    let mut shop = shop(vec![], vec![database("app-db", HOURS)]);
+    assert!(shop.run_killed_after(1, &sweep(), &at("2026-11-20T20:00")));
+    let lines = |last_event: Option<&str>, now: &str| {
+        let mut world = shop.seen(&at(now));
+        let event = last_event.map(|it| LastEvent { at: at(it).timestamp(), started_by_aws: false });
+        world.last_events.values_mut().for_each(|it| *it = Ok(event));
+        let plan = plan(&world, &sweep(), &at(now));
+        plan.steps.into_iter().map(|it| it.step.headline).collect::<Vec<_>>()
+    };
+    for never in [None, Some("2026-11-19T20:04")] {
+        assert_eq!(lines(never, "2026-11-20T23:00"), ["is stopped, which no earlier run has done"], "{never:?}");
+    }
+    let by_hand = "somebody started it, so it stays up until Mon 2026-11-23 08:00";
+    assert_eq!(lines(Some("2026-11-20T20:04"), "2026-11-20T23:00"), [by_hand]);
+    // After two weeks RDS tells nothing of that night any more.
+    let by_hand = "somebody started it, so it stays up until Mon 2026-12-07 08:00";
+    assert_eq!(lines(None, "2026-12-05T23:00"), [by_hand]);
 }
