@@ -72,7 +72,7 @@ impl<'a> Governed<'a> {
     /// What to do about it.
     pub fn decide(&self, verdicts: &[Verdict<'_>], now: &Zoned, plan: &mut Plan<Step>) {
         let Resource { arn, name, tags, .. } = self.resource;
-        let Some(rule) = &self.rule else { return self.left_behind(plan) };
+        let Some(rule) = &self.rule else { return self.left_behind(verdicts, plan) };
         plan.examined(arn, tags.get(keys::BUDGET_PROBLEM).map(String::as_str));
         if let Some((kind, message)) = self.trouble(verdicts) {
             plan.problem(arn, kind, message);
@@ -213,20 +213,20 @@ impl<'a> Governed<'a> {
         format!("it sleeps at {} %; {spent}", rule.sleep_at)
     }
 
-    /// A hold on what is not expendable any more: by the rules of IAM this function cannot remove it.
-    fn left_behind(&self, plan: &mut Plan<Step>) {
-        let Resource { arn, .. } = self.resource;
+    /// A hold on what is not expendable any more: by the rules of IAM this function can neither remove it nor remember
+    /// there that people were told, so the budget does.
+    fn left_behind(&self, verdicts: &[Verdict<'_>], plan: &mut Plan<Step>) {
+        let Resource { arn, name, .. } = self.resource;
         let Some(Ok(hold)) = &self.hold else { return };
-        if !hold.by.starts_with(BY_BUDGET) {
-            return;
-        }
+        let Some(budget) = hold.by.strip_prefix(BY_BUDGET) else { return };
+        let by = verdicts.iter().find(|it| rules::budget::tag_name(&it.budget.name) == budget && it.is_tagged());
         let message = format!(
-            "it is held by {}, but has no tag {} any more, so that it is not this function's to release: put the tag back, or remove the tag {}",
+            "{name} is held by {}, but has no tag {} any more, so that it is not this function's to release: put the tag back, or remove the tag {}",
             hold.by,
             keys::BUDGET,
             keys::HOLD_MEMORY
         );
-        plan.problem(arn, "left-behind", message);
+        plan.problem(by.map_or(arn, |it| &it.budget.arn), "left-behind", message);
     }
 }
 

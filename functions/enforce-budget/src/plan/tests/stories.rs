@@ -420,13 +420,20 @@ fn another_budget_that_is_spent_takes_over() {
 }
 
 #[test]
-fn a_hold_that_was_left_behind_is_told_since_it_may_not_be_removed() {
+fn a_hold_that_was_left_behind_is_told_on_its_budget_which_remembers_that() {
     let (mut world, _) = run(world(30_472, &["sleep-at=100"]), &SWEEP, &now());
     world.resources[0].tags.remove(keys::BUDGET);
     says_only(
         &world,
-        "! app-0 left-behind: it is held by budget:TrueGul_Monthly, but has no tag nightshift:budget any more, so that it is not this function's to release: put the tag back, or remove the tag nightshift-state:hold",
+        "! TrueGul Monthly left-behind: staging/app-0 is held by budget:TrueGul_Monthly, but has no tag nightshift:budget any more, so that it is not this function's to release: put the tag back, or remove the tag nightshift-state:hold",
     );
+    let plan = plan(&world, &SWEEP, &own(), &now());
+    let problem = plan.problems.iter().find(|it| it.problem == "left-behind").unwrap();
+    assert!(plan.remembered.contains_key(&problem.resource), "else it is told at every sweep");
+    // Without its budget nothing can remember that, and it is told all the same.
+    world.budgets.clear();
+    let lines = lines(&crate::plan::plan(&world, &SWEEP, &own(), &now()));
+    assert!(lines[0].starts_with("! app-0 left-behind: staging/app-0 is held by"), "{lines:#?}");
 }
 
 #[test]
