@@ -101,7 +101,12 @@ fn next_step(case: &Case<'_>, ask: Option<&Ask>, now: &Zoned, plan: &mut Plan<St
     let rejected = memory.rejected.as_ref().is_some_and(|it| running.digest.as_ref() == Some(&it.digest));
     // What a person deployed by hand is theirs to mend.
     let ours = case.digest_of_ours(case.revision).is_some();
-    let fallen = ours && matches!(verdict::motion(case), Motion::Fallen(_));
+    // Nor does an older image help where the one that was live fails only now.
+    let restart_failed = verdict::restart_failed(case, &memory, now);
+    let fallen = ours && restart_failed.is_none() && matches!(verdict::motion(case), Motion::Fallen(_));
+    if let Some(message) = restart_failed.filter(|_| !rejected && !go_back) {
+        plan.problem(arn, verdict::RESTART_FAILED, message);
+    }
     if rejected || go_back || fallen {
         roll_back(case, &memory, go_back, now, plan);
     } else {

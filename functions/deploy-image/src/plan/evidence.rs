@@ -1,12 +1,12 @@
 //! The signs that an image that was brought to a service did not stay. What they amount to, `verdict.rs` says.
 
 use jiff::{SignedDuration, Timestamp};
-use rules::keys;
+use rules::{Digest, keys};
 
 use super::case::{Case, Memory};
 use super::task_definition::TaskDefinition;
 use super::verdict::Lost;
-use super::world::{Rollout, RolloutEnd, RolloutState};
+use super::world::{Deployment, Rollout, RolloutEnd, RolloutState};
 
 /// Longer than a run of this function lasts.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
@@ -21,22 +21,22 @@ pub struct Sign {
 
 /// All signs, whether they still count or not.
 pub fn signs(case: &Case<'_>, memory: &Memory) -> Vec<Sign> {
-    let mut signs = in_deployments(case);
-    signs.extend(in_history(case));
+    let mut signs = in_deployments(case, memory);
+    signs.extend(in_history(case, memory));
     signs.extend(in_registry(case));
     signs.extend(in_memory(case, memory));
     signs
 }
 
 /// Deployments that ECS has given up and still shows.
-fn in_deployments(case: &Case<'_>) -> Vec<Sign> {
-    let failed = case.service.deployments.iter().filter(|it| it.state == RolloutState::Failed);
+fn in_deployments(case: &Case<'_>, memory: &Memory) -> Vec<Sign> {
+    let failed = failed_deployments(case).filter(|it| !is_restart(case, memory, &it.task_definition, it.began));
     let why = |reason: &str| format!("ECS gave its deployment up: {}", said(reason));
     failed.filter_map(|it| sign(case, &it.task_definition, it.began, "ecs", why(&it.reason))).collect()
 }
 
 /// Past deployments that were taken back, by ECS or by somebody.
-fn in_history(case: &Case<'_>) -> Vec<Sign> {
+fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Sign> {
     let mut seen: Vec<&str> = Vec::new();
     let mut signs = Vec::new();
     for it in case.history() {
@@ -48,6 +48,11 @@ fn in_history(case: &Case<'_>) -> Vec<Sign> {
         let replaced = it.task_definition != case.revision.arn();
         let brought_back = || replaced && went_back(case, case.described(&it.task_definition), it.began);
         let (by, why) = match it.end {
+            RolloutEnd::TakenBack | RolloutEnd::GoingBack
+                if is_restart(case, memory, &it.task_definition, it.began) =>
+            {
+                continue;
+            }
             RolloutEnd::TakenBack if case.by_code_deploy() => {
                 ("codedeploy", format!("its deployment by CodeDeploy failed: {}", said(&it.reason)))
             }
@@ -68,6 +73,56 @@ fn in_history(case: &Case<'_>) -> Vec<Sign> {
         signs.extend(sign(case, &it.task_definition, it.began, by, why));
     }
     signs
+}
+
+/// A deployment that was to bring the image again that was live before it, and failed.
+///
+/// Tasks that had run do not start any more: something around them has changed, and an older image would hardly help.
+pub struct FailedRestart {
+    /// When it began.
+    pub began: Option<Timestamp>,
+    /// Why it failed, in words.
+    pub why: String,
+}
+
+/// The last deployment of the image in use, if it was a restart and failed.
+pub fn failed_restart(case: &Case<'_>, memory: &Memory) -> Option<FailedRestart> {
+    let running = case.running().digest;
+    let of_running = |arn: &str| running.is_some() && digest_of(case, arn) == running;
+    let latest = case.history().iter().find(|it| of_running(&it.task_definition));
+    let in_history = latest.filter(|it| matches!(it.end, RolloutEnd::TakenBack | RolloutEnd::GoingBack));
+    // The history may be slower to tell than the service.
+    let untold = latest.is_none_or(|it| it.end == RolloutEnd::Open);
+    let in_deployments = failed_deployments(case).find(|it| untold && of_running(&it.task_definition));
+    let (arn, began, reason) = in_history
+        .map(|it| (&it.task_definition, it.began, &it.reason))
+        .or(in_deployments.map(|it| (&it.task_definition, it.began, &it.reason)))?;
+    is_restart(case, memory, arn, began).then(|| FailedRestart { began, why: said(reason).into() })
+}
+
+/// Whether a deployment that began then was to bring what was live, and still is in use.
+fn is_restart(case: &Case<'_>, memory: &Memory, arn: &str, began: Option<Timestamp>) -> bool {
+    let Some(digest) = digest_of(case, arn).filter(|it| case.running().digest.as_ref() == Some(it)) else {
+        return false;
+    };
+    let completed = case.history().iter().find(|it| it.end == RolloutEnd::Successful && it.began < began);
+    match completed {
+        Some(before) => digest_of(case, &before.task_definition) == Some(digest),
+        // ECS tells of the last ninety days only; the service remembers what was live before that.
+        None => {
+            memory.verdict.as_ref().is_some_and(|it| it.digest == digest && began.is_some_and(|began| it.at <= began))
+        }
+    }
+}
+
+fn failed_deployments<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Deployment> + use<'a> {
+    case.service.deployments.iter().filter(|it| it.state == RolloutState::Failed)
+}
+
+/// The digest that a revision of ours pins, by its ARN.
+fn digest_of(case: &Case<'_>, arn: &str) -> Option<Digest> {
+    let revision = if arn == case.revision.arn() { case.revision } else { case.described(arn)? };
+    case.digest_of_ours(revision)
 }
 
 /// The image that is rolling out is no longer in the registry, so no task of it can start.

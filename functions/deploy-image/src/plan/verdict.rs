@@ -6,12 +6,15 @@ use rules::Digest;
 use rules::keys;
 
 use super::case::{Case, Memory};
-use super::evidence::{Sign, signs};
+use super::evidence::{FailedRestart, Sign, failed_restart, signs};
 use super::select::is_newer;
 use super::world::{RolloutEnd, RolloutState};
 
 /// After this time a deployment that nothing will ever end is told to people, and one that failed is no longer ECS's.
 pub const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
+
+/// So long a restart that failed and was taken back is a problem; after that it is history.
+const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// An image that was brought to a service and did not stay.
 #[derive(Debug, Clone, PartialEq)]
@@ -82,6 +85,27 @@ pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
     // while of the later one AWS itself says what became of it.
     let said_by_aws = |it: &Lost| it.by != "hand";
     signs(case, memory).into_iter().filter(counts).map(|it| it.lost).max_by_key(|it| (it.pushed_at, said_by_aws(it)))
+}
+
+/// The problem where a restart failed.
+pub const RESTART_FAILED: &str = "restart-failed";
+
+/// What to say of a restart that failed, for a day or as long as the service stands as it fell.
+pub fn restart_failed(case: &Case<'_>, memory: &Memory, now: &Zoned) -> Option<String> {
+    let FailedRestart { began, why } = failed_restart(case, memory)?;
+    let began = began?;
+    let fallen = matches!(motion(case), Motion::Fallen(_));
+    if !fallen && now.timestamp().duration_since(began) >= TOLD_FOR {
+        return None;
+    }
+    Some(format!(
+        "{} was live, and when it was deployed once more at {} its new tasks failed: {why}. The image is not rejected, and \
+         nothing is brought in its place. Look at the events of the service and at why its new tasks stopped: a secret or a \
+         parameter, the database, a quota, the image itself in the registry",
+        case.running_label(),
+        began.to_zoned(now.time_zone().clone()).strftime("%Y-%m-%d %H:%M %Z"),
+        why = why.trim_end_matches('.'),
+    ))
 }
 
 /// Whether the image in use is ours, live, and was not yet found to be.

@@ -12,7 +12,7 @@ use super::gate::Fact;
 use super::select::Selection;
 use super::task_definition::{ImageName, TaskDefinition};
 use super::verdict::Motion;
-use super::world::{Service, World};
+use super::world::{RolloutState, Service, World};
 use super::{chosen, next_step, repair, rollback, verdict};
 use crate::request::Place;
 
@@ -57,7 +57,12 @@ pub fn wants_history(service: &Service, world: &World, place: &Place) -> bool {
     };
     let trouble = || {
         let rejected = case.memory.rejected.as_ref().map(|it| &it.digest);
-        matches!(verdict::motion(&case), Motion::Fallen(_) | Motion::Back)
+        // What people were told of the past stands until the past says otherwise.
+        let told = service.tags.get(keys::PROBLEM).is_some_and(|it| it.contains(verdict::RESTART_FAILED));
+        let failed = service.deployments.iter().any(|it| it.state == RolloutState::Failed);
+        failed
+            || told
+            || matches!(verdict::motion(&case), Motion::Fallen(_) | Motion::Back)
             || case.memory.wish.is_some()
             || case.rule.health.is_some() && verdict::won(&case, &case.memory).is_some()
             || rejected.is_some() && case.running().digest.as_ref() == rejected

@@ -28,6 +28,8 @@ enum Happening {
     ByHand(usize),
     /// A person stops what CodeDeploy is doing.
     StopByHand,
+    /// All tasks are replaced by new ones of the same revision, and start or not.
+    Restart { broken: bool },
 }
 
 fn version(number: u8) -> String {
@@ -50,6 +52,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Ask(crate::plan::Ask::Clear)),
         1 => (0..3usize).prop_map(ByHand),
         1 => Just(StopByHand),
+        2 => any::<bool>().prop_map(|broken| Restart { broken }),
     ]
 }
 
@@ -116,6 +119,10 @@ fn happen(model: &mut Model, happening: &Happening) -> Result<(), TestCaseError>
             model.bring(&arn);
         }
         Happening::StopByHand => model.stop_deployment(),
+        Happening::Restart { broken } => {
+            model.broken = *broken;
+            model.restart();
+        }
     }
     Ok(())
 }
@@ -203,6 +210,36 @@ proptest! {
         images.sort();
         images.dedup();
         prop_assert_eq!(images.len(), brought);
+    }
+
+    #[test]
+    fn a_restart_that_fails_says_nothing_against_what_was_live(
+        safety in safeties(), restarts in 1..4usize, forgetful in any::<bool>(), places in prop::collection::vec(0..3usize, 0..6)
+    ) {
+        let mut model = Model::new("newest");
+        model.service.safety = safety;
+        model.push("v1.1.0");
+        model.settle();
+        for _ in 0..restarts {
+            if forgetful {
+                model.past.clear();
+            }
+            model.broken = safety.gives_up;
+            model.restart();
+            for place in &places {
+                let place = [repository(), service(), Place::Everywhere][*place].clone();
+                run(&mut model, &place, None, usize::MAX)?;
+                // ECS goes back to what it knows, however old that is.
+                if !(forgetful && safety.goes_back) {
+                    model.finish();
+                }
+            }
+            if !(forgetful && safety.goes_back) {
+                model.settle();
+            }
+            prop_assert_eq!(model.running(), "v1.1.0");
+            prop_assert!(!model.service.tags.contains_key(keys::REJECTED), "{}", model);
+        }
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Model {
     pub blue_green: BlueGreen,
     /// Whether tasks of this image start.
     pub bad: Vec<Digest>,
+    /// Whether something else keeps the tasks of the next deployment from starting.
+    pub broken: bool,
     /// What scans tell.
     pub facts: BTreeMap<Fact, Seen>,
     /// The revisions of the migration's family.
@@ -95,6 +97,7 @@ impl Model {
             past: vec![],
             blue_green: BlueGreen::default(),
             bad: vec![],
+            broken: false,
             facts: BTreeMap::new(),
             migrations: vec![],
             tasks: vec![],
@@ -187,6 +190,12 @@ impl Model {
         }];
     }
 
+    /// Somebody has all tasks replaced by new ones of the same revision.
+    pub fn restart(&mut self) {
+        let arn = self.service.task_definition.clone();
+        self.bring(&arn);
+    }
+
     /// ECS does what it has to do next: the deployment under way completes, fails, or is taken back.
     pub fn finish(&mut self) {
         if self.service.controller == Controller::CodeDeploy {
@@ -197,7 +206,8 @@ impl Model {
             return;
         }
         self.minutes += 1;
-        let bad = self.is_bad(&primary.task_definition);
+        let going_back = self.past.last().is_some_and(|it| it.end == RolloutEnd::GoingBack);
+        let bad = self.is_bad(&primary.task_definition) || !going_back && std::mem::take(&mut self.broken);
         let last = self.past.last_mut().unwrap();
         match (last.end, bad) {
             (RolloutEnd::GoingBack, _) => {

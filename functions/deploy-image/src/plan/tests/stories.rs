@@ -127,6 +127,79 @@ fn without_ecs_going_back_the_function_does() {
     assert_eq!(model.running(), "v1.0.0");
 }
 
+/// v1.1.0, which was live, and whose restart has just failed.
+fn failed_restart(safety: Safety) -> Model {
+    let mut model = Model::new("newest");
+    model.service.safety = safety;
+    model.push("v1.1.0");
+    model.settle();
+    model.broken = true;
+    model.restart();
+    model.finish();
+    model
+}
+
+#[test]
+fn a_restart_that_fails_is_told_and_nothing_older_takes_its_place() {
+    let told = "restart-failed: v1.1.0 was live, and when it was deployed once more at 2026-11-21 03:10 KST its new tasks \
+                failed: ECS deployment circuit breaker: tasks failed to start. The image is not rejected, and nothing is \
+                brought in its place. Look at the events of the service and at why its new tasks stopped: a secret or a \
+                parameter, the database, a quota, the image itself in the registry";
+    for goes_back in [true, false] {
+        let mut model = failed_restart(Safety { gives_up: true, goes_back });
+        let first = deployment_event(&mut model);
+        assert_eq!((first.steps.len(), words(&first).last().unwrap().as_str()), (0, told), "{:?}", words(&first));
+        // As long as people remember it, the sweep finds the same.
+        model.service.tags.insert(keys::PROBLEM.into(), "restart-failed 0123 told=2026-11-20T18:10:00Z".into());
+        model.settle();
+        assert_eq!(model.plan(&Place::Everywhere, None).problems, first.problems);
+        assert_eq!(model.running(), "v1.1.0");
+        // A day later it is history, unless it is still so.
+        model.minutes += 24 * 60;
+        let later = model.plan(&Place::Everywhere, None).problems;
+        assert_eq!(later, if goes_back { vec![] } else { first.problems });
+        // The next image goes out, and so does a rollback that somebody wishes.
+        let mut wished = model.clone();
+        ask(&mut wished, Ask::RollBack);
+        wished.settle();
+        assert_eq!(wished.running(), "v1.0.0");
+        model.push("v1.2.0");
+        model.settle();
+        assert_eq!((model.running().as_str(), model.plan(&service(), None).problems), ("v1.2.0", vec![]));
+    }
+}
+
+#[test]
+fn a_restart_that_fails_is_known_by_the_verdict_where_ecs_has_forgotten_the_past() {
+    for goes_back in [true, false] {
+        let mut model = failed_restart(Safety { gives_up: true, goes_back });
+        model.past.drain(..model.past.len() - 1);
+        let plan = deployment_event(&mut model);
+        assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "restart-failed"), "{:?}", words(&plan));
+        model.service.tags.remove(keys::VERDICT);
+        let plan = deployment_event(&mut model);
+        assert_eq!(plan.steps.first().map(|it| it.step.name()), Some("reject"), "nobody knows that it was ever live");
+    }
+}
+
+#[test]
+fn an_image_that_fails_when_it_comes_back_is_rejected_though_it_was_live_once() {
+    let mut model = Model::new("newest");
+    model.push("v1.1.0");
+    model.settle();
+    ask(&mut model, Ask::RollBack);
+    model.settle();
+    model.broken = true;
+    ask(&mut model, Ask::Clear);
+    for _ in 0..3 {
+        model.finish();
+    }
+    model.minutes += 1;
+    let plan = deployment_event(&mut model);
+    assert_eq!(plan.steps.first().map(|it| it.step.name()), Some("reject"), "{:?}", words(&plan));
+    assert_eq!(model.running(), "v1.0.0");
+}
+
 #[test]
 fn a_deployment_that_nothing_ends_is_told_with_the_setting_that_is_missing() {
     let mut model = Model::new("newest");
