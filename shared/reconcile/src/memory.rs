@@ -20,6 +20,8 @@ pub struct News<'a> {
     pub problems: Vec<&'a Problem>,
     /// Failed actions that were not told before.
     pub failures: Vec<&'a Action>,
+    /// Why the plan as a whole was refused, if that was not told before.
+    pub refused: Option<&'a str>,
     /// What to remember on which resource, once it has been told.
     pub notes: Vec<Note>,
 }
@@ -35,7 +37,8 @@ pub struct Note {
 
 /// What of `report` was not told before, by the memory that the examined resources hold.
 ///
-/// A resource that cannot remember (it is not in `remembered`) is told about every time.
+/// A resource that cannot remember (it is not in `remembered`) is told about every time. That a plan was refused is
+/// remembered under the name of the function.
 pub fn news<'a>(report: &'a Report, remembered: &BTreeMap<String, Option<String>>, now: &Zoned) -> News<'a> {
     let mut troubles: BTreeMap<&str, Trouble> = BTreeMap::new();
     for problem in &report.problems {
@@ -44,7 +47,10 @@ pub fn news<'a>(report: &'a Report, remembered: &BTreeMap<String, Option<String>
     for action in report.actions.iter().filter(|it| it.outcome == Outcome::Failed) {
         troubles.entry(&action.resource).or_default().failures.push(action);
     }
-    let mut news = News { problems: Vec::new(), failures: Vec::new(), notes: Vec::new() };
+    if let Some(refused) = &report.refused {
+        troubles.entry(&report.function).or_default().refused = Some(refused);
+    }
+    let mut news = News { problems: Vec::new(), failures: Vec::new(), refused: None, notes: Vec::new() };
     for (resource, trouble) in &troubles {
         let told = remembered.get(*resource).and_then(|it| it.as_deref()).and_then(Told::parse);
         if told.is_some_and(|it| it.digest == trouble.digest() && !it.is_stale(now)) {
@@ -52,6 +58,7 @@ pub fn news<'a>(report: &'a Report, remembered: &BTreeMap<String, Option<String>
         }
         news.problems.extend(&trouble.problems);
         news.failures.extend(&trouble.failures);
+        news.refused = news.refused.or(trouble.refused);
         if remembered.contains_key(*resource) {
             news.notes.push(Note { resource: resource.to_string(), value: Some(trouble.memory(now)) });
         }
@@ -69,6 +76,7 @@ pub fn news<'a>(report: &'a Report, remembered: &BTreeMap<String, Option<String>
 struct Trouble<'a> {
     problems: Vec<&'a Problem>,
     failures: Vec<&'a Action>,
+    refused: Option<&'a str>,
 }
 
 impl Trouble<'_> {
@@ -80,6 +88,7 @@ impl Trouble<'_> {
             let code = it.error.as_ref().map_or("", |error| &error.code);
             format!("failed {}\n{code}", it.action)
         }));
+        causes.extend(self.refused.map(|it| format!("refused\n{it}")));
         causes.sort();
         Sha256::digest(causes.join("\n\n")).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
@@ -87,6 +96,7 @@ impl Trouble<'_> {
     fn memory(&self, now: &Zoned) -> String {
         let mut kinds: Vec<&str> = self.problems.iter().map(|it| it.problem.as_str()).collect();
         kinds.extend(self.failures.iter().map(|_| "failed"));
+        kinds.extend(self.refused.map(|_| "refused"));
         kinds.sort();
         kinds.dedup();
         kinds.truncate(4);

@@ -1,5 +1,6 @@
 //! The message that people get of a run: a subject, a plain text for e-mail and a card for chat.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use serde_json::{Value, json};
@@ -12,6 +13,12 @@ const SUBJECT_LENGTH: usize = 100;
 
 /// How many actions and how many problems a message spells out; the log holds them all.
 const SPELLED_OUT: usize = 40;
+
+/// SNS takes 256 KiB for all forms of a message together, and the text goes out twice.
+const LONGEST_TEXT: usize = 60_000;
+
+/// Of one fact, or of the card for chat, nobody reads more.
+const LONGEST_FACT: usize = 4_000;
 
 /// What one run has to say to people.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,7 +39,7 @@ pub fn message(report: &Report, news: &News<'_>) -> Option<Message> {
     let mut done: Vec<&Action> =
         report.actions.iter().filter(|it| it.outcome == Outcome::Done && !it.is_quiet).collect();
     done.sort_by_key(|it| it.is_note);
-    if done.is_empty() && news.problems.is_empty() && news.failures.is_empty() && report.refused.is_none() {
+    if done.is_empty() && news.problems.is_empty() && news.failures.is_empty() && news.refused.is_none() {
         return None;
     }
     let subject = subject(report, &done, news);
@@ -41,7 +48,7 @@ pub fn message(report: &Report, news: &News<'_>) -> Option<Message> {
 
 fn subject(report: &Report, done: &[&Action], news: &News<'_>) -> String {
     let mut lines: Vec<String> = Vec::new();
-    lines.extend(report.refused.iter().map(|_| format!("REFUSED {}: too many changes", report.function)));
+    lines.extend(news.refused.iter().map(|_| format!("REFUSED {}: too many changes", report.function)));
     lines.extend(news.failures.iter().map(|it| format!("FAILED {}", it.headline)));
     lines.extend(news.problems.iter().map(|it| format!("PROBLEM {}: {}", short_name(&it.resource), it.problem)));
     lines.extend(done.iter().map(|it| it.headline.clone()));
@@ -54,8 +61,8 @@ fn subject(report: &Report, done: &[&Action], news: &News<'_>) -> String {
 
 fn text(report: &Report, done: &[&Action], news: &News<'_>) -> String {
     let mut text = String::new();
-    if let Some(refused) = &report.refused {
-        paragraph(&mut text, &format!("REFUSED {}", report.function), &[("Why", refused.clone())]);
+    if let Some(refused) = news.refused {
+        paragraph(&mut text, &format!("REFUSED {}", report.function), &[("Why", refused.to_owned())]);
     }
     for action in news.failures.iter().take(SPELLED_OUT) {
         let error = action.error.as_ref().map_or(String::new(), |it| it.message.clone());
@@ -93,6 +100,7 @@ fn text(report: &Report, done: &[&Action], news: &News<'_>) -> String {
     if left_out > 0 {
         let _ = writeln!(text, "... and {left_out} more; the log of the function holds the full report.\n");
     }
+    let mut text = cut(&text, LONGEST_TEXT).into_owned();
     let deferred = report.count(Outcome::Deferred);
     if deferred > 0 {
         let _ = writeln!(text, "{deferred} more changes are left for the next run.\n");
@@ -101,11 +109,20 @@ fn text(report: &Report, done: &[&Action], news: &News<'_>) -> String {
     text
 }
 
+/// The beginning of what is longer than `longest` bytes.
+fn cut(text: &str, longest: usize) -> Cow<'_, str> {
+    match text.len() > longest {
+        true => format!("{} ... the rest is in the log of the function.\n", &text[..text.floor_char_boundary(longest)])
+            .into(),
+        false => text.into(),
+    }
+}
+
 /// A headline and its facts, one to a line; a fact that is empty is left out.
 fn paragraph(text: &mut String, headline: &str, facts: &[(&str, String)]) {
     let _ = writeln!(text, "{headline}");
     for (name, fact) in facts.iter().filter(|(_, fact)| !fact.is_empty()) {
-        let _ = writeln!(text, "  {name:<9} {fact}");
+        let _ = writeln!(text, "  {name:<9} {}", cut(fact, LONGEST_FACT));
     }
     text.push('\n');
 }
@@ -126,7 +143,7 @@ fn in_words(value: &Value) -> String {
 /// The schema is that of "custom notifications" in the guide of Amazon Q Developer in chat applications.
 fn chat(report: &Report, done: &[&Action], news: &News<'_>, subject: &str) -> Value {
     let mut lines: Vec<String> = Vec::new();
-    lines.extend(report.refused.iter().map(|it| format!("*Refused:* {it}")));
+    lines.extend(news.refused.iter().map(|it| format!("*Refused:* {it}")));
     let failure = |it: &&Action| format!("*Failed:* {} ({})", it.headline, it.error.as_ref().map_or("", |e| &e.code));
     lines.extend(news.failures.iter().map(failure));
     let problem = |it: &&Problem| format!("*{}:* {} {}", it.problem, short_name(&it.resource), it.message);
@@ -139,7 +156,8 @@ fn chat(report: &Report, done: &[&Action], news: &News<'_>, subject: &str) -> Va
     }
     let next_steps: Vec<String> =
         done.iter().filter_map(|it| it.undo.as_ref().map(|undo| format!("Undo: `{undo}`"))).take(3).collect();
-    let mut content = json!({"textType": "client-markdown", "title": subject, "description": lines.join("\n")});
+    let mut content =
+        json!({"textType": "client-markdown", "title": subject, "description": cut(&lines.join("\n"), LONGEST_FACT)});
     if !next_steps.is_empty() {
         content["nextSteps"] = next_steps.into();
     }
@@ -209,6 +227,19 @@ mod tests {
 
     fn written(report: &Report) -> Option<Message> {
         message(report, &news(report, &BTreeMap::new(), &report.at))
+    }
+
+    #[test]
+    fn however_much_went_wrong_the_message_is_one_that_sns_takes() {
+        let mut report = report(Vec::new(), Vec::new());
+        for index in 0..100 {
+            let (resource, problem) = (format!("arn:{index}"), "odd".to_owned());
+            report.problems.push(Problem { resource, problem, message: "뒤".repeat(3000) });
+        }
+        let message = written(&report).unwrap();
+        assert!(message.text.len() < 61_000, "{}", message.text.len());
+        assert!(message.text.ends_with("KST\n") && message.text.contains("the rest is in the log"));
+        assert!(message.chat.to_string().len() < 6_000);
     }
 
     #[test]

@@ -58,7 +58,7 @@ where
     let settings = Settings::read(&variables).inspect_err(complain)?;
     let sdk = sdk::config(&variables).inspect_err(complain)?;
     let clients = clients(&sdk);
-    let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(&sdk) };
+    let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(&sdk), told: Default::default() };
     let (lambda, clients, handle) = (&lambda, &clients, &handle);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let remaining = event.context.deadline().duration_since(wall_clock()).unwrap_or_default();
@@ -90,7 +90,7 @@ where
 {
     let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     let settings = Settings::read(&variables).map_err(|error| diagnostic("Refused", error.to_string()))?;
-    let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(sdk) };
+    let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(sdk), told: Default::default() };
     let clients = clients(sdk);
     let handle = async |request, run: &Run<'_>| handle(&clients, request, run).await;
     // Boxed, as in `run`.
@@ -104,6 +104,7 @@ struct Lambda {
     function: &'static str,
     settings: Settings,
     sns: aws_sdk_sns::Client,
+    told: run::Told,
 }
 
 impl Lambda {
@@ -155,6 +156,7 @@ impl Lambda {
             last_start,
             give_up,
             function: self.function,
+            told: &self.told,
             settings: &self.settings,
             sns: &self.sns,
         };
@@ -259,7 +261,7 @@ mod tests {
             now: Some("2026-11-21T03:10:00+09:00".parse().unwrap()),
             ..Settings::default()
         };
-        let lambda = Lambda { function: "greet-world", settings, sns: client };
+        let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
         let notes = RefCell::new(0);
         let answer = lambda
             .invoke(payload, Duration::from_secs(60), async |_: Look, run: &Run<'_>| {
@@ -313,7 +315,7 @@ mod tests {
         let sns = published();
         let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
         let settings = Settings { topic: Some(TOPIC.into()), ..Settings::default() };
-        let lambda = Lambda { function: "greet-world", settings, sns: client };
+        let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
         let begun = Instant::now();
         let answer = lambda
             .invoke(json!({}), Duration::from_secs(60), async |_: Look, run: &Run<'_>| {
@@ -357,10 +359,41 @@ mod tests {
         let sns = published();
         let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
         let settings = Settings { topic: Some(TOPIC.into()), ..Settings::default() };
-        let lambda = Lambda { function: "greet-world", settings, sns: client };
+        let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
         let failing = async |_: Look, _: &Run<'_>| Err(aws::Error::unexpected("GetResources", "x", "no"));
         let error = lambda.invoke(json!({}), Duration::from_secs(60), failing).await.unwrap_err();
         assert_eq!(error.error_message, "GetResources x: UnexpectedAnswer: no");
+        assert_eq!(sns.num_calls(), 1);
+        // The next tick fails alike, and is an error, but no news.
+        lambda.invoke(json!({}), Duration::from_secs(60), failing).await.unwrap_err();
+        assert_eq!(sns.num_calls(), 1);
+        // Another cause is, and so is the same after a run that did not fail.
+        let otherwise = async |_: Look, _: &Run<'_>| Err(aws::Error::unexpected("GetResources", "x", "denied"));
+        lambda.invoke(json!({}), Duration::from_secs(60), otherwise).await.unwrap_err();
+        assert_eq!(sns.num_calls(), 2);
+        let idle = async |_: Look, run: &Run<'_>| {
+            Ok(run.apply(Plan::<Greet>::new(), async |_| Ok(Value::Null), async |_| Ok(())).await)
+        };
+        lambda.invoke(json!({}), Duration::from_secs(60), idle).await.unwrap();
+        lambda.invoke(json!({}), Duration::from_secs(60), otherwise).await.unwrap_err();
+        assert_eq!(sns.num_calls(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_plan_that_is_refused_tick_after_tick_is_told_once_and_what_holds_no_tag_is_not_repeated() {
+        let sns = published();
+        let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
+        let settings = Settings { topic: Some(TOPIC.into()), max_changes: 0, ..Settings::default() };
+        let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
+        for _ in 0..3 {
+            let greet = async |_: Look, run: &Run<'_>| {
+                let mut plan = Plan::new();
+                plan.act("world", Greet, "it is morning");
+                plan.problem("all moons", "too-far", "there is no road to them");
+                Ok(run.apply(plan, async |_| Ok(Value::Null), async |_| Ok(())).await)
+            };
+            lambda.invoke(json!({}), Duration::from_secs(60), greet).await.unwrap_err();
+        }
         assert_eq!(sns.num_calls(), 1);
     }
 
@@ -376,7 +409,7 @@ mod tests {
             let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
             let (budget_topic, topic) = (budgets.map(str::to_owned), messages.map(str::to_owned));
             let settings = Settings { budget_topic, topic, ..Settings::default() };
-            let lambda = Lambda { function: "greet-world", settings, sns: client };
+            let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
             let asked = async |_: Look, run: &Run<'_>| {
                 assert_eq!((run.budget_topic(), run.account()), (budgets, account));
                 Ok(Report::new("greet-world", run.now.clone()))
@@ -396,7 +429,7 @@ mod tests {
         ] {
             let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
             let settings = Settings { function_name: own.map(str::to_owned), ..Settings::default() };
-            let lambda = Lambda { function: "greet-world", settings, sns: client };
+            let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
             let asked = async |_: Look, run: &Run<'_>| {
                 assert_eq!(run.sibling("wave").as_deref(), sibling, "{own:?}");
                 Ok(Report::new("greet-world", run.now.clone()))

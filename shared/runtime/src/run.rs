@@ -1,6 +1,7 @@
 //! One run of a function: its moment, its limits, and how a plan becomes changes, messages and a report.
 
 use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_sns::Client;
@@ -8,7 +9,7 @@ use jiff::Zoned;
 use jiff::civil::Date;
 use reconcile::memory::{Note, news};
 use reconcile::message::{Message, message};
-use reconcile::{Conduct, Failure, Plan, Problem, Report, Step, carry_out};
+use reconcile::{Conduct, Failure, Outcome, Plan, Problem, Report, Step, carry_out};
 use rules::retention::Region;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -16,6 +17,11 @@ use tracing::{error, info, warn};
 
 use crate::settings::Settings;
 use crate::sns;
+
+/// What people were told of things that hold no tag, such as the run as a whole, by name.
+///
+/// It lasts as long as Lambda keeps the process, which for what runs every few minutes is hours.
+pub(crate) type Told = Mutex<BTreeMap<String, String>>;
 
 /// One run of a function.
 pub struct Run<'a> {
@@ -28,6 +34,7 @@ pub struct Run<'a> {
     /// What has not been answered by then is given up, so that people still hear of the rest.
     pub(crate) give_up: Instant,
     pub(crate) function: &'static str,
+    pub(crate) told: &'a Told,
     pub(crate) settings: &'a Settings,
     pub(crate) sns: &'a Client,
 }
@@ -67,14 +74,18 @@ impl Run<'_> {
         if self.dry_run {
             return report;
         }
-        let news = news(&report, &plan.remembered, &self.now);
+        let remembered = self.remembered(&report, &plan.remembered);
+        let news = news(&report, &remembered, &self.now);
         if let Some(message) = message(&report, &news)
             && let Err(error) = self.tell(&message).await
         {
             report.untold = Some(error.to_string());
             return report;
         }
-        for note in &news.notes {
+        let (tags, others): (Vec<&Note>, Vec<&Note>) =
+            news.notes.iter().partition(|it| plan.remembered.contains_key(&it.resource));
+        self.remember_here(&others);
+        for note in tags {
             if let Err(error) = remember(note).await {
                 let (function, resource) = (self.function, &note.resource);
                 warn!(function, resource, reason = %error, "told, but not remembered: it will be told again");
@@ -128,14 +139,45 @@ impl Run<'_> {
         self.settings.keep_shared
     }
 
+    /// What is remembered of everything that this report has trouble with, on tags or in this process.
+    fn remembered(
+        &self,
+        report: &Report,
+        on_tags: &BTreeMap<String, Option<String>>,
+    ) -> BTreeMap<String, Option<String>> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let failed = report.actions.iter().filter(|it| it.outcome == Outcome::Failed).map(|it| &it.resource);
+        let troubled = report.problems.iter().map(|it| &it.resource).chain(failed);
+        // A run that came so far is the end of those that failed.
+        let itself = std::iter::once(&report.function);
+        let here = troubled.chain(itself).map(|it| (it.clone(), told.get(it).cloned()));
+        let mut remembered: BTreeMap<String, Option<String>> = here.collect();
+        remembered.extend(on_tags.iter().map(|(resource, memory)| (resource.clone(), memory.clone())));
+        remembered
+    }
+
+    fn remember_here(&self, notes: &[&Note]) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for Note { resource, value } in notes {
+            match value {
+                Some(value) => told.insert(resource.clone(), value.clone()),
+                None => told.remove(resource),
+            };
+        }
+    }
+
     /// Tells people that the run as a whole failed.
     pub(crate) async fn tell_failure(&self, error: &aws::Error) {
         let mut report = Report::new(self.function, self.now.clone());
-        let what = format!("nothing was done: {error}");
+        let what = format!("nothing was done: {}", error.cause());
         report.problems.push(Problem { resource: self.function.into(), problem: "run-failed".into(), message: what });
-        if let Some(message) = message(&report, &news(&report, &Default::default(), &self.now)) {
-            // A second failure adds nothing to the first, which the caller reports.
-            let _ = self.tell(&message).await;
+        let remembered = self.remembered(&report, &Default::default());
+        let news = news(&report, &remembered, &self.now);
+        // A failure to tell adds nothing to the first one, which the caller reports.
+        if let Some(message) = message(&report, &news)
+            && self.tell(&message).await.is_ok()
+        {
+            self.remember_here(&news.notes.iter().collect::<Vec<_>>());
         }
     }
 
