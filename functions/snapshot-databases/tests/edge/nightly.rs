@@ -121,6 +121,17 @@ async fn a_copy_is_begun_once_followed_and_replaced_when_it_failed() {
 }
 
 #[tokio::test]
+async fn where_nobody_asks_for_copies_a_snapshot_that_is_there_costs_two_calls() {
+    let script = shop(&["app"], "days=30");
+    script.aws().store(&tonight("app"), "app", NOW, &[MADE_BY]);
+    let available = json!({"source": "aws.rds", "detail-type": "RDS DB Snapshot Event",
+        "detail": {"EventID": "RDS-EVENT-0042", "SourceIdentifier": tonight("app")}});
+    invoke(&script, available).await.unwrap();
+    let counts = ["DescribeDBInstances", "DescribeDBClusters", "DescribeDBSnapshots", "DescribeDBClusterSnapshots"];
+    assert_eq!(counts.map(|it| script.count(it)), [1, 1, 0, 0]);
+}
+
+#[tokio::test]
 async fn what_cannot_be_listed_ends_the_run_before_anything_is_taken() {
     for operation in ["DescribeDBInstances", "DescribeDBClusters", "DescribeDBSnapshots", "DescribeDBClusterSnapshots"]
     {
