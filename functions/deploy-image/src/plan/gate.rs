@@ -87,11 +87,12 @@ fn approval(Candidate { case, memory, image, tag, .. }: Candidate<'_>) -> Result
         return Ok(());
     }
     let service = &case.service.name;
+    // By its digest: a tag may be another image by the time that the command is sent, which nobody has seen.
     let message = format!(
-        "{tag} ({}) waits for approval; {} runs. Send {{\"approve\":{{\"service\":\"{service}\",\"image\":\"{tag}\"}}}} \
-         to this function to let it out, or the same with \"reject\"",
+        "{tag} waits for approval; {} runs. Send {{\"approve\":{{\"service\":\"{service}\",\"image\":\"{}\"}}}} \
+         to this function to let that very image out, or the same with \"reject\"",
+        case.running_label(),
         image.digest,
-        case.running_label()
     );
     Err(Shut::Hold("needs-approval", message))
 }

@@ -303,7 +303,7 @@ async fn a_person_is_answered() {
     let script = Script::new();
     let api = shop(&script, "newest approval=manual");
     let report = script.invoke(push_event("api")).await.unwrap();
-    assert!(told(&report)[0].starts_with("api needs-approval: v1.1.0 (sha256:"), "{:?}", told(&report));
+    assert!(told(&report)[0].starts_with("api needs-approval: v1.1.0 waits for approval; "), "{:?}", told(&report));
     let approve = |service: &str| json!({"approve": {"service": service, "image": "v1.1.0"}});
     let report = script.invoke(approve("shop/api")).await.unwrap();
     assert_eq!(told(&report), ["api approve Done", "api deploy Done"]);

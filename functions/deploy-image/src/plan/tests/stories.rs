@@ -289,11 +289,14 @@ fn an_approval_is_for_one_digest_and_for_the_newest_only() {
     let first = model.push("v1.1.0");
     let plan = push_event(&mut model);
     assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "needs-approval"));
-    assert!(
-        plan.problems[0]
-            .message
-            .contains(r#"{"approve":{"service":"truegul-production/api-server","image":"v1.1.0"}}"#)
-    );
+    let command = format!(r#"{{"approve":{{"service":"truegul-production/api-server","image":"{first}"}}}}"#);
+    let message = &plan.problems[0].message;
+    assert!(message.starts_with("v1.1.0 waits for approval; ") && message.contains(&command), "{message}");
+    // The command that was pasted lets nothing else out, whatever the tag means by then.
+    let mut pushed_again = model.clone();
+    pushed_again.push("v1.1.0");
+    let plan = ask(&mut pushed_again, Ask::Approve { image: first.to_string() });
+    assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "superseded"), "{:?}", words(&plan));
     model.push("v1.2.0");
     let approve = |image: &str| Ask::Approve { image: image.into() };
     check(

@@ -55,11 +55,11 @@ fn the_shop_as_it_is(play: &Play) -> Result<()> {
 fn a_person_is_asked(play: &Play) -> Result<()> {
     play.chapter(2, "A new image is pushed, and a person is asked");
     play.aws().rollouts_wait()?;
-    push(play, "v1.1.0")?;
+    let digest = push(play, "v1.1.0")?;
     told_run(play)?.reason("api-server", "problem: needs-approval")?;
     let message = telling::message(play, "PROBLEM api-server: needs-approval")?;
-    let command = r#"{"approve":{"service":"truegul-production/api-server","image":"v1.1.0"}}"#;
-    screen::claim("the message holds the command that lets it out", message.body.contains(command), &message.body)?;
+    let command = format!(r#"{{"approve":{{"service":"truegul-production/api-server","image":"{digest}"}}}}"#);
+    screen::claim("the message holds the command that lets it out", message.body.contains(&command), &message.body)?;
     stays(play, "v1.0.0", "api-server:1")
 }
 
@@ -124,9 +124,10 @@ fn approve(version: &str) -> Value {
     json!({"approve": {"service": GATED.full_name(), "image": version}})
 }
 
-fn push(play: &Play, version: &str) -> Result<()> {
+/// Pushes an image, and returns its digest.
+fn push(play: &Play, version: &str) -> Result<String> {
     screen::command(&format!("docker push {}", play.aws().image_uri(GATED.repository, &format!(":{version}"))));
-    GATED.push(play.aws(), version).map(drop)
+    GATED.push(play.aws(), version)
 }
 
 /// The next run, with its decisions.
