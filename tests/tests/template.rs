@@ -180,6 +180,9 @@ fn only_actions_without_a_resource_are_granted_on_everything() {
 #[test]
 fn writes_on_services_need_the_tag_that_opts_in() {
     check_statements(|statement| {
+        if remembers_that_people_were_told_of_a_sleeper(statement) {
+            return None;
+        }
         let resources = resources(statement);
         let action = actions(statement).into_iter().find(|it| it.starts_with("ecs:") && !reads(it))?;
         if resources.iter().all(|it| it.contains(":task-definition/")) {
@@ -194,9 +197,22 @@ fn writes_on_services_need_the_tag_that_opts_in() {
     });
 }
 
+/// What sleeps and has lost the tag that opts in can only be told of, and must remember that it was.
+fn remembers_that_people_were_told_of_a_sleeper(statement: &Value) -> bool {
+    let only_adds = actions(statement) == ["ecs:TagResource", "rds:AddTagsToResource"];
+    let held_to_sleepers = json!({
+        "ForAllValues:StringEquals": { "aws:TagKeys": "nightshift-state:sleep-problem" },
+        "Null": { "aws:ResourceTag/nightshift-state:asleep": "false", "aws:TagKeys": "false" },
+    });
+    only_adds && statement["Condition"] == held_to_sleepers
+}
+
 #[test]
 fn only_keys_of_our_own_memory_can_be_tagged() {
     check_statements(|statement| {
+        if remembers_that_people_were_told_of_a_sleeper(statement) {
+            return None;
+        }
         let tags = |it: &String| it.contains("TagResource") || it.contains("TagsToResource") || it.contains("TagsFrom");
         let action = actions(statement).into_iter().find(|it| tags(it) && !reads(it))?;
         // A snapshot is born with the tags of its database.
@@ -218,6 +234,9 @@ fn only_keys_of_our_own_memory_can_be_tagged() {
 #[test]
 fn writes_on_databases_need_the_tag_that_opts_in_and_deletions_the_tag_of_the_maker() {
     check_statements(|statement| {
+        if remembers_that_people_were_told_of_a_sleeper(statement) {
+            return None;
+        }
         let action = actions(statement).into_iter().find(|it| it.starts_with("rds:") && !reads(it))?;
         let null = &statement["Condition"]["Null"];
         let own = resources(statement).iter().all(|it| it.contains("snapshot:nightshift-*"));

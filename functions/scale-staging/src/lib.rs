@@ -59,8 +59,9 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
 /// Everything that the decision depends on: what the tag index and RDS list, and of that closely what can be due.
 async fn observe(clients: &Clients, place: &Place, run: &Run<'_>) -> Result<World, Error> {
     let index = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::SCHEDULE);
-    let (index, databases) = tokio::join!(index, rds::list_sleepers(&clients.rds));
-    let (index, databases) = (index?, databases?);
+    let (index, databases, left_behind) =
+        tokio::join!(index, rds::list_sleepers(&clients.rds), left_behind(clients, place, run));
+    let (index, databases, left_behind) = (index?, databases?, left_behind?);
     let listed = index.clone().into_iter().map(|(arn, tags)| Listed { arn, tags }).collect();
     let holidays = run.holidays().to_vec();
     let (close, listed) = plan::services_to_look_at(listed, place, &databases, &holidays, run.dry_run, &run.now);
@@ -80,11 +81,26 @@ async fn observe(clients: &Clients, place: &Place, run: &Run<'_>) -> Result<Worl
     for service in &mut services {
         service.target = targets.remove(&service.arn);
     }
-    let mut world = World { services, listed, unseen, databases, snapshots, holidays, ..World::default() };
+    let mut world = World { services, listed, unseen, left_behind, databases, snapshots, holidays, ..World::default() };
     let in_question = plan::database_in_question(&world, place, &run.now);
     let events = each(in_question, READS, async |it| (it.arn.clone(), rds::last_event(&clients.rds, it).await));
     world.last_events = events.await.into_iter().map(|(arn, it)| (arn, it.map_err(|err| err.cause()))).collect();
     Ok(world)
+}
+
+/// Services that sleep and have lost the tag that opts in, where this run looks for them.
+async fn left_behind(clients: &Clients, place: &Place, run: &Run<'_>) -> Result<Vec<Listed>, Error> {
+    if !plan::looks_for_those_left_behind(place, run.dry_run, &run.now) {
+        return Ok(Vec::new());
+    }
+    let index = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::ASLEEP).await?;
+    let index = index.into_iter().filter(|(_, tags)| plan::is_left_behind(tags));
+    let arns: Vec<String> = index.map(|(arn, _)| arn).collect();
+    // The index may be behind: a service that is gone has been left by nobody.
+    let described = each(ecs::batches(&arns), READS, async |batch| ecs::describe_services(&clients.ecs, &batch).await);
+    let found = described.await.into_iter().flat_map(|(found, _)| found);
+    let found = found.filter(|it| it.status == "ACTIVE" && plan::is_left_behind(&it.tags));
+    Ok(found.map(|it| Listed { arn: it.arn, tags: it.tags }).collect())
 }
 
 /// What became of the snapshots that databases were to be stopped with.

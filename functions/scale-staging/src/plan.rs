@@ -3,6 +3,7 @@
 mod ask;
 mod database;
 mod draft;
+mod left_behind;
 mod look;
 mod service;
 mod step;
@@ -17,7 +18,8 @@ use reconcile::Plan;
 use rules::keys;
 
 pub use ask::{Ask, Until};
-pub use look::{database_in_question, pending_snapshot, services_to_look_at};
+pub use left_behind::is_left_behind;
+pub use look::{database_in_question, looks_for_those_left_behind, pending_snapshot, services_to_look_at};
 pub use step::{Call, Step, What};
 pub use world::{LastEvent, Listed, Service, Sleeper, Unseen, World, cluster_and_name};
 
@@ -54,6 +56,7 @@ pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
     let fates = decide_services(world, request, now, &mut plan);
     decide_databases(world, request, &fates, now, &mut plan);
     tell_what_did_not_opt_in(world, request, &mut plan);
+    left_behind::tell(world, &request.place, now, &mut plan);
     // Databases are up first and down last.
     plan.steps.sort_by_key(|it| match it.step.calls.iter().find(|it| matches!(it, Call::Start | Call::Stop(_))) {
         Some(Call::Start) => 0,

@@ -66,6 +66,11 @@ fn may_be_due(arn: &str, wants: &Wants, holidays: &[Date], now: &Zoned) -> bool 
     }
 }
 
+/// Whether this run asks the tag index for services that sleep and have lost their schedule: once an hour is enough.
+pub fn looks_for_those_left_behind(place: &Place, all: bool, now: &Zoned) -> bool {
+    *place == Place::Everywhere && (all || round(now) == ROUNDS / 2)
+}
+
 fn turn(arn: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
     arn.hash(&mut hasher);

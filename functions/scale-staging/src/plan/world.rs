@@ -16,6 +16,8 @@ pub struct World {
     pub listed: Vec<Listed>,
     /// Services that do not exist, or that AWS would not tell about.
     pub unseen: Vec<Unseen>,
+    /// Services that sleep and have lost the tag that opts in, as far as this run looked for them.
+    pub left_behind: Vec<Listed>,
     /// All databases of the region.
     pub databases: Vec<Sleeper>,
     /// The status of the snapshot that a database was to be stopped with, by the database's ARN; `None` if there is none.

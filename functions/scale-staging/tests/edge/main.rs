@@ -386,3 +386,27 @@ async fn what_rds_would_not_stop_is_told_once() {
         assert_eq!((script.sent("Publish").len(), script.sent("StopDBInstance").len()), (1, 0));
     }
 }
+
+#[tokio::test]
+async fn a_sleeper_that_lost_its_schedule_is_found_once_an_hour_and_told_once() {
+    let script = Script::new();
+    let api = script.serve("shop/api", HOURS, 0);
+    let gone = script.serve("shop/gone", HOURS, 0);
+    let asleep = "since=2026-11-20T11:00:00Z desired=3 by=schedule";
+    for arn in [&api, &gone] {
+        script.aws().services.get_mut(arn).unwrap()["tags"] = json!([{"key": ASLEEP, "value": asleep}]);
+    }
+    script.aws().services.get_mut(&gone).unwrap()["status"] = json!("INACTIVE");
+    let quiet = script.invoke("2026-11-21T12:00", json!({})).await.unwrap();
+    assert_eq!((told(&quiet), script.sent("GetResources").len()), (vec![], 1));
+    for now in ["2026-11-21T12:30", "2026-11-21T13:30"] {
+        let report = script.invoke(now, json!({})).await.unwrap();
+        assert_eq!(told(&report).len(), 1);
+        assert!(told(&report)[0].starts_with("api left-behind: it was put to sleep on Fri 2026-11-20 20:00 (it had 3"));
+    }
+    assert_eq!(script.sent("Publish").len(), 1);
+    let memory = script.aws().tag(&api, "nightshift-state:sleep-problem").unwrap();
+    assert!(memory.starts_with("left-behind "), "{memory}");
+    // A dry run tells of it at any time.
+    assert_eq!(told(&script.invoke("2026-11-21T14:00", json!({"dry_run": true})).await.unwrap()).len(), 1);
+}

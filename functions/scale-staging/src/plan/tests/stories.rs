@@ -673,3 +673,42 @@ fn a_database_that_was_never_stopped_was_not_started_by_a_person() {
     let by_hand = "somebody started it, so it stays up until Mon 2026-12-07 08:00";
     assert_eq!(lines(None, "2026-12-05T23:00"), [by_hand]);
 }
+
+#[test]
+fn a_sleeper_that_lost_its_schedule_is_told_and_left_alone() {
+    let mut shop =
+        shop(vec![scaled("api", HOURS, 3, 2, 6)], vec![database("app-db", HOURS), database("own-db", HOURS)]);
+    // That one a person had stopped before.
+    shop.database("own-db").status = "stopped".into();
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    let told = "left-behind 0123456789ab told=2026-11-21T02:00:00Z";
+    shop.service("api").tags.insert(keys::SLEEP_PROBLEM.into(), told.into());
+    shop.service("api").tags.remove(keys::SCHEDULE);
+    shop.databases.iter_mut().for_each(|it| drop(it.database.tags.remove(keys::SCHEDULE)));
+    let now = at("2026-11-21T12:30");
+    let mut world = shop.seen(&now);
+    let api = world.services.remove(0);
+    world.left_behind = vec![Listed { arn: api.arn, tags: api.tags }];
+    let plan_of = |world: &World, place| plan(world, &Request { place, ask: None }, &now);
+    let plan = plan_of(&world, Place::Everywhere);
+    let back = "and has lost its tag nightshift:schedule, so that nothing wakes it: put the tag back \
+                (nightshift:schedule=always wakes it now), or restore it by hand and remove the tag nightshift-state:asleep";
+    let messages: Vec<&str> = plan.problems.iter().map(|it| it.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            &format!(
+                "it was put to sleep on Fri 2026-11-20 20:00 (it had 3 tasks, min 2 and max 6 of its scaling) {back}"
+            ),
+            &format!("it was put to sleep on Fri 2026-11-20 20:00 {back}"),
+        ]
+    );
+    assert!(plan.problems.iter().all(|it| it.problem == "left-behind") && plan.steps.is_empty());
+    // Each remembers that people were told.
+    let remembered: Vec<Option<String>> = plan.remembered.into_values().collect();
+    assert_eq!(remembered, [Some(told.to_owned()), None]);
+    // Nobody is told of it by a question about something else, nor of a database that runs.
+    assert_eq!(plan_of(&world, Place::Resource(service_arn("web"))).problems, []);
+    world.databases.iter_mut().for_each(|it| it.database.status = "available".into());
+    assert_eq!(plan_of(&world, Place::Everywhere).problems.len(), 1);
+}
