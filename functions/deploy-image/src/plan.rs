@@ -261,6 +261,15 @@ fn win(case: &Case<'_>, digest: Digest, now: &Zoned, plan: &mut Plan<Step>) {
     remember(case, What::Win, keys::VERDICT, Some(verdict.to_string()), &label, why, plan);
 }
 
+/// Says why an image stands still, does what lets it go on, or rejects it and looks for another one.
+fn stand_still(candidate: Candidate<'_>, shut: Shut, plan: &mut Plan<Step>) {
+    let Candidate { case, memory, image, now, .. } = candidate;
+    let Shut::Reject { by, why } = shut else { return hold(case, shut, plan) };
+    let mut memory = memory.clone();
+    reject(case, &mut memory, image.digest.clone(), image.pushed_at, by, why, plan);
+    bring_chosen(case, &memory, now, plan);
+}
+
 /// Says why an image stands still, or does what lets it go on.
 fn hold(case: &Case<'_>, shut: Shut, plan: &mut Plan<Step>) {
     let arn = &case.service.arn;
@@ -268,6 +277,11 @@ fn hold(case: &Case<'_>, shut: Shut, plan: &mut Plan<Step>) {
         Shut::Wait(reason) => plan.skip(arn, reason),
         Shut::Hold(kind, message) => plan.problem(arn, kind, message),
         Shut::Do(acts) => acts.into_iter().for_each(|(step, why)| plan.act(arn, step, why)),
+        Shut::Noted(noted) => {
+            let ((step, why), shut) = *noted;
+            plan.act(arn, step, why);
+            hold(case, shut, plan);
+        }
         Shut::Reject { why, .. } => plan.problem(arn, "rejected", why),
     }
 }
@@ -279,14 +293,16 @@ fn bring_chosen(case: &Case<'_>, memory: &Memory, now: &Zoned, plan: &mut Plan<S
     let repository = &case.image.repository;
     let rule = case.rule.selector.to_string();
     match chosen(case, memory) {
-        Selection::Newer { image, tag } => match motion {
-            Motion::Back => plan
-                .skip(arn, format!("{tag} is newer, but {} is taking a deployment back; after that", deployer(case))),
-            Motion::Forward(_) if case.shifts() => {
-                plan.skip(arn, format!("{tag} is newer, but {} is under way; after that", under_way(case)))
-            }
-            _ => deploy(case, memory, image, &tag, &motion, now, plan),
-        },
+        Selection::Newer { image, tag } => {
+            let waits = match motion {
+                Motion::Back => format!("{} is taking a deployment back", deployer(case)),
+                Motion::Forward(_) if case.shifts() => format!("{} is under way", under_way(case)),
+                _ => return deploy(case, memory, image, &tag, &motion, now, plan),
+            };
+            let candidate = Candidate { case, memory, image, tag: &tag, now };
+            let shut = Shut::Wait(format!("{tag} is newer, but {waits}; after that"));
+            stand_still(candidate, gate::held(candidate, shut), plan);
+        }
         Selection::Current { tag } => match repair(case).filter(|_| !case.shifts() || motion == Motion::Still) {
             Some(image) => deploy(case, memory, image, &tag, &motion, now, plan),
             None => plan.skip(arn, current(case, &tag, &motion)),
@@ -361,21 +377,18 @@ fn deploy(
     plan: &mut Plan<Step>,
 ) {
     let service = case.service;
+    let candidate = Candidate { case, memory, image, tag, now };
     if let Some(reason) = asleep(case) {
-        return plan.skip(&service.arn, format!("{tag} is newer; {reason}"));
+        let shut = Shut::Wait(format!("{tag} is newer; {reason}"));
+        return stand_still(candidate, gate::held(candidate, shut), plan);
     }
     let way = match way::way(case) {
         Ok(way) => way,
         Err(problem) => return plan.problem(&service.arn, "code-deploy", problem),
     };
-    match gate::pass(Candidate { case, memory, image, tag, now }) {
+    match gate::pass(candidate) {
         Ok(note) => note.into_iter().for_each(|(step, why)| plan.act(&service.arn, step, why)),
-        Err(Shut::Reject { by, why }) => {
-            let mut memory = memory.clone();
-            reject(case, &mut memory, image.digest.clone(), image.pushed_at, by, why, plan);
-            return bring_chosen(case, &memory, now, plan);
-        }
-        Err(shut) => return hold(case, shut, plan),
+        Err(shut) => return stand_still(candidate, shut, plan),
     }
     let pinned = case.image.pinned(&image.digest);
     let previous = previous(case);

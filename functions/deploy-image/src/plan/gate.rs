@@ -34,6 +34,8 @@ pub enum Shut {
     Hold(&'static str, String),
     /// It takes these steps, and then an event.
     Do(Vec<Act>),
+    /// This is to be remembered, and then what is said here holds it all the same.
+    Noted(Box<(Act, Shut)>),
     /// It is not to go out at all.
     Reject {
         /// Who rejects it, as the memory calls them.
@@ -60,11 +62,26 @@ pub struct Candidate<'a> {
 
 /// Whether the image may go out, and what is to be remembered first.
 pub fn pass(candidate: Candidate<'_>) -> Result<Option<Act>, Shut> {
+    match before_migration(candidate) {
+        Ok(()) => migrate::pass(candidate),
+        Err(shut) => Err(held(candidate, shut)),
+    }
+}
+
+fn before_migration(candidate: Candidate<'_>) -> Result<(), Shut> {
     scan::pass(candidate)?;
     approval(candidate)?;
     awake(candidate)?;
-    snapshot::pass(candidate)?;
-    migrate::pass(candidate)
+    snapshot::pass(candidate)
+}
+
+/// What holds an image, whose migration may have been begun before that: how it ended is not to be forgotten.
+pub fn held(candidate: Candidate<'_>, shut: Shut) -> Shut {
+    match (shut, migrate::ended(candidate)) {
+        (shut @ Shut::Reject { .. }, _) | (shut, Ok(None)) => shut,
+        (shut, Ok(Some(note))) => Shut::Noted(Box::new((note, shut))),
+        (_, Err(failed)) => failed,
+    }
 }
 
 /// What has to do with databases waits until the service is awake: they sleep with it.

@@ -108,6 +108,31 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Option<Act>, Shut> {
     Err(Shut::Do(vec![begin(candidate, family, run)?]))
 }
 
+/// How a run that was begun has ended: well, which is to be remembered, or not, which is the error.
+///
+/// ECS forgets within an hour, and what else the image waits for may take longer.
+pub fn ended(candidate: Candidate<'_>) -> Result<Option<Act>, Shut> {
+    let Candidate { case, memory, image, .. } = candidate;
+    let Some(family) = &case.rule.migrate else { return Ok(None) };
+    let cluster = &case.service.name.cluster;
+    let run = run_name(cluster, family, &image.digest);
+    if memory.migrated.as_ref().is_some_and(|it| it.run == run) {
+        return Ok(None);
+    }
+    // What cannot be seen is told once it is the migration's turn.
+    let Some(Seen::Tasks(tasks)) = case.look(Fact::Tasks { cluster: cluster.clone(), family: family.clone() }) else {
+        return Ok(None);
+    };
+    for task in tasks.iter().filter(|it| it.started_by == run && it.has_stopped()) {
+        match outcome(candidate, family, task) {
+            Ok(Outcome::Well) => return Ok(Some(remember(candidate, family, run))),
+            Err(failed @ Shut::Reject { .. }) => return Err(failed),
+            Ok(Outcome::Forgiven) | Err(_) => {}
+        }
+    }
+    Ok(None)
+}
+
 /// What became of a task of ours that needs no answer.
 enum Outcome {
     /// It ended well.

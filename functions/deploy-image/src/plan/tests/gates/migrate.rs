@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::plan::tests::model::{Model, REGISTRY, REPOSITORY, repository, service};
 use crate::plan::tests::stories::words;
-use crate::plan::{Ask, run_name};
+use crate::plan::{self, Ask, run_name};
 use crate::request::Place;
 
 const FAMILY: &str = "truegul-production-migrate";
@@ -220,6 +220,61 @@ fn a_sleeping_service_is_migrated_once_it_is_awake() {
     assert_eq!(model.running(), "v1.1.0");
 }
 
+/// v1.1.0, whose migration has begun, and which then waits for something else.
+fn begun_and_held(hold: fn(&mut Model)) -> Model {
+    let mut model = shop(RULE);
+    model.push("v1.1.0");
+    run(&mut model, &repository());
+    hold(&mut model);
+    model
+}
+
+fn sleeps(model: &mut Model) {
+    model.service.tags.insert(keys::ASLEEP.into(), "since=2026-11-20T12:00:00Z desired=2 by=schedule".into());
+}
+
+fn asks(model: &mut Model) {
+    let rule = "newest approval=manual migrate=truegul-production-migrate";
+    model.service.tags.insert(keys::DEPLOY.into(), rule.into());
+}
+
+fn is_shifting(model: &mut Model) {
+    model.service.strategy = plan::Strategy::Shifting("BLUE_GREEN".into());
+    model.restart();
+}
+
+#[test]
+fn how_a_migration_ended_is_remembered_whatever_else_the_image_waits_for() {
+    let waits = [
+        (sleeps as fn(&mut Model), "skip: v1.1.0 waits until the service is awake, since "),
+        (asks, "needs-approval: v1.1.0 waits for approval; "),
+        (is_shifting, "skip: v1.1.0 is newer, but a deployment that shifts traffic is under way; after that"),
+    ];
+    for (hold, expected) in waits {
+        let mut model = begun_and_held(hold);
+        let told = run(&mut model, &place());
+        assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
+        model.stop_tasks(Some(0));
+        let told = run(&mut model, &place());
+        assert!(told[0].contains("the migration for v1.1.0 has ended well"), "{told:?}");
+        assert!(told.len() == 2 && told[1].starts_with(expected), "{told:?}");
+        // ECS forgets before the image may go on.
+        model.tasks.clear();
+        let told = run(&mut model, &Place::Everywhere);
+        assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
+        model.service.tags.remove(keys::ASLEEP);
+        model.service.tags.insert(keys::DEPLOY.into(), RULE.into());
+        model.settle();
+        assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.1.0", 1));
+
+        let mut model = begun_and_held(hold);
+        model.stop_tasks(Some(3));
+        let told = run(&mut model, &place());
+        assert!(told[0].contains("the migration of v1.1.0 failed: "), "{told:?}");
+        assert!(model.service.tags[keys::REJECTED].contains("by=migration"));
+    }
+}
+
 #[test]
 fn what_cannot_be_migrated_is_told_with_the_fix() {
     let mut model = shop("newest migrate=api-server");
@@ -254,6 +309,7 @@ enum Happening {
     Ecs,
     Stop(bool),
     Forget,
+    Sleep(bool),
 }
 
 fn happenings() -> impl Strategy<Value = Vec<Happening>> {
@@ -264,6 +320,7 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         2 => Just(Happening::Ecs),
         2 => any::<bool>().prop_map(Happening::Stop),
         1 => Just(Happening::Forget),
+        1 => any::<bool>().prop_map(Happening::Sleep),
     ];
     prop::collection::vec(one, 1..25)
 }
@@ -287,6 +344,8 @@ proptest! {
                 }
                 Happening::Dying(calls) => drop(model.run(&Place::Everywhere, None, *calls)),
                 Happening::Ecs => model.finish(),
+                Happening::Sleep(true) => sleeps(&mut model),
+                Happening::Sleep(false) => drop(model.service.tags.remove(keys::ASLEEP)),
                 Happening::Stop(well) => {
                     let running = model.tasks.iter().filter(|it| it.status != "STOPPED").map(|it| it.started_by.clone());
                     ended_well.extend(running.filter(|_| *well));
@@ -308,6 +367,7 @@ proptest! {
         }
         let runs: std::collections::BTreeSet<&String> = model.tokens.iter().collect();
         prop_assert_eq!(runs.len(), model.tokens.len());
+        model.service.tags.remove(keys::ASLEEP);
         model.settle_with(|it| it.stop_tasks(Some(0)));
     }
 
