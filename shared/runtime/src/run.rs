@@ -1,6 +1,7 @@
 //! One run of a function: its moment, its limits, and how a plan becomes changes, messages and a report.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -55,7 +56,7 @@ impl Run<'_> {
     /// Nothing is remembered before it was told: dying in between tells twice, never not at all.
     pub async fn apply<S: Step>(
         &self,
-        plan: Plan<S>,
+        mut plan: Plan<S>,
         apply: impl AsyncFn(&S) -> Result<Value, aws::Error>,
         remember: impl AsyncFn(&Note) -> Result<(), aws::Error>,
     ) -> Report {
@@ -67,14 +68,17 @@ impl Run<'_> {
             max_changes: self.settings.max_changes,
             out_of_time: &|| Instant::now() >= self.last_start,
         };
-        let mut report = carry_out(&plan, &conduct, async |step: &S| {
+        let mut remembered = mem::take(&mut plan.remembered);
+        let mut report = carry_out(plan, &conduct, async |step: &S| {
             timeout_at(self.give_up, apply(step)).await.unwrap_or_else(|_| Err(unanswered(step))).map_err(Undone)
         })
         .await;
         if self.dry_run {
             return report;
         }
-        let remembered = self.remembered(&report, &plan.remembered);
+        let here = self.remembered_here(&report, &remembered);
+        let without_tag: BTreeSet<String> = here.keys().cloned().collect();
+        remembered.extend(here);
         let news = news(&report, &remembered, &self.now);
         if let Some(message) = message(&report, &news)
             && let Err(error) = self.tell(&message).await
@@ -82,10 +86,10 @@ impl Run<'_> {
             report.untold = Some(error.to_string());
             return report;
         }
-        let (tags, others): (Vec<&Note>, Vec<&Note>) =
-            news.notes.iter().partition(|it| plan.remembered.contains_key(&it.resource));
-        self.remember_here(&others);
-        for note in tags {
+        let (here, on_tags): (Vec<&Note>, Vec<&Note>) =
+            news.notes.iter().partition(|it| without_tag.contains(&it.resource));
+        self.remember_here(&here);
+        for note in on_tags {
             if let Err(error) = remember(note).await {
                 let (function, resource) = (self.function, &note.resource);
                 warn!(function, resource, reason = %error, "told, but not remembered: it will be told again");
@@ -139,8 +143,8 @@ impl Run<'_> {
         self.settings.keep_shared
     }
 
-    /// What is remembered of everything that this report has trouble with, on tags or in this process.
-    fn remembered(
+    /// What this process remembers of everything that this report has trouble with and that is not among `on_tags`.
+    fn remembered_here(
         &self,
         report: &Report,
         on_tags: &BTreeMap<String, Option<String>>,
@@ -149,11 +153,8 @@ impl Run<'_> {
         let failed = report.actions.iter().filter(|it| it.outcome == Outcome::Failed).map(|it| &it.resource);
         let troubled = report.problems.iter().map(|it| &it.resource).chain(failed);
         // A run that came so far is the end of those that failed.
-        let itself = std::iter::once(&report.function);
-        let here = troubled.chain(itself).map(|it| (it.clone(), told.get(it).cloned()));
-        let mut remembered: BTreeMap<String, Option<String>> = here.collect();
-        remembered.extend(on_tags.iter().map(|(resource, memory)| (resource.clone(), memory.clone())));
-        remembered
+        let all = troubled.chain(std::iter::once(&report.function));
+        all.filter(|it| !on_tags.contains_key(*it)).map(|it| (it.clone(), told.get(it).cloned())).collect()
     }
 
     fn remember_here(&self, notes: &[&Note]) {
@@ -171,7 +172,7 @@ impl Run<'_> {
         let mut report = Report::new(self.function, self.now.clone());
         let what = format!("nothing was done: {}", error.cause());
         report.problems.push(Problem { resource: self.function.into(), problem: "run-failed".into(), message: what });
-        let remembered = self.remembered(&report, &Default::default());
+        let remembered = self.remembered_here(&report, &BTreeMap::new());
         let news = news(&report, &remembered, &self.now);
         // A failure to tell adds nothing to the first one, which the caller reports.
         if let Some(message) = message(&report, &news)
