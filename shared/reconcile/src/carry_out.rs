@@ -1,6 +1,6 @@
 //! Does what a plan says, and knows alone of dry runs, concurrency, deadlines and outcomes.
 
-use std::pin::pin;
+use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, stream};
 use jiff::Zoned;
@@ -29,10 +29,9 @@ pub struct Conduct<'a> {
 ///
 /// Resources are changed side by side, the steps of one resource in their order.
 /// A failing step ends the chain of its own resource only; what was not tried is [`Outcome::Deferred`].
-/// A plan is used up as it is carried out: of thousands of steps the memory is that of the report alone.
 /// What `apply` returns is merged into the step's `after`: what only the doing could tell, such as a new revision.
 pub async fn carry_out<S, E>(
-    plan: Plan<S>,
+    plan: &Plan<S>,
     conduct: &Conduct<'_>,
     apply: impl AsyncFn(&S) -> Result<Value, E>,
 ) -> Report
@@ -42,9 +41,9 @@ where
 {
     let mut report = Report {
         dry_run: conduct.dry_run,
-        skipped: plan.skipped,
-        problems: plan.problems,
-        measures: plan.measures,
+        skipped: plan.skipped.clone(),
+        problems: plan.problems.clone(),
+        measures: plan.measures.clone(),
         ..Report::new(conduct.function, conduct.now.clone())
     };
     let changes: usize = plan.steps.iter().map(|it| it.step.changes()).sum();
@@ -60,12 +59,11 @@ where
         }
     }
     if conduct.dry_run {
-        report.actions = plan.steps.into_iter().map(|it| action(it, Outcome::Planned, conduct)).collect();
+        report.actions = plan.steps.iter().map(|it| action(it, Outcome::Planned, conduct)).collect();
         return report;
     }
     let apply = &apply;
-    let mut done: Vec<(usize, Action)> = Vec::with_capacity(plan.steps.len());
-    let carried_out = stream::iter(chains(plan.steps))
+    let mut done: Vec<(usize, Action)> = stream::iter(chains(&plan.steps))
         .map(|chain| async move {
             let mut actions = Vec::with_capacity(chain.len());
             let mut broken = false;
@@ -80,34 +78,30 @@ where
             }
             actions
         })
-        .buffer_unordered(S::AT_A_TIME);
-    let mut carried_out = pin!(carried_out);
-    while let Some(actions) = carried_out.next().await {
-        done.extend(actions);
-    }
+        .buffer_unordered(S::AT_A_TIME)
+        .concat()
+        .await;
     done.sort_by_key(|(index, _)| *index);
     report.actions = done.into_iter().map(|(_, action)| action).collect();
     report
 }
 
 /// The steps of each resource, with their places in the plan.
-fn chains<S>(steps: Vec<Planned<S>>) -> Vec<Vec<(usize, Planned<S>)>> {
-    let mut indexed: Vec<(usize, Planned<S>)> = steps.into_iter().enumerate().collect();
-    // Stable, so each chain keeps its order; and the chains are begun in that of their first steps.
-    indexed.sort_by(|(_, a), (_, b)| a.resource.cmp(&b.resource));
-    let mut chains: Vec<Vec<(usize, Planned<S>)>> = Vec::new();
-    for (index, planned) in indexed {
-        match chains.last_mut() {
-            Some(chain) if chain[0].1.resource == planned.resource => chain.push((index, planned)),
-            _ => chains.push(vec![(index, planned)]),
-        }
+fn chains<S>(steps: &[Planned<S>]) -> Vec<Vec<(usize, &Planned<S>)>> {
+    let mut place: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut chains: Vec<Vec<(usize, &Planned<S>)>> = Vec::new();
+    for (index, planned) in steps.iter().enumerate() {
+        let chain = *place.entry(&planned.resource).or_insert_with(|| {
+            chains.push(Vec::new());
+            chains.len() - 1
+        });
+        chains[chain].push((index, planned));
     }
-    chains.sort_by_key(|chain| chain[0].0);
     chains
 }
 
 async fn attempt<S: Step, E: Into<Failure>>(
-    planned: Planned<S>,
+    planned: &Planned<S>,
     conduct: &Conduct<'_>,
     apply: &impl AsyncFn(&S) -> Result<Value, E>,
 ) -> Action {
@@ -126,19 +120,19 @@ async fn attempt<S: Step, E: Into<Failure>>(
     }
 }
 
-fn action<S: Step>(planned: Planned<S>, outcome: Outcome, conduct: &Conduct<'_>) -> Action {
+fn action<S: Step>(planned: &Planned<S>, outcome: Outcome, conduct: &Conduct<'_>) -> Action {
     Action {
+        resource: planned.resource.clone(),
         action: planned.step.action(),
         headline: planned.step.headline(),
         is_note: planned.step.is_note(),
         is_quiet: planned.step.is_quiet(),
+        reason: planned.reason.clone(),
         before: planned.step.before(),
         after: planned.step.after(),
         outcome,
         error: None,
         undo: planned.step.undo().map(|it| it.command_line(conduct.invoke_as)),
-        resource: planned.resource,
-        reason: planned.reason,
     }
 }
 
@@ -207,7 +201,7 @@ mod tests {
             max_changes,
             out_of_time: &|| left.get() == 0,
         };
-        let report = carry_out(plan, &conduct, async |step: &Set| {
+        let report = carry_out(&plan, &conduct, async |step: &Set| {
             left.set(left.get().saturating_sub(1));
             if step.0 == 99 {
                 return Err(Failure::NOT_NOW);

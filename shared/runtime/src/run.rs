@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -69,8 +70,10 @@ impl Run<'_> {
             out_of_time: &|| Instant::now() >= self.last_start,
         };
         let mut remembered = mem::take(&mut plan.remembered);
-        let mut report = carry_out(plan, &conduct, async |step: &S| {
-            timeout_at(self.give_up, apply(step)).await.unwrap_or_else(|_| Err(unanswered(step))).map_err(Undone)
+        let mut report = carry_out(&plan, &conduct, async |step: &S| {
+            // Pinned where it is: futures of SDK calls are large, and dozens are under way.
+            let call = pin!(apply(step));
+            timeout_at(self.give_up, call).await.unwrap_or_else(|_| Err(unanswered(step))).map_err(Undone)
         })
         .await;
         if self.dry_run {

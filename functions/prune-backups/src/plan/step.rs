@@ -61,7 +61,7 @@ impl Step {
 
 impl reconcile::Step for Step {
     /// RDS deletes as many as its unpublished limit allows, which the pace of the calls finds out.
-    const AT_A_TIME: usize = 24;
+    const AT_A_TIME: usize = 32;
 
     fn action(&self) -> &'static str {
         match self {
