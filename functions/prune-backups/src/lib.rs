@@ -102,15 +102,11 @@ async fn observe(regions: &Places<'_>, registry: &Registry) -> Result<World, Err
     })
 }
 
-/// The tags of a snapshot that decide about it.
-const READ: [&str; 6] = [keys::KEEP, keys::MADE_BY, keys::RETAINED_BY, keys::TAKEN, keys::COPY_OF, keys::PRUNE_PROBLEM];
-
 /// The snapshots that Nightshift made, with no more than what the decision needs of them.
 async fn ours(rds: &Rds) -> Result<Vec<Snapshot>, Error> {
     let mut snapshots = list_snapshots(rds, Snapshot::is_ours).await?;
     for snapshot in &mut snapshots {
-        snapshot.tags.retain(|key, _| READ.contains(&key.as_str()));
-        snapshot.engine = String::new();
+        snapshot.tags.retain(|key, _| key.starts_with(keys::PEOPLE) || key.starts_with(keys::MEMORY));
     }
     Ok(snapshots)
 }

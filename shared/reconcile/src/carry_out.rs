@@ -1,6 +1,7 @@
 //! Does what a plan says, and knows alone of dry runs, concurrency, deadlines and outcomes.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 
 use futures_util::{StreamExt, stream};
 use jiff::Zoned;
@@ -63,7 +64,7 @@ where
         return report;
     }
     let apply = &apply;
-    let mut done: Vec<(usize, Action)> = stream::iter(chains(&plan.steps))
+    let carried_out = stream::iter(chains(&plan.steps))
         .map(|chain| async move {
             let mut actions = Vec::with_capacity(chain.len());
             let mut broken = false;
@@ -78,11 +79,18 @@ where
             }
             actions
         })
-        .buffer_unordered(S::AT_A_TIME)
-        .concat()
-        .await;
-    done.sort_by_key(|(index, _)| *index);
-    report.actions = done.into_iter().map(|(_, action)| action).collect();
+        .buffer_unordered(S::AT_A_TIME);
+    let mut carried_out = pin!(carried_out);
+    // A list that grows, or is made of another, is copied on the way: that is memory where there are thousands.
+    let mut places = Vec::with_capacity(plan.steps.len());
+    report.actions.reserve_exact(plan.steps.len());
+    while let Some(chain) = carried_out.next().await {
+        for (place, action) in chain {
+            places.push(place);
+            report.actions.push(action);
+        }
+    }
+    put_in_place(&mut report.actions, places);
     report
 }
 
@@ -98,6 +106,17 @@ fn chains<S>(steps: &[Planned<S>]) -> Vec<Vec<(usize, &Planned<S>)>> {
         chains[chain].push((index, planned));
     }
     chains
+}
+
+/// Puts each of `items` where `places` says.
+fn put_in_place<T>(items: &mut [T], mut places: Vec<usize>) {
+    for at in 0..items.len() {
+        while places[at] != at {
+            let place = places[at];
+            items.swap(at, place);
+            places.swap(at, place);
+        }
+    }
 }
 
 async fn attempt<S: Step, E: Into<Failure>>(
