@@ -212,6 +212,11 @@ const BACKUPS_FAILING: Trouble = Trouble {
     remedy: "; look first at the log of snapshot-databases for the last nights, then at the status of the database",
 };
 
+const COPIES_FAILING: Trouble = Trouble {
+    kind: "backups-failing",
+    remedy: "; look first at the log of snapshot-databases for copies that failed, then at the KMS key of that region",
+};
+
 impl Group<'_> {
     fn name(&self) -> &str {
         match (self.database, self.snapshots.first()) {
@@ -252,7 +257,8 @@ impl Group<'_> {
                 database.id,
                 local(newest, now)
             );
-            let problem = (!database.is_asleep()).then_some(BACKUPS_FAILING);
+            let trouble = if region.is_some() { COPIES_FAILING } else { BACKUPS_FAILING };
+            let problem = (!database.is_asleep()).then_some(trouble);
             return Err(Leave { reason, problem });
         }
         Ok(rule.retention)

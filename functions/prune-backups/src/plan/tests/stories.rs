@@ -229,7 +229,9 @@ fn copying_that_fails_is_told_and_a_region_that_cannot_be_read_is_left_alone() {
     let mut world = app("daily=1 copy=us-west-2", &[1]);
     world.copies.insert(region(), Ok(vec![copy(&snapshot("app", 100)), copy(&snapshot("app", 200))]));
     let reason = "the newest good backup of app in us-west-2 is of 2026-11-17 02:30, which is more than three days ago: nothing of it is deleted";
-    assert_eq!(lines(&world).last(), Some(&format!("! app backups-failing: {reason}{LOOK}")));
+    let look =
+        "; look first at the log of snapshot-databases for copies that failed, then at the KMS key of that region";
+    assert_eq!(lines(&world).last(), Some(&format!("! app backups-failing: {reason}{look}")));
     // Nothing is copied there any more, so nothing is wrong: the copies age away but for the last.
     world.databases[0] = database("app", Some("daily=1"));
     check(
