@@ -1,7 +1,8 @@
-"""Deploys the template as `sam deploy` does, to the endpoint given and nowhere else.
+"""Deploys a template as `sam deploy` does, to the endpoint given and nowhere else.
 
     python deploy.py --endpoint URL --template template.yaml --stack nightshift
         --binary deploy-image=target/debug/deploy-image … [--parameter Email=…  …]
+    python deploy.py --endpoint URL --template deploy/watch.yaml --stack watch-api-server --parameter Service=…
 
 Puts each function's binary as `bootstrap` in an archive, uploads that, points CodeUri at it, leaves the rest of the
 template as it is, and uploads that too, since CloudFormation takes no more than 51,200 bytes in a request. Creates or updates the stack through a change set and prints its outputs as JSON.

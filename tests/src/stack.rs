@@ -7,8 +7,9 @@ use serde_json::{Map, Value};
 
 use crate::template::{Template, list};
 
-/// Read once, since a test asks for hundreds of stacks.
-static TEMPLATE: LazyLock<Template> = LazyLock::new(Template::read);
+// Read once, because a test asks for hundreds of stacks.
+static MAIN: LazyLock<Template> = LazyLock::new(Template::read);
+static WATCH: LazyLock<Template> = LazyLock::new(Template::watch);
 
 /// A template with a value for each parameter.
 pub struct Stack {
@@ -17,9 +18,17 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// The template with these parameters, the others as they are by default.
+    /// `template.yaml` with these parameters, the others as they are by default.
     pub fn with(given: &[(&str, &str)]) -> Self {
-        let template = &*TEMPLATE;
+        Self::of(&MAIN, given)
+    }
+
+    /// `deploy/watch.yaml` with these parameters, the others as they are by default.
+    pub fn watching(given: &[(&str, &str)]) -> Self {
+        Self::of(&WATCH, given)
+    }
+
+    fn of(template: &'static Template, given: &[(&str, &str)]) -> Self {
         let known = template.0["Parameters"].as_object().expect("the template has parameters");
         let mut parameters: BTreeMap<_, _> =
             known.iter().map(|(name, it)| (name.clone(), text(&it["Default"]))).collect();
@@ -42,7 +51,7 @@ impl Stack {
         let rules = self.template.0["Rules"].as_object().expect("the template has rules");
         rules
             .values()
-            .filter(|it| self.is_true(&it["RuleCondition"]))
+            .filter(|it| it["RuleCondition"].is_null() || self.is_true(&it["RuleCondition"]))
             .all(|rule| list(&rule["Assertions"]).into_iter().all(|it| self.is_true(&it["Assert"])))
     }
 

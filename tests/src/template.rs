@@ -1,4 +1,4 @@
-//! `template.yaml` as JSON, with the short forms of CloudFormation's functions spelled out.
+//! The templates as JSON, with the short forms of CloudFormation's functions spelled out.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,18 @@ use serde_json::{Map, Value, json};
 
 use crate::sources::read;
 
-/// The template of the stack.
+/// A template of CloudFormation.
 pub struct Template(pub Value);
 
 impl Template {
     /// Reads `template.yaml`.
     pub fn read() -> Self {
         Self::parse(&read("template.yaml"))
+    }
+
+    /// Reads `deploy/watch.yaml`.
+    pub fn watch() -> Self {
+        Self::parse(&read("deploy/watch.yaml"))
     }
 
     /// Reads a template from its text.

@@ -1,32 +1,72 @@
-//! The alarms on what the parameters name, and the dashboard: what CloudFormation makes of them, whatever was named.
+//! `deploy/watch.yaml`, the alarms on a service and its dashboard, with every set of parameters; and Nightshift's own dashboard.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use nightshift_tests::sources::{Kind, folders, shipped};
+use nightshift_tests::sources::{Kind, folders, read, shipped};
 use nightshift_tests::stack::Stack;
 use nightshift_tests::template::{Template, list};
 use rules::remedy::RemedyRule;
 use serde_json::{Value, json};
 
-/// Parameters that name something, each with the alarms that are made for it.
-const WATCHED: [(&str, &str, &[&str]); 8] = [
-    ("WatchService", "truegul-production/api-server", &["ServiceCpuAlarm", "ServiceMemoryAlarm"]),
-    ("WatchService2", "truegul-production/ml-server", &["Service2CpuAlarm", "Service2MemoryAlarm"]),
-    ("WatchLoadBalancer", "app/shop/50dc6c495c0c9188", &["LoadBalancerErrorsAlarm"]),
-    (
-        "WatchTargetGroup",
-        "targetgroup/api/943f017f100becff",
-        &["TargetGroupErrorsAlarm", "TargetGroupHostsAlarm", "TargetGroupSlowAlarm"],
-    ),
-    (
-        "WatchTargetGroup2",
-        "targetgroup/ml/73e2d6bc24d8a067",
-        &["TargetGroup2ErrorsAlarm", "TargetGroup2HostsAlarm", "TargetGroup2SlowAlarm"],
-    ),
-    ("WatchDatabase", "truegul-db", &[]),
-    ("WatchMaxConnections", "112", &["DatabaseConnectionsAlarm"]),
-    ("WatchMinFreeStorage", "5", &["DatabaseStorageAlarm"]),
+/// A parameter that names something, or asks for an alarm.
+struct Watched {
+    parameter: &'static str,
+    on: &'static str,
+    off: &'static str,
+    /// Without this other parameter it has no effect.
+    needs: Option<&'static str>,
+    alarms: &'static [&'static str],
+}
+
+const WATCHED: [Watched; 8] = [
+    Watched {
+        parameter: "Service",
+        on: "truegul-production/api-server",
+        off: "",
+        needs: None,
+        alarms: &["ServiceCpuAlarm", "ServiceMemoryAlarm"],
+    },
+    Watched { parameter: "LoadBalancer", on: "app/shop/50dc6c495c0c9188", off: "", needs: None, alarms: &[] },
+    Watched {
+        parameter: "TargetGroup",
+        on: "targetgroup/api/943f017f100becff",
+        off: "",
+        needs: Some("LoadBalancer"),
+        alarms: &["TargetGroupErrorsAlarm", "TargetGroupHostsAlarm", "TargetGroupSlowAlarm"],
+    },
+    Watched {
+        parameter: "TargetGroup2",
+        on: "targetgroup/green/73e2d6bc24d8a067",
+        off: "",
+        needs: Some("LoadBalancer"),
+        alarms: &["TargetGroup2ErrorsAlarm", "TargetGroup2HostsAlarm", "TargetGroup2SlowAlarm"],
+    },
+    Watched { parameter: "Database", on: "truegul-db", off: "", needs: None, alarms: &[] },
+    Watched {
+        parameter: "LoadBalancerAlarm",
+        on: "true",
+        off: "false",
+        needs: Some("LoadBalancer"),
+        alarms: &["LoadBalancerErrorsAlarm"],
+    },
+    Watched {
+        parameter: "MaxConnections",
+        on: "112",
+        off: "0",
+        needs: Some("Database"),
+        alarms: &["DatabaseConnectionsAlarm"],
+    },
+    Watched {
+        parameter: "MinFreeStorage",
+        on: "5",
+        off: "0",
+        needs: Some("Database"),
+        alarms: &["DatabaseStorageAlarm"],
+    },
 ];
+
+/// How many of them, from the first on, are shown on the dashboard by their name.
+const NAMED: usize = 5;
 
 /// The metrics of AWS that are watched or shown, each with the dimensions that AWS writes it with.
 const OF_AWS: [(&str, &str, &[&str]); 14] = [
@@ -47,76 +87,102 @@ const OF_AWS: [(&str, &str, &[&str]); 14] = [
 ];
 
 /// The stack with everything named.
-fn everything() -> Vec<(&'static str, &'static str)> {
-    WATCHED.iter().map(|(name, value, _)| (*name, *value)).chain([("Dashboard", "true")]).collect()
+fn everything() -> Stack {
+    Stack::watching(&all_named())
 }
 
-/// The alarms of a stack that carry a remedy, by their logical ids.
+fn all_named() -> Vec<(&'static str, &'static str)> {
+    WATCHED.iter().map(|it| (it.parameter, it.on)).collect()
+}
+
+/// The alarms of a stack, by their logical ids.
 fn alarms(stack: &Stack) -> BTreeMap<String, Value> {
-    let made = stack.made("AWS::CloudWatch::Alarm").into_iter();
-    made.filter(|(_, it)| !it["Tags"].is_null()).collect()
+    stack.made("AWS::CloudWatch::Alarm")
 }
 
-// -------------------------------------------------------------------------------- what is made
+// -------------------------------------------------------------------------------- what is created
 
 #[test]
-fn nothing_is_made_unless_it_is_named() {
-    let stack = Stack::with(&[]);
-    assert_eq!(alarms(&stack).keys().collect::<Vec<_>>(), Vec::<&String>::new());
-    assert!(stack.made("AWS::CloudWatch::Dashboard").is_empty());
-    let template = Template::read();
-    for (id, alarm) in template.resources("AWS::CloudWatch::Alarm") {
-        assert_eq!(alarm["Condition"].is_null(), alarm["Properties"]["Tags"].is_null(), "{id}");
-        assert_eq!(alarm["Condition"].is_null(), !alarm["Properties"]["AlarmActions"].is_null(), "{id}");
-    }
-}
-
-#[test]
-fn each_parameter_brings_its_own_alarms_and_no_others() {
+fn each_parameter_creates_its_own_alarms_and_no_others() {
     for named in subsets() {
-        let with = |name: &str| names(&named, name);
-        let stack = Stack::with(&named);
-        let made: BTreeSet<_> = alarms(&stack).into_keys().collect();
-        let expected = WATCHED.iter().filter(|(name, ..)| {
-            let found_by = match *name {
-                "WatchTargetGroup" | "WatchTargetGroup2" => "WatchLoadBalancer",
-                "WatchMaxConnections" | "WatchMinFreeStorage" => "WatchDatabase",
-                alone => alone,
-            };
-            with(name) && with(found_by)
-        });
-        let expected = expected.flat_map(|(_, _, alarms)| alarms.iter().map(|it| it.to_string()));
-        assert_eq!(made, expected.collect(), "{named:?}");
-        let left_out = |of: &str, by: &str| with(of) && !with(by);
-        let refused = left_out("WatchTargetGroup", "WatchLoadBalancer")
-            || left_out("WatchTargetGroup2", "WatchLoadBalancer")
-            || left_out("WatchMaxConnections", "WatchDatabase");
+        let stack = Stack::watching(&named);
+        let created: BTreeSet<_> = alarms(&stack).into_keys().collect();
+        let expected = WATCHED.iter().filter(|it| counts(&named, it)).flat_map(|it| it.alarms);
+        assert_eq!(created, expected.map(|it| it.to_string()).collect(), "{named:?}");
+        let alone = |of: &str, by: &str| names(&named, of) && !names(&named, by);
+        let refused = alone("TargetGroup", "LoadBalancer")
+            || alone("TargetGroup2", "LoadBalancer")
+            || alone("MaxConnections", "Database")
+            || ["Service", "LoadBalancer", "Database"].iter().all(|it| !names(&named, it));
         assert_eq!(stack.is_accepted(), !refused, "{named:?}");
     }
 }
 
-/// Each set of parameters that somebody could give, the dashboard always among them.
+/// Each set of parameters that a person could give.
 fn subsets() -> Vec<Vec<(&'static str, &'static str)>> {
     let subset = |bits: usize| {
-        let off = |name: &str| if name.contains("Max") || name.contains("Min") { "0" } else { "" };
         let given = WATCHED.iter().enumerate();
-        let given = given.map(|(at, (name, on, _))| (*name, if bits >> at & 1 == 1 { *on } else { off(name) }));
-        given.chain([("Dashboard", "true")]).collect::<Vec<_>>()
+        given.map(|(at, it)| (it.parameter, if bits >> at & 1 == 1 { it.on } else { it.off })).collect()
     };
     (0..1 << WATCHED.len()).map(subset).collect()
 }
 
-/// Whether one of these parameters names something.
+/// Whether this parameter is given, and the one that it needs.
+fn counts(named: &[(&str, &str)], it: &Watched) -> bool {
+    names(named, it.parameter) && it.needs.is_none_or(|it| names(named, it))
+}
+
 fn names(named: &[(&str, &str)], parameter: &str) -> bool {
-    named.iter().any(|(it, value)| *it == parameter && !value.is_empty() && *value != "0")
+    let watched = WATCHED.iter().find(|it| it.parameter == parameter).expect("a parameter of the table");
+    named.iter().any(|(it, value)| *it == parameter && *value != watched.off)
+}
+
+/// `aws cloudformation deploy` then needs no bucket, no transform and no capability.
+#[test]
+fn the_template_is_plain_and_fits_into_a_request() {
+    assert!(read("deploy/watch.yaml").len() < 51_200);
+    let template = Template::watch();
+    assert_eq!(template.0["Transform"], Value::Null);
+    let types: BTreeSet<_> =
+        template.0["Resources"].as_object().expect("resources").values().map(|it| string(&it["Type"])).collect();
+    assert_eq!(types.into_iter().collect::<Vec<_>>(), ["AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard"]);
+}
+
+#[test]
+fn the_main_template_watches_nothing_but_nightshift() {
+    for (id, alarm) in Stack::with(&[]).made("AWS::CloudWatch::Alarm") {
+        assert_eq!(alarm["Tags"], Value::Null, "{id}");
+        let namespace = string(&alarm["Namespace"]);
+        assert!(["AWS/Lambda", "AWS/SQS", "Nightshift"].contains(&namespace.as_str()), "{id} watches {namespace}");
+    }
+    assert!(Stack::with(&[]).made("AWS::CloudWatch::Dashboard").is_empty());
+    assert!(Stack::watching(&[("Dashboard", "false")]).made("AWS::CloudWatch::Dashboard").is_empty());
+}
+
+#[test]
+fn every_parameter_is_explained_and_grouped() {
+    let template = Template::watch();
+    let interface = &template.0["Metadata"]["AWS::CloudFormation::Interface"];
+    let groups = list(&interface["ParameterGroups"]);
+    let grouped: BTreeSet<_> = groups.into_iter().flat_map(|it| list(&it["Parameters"])).map(string).collect();
+    let labelled = interface["ParameterLabels"].as_object().expect("labels");
+    let readme = read("README.md");
+    for (name, parameter) in template.0["Parameters"].as_object().expect("parameters") {
+        assert!(parameter["Description"].is_string(), "{name} is not explained");
+        assert!(!parameter["Default"].is_null(), "{name} has no default");
+        assert_eq!(parameter["AllowedPattern"].is_string(), parameter["ConstraintDescription"].is_string(), "{name}");
+        assert!(grouped.contains(name), "{name} is in no group");
+        assert!(labelled.contains_key(name), "{name} has no label");
+        assert!(readme.contains(&format!("`{name}")), "README.md says nothing about {name}");
+    }
 }
 
 // -------------------------------------------------------------------------------- alarms
 
 #[test]
 fn each_alarm_says_what_it_means_and_where_to_look_first() {
-    let shop: Vec<_> = WATCHED.iter().map(|(_, value, _)| *value).collect();
-    for (id, alarm) in alarms(&Stack::with(&everything())) {
+    let shop: Vec<_> = WATCHED.iter().take(NAMED).map(|it| it.on).collect();
+    for (id, alarm) in alarms(&everything()) {
         let description = alarm["AlarmDescription"].as_str().unwrap_or_else(|| panic!("{id} is not described"));
         assert!(description.contains("Look first"), "{id}: {description}");
         assert!(shop.iter().any(|it| description.contains(it)), "{id} does not name what it watches");
@@ -140,7 +206,7 @@ fn the_alarms_are_as_strict_as_they_say() {
         "DatabaseStorageAlarm" => (json!("5"), 3, 3, 300),
         other => panic!("{other} is not in this table"),
     };
-    for (id, alarm) in alarms(&Stack::with(&everything())) {
+    for (id, alarm) in alarms(&everything()) {
         let of = alarm["EvaluationPeriods"].as_u64().expect("periods");
         let breaching = alarm["DatapointsToAlarm"].as_u64().unwrap_or(of);
         for (metric, period) in metrics_of(&alarm) {
@@ -154,7 +220,7 @@ fn the_alarms_are_as_strict_as_they_say() {
 
 #[test]
 fn every_metric_that_is_watched_is_one_that_aws_writes() {
-    for (id, alarm) in alarms(&Stack::with(&everything())) {
+    for (id, alarm) in alarms(&everything()) {
         let metrics = metrics_of(&alarm);
         assert!(!metrics.is_empty(), "{id} watches nothing");
         for (metric, _) in metrics {
@@ -165,7 +231,7 @@ fn every_metric_that_is_watched_is_one_that_aws_writes() {
 
 #[test]
 fn the_math_of_an_alarm_uses_each_of_its_metrics_and_returns_one() {
-    for (id, alarm) in alarms(&Stack::with(&everything())) {
+    for (id, alarm) in alarms(&everything()) {
         let metrics = list(&alarm["Metrics"]);
         let Some(expression) = metrics.iter().find_map(|it| it["Expression"].as_str()) else { continue };
         for metric in metrics.iter().filter(|it| it["Expression"].is_null()) {
@@ -174,7 +240,7 @@ fn the_math_of_an_alarm_uses_each_of_its_metrics_and_returns_one() {
             assert_eq!(metric["ReturnData"], false, "{id}: an alarm watches one time series");
         }
     }
-    let stack = Stack::with(&everything());
+    let stack = everything();
     assert_eq!(alarms(&stack)["DatabaseConnectionsAlarm"]["Metrics"][0]["Expression"], "100 * connections / 112");
 }
 
@@ -225,14 +291,14 @@ fn one_alarm_of_a_service_rolls_back_and_no_more() {
 
 #[test]
 fn how_far_a_service_is_scaled_out_is_for_its_owner_to_say() {
-    let named = [("WatchService", "shop/api"), ("ScaleOutMax", "3")];
-    let alarms = alarms(&Stack::with(&named));
+    let named = [("Service", "shop/api"), ("ScaleOutMax", "3")];
+    let alarms = alarms(&Stack::watching(&named));
     assert_eq!(remedy_of(&alarms["ServiceCpuAlarm"]), "scale-out step=1 max=3");
 }
 
 fn remedies(wanted: &'static str) -> BTreeMap<String, String> {
-    let named: Vec<_> = everything().into_iter().chain([("AlarmRemedies", wanted)]).collect();
-    alarms(&Stack::with(&named)).iter().map(|(id, it)| (id.clone(), remedy_of(it))).collect()
+    let named: Vec<_> = all_named().into_iter().chain([("AlarmRemedies", wanted)]).collect();
+    alarms(&Stack::watching(&named)).iter().map(|(id, it)| (id.clone(), remedy_of(it))).collect()
 }
 
 fn remedy_of(alarm: &Value) -> String {
@@ -247,39 +313,54 @@ fn wrong_with(remedy: &str) -> Option<String> {
     remedy.parse::<RemedyRule>().err().map(|it| it.to_string())
 }
 
-// -------------------------------------------------------------------------------- the dashboard
+// -------------------------------------------------------------------------------- the dashboards
 
-/// The widgets of the dashboard.
+/// The widgets of a stack's dashboard.
 fn widgets(stack: &Stack) -> Vec<Value> {
     let dashboards = stack.made("AWS::CloudWatch::Dashboard");
-    let body = string(&dashboards["OverviewDashboard"]["DashboardBody"]);
+    let (_, dashboard) = dashboards.first_key_value().expect("a dashboard");
+    let body = string(&dashboard["DashboardBody"]);
     let body: Value = serde_json::from_str(&body).unwrap_or_else(|err| panic!("{err}:\n{body}"));
     list(&body["widgets"]).into_iter().cloned().collect()
 }
 
+/// The dashboard of the main stack, and that of a stack with everything named.
+fn dashboards() -> [Vec<Value>; 2] {
+    [widgets(&Stack::with(&[("Dashboard", "true")])), widgets(&everything())]
+}
+
 #[test]
-fn the_dashboard_shows_what_was_named_and_nothing_else() {
+fn the_dashboard_shows_what_is_named_and_nothing_else() {
     for named in subsets() {
-        let stack = Stack::with(&named);
+        let stack = Stack::watching(&named);
         let shown = widgets(&stack);
         let titles: Vec<_> = shown.iter().filter_map(|it| it["properties"]["title"].as_str()).collect();
-        let with = |name: &str| names(&named, name);
-        for (parameter, value, _) in WATCHED.iter().take(6) {
-            let found = titles.iter().any(|it| it.starts_with(value));
-            let expected = with(parameter) && (!parameter.contains("Group") || with("WatchLoadBalancer"));
-            assert_eq!(found, expected, "{parameter} of {named:?}");
+        for watched in WATCHED.iter().take(NAMED) {
+            let found = titles.iter().any(|it| it.starts_with(watched.on));
+            assert_eq!(found, counts(&named, watched), "{} of {named:?}", watched.parameter);
         }
-        let alarms: BTreeSet<_> = alarms(&stack).keys().map(|it| format!("{it}.Arn")).collect();
-        let listed = shown.iter().filter(|it| it["type"] == "alarm");
-        let listed: Vec<_> = listed.map(|it| list(&it["properties"]["alarms"])).collect();
-        assert!(listed.iter().all(|it| !it.is_empty()), "{named:?}: a widget of no alarms");
-        assert_eq!(listed.concat().into_iter().map(string).collect::<BTreeSet<_>>(), alarms, "{named:?}");
+        assert_eq!(alarms_shown(&shown), alarms(&stack).into_keys().collect(), "{named:?}");
     }
 }
 
 #[test]
+fn the_dashboard_of_nightshift_shows_all_of_its_alarms() {
+    let stack = Stack::with(&[("Dashboard", "true")]);
+    assert_eq!(alarms_shown(&widgets(&stack)), alarms(&stack).into_keys().collect());
+}
+
+/// The logical ids of the alarms whose state is shown.
+fn alarms_shown(widgets: &[Value]) -> BTreeSet<String> {
+    let listed = widgets.iter().filter(|it| it["type"] == "alarm");
+    let listed: Vec<_> = listed.map(|it| list(&it["properties"]["alarms"])).collect();
+    assert!(listed.iter().all(|it| !it.is_empty()), "a widget of no alarms");
+    let id = |it: &Value| string(it).strip_suffix(".Arn").expect("the ARN of an alarm").to_owned();
+    listed.concat().into_iter().map(id).collect()
+}
+
+#[test]
 fn every_widget_has_a_place_and_a_region() {
-    for widget in widgets(&Stack::with(&everything())) {
+    for widget in dashboards().concat() {
         assert!(widget["width"].as_u64().is_some_and(|it| 24 % it == 0), "{widget}");
         assert!(widget["height"].is_u64(), "{widget}");
         if widget["type"] == "metric" {
@@ -293,7 +374,7 @@ fn every_widget_has_a_place_and_a_region() {
 fn every_metric_on_the_dashboard_is_one_that_is_written() {
     let ours = written_by_functions();
     let mut shown = BTreeSet::new();
-    for metric in metrics_shown(&widgets(&Stack::with(&everything()))) {
+    for metric in metrics_shown(&dashboards().concat()) {
         let (namespace, name, dimensions) = &metric;
         if namespace == "Nightshift" {
             assert!(ours.contains(name), "no function writes {name}");
@@ -358,7 +439,7 @@ fn written_by_functions() -> BTreeSet<String> {
 /// those of Lambda asks for the stack's name only, with which all of them begin.
 #[test]
 fn every_function_is_on_the_dashboard() {
-    let widgets = widgets(&Stack::with(&everything()));
+    let widgets = widgets(&Stack::with(&[("Dashboard", "true")]));
     let lines = widgets.iter().flat_map(|it| it["properties"]["metrics"].as_array().into_iter().flatten());
     let searches: Vec<_> =
         lines.filter_map(|it| it[0]["expression"].as_str()).filter(|it| it.contains("SEARCH")).collect();

@@ -102,7 +102,7 @@ impl LocalAws {
         aws.wait_until("the server to answer", || Ok(aws.http.is_healthy().then_some(())))?;
         if options.deploy {
             commands.step("deploying template.yaml");
-            aws.outputs = aws.deploy(&commands, &python, &binaries, &options.parameters)?;
+            aws.outputs = aws.deploy_main(&commands, &python, &binaries, &options.parameters)?;
             aws.inbox = Some(aws.subscribe_inbox(aws.output("TopicArn")?)?);
         }
         Ok(aws)
@@ -153,7 +153,22 @@ impl LocalAws {
         self.server.log_tail()
     }
 
-    fn deploy(
+    /// Deploys a further template of the workspace, one without functions, as a stack of its own. Returns its outputs.
+    pub fn deploy_stack(
+        &self,
+        template: &str,
+        stack: &str,
+        parameters: &[(&str, &str)],
+    ) -> Result<BTreeMap<String, String>> {
+        let commands = Commands { progress: &|_| (), stop: &self.stop };
+        let mut deploy = self.deploy_command(&python::environment(&commands)?, template, stack);
+        for (key, value) in parameters {
+            deploy.args(["--parameter", &format!("{key}={value}")]);
+        }
+        self.outputs_of(&commands, &mut deploy, template)
+    }
+
+    fn deploy_main(
         &self,
         commands: &Commands<'_>,
         python: &Path,
@@ -161,9 +176,7 @@ impl LocalAws {
         parameters: &[(String, String)],
     ) -> Result<BTreeMap<String, String>> {
         let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
-        let mut deploy = Command::new(python);
-        deploy.arg(local_aws_dir().join("deploy.py")).args(["--endpoint", self.endpoint(), "--stack", Self::STACK]);
-        deploy.arg("--template").arg(workspace().join("template.yaml"));
+        let mut deploy = self.deploy_command(python, "template.yaml", Self::STACK);
         for (name, path) in binaries {
             deploy.args(["--binary", &format!("{name}={}", path.display())]);
         }
@@ -174,10 +187,26 @@ impl LocalAws {
         for (key, value) in parameters {
             deploy.args(["--parameter", &format!("{key}={value}")]);
         }
+        self.outputs_of(commands, &mut deploy, "template.yaml")
+    }
+
+    fn deploy_command(&self, python: &Path, template: &str, stack: &str) -> Command {
+        let mut deploy = Command::new(python);
+        deploy.arg(local_aws_dir().join("deploy.py")).args(["--endpoint", self.endpoint(), "--stack", stack]);
+        deploy.arg("--template").arg(workspace().join(template));
+        deploy
+    }
+
+    fn outputs_of(
+        &self,
+        commands: &Commands<'_>,
+        deploy: &mut Command,
+        template: &str,
+    ) -> Result<BTreeMap<String, String>> {
         let output = commands.output(deploy.env_clear())?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
-            return Err(Error::new(format!("deploying template.yaml failed: {said}\n{}", self.log_tail())));
+            return Err(Error::new(format!("deploying {template} failed: {said}\n{}", self.log_tail())));
         }
         Ok(serde_json::from_slice(&output.stdout)?)
     }
