@@ -1,5 +1,7 @@
 //! Databases and their snapshots, as far as backups are concerned.
 
+mod state;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -7,6 +9,8 @@ use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::{Digest, keys};
+
+pub use state::{Condition, State};
 
 /// What the ids of all snapshots begin with that Nightshift makes.
 pub const PREFIX: &str = "nightshift-";
