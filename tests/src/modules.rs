@@ -2,7 +2,8 @@
 //!
 //! `use` is followed through groups, globs and re-exports to the module that declares the item, since what a file
 //! depends on is where the item lies and not where it is passed on. Paths in code count like imports.
-//! That a module declares its child (`mod child;`) is not a dependency.
+//! That a module declares its child (`mod child;`) is not a dependency, nor that it passes on what it does not use
+//! itself (`pub use child::Item;`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ pub fn arrows(sources: &[Source]) -> Vec<Arrow> {
     let modules: BTreeMap<&[String], &File> = files.iter().map(|it| (it.module.as_slice(), it)).collect();
     let mut arrows = BTreeSet::new();
     for file in &files {
-        for path in &file.paths {
+        for path in file.paths.iter().filter(|it| !it.only_passed_on) {
             let Some(found) = resolve(&modules, &file.module, &path.words, 0) else { continue };
             if found.module != file.module {
                 let at = format!("{}:{}", file.path.display(), path.line);
@@ -83,6 +84,8 @@ struct PathInCode {
     words: Vec<String>,
     /// What an import calls it in this file; `*` for a glob.
     imported_as: Option<String>,
+    /// Whether it is only passed on to others (`pub use`), and not used in this file.
+    only_passed_on: bool,
     line: usize,
 }
 
@@ -134,10 +137,16 @@ fn paths(tokens: &[Token]) -> Vec<PathInCode> {
     let mut index = 0;
     while index < tokens.len() {
         if tokens[index].word() == Some("use") {
+            let first = found.len();
+            let public = index >= 1 && (tokens[index - 1].word() == Some("pub") || tokens[index - 1].is(')'));
             index = import(tokens, index + 1, &[], &mut found);
+            for path in found[first..].iter_mut().filter(|_| public) {
+                let name = path.imported_as.as_deref();
+                path.only_passed_on = tokens.iter().filter(|it| it.word() == name).count() <= 1;
+            }
         } else if begins_a_path(tokens, index) {
             let (words, after) = words(tokens, index);
-            found.push(PathInCode { words, imported_as: None, line: tokens[index].line });
+            found.push(PathInCode { words, imported_as: None, only_passed_on: false, line: tokens[index].line });
             index = after;
         } else {
             index += 1;
@@ -184,7 +193,7 @@ fn import(tokens: &[Token], start: usize, prefix: &[String], found: &mut Vec<Pat
             return index + 1;
         }
         Some(it) if it.is('*') => {
-            found.push(PathInCode { words: all, imported_as: Some("*".to_owned()), line });
+            found.push(PathInCode { words: all, imported_as: Some("*".to_owned()), only_passed_on: false, line });
             return index + 1;
         }
         _ => {}
@@ -199,7 +208,7 @@ fn import(tokens: &[Token], start: usize, prefix: &[String], found: &mut Vec<Pat
         index += 2;
     }
     if !all.is_empty() {
-        found.push(PathInCode { words: all, imported_as: name, line });
+        found.push(PathInCode { words: all, imported_as: name, only_passed_on: false, line });
     }
     index.max(start + 1)
 }
@@ -333,8 +342,15 @@ mod tests {
                 ("plan/world.rs", "pub struct World;"),
                 ("ecs.rs", "use crate::World; use crate::plan::World as W;"),
             ],
-            &["crate -> plan::world", "ecs -> plan::world", "plan -> plan::world"],
+            &["ecs -> plan::world"],
         );
+    }
+
+    #[test]
+    fn passing_on_is_an_arrow_only_where_the_item_is_used_too() {
+        check_in_plan("pub use world::World;", &[]);
+        check_in_plan("pub(crate) use world::World; fn f(_: World) {}", &["plan -> plan::world"]);
+        check_in_plan("use world::World;", &["plan -> plan::world"]);
     }
 
     #[test]
