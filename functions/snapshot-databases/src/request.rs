@@ -125,7 +125,7 @@ mod tests {
             (json!({"snapshot": {"database": "a"}}), "\"snapshot\": missing field `image`"),
             (
                 json!({"snapshot": {"database": "a", "image": "v1.1.0"}}),
-                "\"snapshot\": 'v1.1.0' is no digest; accepted: sha256: and 64 lower-case hex digits",
+                "\"snapshot\": 'v1.1.0' is not a digest; accepted: sha256: and 64 lower-case hex digits",
             ),
             (
                 json!({"snapshot": {"database": "a b", "image": "v1.1.0"}}),

@@ -12,15 +12,20 @@ use std::str::FromStr;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest(String);
 
-/// Something that is no digest.
+/// Something that is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("'{0}' is no digest; accepted: sha256: and 64 lower-case hex digits")]
+#[error("'{0}' is not a digest; accepted: sha256: and 64 lower-case hex digits")]
 pub struct BadDigest(String);
 
 impl Digest {
     /// The algorithm and the first 12 digits, enough for people.
     pub fn short(&self) -> &str {
         &self.0[.."sha256:".len() + 12]
+    }
+
+    /// The hex digits, without the algorithm.
+    pub fn digits(&self) -> &str {
+        &self.0["sha256:".len()..]
     }
 }
 
@@ -43,6 +48,48 @@ impl fmt::Display for Digest {
     }
 }
 
+/// The beginning of a digest: 8 hex digits or more, so that a tag has room for several.
+///
+/// Among the thousand images of a repository, two alike in 8 digits are met once in ten thousand repositories; 12 are
+/// written where there is room.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShortDigest(String);
+
+impl ShortDigest {
+    /// The beginning of `digest`, as long as it is usually written.
+    pub fn of(digest: &Digest) -> Self {
+        ShortDigest(digest.digits()[..12].into())
+    }
+
+    /// Whether it is the beginning of `digest`.
+    pub fn is(&self, digest: &Digest) -> bool {
+        digest.digits().starts_with(&self.0)
+    }
+
+    /// Its first 8 digits.
+    pub fn shortest(&self) -> &str {
+        &self.0[..8]
+    }
+}
+
+impl FromStr for ShortDigest {
+    type Err = BadDigest;
+
+    /// With the algorithm before it or without.
+    fn from_str(text: &str) -> Result<Self, BadDigest> {
+        let digits = text.strip_prefix("sha256:").unwrap_or(text);
+        let hex = |it: u8| matches!(it, b'0'..=b'9' | b'a'..=b'f');
+        let fine = (8..=64).contains(&digits.len()) && digits.bytes().all(hex);
+        if fine { Ok(ShortDigest(digits.into())) } else { Err(BadDigest(text.into())) }
+    }
+}
+
+impl fmt::Display for ShortDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,6 +103,20 @@ mod tests {
             ["", "sha256:", &digits, &format!("sha256:{digits}0"), &format!("sha512:{digits}"), &upper, "sha256:é"]
         {
             assert!(wrong.parse::<Digest>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_digest_stands_for_it() {
+        let digest: Digest = format!("sha256:{}", "0123456789abcdef".repeat(4)).parse().unwrap();
+        let short = ShortDigest::of(&digest);
+        assert_eq!((short.to_string().as_str(), short.shortest()), ("0123456789ab", "01234567"));
+        for fine in ["01234567", "sha256:0123456789ab", &digest.to_string()] {
+            assert!(fine.parse::<ShortDigest>().unwrap().is(&digest), "{fine}");
+        }
+        assert!(!"01234568".parse::<ShortDigest>().unwrap().is(&digest));
+        for wrong in ["", "0123456", "v1.2.3.4.5", "0123456G", &"0".repeat(65)] {
+            assert!(wrong.parse::<ShortDigest>().is_err(), "{wrong}");
         }
     }
 }

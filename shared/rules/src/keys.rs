@@ -23,6 +23,12 @@ pub const BUDGET: &str = "nightshift:budget";
 /// On an ECS service: which image to bring; see [`crate::deploy::DeployRule`].
 pub const DEPLOY: &str = "nightshift:deploy";
 
+/// On an ECS service: the rule for another container, from another repository; see [`crate::deploy::Companion`].
+pub const DEPLOY_2: &str = "nightshift:deploy-2";
+
+/// On an ECS service: the rule for a third container, as [`DEPLOY_2`].
+pub const DEPLOY_3: &str = "nightshift:deploy-3";
+
 /// On an ECS service or database, with any reason in words: it sleeps until a person removes the tag.
 pub const HOLD: &str = "nightshift:hold";
 
@@ -79,6 +85,9 @@ pub const COPY_OF: &str = "nightshift-state:copy-of";
 /// On an ECS service: the image that a person let through; see [`crate::memory::Approved`].
 pub const APPROVED: &str = "nightshift-state:approved";
 
+/// On an ECS service: the images that a person forgave after they were rejected; see [`crate::rejections::Cleared`].
+pub const CLEARED: &str = "nightshift-state:cleared";
+
 /// On a snapshot: the database that it was taken of.
 pub const DATABASE: &str = "nightshift-state:database";
 
@@ -103,7 +112,7 @@ pub const PROBLEM: &str = "nightshift-state:problem";
 /// On a snapshot: the retention rule of its database when it was taken; see [`crate::retention::Retention`].
 pub const RETAINED_BY: &str = "nightshift-state:backup";
 
-/// On an ECS service: the image that is not to be tried again; see [`crate::memory::Rejected`].
+/// On an ECS service: the images that are not tried again; see [`crate::rejections::Rejections`].
 pub const REJECTED: &str = "nightshift-state:rejected";
 
 /// On an ECS service: another function's wish to go back; see [`crate::memory::RollbackWish`].
@@ -124,7 +133,9 @@ mod tests {
 
     #[test]
     fn every_name_has_an_owner_and_fits_a_tag_key() {
-        for key in [AWAKE_UNTIL, BACKUP, BOOST, BUDGET, DEPLOY, HOLD, KEEP, KEEP_IMAGES, REMEDY, SCHEDULE] {
+        for key in
+            [AWAKE_UNTIL, BACKUP, BOOST, BUDGET, DEPLOY, DEPLOY_2, DEPLOY_3, HOLD, KEEP, KEEP_IMAGES, REMEDY, SCHEDULE]
+        {
             assert!(key.starts_with(PEOPLE) && key.len() <= 128, "{key}");
         }
         for key in [
@@ -134,6 +145,7 @@ mod tests {
             BOOST_MEMORY,
             BOOSTED,
             BUDGET_PROBLEM,
+            CLEARED,
             COPY_OF,
             DATABASE,
             HOLD_MEMORY,

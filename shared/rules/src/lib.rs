@@ -11,6 +11,7 @@ pub mod image;
 pub mod keys;
 pub mod memory;
 pub mod partition;
+pub mod rejections;
 pub mod remedied;
 pub mod remedy;
 pub mod retention;
@@ -20,5 +21,5 @@ pub mod tag;
 pub mod version;
 pub mod wish;
 
-pub use digest::{BadDigest, Digest};
+pub use digest::{BadDigest, Digest, ShortDigest};
 pub use tag::BadTag;

@@ -89,7 +89,7 @@ pub struct RollbackWish {
 }
 
 /// A moment as it stands in a tag: to the millisecond, which is what AWS's own moments have.
-fn written(moment: Timestamp) -> Timestamp {
+pub(crate) fn written(moment: Timestamp) -> Timestamp {
     let to_milliseconds = TimestampRound::new().smallest(Unit::Millisecond).mode(RoundMode::Trunc);
     moment.round(to_milliseconds).unwrap_or(moment)
 }

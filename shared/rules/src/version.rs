@@ -3,11 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use semver::{Version, VersionReq};
+use semver::{Prerelease, Version, VersionReq};
 
-/// The version that an image's tag stands for: `v1.2.3`, `1.2.3` and `1.4` (which is 1.4.0) are versions.
+/// The version that an image's tag stands for: `v1.2.3`, `1.2.3` and `1.4` (which is 1.4.0) are versions, and so are
+/// `2027.01.04` and `18.04`, whose numbers are zero-padded.
 ///
-/// Only stable ones: `1.2.3-rc1` is none, and neither is a number alone, such as `3050` (a build) or `v2`.
+/// Only stable ones: `1.2.3-rc1` is not one, and neither is a number alone, such as `3050` (a build) or `v2`.
 /// With a `suffix` only tags that end with it count, read without it.
 pub fn version(tag: &str, suffix: Option<&str>) -> Option<Version> {
     let tag = match suffix {
@@ -15,15 +16,88 @@ pub fn version(tag: &str, suffix: Option<&str>) -> Option<Version> {
         None => tag,
     };
     let numbers: Vec<&str> = tag.strip_prefix('v').unwrap_or(tag).split('.').collect();
-    let number = |at: usize| -> Option<u64> {
-        let text: &str = numbers.get(at)?;
-        let plain = text.bytes().all(|it| it.is_ascii_digit()) && (text.len() == 1 || !text.starts_with('0'));
-        plain.then(|| text.parse().ok())?
+    let [major, minor, patch] = match numbers[..] {
+        [major, minor] => [number(major)?, number(minor)?, 0],
+        [major, minor, patch] => [number(major)?, number(minor)?, number(patch)?],
+        _ => return None,
     };
-    match numbers.len() {
-        2 => Some(Version::new(number(0)?, number(1)?, 0)),
-        3 => Some(Version::new(number(0)?, number(1)?, number(2)?)),
-        _ => None,
+    Some(Version::new(major, minor, patch))
+}
+
+fn number(text: &str) -> Option<u64> {
+    (!text.is_empty() && text.bytes().all(|it| it.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+/// The version that a tag comes closest to, for tags that [`version`] does not read: `1.5.0-rc.1` is before 1.5.0,
+/// `1.2.3-alpine` and `1.2.3.4` are like 1.2.3, `v2` and `3050` are 2.0.0 and 3050.0.0.
+///
+/// It is only good for telling that a version would be a step back.
+pub fn closest_version(tag: &str) -> Option<Version> {
+    let text = tag.strip_prefix(['v', 'V']).unwrap_or(tag);
+    let end = text.find(|it: char| !it.is_ascii_digit() && it != '.').unwrap_or(text.len());
+    let (numbers, rest) = text.split_at(end);
+    let mut numbers = numbers.split('.').filter(|it| !it.is_empty()).map(number);
+    let mut next = || numbers.next().unwrap_or(Some(0));
+    if !text.starts_with(|it: char| it.is_ascii_digit()) {
+        return None;
+    }
+    let mut version = Version::new(next()?, next()?, next()?);
+    let name = rest.trim_start_matches(|it: char| !it.is_ascii_alphanumeric()).to_ascii_lowercase();
+    // A commit such as `7f3a2b1` begins with a digit as well.
+    if !rest.is_empty() && rest.starts_with(|it: char| it.is_ascii_alphanumeric()) && !is_prerelease(&name) {
+        return None;
+    }
+    if is_prerelease(&name) {
+        version.pre = Prerelease::new("0").unwrap_or(Prerelease::EMPTY);
+    }
+    Some(version)
+}
+
+/// Whether what follows the numbers of a version names something that comes before its release.
+fn is_prerelease(name: &str) -> bool {
+    const NAMES: [&str; 11] =
+        ["alpha", "beta", "rc", "pre", "dev", "snapshot", "canary", "nightly", "next", "preview", "milestone"];
+    let letters = name.trim_end_matches(|it: char| !it.is_ascii_alphabetic());
+    let word = letters.split(|it: char| !it.is_ascii_alphabetic()).next().unwrap_or_default();
+    NAMES.contains(&word) || matches!(word, "a" | "b" | "m") && name.len() > 1
+}
+
+/// Whether `tag` is one that moves with the versions of another tag of the same image: `1.2` beside `1.2.3`.
+pub fn moves_with(tag: &str, suffix: Option<&str>, others: &[String]) -> bool {
+    let plain = |it: &'_ str| it.strip_prefix('v').unwrap_or(it).to_owned();
+    let tag = plain(suffix.and_then(|it| tag.strip_suffix(it)).unwrap_or(tag));
+    let is_longer = |other: &String| {
+        let other = plain(other);
+        let rest = other.strip_prefix(&tag).and_then(|it| it.strip_prefix('.'));
+        rest.is_some_and(|it| it.starts_with(|it: char| it.is_ascii_digit()))
+    };
+    others.iter().any(is_longer)
+}
+
+/// What the numbers of a repository's versions look like. Versions of one shape are not compared with those of another:
+/// `20250115.3` beside `1.2.1` is the date of a build and not the next version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Shape {
+    /// `1.2.3`
+    Plain,
+    /// `2026.11.1`: the first number is a year.
+    Year,
+    /// `20261101.2`, `3050.1`: the first number is a whole date or the number of a build.
+    Build,
+}
+
+impl Shape {
+    /// The shape of a version.
+    pub fn of(version: &Version) -> Self {
+        Self::of_number(version.major)
+    }
+
+    fn of_number(first: u64) -> Self {
+        match first {
+            0..1000 => Shape::Plain,
+            1970..2200 => Shape::Year,
+            _ => Shape::Build,
+        }
     }
 }
 
@@ -38,6 +112,11 @@ impl Range {
     /// Whether the range allows `version`.
     pub fn allows(&self, version: &Version) -> bool {
         self.allowed.matches(version)
+    }
+
+    /// The shape of the versions that it allows.
+    pub fn shape(&self) -> Shape {
+        Shape::of_number(self.numbers[0])
     }
 }
 
@@ -71,36 +150,106 @@ impl fmt::Display for Range {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_tag_makes_it_panic(tag in any::<String>(), numbers in "v?[0-9.]{0,30}[-a-z0-9.]{0,6}") {
+            for tag in [&tag, &numbers] {
+                let _ = (version(tag, None), closest_version(tag), moves_with(tag, Some("-x"), &[tag.clone()]));
+            }
+        }
+
+        #[test]
+        fn a_version_comes_closest_to_itself(major in 0..99999u64, minor in 0..99u64, patch in 0..99u64) {
+            for tag in [format!("v{major}.{minor}.{patch}"), format!("{major:02}.{minor:02}.{patch:02}"), format!("{major}.{minor}")] {
+                prop_assert!(version(&tag, None).is_some());
+                prop_assert_eq!(version(&tag, None), closest_version(&tag));
+            }
+        }
+    }
 
     #[test]
     fn tags_read_as_versions_or_not() {
         let read = |tag, suffix| version(tag, suffix).map(|it| it.to_string());
-        for (tag, expected) in
-            [("v1.2.3", "1.2.3"), ("1.2.3", "1.2.3"), ("1.4", "1.4.0"), ("v0.1.0", "0.1.0"), ("10.20.30", "10.20.30")]
-        {
+        for (tag, expected) in [
+            ("v1.2.3", "1.2.3"),
+            ("1.2.3", "1.2.3"),
+            ("1.4", "1.4.0"),
+            ("v0.1.0", "0.1.0"),
+            ("10.20.30", "10.20.30"),
+            ("2027.01.04", "2027.1.4"),
+            ("18.04", "18.4.0"),
+            ("01.2.3", "1.2.3"),
+            ("20250115.3", "20250115.3.0"),
+        ] {
             assert_eq!(read(tag, None).as_deref(), Some(expected));
         }
-        for tag in [
-            "3050",
-            "v2",
-            "1.2.3-rc1",
-            "1.2.3-alpine",
-            "1.2.3.4",
-            "01.2.3",
-            "1.2.x",
-            "latest",
-            "",
-            ".",
-            "1.",
-            "V1.2.3",
-            "1.2.+3",
-        ] {
+        for tag in
+            ["3050", "v2", "1.2.3-rc1", "1.2.3-alpine", "1.2.3.4", "1.2.x", "latest", "", ".", "1.", "V1.2.3", "1.2.+3"]
+        {
             assert_eq!(read(tag, None), None, "{tag}");
         }
         assert_eq!(read("v1.2.3-alpine", Some("-alpine")).as_deref(), Some("1.2.3"));
         assert_eq!(read("1.2.3", Some("-alpine")), None);
         assert_eq!(read("1.2.3-rc1-alpine", Some("-alpine")), None);
+    }
+
+    #[test]
+    fn what_does_not_read_as_a_version_still_comes_close_to_one() {
+        for (tag, expected) in [
+            ("1.5.0-rc.1", Some("1.5.0-0")),
+            ("v1.5.0-beta2", Some("1.5.0-0")),
+            ("1.5.0rc1", Some("1.5.0-0")),
+            ("1.5-SNAPSHOT", Some("1.5.0-0")),
+            ("1.2.3-alpine", Some("1.2.3")),
+            ("1.2.3-alpine3.20", Some("1.2.3")),
+            ("1.2.3.4", Some("1.2.3")),
+            ("1.2.3+build", Some("1.2.3")),
+            ("V1.2.3", Some("1.2.3")),
+            ("v2", Some("2.0.0")),
+            ("3050", Some("3050.0.0")),
+            ("7f3a2b1", None),
+            ("latest", None),
+            ("", None),
+            ("v", None),
+            (".1", None),
+            ("release-1.2", None),
+        ] {
+            assert_eq!(closest_version(tag).map(|it| it.to_string()).as_deref(), expected, "{tag}");
+        }
+        assert!(closest_version("1.5.0-rc.1") > version("1.4.9", None));
+        assert!(closest_version("1.5.0-rc.1") < version("1.5.0", None));
+    }
+
+    #[test]
+    fn a_short_version_moves_with_a_longer_one_of_the_same_image() {
+        let tags = |list: &[&str]| list.iter().map(|it| it.to_string()).collect::<Vec<_>>();
+        assert!(moves_with("1.2", None, &tags(&["1.2.3", "1.2"])));
+        assert!(moves_with("v1.2", None, &tags(&["1.2.3-alpine", "v1.2"])));
+        assert!(moves_with("1.2-alpine", Some("-alpine"), &tags(&["1.2.3-alpine", "1.2-alpine"])));
+        assert!(!moves_with("1.2", None, &tags(&["1.2", "1.20.1", "1.2-alpine", "latest"])));
+        assert!(!moves_with("1.2.3", None, &tags(&["1.2.3", "1.2"])));
+    }
+
+    #[test]
+    fn a_version_has_the_shape_of_its_first_number() {
+        for (tag, shape) in [
+            ("1.2.3", Shape::Plain),
+            ("18.04", Shape::Plain),
+            ("2026.11.1", Shape::Year),
+            ("20250115.3", Shape::Build),
+            ("202501.3", Shape::Build),
+            ("3050.1", Shape::Build),
+        ] {
+            assert_eq!(Shape::of(&version(tag, None).unwrap()), shape, "{tag}");
+        }
+        assert_eq!(
+            "2027.01.x".parse::<Range>().map(|it| (it.shape(), it.to_string())),
+            Ok((Shape::Year, "2027.1.x".into()))
+        );
     }
 
     #[test]
