@@ -1,0 +1,375 @@
+//! What people read and paste: links lead somewhere, commands arrive as they are meant, policies deny what they say.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nightshift_tests::sources::{files, folders, read, root};
+use rules::budget::{Enforcement, Expendable};
+use rules::deploy::DeployRule;
+use rules::remedy::RemedyRule;
+use rules::retention::{BackupRule, KeepImages};
+use rules::schedule::Schedule;
+use rules::wish::{AwakeUntil, Boost};
+use rules::{BadTag, keys};
+use serde_json::Value;
+
+/// Every Markdown file of the project, as paths from its folder.
+fn pages() -> Vec<PathBuf> {
+    let at_the_root = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
+    let below = ["docs", "events", "functions", "tests"].iter().flat_map(|it| files(it, ".md"));
+    at_the_root.iter().map(PathBuf::from).chain(below).collect()
+}
+
+// -------------------------------------------------------------------------------- links
+
+#[test]
+fn every_link_leads_to_a_file_and_every_anchor_to_a_heading() {
+    let mut wrong = Vec::new();
+    for page in pages() {
+        let text = without_code(&read(&page));
+        let targets = text.split("](").skip(1).filter_map(|it| Some(it.split_once(')')?.0));
+        for target in targets.filter(|it| !it.contains("://")) {
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let file = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
+            if !root().join(&file).exists() {
+                wrong.push(format!("{}: {target} does not exist", page.display()));
+            } else if !anchor.is_empty() && !anchors(&read(&file)).contains(anchor) {
+                wrong.push(format!("{}: {target} is not a heading there", page.display()));
+            }
+        }
+    }
+    assert_none(wrong);
+}
+
+/// The anchors of the headings, as GitHub and rustdoc make them.
+fn anchors(page: &str) -> BTreeSet<String> {
+    let page = without_code(page);
+    let headings = page.lines().filter(|it| it.starts_with('#')).map(|it| it.trim_start_matches('#').trim());
+    let letter = |it: char| match it {
+        ' ' => Some('-'),
+        it if it.is_alphanumeric() || it == '-' || it == '_' => Some(it.to_ascii_lowercase()),
+        _ => None,
+    };
+    headings.map(|it| it.chars().filter_map(letter).collect()).collect()
+}
+
+fn without_code(page: &str) -> String {
+    let parts = page.split("\n```").enumerate();
+    parts.filter(|(index, _)| index % 2 == 0).map(|(_, part)| part).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn anchors_are_made_of_headings_only() {
+    let page = "# A `b:c` d\ntext\n## 3. What you grant\n```sh\n# comment\n```\n";
+    assert_eq!(anchors(page).into_iter().collect::<Vec<_>>(), ["3-what-you-grant", "a-bc-d"]);
+}
+
+// -------------------------------------------------------------------------------- commands
+
+/// Stands in for the programs that the pages call: each answers with its own arguments.
+struct Stubs {
+    folder: PathBuf,
+}
+
+impl Stubs {
+    const PROGRAMS: [&str; 3] = ["aws", "cargo", "sam"];
+
+    fn new(name: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(folder.join("empty")).expect("a folder for the stubs");
+        for program in Self::PROGRAMS {
+            let file = folder.join(program);
+            // Arguments end in a NUL, which no argument can hold, and calls in a line.
+            fs::write(&file, "#!/bin/sh\nprintf '%s\\0' \"${0##*/}\" \"$@\"\nprintf '\\n'\n").expect("a stub");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("a stub can be made executable");
+        }
+        Stubs { folder }
+    }
+
+    /// Pastes `text` into a shell that knows nothing but the stubs: the calls that it makes, with their arguments.
+    fn paste(&self, text: &str) -> Result<Vec<Vec<String>>, String> {
+        let folder = self.folder.join("empty");
+        let mut shell = Command::new("/bin/sh");
+        shell.arg("-eu").arg("-c").arg(text).env_clear().env("PATH", &self.folder).current_dir(&folder);
+        let output = shell.output().map_err(|err| err.to_string())?;
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        if !output.status.success() || !complaint.is_empty() {
+            return Err(format!("the shell says {complaint}"));
+        }
+        if let Some(file) = fs::read_dir(&folder).map_err(|err| err.to_string())?.flatten().next() {
+            return Err(format!("it writes the file {}", file.path().display()));
+        }
+        let said = String::from_utf8(output.stdout).map_err(|err| err.to_string())?;
+        let calls = said.split_terminator("\0\n");
+        Ok(calls.map(|it| it.split('\0').map(str::to_owned).collect()).collect())
+    }
+}
+
+/// The commands of a page: its blocks for a shell, and what is quoted in a line and begins with `aws`.
+fn commands(page: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (index, part) in page.split("\n```").enumerate() {
+        match (index % 2, part.strip_prefix("sh\n")) {
+            (1, Some(block)) => found.push(block.to_owned()),
+            (0, _) => {
+                found.extend(part.split('`').skip(1).step_by(2).filter(|it| it.starts_with("aws ")).map(str::to_owned))
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The options of the AWS CLI that take several values.
+const LISTS: [&str; 7] =
+    ["--dimensions", "--include", "--parameter-overrides", "--services", "--tag-keys", "--tags", "--resource-arns"];
+
+/// What is wrong with the arguments of a call.
+fn fault(call: &[String]) -> Option<String> {
+    let (program, arguments) = call.split_first()?;
+    if program != "aws" {
+        return None;
+    }
+    let [service, operation, options @ ..] = arguments else { return Some("it names no operation".to_owned()) };
+    let mut option = "";
+    let mut values = 0;
+    for argument in options {
+        if argument.starts_with("--") {
+            (option, values) = (argument, 0);
+            continue;
+        }
+        values += 1;
+        let is_output = service == "lambda" && operation == "invoke" && argument == "/dev/stdout";
+        if option.is_empty() || values > 1 && !LISTS.contains(&option) && !is_output {
+            return Some(format!("'{argument}' belongs to no option"));
+        }
+        let fault = match option {
+            "--payload" if !is_output => payload(argument),
+            "--tags" => tag(argument).err(),
+            "--function-name" => {
+                let known = argument
+                    .strip_prefix("nightshift-")
+                    .is_some_and(|it| folders("functions").contains(&it.to_owned()));
+                (!known).then(|| format!("there is no function {argument}"))
+            }
+            _ => None,
+        };
+        if fault.is_some() {
+            return fault;
+        }
+    }
+    None
+}
+
+fn payload(text: &str) -> Option<String> {
+    match text.strip_prefix("file://") {
+        Some(file) => (!root().join(file).exists()).then(|| format!("there is no file {file}")),
+        None => serde_json::from_str::<Value>(text).err().map(|err| format!("the payload {text} is not JSON: {err}")),
+    }
+}
+
+/// A tag in the CLI's short form, `key=…,value=…`: what Nightshift would say about it.
+fn tag(text: &str) -> Result<(), String> {
+    let after_key = text.strip_prefix("Key=").or_else(|| text.strip_prefix("key="));
+    let pair = after_key.and_then(|it| {
+        let (key, value) = it.split_once(",value=").or_else(|| it.split_once(",Value="))?;
+        Some((key.to_owned(), value.to_owned()))
+    });
+    let (key, value) = pair.ok_or_else(|| format!("{text} is not a tag in the short form"))?;
+    if value.contains(',') {
+        return Err(format!("the CLI would end the value at the comma in {text}"));
+    }
+    let said = |it: Result<(), BadTag>| it.map_err(|err| err.to_string());
+    match key.as_str() {
+        keys::DEPLOY => said(value.parse::<DeployRule>().map(drop)),
+        keys::BACKUP => said(value.parse::<BackupRule>().map(drop)),
+        keys::SCHEDULE => said(value.parse::<Schedule>().map(drop)),
+        keys::REMEDY => said(value.parse::<RemedyRule>().map(drop)),
+        keys::KEEP_IMAGES => said(value.parse::<KeepImages>().map(drop)),
+        keys::BOOST => said(Boost::read(keys::BOOST, &value).map(drop)),
+        keys::AWAKE_UNTIL => said(AwakeUntil::read(keys::AWAKE_UNTIL, &value).map(drop)),
+        keys::BUDGET => said(value.parse::<Enforcement>().map(drop).or_else(|_| value.parse::<Expendable>().map(drop))),
+        other if read("shared/rules/src/keys.rs").contains(&format!("\"{other}\"")) => Ok(()),
+        other if other.starts_with("nightshift") => Err(format!("there is no tag {other}")),
+        _ => Ok(()),
+    }
+}
+
+#[test]
+fn every_command_can_be_pasted_and_says_what_it_means() {
+    let stubs = Stubs::new("pages");
+    let mut wrong = Vec::new();
+    let mut pasted = 0;
+    for page in pages() {
+        for command in commands(&read(&page)) {
+            // Programs of the project itself are not stubs.
+            if [".ci/run", "docs/benchmarks/", "target/"].iter().any(|it| command.contains(it)) {
+                continue;
+            }
+            let at = page.display();
+            match stubs.paste(&command) {
+                Err(error) => wrong.push(format!("{at}: {error}\n{command}")),
+                Ok(calls) => {
+                    pasted += calls.len();
+                    wrong.extend(calls.iter().filter_map(|it| Some(format!("{at}: {}\n{command}", fault(it)?))));
+                }
+            }
+        }
+    }
+    assert_none(wrong);
+    assert!(pasted >= 30, "only {pasted} commands were found");
+}
+
+#[test]
+fn what_is_wrong_with_a_command_is_found() {
+    let stubs = Stubs::new("samples");
+    let check = |text: &str, expected: &str| {
+        let said = match stubs.paste(text) {
+            Err(error) => error,
+            Ok(calls) => calls.iter().find_map(|it| fault(it)).unwrap_or_default(),
+        };
+        assert!(said.contains(expected) && said.is_empty() == expected.is_empty(), "{text}\n{said}");
+    };
+    check("aws ecs tag-resource --resource-arn ARN --tags 'key=nightshift:deploy,value=semver range=1.x'", "");
+    check("aws ecs tag-resource --tags key=nightshift:deploy,value=semver range=1.x", "not a tag in the short form");
+    check("aws ecs tag-resource --tags key=nightshift:deploy,value=sermver", "sermver");
+    check("aws ecs tag-resource --tags key=nightshift:depoly,value=newest", "there is no tag nightshift:depoly");
+    check(
+        "aws lambda invoke --function-name nightshift-deploy-image --payload {'dry_run':true} /dev/stdout",
+        "not JSON",
+    );
+    check("aws lambda invoke --function-name nightshift-deploy --payload '{}' /dev/stdout", "no function");
+    check("aws budgets tag-resource --resource-arn Bob's", "the shell says");
+    check("aws rds reboot-db-instance --db-instance-identifier DBID [--force-failover]", "belongs to no option");
+    check("aws rds describe-db-instances > file", "it writes the file");
+    check("curl https://example.com", "the shell says");
+}
+
+// -------------------------------------------------------------------------------- who may do what
+
+/// The policy of the README's section "Who may do what".
+fn policy() -> Value {
+    let page = read("README.md");
+    let section = page.split("### Who may do what").nth(1).expect("the README has the section");
+    let json = section.split("```json\n").nth(1).and_then(|it| it.split("```").next()).expect("it has a policy");
+    serde_json::from_str(json).unwrap_or_else(|err| panic!("the policy is not JSON: {err}"))
+}
+
+/// A request as IAM sees it.
+struct Request<'a> {
+    role: &'a str,
+    action: &'a str,
+    resource: &'a str,
+    tag_keys: &'a [&'a str],
+}
+
+/// Whether a statement of the policy denies the request. Panics at what it does not know, which then is not tested.
+fn is_denied(policy: &Value, request: &Request) -> bool {
+    let statements = policy["Statement"].as_array().expect("statements");
+    statements.iter().any(|statement| {
+        assert_eq!(statement["Effect"], "Deny");
+        let conditions = statement["Condition"].as_object().expect("conditions");
+        texts(&statement["Action"]).any(|it| is_like(&it, request.action))
+            && texts(&statement["Resource"]).any(|it| is_like(&it, request.resource))
+            && conditions.iter().all(|(operator, condition)| match operator.as_str() {
+                // Of no tag keys none can match.
+                "ForAnyValue:StringLike" => {
+                    request.tag_keys.iter().any(|key| texts(only(condition, "aws:TagKeys")).any(|it| is_like(&it, key)))
+                }
+                "ArnNotLike" => {
+                    let role = format!("arn:aws:iam::123456789012:role/{}", request.role);
+                    !texts(only(condition, "aws:PrincipalArn")).any(|it| is_like_arn(&it, &role))
+                }
+                other => panic!("unknown operator {other}"),
+            })
+    })
+}
+
+/// The values of a condition that has this one key.
+fn only<'a>(condition: &'a Value, key: &str) -> &'a Value {
+    let keys = condition.as_object().expect("keys and values");
+    assert!(keys.len() == 1 && keys.contains_key(key), "{condition}");
+    &condition[key]
+}
+
+fn texts(value: &Value) -> impl Iterator<Item = String> + '_ {
+    let one = value.as_str().into_iter();
+    let several = value.as_array().into_iter().flatten().map(|it| it.as_str().expect("a text"));
+    one.chain(several).map(str::to_owned)
+}
+
+/// `*` stands for any letters.
+fn is_like(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
+            rest.char_indices().map(|(index, _)| index).chain([rest.len()]).any(|index| is_like(after, &rest[index..]))
+        }),
+    }
+}
+
+/// Of an ARN each of the six parts is compared by itself.
+fn is_like_arn(pattern: &str, arn: &str) -> bool {
+    let parts: Vec<_> = pattern.splitn(6, ':').zip(arn.splitn(6, ':')).collect();
+    parts.len() == 6 && parts.iter().all(|(pattern, part)| is_like(pattern, part))
+}
+
+#[test]
+fn the_policy_of_the_readme_denies_what_it_says() {
+    let policy = policy();
+    assert_eq!(policy["Version"], "2012-10-17");
+    const SERVICE: &str = "arn:aws:ecs:ap-northeast-2:123456789012:service/production/api";
+    const FUNCTION: &str = "arn:aws:lambda:ap-northeast-2:123456789012:function:nightshift-deploy-image";
+    const OTHER: &str = "arn:aws:lambda:ap-northeast-2:123456789012:function:checkout";
+    let rows: &[(&str, &str, &str, &[&str], bool)] = &[
+        // Every people's and every memory tag, however it is written.
+        ("developer", "ecs:TagResource", SERVICE, &["nightshift:deploy"], true),
+        ("developer", "ecs:TagResource", SERVICE, &["team", "nightshift:deploy"], true),
+        ("developer", "ecs:TagResource", SERVICE, &["nightshift-state:approved"], true),
+        ("developer", "ecs:UntagResource", SERVICE, &["nightshift:hold"], true),
+        ("developer", "ecs:CreateService", SERVICE, &["nightshift:deploy"], true),
+        ("developer", "rds:AddTagsToResource", "arn:aws:rds:eu-west-1:1:db:a", &["nightshift:schedule"], true),
+        ("developer", "rds:RemoveTagsFromResource", "arn:aws:rds:eu-west-1:1:db:a", &["nightshift:backup"], true),
+        ("developer", "ecr:TagResource", "arn:aws:ecr:eu-west-1:1:repository/a", &["nightshift:keep-images"], true),
+        ("developer", "cloudwatch:TagResource", "arn:aws:cloudwatch:eu-west-1:1:alarm:a", &["nightshift:remedy"], true),
+        ("developer", "budgets:TagResource", "arn:aws:budgets::1:budget/a", &["nightshift:budget"], true),
+        ("developer", "tag:TagResources", "*", &["nightshift:deploy"], true),
+        ("my-operations", "ecs:TagResource", SERVICE, &["nightshift:deploy"], true),
+        // Commands.
+        ("developer", "lambda:InvokeFunction", FUNCTION, &[], true),
+        // What has nothing to do with Nightshift.
+        ("developer", "ecs:TagResource", SERVICE, &["team"], false),
+        ("developer", "ecs:UpdateService", SERVICE, &[], false),
+        ("developer", "ecs:DeleteService", SERVICE, &[], false),
+        ("developer", "lambda:InvokeFunction", OTHER, &[], false),
+        ("developer", "lambda:GetFunction", FUNCTION, &[], false),
+        // Those who may.
+        ("operations", "ecs:TagResource", SERVICE, &["nightshift:deploy"], false),
+        ("operations", "lambda:InvokeFunction", FUNCTION, &[], false),
+        ("nightshift-DeployImageRole-1A2B3C", "ecs:TagResource", SERVICE, &["nightshift-state:verdict"], false),
+        ("nightshift-RemediateAlarmRole-1A2B3C", "lambda:InvokeFunction", FUNCTION, &[], false),
+    ];
+    let wrong = rows.iter().filter_map(|&(role, action, resource, tag_keys, expected)| {
+        let denied = is_denied(&policy, &Request { role, action, resource, tag_keys });
+        (denied != expected).then(|| format!("{role} {action} {tag_keys:?} on {resource}: denied is {denied}"))
+    });
+    assert_none(wrong.collect());
+
+    // Each tag that people write, whatever is added.
+    let names = read("shared/rules/src/keys.rs");
+    let tags: Vec<_> = names.split('"').filter(|it| it.starts_with("nightshift") && !it.ends_with(':')).collect();
+    assert!(tags.len() > 20, "{tags:?}");
+    for tag in tags {
+        let request = Request { role: "developer", action: "tag:TagResources", resource: "*", tag_keys: &[tag] };
+        assert!(is_denied(&policy, &request), "{tag}");
+    }
+}
+
+#[track_caller]
+fn assert_none(wrong: Vec<String>) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
