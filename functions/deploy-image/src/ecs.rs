@@ -82,7 +82,7 @@ async fn describe_batch(ecs: &Client, batch: &[ServiceName]) -> Result<Services,
     let answer = ecs
         .describe_services()
         .cluster(cluster)
-        .set_services(Some(batch.iter().map(|it| it.service.clone()).collect()))
+        .set_services(Some(batch.iter().map(|it| it.name.clone()).collect()))
         .include(sdk::ServiceField::Tags)
         .send()
         .await
@@ -212,7 +212,7 @@ pub async fn register_task_definition(ecs: &Client, pace: &Pace, fields: &Value)
 pub async fn update_service(ecs: &Client, service: &ServiceName, task_definition: &str) -> Result<(), Error> {
     ecs.update_service()
         .cluster(&service.cluster)
-        .service(&service.service)
+        .service(&service.name)
         .task_definition(task_definition)
         .send()
         .await
@@ -226,7 +226,7 @@ pub async fn list_rollouts(ecs: &Client, service: &ServiceName) -> Result<Vec<Ro
     let answer = ecs
         .list_service_deployments()
         .cluster(&service.cluster)
-        .service(&service.service)
+        .service(&service.name)
         .max_results(HISTORY)
         .send()
         .await

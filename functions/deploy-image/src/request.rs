@@ -236,7 +236,7 @@ mod tests {
     }
 
     fn api_server() -> Place {
-        Place::Service(ServiceName { cluster: "truegul-production".into(), service: "api-server".into() })
+        Place::Service(ServiceName { cluster: "truegul-production".into(), name: "api-server".into() })
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws::Error;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
+use rules::ServiceName;
 
 use crate::plan::{Resource, Unseen};
 
@@ -22,10 +23,10 @@ pub struct Services {
 
 /// The batches in which services are described. What has no cluster in its ARN, of the old short form, has no tags.
 pub fn batches(arns: &[String]) -> Vec<Vec<String>> {
-    let mut clusters: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut clusters: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for arn in arns {
-        if let Some((cluster, _)) = name(arn).split_once('/') {
-            clusters.entry(cluster).or_default().push(arn.clone());
+        if let Some(name) = ServiceName::of_arn(arn) {
+            clusters.entry(name.cluster).or_default().push(arn.clone());
         }
     }
     clusters
@@ -60,7 +61,7 @@ fn refused(batch: &[String], error: &Error) -> Services {
 }
 
 async fn describe_batch(ecs: &Client, batch: &[String]) -> Result<Services, Error> {
-    let cluster = name(&batch[0]).split('/').next().unwrap_or_default();
+    let cluster = &ServiceName::of_arn(&batch[0]).map(|it| it.cluster).unwrap_or_default();
     let answer = ecs
         .describe_services()
         .cluster(cluster)
@@ -89,13 +90,8 @@ fn service(it: &sdk::Service) -> Option<Resource> {
     let tag = |it: &sdk::Tag| (it.key().unwrap_or_default().into(), it.value().unwrap_or_default().into());
     Some(Resource {
         arn: arn.into(),
-        name: name(arn).into(),
+        name: ServiceName::of_arn(arn)?.to_string(),
         member_of: None,
         tags: it.tags().iter().map(tag).collect(),
     })
-}
-
-/// `CLUSTER/SERVICE` in `arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE`.
-fn name(arn: &str) -> &str {
-    arn.split_once(":service/").map_or(arn, |(_, name)| name)
 }

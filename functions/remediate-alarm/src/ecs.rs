@@ -34,7 +34,7 @@ pub async fn describe_services(ecs: &Client, batch: &[ServiceName]) -> Result<Ve
     let answer = ecs
         .describe_services()
         .cluster(cluster)
-        .set_services(Some(batch.iter().map(|it| it.service.clone()).collect()))
+        .set_services(Some(batch.iter().map(|it| it.name.clone()).collect()))
         .include(sdk::ServiceField::Tags)
         .send()
         .await;
@@ -83,7 +83,7 @@ pub async fn images(ecs: &Client, task_definition: &str) -> Result<Vec<(String, 
 /// The service's latest deployments, newest first.
 pub async fn list_rollouts(ecs: &Client, service: &ServiceName) -> Result<Vec<Rollout>, Error> {
     let name = service.to_string();
-    let call = ecs.list_service_deployments().cluster(&service.cluster).service(&service.service).max_results(HISTORY);
+    let call = ecs.list_service_deployments().cluster(&service.cluster).service(&service.name).max_results(HISTORY);
     let answer = call.send().await.map_err(|err| Error::new("ListServiceDeployments", &name, err))?;
     let mut briefs = answer.service_deployments().to_vec();
     briefs.sort_by_key(|it| std::cmp::Reverse(it.created_at().and_then(moment)));
@@ -121,7 +121,7 @@ fn end(status: Option<&sdk::ServiceDeploymentStatus>) -> RolloutEnd {
 
 /// Replaces every task of the service. Nothing of the service changes, its image and its size least of all.
 pub async fn restart(ecs: &Client, service: &ServiceName) -> Result<(), Error> {
-    let call = ecs.update_service().cluster(&service.cluster).service(&service.service).force_new_deployment(true);
+    let call = ecs.update_service().cluster(&service.cluster).service(&service.name).force_new_deployment(true);
     call.send().await.map(drop).map_err(|err| Error::new("UpdateService", &service.to_string(), err))
 }
 

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use aws::Error;
 use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace, SuspendedState};
+use rules::ServiceName;
 use rules::sleep::{Limits, Suspended};
-
-use crate::plan::cluster_and_name;
 
 /// DescribeScalableTargets takes no more names than this, and puts no more targets into one page.
 const TARGETS_PER_CALL: usize = 50;
@@ -41,7 +40,7 @@ pub async fn describe_targets(scaling: &Client, arns: &[String]) -> Result<BTree
 }
 
 fn resource_id(arn: &str) -> Option<String> {
-    cluster_and_name(arn).map(|(cluster, name)| format!("service/{cluster}/{name}"))
+    ServiceName::of_arn(arn).map(|it| format!("service/{it}"))
 }
 
 fn limits(target: &ScalableTarget) -> Limits {

@@ -7,9 +7,10 @@ use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
 use jiff::Timestamp;
+use rules::ServiceName;
 use tokio::time::Instant;
 
-use crate::plan::{Service, Unseen, cluster_and_name};
+use crate::plan::{Service, Unseen};
 
 /// DescribeServices takes no more names than this, all of one cluster.
 const SERVICES_PER_CALL: usize = 10;
@@ -38,23 +39,25 @@ impl Ecs {
 
 /// The batches in which services are described.
 pub fn batches(arns: &[String]) -> Vec<Vec<String>> {
-    let mut clusters: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let mut clusters: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for arn in arns {
-        let Some((cluster, _)) = cluster_and_name(arn) else { continue };
-        clusters.entry(cluster).or_default().push(arn.clone());
+        let Some(name) = ServiceName::of_arn(arn) else { continue };
+        clusters.entry(name.cluster).or_default().push(arn.clone());
     }
     clusters.into_values().flat_map(|it| it.chunks(SERVICES_PER_CALL).map(<[_]>::to_vec).collect::<Vec<_>>()).collect()
 }
 
 /// Describes up to ten services of one cluster; their scaling targets are for another call.
 pub async fn describe_services(ecs: &Ecs, batch: &[String]) -> (Vec<Service>, Vec<Unseen>) {
-    let Some((cluster, _)) = batch.first().and_then(|it| cluster_and_name(it)) else { return Default::default() };
+    let Some(ServiceName { cluster, .. }) = batch.first().and_then(|it| ServiceName::of_arn(it)) else {
+        return Default::default();
+    };
     let answer = ecs
         .call(None, async |client| {
-            let names = batch.iter().filter_map(|it| Some(cluster_and_name(it)?.1.to_owned()));
-            let call = client.describe_services().cluster(cluster).set_services(Some(names.collect()));
+            let names = batch.iter().filter_map(|it| Some(ServiceName::of_arn(it)?.name));
+            let call = client.describe_services().cluster(&cluster).set_services(Some(names.collect()));
             let call = call.include(sdk::ServiceField::Tags);
-            call.send().await.map_err(|err| Error::new("DescribeServices", cluster, err))
+            call.send().await.map_err(|err| Error::new("DescribeServices", &cluster, err))
         })
         .await;
     match answer {
@@ -80,7 +83,7 @@ pub async fn describe_services(ecs: &Ecs, batch: &[String]) -> (Vec<Service>, Ve
 
 fn service(it: &sdk::Service) -> Option<Service> {
     let arn = it.service_arn()?;
-    cluster_and_name(arn)?;
+    ServiceName::of_arn(arn)?;
     Some(Service {
         arn: arn.into(),
         status: it.status().unwrap_or_default().into(),
@@ -112,8 +115,10 @@ fn deploying_since(deployments: &[sdk::Deployment]) -> Option<Timestamp> {
 /// Sets how many tasks there should be.
 pub async fn set_count(ecs: &Ecs, arn: &str, desired: i32, until: Instant) -> Result<(), Error> {
     ecs.call(Some(until), async |client| {
-        let (cluster, name) = cluster_and_name(arn).unwrap_or_default();
-        let call = client.update_service().cluster(cluster).service(name).desired_count(desired);
+        let Some(service) = ServiceName::of_arn(arn) else {
+            return Err(Error::unexpected("UpdateService", arn, "the ARN names no cluster"));
+        };
+        let call = client.update_service().cluster(service.cluster).service(service.name).desired_count(desired);
         call.send().await.map(drop).map_err(|err| Error::new("UpdateService", arn, err))
     })
     .await

@@ -152,7 +152,9 @@ async fn apply(clients: &Clients, world: &World, step: &Step, run: &Run<'_>) -> 
 async fn write_note(clients: &Clients, note: &Note, run: &Run<'_>) -> Result<(), Error> {
     let (arn, key) = (note.resource.as_str(), keys::SLEEP_PROBLEM);
     match &note.value {
-        _ if plan::cluster_and_name(arn).is_none() => write_memory(&clients.rds, arn, key, note.value.as_deref()).await,
+        _ if rules::ServiceName::of_arn(arn).is_none() => {
+            write_memory(&clients.rds, arn, key, note.value.as_deref()).await
+        }
         Some(value) => ecs::remember(&clients.ecs, arn, key, value, run.last_start).await,
         None => ecs::forget(&clients.ecs, arn, &[key], run.last_start).await,
     }

@@ -21,7 +21,7 @@ pub use ask::{Ask, Until};
 pub use left_behind::is_left_behind;
 pub use look::{database_in_question, looks_for_those_left_behind, pending_snapshot, services_to_look_at};
 pub use step::{Call, Step, What};
-pub use world::{LastEvent, Listed, Service, Sleeper, Unseen, World, cluster_and_name};
+pub use world::{LastEvent, Listed, Service, Sleeper, Unseen, World};
 
 use crate::request::{Place, Request};
 use service::Fate;

@@ -4,7 +4,7 @@ use runtime::{BusEvent, Event};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::plan::{Ask, Until, cluster_and_name};
+use crate::plan::{Ask, Until};
 
 /// What a run of this function was asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,7 +108,7 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
 
 fn resource(command: &str, arn: String) -> Result<Place, String> {
     let database = arn.starts_with("arn:") && (arn.contains(":db:") || arn.contains(":cluster:"));
-    if database || arn.starts_with("arn:") && cluster_and_name(&arn).is_some() {
+    if database || arn.starts_with("arn:") && rules::ServiceName::of_arn(&arn).is_some() {
         return Ok(Place::Resource(arn));
     }
     Err(format!(

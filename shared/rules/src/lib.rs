@@ -16,10 +16,12 @@ pub mod remedied;
 pub mod remedy;
 pub mod retention;
 pub mod schedule;
+pub mod service;
 pub mod sleep;
 pub mod tag;
 pub mod version;
 pub mod wish;
 
 pub use digest::{BadDigest, Digest, ShortDigest};
+pub use service::ServiceName;
 pub use tag::BadTag;

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::SignedDuration;
 
 use crate::keys;
+use crate::service::ServiceName;
 use crate::tag::{BadTag, Reader};
 
 /// What the tag `nightshift:remedy` of an alarm asks for.
@@ -38,8 +39,8 @@ pub struct RemedyRule {
     pub cooldown: SignedDuration,
     /// How many remedies on one day.
     pub limit: u32,
-    /// The ECS service that is meant, as cluster and service, where the metric does not tell.
-    pub service: Option<(String, String)>,
+    /// The ECS service that is meant, where the metric does not tell.
+    pub service: Option<ServiceName>,
     /// The database that is meant, where the metric does not tell.
     pub database: Option<String>,
 }
@@ -64,9 +65,6 @@ pub enum Remedy {
 /// A length of time as people write it: `15m` or `2h`, up to a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Lasting(SignedDuration);
-
-/// CLUSTER/SERVICE.
-struct ServiceName(String, String);
 
 impl Remedy {
     /// All of them, as the tag spells them.
@@ -148,7 +146,7 @@ impl FromStr for RemedyRule {
             failover: false,
             cooldown: lasting(&mut tag, "cooldown", Self::COOLDOWN)?,
             limit: number(&mut tag, "limit")?.unwrap_or(Self::LIMIT),
-            service: tag.parsed("service", "CLUSTER/SERVICE")?.map(|ServiceName(cluster, name)| (cluster, name)),
+            service: tag.parsed("service", "CLUSTER/SERVICE")?,
             database: tag.option("db").map(str::to_owned),
         };
         if rule.has(Remedy::ScaleOut) {
@@ -209,16 +207,6 @@ pub fn in_minutes(time: SignedDuration) -> String {
     Lasting(time).to_string()
 }
 
-impl FromStr for ServiceName {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (cluster, name) = text.split_once('/').ok_or(())?;
-        let fine = |it: &str| !it.is_empty() && !it.contains(['/', ':']);
-        if fine(cluster) && fine(name) { Ok(ServiceName(cluster.into(), name.into())) } else { Err(()) }
-    }
-}
-
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -243,7 +231,7 @@ impl fmt::Display for RemedyRule {
         if self.limit != Self::LIMIT {
             write!(f, " limit={}", self.limit)?;
         }
-        self.service.iter().try_for_each(|(cluster, name)| write!(f, " service={cluster}/{name}"))?;
+        self.service.iter().try_for_each(|it| write!(f, " service={it}"))?;
         self.database.iter().try_for_each(|it| write!(f, " db={it}"))
     }
 }
@@ -312,7 +300,7 @@ mod tests {
                 within: if has(Remedy::Rollback) { within } else { RemedyRule::WITHIN },
                 failover: failover && has(Remedy::Reboot),
                 cooldown, limit,
-                service: service.then(|| ("shop".into(), "api".into())),
+                service: service.then(|| "shop/api".parse().unwrap()),
                 database: (!service).then(|| "shop-db".into()),
                 ladder,
             };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+pub use rules::ServiceName;
 use serde_json::Value;
 
 use super::code_deploy::CodeDeploy;
@@ -66,39 +67,6 @@ pub enum Why {
     Gone,
     /// AWS refused; the error in words.
     Refused(String),
-}
-
-/// The name of a service: its cluster's and its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ServiceName {
-    /// The cluster's name.
-    pub cluster: String,
-    /// The service's name.
-    pub service: String,
-}
-
-impl ServiceName {
-    /// The name in `cluster/service`, or in the service's ARN.
-    pub fn parse(text: &str) -> Option<Self> {
-        if text.starts_with("arn:") {
-            return Self::of_arn(text);
-        }
-        let (cluster, service) = text.split_once('/')?;
-        let fine = |name: &str| !name.is_empty() && !name.contains(['/', ':', ' ']);
-        (fine(cluster) && fine(service)).then(|| ServiceName { cluster: cluster.into(), service: service.into() })
-    }
-
-    /// The name in `arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE`; the old short form without cluster has none.
-    pub fn of_arn(arn: &str) -> Option<Self> {
-        let (_, name) = arn.split_once(":service/")?;
-        if name.starts_with("arn:") { None } else { Self::parse(name) }
-    }
-}
-
-impl std::fmt::Display for ServiceName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", self.cluster, self.service)
-    }
 }
 
 /// An ECS service.
@@ -269,21 +237,4 @@ pub enum RolloutEnd {
     Stopped,
     /// A status that this version does not know.
     Unknown,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_service_is_named_by_cluster_and_service_or_by_its_arn() {
-        let name = |text| ServiceName::parse(text).map(|it| it.to_string());
-        assert_eq!(name("a/b").as_deref(), Some("a/b"));
-        assert_eq!(name("arn:aws:ecs:ap-northeast-2:123456789012:service/a/b").as_deref(), Some("a/b"));
-        for wrong in
-            ["", "a", "a/", "/b", "a/b/c", "a/b c", "arn:aws:ecs:ap-northeast-2:123456789012:service/b", "arn:x"]
-        {
-            assert_eq!(name(wrong), None, "{wrong}");
-        }
-    }
 }

@@ -75,10 +75,7 @@ pub fn wanted(alarm: &Alarm, rule: &RemedyRule, children: &BTreeMap<String, Alar
     let pointers = Pointers::of(alarm, children);
     let mut wanted = BTreeSet::new();
     match &rule.service {
-        Some((cluster, service)) => {
-            let name = ServiceName { cluster: cluster.clone(), service: service.clone() };
-            wanted.insert(Wanted::Service(name));
-        }
+        Some(name) => drop(wanted.insert(Wanted::Service(name.clone()))),
         None => {
             wanted.extend(pointers.services.into_iter().map(Wanted::Service));
             wanted.extend((!pointers.target_groups.is_empty()).then_some(Wanted::ServicesThatOptedIn));
@@ -123,7 +120,7 @@ pub fn find<'a>(alarm: &Alarm, rule: &RemedyRule, remedy: Remedy, world: &'a Wor
 
 fn services<'a>(pointers: &Pointers, rule: &RemedyRule, world: &'a World) -> Result<Vec<&'a Service>, Trouble> {
     let named: Vec<ServiceName> = match &rule.service {
-        Some((cluster, service)) => vec![ServiceName { cluster: cluster.clone(), service: service.clone() }],
+        Some(name) => vec![name.clone()],
         None => pointers.services.iter().cloned().collect(),
     };
     let mut found = Vec::new();
@@ -214,7 +211,7 @@ impl Pointers {
         }
         let dimension = |name: &str| metric.dimensions.get(name).cloned();
         if let (Some(cluster), Some(service)) = (dimension("ClusterName"), dimension("ServiceName")) {
-            self.services.insert(ServiceName { cluster, service });
+            self.services.insert(ServiceName { cluster, name: service });
         }
         match dimension("TargetGroup") {
             Some(group) => drop(self.target_groups.insert(group)),

@@ -1,9 +1,9 @@
 //! What was observed, as plain data: alarms, and the services and databases that they are about.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 use jiff::Timestamp;
+pub use rules::ServiceName;
 
 /// A snapshot of everything that the decision depends on.
 #[derive(Debug, Clone, Default)]
@@ -97,15 +97,6 @@ pub struct Metric {
     pub dimensions: BTreeMap<String, String>,
 }
 
-/// The name of a service: its cluster's and its own.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct ServiceName {
-    /// The cluster's name.
-    pub cluster: String,
-    /// The service's name.
-    pub service: String,
-}
-
 /// An ECS service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
@@ -170,20 +161,6 @@ pub enum RolloutEnd {
     Successful,
     /// It was taken back, or stopped.
     Ended,
-}
-
-impl ServiceName {
-    /// The name in `arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE`; the old short form without cluster has none.
-    pub fn of_arn(arn: &str) -> Option<Self> {
-        let (cluster, service) = arn.split_once(":service/")?.1.split_once('/')?;
-        Some(ServiceName { cluster: cluster.into(), service: service.into() })
-    }
-}
-
-impl fmt::Display for ServiceName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.cluster, self.service)
-    }
 }
 
 /// A description can be 1024 characters long; in a message it is not to hide the rest.

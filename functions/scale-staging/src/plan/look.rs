@@ -41,7 +41,7 @@ pub fn services_to_look_at(
     }
     // The index may not know yet what somebody asks about by name.
     if let Place::Resource(arn) = place
-        && super::cluster_and_name(arn).is_some()
+        && rules::ServiceName::of_arn(arn).is_some()
         && !close.contains(arn)
     {
         close.push(arn.clone());

@@ -1,11 +1,11 @@
 //! What is done to one service or database, call by call, and what people read of it.
 
 use reconcile::Undo;
-use rules::keys;
 use rules::sleep::Suspended;
+use rules::{ServiceName, keys};
 use serde_json::{Value, json};
 
-use super::world::{cluster_and_name, short_name};
+use super::world::short_name;
 
 /// A change of one service or database: calls that are made one after the other.
 ///
@@ -75,7 +75,7 @@ pub enum Call {
 impl Step {
     fn remove_hold(&self) -> String {
         let Step { arn, .. } = self;
-        match cluster_and_name(arn) {
+        match ServiceName::of_arn(arn) {
             Some(_) => format!("aws ecs untag-resource --resource-arn {arn} --tag-keys {}", keys::HOLD),
             None => format!("aws rds remove-tags-from-resource --resource-name {arn} --tag-keys {}", keys::HOLD),
         }

@@ -87,12 +87,6 @@ pub struct LastEvent {
     pub started_by_aws: bool,
 }
 
-/// The cluster and the name in `arn:aws:ecs:REGION:ACCOUNT:service/CLUSTER/SERVICE`; the old short form has none.
-pub fn cluster_and_name(arn: &str) -> Option<(&str, &str)> {
-    let (cluster, name) = arn.split_once(":service/")?.1.split_once('/')?;
-    (!cluster.is_empty() && !name.is_empty() && !name.contains('/')).then_some((cluster, name))
-}
-
 /// The last part of an ARN: what people call the thing.
 pub fn short_name(arn: &str) -> &str {
     arn.rsplit(['/', ':']).next().unwrap_or(arn)

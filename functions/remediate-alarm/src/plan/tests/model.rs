@@ -55,7 +55,7 @@ pub fn alarm(name: &str, rule: &str) -> Alarm {
 pub fn service(name: &str) -> Service {
     Service {
         arn: format!("arn:aws:ecs:ap-northeast-2:123456789012:service/shop/{name}"),
-        name: ServiceName { cluster: "shop".into(), service: name.into() },
+        name: ServiceName { cluster: "shop".into(), name: name.into() },
         status: "ACTIVE".into(),
         controller: None,
         desired: 2,
@@ -94,7 +94,7 @@ pub fn rollout(task_definition: String, end: RolloutEnd, minutes: i64) -> Rollou
 pub fn world(alarms: Vec<Alarm>) -> World {
     let services = vec![service("api"), service("web")];
     let past = |it: &Service| {
-        let name = &it.name.service;
+        let name = &it.name.name;
         let history = vec![
             rollout(revision(name, 42), RolloutEnd::Successful, -10),
             rollout(revision(name, 41), RolloutEnd::Successful, -3000),
@@ -102,7 +102,7 @@ pub fn world(alarms: Vec<Alarm>) -> World {
         (it.arn.clone(), history)
     };
     let images = services.iter().map(|it| {
-        let image = format!("123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/{}@sha256:{:064x}", it.name.service, 2);
+        let image = format!("123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/{}@sha256:{:064x}", it.name.name, 2);
         (it.task_definition.clone(), vec![("app".to_owned(), image)])
     });
     World {
@@ -176,7 +176,7 @@ fn begin(act: &Act, world: &mut World) {
             it
         }
     };
-    let index = world.services.iter().position(|it| it.name.service == "gone").expect("it was taken out");
+    let index = world.services.iter().position(|it| it.name.name == "gone").expect("it was taken out");
     world.services[index] = back;
 }
 

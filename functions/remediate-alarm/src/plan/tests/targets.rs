@@ -117,7 +117,7 @@ fn what_could_not_be_read_is_told_and_nothing_is_done() {
     use crate::plan::{ServiceName, Wanted};
     let mut world = fired("restart");
     world.services.clear();
-    let name = ServiceName { cluster: "shop".into(), service: "api".into() };
+    let name = ServiceName { cluster: "shop".into(), name: "api".into() };
     world.unreadable.insert(Wanted::Service(name), "DescribeServices shop: AccessDeniedException: no".into());
     check_answer(&world, "! api-5xx unreadable: DescribeServices shop: AccessDeniedException: no");
 }
