@@ -114,7 +114,7 @@ pub async fn create_deployment(
 }
 
 /// Whether the decision knew of all deployments that there are; if not, the next run decides anew.
-pub async fn nothing_new(codedeploy: &Client, how: &CreateDeployment) -> Result<(), Error> {
+pub async fn ensure_unchanged(codedeploy: &Client, how: &CreateDeployment) -> Result<(), Error> {
     let ids = list_deployments(codedeploy, &how.application, &how.group, how.since).await?;
     if ids.iter().all(|it| how.known.contains(it)) { Ok(()) } else { Err(Error::not_now()) }
 }

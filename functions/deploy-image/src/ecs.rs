@@ -14,8 +14,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::plan::{
-    Controller, Deployment, Rollout, RolloutEnd, RolloutState, Safety, Service, ServiceName, Strategy, TaskDefinition,
-    TaskSet, Unseen, Why,
+    Cause, Controller, Deployment, Missing, Rollout, RolloutEnd, RolloutState, Safety, Service, ServiceName, Strategy,
+    TaskDefinition, TaskSet,
 };
 
 pub use tasks::{list_family, run_task};
@@ -32,7 +32,7 @@ pub struct Services {
     /// Those that exist.
     pub found: Vec<Service>,
     /// Those that do not, or that ECS would not tell about.
-    pub unseen: Vec<Unseen>,
+    pub missing: Vec<Missing>,
 }
 
 /// The batches in which services are described.
@@ -66,15 +66,16 @@ impl Services {
     /// Adds what another batch told.
     pub fn extend(&mut self, more: Services) {
         self.found.extend(more.found);
-        self.unseen.extend(more.unseen);
+        self.missing.extend(more.missing);
     }
 }
 
 fn refused(batch: &[ServiceName], error: &Error) -> Services {
     // The tag index may list the services of a cluster for a while after both are gone.
-    let why = if error.code == "ClusterNotFoundException" { Why::Gone } else { Why::Refused(error.to_string()) };
-    let unseen = |name: &ServiceName| Unseen { resource: name.to_string(), why: why.clone() };
-    Services { found: Vec::new(), unseen: batch.iter().map(unseen).collect() }
+    let cause =
+        if error.code == "ClusterNotFoundException" { Cause::NotFound } else { Cause::Denied(error.to_string()) };
+    let missing = |name: &ServiceName| Missing { resource: name.to_string(), cause: cause.clone() };
+    Services { found: Vec::new(), missing: batch.iter().map(missing).collect() }
 }
 
 async fn describe_batch(ecs: &Client, batch: &[ServiceName]) -> Result<Services, Error> {
@@ -87,16 +88,16 @@ async fn describe_batch(ecs: &Client, batch: &[ServiceName]) -> Result<Services,
         .send()
         .await
         .map_err(|err| Error::new("DescribeServices", cluster, err))?;
-    let unseen = |failure: &sdk::Failure| Unseen {
+    let missing = |failure: &sdk::Failure| Missing {
         resource: failure.arn().unwrap_or(cluster).into(),
-        why: match failure.reason() {
-            Some("MISSING") => Why::Gone,
-            other => Why::Refused(format!("DescribeServices {cluster}: {}", other.unwrap_or("no reason given"))),
+        cause: match failure.reason() {
+            Some("MISSING") => Cause::NotFound,
+            other => Cause::Denied(format!("DescribeServices {cluster}: {}", other.unwrap_or("no reason given"))),
         },
     };
     Ok(Services {
         found: answer.services().iter().filter_map(service).collect(),
-        unseen: answer.failures().iter().map(unseen).collect(),
+        missing: answer.failures().iter().map(missing).collect(),
     })
 }
 

@@ -57,14 +57,14 @@ impl Probe {
                 sleep(PAUSE).await;
             }
             match self.ask(url).await {
-                Ok(status) if (200..300).contains(&status) => return Health::Well,
+                Ok(status) if (200..300).contains(&status) => return Health::Healthy,
                 Ok(status @ 300..400) => last = format!("{status}, and redirects are not followed"),
                 Ok(status) => last = status.to_string(),
                 Err(Unanswered::Refused(why)) => return Health::Refused(why),
                 Err(Unanswered::Failed(why)) => last = format!("no answer: {why}"),
             }
         }
-        Health::Sick(format!("GET {url}, asked {TRIES} times over 30 seconds, last: {last}"))
+        Health::Unhealthy(format!("GET {url}, asked {TRIES} times over 30 seconds, last: {last}"))
     }
 
     async fn ask(&self, url: &str) -> Result<u16, Unanswered> {
@@ -182,7 +182,7 @@ mod tests {
     async fn an_answer_of_2xx_is_well_and_the_address_connected_to_is_the_one_resolved() {
         let (port, served) = server(&["204 No Content"]).await;
         let url = format!("http://shop.example:{port}/health");
-        assert_eq!(unguarded(&["127.0.0.1"]).check(&url).await, Health::Well);
+        assert_eq!(unguarded(&["127.0.0.1"]).check(&url).await, Health::Healthy);
         let seen = served.await.unwrap();
         assert!(seen[0].starts_with("GET /health HTTP/1.1\r\n"), "{seen:?}");
         assert!(seen[0].to_ascii_lowercase().contains(&format!("host: shop.example:{port}\r\n")), "{seen:?}");
@@ -228,7 +228,7 @@ mod tests {
         let health = probe.check("https://nowhere.example/health").await;
         let expected =
             "GET https://nowhere.example/health, asked 5 times over 30 seconds, last: no answer: no such name";
-        assert_eq!(health, Health::Sick(expected.into()));
+        assert_eq!(health, Health::Unhealthy(expected.into()));
         assert_eq!(begun.elapsed(), Duration::from_secs(30));
         assert_eq!(names.1.lock().unwrap().len(), 5);
     }

@@ -1,67 +1,18 @@
 //! Events and commands, reduced to where to look and what a person asks for.
 
-use rules::database::predeploy_id;
-use rules::deploy::DeployRule;
-use rules::keys;
 use runtime::{BusEvent, Event};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::plan::{Ask, STARTED_BY, Service, ServiceName, family};
+use crate::plan::{Command, STARTED_BY, Scope, ServiceName, family};
 
 /// What a run of this function was asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// Where to look.
-    pub place: Place,
-    /// What a person asks for, if a person did.
-    pub ask: Option<Ask>,
-}
-
-/// Where to look.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Place {
-    /// At every service that opted in.
-    Everywhere,
-    /// At every service that opted in and uses this ECR repository.
-    Repository(String),
-    /// At every service that opted in and has this migration.
-    Migration(String),
-    /// At every service that opted in and waits for this snapshot.
-    Snapshot(String),
-    /// At one service.
-    Service(ServiceName),
-    /// At the service of a deployment group of CodeDeploy.
-    DeploymentGroup {
-        /// The application that it belongs to.
-        application: String,
-        /// Its name.
-        group: String,
-    },
-    /// At nothing: an event that asks for no work, about this resource and for this reason.
-    Nowhere {
-        /// What the event is about.
-        about: String,
-        /// Why there is nothing to do.
-        reason: &'static str,
-    },
-}
-
-impl Place {
-    /// Whether a service that opted in is to be looked at. An unreadable rule is told by the sweep.
-    pub fn concerns(&self, service: &Service) -> bool {
-        let rule = || service.tags.get(keys::DEPLOY).and_then(|it| it.parse::<DeployRule>().ok());
-        match self {
-            Place::Migration(family) => rule().is_some_and(|it| it.migrate.as_ref() == Some(family)),
-            Place::Snapshot(id) => rule().and_then(|it| it.snapshot).is_some_and(|it| is_before_deploy(id, &it)),
-            _ => true,
-        }
-    }
-
-    /// Whether all services are looked at that could have anything to do with one another.
-    pub fn is_whole(&self) -> bool {
-        matches!(self, Place::Everywhere | Place::Repository(_) | Place::Migration(_))
-    }
+    pub scope: Scope,
+    /// What a person commands, if a person did.
+    pub command: Option<Command>,
 }
 
 impl runtime::Request for Request {
@@ -75,16 +26,16 @@ impl runtime::Request for Request {
 
     fn read(event: Event) -> Result<Self, String> {
         match event {
-            Event::Sweep => Ok(Request { place: Place::Everywhere, ask: None }),
+            Event::Sweep => Ok(Request { scope: Scope::Everywhere, command: None }),
             Event::Command { name, argument } => command(&name, argument),
-            Event::Bus(event) => bus_event(&event).map(|place| Request { place, ask: None }),
+            Event::Bus(event) => bus_event(&event).map(|scope| Request { scope, command: None }),
             Event::Notifications(_) => Err("an SNS notification is not for this function".into()),
             Event::Alarm(_) => Err("a CloudWatch alarm is not for this function".into()),
         }
     }
 }
 
-fn bus_event(event: &BusEvent) -> Result<Place, String> {
+fn bus_event(event: &BusEvent) -> Result<Scope, String> {
     match (event.source.as_str(), event.detail_type.as_str()) {
         ("aws.ecr", "ECR Image Action") => image_action(&event.detail),
         ("aws.ecr", "ECR Image Scan") | ("aws.inspector2", "Inspector2 Scan") => scan_end(&event.detail),
@@ -96,38 +47,38 @@ fn bus_event(event: &BusEvent) -> Result<Place, String> {
     }
 }
 
-fn image_action(detail: &Value) -> Result<Place, String> {
+fn image_action(detail: &Value) -> Result<Scope, String> {
     let field = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
     let repository = field("repository-name");
     if repository.is_empty() {
         return Err("an \"ECR Image Action\" event without repository-name".into());
     }
-    let nowhere = |reason| Place::Nowhere { about: repository.into(), reason };
+    let nowhere = |reason| Scope::Nowhere { about: repository.into(), reason };
     Ok(match (field("action-type"), field("result"), field("image-tag")) {
         ("PUSH", "SUCCESS", "") => {
             nowhere("an image without a tag was pushed, such as a part of a multi-platform image")
         }
-        ("PUSH", "SUCCESS", _) => Place::Repository(repository.into()),
+        ("PUSH", "SUCCESS", _) => Scope::Repository(repository.into()),
         ("PUSH", _, _) => nowhere("the push did not succeed"),
         _ => nowhere("nothing was pushed"),
     })
 }
 
 /// The scan of an image has ended, well or not. Inspector names the repository by its ARN.
-fn scan_end(detail: &Value) -> Result<Place, String> {
+fn scan_end(detail: &Value) -> Result<Scope, String> {
     let repository = detail.get("repository-name").and_then(Value::as_str).unwrap_or_default();
     let name = repository.split_once(":repository/").map_or(repository, |(_, name)| name);
     match name {
         "" => Err("an event of a scan without repository-name".into()),
-        name => Ok(Place::Repository(name.into())),
+        name => Ok(Scope::Repository(name.into())),
     }
 }
 
-fn deployment_change(event: &BusEvent) -> Result<Place, String> {
+fn deployment_change(event: &BusEvent) -> Result<Scope, String> {
     let arn = event.resources.first().ok_or("an \"ECS Deployment State Change\" event that names no service")?;
     match ServiceName::of_arn(arn) {
-        Some(name) => Ok(Place::Service(name)),
-        None => Ok(Place::Nowhere {
+        Some(name) => Ok(Scope::Service(name)),
+        None => Ok(Scope::Nowhere {
             about: arn.clone(),
             reason: "the service has an ARN of the old short form, which cannot carry tags",
         }),
@@ -135,10 +86,10 @@ fn deployment_change(event: &BusEvent) -> Result<Place, String> {
 }
 
 /// CodeDeploy names the group; which service that deploys is asked of CodeDeploy.
-fn group_of(detail: &Value) -> Result<Place, String> {
+fn group_of(detail: &Value) -> Result<Scope, String> {
     let field = |name: &str| detail.get(name).and_then(Value::as_str).filter(|it| !it.is_empty()).map(str::to_owned);
     match (field("application"), field("deploymentGroup")) {
-        (Some(application), Some(group)) => Ok(Place::DeploymentGroup { application, group }),
+        (Some(application), Some(group)) => Ok(Scope::DeploymentGroup { application, group }),
         _ => {
             Err("a \"CodeDeploy Deployment State-change Notification\" event without application or deploymentGroup"
                 .into())
@@ -146,34 +97,26 @@ fn group_of(detail: &Value) -> Result<Place, String> {
     }
 }
 
-/// Whether a snapshot is one of this database before a deployment, of whatever image.
-fn is_before_deploy(snapshot: &str, database: &str) -> bool {
-    // The digest that the id ends in is the beginning of one.
-    let short = snapshot.rsplit('-').next().unwrap_or_default();
-    let digest = format!("sha256:{short:0<64}").parse();
-    digest.is_ok_and(|it| predeploy_id(database, &it) == snapshot)
-}
-
 /// A manual snapshot is available; those before deployments open a gate.
-fn snapshot_event(detail: &Value) -> Place {
+fn snapshot_event(detail: &Value) -> Scope {
     let field = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
     let id = field("SourceIdentifier");
     match field("EventID") {
-        "RDS-EVENT-0042" | "RDS-EVENT-0075" => Place::Snapshot(id.into()),
-        _ => Place::Nowhere { about: id.into(), reason: "no snapshot has become available" },
+        "RDS-EVENT-0042" | "RDS-EVENT-0075" => Scope::Snapshot(id.into()),
+        _ => Scope::Nowhere { about: id.into(), reason: "no snapshot has become available" },
     }
 }
 
 /// A task has changed; a migration that stopped lets its image go on, or not.
-fn task_change(detail: &Value) -> Result<Place, String> {
+fn task_change(detail: &Value) -> Result<Scope, String> {
     let field = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
     let definition = field("taskDefinitionArn");
     if definition.is_empty() {
         return Err("an \"ECS Task State Change\" event without taskDefinitionArn".into());
     }
-    let nowhere = |reason| Place::Nowhere { about: field("taskArn").into(), reason };
+    let nowhere = |reason| Scope::Nowhere { about: field("taskArn").into(), reason };
     Ok(match (field("lastStatus"), field("startedBy").starts_with(STARTED_BY)) {
-        ("STOPPED", true) => Place::Migration(family(definition).into()),
+        ("STOPPED", true) => Scope::Migration(family(definition).into()),
         (_, false) => nowhere("the task is no migration of ours"),
         (_, true) => nowhere("the migration still runs"),
     })
@@ -197,15 +140,15 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
     let target: Target = serde_json::from_value(argument).map_err(|err| format!("\"{name}\": {err}"))?;
     let service = ServiceName::parse(&target.service)
         .ok_or_else(|| format!("\"{name}\": service \"{}\" is not CLUSTER/SERVICE", target.service))?;
-    let ask = match (name, target.image) {
-        ("approve", Some(image)) => Ask::Approve { image },
-        ("reject", Some(image)) => Ask::Reject { image },
+    let command = match (name, target.image) {
+        ("approve", Some(image)) => Command::Approve { image },
+        ("reject", Some(image)) => Command::Reject { image },
         ("approve" | "reject", None) => return Err(format!("\"{name}\": missing field `image`")),
-        ("rollback", None) => Ask::RollBack,
-        ("clear", None) => Ask::Clear,
+        ("rollback", None) => Command::RollBack,
+        ("clear", None) => Command::Clear,
         (_, _) => return Err(format!("\"{name}\" takes no image, it is about the service")),
     };
-    Ok(Request { place: Place::Service(service), ask: Some(ask) })
+    Ok(Request { scope: Scope::Service(service), command: Some(command) })
 }
 
 /// Another function has written a wish on a service.
@@ -213,7 +156,7 @@ fn wake_up(argument: &Value) -> Result<Request, String> {
     let service = argument.as_str().and_then(ServiceName::of_arn);
     let service =
         service.ok_or_else(|| format!("\"resource\": {argument} is not the ARN of a service in a cluster"))?;
-    Ok(Request { place: Place::Service(service), ask: None })
+    Ok(Request { scope: Scope::Service(service), command: None })
 }
 
 #[cfg(test)]
@@ -231,43 +174,43 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(name: &str, place: Place, ask: Option<Ask>) {
-        assert_eq!(sample(name), Ok(Request { place, ask }), "{name}");
+    fn check(name: &str, scope: Scope, command: Option<Command>) {
+        assert_eq!(sample(name), Ok(Request { scope, command }), "{name}");
     }
 
-    fn api_server() -> Place {
-        Place::Service(ServiceName { cluster: "truegul-production".into(), name: "api-server".into() })
+    fn api_server() -> Scope {
+        Scope::Service(ServiceName { cluster: "truegul-production".into(), name: "api-server".into() })
     }
 
     #[test]
     fn every_sample_is_reduced_to_where_to_look() {
         for sweep in ["sweep", "dry-run", "scheduled-default"] {
-            check(sweep, Place::Everywhere, None);
+            check(sweep, Scope::Everywhere, None);
         }
         for push in ["ecr-push", "ecr-push-multi-arch-index"] {
-            check(push, Place::Repository("truegul-api-server".into()), None);
+            check(push, Scope::Repository("truegul-api-server".into()), None);
         }
         for change in ["ecs-deployment-in-progress", "ecs-deployment-completed", "ecs-deployment-failed"] {
             check(change, api_server(), None);
         }
-        check("approve", api_server(), Some(Ask::Approve { image: "v1.1.0".into() }));
-        check("reject", api_server(), Some(Ask::Reject { image: "v1.1.0".into() }));
-        check("rollback", api_server(), Some(Ask::RollBack));
-        check("clear", api_server(), Some(Ask::Clear));
-        check("migration-stopped", Place::Migration("truegul-production-migrate".into()), None);
+        check("approve", api_server(), Some(Command::Approve { image: "v1.1.0".into() }));
+        check("reject", api_server(), Some(Command::Reject { image: "v1.1.0".into() }));
+        check("rollback", api_server(), Some(Command::RollBack));
+        check("clear", api_server(), Some(Command::Clear));
+        check("migration-stopped", Scope::Migration("truegul-production-migrate".into()), None);
         let snapshot = "nightshift-predeploy-truegul-db-f08ecf662fa0";
         for available in ["snapshot-available", "cluster-snapshot-available"] {
-            check(available, Place::Snapshot(snapshot.into()), None);
+            check(available, Scope::Snapshot(snapshot.into()), None);
         }
         check("wake-up", api_server(), None);
         for scan in ["ecr-scan-complete", "inspector-scan-complete"] {
-            check(scan, Place::Repository("truegul-api-server".into()), None);
+            check(scan, Scope::Repository("truegul-api-server".into()), None);
         }
         for change in ["codedeploy-success", "codedeploy-failure", "codedeploy-stop", "codedeploy-ready"] {
-            let place = Place::DeploymentGroup { application: "kfood".into(), group: "kfood-backend".into() };
-            check(change, place, None);
+            let scope = Scope::DeploymentGroup { application: "kfood".into(), group: "kfood-backend".into() };
+            check(change, scope, None);
         }
-        assert!(matches!(sample("ecr-push-untagged").unwrap().place, Place::Nowhere { .. }));
+        assert!(matches!(sample("ecr-push-untagged").unwrap().scope, Scope::Nowhere { .. }));
     }
 
     #[test]
@@ -317,28 +260,18 @@ mod tests {
         let push = |action: &str, result: &str, tag: Value| {
             image_action(&json!({"action-type": action, "result": result, "repository-name": "r", "image-tag": tag}))
         };
-        assert_eq!(push("PUSH", "SUCCESS", json!("v1")), Ok(Place::Repository("r".into())));
+        assert_eq!(push("PUSH", "SUCCESS", json!("v1")), Ok(Scope::Repository("r".into())));
         for (action, result, tag) in
             [("PUSH", "FAILURE", json!("v1")), ("DELETE", "SUCCESS", json!("v1")), ("PUSH", "SUCCESS", Value::Null)]
         {
-            assert!(matches!(push(action, result, tag).unwrap(), Place::Nowhere { .. }), "{action} {result}");
+            assert!(matches!(push(action, result, tag).unwrap(), Scope::Nowhere { .. }), "{action} {result}");
         }
     }
 
     #[test]
-    fn a_snapshot_is_known_by_its_database_whatever_the_image() {
-        let digest: rules::Digest = format!("sha256:{}", "1a2b".repeat(16)).parse().unwrap();
-        let long = "a-database-with-a-name-that-is-too-long-for-the-id-of-a-snapshot";
-        for database in ["app-db", long] {
-            let id = predeploy_id(database, &digest);
-            assert!(is_before_deploy(&id, database), "{id}");
-            assert!(!is_before_deploy(&id, "app") && !is_before_deploy(&id, "other-db"), "{id}");
-        }
-        for other in ["", "app-db", "nightshift-app-db-2026-11-21", "nightshift-predeploy-app-db-é"] {
-            assert!(!is_before_deploy(other, "app-db"), "{other}");
-        }
+    fn a_snapshot_that_is_not_available_is_no_work() {
         let nothing = snapshot_event(&json!({"EventID": "RDS-EVENT-0040", "SourceIdentifier": "s"}));
-        assert!(matches!(nothing, Place::Nowhere { .. }));
+        assert!(matches!(nothing, Scope::Nowhere { .. }));
     }
 
     #[test]
@@ -347,9 +280,9 @@ mod tests {
             task_change(&json!({"startedBy": started_by, "lastStatus": status, "taskArn": "arn:task",
                 "taskDefinitionArn": "arn:aws:ecs:ap-northeast-2:123456789012:task-definition/m:7"}))
         };
-        assert_eq!(task("ns-1", "STOPPED"), Ok(Place::Migration("m".into())));
+        assert_eq!(task("ns-1", "STOPPED"), Ok(Scope::Migration("m".into())));
         for (started_by, status) in [("ecs-svc/1", "STOPPED"), ("", "STOPPED"), ("ns-1", "RUNNING")] {
-            assert!(matches!(task(started_by, status), Ok(Place::Nowhere { .. })), "{started_by} {status}");
+            assert!(matches!(task(started_by, status), Ok(Scope::Nowhere { .. })), "{started_by} {status}");
         }
         assert!(task_change(&json!({"lastStatus": "STOPPED"})).is_err());
     }
@@ -362,6 +295,6 @@ mod tests {
             resources: vec!["arn:aws:ecs:ap-northeast-2:123456789012:service/api-server".into()],
             detail: json!({}),
         };
-        assert!(matches!(bus_event(&event).unwrap(), Place::Nowhere { .. }));
+        assert!(matches!(bus_event(&event).unwrap(), Scope::Nowhere { .. }));
     }
 }

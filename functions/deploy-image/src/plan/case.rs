@@ -1,18 +1,15 @@
 //! One service with all that was observed of it put together and its tags read; or why it is left alone.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use rules::deploy::DeployRule;
 use rules::memory::{Approved, Migrated, Rejected, RollbackWish, Verdict};
 use rules::{BadTag, Digest, keys};
 
-use super::code_deploy::CodeDeploy;
-use super::gate::{Fact, Seen};
-use super::select::{Image, Running};
-use super::task_definition::{ImageName, TaskDefinition, family};
-use super::world::{Controller, Rollout, RolloutState, Service, Strategy, World};
+use super::select::{Running, Selection, select};
+use super::world::{
+    CodeDeploy, Controller, Fact, Image, ImageName, Observation, Rollout, RolloutEnd, RolloutState, Service, Strategy,
+    TaskDefinition, World, family,
+};
 
 /// A service that can be decided about.
 pub struct Case<'a> {
@@ -31,8 +28,6 @@ pub struct Case<'a> {
     /// The repository's images.
     pub images: &'a [Image],
     world: &'a World,
-    /// What a gate asked for in vain.
-    lacking: RefCell<BTreeSet<Fact>>,
 }
 
 /// What a service remembers about its deployments.
@@ -80,32 +75,29 @@ impl<'a> Case<'a> {
             Some(Err(error)) => return Err(Leave::Problem("unreadable-repository", error.clone())),
             None => return Err(Leave::Elsewhere(format!("it uses the repository {}", image.repository))),
         };
-        Ok(Case { service, rule, memory, revision, containers, image, images, world, lacking: RefCell::default() })
+        Ok(Case { service, rule, memory, revision, containers, image, images, world })
     }
 
-    /// What was seen of `fact`, if it was looked at; it is remembered that it is wanted.
-    pub fn look(&self, fact: Fact) -> Option<&'a Seen> {
-        let seen = self.world.facts.get(&fact);
-        if seen.is_none() {
-            self.lacking.borrow_mut().insert(fact);
-        }
-        seen
+    /// What was observed of `fact`, if it was looked at.
+    pub fn observation(&self, fact: &Fact) -> Option<&'a Observation> {
+        self.world.facts.get(fact)
     }
 
-    /// All services that opted in; the error is what was seen of them instead.
-    pub fn all_services(&self) -> Result<&'a [Service], Option<&'a Seen>> {
-        if self.world.whole {
-            return Ok(&self.world.services);
-        }
-        match self.look(Fact::Services) {
-            Some(Seen::Services(services)) => Ok(services),
-            other => Err(other),
-        }
+    /// All services that opted in, if this run looks at all of them.
+    pub fn all_services(&self) -> Option<&'a [Service]> {
+        self.world.whole.then_some(&self.world.services)
     }
 
-    /// What was wanted in vain so far.
-    pub fn lacking(&self) -> BTreeSet<Fact> {
-        self.lacking.take()
+    /// What the rule selects, seen from the image that runs.
+    pub fn selection(&self, memory: &Memory) -> Selection<'a> {
+        select(&self.rule.selector, self.images, &self.running(), memory.rejected.as_ref())
+    }
+
+    /// The image in use, if some of several containers are not set to it yet.
+    pub fn repair(&self) -> Option<&'a Image> {
+        let digest = self.image.digest.as_ref()?;
+        let image = self.images.iter().find(|it| it.digest == *digest && !it.archived)?;
+        (!self.is_set_to(self.revision, &self.image.pinned(digest))).then_some(image)
     }
 
     /// The image that the service runs, as far as it can be known.
@@ -237,7 +229,7 @@ impl<'a> Case<'a> {
             RolloutState::InProgress | RolloutState::Failed => false,
             RolloutState::Unsaid => {
                 let latest = self.history().iter().find(|it| it.task_definition == self.revision.arn());
-                latest.is_none_or(|it| it.end == super::world::RolloutEnd::Successful)
+                latest.is_none_or(|it| it.end == RolloutEnd::Successful)
             }
         }
     }

@@ -4,15 +4,26 @@ use jiff::{SignedDuration, Timestamp};
 use rules::{Digest, keys};
 
 use super::case::{Case, Memory};
-use super::task_definition::TaskDefinition;
-use super::verdict::Lost;
-use super::world::{Deployment, Rollout, RolloutEnd, RolloutState};
+use super::world::{Deployment, Rollout, RolloutEnd, RolloutState, TaskDefinition};
 
 /// Longer than a run of this function lasts.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
 
+/// An image that was brought to a service and did not stay.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lost {
+    /// The image.
+    pub digest: Digest,
+    /// When it was pushed, or a moment before which it must have been.
+    pub pushed_at: Timestamp,
+    /// Who took it back, as the memory calls them.
+    pub by: &'static str,
+    /// What happened, in words.
+    pub why: String,
+}
+
 /// A sign that an image did not stay.
-pub struct Sign {
+pub struct Evidence {
     /// The image, and what happened.
     pub lost: Lost,
     /// When what happened had begun.
@@ -20,7 +31,7 @@ pub struct Sign {
 }
 
 /// All signs, whether they still count or not.
-pub fn signs(case: &Case<'_>, memory: &Memory) -> Vec<Sign> {
+pub fn signs(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
     let mut signs = in_deployments(case, memory);
     signs.extend(in_history(case, memory));
     signs.extend(in_registry(case));
@@ -29,14 +40,14 @@ pub fn signs(case: &Case<'_>, memory: &Memory) -> Vec<Sign> {
 }
 
 /// Deployments that ECS has given up and still shows.
-fn in_deployments(case: &Case<'_>, memory: &Memory) -> Vec<Sign> {
+fn in_deployments(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
     let failed = failed_deployments(case).filter(|it| !is_restart(case, memory, &it.task_definition, it.began));
     let why = |reason: &str| format!("ECS gave its deployment up: {}", said(reason));
     failed.filter_map(|it| sign(case, &it.task_definition, it.began, "ecs", why(&it.reason))).collect()
 }
 
 /// Past deployments that were taken back, by ECS or by somebody.
-fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Sign> {
+fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
     let mut seen: Vec<&str> = Vec::new();
     let mut signs = Vec::new();
     for it in case.history() {
@@ -126,7 +137,7 @@ fn digest_of(case: &Case<'_>, arn: &str) -> Option<Digest> {
 }
 
 /// The image that is rolling out is no longer in the registry, so no task of it can start.
-fn in_registry(case: &Case<'_>) -> Option<Sign> {
+fn in_registry(case: &Case<'_>) -> Option<Evidence> {
     let rolling_out = case.service.primary().filter(|it| it.state == RolloutState::InProgress)?;
     let gone = case.pushed_at(&case.digest_of_ours(case.revision)?).is_none();
     let why = format!("the image was deleted from {} while it was rolling out", case.image.repository);
@@ -136,16 +147,16 @@ fn in_registry(case: &Case<'_>) -> Option<Sign> {
 /// The image that was last found live is no longer the one that runs.
 ///
 /// A newer one of ours that is rolling out does not count against it: `verdict.rs` tells that by its age.
-fn in_memory(case: &Case<'_>, memory: &Memory) -> Option<Sign> {
+fn in_memory(case: &Case<'_>, memory: &Memory) -> Option<Evidence> {
     let verdict = memory.verdict.as_ref().filter(|it| case.running().digest.as_ref() != Some(&it.digest))?;
     let pushed_at = case.pushed_at(&verdict.digest)?;
     let why = "it was live, and somebody brought the service back".into();
     let lost = Lost { digest: verdict.digest.clone(), pushed_at, by: "hand", why };
-    went_back(case, None, Some(verdict.at)).then_some(Sign { lost, since: Some(verdict.at) })
+    went_back(case, None, Some(verdict.at)).then_some(Evidence { lost, since: Some(verdict.at) })
 }
 
 /// The sign that the image of a revision of ours did not stay.
-fn sign(case: &Case<'_>, arn: &str, since: Option<Timestamp>, by: &'static str, why: String) -> Option<Sign> {
+fn sign(case: &Case<'_>, arn: &str, since: Option<Timestamp>, by: &'static str, why: String) -> Option<Evidence> {
     let revision = case.described(arn)?;
     let digest = case.digest_of_ours(revision)?;
     // Another revision with the image that runs: what became of that one says nothing any more.
@@ -153,7 +164,7 @@ fn sign(case: &Case<'_>, arn: &str, since: Option<Timestamp>, by: &'static str, 
         return None;
     }
     let pushed_at = case.pushed_at(&digest).or(revision.registered_at())?;
-    Some(Sign { lost: Lost { digest, pushed_at, by, why }, since })
+    Some(Evidence { lost: Lost { digest, pushed_at, by, why }, since })
 }
 
 /// Whether somebody brought the service back from `lost`, which began then, to what is in use.

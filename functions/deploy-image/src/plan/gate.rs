@@ -4,39 +4,35 @@
 //! Each asks for what it has to know ([`Fact`]) only when an image stands before it, and says what it lacks to go on.
 //! None of them waits: what it waits for comes back as an event, or with the sweep, and leads through the same gates.
 
-mod fact;
 mod health;
 mod migrate;
 mod scan;
 mod snapshot;
 
-pub use fact::{Fact, Seen};
-pub use health::{Health, is_well};
-pub use migrate::{Ended, STARTED_BY, Task, run_name};
-pub use scan::{Finding, Grade, Scan, ScanState};
-pub use snapshot::Backup;
+pub use health::is_healthy;
+pub use migrate::{STARTED_BY, result as migration_result, run_name};
 
 use jiff::Zoned;
 
 use super::case::{Case, Memory};
-use super::select::Image;
 use super::step::Step;
+use super::world::{Fact, Image, Observation};
 
 /// A step and the reason for it.
 pub type Act = (Step, String);
 
 /// Why an image does not go out now.
 #[derive(Debug, PartialEq)]
-pub enum Shut {
+pub enum Blocked {
+    /// This has to be observed first.
+    Lacks(Fact),
     /// It takes time, and then an event: the reason.
-    Wait(String),
+    Pending(String),
     /// It takes a person: the problem's kind and what is wrong.
-    Hold(&'static str, String),
+    NeedsPerson(&'static str, String),
     /// It takes these steps, and then an event.
-    Do(Vec<Act>),
-    /// This is to be remembered, and then what is said here holds it all the same.
-    Noted(Box<(Act, Shut)>),
-    /// It is not to go out at all.
+    Requires(Vec<Act>),
+    /// It must not go out at all.
     Reject {
         /// Who rejects it, as the memory calls them.
         by: &'static str,
@@ -61,31 +57,16 @@ pub struct Candidate<'a> {
 }
 
 /// Whether the image may go out, and what is to be remembered first.
-pub fn pass(candidate: Candidate<'_>) -> Result<Option<Act>, Shut> {
-    match before_migration(candidate) {
-        Ok(()) => migrate::pass(candidate),
-        Err(shut) => Err(held(candidate, shut)),
-    }
-}
-
-fn before_migration(candidate: Candidate<'_>) -> Result<(), Shut> {
+pub fn pass(candidate: Candidate<'_>) -> Result<Option<Act>, Blocked> {
     scan::pass(candidate)?;
     approval(candidate)?;
     awake(candidate)?;
-    snapshot::pass(candidate)
-}
-
-/// What holds an image, whose migration may have been begun before that: how it ended is not to be forgotten.
-pub fn held(candidate: Candidate<'_>, shut: Shut) -> Shut {
-    match (shut, migrate::ended(candidate)) {
-        (shut @ Shut::Reject { .. }, _) | (shut, Ok(None)) => shut,
-        (shut, Ok(Some(note))) => Shut::Noted(Box::new((note, shut))),
-        (_, Err(failed)) => failed,
-    }
+    snapshot::pass(candidate)?;
+    migrate::pass(candidate)
 }
 
 /// What has to do with databases waits until the service is awake: they sleep with it.
-fn awake(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Shut> {
+fn awake(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Blocked> {
     if !case.service.tags.contains_key(rules::keys::ASLEEP) {
         return Ok(());
     }
@@ -94,11 +75,11 @@ fn awake(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Shut> {
         (None, Some(family)) => format!("{family} has to run before it"),
         (None, None) => return Ok(()),
     };
-    Err(Shut::Wait(format!("{tag} waits until the service is awake, since {why}")))
+    Err(Blocked::Pending(format!("{tag} waits until the service is awake, since {why}")))
 }
 
 /// A person has said yes to this very image.
-fn approval(Candidate { case, memory, image, tag, .. }: Candidate<'_>) -> Result<(), Shut> {
+fn approval(Candidate { case, memory, image, tag, .. }: Candidate<'_>) -> Result<(), Blocked> {
     let approved = memory.approved.as_ref().is_some_and(|it| it.digest == image.digest);
     if case.rule.approval.is_none() || approved {
         return Ok(());
@@ -111,13 +92,18 @@ fn approval(Candidate { case, memory, image, tag, .. }: Candidate<'_>) -> Result
         case.running_label(),
         image.digest,
     );
-    Err(Shut::Hold("needs-approval", message))
+    Err(Blocked::NeedsPerson("needs-approval", message))
 }
 
-/// What a gate says where it does not see what it asked for: AWS's error is the problem `kind`.
-fn unseen(seen: Option<&Seen>, kind: &'static str) -> Shut {
-    match seen {
-        Some(Seen::Refused(error)) => Shut::Hold(kind, error.clone()),
-        _ => Shut::Wait("what the gates of a newer image ask for was not looked at; the next run does".into()),
+/// What was observed of `fact`, or that it has to be.
+fn look<'a>(case: &Case<'a>, fact: Fact) -> Result<&'a Observation, Blocked> {
+    case.observation(&fact).ok_or(Blocked::Lacks(fact))
+}
+
+/// What a gate says where AWS did not tell what it asked for: the error is the problem `kind`.
+fn unavailable(observation: &Observation, kind: &'static str) -> Blocked {
+    match observation {
+        Observation::Unavailable(error) => Blocked::NeedsPerson(kind, error.clone()),
+        other => Blocked::NeedsPerson(kind, format!("the answer was not the expected one: {other:?}")),
     }
 }

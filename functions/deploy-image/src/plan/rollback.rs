@@ -3,8 +3,7 @@
 use rules::Digest;
 
 use super::case::{Case, Memory};
-use super::task_definition::{ImageName, TaskDefinition};
-use super::world::RolloutEnd;
+use super::world::{ImageName, RolloutEnd, TaskDefinition, short_name};
 
 /// The revision to go back to, and its image for people; the error says why there is none.
 pub fn target<'a>(case: &Case<'a>, memory: &Memory) -> Result<(&'a TaskDefinition, String), String> {
@@ -19,7 +18,7 @@ pub fn target<'a>(case: &Case<'a>, memory: &Memory) -> Result<(&'a TaskDefinitio
     Err(match candidates.len() {
         0 => "no earlier deployment of it is known".into(),
         _ => {
-            let names: Vec<&str> = candidates.iter().map(|it| super::task_definition::short_name(it)).collect();
+            let names: Vec<&str> = candidates.iter().map(|it| short_name(it)).collect();
             format!("none of {} is active with an image that is still there and was not rejected", names.join(", "))
         }
     })

@@ -1,13 +1,12 @@
 //! The changes that this function makes: a deployment, a way back, a memory.
 
 use jiff::Timestamp;
-use reconcile::{Step as _, Undo};
+use reconcile::Undo;
 use rules::Digest;
 use serde_json::{Value, json};
 
 use super::app_spec::AppSpec;
-use super::task_definition::short_name;
-use super::world::{Launch, ServiceName};
+use super::world::{Launch, Service, ServiceName, short_name};
 
 /// One change to one service.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +22,7 @@ pub enum Step {
     /// Asks `snapshot-databases` for the snapshot that comes before a new image.
     AskForSnapshot(AskForSnapshot),
     /// Writes or removes a memory tag.
-    Remember(Memory),
+    Remember(Remember),
 }
 
 /// Brings a service to a new image.
@@ -42,12 +41,12 @@ pub struct Deploy {
     /// Where the revision with the new image comes from.
     pub revision: Revision,
     /// How it gets into use.
-    pub way: Way,
+    pub via: DeployVia,
 }
 
 /// How a task definition gets into use.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Way {
+pub enum DeployVia {
     /// ECS deploys.
     UpdateService,
     /// CodeDeploy deploys.
@@ -107,7 +106,7 @@ pub struct RollBack {
     /// The ARN of the task definition to go back to.
     pub to_revision: String,
     /// How it gets into use.
-    pub way: Way,
+    pub via: DeployVia,
 }
 
 /// Runs a task before a new image goes out.
@@ -148,15 +147,22 @@ pub struct AskForSnapshot {
     pub id: String,
 }
 
+impl AskForSnapshot {
+    /// The command that `snapshot-databases` is sent.
+    pub fn payload(&self) -> String {
+        json!({"snapshot": {"database": self.database, "image": self.digest.to_string()}}).to_string()
+    }
+}
+
 /// Writes or removes a memory tag of a service.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Memory {
+pub struct Remember {
     /// The service.
     pub service: ServiceName,
     /// The service's ARN.
     pub arn: String,
     /// What is remembered or forgotten.
-    pub what: What,
+    pub change: MemoryChange,
     /// The image that it is about, for people.
     pub image: String,
     /// The image that runs, for people.
@@ -169,9 +175,32 @@ pub struct Memory {
     pub value: Option<String>,
 }
 
+impl Remember {
+    /// Writes `value` under `key` on the service, or removes the tag; `image` is what it is about, for people.
+    pub fn new(
+        service: &Service,
+        change: MemoryChange,
+        image: &str,
+        running: String,
+        key: &'static str,
+        value: Option<String>,
+    ) -> Self {
+        Remember {
+            service: service.name.clone(),
+            arn: service.arn.clone(),
+            change,
+            image: image.into(),
+            running,
+            key,
+            before: service.tags.get(key).cloned(),
+            value,
+        }
+    }
+}
+
 /// What a memory is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum MemoryChange {
     /// The image is not to be tried again.
     Reject,
     /// The image may go out, whatever was known against it.
@@ -179,11 +208,11 @@ pub enum What {
     /// Nothing is rejected any more.
     Clear,
     /// The image is live.
-    Win,
+    Live,
     /// The migration for the image ended well.
     Migrated,
-    /// The wish to roll back is fulfilled or has become pointless.
-    DropWish,
+    /// The request to roll back is fulfilled or has become pointless.
+    DropIntent,
 }
 
 impl reconcile::Step for Step {
@@ -194,13 +223,13 @@ impl reconcile::Step for Step {
             Step::Stop(_) => "stop",
             Step::Migrate(_) => "migrate",
             Step::AskForSnapshot(_) => "ask-for-snapshot",
-            Step::Remember(it) => match it.what {
-                What::Reject => "reject",
-                What::Approve => "approve",
-                What::Clear => "clear",
-                What::Win => "record-success",
-                What::Migrated => "record-migration",
-                What::DropWish => "drop-wish",
+            Step::Remember(it) => match it.change {
+                MemoryChange::Reject => "reject",
+                MemoryChange::Approve => "approve",
+                MemoryChange::Clear => "clear",
+                MemoryChange::Live => "record-success",
+                MemoryChange::Migrated => "record-migration",
+                MemoryChange::DropIntent => "drop-wish",
             },
         }
     }
@@ -214,16 +243,16 @@ impl reconcile::Step for Step {
             Step::AskForSnapshot(it) => {
                 format!("{}: asking for a snapshot of {} before {} goes out", it.service, it.database, it.image)
             }
-            Step::Remember(it) => match it.what {
-                What::Reject if it.image != it.running => {
+            Step::Remember(it) => match it.change {
+                MemoryChange::Reject if it.image != it.running => {
                     format!("{}: {} is rejected, {} stays", it.service, it.image, it.running)
                 }
-                What::Reject => format!("{}: {} is rejected", it.service, it.image),
-                What::Approve => format!("{}: {} is approved", it.service, it.image),
-                What::Clear => format!("{}: {} is no longer rejected", it.service, it.image),
-                What::Win => format!("{}: {} is live", it.service, it.image),
-                What::Migrated => format!("{}: the migration for {} has ended well", it.service, it.image),
-                What::DropWish => format!("{}: the wish to roll back is settled", it.service),
+                MemoryChange::Reject => format!("{}: {} is rejected", it.service, it.image),
+                MemoryChange::Approve => format!("{}: {} is approved", it.service, it.image),
+                MemoryChange::Clear => format!("{}: {} is no longer rejected", it.service, it.image),
+                MemoryChange::Live => format!("{}: {} is live", it.service, it.image),
+                MemoryChange::Migrated => format!("{}: the migration for {} has ended well", it.service, it.image),
+                MemoryChange::DropIntent => format!("{}: the request to roll back is settled", it.service),
             },
         }
     }
@@ -272,22 +301,15 @@ impl reconcile::Step for Step {
             // What it did to the database only a person knows; that nothing follows can be said.
             Step::Migrate(it) => json!({"reject": {"service": it.service.to_string(), "image": it.image}}),
             Step::AskForSnapshot(_) => return None,
-            Step::Remember(it) => match it.what {
-                What::Reject => json!({"clear": about(&it.service)}),
-                What::Win => json!({"rollback": about(&it.service)}),
-                What::Approve | What::Clear => {
+            Step::Remember(it) => match it.change {
+                MemoryChange::Reject => json!({"clear": about(&it.service)}),
+                MemoryChange::Live => json!({"rollback": about(&it.service)}),
+                MemoryChange::Approve | MemoryChange::Clear => {
                     json!({"reject": {"service": it.service.to_string(), "image": it.image}})
                 }
-                What::Migrated | What::DropWish => return None,
+                MemoryChange::Migrated | MemoryChange::DropIntent => return None,
             },
         };
         Some(Undo::Command(command))
-    }
-}
-
-impl Step {
-    /// What is done, for tests and logs.
-    pub fn name(&self) -> &'static str {
-        self.action()
     }
 }

@@ -3,6 +3,8 @@
 mod blue_green;
 mod code_deploy;
 mod gates;
+mod groups;
 mod laws;
 mod model;
+mod sdk_fields;
 mod stories;

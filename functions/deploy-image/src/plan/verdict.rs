@@ -6,64 +6,15 @@ use rules::Digest;
 use rules::keys;
 
 use super::case::{Case, Memory};
-use super::evidence::{FailedRestart, Sign, failed_restart, signs};
+use super::evidence::{Evidence, FailedRestart, Lost, failed_restart, signs};
+use super::motion::{Motion, motion};
 use super::select::is_newer;
-use super::world::{RolloutEnd, RolloutState};
 
 /// After this time a deployment that nothing will ever end is told to people, and one that failed is no longer ECS's.
 pub const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
 
 /// So long a restart that failed and was taken back is a problem; after that it is history.
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
-
-/// An image that was brought to a service and did not stay.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Lost {
-    /// The image.
-    pub digest: Digest,
-    /// When it was pushed, or a moment before which it must have been.
-    pub pushed_at: Timestamp,
-    /// Who took it back, as the memory calls them.
-    pub by: &'static str,
-    /// What happened, in words.
-    pub why: String,
-}
-
-/// How a service moves just now.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Motion {
-    /// Nothing is under way.
-    Still,
-    /// A deployment is under way since then.
-    Forward(Option<Timestamp>),
-    /// ECS is taking a deployment back.
-    Back,
-    /// A deployment failed and stands as it fell.
-    Fallen(Option<Timestamp>),
-}
-
-/// How the service moves just now.
-pub fn motion(case: &Case<'_>) -> Motion {
-    if case.by_code_deploy() {
-        return case.code_deploy().map_or(Motion::Still, |it| it.motion(case.service));
-    }
-    let Some(primary) = case.service.primary() else { return Motion::Still };
-    let latest = case.history().first().map(|it| it.end);
-    match primary.state {
-        _ if latest == Some(RolloutEnd::GoingBack) => Motion::Back,
-        RolloutState::Failed => Motion::Fallen(primary.began),
-        RolloutState::InProgress => {
-            let fallen = case.service.deployments.iter().any(|it| it.state == RolloutState::Failed);
-            if fallen || primary.reason.contains("rolling back") {
-                Motion::Back
-            } else {
-                Motion::Forward(primary.began)
-            }
-        }
-        RolloutState::Unsaid if latest == Some(RolloutEnd::Open) => Motion::Forward(primary.began),
-        RolloutState::Unsaid | RolloutState::Completed => Motion::Still,
-    }
-}
 
 /// The newest image that was brought to the service and did not stay, unless that is remembered or forgiven.
 pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
@@ -77,7 +28,7 @@ pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
         let newer = is_newer(&case.rule.selector, case.images, &running, &lost.digest).or_else(by_push);
         running.digest.as_ref() != Some(&lost.digest) && newer == Some(false)
     };
-    let counts = |sign: &Sign| {
+    let counts = |sign: &Evidence| {
         let lost = &sign.lost;
         !memory.rejects(&lost.digest, lost.pushed_at) && !forgiven(lost, sign.since) && !superseded(lost)
     };

@@ -2,36 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use jiff::{SignedDuration, Zoned};
-use reconcile::Plan;
+use jiff::SignedDuration;
 use rules::keys;
 
-use super::ask::Ask;
 use super::case::Case;
-use super::gate::Fact;
+use super::command::Scope;
+use super::motion::{Motion, motion};
 use super::select::Selection;
-use super::task_definition::{ImageName, TaskDefinition};
-use super::verdict::Motion;
-use super::world::{RolloutState, Service, World};
-use super::{chosen, next_step, repair, rollback, verdict};
-use crate::request::Place;
+use super::world::{ImageName, RolloutState, Service, TaskDefinition, World};
+use super::{rollback, verdict};
 
 /// How far back the deployments of CodeDeploy are looked at: an image that failed before that is rejected long since.
 pub const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
-
-/// What gates have to know about the services of `world` and it does not hold yet.
-pub fn wanted_facts(world: &World, ask: Option<&Ask>, now: &Zoned) -> BTreeSet<Fact> {
-    let mut wanted = BTreeSet::new();
-    for service in &world.services {
-        if let Ok(case) = Case::read(service, world)
-            && case.rule.has_gates()
-        {
-            next_step(&case, ask, now, &mut Plan::new());
-            wanted.append(&mut case.lacking());
-        }
-    }
-    wanted
-}
 
 /// The repositories that the services of `world` use.
 pub fn repositories(world: &World) -> BTreeSet<String> {
@@ -44,9 +26,9 @@ pub fn repositories(world: &World) -> BTreeSet<String> {
 ///
 /// Only where the present does not tell what became of the last deployment: a push to a hundred healthy services asks
 /// for none.
-pub fn wants_history(service: &Service, world: &World, place: &Place) -> bool {
+pub fn wants_history(service: &Service, world: &World, scope: &Scope) -> bool {
     let Ok(case) = Case::read(service, world) else { return false };
-    let newer = || matches!(chosen(&case, &case.memory), Selection::Newer { .. });
+    let newer = || matches!(case.selection(&case.memory), Selection::Newer { .. });
     // A revision of ours that is not in use: either it was taken back, or a run died before using it.
     let unused = || {
         case.newer_revision().is_some_and(|it| {
@@ -62,21 +44,21 @@ pub fn wants_history(service: &Service, world: &World, place: &Place) -> bool {
         let failed = service.deployments.iter().any(|it| it.state == RolloutState::Failed);
         failed
             || told
-            || matches!(verdict::motion(&case), Motion::Fallen(_) | Motion::Back)
+            || matches!(motion(&case), Motion::Fallen(_) | Motion::Back)
             || case.memory.wish.is_some()
             || case.rule.health.is_some() && verdict::won(&case, &case.memory).is_some()
             || rejected.is_some() && case.running().digest.as_ref() == rejected
     };
     // A deployment of CodeDeploy may be under way before any task set tells of it.
     let unsettled = || service.task_sets.len() > 1;
-    match place {
-        Place::Service(_) | Place::DeploymentGroup { .. } => true,
+    match scope {
+        Scope::Service(_) | Scope::DeploymentGroup { .. } => true,
         _ if trouble() => true,
         _ if case.shifts() => {
-            newer() || unsettled() || repair(&case).is_some() || verdict::won(&case, &case.memory).is_some()
+            newer() || unsettled() || case.repair().is_some() || verdict::won(&case, &case.memory).is_some()
         }
         // A newer image that no push announced to us may be one that was tried before.
-        Place::Everywhere | Place::Migration(_) | Place::Snapshot(_) => newer() || unused(),
+        Scope::Everywhere | Scope::Migration(_) | Scope::Snapshot(_) => newer() || unused(),
         _ => unused(),
     }
 }

@@ -1,15 +1,20 @@
 //! What was observed, as plain data: services, task definitions, images and past deployments.
 
+mod code_deploy;
+mod fact;
+mod image;
+mod service;
+mod task_definition;
+
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-pub use rules::ServiceName;
-use serde_json::Value;
-
-use super::code_deploy::CodeDeploy;
-use super::gate::{Fact, Seen};
-use super::select::Image;
-use super::task_definition::TaskDefinition;
+pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
+pub use fact::{Backup, Ended, Fact, Finding, Grade, Health, Observation, Scan, ScanState, Task};
+pub use image::Image;
+pub use service::*;
+#[cfg(test)]
+pub use task_definition::{DELETED_ONLY, OUTPUT_ONLY};
+pub use task_definition::{ImageName, TaskDefinition, family, short_name};
 
 /// A snapshot of everything that the decision depends on.
 #[derive(Debug, Clone, Default)]
@@ -29,11 +34,11 @@ pub struct World {
     /// The past deployments of services, newest first, where they were asked about, or why they could not be listed.
     pub history: BTreeMap<String, Result<Vec<Rollout>, String>>,
     /// What gates asked for.
-    pub facts: BTreeMap<Fact, Seen>,
+    pub facts: BTreeMap<Fact, Observation>,
     /// What CodeDeploy told of the services that it deploys, where it was asked, or why nothing, and what mends that.
     pub code_deploy: BTreeMap<String, Result<CodeDeploy, String>>,
     /// What could not be observed.
-    pub unseen: Vec<Unseen>,
+    pub missing: Vec<Missing>,
 }
 
 impl World {
@@ -53,188 +58,18 @@ impl World {
 
 /// A service that could not be observed.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Unseen {
+pub struct Missing {
     /// Its ARN.
     pub resource: String,
     /// Why not.
-    pub why: Why,
+    pub cause: Cause,
 }
 
 /// Why something could not be observed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Why {
+pub enum Cause {
     /// The tag index still lists it, but it is gone.
-    Gone,
+    NotFound,
     /// AWS refused; the error in words.
-    Refused(String),
-}
-
-/// An ECS service.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Service {
-    /// Its ARN.
-    pub arn: String,
-    /// Its name.
-    pub name: ServiceName,
-    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
-    pub status: String,
-    /// Who carries out its deployments.
-    pub controller: Controller,
-    /// How ECS carries out its deployments.
-    pub strategy: Strategy,
-    /// What ECS does about a deployment that fails.
-    pub safety: Safety,
-    /// How its tasks are started.
-    pub launch: Launch,
-    /// How many tasks there should be.
-    pub desired: i32,
-    /// How many tasks there are.
-    pub running: i32,
-    /// Its deployments as they stand now, the primary one first.
-    pub deployments: Vec<Deployment>,
-    /// The ARN of the task definition in use; with CodeDeploy the one that has the traffic.
-    pub task_definition: String,
-    /// The task sets between which CodeDeploy shifts its traffic; those that only wait for their end left out.
-    pub task_sets: Vec<TaskSet>,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
-}
-
-impl Service {
-    /// The deployment that ECS is bringing the service to, or has brought it to.
-    pub fn primary(&self) -> Option<&Deployment> {
-        self.deployments.iter().find(|it| it.primary)
-    }
-}
-
-/// One of the task sets of a service that CodeDeploy deploys (`services[].taskSets[]`).
-#[derive(Debug, Clone, PartialEq)]
-pub struct TaskSet {
-    /// It has the traffic.
-    pub primary: bool,
-    /// The ARN of its task definition.
-    pub task_definition: String,
-    /// The id of the CodeDeploy deployment that made it; the first one of a service is made without.
-    pub deployment: Option<String>,
-    /// When it began.
-    pub began: Option<Timestamp>,
-    /// What an AppSpec says of it besides the task definition: load balancer, platform version, network, capacity providers.
-    pub properties: Value,
-}
-
-/// How the tasks of a service are started, and so those of its migration.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Launch {
-    /// `FARGATE`, unless capacity providers say so.
-    pub launch_type: Option<String>,
-    /// Where on the capacity providers.
-    pub capacity: Vec<Capacity>,
-    /// The version of Fargate.
-    pub platform: Option<String>,
-    /// The subnets, if they have an address of their own.
-    pub subnets: Vec<String>,
-    /// The security groups; none is the default one of the network.
-    pub security_groups: Vec<String>,
-    /// `ENABLED` or `DISABLED`.
-    pub public_address: Option<String>,
-}
-
-/// An item of a capacity provider strategy.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Capacity {
-    /// The capacity provider.
-    pub provider: String,
-    /// How many of the tasks beyond the base go there, in relation to the others.
-    pub weight: i32,
-    /// How many go there at least.
-    pub base: i32,
-}
-
-/// Who carries out a service's deployments (`deploymentController`).
-#[derive(Debug, Clone, PartialEq)]
-pub enum Controller {
-    /// ECS itself.
-    Ecs,
-    /// AWS CodeDeploy.
-    CodeDeploy,
-    /// Task sets from outside.
-    External,
-    /// One that this version does not know.
-    Unknown(String),
-}
-
-/// How ECS carries out a deployment (`deploymentConfiguration.strategy`).
-#[derive(Debug, Clone, PartialEq)]
-pub enum Strategy {
-    /// Task by task; a newer deployment supersedes one under way.
-    Rolling,
-    /// Blue/green, linear, canary, by CodeDeploy, or one that this version does not know: its name.
-    Shifting(String),
-}
-
-/// What ECS does about a deployment that fails (circuit breaker and deployment alarms).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Safety {
-    /// It gives up.
-    pub gives_up: bool,
-    /// It goes back to the last deployment that completed.
-    pub goes_back: bool,
-}
-
-/// One of a service's deployments (`services[].deployments[]`).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Deployment {
-    /// The one that the service is being brought to.
-    pub primary: bool,
-    /// The ARN of its task definition.
-    pub task_definition: String,
-    /// How far it is.
-    pub state: RolloutState,
-    /// What ECS says of that.
-    pub reason: String,
-    /// When it began.
-    pub began: Option<Timestamp>,
-}
-
-/// How far a deployment is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RolloutState {
-    /// Under way.
-    InProgress,
-    /// It reached a steady state.
-    Completed,
-    /// ECS gave it up.
-    Failed,
-    /// ECS does not say, as with the shifting strategies.
-    Unsaid,
-}
-
-/// One entry of a service's deployment history (ListServiceDeployments).
-#[derive(Debug, Clone, PartialEq)]
-pub struct Rollout {
-    /// The ARN of the task definition that it was to bring.
-    pub task_definition: String,
-    /// What became of it.
-    pub end: RolloutEnd,
-    /// What ECS says of that.
-    pub reason: String,
-    /// When it began.
-    pub began: Option<Timestamp>,
-}
-
-/// What became of a past deployment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RolloutEnd {
-    /// Still under way, or in a status of CodeDeploy that this version does not know.
-    Open,
-    /// ECS is taking it back.
-    GoingBack,
-    /// It completed.
-    Successful,
-    /// ECS took it back, or CodeDeploy gave it up.
-    TakenBack,
-    /// A newer deployment took its place, or a person stopped it.
-    Stopped,
-    /// A status that this version does not know.
-    Unknown,
+    Denied(String),
 }

@@ -302,7 +302,7 @@ async fn a_rollback_stops_what_is_under_way_and_codedeploy_goes_back() {
     assert_eq!(
         told(&report),
         [
-            "kfood-backend skipped: c0ffee2 is not to stay; CodeDeploy is undoing a deployment, and nothing else can begin before that has ended"
+            "kfood-backend skipped: c0ffee2 must be replaced; CodeDeploy is undoing a deployment, and nothing else can begin before that has ended"
         ]
     );
     script.aws().codedeploy.deployments[2]["status"] = json!("Succeeded");

@@ -5,62 +5,21 @@
 
 use std::fmt::Write;
 
-use jiff::Timestamp;
 use rules::memory::Migrated;
 use rules::{Digest, keys};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{Act, Candidate, Fact, Seen, Shut, unseen};
+use super::{Act, Blocked, Candidate, look, unavailable};
 use crate::plan::case::Case;
-use crate::plan::step::{Memory as MemoryStep, Migrate, Revision, Step, What};
-use crate::plan::task_definition::{ImageName, TaskDefinition, short_name};
+use crate::plan::step::{MemoryChange, Migrate, Remember, Revision, Step};
+use crate::plan::world::{Fact, ImageName, Observation, Task, TaskDefinition, short_name};
 
 /// What `startedBy` of every migration begins with; the stack's rule goes by it.
 pub const STARTED_BY: &str = "ns-";
 
 /// The problem where ECS does not tell of the migration.
 const UNREADABLE: &str = "unreadable-migration";
-
-/// A task of a migration's family.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Task {
-    /// Its ARN.
-    pub arn: String,
-    /// Who started it; of ours its [`run_name`].
-    pub started_by: String,
-    /// The ARN of its task definition.
-    pub task_definition: String,
-    /// Such as `RUNNING` and, at last, `STOPPED`.
-    pub status: String,
-    /// Why it stopped, as ECS says.
-    pub reason: String,
-    /// When it stopped.
-    pub stopped_at: Option<Timestamp>,
-    /// Its containers as they ended; none if it never started.
-    pub containers: Vec<Ended>,
-}
-
-/// How a container ended.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ended {
-    /// Its name.
-    pub name: String,
-    /// What it exited with, if it ever ran.
-    pub exit_code: Option<i32>,
-    /// What ECS says of it.
-    pub reason: String,
-}
-
-impl Task {
-    fn has_stopped(&self) -> bool {
-        self.status == "STOPPED"
-    }
-
-    fn id(&self) -> &str {
-        self.arn.rsplit('/').next().unwrap_or(&self.arn)
-    }
-}
 
 /// What the one run of a migration for an image is called: in whichever service's name it is begun, it is the same.
 pub fn run_name(cluster: &str, family: &str, digest: &Digest) -> String {
@@ -74,12 +33,12 @@ pub fn run_name(cluster: &str, family: &str, digest: &Digest) -> String {
 }
 
 /// The migration has run and ended well; what is to be remembered of that first.
-pub fn pass(candidate: Candidate<'_>) -> Result<Option<Act>, Shut> {
+pub fn pass(candidate: Candidate<'_>) -> Result<Option<Act>, Blocked> {
     let Candidate { case, memory, image, .. } = candidate;
     let Some(family) = &case.rule.migrate else { return Ok(None) };
     let cluster = &case.service.name.cluster;
     if family == case.revision.family() {
-        return Err(Shut::Hold(
+        return Err(Blocked::NeedsPerson(
             "bad-migration",
             format!("migrate={family} names the service's own task definition; give the migration a family of its own"),
         ));
@@ -88,9 +47,9 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Option<Act>, Shut> {
     if memory.migrated.as_ref().is_some_and(|it| it.run == run) {
         return Ok(None);
     }
-    let tasks = match case.look(Fact::Tasks { cluster: cluster.clone(), family: family.clone() }) {
-        Some(Seen::Tasks(tasks)) => tasks,
-        other => return Err(unseen(other, UNREADABLE)),
+    let tasks = match look(case, Fact::Tasks { cluster: cluster.clone(), family: family.clone() })? {
+        Observation::Tasks(tasks) => tasks,
+        other => return Err(unavailable(other, UNREADABLE)),
     };
     for task in tasks.iter().filter(|it| it.started_by == run) {
         match outcome(candidate, family, task)? {
@@ -100,18 +59,18 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Option<Act>, Shut> {
     }
     if let Some(other) = tasks.iter().find(|it| !it.has_stopped()) {
         let reason = format!("{} waits: {family} still runs for another image (task {})", candidate.tag, other.id());
-        return Err(Shut::Wait(reason));
+        return Err(Blocked::Pending(reason));
     }
     if done_for_another_service(case, family, &run)? {
         return Ok(Some(remember(candidate, family, run)));
     }
-    Err(Shut::Do(vec![begin(candidate, family, run)?]))
+    Err(Blocked::Requires(vec![begin(candidate, family, run)?]))
 }
 
 /// How a run that was begun has ended: well, which is to be remembered, or not, which is the error.
 ///
 /// ECS forgets within an hour, and what else the image waits for may take longer.
-pub fn ended(candidate: Candidate<'_>) -> Result<Option<Act>, Shut> {
+pub fn result(candidate: Candidate<'_>) -> Result<Option<Act>, Blocked> {
     let Candidate { case, memory, image, .. } = candidate;
     let Some(family) = &case.rule.migrate else { return Ok(None) };
     let cluster = &case.service.name.cluster;
@@ -119,14 +78,15 @@ pub fn ended(candidate: Candidate<'_>) -> Result<Option<Act>, Shut> {
     if memory.migrated.as_ref().is_some_and(|it| it.run == run) {
         return Ok(None);
     }
-    // What cannot be seen is told once it is the migration's turn.
-    let Some(Seen::Tasks(tasks)) = case.look(Fact::Tasks { cluster: cluster.clone(), family: family.clone() }) else {
+    // What AWS does not tell is reported once it is the migration's turn.
+    let Observation::Tasks(tasks) = look(case, Fact::Tasks { cluster: cluster.clone(), family: family.clone() })?
+    else {
         return Ok(None);
     };
     for task in tasks.iter().filter(|it| it.started_by == run && it.has_stopped()) {
         match outcome(candidate, family, task) {
             Ok(Outcome::Well) => return Ok(Some(remember(candidate, family, run))),
-            Err(failed @ Shut::Reject { .. }) => return Err(failed),
+            Err(failed @ (Blocked::Reject { .. } | Blocked::Lacks(_))) => return Err(failed),
             Ok(Outcome::Forgiven) | Err(_) => {}
         }
     }
@@ -141,21 +101,24 @@ enum Outcome {
     Forgiven,
 }
 
-fn outcome(candidate: Candidate<'_>, family: &str, task: &Task) -> Result<Outcome, Shut> {
+fn outcome(candidate: Candidate<'_>, family: &str, task: &Task) -> Result<Outcome, Blocked> {
     let Candidate { case, memory, image, tag, .. } = candidate;
     if !task.has_stopped() {
-        return Err(Shut::Wait(format!("{tag} waits for its migration: {family} is running (task {})", task.id())));
+        return Err(Blocked::Pending(format!(
+            "{tag} waits for its migration: {family} is running (task {})",
+            task.id()
+        )));
     }
-    let definition = match case.look(Fact::TaskDefinition(task.task_definition.clone())) {
-        Some(Seen::TaskDefinition(it)) => it,
-        other => return Err(unseen(other, UNREADABLE)),
+    let definition = match look(case, Fact::TaskDefinition(task.task_definition.clone()))? {
+        Observation::TaskDefinition(it) => it,
+        other => return Err(unavailable(other, UNREADABLE)),
     };
     let Some(failure) = failure(definition, task) else { return Ok(Outcome::Well) };
     let cleared = memory.approved.as_ref().filter(|it| it.digest == image.digest && it.cleared).map(|it| it.at);
     if cleared.is_some_and(|at| task.stopped_at.is_some_and(|stopped| stopped <= at)) {
         return Ok(Outcome::Forgiven);
     }
-    Err(Shut::Reject { by: "migration", why: format!("the migration of {tag} failed: {family}, {failure}") })
+    Err(Blocked::Reject { by: "migration", why: format!("the migration of {tag} failed: {family}, {failure}") })
 }
 
 /// Why a task did not end well: the first essential container that did not exit with 0, and where to read on.
@@ -184,10 +147,13 @@ fn failure(definition: &TaskDefinition, task: &Task) -> Option<String> {
 }
 
 /// Whether the very same run has been remembered by another service that asks for it.
-fn done_for_another_service(case: &Case<'_>, family: &str, run: &str) -> Result<bool, Shut> {
+fn done_for_another_service(case: &Case<'_>, family: &str, run: &str) -> Result<bool, Blocked> {
     let others = match case.all_services() {
-        Ok(services) => services,
-        Err(other) => return Err(unseen(other, UNREADABLE)),
+        Some(services) => services,
+        None => match look(case, Fact::Services)? {
+            Observation::Services(services) => services,
+            other => return Err(unavailable(other, UNREADABLE)),
+        },
     };
     let remembers = |tags: &std::collections::BTreeMap<String, String>| {
         let migrated = tags.get(keys::MIGRATED).and_then(|it| it.parse::<Migrated>().ok());
@@ -199,11 +165,11 @@ fn done_for_another_service(case: &Case<'_>, family: &str, run: &str) -> Result<
 }
 
 /// Begins the migration, with the new image where it uses the repository.
-fn begin(candidate: Candidate<'_>, family: &str, run: String) -> Result<Act, Shut> {
+fn begin(candidate: Candidate<'_>, family: &str, run: String) -> Result<Act, Blocked> {
     let Candidate { case, memory, image, tag, .. } = candidate;
-    let definition = match case.look(Fact::TaskDefinition(family.into())) {
-        Some(Seen::TaskDefinition(it)) => it,
-        other => return Err(unseen(other, UNREADABLE)),
+    let definition = match look(case, Fact::TaskDefinition(family.into()))? {
+        Observation::TaskDefinition(it) => it,
+        other => return Err(unavailable(other, UNREADABLE)),
     };
     let ours = |image: &str| ImageName::parse(image).is_some_and(|it| it.repository == case.image.repository);
     let containers: Vec<String> =
@@ -229,16 +195,8 @@ fn begin(candidate: Candidate<'_>, family: &str, run: String) -> Result<Act, Shu
 }
 
 fn remember(Candidate { case, now, tag, .. }: Candidate<'_>, family: &str, run: String) -> Act {
-    let service = case.service;
-    let step = MemoryStep {
-        service: service.name.clone(),
-        arn: service.arn.clone(),
-        what: What::Migrated,
-        image: tag.into(),
-        running: case.running_label(),
-        key: keys::MIGRATED,
-        before: service.tags.get(keys::MIGRATED).cloned(),
-        value: Some(Migrated { run, at: now.timestamp() }.to_string()),
-    };
+    let value = Some(Migrated { run, at: now.timestamp() }.to_string());
+    let running = case.running_label();
+    let step = Remember::new(case.service, MemoryChange::Migrated, tag, running, keys::MIGRATED, value);
     (Step::Remember(step), format!("every essential container of {family} exited with 0"))
 }

@@ -3,7 +3,8 @@
 use jiff::SignedDuration;
 use rules::deploy::Severity;
 
-use super::{Candidate, Fact, Seen, Shut, unseen};
+use super::{Blocked, Candidate, look, unavailable};
+use crate::plan::world::{Fact, Finding, Grade, Observation, Scan, ScanState};
 
 /// After this time a scan on push has long begun: if there is none, there will be none.
 const BEGUN: SignedDuration = SignedDuration::from_mins(10);
@@ -14,71 +15,14 @@ const ENDED: SignedDuration = SignedDuration::from_hours(1);
 /// How many findings a message names.
 const NAMED: usize = 5;
 
-/// What the scan of one image found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scan {
-    /// How far it is.
-    pub state: ScanState,
-    /// How many findings are `CRITICAL`, as the registry counts them.
-    pub critical: u64,
-    /// How many are `HIGH`.
-    pub high: u64,
-    /// The findings of these two grades.
-    pub findings: Vec<Finding>,
-}
-
-/// How far a scan is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScanState {
-    /// It has ended, or goes on for ever with findings so far: enhanced scanning.
-    Done,
-    /// It is under way.
-    Pending,
-    /// There is none.
-    Missing,
-    /// The registry cannot scan such an image: its reason.
-    Unsupported(String),
-    /// There are no findings to be had: status and reason.
-    Unavailable(String),
-}
-
-/// A weakness that a scan found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
-    /// `CVE-2026-1234`.
-    pub name: String,
-    /// The package that has it.
-    pub package: Option<String>,
-    /// How bad it is.
-    pub grade: Grade,
-    /// How bad it is within that, from 0 to 10.
-    pub score: f64,
-}
-
-/// How bad a finding is; less bad ones hold nothing back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Grade {
-    /// `CRITICAL`
-    Critical,
-    /// `HIGH`
-    High,
-}
-
-impl Scan {
-    /// A scan without findings.
-    pub fn of(state: ScanState) -> Self {
-        Scan { state, critical: 0, high: 0, findings: Vec::new() }
-    }
-}
-
 /// Nothing was found that holds the image back, and that is known.
-pub fn pass(candidate: Candidate<'_>) -> Result<(), Shut> {
+pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
     let Candidate { case, image, tag, .. } = candidate;
     let Some(level) = case.rule.scan else { return Ok(()) };
     let repository = case.image.repository.clone();
-    let scans = match case.look(Fact::Scan { repository, digest: image.digest.clone() }) {
-        Some(Seen::Scans(scans)) => scans,
-        other => return Err(unseen(other, "unreadable-scan")),
+    let scans = match look(case, Fact::Scan { repository, digest: image.digest.clone() })? {
+        Observation::Scans(scans) => scans,
+        other => return Err(unavailable(other, "unreadable-scan")),
     };
     for scan in scans {
         ended(candidate, &scan.state)?;
@@ -95,40 +39,40 @@ pub fn pass(candidate: Candidate<'_>) -> Result<(), Shut> {
         case.image.repository,
         image.digest
     );
-    Err(Shut::Hold("scan-findings", message))
+    Err(Blocked::NeedsPerson("scan-findings", message))
 }
 
 /// The scan has come to an end, and the registry tells what it found.
-fn ended(Candidate { case, image, tag, now, .. }: Candidate<'_>, state: &ScanState) -> Result<(), Shut> {
+fn ended(Candidate { case, image, tag, now, .. }: Candidate<'_>, state: &ScanState) -> Result<(), Blocked> {
     let repository = &case.image.repository;
     let age = now.timestamp().duration_since(image.pushed_at);
     let scan_it =
         format!("aws ecr start-image-scan --repository-name {repository} --image-id imageDigest={}", image.digest);
     match state {
         ScanState::Done => Ok(()),
-        ScanState::Pending if age < ENDED => Err(Shut::Wait(format!("{tag} is being scanned"))),
-        ScanState::Missing if age < BEGUN => Err(Shut::Wait(format!("the scan of {tag} has not begun"))),
-        ScanState::Pending => Err(Shut::Hold(
+        ScanState::Pending if age < ENDED => Err(Blocked::Pending(format!("{tag} is being scanned"))),
+        ScanState::Missing if age < BEGUN => Err(Blocked::Pending(format!("the scan of {tag} has not begun"))),
+        ScanState::Pending => Err(Blocked::NeedsPerson(
             "scan-pending",
             format!(
                 "{tag} is not deployed: its scan has not ended an hour after the push; look at it in the console of ECR"
             ),
         )),
-        ScanState::Missing => Err(Shut::Hold(
+        ScanState::Missing => Err(Blocked::NeedsPerson(
             "not-scanned",
             format!(
                 "{tag} is not deployed: it was never scanned. Switch on scan on push for {repository} \
                  (aws ecr put-registry-scanning-configuration), and for this image, with basic scanning: {scan_it}"
             ),
         )),
-        ScanState::Unsupported(reason) => Err(Shut::Hold(
+        ScanState::Unsupported(reason) => Err(Blocked::NeedsPerson(
             "unsupported-scan",
             format!(
                 "{tag} is not deployed: the registry cannot scan it ({reason}). \
                  Build it on a base image that the scan knows, or remove scan= from the tag"
             ),
         )),
-        ScanState::Unavailable(reason) => Err(Shut::Hold(
+        ScanState::Unavailable(reason) => Err(Blocked::NeedsPerson(
             "no-findings",
             format!(
                 "{tag} is not deployed: its scan tells no findings ({reason}). With basic scanning, scan it again: {scan_it}"
@@ -167,12 +111,5 @@ fn found(scans: &[Scan], level: Severity) -> String {
         (true, _) => String::new(),
         (false, true) => counts.join(" and "),
         (false, false) => format!("{}, worst {}", counts.join(" and "), worst.join(", ")),
-    }
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)?;
-        self.package.iter().try_for_each(|it| write!(f, " ({it})"))
     }
 }

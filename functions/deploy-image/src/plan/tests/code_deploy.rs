@@ -5,6 +5,7 @@ use rules::keys;
 use super::model::{Model, repository, service};
 use super::stories::{check, words};
 use crate::plan::*;
+use reconcile::Step as _;
 
 fn push_event(model: &mut Model) -> reconcile::Plan<Step> {
     model.run(&repository(), None, usize::MAX)
@@ -14,7 +15,7 @@ fn event(model: &mut Model) -> reconcile::Plan<Step> {
     model.run(&service(), None, usize::MAX)
 }
 
-fn ask(model: &mut Model, ask: Ask) -> reconcile::Plan<Step> {
+fn ask(model: &mut Model, ask: Command) -> reconcile::Plan<Step> {
     model.run(&service(), Some(&ask), usize::MAX)
 }
 
@@ -75,7 +76,7 @@ fn a_newer_image_waits_for_the_end_of_a_deployment() {
 fn a_rollback_stops_what_is_under_way_however_far_it_is() {
     for moves in 0..3 {
         let mut model = brought(moves);
-        let plan = ask(&mut model, Ask::RollBack);
+        let plan = ask(&mut model, Command::RollBack);
         assert_eq!(
             words(&plan)[..2],
             [
@@ -95,20 +96,20 @@ fn a_rollback_stops_what_is_under_way_however_far_it_is() {
 #[test]
 fn the_image_that_a_person_rejects_while_it_rolls_out_is_stopped() {
     let mut model = brought(1);
-    let plan = ask(&mut model, Ask::Reject { image: "v1.1.0".into() });
-    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.name()).collect();
+    let plan = ask(&mut model, Command::Reject { image: "v1.1.0".into() });
+    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(actions, ["reject", "stop"]);
 }
 
 #[test]
 fn a_rollback_from_what_is_live_is_a_deployment_and_clearing_brings_it_again() {
     let mut model = brought(3);
-    let plan = ask(&mut model, Ask::RollBack);
-    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.name()).collect();
+    let plan = ask(&mut model, Command::RollBack);
+    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(actions, ["reject", "roll-back"]);
     model.settle();
     assert_eq!(model.running(), "v1.0.0");
-    ask(&mut model, Ask::Clear);
+    ask(&mut model, Command::Clear);
     model.settle();
     assert_eq!((model.running().as_str(), model.blue_green.attempts.len()), ("v1.1.0", 3));
 }
@@ -150,8 +151,8 @@ fn a_sleeping_service_is_left_alone_until_it_is_awake() {
     model.settle();
     assert_eq!(model.running(), "v1.1.0");
     (model.service.desired, model.service.running) = (0, 0);
-    let plan = ask(&mut model, Ask::RollBack);
-    assert_eq!(words(&plan)[1], format!("skip: v1.1.0 is not to stay; {asleep}"));
+    let plan = ask(&mut model, Command::RollBack);
+    assert_eq!(words(&plan)[1], format!("skip: v1.1.0 must be replaced; {asleep}"));
     (model.service.desired, model.service.running) = (2, 2);
     model.settle();
     assert_eq!(model.running(), "v1.0.0");
@@ -163,10 +164,10 @@ fn what_somebody_else_deploys_is_not_stopped_for_what_runs() {
     model.settle();
     model.create_deployment("somebody's", false);
     model.blue_green.attempts.last_mut().unwrap().task_definition = None;
-    let plan = ask(&mut model, Ask::RollBack);
+    let plan = ask(&mut model, Command::RollBack);
     assert_eq!(
         words(&plan).last().unwrap(),
-        "code-deploy: v1.1.0 is not to stay, but CodeDeploy is bringing something else (d-2) that somebody began; stop that first, or wait for its end"
+        "code-deploy: v1.1.0 must be replaced, but CodeDeploy is bringing something else (d-2) that somebody began; stop that first, or wait for its end"
     );
 }
 
@@ -182,9 +183,9 @@ fn while_codedeploy_undoes_a_deployment_a_person_has_to_wait_and_a_wish_waits_by
     event(&mut model);
     assert!(model.told().under_way().unwrap().undoes);
     check(
-        &ask(&mut model, Ask::RollBack),
+        &ask(&mut model, Command::RollBack),
         &[
-            "not-now: v1.1.0 is not to stay, but CodeDeploy is undoing a deployment, and nothing else can begin before that has ended; send it again then",
+            "not-now: cannot roll back v1.1.0 yet: CodeDeploy is undoing a deployment, and nothing else can begin before that has ended. Send the command again afterwards",
         ],
     );
     model.service.tags.insert(keys::ROLLBACK.into(), format!("{live} by=alarm:5xx at=2026-11-20T18:30:00Z"));
@@ -192,7 +193,7 @@ fn while_codedeploy_undoes_a_deployment_a_person_has_to_wait_and_a_wish_waits_by
     check(
         &plan,
         &[
-            "skip: v1.1.0 is not to stay; CodeDeploy is undoing a deployment, and nothing else can begin before that has ended",
+            "skip: v1.1.0 must be replaced; CodeDeploy is undoing a deployment, and nothing else can begin before that has ended",
         ],
     );
     model.settle();

@@ -1,11 +1,11 @@
 //! What holds whatever happens, in whatever order, however often.
 
 use proptest::prelude::*;
+use proptest::strategy::Strategy;
 use rules::keys;
 
 use super::model::{Model, repository, service};
-use crate::plan::{Ask, Safety, Step};
-use crate::request::Place;
+use crate::plan::*;
 
 /// Something that happens to a service.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ enum Happening {
     /// A run that dies after so many calls.
     Dying(usize),
     /// A person asks.
-    Ask(Ask),
+    Command(Command),
     /// A person brings the service to an earlier revision by hand.
     ByHand(usize),
     /// A person stops what CodeDeploy is doing.
@@ -46,10 +46,10 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => Just(Sweep),
         6 => Just(Ecs),
         2 => (0..4usize).prop_map(Dying),
-        1 => image().prop_map(|image| Ask(crate::plan::Ask::Approve { image })),
-        1 => image().prop_map(|image| Ask(crate::plan::Ask::Reject { image })),
-        1 => Just(Ask(crate::plan::Ask::RollBack)),
-        1 => Just(Ask(crate::plan::Ask::Clear)),
+        1 => image().prop_map(|image| Command(crate::plan::Command::Approve { image })),
+        1 => image().prop_map(|image| Command(crate::plan::Command::Reject { image })),
+        1 => Just(Command(crate::plan::Command::RollBack)),
+        1 => Just(Command(crate::plan::Command::Clear)),
         1 => (0..3usize).prop_map(ByHand),
         1 => Just(StopByHand),
         2 => any::<bool>().prop_map(|broken| Restart { broken }),
@@ -109,10 +109,10 @@ fn happen(model: &mut Model, happening: &Happening) -> Result<(), TestCaseError>
         }
         Happening::PushEvent => run(model, &repository(), None, usize::MAX)?,
         Happening::DeploymentEvent => run(model, &service(), None, usize::MAX)?,
-        Happening::Sweep => run(model, &Place::Everywhere, None, usize::MAX)?,
+        Happening::Sweep => run(model, &Scope::Everywhere, None, usize::MAX)?,
         Happening::Ecs => model.finish(),
-        Happening::Dying(calls) => run(model, &Place::Everywhere, None, *calls)?,
-        Happening::Ask(ask) => run(model, &service(), Some(ask), usize::MAX)?,
+        Happening::Dying(calls) => run(model, &Scope::Everywhere, None, *calls)?,
+        Happening::Command(ask) => run(model, &service(), Some(ask), usize::MAX)?,
         Happening::ByHand(back) => {
             let earlier = model.revisions.len().saturating_sub(1 + back);
             let arn = model.revisions[earlier].arn().to_owned();
@@ -127,9 +127,9 @@ fn happen(model: &mut Model, happening: &Happening) -> Result<(), TestCaseError>
     Ok(())
 }
 
-fn run(model: &mut Model, place: &Place, ask: Option<&Ask>, calls: usize) -> Result<(), TestCaseError> {
+fn run(model: &mut Model, scope: &Scope, command: Option<&Command>, calls: usize) -> Result<(), TestCaseError> {
     let before = model.clone();
-    let plan = model.run(place, ask, calls);
+    let plan = model.run(scope, command, calls);
     let mut rejected: Option<rules::memory::Rejected> =
         before.service.tags.get(keys::REJECTED).map(|it| it.parse().unwrap());
     for planned in &plan.steps {
@@ -175,12 +175,12 @@ proptest! {
             happen(&mut model, it)?;
             // Planning again after everything was applied yields nothing.
             let mut after = model.clone();
-            let done = after.run(&Place::Everywhere, None, usize::MAX);
+            let done = after.run(&Scope::Everywhere, None, usize::MAX);
             if done.steps.iter().any(|it| matches!(it.step, Step::RollBack(_) | Step::Stop(_))) {
                 // First back to what is known to be good, and only from there to what else was pushed.
-                after.run(&Place::Everywhere, None, usize::MAX);
+                after.run(&Scope::Everywhere, None, usize::MAX);
             }
-            let again = after.plan(&Place::Everywhere, None);
+            let again = after.plan(&Scope::Everywhere, None);
             prop_assert_eq!(again.steps, vec![], "after {:?}: {}", it, after);
         }
         model.settle();
@@ -196,7 +196,7 @@ proptest! {
             model.push(&version(*number));
             match noise.next() {
                 Some(0) => drop(model.run(&repository(), None, usize::MAX)),
-                Some(1) => drop(model.run(&Place::Everywhere, None, usize::MAX)),
+                Some(1) => drop(model.run(&Scope::Everywhere, None, usize::MAX)),
                 Some(2) => model.finish(),
                 _ => {}
             }
@@ -227,7 +227,7 @@ proptest! {
             model.broken = safety.gives_up;
             model.restart();
             for place in &places {
-                let place = [repository(), service(), Place::Everywhere][*place].clone();
+                let place = [repository(), service(), Scope::Everywhere][*place].clone();
                 run(&mut model, &place, None, usize::MAX)?;
                 // ECS goes back to what it knows, however old that is.
                 if !(forgetful && safety.goes_back) {
@@ -252,7 +252,7 @@ proptest! {
         if !same {
             model.push("v1.2.0");
         }
-        let late = model.plan(&Place::Everywhere, None);
+        let late = model.plan(&Scope::Everywhere, None);
         let both = if late_first { [late, early] } else { [early, late] };
         for (plan, ecs) in both.iter().zip(ecs) {
             model.carry_out(plan, usize::MAX);

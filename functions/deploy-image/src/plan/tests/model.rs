@@ -9,9 +9,8 @@ use reconcile::Plan;
 use rules::{Digest, keys};
 use serde_json::json;
 
-use super::super::*;
 use super::blue_green::BlueGreen;
-use crate::request::Place;
+use crate::plan::*;
 
 pub const SERVICE: &str = "arn:aws:ecs:ap-northeast-2:123456789012:service/truegul-production/api-server";
 pub const REGISTRY: &str = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com";
@@ -30,7 +29,7 @@ pub struct Model {
     /// Whether something else keeps the tasks of the next deployment from starting.
     pub broken: bool,
     /// What scans tell.
-    pub facts: BTreeMap<Fact, Seen>,
+    pub facts: BTreeMap<Fact, Observation>,
     /// The revisions of the migration's family.
     pub migrations: Vec<TaskDefinition>,
     /// Its tasks that ECS still knows.
@@ -104,7 +103,7 @@ impl Model {
             tokens: vec![],
             snapshots: vec![],
             databases: vec![],
-            health: Health::Well,
+            health: Health::Healthy,
             others: vec![],
             minutes: 0,
         };
@@ -257,12 +256,12 @@ impl Model {
         self.revisions.iter().find(|it| it.arn() == arn).unwrap()
     }
 
-    /// What `observe` would see of all this from `place`.
-    pub fn world(&self, place: &Place) -> World {
+    /// What `observe` would see of all this from `scope`.
+    pub fn world(&self, scope: &Scope) -> World {
         let newest = self.revisions.last().unwrap();
         let mut world = World {
             services: vec![self.service.clone()],
-            whole: place.is_whole(),
+            whole: scope.is_whole(),
             newest_revision: BTreeMap::from([("api-server".into(), newest.arn().into())]),
             repositories: BTreeMap::from([(REPOSITORY.into(), Ok(self.images.clone()))]),
             ..World::default()
@@ -270,7 +269,7 @@ impl Model {
         for arn in [newest.arn(), &self.service.task_definition] {
             world.task_definitions.insert(arn.into(), self.revision(arn).clone());
         }
-        let asked = wants_history(&self.service, &world, place);
+        let asked = wants_history(&self.service, &world, scope);
         if asked && self.service.controller == Controller::CodeDeploy {
             world.learn(BTreeMap::from([(SERVICE.into(), Ok(self.told()))]));
         } else if asked {
@@ -287,40 +286,41 @@ impl Model {
         }
     }
 
-    pub fn plan(&self, place: &Place, ask: Option<&Ask>) -> Plan<Step> {
-        let mut world = self.world(place);
+    pub fn plan(&self, scope: &Scope, command: Option<&Command>) -> Plan<Step> {
+        let mut world = self.world(scope);
         loop {
-            let wanted = wanted_facts(&world, ask, &self.now());
-            if wanted.is_empty() {
-                return plan(&world, ask, &self.now());
+            let decision = plan(&world, scope, command, &self.now());
+            if decision.lacking.is_empty() {
+                return decision.plan;
             }
-            for fact in wanted {
-                let seen = self.see(&fact);
-                assert!(world.facts.insert(fact.clone(), seen).is_none(), "{fact:?} is asked for again");
+            for fact in decision.lacking {
+                let observation = self.observe(&fact);
+                assert!(world.facts.insert(fact.clone(), observation).is_none(), "{fact:?} is asked for again");
             }
         }
     }
 
-    fn see(&self, fact: &Fact) -> Seen {
+    fn observe(&self, fact: &Fact) -> Observation {
         let known = self.facts.get(fact).cloned();
         match fact {
-            Fact::Scan { .. } => known.unwrap_or_else(|| Seen::Scans(vec![Scan::of(ScanState::Missing)])),
-            Fact::Tasks { .. } => Seen::Tasks(self.tasks.clone()),
+            Fact::Scan { .. } => known.unwrap_or_else(|| Observation::Scans(vec![Scan::of(ScanState::Missing)])),
+            Fact::Tasks { .. } => Observation::Tasks(self.tasks.clone()),
             Fact::TaskDefinition(name) => {
                 let mut revisions = self.migrations.iter().rev();
                 let found = revisions.find(|it| it.arn() == name || it.family() == name);
-                let missing =
-                    || Seen::Refused(format!("DescribeTaskDefinition {name}: ClientException: no such family"));
-                found.map_or_else(missing, |it| Seen::TaskDefinition(Box::new(it.clone())))
+                let missing = || {
+                    Observation::Unavailable(format!("DescribeTaskDefinition {name}: ClientException: no such family"))
+                };
+                found.map_or_else(missing, |it| Observation::TaskDefinition(Box::new(it.clone())))
             }
             Fact::Snapshot { id, .. } => {
                 let snapshot = self.snapshots.iter().find(|it| it.id == *id).cloned();
                 let databases = if snapshot.is_some() { vec![] } else { self.databases.clone() };
-                Seen::Backup(Box::new(Backup { snapshot, databases }))
+                Observation::Backup(Box::new(Backup { snapshot, databases }))
             }
-            Fact::Health { .. } => Seen::Health(self.health.clone()),
+            Fact::Health { .. } => Observation::Health(self.health.clone()),
             Fact::Services => {
-                Seen::Services([self.service.clone()].into_iter().chain(self.others.iter().cloned()).collect())
+                Observation::Services([self.service.clone()].into_iter().chain(self.others.iter().cloned()).collect())
             }
         }
     }
@@ -371,12 +371,12 @@ impl Model {
     /// From now on the scan of an image tells this.
     pub fn scan(&mut self, digest: &Digest, scan: Scan) {
         let fact = Fact::Scan { repository: REPOSITORY.into(), digest: digest.clone() };
-        self.facts.insert(fact, Seen::Scans(vec![scan]));
+        self.facts.insert(fact, Observation::Scans(vec![scan]));
     }
 
     /// One run, which dies after so many calls to AWS. Returns what it had planned.
-    pub fn run(&mut self, place: &Place, ask: Option<&Ask>, calls: usize) -> Plan<Step> {
-        let plan = self.plan(place, ask);
+    pub fn run(&mut self, scope: &Scope, command: Option<&Command>, calls: usize) -> Plan<Step> {
+        let plan = self.plan(scope, command);
         self.carry_out(&plan, calls);
         plan
     }
@@ -386,11 +386,11 @@ impl Model {
         let mut left = calls;
         for planned in &plan.steps {
             for call in 0..2 {
-                let way = match &planned.step {
-                    Step::Deploy(Deploy { way, .. }) | Step::RollBack(RollBack { way, .. }) => Some(way),
+                let via = match &planned.step {
+                    Step::Deploy(Deploy { via, .. }) | Step::RollBack(RollBack { via, .. }) => Some(via),
                     _ => None,
                 };
-                let refused = call == 0 && matches!(way, Some(Way::CreateDeployment(how)) if self.refuses(how));
+                let refused = call == 0 && matches!(via, Some(DeployVia::CreateDeployment(how)) if self.refuses(how));
                 if left == 0 || refused {
                     return;
                 }
@@ -461,7 +461,7 @@ impl Model {
             self.finish();
             happens(self);
             let still = (&self.service, &self.blue_green) == (&before.0, &before.1);
-            if self.run(&Place::Everywhere, None, usize::MAX).steps.is_empty() && still {
+            if self.run(&Scope::Everywhere, None, usize::MAX).steps.is_empty() && still {
                 return;
             }
         }
@@ -474,11 +474,11 @@ fn hex(name: &str) -> String {
 }
 
 /// The one service of the model.
-pub fn service() -> Place {
-    Place::Service(ServiceName::of_arn(SERVICE).unwrap())
+pub fn service() -> Scope {
+    Scope::Service(ServiceName::of_arn(SERVICE).unwrap())
 }
 
 /// The one repository of the model.
-pub fn repository() -> Place {
-    Place::Repository(REPOSITORY.into())
+pub fn repository() -> Scope {
+    Scope::Repository(REPOSITORY.into())
 }

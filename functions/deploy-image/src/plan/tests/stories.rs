@@ -5,7 +5,7 @@ use rules::keys;
 
 use super::model::{Model, REPOSITORY, SERVICE, digest, repository, service};
 use crate::plan::*;
-use crate::request::Place;
+use reconcile::Step as _;
 
 /// The steps, skips and problems of a plan, a line each.
 pub fn words(plan: &Plan<Step>) -> Vec<String> {
@@ -21,7 +21,7 @@ pub fn check(plan: &Plan<Step>, expected: &[&str]) {
     assert_eq!(words(plan), expected);
 }
 
-fn ask(model: &mut Model, ask: Ask) -> Plan<Step> {
+fn ask(model: &mut Model, ask: Command) -> Plan<Step> {
     model.run(&service(), Some(&ask), usize::MAX)
 }
 
@@ -96,7 +96,7 @@ fn a_failure_whose_event_was_lost_is_found_by_the_sweep() {
     model.finish();
     model.finish();
     assert_eq!(model.service.deployments.len(), 1, "the failed deployment is no longer to be seen");
-    for place in [Place::Everywhere, repository()] {
+    for place in [Scope::Everywhere, repository()] {
         let plan = model.clone().run(&place, None, usize::MAX);
         assert_eq!(plan.steps.len(), 1, "{:?}", words(&plan));
         assert!(
@@ -152,15 +152,15 @@ fn a_restart_that_fails_is_told_and_nothing_older_takes_its_place() {
         // As long as people remember it, the sweep finds the same.
         model.service.tags.insert(keys::PROBLEM.into(), "restart-failed 0123 told=2026-11-20T18:10:00Z".into());
         model.settle();
-        assert_eq!(model.plan(&Place::Everywhere, None).problems, first.problems);
+        assert_eq!(model.plan(&Scope::Everywhere, None).problems, first.problems);
         assert_eq!(model.running(), "v1.1.0");
         // A day later it is history, unless it is still so.
         model.minutes += 24 * 60;
-        let later = model.plan(&Place::Everywhere, None).problems;
+        let later = model.plan(&Scope::Everywhere, None).problems;
         assert_eq!(later, if goes_back { vec![] } else { first.problems });
         // The next image goes out, and so does a rollback that somebody wishes.
         let mut wished = model.clone();
-        ask(&mut wished, Ask::RollBack);
+        ask(&mut wished, Command::RollBack);
         wished.settle();
         assert_eq!(wished.running(), "v1.0.0");
         model.push("v1.2.0");
@@ -178,7 +178,7 @@ fn a_restart_that_fails_is_known_by_the_verdict_where_ecs_has_forgotten_the_past
         assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "restart-failed"), "{:?}", words(&plan));
         model.service.tags.remove(keys::VERDICT);
         let plan = deployment_event(&mut model);
-        assert_eq!(plan.steps.first().map(|it| it.step.name()), Some("reject"), "nobody knows that it was ever live");
+        assert_eq!(plan.steps.first().map(|it| it.step.action()), Some("reject"), "nobody knows that it was ever live");
     }
 }
 
@@ -187,16 +187,16 @@ fn an_image_that_fails_when_it_comes_back_is_rejected_though_it_was_live_once() 
     let mut model = Model::new("newest");
     model.push("v1.1.0");
     model.settle();
-    ask(&mut model, Ask::RollBack);
+    ask(&mut model, Command::RollBack);
     model.settle();
     model.broken = true;
-    ask(&mut model, Ask::Clear);
+    ask(&mut model, Command::Clear);
     for _ in 0..3 {
         model.finish();
     }
     model.minutes += 1;
     let plan = deployment_event(&mut model);
-    assert_eq!(plan.steps.first().map(|it| it.step.name()), Some("reject"), "{:?}", words(&plan));
+    assert_eq!(plan.steps.first().map(|it| it.step.action()), Some("reject"), "{:?}", words(&plan));
     assert_eq!(model.running(), "v1.0.0");
 }
 
@@ -224,18 +224,18 @@ fn a_person_rolls_back_and_clears_again() {
     model.push("v1.1.0");
     model.settle();
     assert_eq!(model.running(), "v1.1.0");
-    let plan = ask(&mut model, Ask::RollBack);
+    let plan = ask(&mut model, Command::RollBack);
     assert_eq!(plan.steps.len(), 2, "{:?}", words(&plan));
     model.settle();
     assert_eq!(
         model.to_string(),
         "v1.0.0 Completed | rejected: v1.1.0 pushed=2026-11-20T18:05:00Z by=person tag=v1.1.0 | verdict: won v1.1.0 at=2026-11-20T18:08:00Z"
     );
-    ask(&mut model, Ask::Clear);
+    ask(&mut model, Command::Clear);
     model.settle();
     assert_eq!(model.running(), "v1.1.0");
     check(
-        &ask(&mut model, Ask::Clear),
+        &ask(&mut model, Command::Clear),
         &["skip: nothing is rejected", "skip: runs v1.1.0, the one that 'newest' selects in truegul-api-server"],
     );
 }
@@ -271,15 +271,15 @@ fn a_wish_of_another_function_is_fulfilled_once_and_dropped() {
     model.settle();
     let wish = |digest: &rules::Digest| format!("{digest} by=alarm:5xx at=2026-11-20T18:30:00Z");
     model.service.tags.insert(keys::ROLLBACK.into(), wish(&running));
-    let plan = model.run(&Place::Everywhere, None, usize::MAX);
-    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.name()).collect();
+    let plan = model.run(&Scope::Everywhere, None, usize::MAX);
+    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(actions, ["reject", "roll-back", "drop-wish"]);
     model.settle();
     assert_eq!(model.running(), "v1.0.0");
     // A late wish about an image that no longer runs is only dropped.
     model.service.tags.insert(keys::ROLLBACK.into(), wish(&running));
-    let plan = model.run(&Place::Everywhere, None, usize::MAX);
-    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.name()).collect();
+    let plan = model.run(&Scope::Everywhere, None, usize::MAX);
+    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(actions, ["drop-wish"]);
 }
 
@@ -295,10 +295,10 @@ fn an_approval_is_for_one_digest_and_for_the_newest_only() {
     // The command that was pasted lets nothing else out, whatever the tag means by then.
     let mut pushed_again = model.clone();
     pushed_again.push("v1.1.0");
-    let plan = ask(&mut pushed_again, Ask::Approve { image: first.to_string() });
+    let plan = ask(&mut pushed_again, Command::Approve { image: first.to_string() });
     assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "superseded"), "{:?}", words(&plan));
     model.push("v1.2.0");
-    let approve = |image: &str| Ask::Approve { image: image.into() };
+    let approve = |image: &str| Command::Approve { image: image.into() };
     check(
         &ask(&mut model, approve("v1.1.0")),
         &["superseded: v1.1.0 is superseded by v1.2.0: approve that, or reject it first"],
@@ -308,7 +308,7 @@ fn an_approval_is_for_one_digest_and_for_the_newest_only() {
         &["no-such-image: there is no image 'v9' in the repository truegul-api-server"],
     );
     // Pushed again, the tag is another image: what was approved is not.
-    ask(&mut model, Ask::Reject { image: first.to_string() });
+    ask(&mut model, Command::Reject { image: first.to_string() });
     model.push("v1.2.0");
     let plan = ask(&mut model, approve("v1.2.0"));
     assert_eq!(plan.steps.len(), 2, "{:?}", words(&plan));
@@ -395,8 +395,8 @@ fn a_past_that_cannot_be_read_stops_nobody_who_wants_to_go_back() {
     model.settle();
     let mut world = model.world(&service());
     world.history.insert(SERVICE.into(), Err("AccessDeniedException".into()));
-    let plan = plan(&world, Some(&Ask::RollBack), &model.now());
-    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.name()).collect();
+    let plan = plan(&world, &service(), Some(&Command::RollBack), &model.now()).plan;
+    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(actions, ["reject", "roll-back"]);
 }
 
@@ -407,7 +407,7 @@ fn there_is_no_way_back_to_an_image_that_is_gone() {
     model.settle();
     let first = digest("v1.0.0");
     model.images.retain(|it| it.digest != first);
-    let plan = ask(&mut model, Ask::RollBack);
+    let plan = ask(&mut model, Command::RollBack);
     assert_eq!(plan.problems[0].problem, "no-way-back", "{:?}", words(&plan));
     assert!(plan.problems[0].message.contains("none of api-server:1 is active with an image that is still there"));
 }
@@ -418,7 +418,7 @@ fn there_is_no_way_back_to_an_image_that_cannot_be_pulled() {
     model.push("v1.1.0");
     model.settle();
     model.images[0].archived = true;
-    let plan = ask(&mut model, Ask::RollBack);
+    let plan = ask(&mut model, Command::RollBack);
     assert_eq!(plan.problems[0].problem, "no-way-back", "{:?}", words(&plan));
 }
 
@@ -434,7 +434,7 @@ fn there_is_no_way_back_where_one_container_of_several_could_not_pull_its_image(
     model.finish();
     model.push("v1.2.0");
     model.settle();
-    let way_back = |model: &Model| model.clone().run(&service(), Some(&Ask::RollBack), usize::MAX).steps.len();
+    let way_back = |model: &Model| model.clone().run(&service(), Some(&Command::RollBack), usize::MAX).steps.len();
     assert_eq!((model.running().as_str(), way_back(&model)), ("v1.2.0", 2));
     model.images.retain(|it| it.digest != sidecar);
     model.images.retain(|it| !it.tags.contains(&"v1.0.0".into()));
@@ -475,7 +475,7 @@ fn what_cannot_be_decided_is_a_problem_that_says_how_to_mend_it() {
         let mut world = model.world(&repository());
         change(&mut model, &mut world);
         world.services = vec![model.service.clone()];
-        let plan = plan(&world, None, &model.now());
+        let plan = plan(&world, &service(), None, &model.now()).plan;
         assert!(plan.steps.is_empty(), "{:?}", words(&plan));
         assert_eq!(plan.problems.len(), 1);
         plan.problems[0].problem.clone()
@@ -525,17 +525,17 @@ fn what_cannot_be_decided_is_a_problem_that_says_how_to_mend_it() {
 fn what_is_none_of_this_runs_business_is_left_alone_with_a_reason() {
     let mut model = Model::new("newest");
     model.push("v1.1.0");
-    let elsewhere = Place::Repository("other".into());
+    let elsewhere = Scope::Repository("other".into());
     let mut world = model.world(&repository());
     world.repositories.clear();
-    let plan = plan(&world, None, &model.now());
+    let plan = plan(&world, &service(), None, &model.now()).plan;
     check(&plan, &["skip: it uses the repository truegul-api-server"]);
     assert!(plan.remembered.is_empty(), "what was not examined cannot be found free of problems");
     assert!(!wants_history(&model.service, &world, &elsewhere));
 
     model.service.tags.clear();
     check(&model.plan(&service(), None), &["skip: it has no nightshift:deploy tag"]);
-    let plan = model.plan(&service(), Some(&Ask::RollBack));
+    let plan = model.plan(&service(), Some(&Command::RollBack));
     check(&plan, &["not-ours: it has no nightshift:deploy tag"]);
 }
 

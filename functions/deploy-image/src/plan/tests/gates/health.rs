@@ -4,8 +4,8 @@ use rules::keys;
 
 use crate::plan::tests::model::{Model, repository, service};
 use crate::plan::tests::stories::words;
-use crate::plan::{Health, Safety};
-use crate::request::Place;
+use crate::plan::*;
+use reconcile::Step as _;
 
 const RULE: &str = "newest health=https://truegul.example/health";
 
@@ -20,17 +20,17 @@ fn brought(health: Health) -> Model {
 }
 
 fn sick() -> Health {
-    Health::Sick("GET https://truegul.example/health, asked 5 times over 30 seconds, last: 503".into())
+    Health::Unhealthy("GET https://truegul.example/health, asked 5 times over 30 seconds, last: 503".into())
 }
 
 #[test]
 fn an_image_is_live_when_the_address_answers_well() {
-    let mut model = brought(Health::Well);
+    let mut model = brought(Health::Healthy);
     let told = words(&model.run(&service(), None, usize::MAX));
     assert_eq!(told[0], "truegul-production/api-server: v1.1.0 is live: its deployment completed with 2 of 2 tasks");
     // It is remembered: nobody asks again, whatever the address says by now.
     model.health = sick();
-    for place in [service(), repository(), Place::Everywhere] {
+    for place in [service(), repository(), Scope::Everywhere] {
         let told = words(&model.run(&place, None, usize::MAX));
         assert_eq!(told, ["skip: runs v1.1.0, the one that 'newest' selects in truegul-api-server"]);
     }
@@ -38,7 +38,7 @@ fn an_image_is_live_when_the_address_answers_well() {
 
 #[test]
 fn an_image_that_is_not_well_is_rejected_and_goes_back_whatever_led_here() {
-    for place in [service(), repository(), Place::Everywhere] {
+    for place in [service(), repository(), Scope::Everywhere] {
         let mut model = brought(sick());
         let told = words(&model.run(&place, None, usize::MAX));
         assert_eq!(
@@ -70,7 +70,7 @@ fn nobody_asks_before_the_rollout_has_ended_nor_of_a_service_without_tasks_nor_o
     assert!(model.run(&service(), None, usize::MAX).steps.is_empty());
     // Awake, it is asked.
     (model.service.desired, model.service.running) = (2, 2);
-    assert_eq!(model.run(&Place::Everywhere, None, usize::MAX).steps.len(), 2);
+    assert_eq!(model.run(&Scope::Everywhere, None, usize::MAX).steps.len(), 2);
 }
 
 #[test]
@@ -82,14 +82,14 @@ fn an_address_that_may_not_be_asked_is_no_verdict() {
     assert!(plan.problems[0].message.contains("truegul.example resolves to 10.0.0.7"), "{:?}", plan.problems);
     let mut later = brought(Health::Later);
     assert!(words(&later.run(&service(), None, usize::MAX))[0].contains("there was no time left to check"));
-    later.health = Health::Well;
+    later.health = Health::Healthy;
     later.settle();
     assert!(later.service.tags.contains_key(keys::VERDICT));
 }
 
 #[test]
 fn two_sick_images_in_a_row_end_at_the_last_one_that_was_well() {
-    let mut model = brought(Health::Well);
+    let mut model = brought(Health::Healthy);
     model.settle();
     model.health = sick();
     model.service.safety = Safety { gives_up: true, goes_back: false };
@@ -105,6 +105,6 @@ fn a_newer_image_takes_the_place_of_a_sick_one_without_a_way_back() {
     let mut model = brought(sick());
     model.push("v1.2.0");
     let plan = model.run(&service(), None, usize::MAX);
-    let steps: Vec<_> = plan.steps.iter().map(|it| it.step.name()).collect();
+    let steps: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(steps, ["reject", "deploy"]);
 }

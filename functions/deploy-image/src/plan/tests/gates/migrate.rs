@@ -1,13 +1,14 @@
 //! `migrate=`: once for each image, whatever happens, and what it says decides.
 
 use proptest::prelude::*;
+use proptest::strategy::Strategy;
 use rules::keys;
 use serde_json::json;
 
 use crate::plan::tests::model::{Model, REGISTRY, REPOSITORY, repository, service};
 use crate::plan::tests::stories::words;
-use crate::plan::{self, Ask, run_name};
-use crate::request::Place;
+use crate::plan::*;
+use reconcile::Step as _;
 
 const FAMILY: &str = "truegul-production-migrate";
 const RULE: &str = "newest migrate=truegul-production-migrate";
@@ -24,12 +25,12 @@ fn shop(rule: &str) -> Model {
     model
 }
 
-fn place() -> Place {
-    Place::Migration(FAMILY.into())
+fn of_migration() -> Scope {
+    Scope::Migration(FAMILY.into())
 }
 
-fn run(model: &mut Model, place: &Place) -> Vec<String> {
-    words(&model.run(place, None, usize::MAX))
+fn run(model: &mut Model, scope: &Scope) -> Vec<String> {
+    words(&model.run(scope, None, usize::MAX))
 }
 
 #[test]
@@ -48,7 +49,7 @@ fn the_migration_runs_before_the_image_goes_out() {
     assert_eq!(run(&mut model, &repository()), waits);
     assert_eq!(model.running(), "v1.0.0");
     model.stop_tasks(Some(0));
-    let told = run(&mut model, &place());
+    let told = run(&mut model, &of_migration());
     assert_eq!(
         told,
         [
@@ -79,7 +80,7 @@ fn a_migration_that_fails_rejects_the_image_and_says_where_to_look() {
         model.push("v1.1.0");
         run(&mut model, &repository());
         model.stop_tasks(exit_code);
-        let told = run(&mut model, &place());
+        let told = run(&mut model, &of_migration());
         assert_eq!(
             told,
             [
@@ -104,7 +105,7 @@ fn a_task_that_never_started_has_failed() {
     model.stop_tasks(Some(0));
     model.tasks[0].containers.clear();
     model.tasks[0].reason = "CannotPullContainerError: not found".into();
-    let told = run(&mut model, &Place::Everywhere);
+    let told = run(&mut model, &Scope::Everywhere);
     assert!(told[0].contains("container migrate has no exit code: CannotPullContainerError: not found;"), "{told:?}");
 }
 
@@ -115,7 +116,7 @@ fn what_a_person_clears_is_migrated_again() {
     run(&mut model, &repository());
     model.stop_tasks(Some(1));
     model.settle();
-    model.run(&service(), Some(&Ask::Clear), usize::MAX);
+    model.run(&service(), Some(&Command::Clear), usize::MAX);
     assert_eq!(model.tokens.len(), 2, "{:?}", model.tokens);
     model.stop_tasks(Some(0));
     model.settle();
@@ -126,12 +127,12 @@ fn what_a_person_clears_is_migrated_again() {
 fn an_approval_forgives_no_failure_even_one_that_seems_older() {
     let mut model = shop("newest approval=manual migrate=truegul-production-migrate");
     model.push("v1.1.0");
-    model.run(&service(), Some(&Ask::Approve { image: "v1.1.0".into() }), usize::MAX);
+    model.run(&service(), Some(&Command::Approve { image: "v1.1.0".into() }), usize::MAX);
     assert_eq!(model.tokens.len(), 1, "{:?}", model.tokens);
     model.stop_tasks(Some(1));
     // Memory counts in seconds, and the clock of ECS is not ours.
     model.tasks[0].stopped_at = Some("2020-01-01T00:00:00Z".parse().unwrap());
-    let told = run(&mut model, &place());
+    let told = run(&mut model, &of_migration());
     assert!(told[0].starts_with("truegul-production/api-server: v1.1.0 is rejected, v1.0.0 stays"), "{told:?}");
     model.settle();
     assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.0.0", 1));
@@ -149,9 +150,9 @@ fn a_push_during_a_migration_waits_for_its_end_and_is_migrated_itself() {
     );
     // The first fails: nobody asks any more, and the second one's own run decides.
     model.stop_tasks(Some(1));
-    run(&mut model, &place());
+    run(&mut model, &of_migration());
     model.stop_tasks(Some(0));
-    run(&mut model, &place());
+    run(&mut model, &of_migration());
     model.settle();
     assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.2.0", 2));
     assert_eq!(model.revisions.len(), 2, "v1.1.0 never went out");
@@ -163,11 +164,11 @@ fn an_approval_that_comes_after_a_newer_image_starts_nothing() {
     model.push("v1.1.0");
     assert_eq!(model.run(&repository(), None, usize::MAX).problems[0].problem, "needs-approval");
     model.push("v1.2.0");
-    let approve = |image: &str| Ask::Approve { image: image.into() };
+    let approve = |image: &str| Command::Approve { image: image.into() };
     let late = model.run(&service(), Some(&approve("v1.1.0")), usize::MAX);
     assert_eq!((late.problems[0].problem.as_str(), model.tokens.len()), ("superseded", 0));
     let plan = model.run(&service(), Some(&approve("v1.2.0")), usize::MAX);
-    let steps: Vec<_> = plan.steps.iter().map(|it| it.step.name()).collect();
+    let steps: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(steps, ["approve", "migrate"]);
 }
 
@@ -214,7 +215,7 @@ fn a_sleeping_service_is_migrated_once_it_is_awake() {
     model.push("v1.1.0");
     let waits =
         ["skip: v1.1.0 waits until the service is awake, since truegul-production-migrate has to run before it"];
-    assert_eq!(run(&mut model, &Place::Everywhere), waits);
+    assert_eq!(run(&mut model, &Scope::Everywhere), waits);
     model.service.tags.remove(keys::ASLEEP);
     model.settle_with(|it| it.stop_tasks(Some(0)));
     assert_eq!(model.running(), "v1.1.0");
@@ -239,7 +240,7 @@ fn asks(model: &mut Model) {
 }
 
 fn is_shifting(model: &mut Model) {
-    model.service.strategy = plan::Strategy::Shifting("BLUE_GREEN".into());
+    model.service.strategy = crate::plan::Strategy::Shifting("BLUE_GREEN".into());
     model.restart();
 }
 
@@ -252,15 +253,15 @@ fn how_a_migration_ended_is_remembered_whatever_else_the_image_waits_for() {
     ];
     for (hold, expected) in waits {
         let mut model = begun_and_held(hold);
-        let told = run(&mut model, &place());
+        let told = run(&mut model, &of_migration());
         assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
         model.stop_tasks(Some(0));
-        let told = run(&mut model, &place());
+        let told = run(&mut model, &of_migration());
         assert!(told[0].contains("the migration for v1.1.0 has ended well"), "{told:?}");
         assert!(told.len() == 2 && told[1].starts_with(expected), "{told:?}");
         // ECS forgets before the image may go on.
         model.tasks.clear();
-        let told = run(&mut model, &Place::Everywhere);
+        let told = run(&mut model, &Scope::Everywhere);
         assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
         model.service.tags.remove(keys::ASLEEP);
         model.service.tags.insert(keys::DEPLOY.into(), RULE.into());
@@ -269,7 +270,7 @@ fn how_a_migration_ended_is_remembered_whatever_else_the_image_waits_for() {
 
         let mut model = begun_and_held(hold);
         model.stop_tasks(Some(3));
-        let told = run(&mut model, &place());
+        let told = run(&mut model, &of_migration());
         assert!(told[0].contains("the migration of v1.1.0 failed: "), "{told:?}");
         assert!(model.service.tags[keys::REJECTED].contains("by=migration"));
     }
@@ -339,10 +340,10 @@ proptest! {
             match happening {
                 Happening::Push(number) => drop(model.push(&format!("v1.{number}.0"))),
                 Happening::Run(from) => {
-                    let places = [repository(), Place::Everywhere, place(), service()];
+                    let places = [repository(), Scope::Everywhere, of_migration(), service()];
                     model.run(&places[*from as usize], None, usize::MAX);
                 }
-                Happening::Dying(calls) => drop(model.run(&Place::Everywhere, None, *calls)),
+                Happening::Dying(calls) => drop(model.run(&Scope::Everywhere, None, *calls)),
                 Happening::Ecs => model.finish(),
                 Happening::Sleep(true) => sleeps(&mut model),
                 Happening::Sleep(false) => drop(model.service.tags.remove(keys::ASLEEP)),
@@ -353,7 +354,7 @@ proptest! {
                 }
                 // An hour passes after a run has looked.
                 Happening::Forget => {
-                    model.run(&Place::Everywhere, None, usize::MAX);
+                    model.run(&Scope::Everywhere, None, usize::MAX);
                     model.tasks.retain(|it| it.status != "STOPPED");
                 }
             }
@@ -376,7 +377,7 @@ proptest! {
         let mut model = shop(RULE);
         model.push("v1.1.0");
         let early = model.plan(&repository(), None);
-        let late = model.plan(&Place::Everywhere, None);
+        let late = model.plan(&Scope::Everywhere, None);
         for plan in if late_first { [late, early] } else { [early, late] } {
             model.carry_out(&plan, usize::MAX);
         }

@@ -5,7 +5,6 @@ use rules::Digest;
 use crate::plan::tests::model::{Model, repository};
 use crate::plan::tests::stories::words;
 use crate::plan::*;
-use crate::request::Place;
 
 fn finding(name: &str, grade: Grade, score: f64) -> Finding {
     Finding { name: name.into(), package: Some("openssl".into()), grade, score }
@@ -27,7 +26,7 @@ fn check(level: &str, scan: Scan, age: i64, expected: &str) {
     let (mut model, digest) = pushed(&format!("newest scan={level}"));
     model.scan(&digest, scan);
     model.minutes += age;
-    let words = words(&model.plan(&Place::Everywhere, None));
+    let words = words(&model.plan(&Scope::Everywhere, None));
     assert_eq!(words.len(), 1, "{words:?}");
     assert!(words[0].starts_with(expected), "{} is not\n{expected}", words[0]);
 }
@@ -102,9 +101,9 @@ fn an_image_of_which_no_scan_tells_is_not_let_out() {
     let mut world = model.world(&repository());
     world.facts.insert(
         Fact::Scan { repository: "truegul-api-server".into(), digest },
-        Seen::Refused("DescribeImageScanFindings x: AccessDeniedException: no".into()),
+        Observation::Unavailable("DescribeImageScanFindings x: AccessDeniedException: no".into()),
     );
-    let plan = plan(&world, None, &model.now());
+    let plan = plan(&world, &repository(), None, &model.now()).plan;
     assert_eq!(words(&plan), ["unreadable-scan: DescribeImageScanFindings x: AccessDeniedException: no"]);
 }
 
@@ -113,9 +112,9 @@ fn every_platform_of_an_image_counts() {
     let (mut model, digest) = pushed("newest scan=critical");
     let clean = found(0, 0, &[]);
     let bad = found(1, 0, &[finding("CVE-2026-1", Grade::Critical, 9.0)]);
-    let scans = |scans: &[&Scan]| Seen::Scans(scans.iter().map(|it| (*it).clone()).collect());
+    let scans = |scans: &[&Scan]| Observation::Scans(scans.iter().map(|it| (*it).clone()).collect());
     let fact = Fact::Scan { repository: "truegul-api-server".into(), digest };
-    let mut kind = |seen: Seen| {
+    let mut kind = |seen: Observation| {
         model.facts.insert(fact.clone(), seen);
         let plan = model.plan(&repository(), None);
         plan.problems.first().map_or(plan.steps.len().to_string(), |it| it.message.clone())

@@ -7,8 +7,8 @@ use rules::keys;
 
 use crate::plan::tests::model::{Model, repository};
 use crate::plan::tests::stories::words;
-use crate::plan::{Fact, Seen, plan};
-use crate::request::Place;
+use crate::plan::*;
+use reconcile::Step as _;
 
 const RULE: &str = "newest snapshot=app-db";
 
@@ -109,8 +109,8 @@ fn a_database_that_cannot_be_snapshotted_is_told_with_the_fix() {
     }
     let world = model.world(&repository());
     let fact = Fact::Snapshot { database: "app-db".into(), id: predeploy_id("app-db", &model.images[1].digest) };
-    let world = crate::plan::World { facts: BTreeMap::from([(fact, Seen::Refused("no".into()))]), ..world };
-    assert_eq!(words(&plan(&world, None, &model.now())), ["unreadable-snapshot: no"]);
+    let world = crate::plan::World { facts: BTreeMap::from([(fact, Observation::Unavailable("no".into()))]), ..world };
+    assert_eq!(words(&plan(&world, &repository(), None, &model.now()).plan), ["unreadable-snapshot: no"]);
 }
 
 #[test]
@@ -118,9 +118,9 @@ fn nothing_is_snapshotted_for_an_image_that_is_not_approved_and_nothing_migrated
     let mut model = shop("newest approval=manual snapshot=app-db migrate=m");
     let digest = model.push("v1.1.0");
     assert!(run(&mut model)[0].starts_with("needs-approval: "));
-    let approve = crate::plan::Ask::Approve { image: "v1.1.0".into() };
+    let approve = crate::plan::Command::Approve { image: "v1.1.0".into() };
     let plan = model.run(&crate::plan::tests::model::service(), Some(&approve), usize::MAX);
-    let steps: Vec<_> = plan.steps.iter().map(|it| it.step.name()).collect();
+    let steps: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(steps, ["approve", "ask-for-snapshot"]);
     model.snapshots.push(snapshot(&predeploy_id("app-db", &digest), "available"));
     assert!(run(&mut model)[0].starts_with("unreadable-migration: "), "now the migration's turn has come");
@@ -147,6 +147,6 @@ fn a_sleeping_service_waits_with_its_snapshot() {
     let mut model = shop(RULE);
     model.service.tags.insert(keys::ASLEEP.into(), "since=2026-11-20T12:00:00Z desired=2 by=schedule".into());
     model.push("v1.1.0");
-    let told = words(&model.run(&Place::Everywhere, None, usize::MAX));
+    let told = words(&model.run(&Scope::Everywhere, None, usize::MAX));
     assert_eq!(told, ["skip: v1.1.0 waits until the service is awake, since a snapshot of app-db comes before it"]);
 }

@@ -2,19 +2,53 @@
 
 use reconcile::Plan;
 
+use super::app_spec::AppSpec;
 use super::case::Case;
-use super::code_deploy::CodeDeploy;
-use super::step::{Step, Stop, Way};
-use super::verdict::{Motion, motion};
+use super::motion::{Motion, motion};
+use super::step::{CreateDeployment, DeployVia, Step, Stop};
+use super::world::{Attempt, CodeDeploy, Service, Source};
 
 /// How a task definition gets into use; the error is a problem, with what mends it.
-pub fn way(case: &Case<'_>) -> Result<Way, String> {
+pub fn via(case: &Case<'_>) -> Result<DeployVia, String> {
     match case.code_deploy() {
-        Some(told) => told.next(case.service).map(Way::CreateDeployment),
+        Some(told) => create_deployment(told, case.service).map(DeployVia::CreateDeployment),
         None if case.by_code_deploy() => Err("CodeDeploy was not asked about it; the next sweep does".into()),
-        None => Ok(Way::UpdateService),
+        None => Ok(DeployVia::UpdateService),
     }
 }
+
+/// How CodeDeploy is asked to deploy `service` next; the error is a problem and how to fix it.
+pub fn create_deployment(told: &CodeDeploy, service: &Service) -> Result<CreateDeployment, String> {
+    Ok(CreateDeployment {
+        application: told.group.application.clone(),
+        group: told.group.name.clone(),
+        app_spec: app_spec(told, service)?,
+        since: told.since,
+        known: told.known.clone(),
+    })
+}
+
+/// Hooks and the like are in the AppSpec of the deployment before, and nowhere else.
+fn app_spec(told: &CodeDeploy, service: &Service) -> Result<AppSpec, String> {
+    let primary = service.task_sets.iter().find(|it| it.primary);
+    let made_it = |it: &&Attempt| primary.is_some_and(|primary| primary.deployment.as_ref() == Some(&it.id));
+    let last = told.attempts.iter().find(made_it);
+    match last.map(|it| (&it.id, &it.app_spec)) {
+        Some((id, Source::Text(content))) => AppSpec::like(content).ok_or_else(|| {
+            format!("the AppSpec of its deployment {id} does not name one task definition by its ARN; {BY_HAND}")
+        }),
+        Some((id, Source::Elsewhere(place))) => Err(format!(
+            "the AppSpec of its deployment {id} is in {place}, so it cannot be told which hooks belong to a \
+             deployment; {BY_HAND}"
+        )),
+        Some((_, Source::Unread)) | None => match primary {
+            Some(it) if !it.properties["LoadBalancerInfo"].is_null() => Ok(AppSpec::with(&it.properties)),
+            _ => Err(format!("it has no task set with a load balancer that an AppSpec could be made of; {BY_HAND}")),
+        },
+    }
+}
+
+const BY_HAND: &str = "deploy once by hand with the AppSpec as AppSpecContent, and it is the model from then on";
 
 /// Why a sleeping service that CodeDeploy deploys is left alone.
 ///
@@ -27,13 +61,13 @@ pub fn asleep(case: &Case<'_>) -> Option<&'static str> {
 }
 
 /// Why nothing can be begun for a service that CodeDeploy deploys, not even a way back.
-pub fn held(case: &Case<'_>) -> Option<&'static str> {
+pub fn blocked(case: &Case<'_>) -> Option<&'static str> {
     let back = case.by_code_deploy() && motion(case) == Motion::Back;
     back.then_some("CodeDeploy is undoing a deployment, and nothing else can begin before that has ended")
         .or(asleep(case))
 }
 
-/// What CodeDeploy is bringing is not to stay: it stops, and goes back to what had the traffic before.
+/// What CodeDeploy is bringing must be replaced: it stops, and goes back to what had the traffic before.
 pub fn stop(case: &Case<'_>, asked: bool, plan: &mut Plan<Step>) {
     let service = case.service;
     let Some(under_way) = case.code_deploy().and_then(CodeDeploy::under_way) else { return };
@@ -43,7 +77,7 @@ pub fn stop(case: &Case<'_>, asked: bool, plan: &mut Plan<Step>) {
         return plan.problem(
             &service.arn,
             "code-deploy",
-            format!("{label} is not to stay, but CodeDeploy is bringing something else ({id}) that somebody began; stop that first, or wait for its end"),
+            format!("{label} must be replaced, but CodeDeploy is bringing something else ({id}) that somebody began; stop that first, or wait for its end"),
         );
     }
     let before = Some(&service.task_definition).filter(|it| *it != case.revision.arn());
@@ -59,7 +93,7 @@ pub fn stop(case: &Case<'_>, asked: bool, plan: &mut Plan<Step>) {
 }
 
 /// Who carries out the service's deployments, for people.
-pub fn deployer(case: &Case<'_>) -> &'static str {
+pub fn name(case: &Case<'_>) -> &'static str {
     if case.by_code_deploy() { "CodeDeploy" } else { "ECS" }
 }
 

@@ -1,0 +1,164 @@
+//! Reads what the decision depends on, side by side: services, their task definitions, images, and where the present
+//! leaves a question, the past. What gates ask for is read only when one of them asks.
+
+use std::collections::BTreeSet;
+
+use aws::rds::{Rds, find_databases, find_snapshot};
+use aws::{Error, each, tagging};
+use jiff::Zoned;
+use rules::database::Kind;
+use rules::keys;
+use runtime::Run;
+use tokio::time::Instant;
+
+use crate::plan::{
+    self, Backup, Controller, Fact, Health, Observation, Scope, Service, ServiceName, World, family, wants_history,
+};
+use crate::{Clients, codedeploy, ecr, ecs, health};
+
+/// How many reads are under way at a time; ECS allows 20 a second and a burst of 50 and more.
+const READS: usize = 16;
+
+/// How many addresses are asked at a time: a check of health mostly waits.
+const CHECKS: usize = 64;
+
+/// Everything but the facts of gates.
+pub async fn world(clients: &Clients, scope: &Scope, now: &Zoned) -> Result<World, Error> {
+    let mut services = describe_services(clients, &names(clients, scope).await?).await;
+    services.found.retain(|it| scope.concerns(it));
+    let mut world =
+        World { services: services.found, whole: scope.is_whole(), missing: services.missing, ..World::default() };
+    // A service that has lost its tag since it was listed is not read any further.
+    let tagged = |it: &Service| it.tags.contains_key(keys::DEPLOY);
+    let families: BTreeSet<String> =
+        world.services.iter().filter(|it| tagged(it)).map(|it| family(&it.task_definition).to_owned()).collect();
+    let newest =
+        each(families, READS, async |family| (ecs::describe_task_definition(&clients.ecs, &family).await, family));
+    for (answer, family) in newest.await {
+        match answer {
+            Ok(revision) => {
+                world.newest_revision.insert(family, revision.arn().to_owned());
+                world.task_definitions.insert(revision.arn().to_owned(), revision);
+            }
+            // A family without an active revision; the one in use is read by its own name below.
+            Err(error) if error.code == "ClientException" => {}
+            Err(error) => drop(world.unreadable.insert(family, error.to_string())),
+        }
+    }
+    let in_use = world.services.iter().filter(|it| tagged(it)).map(|it| it.task_definition.clone()).collect();
+    describe_revisions(clients, in_use, &mut world).await;
+    let repositories: BTreeSet<String> = match scope {
+        Scope::Repository(repository) => BTreeSet::from([repository.clone()]),
+        _ => plan::repositories(&world),
+    };
+    let images = each(repositories, READS, async |it| (ecr::list_images(&clients.ecr, &it).await, it)).await;
+    world.repositories = images.into_iter().map(|(images, it)| (it, images.map_err(|err| err.to_string()))).collect();
+    look_back(clients, scope, now, &mut world).await;
+    Ok(world)
+}
+
+/// The services to look at.
+async fn names(clients: &Clients, scope: &Scope) -> Result<Vec<ServiceName>, Error> {
+    match scope {
+        Scope::Nowhere { .. } => Ok(Vec::new()),
+        Scope::Service(name) => Ok(vec![name.clone()]),
+        Scope::DeploymentGroup { application, group } => {
+            let names = std::slice::from_ref(group);
+            let groups = codedeploy::describe_groups(&clients.codedeploy, application, names).await?;
+            Ok(groups.into_iter().flat_map(|it| it.services).collect())
+        }
+        Scope::Everywhere | Scope::Repository(_) | Scope::Migration(_) | Scope::Snapshot(_) => {
+            let arns = tagging::resources(&clients.tagging, "ecs:service", keys::DEPLOY).await?;
+            Ok(arns.iter().filter_map(|arn| ServiceName::of_arn(arn)).collect())
+        }
+    }
+}
+
+async fn describe_services(clients: &Clients, names: &[ServiceName]) -> ecs::Services {
+    let mut services = ecs::Services::default();
+    let answers = each(ecs::batches(names), READS, async |batch| ecs::describe_services(&clients.ecs, &batch).await);
+    for answer in answers.await {
+        services.extend(answer);
+    }
+    services.found.sort_by(|a, b| a.arn.cmp(&b.arn));
+    services
+}
+
+/// Adds the revisions `arns` to `world`, as far as it lacks them, or why they cannot be read.
+async fn describe_revisions(clients: &Clients, arns: BTreeSet<String>, world: &mut World) {
+    let missing: Vec<String> = arns.into_iter().filter(|it| !world.task_definitions.contains_key(it)).collect();
+    let answers = each(missing, READS, async |arn| (ecs::describe_task_definition(&clients.ecs, &arn).await, arn));
+    for (answer, arn) in answers.await {
+        match answer {
+            Ok(revision) => drop(world.task_definitions.insert(arn, revision)),
+            Err(error) => drop(world.unreadable.insert(arn, error.to_string())),
+        }
+    }
+}
+
+/// Reads the past of the services whose present leaves a question.
+async fn look_back(clients: &Clients, scope: &Scope, now: &Zoned, world: &mut World) {
+    let asked = world.services.iter().filter(|it| wants_history(it, world, scope));
+    let (by_code_deploy, by_ecs): (Vec<_>, Vec<_>) = asked.partition(|it| it.controller == Controller::CodeDeploy);
+    let told = codedeploy::tell(&clients.codedeploy, &by_code_deploy, now.timestamp() - plan::LOOK_BACK).await;
+    let asked: Vec<(String, ServiceName)> = by_ecs.iter().map(|it| (it.arn.clone(), it.name.clone())).collect();
+    let answers = each(asked, READS, async |(arn, name)| (ecs::list_rollouts(&clients.ecs, &name).await, arn)).await;
+    world.history = answers.into_iter().map(|(past, arn)| (arn, past.map_err(|err| err.to_string()))).collect();
+    world.learn(told);
+    // Each revision remembers the one before it, so the way back is found step by step.
+    let mut read: BTreeSet<String> = BTreeSet::new();
+    loop {
+        let wanted: BTreeSet<String> = world.services.iter().flat_map(|it| plan::wanted_revisions(it, world)).collect();
+        let wanted: BTreeSet<String> = wanted.difference(&read).cloned().collect();
+        if wanted.is_empty() {
+            break;
+        }
+        read.extend(wanted.iter().cloned());
+        describe_revisions(clients, wanted, world).await;
+    }
+}
+
+/// Adds to `world` the facts that the decision lacks.
+pub async fn facts(clients: &Clients, run: &Run<'_>, lacking: BTreeSet<Fact>, world: &mut World) {
+    let checks = lacking.iter().any(|it| matches!(it, Fact::Health { .. }));
+    let at_a_time = if checks { CHECKS } else { READS };
+    let answers = each(lacking, at_a_time, async |fact| (observe(clients, run, &fact).await, fact)).await;
+    world.facts.extend(answers.into_iter().map(|(observation, fact)| (fact, observation)));
+}
+
+async fn observe(clients: &Clients, run: &Run<'_>, fact: &Fact) -> Observation {
+    let observation = match fact {
+        Fact::Scan { repository, digest } => {
+            ecr::list_scans(&clients.ecr, repository, digest).await.map(Observation::Scans)
+        }
+        Fact::Tasks { cluster, family } => {
+            ecs::list_family(&clients.ecs, cluster, family).await.map(Observation::Tasks)
+        }
+        Fact::TaskDefinition(name) => {
+            ecs::describe_task_definition(&clients.ecs, name).await.map(|it| Observation::TaskDefinition(Box::new(it)))
+        }
+        Fact::Snapshot { database, id } => {
+            backup(&clients.rds, database, id).await.map(|it| Observation::Backup(Box::new(it)))
+        }
+        Fact::Health { .. } if Instant::now() + health::LONGEST > run.last_start => {
+            Ok(Observation::Health(Health::Later))
+        }
+        Fact::Health { url, .. } => Ok(Observation::Health(clients.probe.check(url).await)),
+        Fact::Services => match names(clients, &Scope::Everywhere).await {
+            Ok(names) => Ok(Observation::Services(describe_services(clients, &names).await.found)),
+            Err(error) => Err(error),
+        },
+    };
+    observation.unwrap_or_else(|error| Observation::Unavailable(error.cause()))
+}
+
+/// The snapshot, whether it is one of a DB instance or of a DB cluster; if there is none, what it could be taken of.
+async fn backup(rds: &Rds, database: &str, id: &str) -> Result<Backup, Error> {
+    for kind in [Kind::Instance, Kind::Cluster] {
+        let snapshot = find_snapshot(rds, kind, id).await?;
+        if snapshot.is_some() {
+            return Ok(Backup { snapshot, databases: Vec::new() });
+        }
+    }
+    Ok(Backup { snapshot: None, databases: find_databases(rds, database).await? })
+}

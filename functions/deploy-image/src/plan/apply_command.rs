@@ -1,0 +1,110 @@
+//! What a person commands, or another function asks for in a tag, turned into memory and steps.
+
+use rules::keys;
+use rules::memory::Approved;
+
+use super::case::Case;
+use super::command::Command;
+use super::draft::Draft;
+use super::select::Selection;
+use super::step::MemoryChange;
+use super::world::Image;
+
+/// A problem: its kind and what is wrong.
+type Trouble = (&'static str, String);
+
+impl Draft<'_> {
+    /// Applies `command`, or without one what another function asked for, and says whether to go back at once.
+    pub fn apply_command(&mut self, command: Option<&Command>) -> Result<bool, Trouble> {
+        match command {
+            None => self.apply_intent(),
+            Some(Command::Approve { image }) => self.approve(image).map(|()| false),
+            Some(Command::Reject { image }) => {
+                let image = find(self.case, image)?;
+                if self.memory.rejects(&image.digest, image.pushed_at) {
+                    self.skip(format!("{} is rejected already", self.case.label(&image.digest)));
+                }
+                self.reject(image.digest.clone(), image.pushed_at, "person", "somebody rejected it");
+                Ok(false)
+            }
+            Some(Command::RollBack) => self.go_back("person", "somebody asked to roll back"),
+            Some(Command::Clear) => {
+                self.clear();
+                Ok(false)
+            }
+        }
+    }
+
+    /// Another function asked to go back; for an image that no longer runs that has become pointless.
+    fn apply_intent(&mut self) -> Result<bool, Trouble> {
+        let Some(intent) = self.memory.wish.clone() else { return Ok(false) };
+        if intent.digest.is_some() && intent.digest != self.case.running().digest {
+            return Ok(false);
+        }
+        self.go_back(&intent.by, &format!("{} asked to roll back", intent.by))
+    }
+
+    fn go_back(&mut self, by: &str, why: &str) -> Result<bool, Trouble> {
+        let running = self.case.running();
+        let Some(digest) = running.digest else {
+            let label = self.case.running_label();
+            return Err((
+                "unknown-image",
+                format!(
+                    "it cannot be told which image runs ({label} is not in the repository as it was), so it cannot be \
+                     rejected; go back by hand with aws ecs update-service"
+                ),
+            ));
+        };
+        let pushed_at = self.case.pushed_at(&digest).unwrap_or(running.no_later_than);
+        self.reject(digest, pushed_at, by, why);
+        Ok(true)
+    }
+
+    /// An approval counts only for the image that would go out: a newer one has to be looked at first.
+    fn approve(&mut self, image: &str) -> Result<(), Trouble> {
+        let case = self.case;
+        let image = find(case, image)?;
+        let label = case.label(&image.digest);
+        if self.memory.rejects(&image.digest, image.pushed_at) {
+            return Err(("rejected", format!("{label} is rejected; send \"clear\" first if it is to be tried again")));
+        }
+        match case.selection(&self.memory) {
+            Selection::Newer { image: next, .. } if next.digest == image.digest => {
+                let approved = Approved { digest: image.digest.clone(), at: self.now.timestamp(), cleared: false };
+                let known = self.memory.approved.as_ref().is_some_and(|it| it.digest == image.digest);
+                if !known {
+                    let value = Some(approved.to_string());
+                    self.remember(MemoryChange::Approve, keys::APPROVED, value, &label, "somebody approved it");
+                    self.memory.approved = Some(approved);
+                }
+                Ok(())
+            }
+            Selection::Newer { tag, .. } => {
+                Err(("superseded", format!("{label} is superseded by {tag}: approve that, or reject it first")))
+            }
+            _ => Err(("not-next", format!("{label} is not what '{}' would deploy next", case.rule.selector))),
+        }
+    }
+
+    /// What was rejected may be tried again: that is an approval as well, so that what is known against it does not
+    /// count.
+    fn clear(&mut self) {
+        let Some(rejected) = self.memory.rejected.take() else {
+            return self.skip("nothing is rejected");
+        };
+        let label = self.case.label(&rejected.digest);
+        let approved = Approved { digest: rejected.digest, at: self.now.timestamp(), cleared: true };
+        let why = "somebody cleared it, so what is known against it does not count";
+        self.remember(MemoryChange::Approve, keys::APPROVED, Some(approved.to_string()), &label, why);
+        self.remember(MemoryChange::Clear, keys::REJECTED, None, &label, "somebody cleared it");
+        self.memory.approved = Some(approved);
+    }
+}
+
+fn find<'a>(case: &Case<'a>, image: &str) -> Result<&'a Image, Trouble> {
+    let named = |it: &&Image| it.digest.to_string() == image || it.tags.iter().any(|tag| tag == image);
+    case.images.iter().find(named).ok_or_else(|| {
+        ("no-such-image", format!("there is no image '{image}' in the repository {}", case.image.repository))
+    })
+}

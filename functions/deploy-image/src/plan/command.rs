@@ -1,0 +1,99 @@
+//! What an event or a person asks of a run: where to look, and which command to carry out.
+
+use rules::database::predeploy_id;
+use rules::deploy::DeployRule;
+use rules::keys;
+
+use super::world::{Service, ServiceName};
+
+/// Where to look.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scope {
+    /// At every service that opted in.
+    Everywhere,
+    /// At every service that opted in and uses this ECR repository.
+    Repository(String),
+    /// At every service that opted in and has this migration.
+    Migration(String),
+    /// At every service that opted in and waits for this snapshot.
+    Snapshot(String),
+    /// At one service.
+    Service(ServiceName),
+    /// At the service of a deployment group of CodeDeploy.
+    DeploymentGroup {
+        /// The application that it belongs to.
+        application: String,
+        /// Its name.
+        group: String,
+    },
+    /// At nothing: an event that asks for no work, about this resource and for this reason.
+    Nowhere {
+        /// What the event is about.
+        about: String,
+        /// Why there is nothing to do.
+        reason: &'static str,
+    },
+}
+
+impl Scope {
+    /// Whether a service that opted in is to be looked at. An unreadable rule is told by the sweep.
+    pub fn concerns(&self, service: &Service) -> bool {
+        let rule = || service.tags.get(keys::DEPLOY).and_then(|it| it.parse::<DeployRule>().ok());
+        match self {
+            Scope::Migration(family) => rule().is_some_and(|it| it.migrate.as_ref() == Some(family)),
+            Scope::Snapshot(id) => rule().and_then(|it| it.snapshot).is_some_and(|it| is_before_deploy(id, &it)),
+            _ => true,
+        }
+    }
+
+    /// Whether all services are looked at that could have anything to do with one another.
+    pub fn is_whole(&self) -> bool {
+        matches!(self, Scope::Everywhere | Scope::Repository(_) | Scope::Migration(_))
+    }
+}
+
+/// Whether a snapshot is one of this database before a deployment, of whatever image.
+fn is_before_deploy(snapshot: &str, database: &str) -> bool {
+    // The digest that the id ends in is the beginning of one.
+    let short = snapshot.rsplit('-').next().unwrap_or_default();
+    let digest = format!("sha256:{short:0<64}").parse();
+    digest.is_ok_and(|it| predeploy_id(database, &it) == snapshot)
+}
+
+/// What a person asks.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Let this image out.
+    Approve {
+        /// A tag or a digest.
+        image: String,
+    },
+    /// Never deploy this image, nor what was pushed before it; if it runs, go back.
+    Reject {
+        /// A tag or a digest.
+        image: String,
+    },
+    /// Go back to the image before, and do not deploy this one again.
+    RollBack,
+    /// Try again what was rejected.
+    Clear,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_snapshot_is_known_by_its_database_whatever_the_image() {
+        let digest: rules::Digest = format!("sha256:{}", "1a2b".repeat(16)).parse().unwrap();
+        let long = "a-database-with-a-name-that-is-too-long-for-the-id-of-a-snapshot";
+        for database in ["app-db", long] {
+            let id = predeploy_id(database, &digest);
+            assert!(is_before_deploy(&id, database), "{id}");
+            assert!(!is_before_deploy(&id, "app") && !is_before_deploy(&id, "other-db"), "{id}");
+        }
+        for other in ["", "app-db", "nightshift-app-db-2026-11-21", "nightshift-predeploy-app-db-é"] {
+            assert!(!is_before_deploy(other, "app-db"), "{other}");
+        }
+    }
+}

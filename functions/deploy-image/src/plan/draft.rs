@@ -1,0 +1,65 @@
+//! What is decided about one service so far: what it will remember, the steps, and the facts that are still lacking.
+
+use std::collections::BTreeSet;
+
+use jiff::{Timestamp, Zoned};
+use reconcile::Plan;
+use rules::memory::Rejected;
+use rules::{Digest, keys};
+
+use super::case::{Case, Memory};
+use super::step::{MemoryChange, Remember, Step};
+use super::world::Fact;
+
+/// The decision about one service while it is made.
+pub struct Draft<'a> {
+    /// The service.
+    pub case: &'a Case<'a>,
+    /// What it remembers once the steps so far are done.
+    pub memory: Memory,
+    /// The moment for which is decided.
+    pub now: &'a Zoned,
+    /// Where steps, skips and problems go.
+    pub plan: &'a mut Plan<Step>,
+    /// What has to be observed before the decision is whole.
+    pub lacking: &'a mut BTreeSet<Fact>,
+}
+
+impl Draft<'_> {
+    pub fn act(&mut self, step: Step, why: impl std::fmt::Display) {
+        self.plan.act(&self.case.service.arn, step, why);
+    }
+
+    pub fn skip(&mut self, reason: impl std::fmt::Display) {
+        self.plan.skip(&self.case.service.arn, reason);
+    }
+
+    pub fn problem(&mut self, kind: &'static str, message: impl std::fmt::Display) {
+        self.plan.problem(&self.case.service.arn, kind, message);
+    }
+
+    /// Rejects an image, in the plan and for the rest of the decision.
+    pub fn reject(&mut self, digest: Digest, pushed_at: Timestamp, by: &str, why: &str) {
+        if self.memory.rejects(&digest, pushed_at) {
+            return;
+        }
+        let label = self.case.label(&digest);
+        let tag = (label != digest.short()).then(|| label.clone());
+        let rejected = Rejected { digest, pushed_at, tag, by: Some(by.into()) };
+        self.remember(MemoryChange::Reject, keys::REJECTED, Some(rejected.to_string()), &label, why);
+        self.memory.rejected = Some(rejected);
+    }
+
+    /// Writes a memory tag, or removes it; `image` is the one that it is about, for people.
+    pub fn remember(
+        &mut self,
+        change: MemoryChange,
+        key: &'static str,
+        value: Option<String>,
+        image: &str,
+        why: impl std::fmt::Display,
+    ) {
+        let step = Remember::new(self.case.service, change, image, self.case.running_label(), key, value);
+        self.act(Step::Remember(step), why);
+    }
+}

@@ -1,0 +1,305 @@
+//! The one thing to do next about a service: the same whatever event led here, and nothing once it is done.
+
+use jiff::Timestamp;
+use rules::keys;
+use rules::memory::Verdict;
+
+use super::case::Case;
+use super::command::Command;
+use super::draft::Draft;
+use super::evidence::Lost;
+use super::gate::{self, Blocked, Candidate};
+use super::motion::{Motion, motion};
+use super::select::Selection;
+use super::step::{Deploy, MemoryChange, Revision, RollBack, Step};
+use super::verdict::PATIENCE;
+use super::world::Image;
+use super::{deployer, rollback, verdict};
+
+impl<'a> Draft<'a> {
+    /// Decides what is next.
+    ///
+    /// In this order: what a person asks, what became of the last deployment, a way back if the running image is
+    /// rejected, patience while ECS is at work, and only then a newer image.
+    pub fn decide(&mut self, command: Option<&Command>) {
+        let case = self.case;
+        let go_back = match self.apply_command(command) {
+            Ok(go_back) => go_back,
+            Err((kind, message)) => return self.problem(kind, message),
+        };
+        if let Some(error) = case.code_deploy_error() {
+            return self.problem("code-deploy", error);
+        }
+        // An unreadable history must not block a rollback that a person asked for; the revisions record what ran before.
+        if let Some(error) = case.history_error().filter(|_| !go_back) {
+            return self.problem("unreadable-history", error);
+        }
+        if let Some(Lost { digest, pushed_at, by, why }) = verdict::lost(case, &self.memory) {
+            let why = format!("{} did not stay: {why}", case.label(&digest));
+            self.reject(digest, pushed_at, by, &why);
+        }
+        let running = case.running();
+        let rejected = self.memory.rejected.as_ref().is_some_and(|it| running.digest.as_ref() == Some(&it.digest));
+        // What a person deployed by hand is theirs to repair.
+        let ours = case.digest_of_ours(case.revision).is_some();
+        // Nor does an older image help where the one that was live fails only now.
+        let restart_failed = verdict::restart_failed(case, &self.memory, self.now);
+        let fallen = ours && restart_failed.is_none() && matches!(motion(case), Motion::Fallen(_));
+        if let Some(message) = restart_failed.filter(|_| !rejected && !go_back) {
+            self.problem(verdict::RESTART_FAILED, message);
+        }
+        if rejected || go_back || fallen {
+            self.roll_back(go_back);
+        } else {
+            self.go_on();
+        }
+        if case.memory.wish.is_some() && !(go_back && deployer::blocked(case).is_some()) {
+            self.remember(MemoryChange::DropIntent, keys::ROLLBACK, None, "", "it is settled");
+        }
+    }
+
+    /// The running image must be replaced: by a newer one if there is one, else by the last one that was live.
+    fn roll_back(&mut self, asked: bool) {
+        let case = self.case;
+        let service = case.service;
+        let label = case.running_label();
+        if let Some(reason) = deployer::blocked(case) {
+            let kept = self.memory.rejected.as_ref().map(|it| &it.digest) == case.running().digest.as_ref();
+            return match asked && !kept && case.memory.wish.is_none() {
+                true => self.problem(
+                    "not-now",
+                    format!("cannot roll back {label} yet: {reason}. Send the command again afterwards"),
+                ),
+                false => self.skip(format!("{label} must be replaced; {reason}")),
+            };
+        }
+        let motion = motion(case);
+        if case.by_code_deploy() && matches!(motion, Motion::Forward(_)) {
+            return deployer::stop(case, asked, self.plan);
+        }
+        if let Some(reason) = self.patience(&motion).filter(|_| !asked) {
+            return self.skip(reason);
+        }
+        if !asked && let Selection::Newer { image, tag } = case.selection(&self.memory) {
+            match gate::pass(self.candidate(image, &tag)) {
+                Ok(_) => return self.deploy(image, &tag, &motion),
+                Err(blocked @ Blocked::Lacks(_)) => return self.hold(blocked),
+                Err(_) => {}
+            }
+        }
+        match rollback::target(case, &self.memory) {
+            Ok((revision, to)) => {
+                let via = match deployer::via(case) {
+                    Ok(via) => via,
+                    Err(problem) => return self.problem("code-deploy", problem),
+                };
+                let step = RollBack {
+                    service: service.name.clone(),
+                    from: label.clone(),
+                    from_revision: case.revision.arn().into(),
+                    to,
+                    to_revision: revision.arn().into(),
+                    via,
+                };
+                let why = if asked { "somebody asked for it".into() } else { format!("{label} is rejected or failed") };
+                self.act(Step::RollBack(step), format!("{why}; {} completed before it", revision.short_name()));
+            }
+            Err(why) => self.problem(
+                "no-way-back",
+                format!(
+                    "{label} must be replaced, but there is nothing to go back to: {why}; push a newer image, or deploy one by hand"
+                ),
+            ),
+        }
+    }
+
+    /// Why a service that must not stay as it is, is left alone for now: it goes back by itself, or its traffic is
+    /// shifting.
+    fn patience(&self, motion: &Motion) -> Option<String> {
+        let case = self.case;
+        let label = case.running_label();
+        let now = self.now.timestamp();
+        let young = |since: &Option<Timestamp>| since.is_some_and(|it| now.duration_since(it) < PATIENCE);
+        match motion {
+            Motion::Back => Some(format!("ECS is taking {label} back")),
+            Motion::Fallen(since) if case.service.safety.goes_back && young(since) => {
+                Some(format!("{label} failed, and {} goes back by itself", deployer::name(case)))
+            }
+            Motion::Forward(_) if case.shifts() => {
+                Some("a deployment that shifts traffic is under way; it must end first".into())
+            }
+            _ => None,
+        }
+    }
+
+    /// Nothing is wrong with the running image: is it live, and is there a newer one?
+    fn go_on(&mut self) {
+        let case = self.case;
+        if let Some(digest) = verdict::won(case, &self.memory) {
+            match gate::is_healthy(case) {
+                Ok(()) => self.win(Verdict { digest, at: self.now.timestamp() }),
+                Err(Blocked::Reject { by, why }) => {
+                    let pushed_at = case.pushed_at(&digest).unwrap_or(case.running().no_later_than);
+                    self.reject(digest, pushed_at, by, &why);
+                    return self.roll_back(false);
+                }
+                Err(blocked) => self.hold(blocked),
+            }
+        }
+        if let Some(stuck) = verdict::stuck(case, self.now) {
+            self.problem("stuck", stuck);
+        }
+        if let Some(waits) = deployer::waits(case) {
+            self.problem("waits-for-traffic", waits);
+        }
+        self.deploy_selected();
+    }
+
+    fn win(&mut self, verdict: Verdict) {
+        let Case { service, .. } = self.case;
+        let why = format!("its deployment completed with {} of {} tasks", service.running, service.desired);
+        let label = self.case.running_label();
+        self.remember(MemoryChange::Live, keys::VERDICT, Some(verdict.to_string()), &label, why);
+    }
+
+    fn candidate<'b>(&'b self, image: &'b Image, tag: &'b str) -> Candidate<'b> {
+        Candidate { case: self.case, memory: &self.memory, image, tag, now: self.now }
+    }
+
+    /// Says why an image does not go out yet, does what lets it go on, or rejects it and looks for another one.
+    ///
+    /// Its migration may have run before something else blocked it. ECS forgets how that ended within an hour, and what
+    /// the image waits for may take longer, so the result is recorded first.
+    fn wait(&mut self, image: &'a Image, tag: &str, blocked: Blocked) {
+        let mut blocked = blocked;
+        if !matches!(blocked, Blocked::Reject { .. }) {
+            match gate::migration_result(self.candidate(image, tag)) {
+                Ok(note) => note.into_iter().for_each(|(step, why)| self.act(step, why)),
+                Err(other) => blocked = other,
+            }
+        }
+        let Blocked::Reject { by, why } = blocked else { return self.hold(blocked) };
+        self.reject(image.digest.clone(), image.pushed_at, by, &why);
+        self.deploy_selected();
+    }
+
+    /// Says why an image does not go out yet, or does what lets it go on.
+    fn hold(&mut self, blocked: Blocked) {
+        match blocked {
+            Blocked::Lacks(fact) => {
+                self.lacking.insert(fact);
+            }
+            Blocked::Pending(reason) => self.skip(reason),
+            Blocked::NeedsPerson(kind, message) => self.problem(kind, message),
+            Blocked::Requires(acts) => acts.into_iter().for_each(|(step, why)| self.act(step, why)),
+            Blocked::Reject { why, .. } => self.problem("rejected", why),
+        }
+    }
+
+    /// Deploys what the rule selects, or says why not.
+    fn deploy_selected(&mut self) {
+        let case = self.case;
+        let motion = motion(case);
+        let repository = &case.image.repository;
+        let rule = case.rule.selector.to_string();
+        match case.selection(&self.memory) {
+            Selection::Newer { image, tag } => {
+                let waits = match motion {
+                    Motion::Back => format!("{} is taking a deployment back", deployer::name(case)),
+                    Motion::Forward(_) if case.shifts() => format!("{} is under way", deployer::under_way(case)),
+                    _ => return self.deploy(image, &tag, &motion),
+                };
+                self.wait(image, &tag, Blocked::Pending(format!("{tag} is newer, but {waits}; after that")));
+            }
+            Selection::Current { tag } => match case.repair().filter(|_| !case.shifts() || motion == Motion::Still) {
+                Some(image) => self.deploy(image, &tag, &motion),
+                None => self.skip(current(case, &tag, &motion)),
+            },
+            Selection::Older { tag } => self.skip(format!(
+                "{tag}, which '{rule}' selects in {repository}, is older than {}, which runs",
+                case.running_label()
+            )),
+            Selection::Rejected => {
+                let name = |it: &rules::memory::Rejected| it.tag.clone().unwrap_or_else(|| it.digest.short().into());
+                let name = self.memory.rejected.as_ref().map_or_else(String::new, name);
+                let running = case.running_label();
+                self.skip(format!("{name} is rejected and so is everything pushed before it; {running} stays"));
+            }
+            Selection::NoMatch { seen } if seen.is_empty() => {
+                self.problem("no-image", format!("the repository {repository} holds no tagged image"));
+            }
+            Selection::NoMatch { seen } => self.problem(
+                "no-image",
+                format!("'{rule}' selects no image of {repository}, which has the tags {}", seen.join(", ")),
+            ),
+            Selection::CannotTell { tag } => self.problem(
+                "unknown-age",
+                format!(
+                    "'{rule}' selects {tag}, but the image that runs ({}) is no longer in {repository}, \
+                     so it cannot be told which is newer; push a new image, or deploy {tag} by hand once",
+                    case.running_label()
+                ),
+            ),
+        }
+    }
+
+    fn deploy(&mut self, image: &'a Image, tag: &str, motion: &Motion) {
+        let case = self.case;
+        let service = case.service;
+        if let Some(reason) = deployer::asleep(case) {
+            return self.wait(image, tag, Blocked::Pending(format!("{tag} is newer; {reason}")));
+        }
+        let via = match deployer::via(case) {
+            Ok(via) => via,
+            Err(problem) => return self.problem("code-deploy", problem),
+        };
+        match gate::pass(self.candidate(image, tag)) {
+            Ok(note) => note.into_iter().for_each(|(step, why)| self.act(step, why)),
+            Err(blocked) => return self.wait(image, tag, blocked),
+        }
+        let pinned = case.image.pinned(&image.digest);
+        let previous = previous(case);
+        let next = case.revision.next(&case.containers, &pinned, &[(keys::IMAGE, tag), (keys::PREVIOUS, &previous)]);
+        // A run that died between registering and using the revision left it behind: use it instead of a second one.
+        let left_over = case.newer_revision().filter(|it| it.next(&[], "", &[]) == next).map(|it| it.arn().to_owned());
+        let from = case.running_label();
+        let over = match motion {
+            Motion::Forward(_) => format!("; {from}, which is still rolling out, is superseded"),
+            _ if service.tags.contains_key(keys::ASLEEP) => "; the service is asleep and stays so".into(),
+            _ => String::new(),
+        };
+        let why =
+            format!("{tag} is the image that '{}' selects in {}{over}", case.rule.selector, case.image.repository);
+        let step = Deploy {
+            service: service.name.clone(),
+            from,
+            from_revision: case.revision.arn().into(),
+            to: tag.into(),
+            digest: image.digest.clone(),
+            revision: left_over.map_or(Revision::Register(next), Revision::Registered),
+            via,
+        };
+        self.act(Step::Deploy(step), why);
+    }
+}
+
+/// What to say of a service whose image is the one that its rule selects.
+fn current(case: &Case<'_>, tag: &str, motion: &Motion) -> String {
+    let chosen = format!("the one that '{}' selects in {}", case.rule.selector, case.image.repository);
+    let asleep = if case.service.tags.contains_key(keys::ASLEEP) { "it is asleep and " } else { "" };
+    match motion {
+        Motion::Still => format!("{asleep}runs {tag}, {chosen}"),
+        Motion::Forward(_) if case.by_code_deploy() => {
+            format!("{tag}, {chosen}, is rolling out: {}", deployer::under_way(case))
+        }
+        Motion::Forward(_) => format!("{tag}, {chosen}, is rolling out"),
+        Motion::Back => format!("{} is going back to {tag}, {chosen}", deployer::name(case)),
+        Motion::Fallen(_) => format!("{tag}, {chosen}, failed"),
+    }
+}
+
+/// The last revision that was live: the one in use, or where that was never proven, the one before it.
+fn previous(case: &Case<'_>) -> String {
+    let before = case.revision.tags.get(keys::PREVIOUS).filter(|_| !case.proven());
+    before.cloned().unwrap_or_else(|| case.revision.short_name())
+}

@@ -1,0 +1,131 @@
+//! Services that CodeDeploy deploys: which deployment group is theirs, and what its deployments amount to.
+
+use jiff::Timestamp;
+
+use super::service::{Rollout, RolloutEnd, ServiceName};
+
+/// A deployment group.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    /// The application that it belongs to.
+    pub application: String,
+    /// Its name.
+    pub name: String,
+    /// The ECS services that it deploys; CodeDeploy takes one.
+    pub services: Vec<ServiceName>,
+    /// Whether CodeDeploy goes back by itself when a deployment fails.
+    pub goes_back: bool,
+}
+
+impl std::fmt::Display for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.application, self.name)
+    }
+}
+
+/// What CodeDeploy told of a service that it deploys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CodeDeploy {
+    /// The service's deployment group.
+    pub group: Group,
+    /// Its deployments, newest first: those since `since` and those that made the present task sets.
+    pub attempts: Vec<Attempt>,
+    /// The ids of all deployments since `since`.
+    pub known: Vec<String>,
+    /// How far back was looked.
+    pub since: Timestamp,
+}
+
+/// A deployment of CodeDeploy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt {
+    /// Its id, `d-…`.
+    pub id: String,
+    /// The ARN of the task definition that it was to bring, if that can be told.
+    pub task_definition: Option<String>,
+    /// How far it is.
+    pub status: Status,
+    /// The status as CodeDeploy calls it.
+    pub said: String,
+    /// What went wrong, in CodeDeploy's words.
+    pub reason: String,
+    /// CodeDeploy itself began it, to undo another one.
+    pub undoes: bool,
+    /// When it began.
+    pub began: Option<Timestamp>,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+    /// By what it was deployed.
+    pub app_spec: Source,
+}
+
+/// How far a deployment of CodeDeploy is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Created, queued, in progress, baking or waiting for its traffic; or in a status that this version does not know.
+    Open,
+    /// It succeeded: the old tasks are gone.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// Somebody stopped it, or it waited too long for its traffic.
+    Stopped,
+}
+
+/// Where the AppSpec of a deployment is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Source {
+    /// It says this.
+    Text(String),
+    /// It is where this function does not read.
+    Elsewhere(String),
+    /// It was not asked for, or is no longer there.
+    Unread,
+}
+
+/// The deployment group among `groups` that deploys `service`; the error is a problem, with what mends it.
+pub fn group_of<'a>(service: &ServiceName, groups: &'a [Group]) -> Result<&'a Group, String> {
+    let mut its = groups.iter().filter(|it| it.services.contains(service));
+    match (its.next(), its.next()) {
+        (Some(group), None) => Ok(group),
+        (Some(one), Some(other)) => Err(format!(
+            "the CodeDeploy deployment groups {one} and {other} both deploy it, so it cannot be told which is meant; \
+             delete the one that is not used"
+        )),
+        (None, _) => {
+            Err("its deployments are CodeDeploy's, but no deployment group of this account and region names it; \
+             create an application and a deployment group for it, or use the ECS deployment controller"
+                .into())
+        }
+    }
+}
+
+impl CodeDeploy {
+    /// The deployment under way: CodeDeploy takes one at a time.
+    pub fn under_way(&self) -> Option<&Attempt> {
+        self.attempts.iter().find(|it| it.status == Status::Open)
+    }
+
+    /// The past as the rest of the decision knows it. What undoes a deployment brings nothing, and is no part of it.
+    pub fn rollouts(&self) -> Vec<Rollout> {
+        let rollout = |it: &Attempt| {
+            Some(Rollout {
+                task_definition: it.task_definition.clone()?,
+                end: match it.status {
+                    Status::Open => RolloutEnd::Open,
+                    Status::Succeeded => RolloutEnd::Successful,
+                    Status::Failed => RolloutEnd::TakenBack,
+                    Status::Stopped => RolloutEnd::Stopped,
+                },
+                reason: it.reason.clone(),
+                began: it.began,
+            })
+        };
+        self.attempts.iter().filter(|it| !it.undoes).filter_map(rollout).collect()
+    }
+
+    /// The ARN of the task definition that is being brought.
+    pub fn target(&self) -> Option<&str> {
+        self.under_way().filter(|it| !it.undoes)?.task_definition.as_deref()
+    }
+}

@@ -1,0 +1,177 @@
+//! ECS services, their deployments and their past.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+pub use rules::ServiceName;
+use serde_json::Value;
+
+/// An ECS service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Service {
+    /// Its ARN.
+    pub arn: String,
+    /// Its name.
+    pub name: ServiceName,
+    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
+    pub status: String,
+    /// Who carries out its deployments.
+    pub controller: Controller,
+    /// How ECS carries out its deployments.
+    pub strategy: Strategy,
+    /// What ECS does about a deployment that fails.
+    pub safety: Safety,
+    /// How its tasks are started.
+    pub launch: Launch,
+    /// How many tasks there should be.
+    pub desired: i32,
+    /// How many tasks there are.
+    pub running: i32,
+    /// Its deployments as they stand now, the primary one first.
+    pub deployments: Vec<Deployment>,
+    /// The ARN of the task definition in use; with CodeDeploy the one that has the traffic.
+    pub task_definition: String,
+    /// The task sets between which CodeDeploy shifts its traffic; those that only wait for their end left out.
+    pub task_sets: Vec<TaskSet>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Service {
+    /// The deployment that ECS is bringing the service to, or has brought it to.
+    pub fn primary(&self) -> Option<&Deployment> {
+        self.deployments.iter().find(|it| it.primary)
+    }
+}
+
+/// One of the task sets of a service that CodeDeploy deploys (`services[].taskSets[]`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskSet {
+    /// It has the traffic.
+    pub primary: bool,
+    /// The ARN of its task definition.
+    pub task_definition: String,
+    /// The id of the CodeDeploy deployment that made it; the first one of a service is made without.
+    pub deployment: Option<String>,
+    /// When it began.
+    pub began: Option<Timestamp>,
+    /// What an AppSpec says of it besides the task definition: load balancer, platform version, network, capacity providers.
+    pub properties: Value,
+}
+
+/// How the tasks of a service are started, and so those of its migration.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Launch {
+    /// `FARGATE`, unless capacity providers say so.
+    pub launch_type: Option<String>,
+    /// Where on the capacity providers.
+    pub capacity: Vec<Capacity>,
+    /// The version of Fargate.
+    pub platform: Option<String>,
+    /// The subnets, if they have an address of their own.
+    pub subnets: Vec<String>,
+    /// The security groups; none is the default one of the network.
+    pub security_groups: Vec<String>,
+    /// `ENABLED` or `DISABLED`.
+    pub public_address: Option<String>,
+}
+
+/// An item of a capacity provider strategy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Capacity {
+    /// The capacity provider.
+    pub provider: String,
+    /// How many of the tasks beyond the base go there, in relation to the others.
+    pub weight: i32,
+    /// How many go there at least.
+    pub base: i32,
+}
+
+/// Who carries out a service's deployments (`deploymentController`).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Controller {
+    /// ECS itself.
+    Ecs,
+    /// AWS CodeDeploy.
+    CodeDeploy,
+    /// Task sets from outside.
+    External,
+    /// One that this version does not know.
+    Unknown(String),
+}
+
+/// How ECS carries out a deployment (`deploymentConfiguration.strategy`).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Strategy {
+    /// Task by task; a newer deployment supersedes one under way.
+    Rolling,
+    /// Blue/green, linear, canary, by CodeDeploy, or one that this version does not know: its name.
+    Shifting(String),
+}
+
+/// What ECS does about a deployment that fails (circuit breaker and deployment alarms).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Safety {
+    /// It gives up.
+    pub gives_up: bool,
+    /// It goes back to the last deployment that completed.
+    pub goes_back: bool,
+}
+
+/// One of a service's deployments (`services[].deployments[]`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// The one that the service is being brought to.
+    pub primary: bool,
+    /// The ARN of its task definition.
+    pub task_definition: String,
+    /// How far it is.
+    pub state: RolloutState,
+    /// What ECS says of that.
+    pub reason: String,
+    /// When it began.
+    pub began: Option<Timestamp>,
+}
+
+/// How far a deployment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolloutState {
+    /// Under way.
+    InProgress,
+    /// It reached a steady state.
+    Completed,
+    /// ECS gave it up.
+    Failed,
+    /// ECS does not say, as with the shifting strategies.
+    Unsaid,
+}
+
+/// One entry of a service's deployment history (ListServiceDeployments).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rollout {
+    /// The ARN of the task definition that it was to bring.
+    pub task_definition: String,
+    /// What became of it.
+    pub end: RolloutEnd,
+    /// What ECS says of that.
+    pub reason: String,
+    /// When it began.
+    pub began: Option<Timestamp>,
+}
+
+/// What became of a past deployment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolloutEnd {
+    /// Still under way, or in a status of CodeDeploy that this version does not know.
+    Open,
+    /// ECS is taking it back.
+    GoingBack,
+    /// It completed.
+    Successful,
+    /// ECS took it back, or CodeDeploy gave it up.
+    TakenBack,
+    /// A newer deployment took its place, or a person stopped it.
+    Stopped,
+    /// A status that this version does not know.
+    Unknown,
+}
