@@ -100,6 +100,9 @@ pub const MADE_BY: &str = "nightshift-state:made-by";
 /// On an ECS service: the migration that last ended well; see [`crate::memory::Migrated`].
 pub const MIGRATED: &str = "nightshift-state:migrated";
 
+/// On an ECS service: the migration that runs in its name; see [`crate::migrating::Migrating`].
+pub const MIGRATING: &str = "nightshift-state:migrating";
+
 /// On a task definition: the revision (`family:number`) that was live before it.
 pub const PREVIOUS: &str = "nightshift-state:previous";
 
@@ -152,6 +155,7 @@ mod tests {
             IMAGE,
             MADE_BY,
             MIGRATED,
+            MIGRATING,
             PREDEPLOY_PROBLEM,
             PREVIOUS,
             PROBLEM,

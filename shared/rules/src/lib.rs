@@ -10,6 +10,7 @@ mod digest;
 pub mod image;
 pub mod keys;
 pub mod memory;
+pub mod migrating;
 pub mod partition;
 pub mod rejections;
 pub mod remedied;
