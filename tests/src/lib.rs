@@ -1,6 +1,7 @@
-//! What the tests of the whole workspace share: its sources, the calls they make, and its template, each as data.
+//! What the tests of the whole workspace share: its sources, the calls they make, and its templates, each as data.
 
 pub mod calls;
+pub mod iam;
 pub mod modules;
 pub mod sources;
 pub mod stack;

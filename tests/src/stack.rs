@@ -46,6 +46,23 @@ impl Stack {
         made.map(|(id, it)| (id.to_owned(), self.filled(&it["Properties"]).expect("properties"))).collect()
     }
 
+    /// The ARN of the resource that a reference or attribute stands for, such as `Topic` or `FailureQueue.Arn`.
+    pub fn arn(&self, name: &str) -> Option<String> {
+        let id = name.strip_suffix(".Arn").unwrap_or(name);
+        let resource = &self.template.0["Resources"][id];
+        let named = |property: &str| text(&self.filled(&resource["Properties"][property]).expect("a name"));
+        let (service, rest) = match resource["Type"].as_str()? {
+            "AWS::Logs::LogGroup" => ("logs", format!("log-group:{}:*", named("LogGroupName"))),
+            "AWS::SNS::Topic" => ("sns", format!("nightshift-{id}")),
+            "AWS::SQS::Queue" => ("sqs", format!("nightshift-{id}")),
+            "AWS::Serverless::Function" => ("lambda", format!("function:{}", named("FunctionName"))),
+            other => panic!("how ARNs of {other} look is not known here"),
+        };
+        let [partition, region, account] =
+            ["AWS::Partition", "AWS::Region", "AWS::AccountId"].map(|it| self.variable(it));
+        Some(format!("arn:{partition}:{service}:{region}:{account}:{rest}"))
+    }
+
     /// Whether CloudFormation takes these parameters: every rule's assertions hold where the rule applies.
     pub fn is_accepted(&self) -> bool {
         let rules = self.template.0["Rules"].as_object().expect("the template has rules");
@@ -92,7 +109,13 @@ impl Stack {
         let of = |at: usize| self.filled(&argument[at]).unwrap_or_else(|| panic!("{argument} has no value {at}"));
         Some(match function {
             "Ref" if argument == "AWS::NoValue" => return None,
-            "Ref" => self.variable(argument.as_str().expect("a name")).into(),
+            "Ref" => {
+                let value = self.variable(argument.as_str().expect("a name"));
+                match self.template.0["Parameters"][argument.as_str().expect("a name")]["Type"].as_str() {
+                    Some("CommaDelimitedList") => value.split(',').collect(),
+                    _ => value.into(),
+                }
+            }
             "Fn::If" => {
                 let branch = if self.holds(argument[0].as_str().expect("a condition")) { 1 } else { 2 };
                 return self.filled(&argument[branch]);

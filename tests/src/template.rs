@@ -49,11 +49,12 @@ impl Template {
     }
 }
 
-/// One value or a list of them, as a list. Both branches of an `Fn::If` count.
+/// One value or a list of them, as a list. Both branches of an `Fn::If` count, unless one is `AWS::NoValue`.
 pub fn list(value: &Value) -> Vec<&Value> {
     match value {
         Value::Null => Vec::new(),
         Value::Array(values) => values.iter().flat_map(list).collect(),
+        Value::Object(it) if it.get("Ref").is_some_and(|it| it == "AWS::NoValue") => Vec::new(),
         Value::Object(it) if it.contains_key("Fn::If") => {
             value["Fn::If"].as_array().expect("Fn::If takes a list")[1..].iter().flat_map(list).collect()
         }

@@ -188,6 +188,10 @@ fn writes_on_services_need_the_tag_that_opts_in() {
         if resources.iter().all(|it| it.contains(":task-definition/")) {
             return None;
         }
+        // Application Auto Scaling validates in the caller's name, and not always on a service that has the tag.
+        if statement["Condition"] == json!({ "Bool": { "aws:ViaAWSService": "true" } }) {
+            return (action != "ecs:UpdateService").then(|| format!("{action} is not what AWS validates"));
+        }
         let null = statement["Condition"]["Null"].as_object();
         let opted_in = null.is_some_and(|it| {
             it.iter().any(|(key, value)| key.starts_with("aws:ResourceTag/nightshift:") && value == "false")
@@ -359,7 +363,7 @@ fn filled_in(value: &Value) -> Value {
             ];
             json!(longest.iter().fold(text.to_owned(), |text, (name, long)| text.replace(name, long)))
         }
-        Value::Object(it) if it.contains_key("Ref") || it.contains_key("Fn::GetAtt") => arn(),
+        Value::Object(it) if ["Ref", "Fn::GetAtt", "Fn::Select"].iter().any(|name| it.contains_key(*name)) => arn(),
         Value::Object(fields) => fields.iter().map(|(name, it)| (name.clone(), filled_in(it))).collect(),
         other => other.clone(),
     }
@@ -643,13 +647,25 @@ fn the_template_sets_what_the_code_reads_but_for_the_clock() {
         let variables = properties["Environment"]["Variables"].as_object().expect("an environment");
         let set: BTreeSet<_> = variables.keys().filter(|it| it.starts_with("NIGHTSHIFT_")).cloned().collect();
         assert_eq!(set, read, "{id}");
-        assert_eq!(variables["AWS_LC_SYS_NO_JITTER_ENTROPY"], "1", "{id}");
+        assert_eq!(variables.len(), set.len(), "{id}: no code reads the others");
     }
 }
 
 #[test]
 fn the_clock_is_never_fixed_in_an_account() {
     assert!(!Template::read().0.to_string().contains("NIGHTSHIFT_NOW"));
+}
+
+/// checkov takes a suppression without a reason as well.
+#[test]
+fn every_check_that_is_skipped_says_why() {
+    let text = read("template.yaml");
+    let skipped: Vec<_> = text.lines().filter_map(|it| it.trim().strip_prefix("# checkov:skip=")).collect();
+    assert!(!skipped.is_empty());
+    for it in skipped {
+        let reason = it.split_once(':').map_or("", |(_, reason)| reason);
+        assert!(reason.split(' ').count() >= 5, "'{it}' has no reason");
+    }
 }
 
 #[test]
