@@ -60,7 +60,6 @@ pub async fn world(clients: &Clients, scope: &Scope, now: &Zoned) -> Result<Worl
 /// The services to look at.
 async fn names(clients: &Clients, scope: &Scope) -> Result<Vec<ServiceName>, Error> {
     match scope {
-        Scope::Nowhere { .. } => Ok(Vec::new()),
         Scope::Service(name) => Ok(vec![name.clone()]),
         Scope::DeploymentGroup { application, group } => {
             let names = std::slice::from_ref(group);

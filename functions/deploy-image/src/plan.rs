@@ -54,7 +54,7 @@ pub struct Decision {
 
 /// What to do about the services of `world`, as far as `command` and their tags say.
 pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned) -> Decision {
-    let Decision { mut plan, mut lacking } = Decision::default();
+    let (mut plan, mut lacking) = (Plan::remembering(keys::PROBLEM), BTreeSet::new());
     for missing in &world.missing {
         match &missing.cause {
             Cause::NotFound if command.is_some() => {
@@ -65,9 +65,7 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
         }
     }
     for service in &world.services {
-        let examined = |plan: &mut Plan<Step>| {
-            plan.examined(&service.arn, service.tags.get(keys::PROBLEM).map(String::as_str));
-        };
+        let examined = |plan: &mut Plan<Step>| plan.examined(&service.arn, &service.tags);
         match Case::read(service, world) {
             Ok(case) => {
                 examined(&mut plan);
@@ -83,7 +81,6 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
         }
     }
     match scope {
-        Scope::Nowhere { about, reason } => plan.skip(about, reason),
         Scope::DeploymentGroup { application, group } if world.services.is_empty() && world.missing.is_empty() => {
             plan.skip(&format!("{application}/{group}"), "this deployment group of CodeDeploy deploys no ECS service");
         }

@@ -1,7 +1,6 @@
 //! Events and commands, reduced to where to look and what a person asks for.
 
-use runtime::{BusEvent, Event};
-use serde::Deserialize;
+use runtime::{Argument, BusEvent, Reading, no_such_command, not_for_us};
 use serde_json::Value;
 
 use crate::plan::{Command, STARTED_BY, Scope, ServiceName, family};
@@ -16,51 +15,62 @@ pub struct Request {
 }
 
 impl runtime::Request for Request {
-    const ACCEPTED: &'static str = "{} (look everywhere), {\"dry_run\":true}, \
-        {\"approve\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}, {\"reject\":{the same}}, \
-        {\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}}, {\"clear\":{\"service\":\"CLUSTER/SERVICE\"}}, \
-        {\"resource\":\"ARN of a service\"} (look at it now), EventBridge events \"ECR Image Action\", \"ECR Image Scan\", \
-        \"Inspector2 Scan\", \"ECS Deployment State Change\", \"ECS Task State Change\", \
-        \"RDS DB Snapshot Event\", \"RDS DB Cluster Snapshot Event\" \
-        and \"CodeDeploy Deployment State-change Notification\"";
+    const ACCEPTED: &'static [&'static str] = &[
+        "{} (look everywhere)",
+        "{\"dry_run\":true}",
+        "{\"approve\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}",
+        "{\"reject\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}",
+        "{\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}}",
+        "{\"clear\":{\"service\":\"CLUSTER/SERVICE\"}}",
+        "{\"resource\":\"ARN of a service\"} (look at it now)",
+        "EventBridge events \"ECR Image Action\", \"ECR Image Scan\", \"Inspector2 Scan\", \
+         \"ECS Deployment State Change\", \"ECS Task State Change\", \"RDS DB Snapshot Event\", \
+         \"RDS DB Cluster Snapshot Event\" and \"CodeDeploy Deployment State-change Notification\"",
+    ];
 
-    fn read(event: Event) -> Result<Self, String> {
-        match event {
-            Event::Sweep => Ok(Request { scope: Scope::Everywhere, command: None }),
-            Event::Command { name, argument } => command(&name, argument),
-            Event::Bus(event) => bus_event(&event).map(|scope| Request { scope, command: None }),
-            Event::Notifications(_) => Err("an SNS notification is not for this function".into()),
-            Event::Alarm(_) => Err("a CloudWatch alarm is not for this function".into()),
-        }
+    fn sweep() -> Self {
+        Request { scope: Scope::Everywhere, command: None }
+    }
+
+    fn command(name: &str, argument: Value) -> Result<Reading<Self>, String> {
+        command(name, argument).map(Reading::Work)
+    }
+
+    fn bus(event: &BusEvent) -> Result<Reading<Self>, String> {
+        Ok(bus_event(event)?.map(|scope| Request { scope, command: None }))
     }
 }
 
-fn bus_event(event: &BusEvent) -> Result<Scope, String> {
+fn bus_event(event: &BusEvent) -> Result<Reading<Scope>, String> {
     match (event.source.as_str(), event.detail_type.as_str()) {
         ("aws.ecr", "ECR Image Action") => image_action(&event.detail),
-        ("aws.ecr", "ECR Image Scan") | ("aws.inspector2", "Inspector2 Scan") => scan_end(&event.detail),
+        ("aws.ecr", "ECR Image Scan") | ("aws.inspector2", "Inspector2 Scan") => {
+            scan_end(&event.detail).map(Reading::Work)
+        }
         ("aws.ecs", "ECS Deployment State Change") => deployment_change(event),
-        ("aws.codedeploy", "CodeDeploy Deployment State-change Notification") => group_of(&event.detail),
+        ("aws.codedeploy", "CodeDeploy Deployment State-change Notification") => {
+            group_of(&event.detail).map(Reading::Work)
+        }
         ("aws.rds", "RDS DB Snapshot Event" | "RDS DB Cluster Snapshot Event") => Ok(snapshot_event(&event.detail)),
         ("aws.ecs", "ECS Task State Change") => task_change(&event.detail),
-        (source, detail_type) => Err(format!("an event \"{detail_type}\" of {source} is not for this function")),
+        _ => Err(not_for_us(event)),
     }
 }
 
-fn image_action(detail: &Value) -> Result<Scope, String> {
+fn image_action(detail: &Value) -> Result<Reading<Scope>, String> {
     let field = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
     let repository = field("repository-name");
     if repository.is_empty() {
         return Err("an \"ECR Image Action\" event without repository-name".into());
     }
-    let nowhere = |reason| Scope::Nowhere { about: repository.into(), reason };
+    let no_work = |reason| Reading::no_work(repository, reason);
     Ok(match (field("action-type"), field("result"), field("image-tag")) {
         ("PUSH", "SUCCESS", "") => {
-            nowhere("an image without a tag was pushed, such as a part of a multi-platform image")
+            no_work("an image without a tag was pushed, such as a part of a multi-platform image")
         }
-        ("PUSH", "SUCCESS", _) => Scope::Repository(repository.into()),
-        ("PUSH", _, _) => nowhere("the push did not succeed"),
-        _ => nowhere("nothing was pushed"),
+        ("PUSH", "SUCCESS", _) => Reading::Work(Scope::Repository(repository.into())),
+        ("PUSH", _, _) => no_work("the push did not succeed"),
+        _ => no_work("nothing was pushed"),
     })
 }
 
@@ -74,14 +84,11 @@ fn scan_end(detail: &Value) -> Result<Scope, String> {
     }
 }
 
-fn deployment_change(event: &BusEvent) -> Result<Scope, String> {
+fn deployment_change(event: &BusEvent) -> Result<Reading<Scope>, String> {
     let arn = event.resources.first().ok_or("an \"ECS Deployment State Change\" event that names no service")?;
     match ServiceName::of_arn(arn) {
-        Some(name) => Ok(Scope::Service(name)),
-        None => Ok(Scope::Nowhere {
-            about: arn.clone(),
-            reason: "the service has an ARN of the old short form, which cannot carry tags",
-        }),
+        Some(name) => Ok(Reading::Work(Scope::Service(name))),
+        None => Ok(Reading::no_work(arn, "the service has an ARN of the old short form, which cannot carry tags")),
     }
 }
 
@@ -98,56 +105,50 @@ fn group_of(detail: &Value) -> Result<Scope, String> {
 }
 
 /// A manual snapshot is available; those before deployments open a gate.
-fn snapshot_event(detail: &Value) -> Scope {
+fn snapshot_event(detail: &Value) -> Reading<Scope> {
     let field = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
     let id = field("SourceIdentifier");
     match field("EventID") {
-        "RDS-EVENT-0042" | "RDS-EVENT-0075" => Scope::Snapshot(id.into()),
-        _ => Scope::Nowhere { about: id.into(), reason: "no snapshot has become available" },
+        "RDS-EVENT-0042" | "RDS-EVENT-0075" => Reading::Work(Scope::Snapshot(id.into())),
+        _ => Reading::no_work(id, "no snapshot has become available"),
     }
 }
 
 /// A task has changed; a migration that stopped lets its image go on, or not.
-fn task_change(detail: &Value) -> Result<Scope, String> {
+fn task_change(detail: &Value) -> Result<Reading<Scope>, String> {
     let field = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
     let definition = field("taskDefinitionArn");
     if definition.is_empty() {
         return Err("an \"ECS Task State Change\" event without taskDefinitionArn".into());
     }
-    let nowhere = |reason| Scope::Nowhere { about: field("taskArn").into(), reason };
+    let no_work = |reason| Reading::no_work(field("taskArn"), reason);
     Ok(match (field("lastStatus"), field("startedBy").starts_with(STARTED_BY)) {
-        ("STOPPED", true) => Scope::Migration(family(definition).into()),
-        (_, false) => nowhere("the task is no migration of ours"),
-        (_, true) => nowhere("the migration still runs"),
+        ("STOPPED", true) => Reading::Work(Scope::Migration(family(definition).into())),
+        (_, false) => no_work("the task is not a migration of this function"),
+        (_, true) => no_work("the migration still runs"),
     })
-}
-
-/// What a command names.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Target {
-    service: String,
-    image: Option<String>,
 }
 
 fn command(name: &str, argument: Value) -> Result<Request, String> {
     if name == "resource" {
         return wake_up(&argument);
     }
-    if !["approve", "reject", "rollback", "clear"].contains(&name) {
-        return Err(format!("there is no command \"{name}\""));
-    }
-    let target: Target = serde_json::from_value(argument).map_err(|err| format!("\"{name}\": {err}"))?;
-    let service = ServiceName::parse(&target.service)
-        .ok_or_else(|| format!("\"{name}\": service \"{}\" is not CLUSTER/SERVICE", target.service))?;
-    let command = match (name, target.image) {
-        ("approve", Some(image)) => Command::Approve { image },
-        ("reject", Some(image)) => Command::Reject { image },
-        ("approve" | "reject", None) => return Err(format!("\"{name}\": missing field `image`")),
-        ("rollback", None) => Command::RollBack,
-        ("clear", None) => Command::Clear,
-        (_, _) => return Err(format!("\"{name}\" takes no image, it is about the service")),
+    let form = match name {
+        "approve" | "reject" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}",
+        "rollback" | "clear" => "{\"service\":\"CLUSTER/SERVICE\"}",
+        _ => return Err(no_such_command(name)),
     };
+    let mut argument = Argument::read(name, argument, form)?;
+    let service = argument.text("service")?;
+    let service = ServiceName::parse(&service)
+        .ok_or_else(|| format!("\"{name}\": service \"{service}\" is not CLUSTER/SERVICE"))?;
+    let command = match name {
+        "approve" => Command::Approve { image: argument.text("image")? },
+        "reject" => Command::Reject { image: argument.text("image")? },
+        "rollback" => Command::RollBack,
+        _ => Command::Clear,
+    };
+    argument.end()?;
     Ok(Request { scope: Scope::Service(service), command: Some(command) })
 }
 
@@ -167,7 +168,7 @@ mod tests {
     use super::*;
 
     /// What becomes of a sample file of `events/deploy-image`.
-    fn sample(name: &str) -> Result<Request, String> {
+    fn sample(name: &str) -> Result<Reading<Request>, String> {
         let path = format!("{}/../../events/deploy-image/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let payload = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         Request::read(runtime::event(payload)?)
@@ -175,7 +176,7 @@ mod tests {
 
     #[track_caller]
     fn check(name: &str, scope: Scope, command: Option<Command>) {
-        assert_eq!(sample(name), Ok(Request { scope, command }), "{name}");
+        assert_eq!(sample(name), Ok(Reading::Work(Request { scope, command })), "{name}");
     }
 
     fn api_server() -> Scope {
@@ -210,7 +211,7 @@ mod tests {
             let scope = Scope::DeploymentGroup { application: "kfood".into(), group: "kfood-backend".into() };
             check(change, scope, None);
         }
-        assert!(matches!(sample("ecr-push-untagged").unwrap().scope, Scope::Nowhere { .. }));
+        assert!(matches!(sample("ecr-push-untagged").unwrap(), Reading::NoWork { .. }));
     }
 
     #[test]
@@ -229,12 +230,15 @@ mod tests {
         let bus = |detail_type: &str, detail: Value| json!({"source": "aws.ecr", "detail-type": detail_type, "detail": detail, "resources": []});
         for (payload, wrong) in [
             (json!({"aprove": {}}), "there is no command \"aprove\""),
-            (json!({"approve": {"service": "a/b"}}), "\"approve\": missing field `image`"),
-            (json!({"approve": {"image": "v1"}}), "\"approve\": missing field `service`"),
+            (json!({"approve": {"service": "a/b"}}), "\"approve\" lacks \"image\"; it takes {\"service\":"),
+            (json!({"approve": {"image": "v1"}}), "\"approve\" lacks \"service\"; it takes {\"service\":"),
             (json!({"approve": {"service": "b", "image": "v1"}}), "\"approve\": service \"b\" is not CLUSTER/SERVICE"),
-            (json!({"clear": {"service": "a/b", "image": "v1"}}), "\"clear\" takes no image"),
-            (json!({"clear": {"service": "a/b", "force": true}}), "\"clear\": unknown field `force`"),
-            (json!({"rollback": "a/b"}), "\"rollback\": invalid type: string"),
+            (
+                json!({"clear": {"service": "a/b", "image": "v1"}}),
+                "\"clear\" knows no \"image\"; it takes {\"service\":",
+            ),
+            (json!({"clear": {"service": "a/b", "force": true}}), "\"clear\" knows no \"force\"; it takes"),
+            (json!({"rollback": "api"}), "\"rollback\" takes {\"service\":\"CLUSTER/SERVICE\"}, not \"api\""),
             (bus("ECR Image Scan", json!({})), "an event of a scan without repository-name"),
             (
                 bus("ECR Referrer Action", json!({})),
@@ -260,18 +264,18 @@ mod tests {
         let push = |action: &str, result: &str, tag: Value| {
             image_action(&json!({"action-type": action, "result": result, "repository-name": "r", "image-tag": tag}))
         };
-        assert_eq!(push("PUSH", "SUCCESS", json!("v1")), Ok(Scope::Repository("r".into())));
+        assert_eq!(push("PUSH", "SUCCESS", json!("v1")), Ok(Reading::Work(Scope::Repository("r".into()))));
         for (action, result, tag) in
             [("PUSH", "FAILURE", json!("v1")), ("DELETE", "SUCCESS", json!("v1")), ("PUSH", "SUCCESS", Value::Null)]
         {
-            assert!(matches!(push(action, result, tag).unwrap(), Scope::Nowhere { .. }), "{action} {result}");
+            assert!(matches!(push(action, result, tag).unwrap(), Reading::NoWork { .. }), "{action} {result}");
         }
     }
 
     #[test]
     fn a_snapshot_that_is_not_available_is_no_work() {
         let nothing = snapshot_event(&json!({"EventID": "RDS-EVENT-0040", "SourceIdentifier": "s"}));
-        assert!(matches!(nothing, Scope::Nowhere { .. }));
+        assert!(matches!(nothing, Reading::NoWork { .. }));
     }
 
     #[test]
@@ -280,9 +284,9 @@ mod tests {
             task_change(&json!({"startedBy": started_by, "lastStatus": status, "taskArn": "arn:task",
                 "taskDefinitionArn": "arn:aws:ecs:ap-northeast-2:123456789012:task-definition/m:7"}))
         };
-        assert_eq!(task("ns-1", "STOPPED"), Ok(Scope::Migration("m".into())));
+        assert_eq!(task("ns-1", "STOPPED"), Ok(Reading::Work(Scope::Migration("m".into()))));
         for (started_by, status) in [("ecs-svc/1", "STOPPED"), ("", "STOPPED"), ("ns-1", "RUNNING")] {
-            assert!(matches!(task(started_by, status), Ok(Scope::Nowhere { .. })), "{started_by} {status}");
+            assert!(matches!(task(started_by, status), Ok(Reading::NoWork { .. })), "{started_by} {status}");
         }
         assert!(task_change(&json!({"lastStatus": "STOPPED"})).is_err());
     }
@@ -295,6 +299,6 @@ mod tests {
             resources: vec!["arn:aws:ecs:ap-northeast-2:123456789012:service/api-server".into()],
             detail: json!({}),
         };
-        assert!(matches!(bus_event(&event).unwrap(), Scope::Nowhere { .. }));
+        assert!(matches!(bus_event(&event).unwrap(), Reading::NoWork { .. }));
     }
 }

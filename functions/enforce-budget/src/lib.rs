@@ -66,7 +66,7 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
     let remember =
         async |note: &Note| write_tag(clients, &note.resource, keys::BUDGET_PROBLEM, note.value.as_deref()).await;
     let mut report = run.apply(plan, apply, remember).await;
-    if report.untold.is_none() {
+    if report.notification_error.is_none() {
         remember_told(clients, &told, &mut report).await;
     }
     Ok(report)
@@ -167,7 +167,7 @@ async fn remember_told(clients: &Clients, told: &BTreeMap<String, String>, repor
     let done: Vec<_> = done.filter_map(|it| told.get_key_value(&it.resource)).collect();
     for (budget, memory) in done {
         if let Err(error) = budgets::write_tag(&clients.budgets, budget, keys::WARNED, Some(memory)).await {
-            report.untold =
+            report.notification_error =
                 Some(format!("people were told, and will be told again, since that is not remembered: {error}"));
         }
     }

@@ -57,7 +57,7 @@ struct Verdict<'a> {
 
 /// What to tell, to hold and to release.
 pub fn plan(world: &World, request: &Request, own: &Own, now: &Zoned) -> Plan<Step> {
-    let mut plan = Plan::new();
+    let mut plan = Plan::remembering(keys::BUDGET_PROBLEM);
     let mut budgets: Vec<&Budget> = world.budgets.iter().collect();
     budgets.sort_by(|a, b| a.name.cmp(&b.name));
     let mut resources: Vec<&Resource> = world.resources.iter().collect();
@@ -187,8 +187,10 @@ impl<'a> Verdict<'a> {
     /// Tells people of the budget, or why there is nothing to tell.
     fn tell(&self, governed: &[Governed], now: &Zoned, plan: &mut Plan<Step>) {
         let Budget { arn, name, .. } = self.budget;
-        if self.is_tagged() {
-            plan.examined(arn, self.budget.tag(keys::BUDGET_PROBLEM));
+        if let Ok(tags) = &self.budget.tags
+            && self.is_tagged()
+        {
+            plan.examined(arn, tags);
         }
         let case = match &self.standing {
             Standing::Unclear(kind, message) => return plan.problem(arn, kind, message),

@@ -3,8 +3,7 @@
 mod amount;
 mod notice;
 
-use runtime::{Event, Notification};
-use serde::Deserialize;
+use runtime::{Argument, Notification, Reading, no_such_command};
 use serde_json::Value;
 
 pub use notice::{Anomaly, Kind, Notice, Said};
@@ -20,44 +19,39 @@ pub enum Request {
     Release(String),
 }
 
-/// What a command names.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Target {
-    budget: String,
-}
-
 impl runtime::Request for Request {
-    const ACCEPTED: &'static str = "{} (look at all budgets), {\"dry_run\":true}, \
-        {\"release\":{\"budget\":\"NAME\"}}, SNS notifications of AWS Budgets and of Cost Anomaly Detection";
+    const ACCEPTED: &'static [&'static str] = &[
+        "{} (look at all budgets)",
+        "{\"dry_run\":true}",
+        "{\"release\":{\"budget\":\"NAME\"}}",
+        "SNS notifications of AWS Budgets and of Cost Anomaly Detection",
+    ];
 
-    fn read(event: Event) -> Result<Self, String> {
-        match event {
-            Event::Sweep => Ok(Request::Everything),
-            Event::Command { name, argument } => command(&name, argument),
-            Event::Notifications(all) => Ok(Request::Heard(all.into_iter().map(heard).collect())),
-            Event::Bus(event) => {
-                Err(format!("an event \"{}\" of {} is not for this function", event.detail_type, event.source))
-            }
-            Event::Alarm(_) => Err("a CloudWatch alarm is not for this function".into()),
+    fn sweep() -> Self {
+        Request::Everything
+    }
+
+    fn command(name: &str, argument: Value) -> Result<Reading<Self>, String> {
+        if name != "release" {
+            return Err(no_such_command(name));
         }
+        let mut argument = Argument::read(name, argument, "{\"budget\":\"NAME\"}")?;
+        let budget = argument.text("budget")?;
+        argument.end()?;
+        match budget.trim() {
+            "" => Err(format!("\"{name}\": budget \"\" is not a name")),
+            budget => Ok(Reading::Work(Request::Release(budget.into()))),
+        }
+    }
+
+    fn notifications(all: Vec<Notification>) -> Result<Reading<Self>, String> {
+        Ok(Reading::Work(Request::Heard(all.into_iter().map(heard).collect())))
     }
 }
 
 fn heard(notification: Notification) -> Notice {
     let said = Said::read(&notification.message);
     Notice { topic: notification.topic, subject: notification.subject.unwrap_or_default(), said }
-}
-
-fn command(name: &str, argument: Value) -> Result<Request, String> {
-    if name != "release" {
-        return Err(format!("there is no command \"{name}\""));
-    }
-    let target: Target = serde_json::from_value(argument).map_err(|err| format!("\"{name}\": {err}"))?;
-    match target.budget.trim() {
-        "" => Err(format!("\"{name}\": budget \"\" is no name")),
-        budget => Ok(Request::Release(budget.into())),
-    }
 }
 
 #[cfg(test)]
@@ -68,14 +62,14 @@ mod tests {
 
     use super::*;
 
-    fn sample(name: &str) -> Result<Request, String> {
+    fn sample(name: &str) -> Result<Reading<Request>, String> {
         let path = format!("{}/../../events/enforce-budget/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let payload = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         Request::read(runtime::event(payload)?)
     }
 
     fn heard(name: &str) -> Said {
-        let Ok(Request::Heard(mut notices)) = sample(name) else { panic!("{name}") };
+        let Ok(Reading::Work(Request::Heard(mut notices))) = sample(name) else { panic!("{name}") };
         assert_eq!(notices[0].topic, "arn:aws:sns:ap-northeast-2:123456789012:nightshift-BudgetTopic-1A2B3C4D5E6F");
         notices.remove(0).said
     }
@@ -87,9 +81,9 @@ mod tests {
     #[test]
     fn every_sample_is_reduced_to_where_to_look() {
         for sweep in ["sweep", "dry-run", "scheduled-default"] {
-            assert_eq!(sample(sweep), Ok(Request::Everything), "{sweep}");
+            assert_eq!(sample(sweep), Ok(Reading::Work(Request::Everything)), "{sweep}");
         }
-        assert_eq!(sample("release"), Ok(Request::Release("TrueGul Monthly".into())));
+        assert_eq!(sample("release"), Ok(Reading::Work(Request::Release("TrueGul Monthly".into()))));
         let amount = |cents| Some(Money::cents(cents));
         assert_eq!(heard("budget-actual"), budget(Kind::Actual, "TrueGul Monthly", amount(30_472)));
         assert_eq!(heard("budget-forecast"), budget(Kind::Forecast, "TrueGul Monthly", amount(35_400)));
@@ -113,10 +107,13 @@ mod tests {
     fn what_cannot_be_done_is_refused_with_the_word_at_fault() {
         for (payload, wrong) in [
             (json!({"hold": {}}), "there is no command \"hold\""),
-            (json!({"release": {}}), "\"release\": missing field `budget`"),
-            (json!({"release": {"budget": " "}}), "\"release\": budget \"\" is no name"),
-            (json!({"release": {"budget": "a", "all": true}}), "\"release\": unknown field `all`"),
-            (json!({"release": "a"}), "\"release\": invalid type: string"),
+            (json!({"release": {}}), "\"release\" lacks \"budget\"; it takes {\"budget\":\"NAME\"}"),
+            (json!({"release": {"budget": " "}}), "\"release\": budget \"\" is not a name"),
+            (
+                json!({"release": {"budget": "a", "all": true}}),
+                "\"release\" knows no \"all\"; it takes {\"budget\":\"NAME\"}",
+            ),
+            (json!({"release": "a"}), "\"release\" takes {\"budget\":\"NAME\"}, not \"a\""),
             (
                 json!({"source": "aws.rds", "detail-type": "RDS DB Instance Event", "detail": {}}),
                 "an event \"RDS DB Instance Event\" of aws.rds is not for this function",

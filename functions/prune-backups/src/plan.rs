@@ -51,7 +51,7 @@ pub struct World {
 
 /// What to delete of `world`.
 pub fn plan(world: &World, now: &Zoned) -> Plan<Step> {
-    let mut plan = Plan::new();
+    let mut plan = Plan::remembering(keys::PRUNE_PROBLEM);
     let (copies, ours): (Vec<&Snapshot>, Vec<&Snapshot>) =
         world.snapshots.iter().filter(|it| it.is_ours()).partition(|it| it.is_copy());
     for copy in copies {
@@ -144,7 +144,7 @@ fn prune(
         if let Some(database) = group.database
             && database.tags.contains_key(keys::BACKUP)
         {
-            plan.examined(&database.arn, database.tags.get(keys::PRUNE_PROBLEM).map(String::as_str));
+            plan.examined(&database.arn, &database.tags);
         }
         match group.rule(place.region, now) {
             Ok(rule) => group.judge(&rule, spare, place, now, plan),
@@ -300,7 +300,7 @@ impl Group<'_> {
                         true => format!("not kept by {rule}"),
                         false => "it failed, so it is no backup".into(),
                     };
-                    plan.examined(&snapshot.arn, snapshot.tags.get(keys::PRUNE_PROBLEM).map(String::as_str));
+                    plan.examined(&snapshot.arn, &snapshot.tags);
                     plan.act(&snapshot.arn, Step::of(snapshot, place.region, now), reason);
                 }
             }

@@ -1,30 +1,20 @@
 //! This function can only be asked to look everywhere.
 
-use runtime::Event;
-
 /// Look everywhere.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sweep;
 
 impl runtime::Request for Sweep {
-    const ACCEPTED: &'static str = "{} (look everywhere), {\"dry_run\":true}";
+    const ACCEPTED: &'static [&'static str] = &["{} (look everywhere)", "{\"dry_run\":true}"];
 
-    fn read(event: Event) -> Result<Self, String> {
-        match event {
-            Event::Sweep => Ok(Sweep),
-            Event::Command { name, .. } => Err(format!("there is no command \"{name}\"")),
-            Event::Bus(event) => {
-                Err(format!("an event \"{}\" of {} is not for this function", event.detail_type, event.source))
-            }
-            Event::Notifications(_) => Err("an SNS notification is not for this function".into()),
-            Event::Alarm(_) => Err("a CloudWatch alarm is not for this function".into()),
-        }
+    fn sweep() -> Self {
+        Sweep
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use runtime::Request as _;
+    use runtime::{Reading, Request as _};
     use serde_json::json;
 
     use super::*;
@@ -34,7 +24,7 @@ mod tests {
         for name in ["sweep", "dry-run", "scheduled-default"] {
             let path = format!("{}/../../events/prune-backups/{name}.json", env!("CARGO_MANIFEST_DIR"));
             let payload = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-            assert_eq!(runtime::event(payload).and_then(Sweep::read), Ok(Sweep), "{name}");
+            assert_eq!(runtime::event(payload).and_then(Sweep::read), Ok(Reading::Work(Sweep)), "{name}");
         }
     }
 

@@ -52,10 +52,7 @@ impl Clients {
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
     let world = observe(clients, &request.place, run).await?;
     let asked = Asked { max_remedies: run.max_remedies(), forget: request.forget };
-    let mut plan = plan::plan(&world, asked, &run.now);
-    if let Place::Nowhere { about, reason } = &request.place {
-        plan.skip(about, reason);
-    }
+    let plan = plan::plan(&world, asked, &run.now);
     let remember = async |note: &reconcile::memory::Note| {
         let value = note.value.as_deref();
         cloudwatch::remember(&clients.cloudwatch, &note.resource, keys::REMEDY_PROBLEM, value).await
@@ -68,7 +65,6 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
 /// Everything that the decision depends on. An alarm that did not opt in costs two calls.
 async fn observe(clients: &Clients, place: &Place, run: &Run<'_>) -> Result<World, Error> {
     let mut world = match place {
-        Place::Nowhere { .. } => return Ok(World::default()),
         Place::Alarms(names) => named(clients, names).await?,
         // What cannot be read is a problem of that alarm, and the others are looked at.
         Place::Everywhere => World { alarms: tagged(clients).await?.0, ..World::default() },

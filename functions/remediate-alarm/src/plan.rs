@@ -37,7 +37,7 @@ pub struct Asked {
 
 /// What to do about the alarms of `world`.
 pub fn plan(world: &World, asked: Asked, now: &Zoned) -> Plan<Step> {
-    let mut plan = Plan::new();
+    let mut plan = Plan::remembering(keys::REMEDY_PROBLEM);
     for (about, reason) in &world.unseen {
         plan.skip(about, reason);
     }
@@ -48,16 +48,16 @@ pub fn plan(world: &World, asked: Asked, now: &Zoned) -> Plan<Step> {
             // Whether it opted in, and what it remembers, may not even be known.
             Err(Unfit::Unread(why)) => {
                 if alarm.tags.contains_key(keys::REMEDY) {
-                    plan.examined(&alarm.arn, alarm.tags.get(keys::REMEDY_PROBLEM).map(String::as_str));
+                    plan.examined(&alarm.arn, &alarm.tags);
                 }
                 plan.problem(&alarm.arn, "unreadable", why);
             }
             Err(Unfit::Bad(kind, message)) => {
-                plan.examined(&alarm.arn, alarm.tags.get(keys::REMEDY_PROBLEM).map(String::as_str));
+                plan.examined(&alarm.arn, &alarm.tags);
                 plan.problem(&alarm.arn, kind, message);
             }
             Ok(case) => {
-                plan.examined(&alarm.arn, alarm.tags.get(keys::REMEDY_PROBLEM).map(String::as_str));
+                plan.examined(&alarm.arn, &alarm.tags);
                 case.decide(&mut begun, &mut plan);
             }
         }

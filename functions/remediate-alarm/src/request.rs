@@ -3,8 +3,7 @@
 //! CloudWatch says the same in three shapes: by EventBridge, through SNS, and by invoking the function itself. Of each
 //! only the alarm's name is taken; what state it is in, and what it watches, is read anew.
 
-use runtime::{BusEvent, Event, Notification};
-use serde::Deserialize;
+use runtime::{Argument, BusEvent, Notification, Reading, no_such_command, not_for_us};
 use serde_json::Value;
 
 /// What a run of this function was asked.
@@ -23,13 +22,6 @@ pub enum Place {
     Everywhere,
     /// At these alarms.
     Alarms(Vec<AlarmName>),
-    /// At nothing: an event that is about no alarm, with what it is about and the reason.
-    Nowhere {
-        /// What the event is about.
-        about: String,
-        /// Why there is nothing to do.
-        reason: &'static str,
-    },
 }
 
 /// An alarm as an event names it.
@@ -46,27 +38,46 @@ pub struct AlarmName {
 const STATE_CHANGE: &str = "CloudWatch Alarm State Change";
 
 impl runtime::Request for Request {
-    const ACCEPTED: &'static str = "{} (look at every tagged alarm), {\"dry_run\":true}, {\"clear\":{\"alarm\":\"NAME\"}}, \
-        EventBridge events \"CloudWatch Alarm State Change\", the same by SNS, and direct alarm actions";
+    const ACCEPTED: &'static [&'static str] = &[
+        "{} (look at every tagged alarm)",
+        "{\"dry_run\":true}",
+        "{\"clear\":{\"alarm\":\"NAME\"}}",
+        "EventBridge events \"CloudWatch Alarm State Change\"",
+        "the same by SNS",
+        "direct alarm actions",
+    ];
 
-    fn read(event: Event) -> Result<Self, String> {
-        let alarms = |alarms| Request { place: Place::Alarms(alarms), forget: false };
-        match event {
-            Event::Sweep => Ok(Request { place: Place::Everywhere, forget: false }),
-            Event::Command { name, argument } => command(&name, argument),
-            Event::Bus(event) => bus_event(&event).map(|it| alarms(vec![it])),
-            Event::Alarm(payload) => direct(&payload).map(|it| alarms(vec![it])),
-            Event::Notifications(all) => Ok(notifications(&all)),
-        }
+    fn sweep() -> Self {
+        Request { place: Place::Everywhere, forget: false }
+    }
+
+    fn command(name: &str, argument: Value) -> Result<Reading<Self>, String> {
+        command(name, argument).map(Reading::Work)
+    }
+
+    fn bus(event: &BusEvent) -> Result<Reading<Self>, String> {
+        bus_event(event).map(|it| Reading::Work(Request::about(vec![it])))
+    }
+
+    fn notifications(all: Vec<Notification>) -> Result<Reading<Self>, String> {
+        Ok(notifications(&all))
+    }
+
+    fn alarm(payload: &Value) -> Result<Reading<Self>, String> {
+        direct(payload).map(|it| Reading::Work(Request::about(vec![it])))
+    }
+}
+
+impl Request {
+    fn about(alarms: Vec<AlarmName>) -> Self {
+        Request { place: Place::Alarms(alarms), forget: false }
     }
 }
 
 fn bus_event(event: &BusEvent) -> Result<AlarmName, String> {
     match (event.source.as_str(), event.detail_type.as_str()) {
         ("aws.cloudwatch", STATE_CHANGE) => {}
-        (source, detail_type) => {
-            return Err(format!("an event \"{detail_type}\" of {source} is not for this function"));
-        }
+        _ => return Err(not_for_us(event)),
     }
     let arn = event.resources.first().cloned();
     named(text(&event.detail, "alarmName"), arn, &event.detail)
@@ -79,21 +90,18 @@ fn direct(payload: &Value) -> Result<AlarmName, String> {
         .ok_or_else(|| "an alarm action that names no alarm".to_owned())
 }
 
-/// A topic may carry more than alarms: what is no alarm is left alone.
-fn notifications(all: &[Notification]) -> Request {
+/// A topic may carry more than alarms: other messages are left alone.
+fn notifications(all: &[Notification]) -> Reading<Request> {
     let alarm = |it: &Notification| {
         let message: Value = serde_json::from_str(&it.message).ok()?;
         message.get("NewStateValue")?;
         named(text(&message, "AlarmName"), text(&message, "AlarmArn"), &message)
     };
     let alarms: Vec<AlarmName> = all.iter().filter_map(alarm).collect();
-    let place = match all.first() {
-        Some(it) if alarms.is_empty() => {
-            Place::Nowhere { about: it.topic.clone(), reason: "the message is not from a CloudWatch alarm" }
-        }
-        _ => Place::Alarms(alarms),
-    };
-    Request { place, forget: false }
+    match all.first() {
+        Some(it) if alarms.is_empty() => Reading::no_work(&it.topic, "the message is not from a CloudWatch alarm"),
+        _ => Reading::Work(Request::about(alarms)),
+    }
 }
 
 fn named(name: Option<String>, arn: Option<String>, about: &Value) -> Option<AlarmName> {
@@ -106,18 +114,13 @@ fn text(value: &Value, field: &str) -> Option<String> {
     value.get(field)?.as_str().filter(|it| !it.is_empty()).map(str::to_owned)
 }
 
-/// What a command names.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Target {
-    alarm: String,
-}
-
 fn command(name: &str, argument: Value) -> Result<Request, String> {
     if name != "clear" {
-        return Err(format!("there is no command \"{name}\""));
+        return Err(no_such_command(name));
     }
-    let Target { alarm } = serde_json::from_value(argument).map_err(|err| format!("\"{name}\": {err}"))?;
+    let mut argument = Argument::read(name, argument, "{\"alarm\":\"NAME\"}")?;
+    let alarm = argument.text("alarm")?;
+    argument.end()?;
     let arn = alarm.starts_with("arn:").then(|| alarm.clone());
     let name = if arn.is_some() { None } else { Some(alarm.clone()) };
     let alarm = named(name, arn, &Value::Null)
@@ -132,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    fn sample(name: &str) -> Result<Request, String> {
+    fn sample(name: &str) -> Result<Reading<Request>, String> {
         let path = format!("{}/../../events/remediate-alarm/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let payload = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         Request::read(runtime::event(payload)?)
@@ -146,7 +149,8 @@ mod tests {
     #[test]
     fn every_sample_is_reduced_to_the_alarm_it_is_about() {
         for sweep in ["sweep", "dry-run", "scheduled-default"] {
-            assert_eq!(sample(sweep).unwrap().place, Place::Everywhere, "{sweep}");
+            let everywhere = Request { place: Place::Everywhere, forget: false };
+            assert_eq!(sample(sweep), Ok(Reading::Work(everywhere)), "{sweep}");
         }
         for (name, about) in [
             ("state-change-alarm", "api-server-5xx"),
@@ -160,22 +164,22 @@ mod tests {
             ("direct-math", "api-server-5xx-rate"),
             ("direct-composite", "api-server-is-ill"),
         ] {
-            let expected = Request { place: Place::Alarms(vec![alarm(about)]), forget: false };
-            assert_eq!(sample(name), Ok(expected), "{name}");
+            assert_eq!(sample(name), Ok(Reading::Work(Request::about(vec![alarm(about)]))), "{name}");
         }
         let muted = AlarmName { muted: true, ..alarm("api-server-5xx") };
-        assert_eq!(sample("state-change-muted").unwrap().place, Place::Alarms(vec![muted]));
-        assert!(matches!(sample("sns-other").unwrap().place, Place::Nowhere { .. }));
+        assert_eq!(sample("state-change-muted"), Ok(Reading::Work(Request::about(vec![muted]))));
+        assert!(matches!(sample("sns-other").unwrap(), Reading::NoWork { .. }));
         let cleared = AlarmName { arn: None, ..alarm("api-server-5xx") };
-        assert_eq!(sample("clear"), Ok(Request { place: Place::Alarms(vec![cleared]), forget: true }));
+        let expected = Request { place: Place::Alarms(vec![cleared]), forget: true };
+        assert_eq!(sample("clear"), Ok(Reading::Work(expected)));
     }
 
     #[test]
     fn what_cannot_be_done_is_refused_with_the_word_at_fault() {
         for (payload, wrong) in [
             (json!({"fix": {}}), "there is no command \"fix\""),
-            (json!({"clear": {}}), "\"clear\": missing field `alarm`"),
-            (json!({"clear": {"alarm": "a", "x": 1}}), "\"clear\": unknown field `x`, expected `alarm`"),
+            (json!({"clear": {}}), "\"clear\" lacks \"alarm\"; it takes {\"alarm\":\"NAME\"}"),
+            (json!({"clear": {"alarm": "a", "x": 1}}), "\"clear\" knows no \"x\"; it takes {\"alarm\":\"NAME\"}"),
             (
                 json!({"clear": {"alarm": "arn:aws:sns:x"}}),
                 "\"clear\": \"arn:aws:sns:x\" is neither the name nor the ARN of an alarm",

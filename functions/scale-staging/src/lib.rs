@@ -47,10 +47,7 @@ impl Clients {
 
 /// One run: looks where the request says, decides what sleeps and what wakes, and brings that about.
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
-    let world = match request.place {
-        Place::Nowhere { .. } => World::default(),
-        _ => observe(clients, &request.place, run).await?,
-    };
+    let world = observe(clients, &request.place, run).await?;
     let plan = plan::plan(&world, &request, &run.now);
     let remember = async |note: &Note| write_note(clients, note, run).await;
     Ok(run.apply(plan, async |step| apply(clients, &world, step, run).await, remember).await)

@@ -36,18 +36,14 @@ const STANDS_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// What to do about the services and databases of `world`.
 pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
-    let mut plan = Plan::new();
-    if let Place::Nowhere { about, reason } = &request.place {
-        plan.skip(about, reason);
-        return plan;
-    }
+    let mut plan = Plan::remembering(keys::SLEEP_PROBLEM);
     for unseen in &world.unseen {
         match &unseen.refused {
             None => plan.skip(&unseen.arn, "it no longer exists"),
             Some(error) => {
                 // Without the tag that opts in IAM lets nothing be remembered.
                 if unseen.tags.contains_key(keys::SCHEDULE) {
-                    plan.examined(&unseen.arn, unseen.tags.get(keys::SLEEP_PROBLEM).map(String::as_str));
+                    plan.examined(&unseen.arn, &unseen.tags);
                 }
                 plan.problem(&unseen.arn, "unreadable", error);
             }
@@ -82,14 +78,14 @@ fn decide_services(world: &World, request: &Request, now: &Zoned, plan: &mut Pla
                 continue;
             }
             Err(bad) => {
-                plan.examined(&service.arn, service.tags.get(keys::SLEEP_PROBLEM).map(String::as_str));
+                plan.examined(&service.arn, &service.tags);
                 plan.problem(&service.arn, "bad-tag", bad);
                 let down = service.desired == 0 && service.running == 0;
                 fates.push((short_name(&service.arn).to_owned(), Fate::unreadable(&service.tags, down)));
                 continue;
             }
         };
-        plan.examined(&service.arn, service.tags.get(keys::SLEEP_PROBLEM).map(String::as_str));
+        plan.examined(&service.arn, &service.tags);
         let ask = request.ask.as_ref().filter(|_| in_question);
         if let Some(fate) = service::decide(service, wants, ask, world, now, plan) {
             fates.push((short_name(&service.arn).to_owned(), fate));
@@ -126,7 +122,7 @@ fn decide_databases(world: &World, request: &Request, fates: &[(String, Fate)], 
         if !database.tags.contains_key(keys::SCHEDULE) || !is_in_question(sleeper, world, request, now) {
             continue;
         }
-        plan.examined(&database.arn, database.tags.get(keys::SLEEP_PROBLEM).map(String::as_str));
+        plan.examined(&database.arn, &database.tags);
         let ask = request.ask.as_ref().filter(|_| request.place.holds(&database.arn));
         match Wants::read(&database.tags, now) {
             Ok(Some(wants)) => database::decide(sleeper, wants, ask, fates, world, now, plan),

@@ -1,7 +1,6 @@
 //! Events and commands, reduced to where to look and what a person asks for.
 
-use runtime::{BusEvent, Event};
-use serde::Deserialize;
+use runtime::{Argument, BusEvent, Reading, no_such_command, not_for_us};
 use serde_json::Value;
 
 use crate::plan::{Ask, Until};
@@ -22,13 +21,6 @@ pub enum Place {
     Everywhere,
     /// At one service or database, by its ARN.
     Resource(String),
-    /// At nothing: an event that asks for no work, about this resource and for this reason.
-    Nowhere {
-        /// What the event is about.
-        about: String,
-        /// Why there is nothing to do.
-        reason: &'static str,
-    },
 }
 
 impl Place {
@@ -50,60 +42,61 @@ const STARTED_BY_AWS: [&str; 2] = ["RDS-EVENT-0153", "RDS-EVENT-0154"];
 const STARTED: [&str; 2] = ["RDS-EVENT-0151", "RDS-EVENT-0088"];
 
 impl runtime::Request for Request {
-    const ACCEPTED: &'static str = "{} (look everywhere), {\"dry_run\":true}, {\"resource\":\"ARN\"}, \
-        {\"wake\":{\"resource\":\"ARN\",\"until\":\"23:00\"}}, {\"sleep\":{\"resource\":\"ARN\"}}, \
-        EventBridge events \"RDS DB Instance Event\" and \"RDS DB Cluster Event\"";
+    const ACCEPTED: &'static [&'static str] = &[
+        "{} (look everywhere)",
+        "{\"dry_run\":true}",
+        "{\"resource\":\"ARN\"}",
+        "{\"wake\":{\"resource\":\"ARN\",\"until\":\"23:00\"}}",
+        "{\"sleep\":{\"resource\":\"ARN\"}}",
+        "EventBridge events \"RDS DB Instance Event\" and \"RDS DB Cluster Event\"",
+    ];
 
-    fn read(event: Event) -> Result<Self, String> {
-        match event {
-            Event::Sweep => Ok(Request { place: Place::Everywhere, ask: None }),
-            Event::Command { name, argument } => command(&name, argument),
-            Event::Bus(event) => bus_event(&event).map(|place| Request { place, ask: None }),
-            Event::Notifications(_) => Err("an SNS notification is not for this function".into()),
-            Event::Alarm(_) => Err("a CloudWatch alarm is not for this function".into()),
-        }
+    fn sweep() -> Self {
+        Request { place: Place::Everywhere, ask: None }
+    }
+
+    fn command(name: &str, argument: Value) -> Result<Reading<Self>, String> {
+        command(name, argument).map(Reading::Work)
+    }
+
+    fn bus(event: &BusEvent) -> Result<Reading<Self>, String> {
+        Ok(bus_event(event)?.map(|place| Request { place, ask: None }))
     }
 }
 
-fn bus_event(event: &BusEvent) -> Result<Place, String> {
+fn bus_event(event: &BusEvent) -> Result<Reading<Place>, String> {
     match (event.source.as_str(), event.detail_type.as_str()) {
         ("aws.rds", "RDS DB Instance Event" | "RDS DB Cluster Event") => {}
-        (source, detail_type) => {
-            return Err(format!("an event \"{detail_type}\" of {source} is not for this function"));
-        }
+        _ => return Err(not_for_us(event)),
     }
     let field = |name: &str| event.detail.get(name).and_then(Value::as_str).unwrap_or_default();
     let arn = event.resources.first().map_or_else(|| field("SourceArn"), String::as_str);
     Ok(match field("EventID") {
-        id if STARTED.contains(&id) => Place::Everywhere,
-        id if STARTED_BY_AWS.contains(&id) && !arn.is_empty() => Place::Resource(arn.into()),
-        _ => Place::Nowhere { about: field("SourceIdentifier").into(), reason: "the database was not started" },
+        id if STARTED.contains(&id) => Reading::Work(Place::Everywhere),
+        id if STARTED_BY_AWS.contains(&id) && !arn.is_empty() => Reading::Work(Place::Resource(arn.into())),
+        _ => Reading::no_work(field("SourceIdentifier"), "the database was not started"),
     })
-}
-
-/// What a command names.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Target {
-    resource: String,
-    until: Option<String>,
 }
 
 fn command(name: &str, argument: Value) -> Result<Request, String> {
     if name == "resource" {
-        let Value::String(arn) = argument else { return Err("\"resource\" is no ARN in quotes".into()) };
-        return Ok(Request { place: resource(name, arn)?, ask: None });
+        let Value::String(arn) = &argument else { return Err(format!("\"resource\" takes \"ARN\", not {argument}")) };
+        return Ok(Request { place: resource(name, arn.clone())?, ask: None });
     }
-    if !["wake", "sleep"].contains(&name) {
-        return Err(format!("there is no command \"{name}\""));
-    }
-    let target: Target = serde_json::from_value(argument).map_err(|err| format!("\"{name}\": {err}"))?;
-    let ask = match (name, target.until) {
+    let form = match name {
+        "wake" => "{\"resource\":\"ARN\",\"until\":\"23:00\"}, until as wanted",
+        "sleep" => "{\"resource\":\"ARN\"}",
+        _ => return Err(no_such_command(name)),
+    };
+    let mut argument = Argument::read(name, argument, form)?;
+    let (arn, until) = (argument.text("resource")?, argument.optional_text("until")?);
+    argument.end()?;
+    let ask = match (name, until) {
         ("sleep", None) => Ask::Sleep,
         ("sleep", Some(_)) => return Err("\"sleep\" takes no until: its schedule wakes it, or \"wake\"".into()),
         (_, until) => Ask::Wake(until.map_or(Ok(Until::NextChange), |it| read_until(&it))?),
     };
-    Ok(Request { place: resource(name, target.resource)?, ask: Some(ask) })
+    Ok(Request { place: resource(name, arn)?, ask: Some(ask) })
 }
 
 fn resource(command: &str, arn: String) -> Result<Place, String> {
@@ -140,7 +133,7 @@ mod tests {
     const CLUSTER: &str = "arn:aws:rds:ap-northeast-2:123456789012:cluster:codemate-dev-cluster";
 
     /// What becomes of a sample file of `events/scale-staging`.
-    fn sample(name: &str) -> Result<Request, String> {
+    fn sample(name: &str) -> Result<Reading<Request>, String> {
         let path = format!("{}/../../events/scale-staging/{name}.json", env!("CARGO_MANIFEST_DIR"));
         let payload = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         Request::read(runtime::event(payload)?)
@@ -150,7 +143,6 @@ mod tests {
     fn every_sample_is_reduced_to_where_to_look() {
         let at = |arn: &str| Place::Resource(arn.into());
         let until = Until::Time("23:00".parse().unwrap());
-        let nowhere = Place::Nowhere { about: "codemate-dev-db".into(), reason: "the database was not started" };
         for (name, place, ask) in [
             ("sweep", Place::Everywhere, None),
             ("dry-run", Place::Everywhere, None),
@@ -162,10 +154,11 @@ mod tests {
             ("instance-started-by-aws", at(DATABASE), None),
             ("cluster-started-by-aws", at(CLUSTER), None),
             ("instance-started", Place::Everywhere, None),
-            ("instance-stopped", nowhere, None),
         ] {
-            assert_eq!(sample(name), Ok(Request { place, ask }), "{name}");
+            assert_eq!(sample(name), Ok(Reading::Work(Request { place, ask })), "{name}");
         }
+        let no_work = Reading::no_work("codemate-dev-db", "the database was not started");
+        assert_eq!(sample("instance-stopped"), Ok(no_work));
     }
 
     #[test]
@@ -183,13 +176,16 @@ mod tests {
     fn what_is_not_for_us_is_refused_with_the_word_at_fault() {
         for (payload, wrong) in [
             (json!({"wak": {}}), "there is no command \"wak\""),
-            (json!({"wake": {}}), "\"wake\": missing field `resource`"),
-            (json!({"wake": {"resource": SERVICE, "till": "23:00"}}), "\"wake\": unknown field `till`"),
+            (json!({"wake": {}}), "\"wake\" lacks \"resource\"; it takes {\"resource\":"),
+            (
+                json!({"wake": {"resource": SERVICE, "till": "23:00"}}),
+                "\"wake\" knows no \"till\"; it takes {\"resource\":",
+            ),
             (json!({"wake": {"resource": "a/b"}}), "\"wake\": resource \"a/b\" is not the ARN of an ECS service"),
             (json!({"wake": {"resource": SERVICE, "until": "late"}}), "\"wake\": until \"late\" is neither a time"),
             (json!({"wake": {"resource": SERVICE, "until": "25:00"}}), "\"wake\": until \"25:00\" is neither a time"),
             (json!({"sleep": {"resource": SERVICE, "until": "23:00"}}), "\"sleep\" takes no until"),
-            (json!({"resource": {"arn": SERVICE}}), "\"resource\" is no ARN in quotes"),
+            (json!({"resource": {"arn": SERVICE}}), "\"resource\" takes \"ARN\", not {\"arn\":"),
             (
                 json!({"resource": "arn:aws:ecs:r:1:service/old"}),
                 "\"resource\": resource \"arn:aws:ecs:r:1:service/old\" is",

@@ -39,7 +39,6 @@ impl Clients {
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
     let regions = &clients.0;
     let (world, elsewhere) = match &request {
-        Request::Nothing { .. } => Default::default(),
         Request::BeforeDeploy(wish) => (observe_one(&regions.here, wish).await?, BTreeMap::new()),
         Request::Everything | Request::Copies => observe(regions, &request, run.copy_regions()).await?,
     };

@@ -59,20 +59,15 @@ pub struct World {
 
 /// What to do about the databases of `world`.
 pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
-    let mut plan = Plan::new();
-    match request {
-        Request::Nothing { about, reason } => {
-            plan.skip(about, reason);
-            return plan;
-        }
-        Request::BeforeDeploy(wish) => return predeploy::plan(world, wish, now),
-        Request::Everything | Request::Copies => {}
+    let mut plan = Plan::remembering(keys::SNAPSHOT_PROBLEM);
+    if let Request::BeforeDeploy(wish) = request {
+        return predeploy::plan(world, wish, now);
     }
     let mut under_way = under_way(world);
     let crowds = [Kind::Instance, Kind::Cluster].map(|kind| (kind, crowd(world, kind, now))).into();
     let mut oldest: f64 = 0.0;
     for database in tagged(&world.databases) {
-        plan.examined(&database.arn, database.tags.get(keys::SNAPSHOT_PROBLEM).map(String::as_str));
+        plan.examined(&database.arn, &database.tags);
         let rule = match rule(database) {
             Ok(rule) => rule,
             Err((kind, message)) => {
@@ -384,7 +379,7 @@ impl Case<'_> {
                 continue;
             }
             *moving += 1;
-            plan.examined(&source.arn, source.tags.get(keys::SNAPSHOT_PROBLEM).map(String::as_str));
+            plan.examined(&source.arn, &source.tags);
             let original = Original { arn: &source.arn, database_resource_id: source.database_resource_id.as_deref() };
             let remembered = [(keys::TAKEN, format!("{taken:.0}")), (keys::COPY_OF, original.to_string())];
             let copy = CopySnapshot {

@@ -35,7 +35,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_refused_write_keeps_code_resource_and_request_id() {
+    async fn a_refused_write_names_code_and_resource_and_keeps_the_request_id_beside_them() {
         let denied = mock!(Client::tag_resource)
             .match_requests(|it| it.tags()[0].key() == Some("nightshift-state:problem"))
             .then_error(|| {
@@ -48,7 +48,8 @@ mod tests {
         let client = mock_client!(aws_sdk_ecs, RuleMode::MatchAny, [&denied]);
         let error = write_tag(&client, "arn:x", "nightshift-state:problem", Some("y")).await.unwrap_err();
         assert!(error.is_denied());
-        assert_eq!(error.to_string(), "TagResource arn:x: AccessDeniedException: not authorized (request 1a2b)");
+        assert_eq!(error.to_string(), "TagResource arn:x: AccessDeniedException: not authorized");
+        assert_eq!(error.request_id.as_deref(), Some("1a2b"));
     }
 
     #[tokio::test]

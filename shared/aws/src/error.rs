@@ -1,4 +1,4 @@
-//! What a failed call to AWS becomes: one sentence that keeps the code and the request id.
+//! What a failed call to AWS becomes: one sentence that stays the same as long as the cause does.
 
 use std::error::Error as StdError;
 use std::fmt::Debug;
@@ -10,9 +10,11 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 /// A call to AWS that failed, after the SDK's own retries.
 ///
-/// `UpdateService truegul-production/api-server: AccessDeniedException: User … is not authorized … (request 1a2b)`.
+/// `UpdateService truegul-production/api-server: AccessDeniedException: User … is not authorized …`: what people read
+/// holds no request id, since a text that changes with every call would be told anew at every run. The log and the
+/// report keep the id beside it.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{operation} {resource}: {code}: {message}{}", request_id.as_ref().map_or(String::new(), |it| format!(" (request {it})")))]
+#[error("{operation} {resource}: {code}: {message}")]
 pub struct Error {
     /// The operation as AWS spells it.
     pub operation: &'static str,
@@ -24,6 +26,17 @@ pub struct Error {
     pub message: String,
     /// AWS's id of the request, where there was an answer.
     pub request_id: Option<String>,
+    /// Whether it failed, or is left for a later run.
+    pub kind: ErrorKind,
+}
+
+/// Whether a call failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// It failed.
+    Failed,
+    /// It cannot be made now, but by a later run: the step is deferred, and nobody is told of a failure.
+    NotNow,
 }
 
 impl Error {
@@ -47,11 +60,12 @@ impl Error {
             resource: resource.into(),
             code: unanswered.or(meta.code()).unwrap_or("Unknown").into(),
             message: match (unanswered, meta.message()) {
-                (None, Some(message)) => message.into(),
+                (None, Some(message)) => without_request_id(message),
                 (None, None) => "AWS gave no message".into(),
                 (Some(_), _) => DisplayErrorContext(&error).to_string(),
             },
             request_id: meta.extra("aws_request_id").map(str::to_owned),
+            kind: ErrorKind::Failed,
         }
     }
 
@@ -63,6 +77,7 @@ impl Error {
             code: "UnexpectedAnswer".into(),
             message: message.into(),
             request_id: None,
+            kind: ErrorKind::Failed,
         }
     }
 
@@ -74,17 +89,30 @@ impl Error {
             code: "NotNow".into(),
             message: "the call was not made, since its turn would have come too late".into(),
             request_id: None,
+            kind: ErrorKind::NotNow,
+        }
+    }
+
+    /// A call that had no answer when the time of the run was over: whether it took effect is unknown.
+    pub fn unanswered(operation: &'static str) -> Self {
+        Error {
+            operation,
+            resource: String::new(),
+            code: "NoAnswer".into(),
+            message: "AWS had not answered when the time of the run was over; the next run looks at it again".into(),
+            request_id: None,
+            kind: ErrorKind::Failed,
         }
     }
 
     /// Whether it is [`Error::not_now`].
     pub fn is_not_now(&self) -> bool {
-        self.code == Self::not_now().code
+        self.kind == ErrorKind::NotNow
     }
 
-    /// What went wrong, in words that stay the same as long as it is the same.
+    /// The same as `to_string`.
     pub fn cause(&self) -> String {
-        format!("{} {}: {}: {}", self.operation, self.resource, self.code, self.message)
+        self.to_string()
     }
 
     /// Whether IAM refused the call.
@@ -95,5 +123,41 @@ impl Error {
     /// Whether AWS refused the call for being one too many.
     pub fn is_throttled(&self) -> bool {
         THROTTLING_ERRORS.contains(&self.code.as_str())
+    }
+}
+
+/// Some services repeat the request id in the message: `… (Service: AmazonECS; …; Request ID: 1a2b; Proxy: null)`.
+fn without_request_id(message: &str) -> String {
+    const LABEL: &str = "Request ID: ";
+    let Some((before, after)) = message.split_once(LABEL) else { return message.into() };
+    let end = after.find([';', ')', ',', ' ']).unwrap_or(after.len());
+    format!("{}{}", before.trim_end_matches(' ').trim_end_matches(';'), &after[end..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_id_within_the_message_is_left_out() {
+        for (message, expected) in [
+            ("no", "no"),
+            (
+                "no (Service: AmazonECS; Status Code: 400; Request ID: 1a2b-3c; Proxy: null)",
+                "no (Service: AmazonECS; Status Code: 400; Proxy: null)",
+            ),
+            ("no (Service: Rds, Status Code: 400, Request ID: 1a2b)", "no (Service: Rds, Status Code: 400,)"),
+            ("no. Request ID: 1a2b", "no."),
+        ] {
+            assert_eq!(without_request_id(message), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_left_for_later_is_told_by_its_kind_and_not_by_its_code() {
+        let of_aws = Error { code: "NotNow".into(), ..Error::unexpected("X", "y", "z") };
+        assert!(Error::not_now().is_not_now() && !of_aws.is_not_now());
+        let renamed = Error { code: "Busy".into(), ..Error::not_now() };
+        assert!(renamed.is_not_now());
     }
 }

@@ -11,5 +11,5 @@ mod pace;
 pub mod rds;
 pub mod tagging;
 
-pub use error::Error;
+pub use error::{Error, ErrorKind};
 pub use pace::{LeaveThrottling, Pace, each};

@@ -8,7 +8,7 @@ use jiff::Zoned;
 use serde_json::Value;
 
 use crate::plan::{Plan, Planned, Step, Undo};
-use crate::report::{Action, Failure, Outcome, Report};
+use crate::report::{Action, Outcome, Refused, Report, Undone};
 
 /// How a run is to behave.
 pub struct Conduct<'a> {
@@ -38,7 +38,7 @@ pub async fn carry_out<S, E>(
 ) -> Report
 where
     S: Step,
-    E: Into<Failure>,
+    E: Into<Undone>,
 {
     let mut report = Report {
         dry_run: conduct.dry_run,
@@ -47,13 +47,17 @@ where
         measures: plan.measures.clone(),
         ..Report::new(conduct.function, conduct.now.clone())
     };
+    if let Some(why) = &plan.refused {
+        report.refused = Some(Refused::Command(why.clone()));
+        return report;
+    }
     let changes: usize = plan.steps.iter().map(|it| it.step.changes()).sum();
     if changes > conduct.max_changes {
-        report.refused = Some(format!(
-            "the plan holds {changes} changes, more than NIGHTSHIFT_MAX_CHANGES={} allows, so none was made; \
-             look at it with {{\"dry_run\":true}}, and raise the limit if it is right",
+        report.refused = Some(Refused::Plan(format!(
+            "the plan holds {changes} changes, more than the limit of {}, so none was made; look at it with \
+             {{\"dry_run\":true}}, and raise the parameter MaxChanges of the stack if it is right",
             conduct.max_changes
-        ));
+        )));
         // A dry run still shows the plan: that is how a person finds out what was refused.
         if !conduct.dry_run {
             return report;
@@ -119,7 +123,7 @@ fn put_in_place<T>(items: &mut [T], mut places: Vec<usize>) {
     }
 }
 
-async fn attempt<S: Step, E: Into<Failure>>(
+async fn attempt<S: Step, E: Into<Undone>>(
     planned: &Planned<S>,
     conduct: &Conduct<'_>,
     apply: &impl AsyncFn(&S) -> Result<Value, E>,
@@ -133,8 +137,8 @@ async fn attempt<S: Step, E: Into<Failure>>(
             action
         }
         Err(error) => match error.into() {
-            Failure { code, .. } if code == Failure::NOT_NOW => action(planned, Outcome::Deferred, conduct),
-            failure => Action { error: Some(failure), ..action(planned, Outcome::Failed, conduct) },
+            Undone::NotNow => action(planned, Outcome::Deferred, conduct),
+            Undone::Failed(failure) => Action { error: Some(failure), ..action(planned, Outcome::Failed, conduct) },
         },
     }
 }
@@ -174,6 +178,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::report::Failure;
 
     /// A step that sets something to a number; odd numbers fail.
     #[derive(Debug, Clone, PartialEq)]
@@ -197,10 +202,8 @@ mod tests {
         }
     }
 
-    impl From<&'static str> for Failure {
-        fn from(code: &'static str) -> Self {
-            Failure { code: code.into(), message: code.into() }
-        }
+    fn failure(code: &str) -> Undone {
+        Undone::Failed(Failure { code: code.into(), message: code.into(), request_id: None })
     }
 
     /// Runs `steps` (resource, value) and returns the report and the values that were really set.
@@ -223,10 +226,10 @@ mod tests {
         let report = carry_out(&plan, &conduct, async |step: &Set| {
             left.set(left.get().saturating_sub(1));
             if step.0 == 99 {
-                return Err(Failure::NOT_NOW);
+                return Err(Undone::NotNow);
             }
             if step.0 % 2 == 1 {
-                return Err("Odd");
+                return Err(failure("Odd"));
             }
             set.borrow_mut().push(step.0);
             Ok(json!({"by": "apply"}))
@@ -244,7 +247,7 @@ mod tests {
         let (report, set) = run(&[("a", 2), ("b", 1), ("a", 4), ("b", 6), ("c", 8)], false, 10, 100).await;
         use Outcome::*;
         assert_eq!(outcomes(&report), [Done, Failed, Done, Deferred, Done]);
-        assert_eq!(report.actions[1].error, Some(Failure::from("Odd")));
+        assert_eq!(report.actions[1].error.as_ref().map(|it| it.code.as_str()), Some("Odd"));
         assert!(report.failed());
         let mut set = set;
         set.sort();
@@ -264,7 +267,7 @@ mod tests {
         let (report, set) = run(&[("a", 2), ("b", 4)], false, 1, 100).await;
         assert_eq!((outcomes(&report), set), (vec![], vec![]));
         assert!(report.failed());
-        assert!(report.refused.unwrap().contains("2 changes, more than NIGHTSHIFT_MAX_CHANGES=1"));
+        assert!(report.refusal().unwrap().contains("2 changes, more than the limit of 1,"));
         let (report, _) = run(&[("a", 2), ("b", 4)], true, 1, 100).await;
         assert_eq!(report.actions.len(), 2);
     }

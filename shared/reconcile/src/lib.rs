@@ -9,7 +9,9 @@ pub mod memory;
 pub mod message;
 mod plan;
 mod report;
+mod when;
 
 pub use carry_out::{Conduct, carry_out};
-pub use plan::{Plan, Planned, Step, Undo};
-pub use report::{Action, Failure, Measure, Outcome, Problem, Report, Skipped};
+pub use plan::{Plan, Planned, Step, Trouble, Undo};
+pub use report::{Action, Failure, Measure, Outcome, Problem, Refused, Report, Skipped, Undone};
+pub use when::when;

@@ -40,14 +40,14 @@ pub struct Note {
 /// A resource that cannot remember (it is not in `remembered`) is told about every time. That a plan was refused is
 /// remembered under the name of the function.
 pub fn news<'a>(report: &'a Report, remembered: &BTreeMap<String, Option<String>>, now: &Zoned) -> News<'a> {
-    let mut troubles: BTreeMap<&str, Trouble> = BTreeMap::new();
+    let mut troubles: BTreeMap<&str, Wrong> = BTreeMap::new();
     for problem in &report.problems {
         troubles.entry(&problem.resource).or_default().problems.push(problem);
     }
     for action in report.actions.iter().filter(|it| it.outcome == Outcome::Failed) {
         troubles.entry(&action.resource).or_default().failures.push(action);
     }
-    if let Some(refused) = &report.refused {
+    if let Some(refused) = report.plan_refused() {
         troubles.entry(&report.function).or_default().refused = Some(refused);
     }
     let mut news = News { problems: Vec::new(), failures: Vec::new(), refused: None, notes: Vec::new() };
@@ -73,14 +73,15 @@ pub fn news<'a>(report: &'a Report, remembered: &BTreeMap<String, Option<String>
 
 /// All that is wrong with one resource.
 #[derive(Default)]
-struct Trouble<'a> {
+struct Wrong<'a> {
     problems: Vec<&'a Problem>,
     failures: Vec<&'a Action>,
     refused: Option<&'a str>,
 }
 
-impl Trouble<'_> {
-    /// The same as long as the causes are the same: of a failure the code counts, since its message holds a request id.
+impl Wrong<'_> {
+    /// The same as long as the causes are the same. Of a failure the code counts: the messages of some services hold
+    /// moments and counts.
     fn digest(&self) -> String {
         let mut causes: Vec<String> =
             self.problems.iter().map(|it| format!("{}\n{}", it.problem, it.message)).collect();
@@ -148,7 +149,11 @@ mod tests {
                     before: ().into(),
                     after: ().into(),
                     outcome: Outcome::Failed,
-                    error: Some(Failure { code: code.to_string(), message: "with a request id".into() }),
+                    error: Some(Failure {
+                        code: code.to_string(),
+                        message: "as it is at the moment".into(),
+                        request_id: None,
+                    }),
                     undo: None,
                 })
                 .collect(),

@@ -211,6 +211,7 @@ mod tests {
             error: (outcome == Outcome::Failed).then(|| Failure {
                 code: "AccessDeniedException".into(),
                 message: "UpdateService api-server: denied".into(),
+                request_id: Some("1a2b".into()),
             }),
             undo: Some("aws lambda invoke ...".into()),
         }

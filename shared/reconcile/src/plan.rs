@@ -65,7 +65,48 @@ pub struct Planned<S> {
     pub reason: String,
 }
 
+/// What is wrong with a resource: the kind and the words for people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trouble {
+    /// The kind, in kebab case: `bad-tag`.
+    pub kind: &'static str,
+    /// What is wrong and how to fix it; the same as long as the cause is the same, see [`Plan::problem`].
+    pub message: String,
+}
+
+impl Trouble {
+    /// A trouble of `kind`.
+    pub fn new(kind: &'static str, message: impl Display) -> Self {
+        Trouble { kind, message: message.to_string() }
+    }
+}
+
 /// Everything that one run has decided: what to do, what to leave alone, what is wrong.
+///
+/// Every resource that was looked at gets an answer with a reason:
+///
+/// ```
+/// use reconcile::{Plan, Step, Undo};
+/// use serde_json::{Value, json};
+///
+/// struct Resize { from: u32, to: u32 }
+///
+/// impl Step for Resize {
+///     fn action(&self) -> &'static str { "resize" }
+///     fn headline(&self) -> String { format!("api: {} tasks (was {})", self.to, self.from) }
+///     fn before(&self) -> Value { json!({"tasks": self.from}) }
+///     fn after(&self) -> Value { json!({"tasks": self.to}) }
+///     fn undo(&self) -> Option<Undo> { Some(Undo::Command(json!({"resize": self.from}))) }
+/// }
+///
+/// let mut plan = Plan::remembering("nightshift-state:resize-problem");
+/// let tags = [("nightshift-state:resize-problem".into(), "bad-tag 1a2b told=2026-11-20T18:10:00Z".into())].into();
+/// plan.examined("arn:api", &tags); // its tag says what people were told of it before
+/// plan.act("arn:api", Resize { from: 2, to: 3 }, "it is Monday");
+/// plan.skip("arn:web", "it has 3 tasks");
+/// plan.problem("arn:old", "bad-tag", "unknown word 'x'");
+/// assert_eq!((plan.steps.len(), plan.skipped.len(), plan.problems.len()), (1, 1, 1));
+/// ```
 ///
 /// Steps of one resource are carried out in the order in which they were added;
 /// a failing one ends the chain of its resource and of no other.
@@ -82,6 +123,10 @@ pub struct Plan<S> {
     /// The resources that were examined and can hold a memory of what was told,
     /// with the memory that they hold now (see [`crate::memory`]).
     pub remembered: BTreeMap<String, Option<String>>,
+    /// Why the command that asked for this plan is refused, if it is: then nothing is done.
+    pub refused: Option<String>,
+    /// The tag that holds the memory of what was told.
+    memory: &'static str,
 }
 
 impl<S> Default for Plan<S> {
@@ -92,14 +137,21 @@ impl<S> Default for Plan<S> {
             problems: Vec::new(),
             measures: Vec::new(),
             remembered: BTreeMap::new(),
+            refused: None,
+            memory: "",
         }
     }
 }
 
 impl<S> Plan<S> {
-    /// An empty plan.
+    /// An empty plan of resources that remember nothing.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty plan of resources that remember in the tag `key` what people were told of them.
+    pub fn remembering(key: &'static str) -> Self {
+        Plan { memory: key, ..Self::default() }
     }
 
     /// Does `step` to `resource`.
@@ -124,15 +176,26 @@ impl<S> Plan<S> {
         });
     }
 
+    /// Leaves `resource` alone and says what is wrong with it.
+    pub fn trouble(&mut self, resource: &str, trouble: Trouble) {
+        self.problem(resource, trouble.kind, trouble.message);
+    }
+
+    /// Refuses the command that asked for this plan: its author reads why in the answer, nothing is done, and nobody
+    /// else is told.
+    pub fn refuse(&mut self, why: impl Display) {
+        self.refused = Some(why.to_string());
+    }
+
     /// Notes a figure for the metrics.
     pub fn measure(&mut self, measure: Measure) {
         self.measures.push(measure);
     }
 
-    /// Notes that `resource` was examined, and what it remembers of problems told before.
+    /// Notes that `resource` was examined, and what its tags remember of problems told before.
     ///
     /// Only what was examined can be found free of problems.
-    pub fn examined(&mut self, resource: &str, memory: Option<&str>) {
-        self.remembered.insert(resource.into(), memory.map(str::to_owned));
+    pub fn examined(&mut self, resource: &str, tags: &BTreeMap<String, String>) {
+        self.remembered.insert(resource.into(), tags.get(self.memory).cloned());
     }
 }

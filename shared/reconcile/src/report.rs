@@ -22,12 +22,25 @@ pub struct Report {
     /// Figures for the metrics.
     #[serde(skip)]
     pub measures: Vec<Measure>,
-    /// Why the plan was refused whole, if it was.
+    /// Why nothing was done at all, if something was refused whole.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub refused: Option<String>,
+    pub refused: Option<Refused>,
+    /// The commands and events that the function accepts, where it refused one.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub accepted: &'static [&'static str],
     /// Why the message to people did not get through, if it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub untold: Option<String>,
+    pub notification_error: Option<String>,
+}
+
+/// What was refused whole, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Refused {
+    /// The plan: it holds more changes than are allowed. The run counts as failed, and people are told.
+    Plan(String),
+    /// A command: the person who gave it reads the reason in the answer, so the run did not fail.
+    Command(String),
 }
 
 /// One step of the plan and what became of it.
@@ -80,8 +93,20 @@ pub enum Outcome {
 pub struct Failure {
     /// The error's code, such as `AccessDeniedException`: the same as long as the cause is the same.
     pub code: String,
-    /// The whole message, with operation, resource and request id.
+    /// The whole message, with operation and resource: the same as long as the cause is the same.
     pub message: String,
+    /// AWS's id of the request, to look it up or to name it to AWS Support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// Why a step was not done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Undone {
+    /// It cannot be done now, but by a later run.
+    NotNow,
+    /// It failed.
+    Failed(Failure),
 }
 
 /// A resource that was looked at and left alone.
@@ -117,11 +142,6 @@ pub struct Measure {
     pub value: f64,
 }
 
-impl Failure {
-    /// The code of a step that cannot be made now, but by a later run: it is deferred, not failed.
-    pub const NOT_NOW: &str = "NotNow";
-}
-
 impl Report {
     /// A report of `function` at `at` in which nothing was done yet.
     pub fn new(function: &str, at: Zoned) -> Self {
@@ -134,13 +154,34 @@ impl Report {
             problems: Vec::new(),
             measures: Vec::new(),
             refused: None,
-            untold: None,
+            accepted: &[],
+            notification_error: None,
         }
+    }
+
+    /// A report of a command that is refused.
+    pub fn refusing(function: &str, at: Zoned, why: String, accepted: &'static [&'static str]) -> Self {
+        Report { refused: Some(Refused::Command(why)), accepted, ..Self::new(function, at) }
     }
 
     /// Whether something was left failed, so that the run as a whole must count as an error.
     pub fn failed(&self) -> bool {
-        self.refused.is_some() || self.untold.is_some() || self.actions.iter().any(|it| it.outcome == Outcome::Failed)
+        self.plan_refused().is_some()
+            || self.notification_error.is_some()
+            || self.actions.iter().any(|it| it.outcome == Outcome::Failed)
+    }
+
+    /// Why the plan was refused whole, if it was.
+    pub fn plan_refused(&self) -> Option<&str> {
+        self.refused.as_ref().and_then(|it| match it {
+            Refused::Plan(why) => Some(why.as_str()),
+            Refused::Command(_) => None,
+        })
+    }
+
+    /// Why something was refused whole, the plan or the command.
+    pub fn refusal(&self) -> Option<&str> {
+        self.refused.as_ref().map(|(Refused::Plan(why) | Refused::Command(why))| why.as_str())
     }
 
     /// How many actions ended in `outcome`.

@@ -59,20 +59,29 @@ pub struct Notification {
     pub message: String,
 }
 
+/// What is wrong with a payload that has none of the shapes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Misread {
+    /// It is a person's: AWS sends nothing like it.
+    Command(String),
+    /// It is an event that cannot be read.
+    Event(String),
+}
+
 impl Incoming {
-    /// Tells the shapes apart; the error says what is wrong with a payload that has none of them.
-    pub fn read(payload: Value) -> Result<Self, String> {
+    /// Tells the shapes apart.
+    pub fn read(payload: Value) -> Result<Self, Misread> {
         let Value::Object(fields) = payload else {
-            return Err(format!("the payload is {}, not an object", kind(&payload)));
+            return Err(Misread::Command(format!("the payload is {}, not an object", kind(&payload))));
         };
         let event = if fields.contains_key("detail-type") {
-            bus_event(fields)?
+            bus_event(fields).map_err(Misread::Event)?
         } else if fields.contains_key("Records") {
-            notifications(fields)?
+            notifications(fields).map_err(Misread::Event)?
         } else if fields.contains_key("alarmData") {
             Event::Alarm(Value::Object(fields))
         } else {
-            return command(fields);
+            return command(fields).map_err(Misread::Command);
         };
         Ok(Incoming { event, dry_run: false })
     }
@@ -138,8 +147,8 @@ mod tests {
 
     #[track_caller]
     fn check(payload: Value, expected: Result<(Event, bool), &str>) {
-        let expected = expected.map(|(event, dry_run)| Incoming { event, dry_run }).map_err(str::to_owned);
-        assert_eq!(Incoming::read(payload), expected);
+        let expected = expected.map(|(event, dry_run)| Incoming { event, dry_run });
+        assert_eq!(Incoming::read(payload), expected.map_err(|it| Misread::Command(it.into())));
     }
 
     #[test]
@@ -181,11 +190,8 @@ mod tests {
         large["resources"] = json!(["arn:a"]);
         large["new-field-of-next-year"] = json!(1);
         check(large, Ok((bus(&["arn:a"]), false)));
-        assert!(
-            Incoming::read(json!({"detail-type": "x"}))
-                .unwrap_err()
-                .starts_with("an EventBridge event that cannot be read")
-        );
+        let Err(Misread::Event(wrong)) = Incoming::read(json!({"detail-type": "x"})) else { panic!("it is no event") };
+        assert!(wrong.starts_with("an EventBridge event that cannot be read"), "{wrong}");
     }
 
     #[test]
@@ -204,7 +210,8 @@ mod tests {
             };
             check(payload, Ok((Event::Notifications(vec![notification]), false)));
         }
-        let error = Incoming::read(json!({"Records": [{"eventSource": "aws:sqs"}]})).unwrap_err();
+        let read = Incoming::read(json!({"Records": [{"eventSource": "aws:sqs"}]}));
+        let Err(Misread::Event(error)) = read else { panic!("it is no notification") };
         assert!(error.starts_with("records that are not SNS notifications"), "{error}");
     }
 

@@ -23,9 +23,11 @@ pub fn report(report: &Report) {
     for it in &report.actions {
         let outcome = outcome(it.outcome);
         let failure = it.error.as_ref().map(|it| it.message.as_str());
+        let request_id = it.error.as_ref().and_then(|it| it.request_id.as_deref());
         match it.outcome {
             Outcome::Failed => {
-                error!(function, resource = it.resource, action = it.action, reason = it.reason, outcome, failure)
+                let (resource, action, reason) = (&it.resource, it.action, &it.reason);
+                error!(function, resource, action, reason, outcome, failure, request_id)
             }
             _ => info!(function, resource = it.resource, action = it.action, reason = it.reason, outcome),
         }
@@ -45,7 +47,7 @@ pub fn report(report: &Report) {
         deferred = report.count(Outcome::Deferred),
         problems = report.problems.len(),
         skipped = report.skipped.len(),
-        refused = report.refused.as_deref(),
+        refused = report.refusal(),
         "run finished"
     );
 }

@@ -11,7 +11,7 @@ use jiff::Zoned;
 use jiff::civil::Date;
 use reconcile::memory::{Note, news};
 use reconcile::message::{Message, message};
-use reconcile::{Conduct, Failure, Outcome, Plan, Problem, Report, Step, carry_out};
+use reconcile::{Conduct, Failure, Outcome, Plan, Problem, Report, Step, Undone, carry_out};
 use rules::retention::Region;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -73,10 +73,13 @@ impl Run<'_> {
         let mut report = carry_out(&plan, &conduct, async |step: &S| {
             // Pinned where it is: futures of SDK calls are large, and dozens are under way.
             let call = pin!(apply(step));
-            timeout_at(self.give_up, call).await.unwrap_or_else(|_| Err(unanswered(step))).map_err(Undone)
+            timeout_at(self.give_up, call)
+                .await
+                .unwrap_or_else(|_| Err(aws::Error::unanswered(step.action())))
+                .map_err(Failed)
         })
         .await;
-        if self.dry_run {
+        if self.dry_run || report.refusal().is_some() && report.plan_refused().is_none() {
             return report;
         }
         let here = self.remembered_here(&report, &remembered);
@@ -86,7 +89,7 @@ impl Run<'_> {
         if let Some(message) = message(&report, &news)
             && let Err(error) = self.tell(&message).await
         {
-            report.untold = Some(error.to_string());
+            report.notification_error = Some(error.to_string());
             return report;
         }
         let (here, on_tags): (Vec<&Note>, Vec<&Note>) =
@@ -173,7 +176,7 @@ impl Run<'_> {
     /// Tells people that the run as a whole failed.
     pub(crate) async fn tell_failure(&self, error: &aws::Error) {
         let mut report = Report::new(self.function, self.now.clone());
-        let what = format!("nothing was done: {}", error.cause());
+        let what = format!("nothing was done: {}", error);
         report.problems.push(Problem { resource: self.function.into(), problem: "run-failed".into(), message: what });
         let remembered = self.remembered_here(&report, &BTreeMap::new());
         let news = news(&report, &remembered, &self.now);
@@ -195,22 +198,17 @@ impl Run<'_> {
     }
 }
 
-/// Nobody knows what became of it, and the next run looks.
-fn unanswered(step: &impl Step) -> aws::Error {
-    aws::Error {
-        operation: step.action(),
-        resource: String::new(),
-        code: "NoAnswer".into(),
-        message: "AWS had not answered when the time of the run was over; the next run looks at it again".into(),
-        request_id: None,
-    }
-}
-
 /// A step that AWS refused.
-struct Undone(aws::Error);
+struct Failed(aws::Error);
 
-impl From<Undone> for Failure {
-    fn from(Undone(error): Undone) -> Self {
-        Failure { message: error.to_string(), code: error.code }
+impl From<Failed> for Undone {
+    fn from(Failed(error): Failed) -> Self {
+        match error.kind {
+            aws::ErrorKind::NotNow => Undone::NotNow,
+            aws::ErrorKind::Failed => {
+                let message = error.to_string();
+                Undone::Failed(Failure { code: error.code, message, request_id: error.request_id })
+            }
+        }
     }
 }

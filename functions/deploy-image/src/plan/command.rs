@@ -26,13 +26,6 @@ pub enum Scope {
         /// Its name.
         group: String,
     },
-    /// At nothing: an event that asks for no work, about this resource and for this reason.
-    Nowhere {
-        /// What the event is about.
-        about: String,
-        /// Why there is nothing to do.
-        reason: &'static str,
-    },
 }
 
 impl Scope {

@@ -116,7 +116,7 @@ async fn one_refused_service_stops_no_other_and_the_run_ends_as_an_error() {
         report["actions"].as_array().unwrap().iter().map(|it| it["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["done", "failed", "done"]);
     assert_eq!(report["actions"][1]["error"]["code"], "AccessDeniedException");
-    let message = "UpdateService shop/b: AccessDeniedException: refused by the script (request req-1)";
+    let message = "UpdateService shop/b: AccessDeniedException: refused by the script";
     assert_eq!(report["actions"][1]["error"]["message"], message);
 
     // The revision that was registered in vain is used by the next run, not registered a second time.
@@ -139,7 +139,7 @@ async fn a_service_that_may_not_be_read_hides_no_other() {
     let expected = [
         "c skipped: it no longer exists",
         "a skipped: runs v1.0.0, the one that 'newest' selects in a",
-        "b unreadable: DescribeServices shop: AccessDeniedException: refused by the script (request req-1)",
+        "b unreadable: DescribeServices shop: AccessDeniedException: refused by the script",
     ];
     assert_eq!(told(&report), expected);
 }
@@ -164,7 +164,7 @@ async fn a_repository_that_is_gone_concerns_its_services_alone() {
     let expected = [
         "api deploy Done",
         "lost unreadable-repository: DescribeImages lost: RepositoryNotFoundException: \
-         The repository with name 'lost' does not exist (request req-1)",
+         The repository with name 'lost' does not exist",
     ];
     assert_eq!(told(&report), expected);
 }
@@ -199,7 +199,7 @@ async fn a_run_that_cannot_find_the_services_fails_whole_and_says_so() {
     let script = Script::new();
     script.fail("GetResources", "", 1, 400, "AccessDeniedException");
     let error = script.invoke(json!({})).await.unwrap_err();
-    assert_eq!(error, "GetResources nightshift:deploy: AccessDeniedException: refused by the script (request req-1)");
+    assert_eq!(error, "GetResources nightshift:deploy: AccessDeniedException: refused by the script");
     let message = &script.sent("Publish")[0];
     assert_eq!(message["Subject"], "[Nightshift] PROBLEM deploy-image: run-failed");
 }

@@ -73,7 +73,7 @@ impl<'a> Governed<'a> {
     pub fn decide(&self, verdicts: &[Verdict<'_>], now: &Zoned, plan: &mut Plan<Step>) {
         let Resource { arn, name, tags, .. } = self.resource;
         let Some(rule) = &self.rule else { return self.left_behind(verdicts, plan) };
-        plan.examined(arn, tags.get(keys::BUDGET_PROBLEM).map(String::as_str));
+        plan.examined(arn, tags);
         if let Some((kind, message)) = self.trouble(verdicts) {
             plan.problem(arn, kind, message);
             // A schedule is what it lacks to be put to sleep, not to be released.

@@ -64,7 +64,7 @@ pub fn plan(repositories: &[Repository], in_use: Result<&InUse, &String>, now: &
     sorted.sort_by(|a, b| a.arn.cmp(&b.arn));
     for repository in sorted {
         if !repository.tags.is_empty() {
-            plan.examined(&repository.arn, repository.tags.get(keys::PRUNE_PROBLEM).map(String::as_str));
+            plan.examined(&repository.arn, &repository.tags);
         }
         let images = match &repository.images {
             Ok(images) => images,

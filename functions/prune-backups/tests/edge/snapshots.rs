@@ -92,7 +92,7 @@ async fn one_that_is_refused_stops_no_other_and_is_told_once() {
     for _ in 0..2 {
         let report: Value = serde_json::from_str(&invoke(&script).await.unwrap_err()).unwrap();
         let failed = report["actions"].as_array().unwrap().iter().find(|it| it["outcome"] == "failed").unwrap();
-        let message = "DeleteDBSnapshot nightshift-app-0004: AccessDenied: refused by the script (request req-1)";
+        let message = "DeleteDBSnapshot nightshift-app-0004: AccessDenied: refused by the script";
         assert_eq!(failed["error"]["message"], message);
         assert_eq!(left(&script), [0, 1, 4].map(|it| format!("nightshift-app-{it:04}")));
     }

@@ -29,7 +29,7 @@ pub fn tell(world: &World, place: &Place, now: &Zoned, plan: &mut Plan<Step>) {
             Ok(asleep) => in_words(&asleep, now),
             Err(_) => format!("was put to sleep ({}={memory})", keys::ASLEEP),
         };
-        plan.examined(arn, tags.get(keys::SLEEP_PROBLEM).map(String::as_str));
+        plan.examined(arn, tags);
         let message = format!(
             "it {was} and has lost its tag {0}, so that nothing wakes it: put the tag back ({0}=always wakes it now), \
              or restore it by hand and remove the tag {1}",

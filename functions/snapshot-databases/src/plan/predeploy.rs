@@ -15,7 +15,7 @@ use crate::request::Wish;
 
 /// What is done about the one database of `world` that `wish` names.
 pub fn plan(world: &World, wish: &Wish, now: &Zoned) -> Plan<Step> {
-    let mut plan = Plan::new();
+    let mut plan = Plan::remembering(keys::PREDEPLOY_PROBLEM);
     let database = match the_one(&world.databases, &wish.database) {
         Ok(database) => database,
         Err((resource, kind, message)) => {
@@ -24,7 +24,7 @@ pub fn plan(world: &World, wish: &Wish, now: &Zoned) -> Plan<Step> {
         }
     };
     let arn = &database.arn;
-    plan.examined(arn, database.tags.get(keys::PREDEPLOY_PROBLEM).map(String::as_str));
+    plan.examined(arn, &database.tags);
     let rule = match rule(database) {
         Ok(rule) => rule,
         Err((kind, message)) => {

@@ -334,10 +334,8 @@ fn a_database_that_is_busy_night_after_night_is_told() {
 }
 
 #[test]
-fn an_event_that_is_no_news_does_nothing() {
+fn a_snapshot_that_became_available_changes_nothing_where_nothing_is_copied() {
     let world = world(vec![database("app", "days=30")], vec![]);
-    let request = Request::Nothing { about: "nightshift-app".into(), reason: "no snapshot has become available" };
-    assert_eq!(lines(&world, &request), ["+ nightshift-app: no snapshot has become available"]);
     assert!(lines(&world, &Request::Copies).is_empty());
 }
 
