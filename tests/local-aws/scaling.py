@@ -30,6 +30,10 @@ async def _handle(method, path, headers, body, query_params):
         return json_response({"ScalableTargets": [it for id, it in _targets.items() if named is None or id in named]})
     if action == "RegisterScalableTarget":
         return _register(data)
+    if action == "DeregisterScalableTarget":
+        if _targets.pop(data["ResourceId"], None) is None:
+            return error_response_json("ObjectNotFoundException", f"No scalable target {data['ResourceId']}.", 400)
+        return json_response({})
     return error_response_json("ValidationException", f"{action} is not played here.", 400)
 
 

@@ -108,6 +108,11 @@ impl LocalAws {
         Ok(aws)
     }
 
+    /// The Python of the local AWS, with boto3; installed if it is missing. For programs that call another AWS.
+    pub fn interpreter(options: &Options) -> Result<PathBuf> {
+        python::environment(&Commands { progress: &options.progress, stop: &options.stop })
+    }
+
     /// Where it listens, for `AWS_ENDPOINT_URL`.
     pub fn endpoint(&self) -> &str {
         self.server.endpoint()
