@@ -8,12 +8,15 @@ use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types as sdk;
 use jiff::Timestamp;
 
-use crate::plan::{Alarm, Metric, State, Watches};
+use crate::plan::world::{Alarm, Contributor, Metric, State, Watches};
 
 /// DescribeAlarms takes no more names than this.
 pub const NAMES_PER_CALL: usize = 100;
 
 const DISABLED: &str = "its actions are disabled";
+
+/// How AWS, and what stands in for it, refuse an operation that they do not know.
+const UNKNOWN_OPERATION: [&str; 3] = ["InvalidAction", "UnknownOperationException", "UnsupportedOperation"];
 
 /// The alarms of these names, at most [`NAMES_PER_CALL`], without their tags. What does not exist is left out.
 pub async fn describe_alarms(cloudwatch: &Client, names: &[String]) -> Result<Vec<Alarm>, Error> {
@@ -23,6 +26,7 @@ pub async fn describe_alarms(cloudwatch: &Client, names: &[String]) -> Result<Ve
         // Left out, only metric alarms would come.
         .alarm_types(sdk::AlarmType::MetricAlarm)
         .alarm_types(sdk::AlarmType::CompositeAlarm)
+        .alarm_types(sdk::AlarmType::LogAlarm)
         .max_records(100)
         .into_paginator()
         .send();
@@ -31,6 +35,7 @@ pub async fn describe_alarms(cloudwatch: &Client, names: &[String]) -> Result<Ve
         let page = page.map_err(|err| Error::new("DescribeAlarms", &names.join(" "), err))?;
         alarms.extend(page.metric_alarms().iter().filter_map(metric_alarm));
         alarms.extend(page.composite_alarms().iter().filter_map(composite_alarm));
+        alarms.extend(page.log_alarms().iter().filter_map(log_alarm));
     }
     Ok(alarms)
 }
@@ -45,7 +50,7 @@ pub async fn tags(cloudwatch: &Client, arn: &str) -> Result<Option<BTreeMap<Stri
 }
 
 /// Writes the tag `key` of an alarm, or removes it where there is no value.
-pub async fn remember(cloudwatch: &Client, arn: &str, key: &str, value: Option<&str>) -> Result<(), Error> {
+pub async fn write_tag(cloudwatch: &Client, arn: &str, key: &str, value: Option<&str>) -> Result<(), Error> {
     match value {
         Some(value) => {
             let tag = sdk::Tag::builder().key(key).value(value).build();
@@ -59,11 +64,52 @@ pub async fn remember(cloudwatch: &Client, arn: &str, key: &str, value: Option<&
     }
 }
 
+/// What is in ALARM of an alarm that watches several things. The SDK has no paginator for it.
+pub async fn contributors(cloudwatch: &Client, alarm: &str) -> Result<Vec<Contributor>, Error> {
+    let (mut found, mut token) = (Vec::new(), None);
+    loop {
+        let call = cloudwatch.describe_alarm_contributors().alarm_name(alarm).set_next_token(token);
+        let page = call.send().await.map_err(|err| Error::new("DescribeAlarmContributors", alarm, err))?;
+        found.extend(page.alarm_contributors().iter().filter_map(contributor));
+        token = page.next_token().filter(|it| !it.is_empty()).map(str::to_owned);
+        if token.is_none() {
+            return Ok(found);
+        }
+    }
+}
+
+/// The mute rules that are in force for an alarm now, by their names.
+pub async fn mute_rules(cloudwatch: &Client, alarm: &str) -> Result<Vec<String>, Error> {
+    let call = cloudwatch.list_alarm_mute_rules().alarm_name(alarm).statuses(sdk::AlarmMuteRuleStatus::Active);
+    let mut pages = call.max_records(100).into_paginator().send();
+    let mut rules = Vec::new();
+    while let Some(page) = pages.next().await {
+        match page {
+            Ok(page) => rules.extend(page.alarm_mute_rule_summaries().iter().map(mute_rule)),
+            Err(err) => {
+                let error = Error::new("ListAlarmMuteRules", alarm, err);
+                // Where CloudWatch does not know mute rules yet, there are none.
+                return if UNKNOWN_OPERATION.contains(&error.code.as_str()) { Ok(Vec::new()) } else { Err(error) };
+            }
+        }
+    }
+    Ok(rules)
+}
+
+fn mute_rule(it: &sdk::AlarmMuteRuleSummary) -> String {
+    let arn = it.alarm_mute_rule_arn().unwrap_or_default();
+    arn.split_once(":alarm-mute-rule:").map_or(arn, |(_, name)| name).to_owned()
+}
+
 fn metric_alarm(it: &sdk::MetricAlarm) -> Option<Alarm> {
-    let metrics = match it.metrics() {
-        [] => vec![Metric { account: None, dimensions: dimensions(it.dimensions()) }],
+    let several = it.metrics();
+    let watches = if it.evaluation_criteria().is_some() || several.iter().any(is_grouped) {
+        Watches::Contributors
+    } else if several.is_empty() {
+        Watches::Metrics(vec![Metric { dimensions: dimensions(it.dimensions()), ..Metric::default() }])
+    } else {
         // An expression has no dimensions of its own; the metrics that it is made of have.
-        several => several.iter().filter_map(metric).collect(),
+        Watches::Metrics(several.iter().filter_map(metric).collect())
     };
     Some(Alarm {
         name: it.alarm_name()?.into(),
@@ -72,7 +118,23 @@ fn metric_alarm(it: &sdk::MetricAlarm) -> Option<Alarm> {
         since: it.state_transitioned_timestamp().or(it.state_updated_timestamp()).and_then(moment),
         reason: it.state_reason().unwrap_or_default().into(),
         description: it.alarm_description().unwrap_or_default().into(),
-        watches: Watches::Metrics(metrics),
+        watches,
+        silenced: (it.actions_enabled() == Some(false)).then_some(DISABLED),
+        unreadable: None,
+        tags: BTreeMap::new(),
+    })
+}
+
+fn log_alarm(it: &sdk::LogAlarm) -> Option<Alarm> {
+    Some(Alarm {
+        name: it.alarm_name()?.into(),
+        arn: it.alarm_arn()?.into(),
+        state: state(it.state_value()),
+        since: it.state_transitioned_timestamp().or(it.state_updated_timestamp()).and_then(moment),
+        reason: it.state_reason().unwrap_or_default().into(),
+        description: it.alarm_description().unwrap_or_default().into(),
+        // Its query can group the lines, and each group is one contributor.
+        watches: Watches::Contributors,
         silenced: (it.actions_enabled() == Some(false)).then_some(DISABLED),
         unreadable: None,
         tags: BTreeMap::new(),
@@ -99,9 +161,42 @@ fn composite_alarm(it: &sdk::CompositeAlarm) -> Option<Alarm> {
     })
 }
 
+fn contributor(it: &sdk::AlarmContributor) -> Option<Contributor> {
+    let attributes = it.contributor_attributes().into_iter().flatten();
+    Some(Contributor {
+        id: it.contributor_id()?.into(),
+        since: it.state_transitioned_timestamp().and_then(moment),
+        reason: it.state_reason().unwrap_or_default().into(),
+        attributes: attributes.map(|(name, value)| (name.clone(), value.clone())).collect(),
+    })
+}
+
+/// What a query of an expression names its metrics by: `None` for one that only reckons with other metrics.
+fn query(it: &sdk::MetricDataQuery) -> Option<&str> {
+    let text = it.expression().filter(|_| it.metric_stat().is_none())?.trim();
+    // METRICS("part of an id") is the one function of metric math that quotes and names no metric by it.
+    let quotes = text.matches(['"', '\'']).count() > 2 * text.matches("METRICS(").count();
+    (is_select(text) || quotes).then_some(text)
+}
+
+fn is_select(text: &str) -> bool {
+    text.get(..7).is_some_and(|it| it.eq_ignore_ascii_case("SELECT "))
+}
+
+/// Whether it is a query that yields a series for each value of something.
+fn is_grouped(it: &sdk::MetricDataQuery) -> bool {
+    query(it).is_some_and(|it| is_select(it) && it.to_ascii_uppercase().contains(" GROUP BY "))
+}
+
 fn metric(it: &sdk::MetricDataQuery) -> Option<Metric> {
-    let metric = it.metric_stat()?.metric()?;
-    Some(Metric { account: it.account_id().map(str::to_owned), dimensions: dimensions(metric.dimensions()) })
+    let account = it.account_id().map(str::to_owned);
+    match (it.metric_stat().and_then(|it| it.metric()), query(it)) {
+        (Some(metric), _) => Some(Metric { account, dimensions: dimensions(metric.dimensions()), query: None }),
+        (None, Some(query)) => {
+            Some(Metric { account, dimensions: BTreeMap::new(), query: Some(query.chars().take(100).collect()) })
+        }
+        (None, None) => None,
+    }
 }
 
 fn dimensions(all: &[sdk::Dimension]) -> BTreeMap<String, String> {

@@ -1,4 +1,4 @@
-//! Calls to ECS: what services are like, a restart, and wishes in their tags.
+//! Calls to ECS: what services are like, and a restart.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types as sdk;
 use jiff::Timestamp;
 
-use crate::plan::{Rollout, RolloutEnd, Service, ServiceName};
+use crate::plan::world::{Rollout, RolloutEnd, Service, ServiceName, TaskSet};
 
 /// DescribeServices takes no more names than this, all of one cluster.
 const SERVICES_PER_CALL: usize = 10;
@@ -51,6 +51,9 @@ fn service(it: &sdk::Service) -> Option<Service> {
     let balancers = it.load_balancers();
     let alternate =
         |it: &sdk::LoadBalancer| Some(it.advanced_configuration()?.alternate_target_group_arn()?.to_owned());
+    // With CodeDeploy a service has task sets in place of deployments, and two of them while one replaces the other.
+    let task_sets: Vec<&sdk::TaskSet> = it.task_sets().iter().filter(|it| it.status() != Some("DRAINING")).collect();
+    let live = task_sets.iter().find(|it| it.status() == Some("PRIMARY")).and_then(|it| it.task_definition());
     let groups = balancers.iter().filter_map(|it| it.target_group_arn().map(str::to_owned));
     Some(Service {
         arn: arn.into(),
@@ -61,8 +64,9 @@ fn service(it: &sdk::Service) -> Option<Service> {
             Some(other) => Some(other.as_str().into()),
         },
         desired: it.desired_count(),
-        deploying: it.deployments().len() > 1 || it.deployments().iter().any(under_way),
-        task_definition: it.task_definition().unwrap_or_default().into(),
+        deploying: it.deployments().len() > 1 || it.deployments().iter().any(under_way) || task_sets.len() > 1,
+        task_definition: live.or(it.task_definition()).unwrap_or_default().into(),
+        task_sets: task_sets.iter().map(|it| task_set(it)).collect(),
         target_groups: groups.chain(balancers.iter().filter_map(alternate)).collect(),
         tags: it
             .tags()
@@ -70,6 +74,10 @@ fn service(it: &sdk::Service) -> Option<Service> {
             .filter_map(|it| Some((it.key()?.into(), it.value().unwrap_or_default().into())))
             .collect(),
     })
+}
+
+fn task_set(it: &sdk::TaskSet) -> TaskSet {
+    TaskSet { primary: it.status() == Some("PRIMARY"), made: it.created_at().and_then(moment) }
 }
 
 /// The containers of a task definition, each with its image.
@@ -123,13 +131,6 @@ fn end(status: Option<&sdk::ServiceDeploymentStatus>) -> RolloutEnd {
 pub async fn restart(ecs: &Client, service: &ServiceName) -> Result<(), Error> {
     let call = ecs.update_service().cluster(&service.cluster).service(&service.name).force_new_deployment(true);
     call.send().await.map(drop).map_err(|err| Error::new("UpdateService", &service.to_string(), err))
-}
-
-/// Writes a wish on the service.
-pub async fn wish(ecs: &Client, arn: &str, key: &str, value: &str) -> Result<(), Error> {
-    let tag = sdk::Tag::builder().key(key).value(value).build();
-    let call = ecs.tag_resource().resource_arn(arn).tags(tag);
-    call.send().await.map(drop).map_err(|err| Error::new("TagResource", arn, err))
 }
 
 fn moment(it: &DateTime) -> Option<Timestamp> {

@@ -1,4 +1,4 @@
-//! Calls to RDS: what a database is like, a reboot, and wishes in its tags.
+//! Calls to RDS: what a database is like, and a reboot.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use aws::Error;
 use aws::rds::Rds;
 use aws_sdk_rds::types as sdk;
 
-use crate::plan::Database;
+use crate::plan::world::Database;
 
 /// The DB instance of that id, or else the DB cluster; `None` if there is neither.
 pub async fn describe_database(rds: &Rds, id: &str) -> Result<Option<Database>, Error> {
@@ -69,16 +69,6 @@ pub async fn reboot(rds: &Rds, id: &str, failover: bool) -> Result<(), Error> {
     rds.call(None, async |client| {
         let call = client.reboot_db_instance().db_instance_identifier(id).set_force_failover(failover.then_some(true));
         call.send().await.map(drop).map_err(|err| Error::new("RebootDBInstance", id, err))
-    })
-    .await
-}
-
-/// Writes a wish on a database.
-pub async fn wish(rds: &Rds, arn: &str, key: &str, value: &str) -> Result<(), Error> {
-    rds.call(None, async |client| {
-        let tag = sdk::Tag::builder().key(key).value(value).build();
-        let call = client.add_tags_to_resource().resource_name(arn).tags(tag);
-        call.send().await.map(drop).map_err(|err| Error::new("AddTagsToResource", arn, err))
     })
     .await
 }

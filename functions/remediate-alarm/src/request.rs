@@ -1,54 +1,35 @@
 //! Events and commands, reduced to the alarms to look at.
 //!
-//! CloudWatch says the same in three shapes: by EventBridge, through SNS, and by invoking the function itself. Of each
-//! only the alarm's name is taken; what state it is in, and what it watches, is read anew.
+//! CloudWatch says the same in three forms: by EventBridge, through SNS, and by invoking the function itself. Of each
+//! only the alarm's name is taken, and whether it was muted; its state, and what it watches, are read again.
 
 use runtime::{Argument, BusEvent, Notification, Reading, no_such_command, not_for_us};
 use serde_json::Value;
 
+use crate::plan::scope::{AlarmName, Command, Scope};
+
 /// What a run of this function was asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// Where to look.
-    pub place: Place,
-    /// Whether a person wants what the alarm remembers to be forgotten.
-    pub forget: bool,
+    pub scope: Scope,
+    pub command: Option<Command>,
 }
 
-/// Where to look.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Place {
-    /// At every alarm that opted in.
-    Everywhere,
-    /// At these alarms.
-    Alarms(Vec<AlarmName>),
-}
-
-/// An alarm as an event names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlarmName {
-    /// Its name.
-    pub name: String,
-    /// Its ARN, which tells account and region.
-    pub arn: Option<String>,
-    /// Whether a mute rule of CloudWatch was in force.
-    pub muted: bool,
-}
-
-const STATE_CHANGE: &str = "CloudWatch Alarm State Change";
+/// The alarm as a whole, and one of several things that it watches.
+const STATE_CHANGES: [&str; 2] = ["CloudWatch Alarm State Change", "CloudWatch Alarm Contributor State Change"];
 
 impl runtime::Request for Request {
     const ACCEPTED: &'static [&'static str] = &[
         "{} (look at every tagged alarm)",
         "{\"dry_run\":true}",
         "{\"clear\":{\"alarm\":\"NAME\"}}",
-        "EventBridge events \"CloudWatch Alarm State Change\"",
+        "EventBridge events \"CloudWatch Alarm State Change\" and \"CloudWatch Alarm Contributor State Change\"",
         "the same by SNS",
         "direct alarm actions",
     ];
 
     fn sweep() -> Self {
-        Request { place: Place::Everywhere, forget: false }
+        Request { scope: Scope::EveryAlarm, command: None }
     }
 
     fn command(name: &str, argument: Value) -> Result<Reading<Self>, String> {
@@ -70,18 +51,18 @@ impl runtime::Request for Request {
 
 impl Request {
     fn about(alarms: Vec<AlarmName>) -> Self {
-        Request { place: Place::Alarms(alarms), forget: false }
+        Request { scope: Scope::Alarms(alarms), command: None }
     }
 }
 
 fn bus_event(event: &BusEvent) -> Result<AlarmName, String> {
     match (event.source.as_str(), event.detail_type.as_str()) {
-        ("aws.cloudwatch", STATE_CHANGE) => {}
+        ("aws.cloudwatch", it) if STATE_CHANGES.contains(&it) => {}
         _ => return Err(not_for_us(event)),
     }
     let arn = event.resources.first().cloned();
     named(text(&event.detail, "alarmName"), arn, &event.detail)
-        .ok_or_else(|| format!("a \"{STATE_CHANGE}\" event that names no alarm"))
+        .ok_or_else(|| format!("a \"{}\" event that names no alarm", event.detail_type))
 }
 
 fn direct(payload: &Value) -> Result<AlarmName, String> {
@@ -125,7 +106,7 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
     let name = if arn.is_some() { None } else { Some(alarm.clone()) };
     let alarm = named(name, arn, &Value::Null)
         .ok_or_else(|| format!("\"clear\": \"{alarm}\" is neither the name nor the ARN of an alarm"))?;
-    Ok(Request { place: Place::Alarms(vec![alarm]), forget: true })
+    Ok(Request { scope: Scope::Alarms(vec![alarm]), command: Some(Command::Clear) })
 }
 
 #[cfg(test)]
@@ -149,7 +130,7 @@ mod tests {
     #[test]
     fn every_sample_is_reduced_to_the_alarm_it_is_about() {
         for sweep in ["sweep", "dry-run", "scheduled-default"] {
-            let everywhere = Request { place: Place::Everywhere, forget: false };
+            let everywhere = Request { scope: Scope::EveryAlarm, command: None };
             assert_eq!(sample(sweep), Ok(Reading::Work(everywhere)), "{sweep}");
         }
         for (name, about) in [
@@ -163,6 +144,8 @@ mod tests {
             ("direct-alarm", "api-server-5xx"),
             ("direct-math", "api-server-5xx-rate"),
             ("direct-composite", "api-server-is-ill"),
+            ("state-change-log", "errors-in-log"),
+            ("contributor-alarm", "cpu-of-each-service"),
         ] {
             assert_eq!(sample(name), Ok(Reading::Work(Request::about(vec![alarm(about)]))), "{name}");
         }
@@ -170,7 +153,7 @@ mod tests {
         assert_eq!(sample("state-change-muted"), Ok(Reading::Work(Request::about(vec![muted]))));
         assert!(matches!(sample("sns-other").unwrap(), Reading::NoWork { .. }));
         let cleared = AlarmName { arn: None, ..alarm("api-server-5xx") };
-        let expected = Request { place: Place::Alarms(vec![cleared]), forget: true };
+        let expected = Request { scope: Scope::Alarms(vec![cleared]), command: Some(Command::Clear) };
         assert_eq!(sample("clear"), Ok(Reading::Work(expected)));
     }
 
@@ -186,7 +169,7 @@ mod tests {
             ),
             (json!({"alarmData": {}}), "an alarm action that names no alarm"),
             (
-                json!({"source": "aws.cloudwatch", "detail-type": STATE_CHANGE, "detail": {}}),
+                json!({"source": "aws.cloudwatch", "detail-type": STATE_CHANGES[0], "detail": {}}),
                 "a \"CloudWatch Alarm State Change\" event that names no alarm",
             ),
             (

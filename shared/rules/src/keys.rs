@@ -64,6 +64,16 @@ pub const HOLD_MEMORY: &str = "nightshift-state:hold";
 /// On a CloudWatch alarm: what was done about it, and when; see [`crate::remedied::Remedied`].
 pub const REMEDIED: &str = "nightshift-state:remedied";
 
+/// On a CloudWatch alarm that watches several things: the same of one of them, by its id.
+pub const REMEDIED_OF: &str = "nightshift-state:remedied.";
+
+/// The key under which an alarm remembers what was done about one of the things that it watches.
+pub fn remedied_of(contributor: &str) -> String {
+    let fits = |it: char| it.is_ascii_alphanumeric() || "_.:/=+-@".contains(it);
+    let id = contributor.chars().map(|it| if fits(it) { it } else { '_' }).take(64);
+    REMEDIED_OF.chars().chain(id).collect()
+}
+
 /// On a CloudWatch alarm: what is wrong with its remedy, as people were told last by `remediate-alarm`.
 pub const REMEDY_PROBLEM: &str = "nightshift-state:remedy-problem";
 
@@ -162,6 +172,7 @@ mod tests {
             PRUNE_PROBLEM,
             REJECTED,
             REMEDIED,
+            REMEDIED_OF,
             REMEDY_PROBLEM,
             RETAINED_BY,
             ROLLBACK,

@@ -1,6 +1,6 @@
-//! What this function does: a remedy, or a note on the alarm.
+//! What this function does: it starts a remedy, or changes what an alarm remembers.
 
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::SignedDuration;
 use reconcile::Undo;
 use rules::keys;
 use rules::memory::RollbackWish;
@@ -10,40 +10,36 @@ use serde_json::{Value, json};
 
 use super::world::ServiceName;
 
-/// A remedy, or a note.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// Begins a remedy.
-    Act(Act),
-    /// Writes down what is known, and does nothing else.
-    Note(Note),
+    Start(StartRemedy),
+    /// Changes what the alarm remembers, and nothing else.
+    Remember(MemoryChange),
 }
 
-/// A remedy. What the alarm will remember is written before it is begun.
+/// A remedy. What the alarm will remember is written before it is started.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Act {
-    /// The alarm's name.
+pub struct StartRemedy {
+    /// What people call the alarm.
     pub alarm: String,
-    /// The alarm's ARN.
     pub alarm_arn: String,
-    /// What the alarm remembers now.
+    /// The tag that remembers.
+    pub key: String,
+    /// What it holds now.
     pub before: Option<String>,
-    /// What it will remember.
+    /// What it will hold.
     pub memory: Remedied,
-    /// What is done.
-    pub remedy: Deed,
+    pub action: RemedyAction,
 }
 
 /// What is done.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Deed {
+pub enum RemedyAction {
     /// ECS replaces every task of the service by one of the same task definition.
     Restart(ServiceName),
     /// `scale-staging` is asked for more tasks.
     ScaleOut {
-        /// The service's ARN.
         arn: String,
-        /// The service.
         service: ServiceName,
         /// How many tasks there should be now.
         desired: i32,
@@ -52,11 +48,9 @@ pub enum Deed {
         /// The boost that is in force.
         before: Option<String>,
     },
-    /// `deploy-image` is asked to bring the image before.
+    /// `deploy-image` is asked to deploy the image before.
     Rollback {
-        /// The service's ARN.
         arn: String,
-        /// The service.
         service: ServiceName,
         /// The revision in use, `api-server:42`.
         revision: String,
@@ -65,19 +59,19 @@ pub enum Deed {
     },
     /// RDS restarts the DB instance.
     Reboot {
-        /// Its identifier.
         id: String,
         /// Whether the standby takes over.
         failover: bool,
     },
     /// `scale-staging` is asked to end a sleep.
     Wake {
-        /// The ARN of the service or database.
         arn: String,
         /// What people call it.
         name: String,
         /// Until when it stays awake.
         until: AwakeUntil,
+        /// Until when it was kept awake before.
+        before: Option<String>,
     },
     /// A person is told.
     Notify,
@@ -85,40 +79,42 @@ pub enum Deed {
 
 /// Something to remember on the alarm.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Note {
-    /// The alarm's name.
+pub struct MemoryChange {
+    /// What people call the alarm.
     pub alarm: String,
-    /// The alarm's ARN.
     pub arn: String,
-    /// What it remembers now.
+    /// The tag that remembers.
+    pub key: String,
+    /// What it holds now.
     pub before: Option<String>,
-    /// What it will remember; `None` forgets all.
+    /// What it will hold; `None` removes it.
     pub memory: Option<Remedied>,
-    /// What that is about.
-    pub what: What,
+    pub kind: ChangeKind,
 }
 
-/// What a note is about.
+/// What a change of memory is about.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum What {
+pub enum ChangeKind {
     /// This firing is a person's.
-    Left,
+    HandedOver,
     /// All is well again, after so long.
     Recovered(SignedDuration),
     /// A person wants the past forgotten.
-    Forgotten,
+    Cleared,
+    /// Nothing depends on it any more.
+    Expired,
 }
 
-impl Deed {
+impl RemedyAction {
     fn headline(&self) -> String {
         match self {
-            Deed::Restart(service) => format!("restarting {service}"),
-            Deed::ScaleOut { service, boost, .. } => format!("{} more for {service}", tasks(boost.step)),
-            Deed::Rollback { service, .. } => format!("rolling back {service}"),
-            Deed::Reboot { id, failover: false } => format!("rebooting {id}"),
-            Deed::Reboot { id, failover: true } => format!("rebooting {id} with failover"),
-            Deed::Wake { name, .. } => format!("waking {name}"),
-            Deed::Notify => "over to you".into(),
+            RemedyAction::Restart(service) => format!("restarting {service}"),
+            RemedyAction::ScaleOut { service, boost, .. } => format!("{} more for {service}", tasks(boost.step)),
+            RemedyAction::Rollback { service, .. } => format!("rolling back {service}"),
+            RemedyAction::Reboot { id, failover: false } => format!("rebooting {id}"),
+            RemedyAction::Reboot { id, failover: true } => format!("rebooting {id} with failover"),
+            RemedyAction::Wake { name, .. } => format!("waking {name}"),
+            RemedyAction::Notify => "over to you".into(),
         }
     }
 }
@@ -130,78 +126,94 @@ fn tasks(count: u32) -> String {
 impl reconcile::Step for Step {
     fn action(&self) -> &'static str {
         match self {
-            Step::Act(it) => match it.remedy {
-                Deed::Restart(_) => "restart",
-                Deed::ScaleOut { .. } => "scale-out",
-                Deed::Rollback { .. } => "rollback",
-                Deed::Reboot { .. } => "reboot",
-                Deed::Wake { .. } => "wake",
-                Deed::Notify => "notify",
+            Step::Start(it) => match it.action {
+                RemedyAction::Restart(_) => "restart",
+                RemedyAction::ScaleOut { .. } => "scale-out",
+                RemedyAction::Rollback { .. } => "rollback",
+                RemedyAction::Reboot { .. } => "reboot",
+                RemedyAction::Wake { .. } => "wake",
+                RemedyAction::Notify => "notify",
             },
-            Step::Note(it) => match it.what {
-                What::Left => "leave-to-person",
-                What::Recovered(_) => "record-recovery",
-                What::Forgotten => "forget",
+            Step::Remember(it) => match it.kind {
+                ChangeKind::HandedOver => "leave-to-person",
+                ChangeKind::Recovered(_) => "record-recovery",
+                ChangeKind::Cleared => "forget",
+                ChangeKind::Expired => "expire",
             },
         }
     }
 
     fn headline(&self) -> String {
         match self {
-            Step::Act(it) => format!("ALARM {}: {}", it.alarm, it.remedy.headline()),
-            Step::Note(it) => match it.what {
-                What::Left => format!("{}: this alarm is left to you", it.alarm),
-                What::Recovered(after) => format!("{}: recovered after {}", it.alarm, in_words(after)),
-                What::Forgotten => format!("{}: its past is forgotten", it.alarm),
+            Step::Start(it) => format!("ALARM {}: {}", it.alarm, it.action.headline()),
+            Step::Remember(it) => match it.kind {
+                ChangeKind::HandedOver => format!("{}: this alarm is left to you", it.alarm),
+                ChangeKind::Recovered(after) => format!("{}: recovered after {}", it.alarm, in_words(after)),
+                ChangeKind::Cleared => format!("{}: its past is forgotten", it.alarm),
+                ChangeKind::Expired => format!("{}: its past has no effect any more", it.alarm),
             },
         }
     }
 
     fn before(&self) -> Value {
         match self {
-            Step::Act(it) => match &it.remedy {
-                Deed::ScaleOut { desired, before, .. } => json!({"desired": desired, "boost": before}),
-                Deed::Rollback { revision, .. } => json!({"task_definition": revision}),
-                Deed::Wake { .. } => json!({"asleep": true}),
-                Deed::Restart(_) | Deed::Reboot { .. } | Deed::Notify => Value::Null,
+            Step::Start(it) => match &it.action {
+                RemedyAction::ScaleOut { desired, before, .. } => json!({"desired": desired, "boost": before}),
+                RemedyAction::Rollback { revision, .. } => json!({"task_definition": revision}),
+                RemedyAction::Wake { .. } => json!({"asleep": true}),
+                RemedyAction::Restart(_) | RemedyAction::Reboot { .. } | RemedyAction::Notify => Value::Null,
             },
-            Step::Note(it) => json!({keys::REMEDIED: it.before}),
+            Step::Remember(it) => json!({&it.key: it.before}),
         }
     }
 
     fn after(&self) -> Value {
         match self {
-            Step::Act(it) => match &it.remedy {
-                Deed::Restart(_) => json!({"deployment": "a new one of the same task definition"}),
-                Deed::ScaleOut { boost, .. } => json!({"boost": boost.to_string()}),
-                Deed::Rollback { wish, .. } => json!({"wish": wish.to_string()}),
-                Deed::Reboot { failover, .. } => json!({"status": "rebooting", "failover": failover}),
-                Deed::Wake { until, .. } => json!({"awake_until": until.0.to_string()}),
-                Deed::Notify => Value::Null,
+            Step::Start(it) => match &it.action {
+                RemedyAction::Restart(_) => json!({"deployment": "a new one of the same task definition"}),
+                RemedyAction::ScaleOut { boost, .. } => json!({"boost": boost.to_string()}),
+                RemedyAction::Rollback { wish, .. } => json!({"wish": wish.to_string()}),
+                RemedyAction::Reboot { failover, .. } => json!({"status": "rebooting", "failover": failover}),
+                RemedyAction::Wake { until, .. } => json!({"awake_until": until.0.to_string()}),
+                RemedyAction::Notify => Value::Null,
             },
-            Step::Note(it) => json!({keys::REMEDIED: it.memory.as_ref().map(ToString::to_string)}),
+            Step::Remember(it) => json!({&it.key: it.memory.as_ref().map(ToString::to_string)}),
         }
     }
 
     fn is_note(&self) -> bool {
-        matches!(self, Step::Note(_))
+        matches!(self, Step::Remember(_))
+    }
+
+    fn is_quiet(&self) -> bool {
+        matches!(self, Step::Remember(MemoryChange { kind: ChangeKind::Expired, .. }))
     }
 
     fn undo(&self) -> Option<Undo> {
-        let Step::Act(act) = self else { return None };
-        let untag_service =
-            |arn: &str, key: &str| Undo::Shell(format!("aws ecs untag-resource --resource-arn {arn} --tag-keys {key}"));
-        match &act.remedy {
-            Deed::ScaleOut { arn, .. } => Some(untag_service(arn, keys::BOOST_MEMORY)),
-            Deed::Rollback { arn, .. } => Some(untag_service(arn, keys::ROLLBACK)),
-            Deed::Wake { arn, .. } if arn.contains(":ecs:") => Some(untag_service(arn, keys::AWAKE_UNTIL_MEMORY)),
-            Deed::Wake { arn, .. } => {
-                let key = keys::AWAKE_UNTIL_MEMORY;
-                Some(Undo::Shell(format!("aws rds remove-tags-from-resource --resource-name {arn} --tag-keys {key}")))
+        let Step::Start(step) = self else { return None };
+        match &step.action {
+            RemedyAction::ScaleOut { arn, before, .. } => {
+                Some(Undo::Shell(tag_command(arn, keys::BOOST_MEMORY, before.as_deref())))
             }
+            RemedyAction::Wake { arn, before, .. } => {
+                Some(Undo::Shell(tag_command(arn, keys::AWAKE_UNTIL_MEMORY, before.as_deref())))
+            }
+            RemedyAction::Rollback { arn, .. } => Some(Undo::Shell(tag_command(arn, keys::ROLLBACK, None))),
             // New tasks cannot be made old ones again, nor a restart undone.
-            Deed::Restart(_) | Deed::Reboot { .. } | Deed::Notify => None,
+            RemedyAction::Restart(_) | RemedyAction::Reboot { .. } | RemedyAction::Notify => None,
         }
+    }
+}
+
+/// The command line that gives a tag its value back, or removes it.
+fn tag_command(arn: &str, key: &str, value: Option<&str>) -> String {
+    match (arn.contains(":ecs:"), value) {
+        (true, Some(value)) => format!("aws ecs tag-resource --resource-arn {arn} --tags 'key={key},value={value}'"),
+        (true, None) => format!("aws ecs untag-resource --resource-arn {arn} --tag-keys {key}"),
+        (false, Some(value)) => {
+            format!("aws rds add-tags-to-resource --resource-name {arn} --tags 'Key={key},Value={value}'")
+        }
+        (false, None) => format!("aws rds remove-tags-from-resource --resource-name {arn} --tag-keys {key}"),
     }
 }
 
@@ -215,11 +227,6 @@ fn in_words(time: SignedDuration) -> String {
     let minutes = time.as_mins().max(0);
     let parts: Vec<String> = [unit(minutes / 60, "hour"), unit(minutes % 60, "minute")].into_iter().flatten().collect();
     if parts.is_empty() { "less than a minute".into() } else { parts.join(" ") }
-}
-
-/// A moment as people read it, in the stack's zone: `2026-11-21 03:10:05`.
-pub fn local(moment: Timestamp, now: &Zoned) -> String {
-    moment.to_zoned(now.time_zone().clone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 #[cfg(test)]

@@ -2,40 +2,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use reconcile::Trouble;
 use rules::keys;
 use rules::remedy::{Remedy, RemedyRule};
 
-use super::world::{Alarm, Database, Metric, Service, ServiceName, State, Wanted, Watches, World};
+use super::evidence::Evidence;
+use super::world::{Alarm, Contributor, Database, Service, Wanted, World};
+
+/// The tags of which a service needs one to be found behind a target group.
+pub const OPT_IN: [&str; 2] = [keys::DEPLOY, keys::SCHEDULE];
 
 /// What a remedy is carried out on.
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {
-    /// An ECS service.
     Service(&'a Service),
-    /// A DB instance or DB cluster.
     Database(&'a Database),
 }
 
-/// The kind of a problem, and the message that says how it is mended.
-pub type Trouble = (&'static str, String);
-
-/// What the dimensions of an alarm's metrics point to.
-#[derive(Debug, Default)]
-struct Pointers {
-    services: BTreeSet<ServiceName>,
-    /// `targetgroup/NAME/ID`.
-    target_groups: BTreeSet<String>,
-    databases: BTreeSet<String>,
-    /// A load balancer that is named without a target group.
-    load_balancer: Option<String>,
-    /// Another account whose resources are measured.
-    foreign: Option<String>,
-    /// Why an alarm that it is made of could not be read.
-    unread: Option<String>,
-}
-
 impl Target<'_> {
-    /// Its ARN.
     pub fn arn(&self) -> &str {
         match self {
             Target::Service(it) => &it.arn,
@@ -51,7 +35,6 @@ impl Target<'_> {
         }
     }
 
-    /// Its tags.
     pub fn tags(&self) -> &BTreeMap<String, String> {
         match self {
             Target::Service(it) => &it.tags,
@@ -64,160 +47,142 @@ impl Target<'_> {
         match (self, remedy) {
             (_, Remedy::ScaleOut | Remedy::Wake) => &[keys::SCHEDULE],
             (_, Remedy::Rollback) => &[keys::DEPLOY],
-            (Target::Service(_), _) => &[keys::DEPLOY, keys::SCHEDULE],
+            (Target::Service(_), _) => &OPT_IN,
             (Target::Database(_), _) => &[keys::BACKUP, keys::SCHEDULE],
         }
     }
 }
 
-/// What has to be read to find the targets of `alarm`.
-pub fn wanted(alarm: &Alarm, rule: &RemedyRule, children: &BTreeMap<String, Alarm>) -> BTreeSet<Wanted> {
-    let pointers = Pointers::of(alarm, children);
-    let mut wanted = BTreeSet::new();
-    match &rule.service {
-        Some(name) => drop(wanted.insert(Wanted::Service(name.clone()))),
-        None => {
-            wanted.extend(pointers.services.into_iter().map(Wanted::Service));
-            wanted.extend((!pointers.target_groups.is_empty()).then_some(Wanted::ServicesThatOptedIn));
-        }
+/// Whether the metrics of the alarm have to say what `remedy` is for, since its tag does not.
+pub fn needs_evidence(rule: &RemedyRule, remedy: Remedy) -> bool {
+    match remedy {
+        Remedy::Notify => false,
+        Remedy::Reboot => rule.database.is_none(),
+        Remedy::Wake => rule.service.is_none() && rule.database.is_none(),
+        Remedy::ScaleOut | Remedy::Restart | Remedy::Rollback => rule.service.is_none(),
     }
-    match &rule.database {
-        Some(id) => drop(wanted.insert(Wanted::Database(id.clone()))),
-        None => wanted.extend(pointers.databases.into_iter().map(Wanted::Database)),
+}
+
+/// What the tag says that `remedy` is for, or else what the alarm points to.
+fn evidence(
+    alarm: &Alarm,
+    contributor: Option<&Contributor>,
+    rule: &RemedyRule,
+    remedy: Remedy,
+    world: &World,
+) -> Evidence {
+    let (for_services, for_databases) = (remedy != Remedy::Reboot, matches!(remedy, Remedy::Reboot | Remedy::Wake));
+    let mut evidence = match needs_evidence(rule, remedy) {
+        true => Evidence::of(alarm, contributor, world),
+        false => Evidence {
+            services: rule.service.iter().cloned().collect(),
+            databases: rule.database.iter().cloned().collect(),
+            ..Evidence::default()
+        },
+    };
+    if !for_services {
+        evidence.services.clear();
+        evidence.target_groups.clear();
     }
+    if !for_databases {
+        evidence.databases.clear();
+    }
+    evidence
+}
+
+/// What has to be read to find the target of `remedy`.
+pub fn wanted(
+    alarm: &Alarm,
+    contributor: Option<&Contributor>,
+    rule: &RemedyRule,
+    remedy: Remedy,
+    world: &World,
+) -> BTreeSet<Wanted> {
+    let evidence = evidence(alarm, contributor, rule, remedy, world);
+    let mut wanted = evidence.wanted;
+    wanted.extend(evidence.services.into_iter().map(Wanted::Service));
+    wanted.extend((!evidence.target_groups.is_empty()).then_some(Wanted::ServicesThatOptedIn));
+    wanted.extend(evidence.databases.into_iter().map(Wanted::Database));
     wanted
 }
 
 /// The one target of `remedy`, or what is wrong.
-pub fn find<'a>(alarm: &Alarm, rule: &RemedyRule, remedy: Remedy, world: &'a World) -> Result<Target<'a>, Trouble> {
-    let unreadable = wanted(alarm, rule, &world.children).into_iter().find_map(|it| world.unreadable.get(&it));
-    if let Some(why) = unreadable {
-        return Err(("unreadable", why.clone()));
+pub fn find<'a>(
+    alarm: &Alarm,
+    contributor: Option<&Contributor>,
+    rule: &RemedyRule,
+    remedy: Remedy,
+    world: &'a World,
+) -> Result<Target<'a>, Trouble> {
+    let wanted = wanted(alarm, contributor, rule, remedy, world);
+    let evidence = evidence(alarm, contributor, rule, remedy, world);
+    let unreadable = wanted.iter().find_map(|it| world.unreadable.get(it));
+    if let Some(why) = unreadable.or(evidence.unread.as_ref()) {
+        return Err(Trouble::new("unreadable", why.clone()));
     }
-    let pointers = Pointers::of(alarm, &world.children);
-    // Where the tag names something, what the metrics point to does not count.
-    let named = rule.service.is_some() || rule.database.is_some();
-    if let Some(why) = pointers.unread.as_ref().filter(|_| !named) {
-        return Err(("unreadable", why.clone()));
+    // What is only half understood may be about something else altogether.
+    if let Some(doubt) = evidence.doubts.first().filter(|_| !evidence.is_empty()) {
+        let message = format!("{doubt}, so it is not sure what it is about: {}", say_which(remedy, None));
+        return Err(Trouble::new("ambiguous-target", message));
     }
-    let (services, databases) = match remedy {
-        Remedy::Reboot => (Vec::new(), databases(&pointers, rule, world)?),
-        Remedy::Wake if named => (
-            rule.service.as_ref().map_or(Ok(Vec::new()), |_| services(&pointers, rule, world))?,
-            rule.database.as_ref().map_or(Ok(Vec::new()), |_| databases(&pointers, rule, world))?,
-        ),
-        Remedy::Wake => (services(&pointers, rule, world)?, databases(&pointers, rule, world)?),
-        _ => (services(&pointers, rule, world)?, Vec::new()),
-    };
-    let all: Vec<Target<'_>> =
-        services.into_iter().map(Target::Service).chain(databases.into_iter().map(Target::Database)).collect();
+    let mut all = services(&evidence, world)?;
+    all.extend(databases(&evidence, world)?);
     match all[..] {
         [one] => Ok(one),
-        [] => Err(("no-target", nothing(&pointers, remedy))),
-        _ => Err(("ambiguous-target", several(&all, remedy))),
+        [] => Err(Trouble::new("no-target", nothing(&evidence, remedy))),
+        _ => Err(Trouble::new("ambiguous-target", several(&all, remedy))),
     }
 }
 
-fn services<'a>(pointers: &Pointers, rule: &RemedyRule, world: &'a World) -> Result<Vec<&'a Service>, Trouble> {
-    let named: Vec<ServiceName> = match &rule.service {
-        Some(name) => vec![name.clone()],
-        None => pointers.services.iter().cloned().collect(),
-    };
+fn services<'a>(evidence: &Evidence, world: &'a World) -> Result<Vec<Target<'a>>, Trouble> {
     let mut found = Vec::new();
-    for name in &named {
+    for name in &evidence.services {
         let service = world.services.iter().find(|it| it.name == *name && it.status != "INACTIVE");
-        found.push(service.ok_or_else(|| ("no-such-target", format!("there is no ECS service {name}")))?);
+        let missing = || Trouble::new("no-such-target", format!("there is no ECS service {name}"));
+        found.push(service.ok_or_else(missing)?);
     }
-    if rule.service.is_none() {
-        let behind = |group: &String, service: &Service| {
-            let suffix = format!(":{group}");
-            service.target_groups.iter().any(|it| it.ends_with(&suffix))
-        };
-        let candidates = world.services.iter().filter(|it| it.status != "INACTIVE" && opted_in(it));
-        found.extend(candidates.filter(|it| pointers.target_groups.iter().any(|group| behind(group, it))));
-    }
+    let behind = |service: &Service| {
+        let is_one = |arn: &String, group: &String| arn.strip_suffix(group.as_str()).is_some_and(|it| it.ends_with(':'));
+        service.target_groups.iter().any(|arn| evidence.target_groups.iter().any(|group| is_one(arn, group)))
+    };
+    let opted_in = |it: &Service| OPT_IN.iter().any(|key| it.tags.contains_key(*key));
+    let candidates = world.services.iter().filter(|it| it.status != "INACTIVE" && opted_in(it));
+    found.extend(candidates.filter(|it| behind(it)));
     found.sort_by(|a, b| a.arn.cmp(&b.arn));
     found.dedup_by(|a, b| a.arn == b.arn);
-    Ok(found)
+    Ok(found.into_iter().map(Target::Service).collect())
 }
 
-fn opted_in(service: &Service) -> bool {
-    [keys::DEPLOY, keys::SCHEDULE].iter().any(|it| service.tags.contains_key(*it))
+fn databases<'a>(evidence: &Evidence, world: &'a World) -> Result<Vec<Target<'a>>, Trouble> {
+    let find = |id: &String| {
+        // RDS stores identifiers in lower case, whatever a person wrote.
+        let found = world.databases.iter().find(|it| it.id.eq_ignore_ascii_case(id));
+        let missing = || Trouble::new("no-such-target", format!("there is no DB instance or DB cluster {id}"));
+        found.map(Target::Database).ok_or_else(missing)
+    };
+    evidence.databases.iter().map(find).collect()
 }
 
-fn databases<'a>(pointers: &Pointers, rule: &RemedyRule, world: &'a World) -> Result<Vec<&'a Database>, Trouble> {
-    let named: Vec<&String> = match &rule.database {
-        Some(id) => vec![id],
-        None => pointers.databases.iter().collect(),
-    };
-    let find = |id: &&String| {
-        let found = world.databases.iter().find(|it| it.id == **id);
-        found.ok_or_else(|| ("no-such-target", format!("there is no DB instance or DB cluster {id}")))
-    };
-    named.iter().map(find).collect()
-}
-
-fn nothing(pointers: &Pointers, remedy: Remedy) -> String {
-    let option = match remedy {
-        Remedy::Reboot => "db=DBID",
-        Remedy::Wake => "service=CLUSTER/SERVICE or db=DBID",
-        _ => "service=CLUSTER/SERVICE",
-    };
-    let what = match (&pointers.foreign, &pointers.load_balancer, pointers.target_groups.first()) {
-        (Some(account), ..) => format!("what it watches belongs to the account {account}"),
-        (_, _, Some(group)) => {
-            format!("no service with the tag {} or {} is behind {group}", keys::DEPLOY, keys::SCHEDULE)
-        }
+fn nothing(evidence: &Evidence, remedy: Remedy) -> String {
+    let what = match (evidence.doubts.first(), &evidence.load_balancer, evidence.target_groups.first()) {
+        (Some(doubt), ..) => doubt.clone(),
+        (_, _, Some(group)) => format!("no service with the tag {} or {} is behind {group}", OPT_IN[0], OPT_IN[1]),
         (_, Some(name), _) => format!("it watches the load balancer {name} as a whole, and no target group"),
         _ => format!("what it watches names nothing that {remedy} could be for"),
     };
-    format!("{what}: say in the tag {} which one is meant, by {option}", keys::REMEDY)
+    format!("{what}: {}", say_which(remedy, None))
 }
 
 fn several(all: &[Target<'_>], remedy: Remedy) -> String {
     let names: Vec<String> = all.iter().map(Target::name).collect();
-    let option = match (remedy, all.first()) {
-        (_, Some(Target::Database(_))) => "db=DBID",
-        _ => "service=CLUSTER/SERVICE",
-    };
-    let names = names.join(", ");
-    format!("{remedy} could be for {names}: say in the tag {} which one is meant, by {option}", keys::REMEDY)
+    format!("{remedy} could be for {}: {}", names.join(", "), say_which(remedy, all.first()))
 }
 
-impl Pointers {
-    /// What the metrics of `alarm` point to; of a composite alarm, those of its children that are in ALARM.
-    fn of(alarm: &Alarm, children: &BTreeMap<String, Alarm>) -> Self {
-        let mut pointers = Pointers::default();
-        let (mut seen, mut queue) = (BTreeSet::new(), vec![alarm]);
-        while let Some(next) = queue.pop() {
-            match &next.watches {
-                Watches::Metrics(metrics) => metrics.iter().for_each(|it| pointers.add(it, next.account())),
-                Watches::Alarms(_) => {
-                    let fresh: Vec<String> = next.children().into_iter().filter(|it| seen.insert(it.clone())).collect();
-                    let unread = fresh.iter().filter_map(|it| children.get(it)?.unreadable.clone());
-                    pointers.unread = unread.chain(pointers.unread.take()).next();
-                    let in_alarm = fresh.iter().filter_map(|it| children.get(it)).filter(|it| it.state == State::Alarm);
-                    queue.extend(in_alarm);
-                }
-            }
-        }
-        pointers
-    }
-
-    fn add(&mut self, metric: &Metric, account: &str) {
-        if let Some(other) = metric.account.as_ref().filter(|it| *it != account) {
-            self.foreign = Some(other.clone());
-            return;
-        }
-        let dimension = |name: &str| metric.dimensions.get(name).cloned();
-        if let (Some(cluster), Some(service)) = (dimension("ClusterName"), dimension("ServiceName")) {
-            self.services.insert(ServiceName { cluster, name: service });
-        }
-        match dimension("TargetGroup") {
-            Some(group) => drop(self.target_groups.insert(group)),
-            None => self.load_balancer = dimension("LoadBalancer").or(self.load_balancer.take()),
-        }
-        // Of a member of a cluster the instance is named beside the cluster.
-        self.databases.extend(dimension("DBInstanceIdentifier").or_else(|| dimension("DBClusterIdentifier")));
-    }
+fn say_which(remedy: Remedy, first: Option<&Target<'_>>) -> String {
+    let option = match (remedy, first) {
+        (Remedy::Reboot, _) | (_, Some(Target::Database(_))) => "db=DBID",
+        (Remedy::Wake, None) => "service=CLUSTER/SERVICE or db=DBID",
+        _ => "service=CLUSTER/SERVICE",
+    };
+    format!("say in the tag {} which one is meant, by {option}", keys::REMEDY)
 }

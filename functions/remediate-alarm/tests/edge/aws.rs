@@ -44,6 +44,10 @@ struct Fault {
 pub struct Aws {
     /// Alarms by name, as DescribeAlarms shows them; `Tags` are told by other calls only.
     pub alarms: BTreeMap<String, Value>,
+    /// What is in ALARM of alarms that watch several things; one on a page.
+    pub contributors: BTreeMap<String, Vec<Value>>,
+    /// The mute rules in force, by alarm.
+    pub mute_rules: BTreeMap<String, Vec<String>>,
     pub services: BTreeMap<String, Value>,
     pub databases: BTreeMap<String, Value>,
     /// ServiceDeploymentBriefs by service name, with the task definition under `taskDefinition`.
@@ -231,6 +235,22 @@ impl Aws {
                 body["TagKeys"].as_array().into_iter().flatten().for_each(|it| drop(tags.remove(it.as_str().unwrap())));
                 json!({})
             }
+            "ListAlarmMuteRules" => {
+                assert_eq!(body["Statuses"], json!(["ACTIVE"]));
+                let arn = |it: &String| format!("arn:aws:cloudwatch:ap-northeast-2:123456789012:alarm-mute-rule:{it}");
+                let muted = self.mute_rules.get(&text("AlarmName")).map(Vec::as_slice).unwrap_or_default();
+                let rules: Vec<Value> = muted.iter().map(|it| json!({"AlarmMuteRuleArn": arn(it), "Status": "ACTIVE"})).collect();
+                json!({"AlarmMuteRuleSummaries": rules})
+            }
+            "DescribeAlarmContributors" => {
+                let all = self.contributors.get(&text("AlarmName")).cloned().unwrap_or_default();
+                let from: usize = text("NextToken").parse().unwrap_or_default();
+                let mut page = json!({"AlarmContributors": all.iter().skip(from).take(1).collect::<Vec<_>>()});
+                if from + 1 < all.len() {
+                    page["NextToken"] = json!((from + 1).to_string());
+                }
+                page
+            }
             "GetResources" => self.resources(body),
             "DescribeServices" => self.describe_services(body),
             "DescribeTaskDefinition" => {
@@ -275,15 +295,19 @@ impl Aws {
     }
 
     fn describe_alarms(&self, body: &Value) -> Value {
-        assert_eq!(body["AlarmTypes"], json!(["MetricAlarm", "CompositeAlarm"]));
+        assert_eq!(body["AlarmTypes"], json!(["MetricAlarm", "CompositeAlarm", "LogAlarm"]));
         let names = body["AlarmNames"].as_array().expect("alarms are asked for by name");
         assert!(!names.is_empty() && names.len() <= 100, "{} names", names.len());
         let from: usize = body["NextToken"].as_str().unwrap_or_default().parse().unwrap_or_default();
-        let found: Vec<&Value> = names.iter().filter_map(|it| self.alarms.get(it.as_str().unwrap())).collect();
+        let shown = |it: &&Value| it["Hidden"].is_null();
+        let found: Vec<&Value> =
+            names.iter().filter_map(|it| self.alarms.get(it.as_str().unwrap()).filter(shown)).collect();
         let page: Vec<Value> = found.iter().skip(from).take(self.page).map(|it| without_tags(it)).collect();
-        let (composite, metric): (Vec<Value>, Vec<Value>) =
+        let (composite, others): (Vec<Value>, Vec<Value>) =
             page.into_iter().partition(|it| it["AlarmRule"].is_string());
-        let mut answer = json!({"MetricAlarms": metric, "CompositeAlarms": composite});
+        let (log, metric): (Vec<Value>, Vec<Value>) =
+            others.into_iter().partition(|it| it["QueryResultsToAlarm"].is_u64());
+        let mut answer = json!({"MetricAlarms": metric, "CompositeAlarms": composite, "LogAlarms": log});
         if from + self.page < found.len() {
             answer["NextToken"] = json!((from + self.page).to_string());
         }

@@ -58,7 +58,7 @@ async fn the_same_change_by_every_way_is_one_restart() {
     assert_eq!(script.memory("api-5xx").as_deref(), Some(memory));
     for again in [by_sns("api-5xx"), directly("api-5xx"), by_event_bridge("api-5xx"), json!({})] {
         let report = script.invoke(again).await.unwrap();
-        let answered = "api-5xx skipped: what fired at 2026-11-21 03:09:00 was answered by restart at 2026-11-21 03:10:00; cooldown=15m";
+        let answered = "api-5xx skipped: what fired at Sat 2026-11-21 03:09 KST was answered by restart at Sat 2026-11-21 03:10 KST; cooldown=15m";
         assert_eq!(told(&report), [answered]);
     }
     assert_eq!(script.sent("UpdateService"), [call]);
@@ -257,18 +257,139 @@ async fn an_alarm_that_recovered_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_once_with_its_reason() {
+async fn what_waits_is_told_once_with_its_reason_and_done_when_it_can_be() {
     let script = shop("restart");
     script.aws().services.values_mut().next().unwrap()["deployments"][0]["rolloutState"] = json!("IN_PROGRESS");
     let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
-    let refusal =
-        "api-5xx deploying: it fired at 2026-11-21 03:09:00, and restart is refused: shop/api is being deployed";
-    assert_eq!(told(&report), ["api-5xx leave-to-person Done", refusal]);
+    let refusal = "api-5xx deploying: it fired at Sat 2026-11-21 03:09 KST, and restart waits: shop/api is being deployed; \
+                   each sweep tries again until Sat 2026-11-21 04:09 KST, then it is a person's";
+    assert_eq!(told(&report), [refusal]);
     let message = script.sent("Publish").remove(0);
     assert!(message["Subject"].as_str().unwrap().starts_with("[Nightshift] PROBLEM api-5xx: deploying"), "{message}");
     script.invoke(by_sns("api-5xx")).await.unwrap();
     script.invoke(json!({})).await.unwrap();
     assert_eq!((script.counts()["Publish"], script.counts().get("UpdateService")), (1, None));
+    script.aws().services.values_mut().next().unwrap()["deployments"][0]["rolloutState"] = json!("COMPLETED");
+    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), ["api restart Done"]);
+}
+
+#[tokio::test]
+async fn a_service_that_codedeploy_is_deploying_is_being_deployed() {
+    let script = shop("restart");
+    {
+        let mut aws = script.aws();
+        let service = aws.services.values_mut().next().unwrap();
+        let set = |status: &str, at: i64| {
+            json!({"id": status, "status": status, "createdAt": at, "taskDefinition": "arn:aws:ecs:ap-northeast-2:123456789012:task-definition/api:41"})
+        };
+        service["deployments"] = json!([]);
+        service["deploymentController"] = json!({"type": "CODE_DEPLOY"});
+        service["taskSets"] = json!([set("PRIMARY", NOW - 90_000), set("ACTIVE", NOW - 60)]);
+    }
+    let told = told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap());
+    assert!(told[0].starts_with("api-5xx deploying: "), "{told:?}");
+    assert_eq!(script.counts().get("UpdateService"), None);
+}
+
+#[tokio::test]
+async fn a_log_alarm_is_answered_as_any_other_and_read_as_a_child() {
+    for payload in [by_event_bridge("errors-in-log"), json!({})] {
+        let script = shop("");
+        script.alarm("errors-in-log", "restart service=shop/api then=notify");
+        script.aws().alarms.get_mut("errors-in-log").unwrap()["QueryResultsToAlarm"] = json!(1);
+        assert_eq!(told(&script.invoke(payload.clone()).await.unwrap()), ["api restart Done"]);
+
+        let script = shop("");
+        script.alarm("errors-in-log", "notify");
+        script.aws().alarms.get_mut("errors-in-log").unwrap()["QueryResultsToAlarm"] = json!(1);
+        assert_eq!(told(&script.invoke(payload).await.unwrap()), ["errors-in-log notify Done"]);
+        assert_eq!(script.counts()["Publish"], 1);
+    }
+    let script = shop("");
+    script.alarm("errors-in-log", "");
+    script.alarm("cpu", "");
+    script.alarm("ill", "restart");
+    {
+        let mut aws = script.aws();
+        aws.alarms.get_mut("errors-in-log").unwrap()["QueryResultsToAlarm"] = json!(1);
+        aws.alarms.get_mut("cpu").unwrap()["StateValue"] = json!("OK");
+        aws.alarms.get_mut("ill").unwrap()["AlarmRule"] = json!("ALARM(\"errors-in-log\") OR ALARM(\"cpu\")");
+    }
+    let told = told(&script.invoke(by_event_bridge("ill")).await.unwrap());
+    let expected = "ill no-target: what it watches names nothing that restart could be for: say in the tag";
+    assert!(told[0].starts_with(expected), "{told:?}");
+}
+
+#[tokio::test]
+async fn each_contributor_of_an_alarm_is_read_and_answered() {
+    let script = shop("");
+    script.service("web");
+    script.alarm("cpu", "restart");
+    {
+        let mut aws = script.aws();
+        let alarm = aws.alarms.get_mut("cpu").unwrap().as_object_mut().unwrap();
+        alarm.remove("Dimensions");
+        let query = "SELECT AVG(CPUUtilization) FROM \"AWS/ECS\" GROUP BY ClusterName, ServiceName";
+        alarm.insert("Metrics".into(), json!([{"Id": "q", "Expression": query, "ReturnData": true, "Period": 60}]));
+        let one = |id: &str, service: &str| {
+            json!({"ContributorId": id, "StateReason": "93 > 80", "StateTransitionedTimestamp": {"at": NOW - 60},
+                   "ContributorAttributes": {"ClusterName": "shop", "ServiceName": service}})
+        };
+        aws.contributors.insert("cpu".into(), vec![one("a1", "api"), one("b2", "web")]);
+    }
+    let mut event = by_event_bridge("cpu");
+    event["detail-type"] = json!("CloudWatch Alarm Contributor State Change");
+    event["detail"]["alarmContributor"] = json!({"id": "a1", "attributes": {}});
+    assert_eq!(told(&script.invoke(event).await.unwrap()), ["api restart Done", "web restart Done"]);
+    for id in ["a1", "b2"] {
+        let memory = script.aws().alarms["cpu"]["Tags"][format!("nightshift-state:remedied.{id}")].clone();
+        assert!(memory.as_str().unwrap().starts_with("restart rung=1 "), "{memory}");
+    }
+    let answered = script.invoke(json!({})).await.unwrap();
+    assert_eq!((answered.actions.len(), answered.skipped.len()), (0, 2), "{:?}", told(&answered));
+    script.fail("DescribeAlarmContributors", "", 9, 400, "AccessDeniedException");
+    let denied = "cpu unreadable: DescribeAlarmContributors cpu: AccessDeniedException: refused by the script";
+    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), [denied]);
+}
+
+#[tokio::test]
+async fn a_muted_alarm_is_left_alone_by_events_and_by_the_sweep() {
+    let script = shop("restart");
+    script.aws().mute_rules.insert("api-5xx".into(), vec!["release-night".into()]);
+    for payload in [by_event_bridge("api-5xx"), json!({})] {
+        let muted = "api-5xx skipped: the mute rule release-night of CloudWatch is in force, so nothing is done now";
+        assert_eq!(told(&script.invoke(payload).await.unwrap()), [muted]);
+    }
+    assert_eq!((script.counts().get("UpdateService"), script.counts().get("Publish")), (None, None));
+    script.aws().mute_rules.clear();
+    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), ["api restart Done"]);
+
+    let script = shop("restart");
+    script.fail("ListAlarmMuteRules", "", 9, 400, "UnknownOperationException");
+    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), ["api restart Done"]);
+    let script = shop("restart");
+    script.fail("ListAlarmMuteRules", "", 9, 400, "AccessDeniedException");
+    let denied = "api-5xx unreadable: ListAlarmMuteRules api-5xx: AccessDeniedException: refused by the script";
+    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), [denied]);
+    assert_eq!(told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()), ["api restart Done"]);
+}
+
+#[tokio::test]
+async fn a_tagged_alarm_that_is_not_described_is_a_problem_and_a_deleted_one_is_not() {
+    let script = shop("restart");
+    script.alarm("strange", "notify");
+    script.aws().alarms.get_mut("strange").unwrap()["Hidden"] = json!(true);
+    for payload in [by_event_bridge("strange"), json!({})] {
+        let told = told(&script.invoke(payload).await.unwrap());
+        let problem = "strange unreadable: its tags can be read, but DescribeAlarms does not show it";
+        assert!(told.iter().any(|it| it.starts_with(problem)), "{told:?}");
+    }
+    assert_eq!(script.counts()["Publish"], 2, "the restart, and the problem once");
+    script.alarm("deleted", "notify");
+    script.fail("ListTagsForResource", "alarm:deleted", 9, 404, "ResourceNotFoundException");
+    script.aws().alarms.get_mut("deleted").unwrap()["Hidden"] = json!(true);
+    let told = told(&script.invoke(json!({})).await.unwrap());
+    assert!(told.contains(&"deleted skipped: it no longer exists".to_owned()), "{told:?}");
 }
 
 #[tokio::test]

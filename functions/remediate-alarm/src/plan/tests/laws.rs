@@ -11,10 +11,13 @@ use rules::sleep::Boosted;
 use rules::wish::Boost;
 
 use super::model::*;
-use crate::plan::{Act, Alarm, Asked, Deed, RolloutEnd, Service, State, Step, World, plan};
+use crate::plan::plan;
+use crate::plan::scope::Options;
+use crate::plan::step::{RemedyAction, StartRemedy, Step};
+use crate::plan::world::{Alarm, Rollout, RolloutEnd, Service, State, World};
 
 const MOST: u32 = 4;
-const LIMITED: Asked = Asked { max_remedies: MOST, forget: false };
+const LIMITED: Options<'static> = Options { max_remedies: MOST, ..SWEEP };
 
 const RULES: [&str; 8] = [
     "restart",
@@ -96,8 +99,7 @@ fn settle(world: &mut World, now: Timestamp) {
         it.deploying = false;
         if it.tags.remove(keys::ROLLBACK).is_some() {
             let back = format!("{}0", it.task_definition);
-            let done =
-                crate::plan::Rollout { task_definition: back.clone(), end: RolloutEnd::Successful, at: Some(now) };
+            let done = Rollout { task_definition: back.clone(), end: RolloutEnd::Successful, at: Some(now) };
             world.history.entry(it.arn.clone()).or_default().insert(0, done);
             it.task_definition = back;
         }
@@ -129,7 +131,7 @@ fn boost_wished(service: &Service, now: Timestamp) -> u32 {
 
 /// A remedy that was begun, and the world before it.
 struct Begun {
-    act: Act,
+    act: StartRemedy,
     resource: String,
     at: Zoned,
     before: World,
@@ -142,7 +144,7 @@ fn play(rules: &[usize], events: &[Event]) -> Vec<Begun> {
         happen(event, &mut world, &mut now);
         let plan = plan(&world, LIMITED, &now);
         for planned in &plan.steps {
-            if let Step::Act(act) = &planned.step {
+            if let Step::Start(act) = &planned.step {
                 begun.push(Begun {
                     act: act.clone(),
                     resource: planned.resource.clone(),
@@ -163,7 +165,7 @@ fn rule(world: &World, name: &str) -> RemedyRule {
 }
 
 fn changes(begun: &[Begun]) -> impl Iterator<Item = &Begun> {
-    begun.iter().filter(|it| it.act.remedy != Deed::Notify)
+    begun.iter().filter(|it| it.act.action != RemedyAction::Notify)
 }
 
 fn stories() -> impl Strategy<Value = (Vec<usize>, Vec<Event>)> {
@@ -191,10 +193,11 @@ proptest! {
     fn never_on_what_sleeps_is_deployed_or_did_not_opt_in((rules, events) in stories()) {
         for it in changes(&play(&rules, &events)) {
             if let Some(service) = it.before.services.iter().find(|one| one.arn == it.resource) {
-                let wake = matches!(it.act.remedy, Deed::Wake { .. });
-                let rollback = matches!(it.act.remedy, Deed::Rollback { .. });
+                let wake = matches!(it.act.action, RemedyAction::Wake { .. });
+                let rollback = matches!(it.act.action, RemedyAction::Rollback { .. });
                 prop_assert_eq!(service.desired == 0, wake);
-                prop_assert!(!service.deploying || rollback);
+                let scale_out = matches!(it.act.action, RemedyAction::ScaleOut { .. });
+                prop_assert!(!service.deploying || rollback || scale_out);
                 prop_assert!(!rollback || service.tags.contains_key(keys::DEPLOY));
                 prop_assert!(service.tags.contains_key(keys::DEPLOY) || service.tags.contains_key(keys::SCHEDULE));
             } else {
@@ -227,7 +230,7 @@ proptest! {
     #[test]
     fn a_service_never_has_more_tasks_wished_than_its_maximum((rules, events) in stories()) {
         for it in changes(&play(&rules, &events)) {
-            if let Deed::ScaleOut { boost, desired, .. } = &it.act.remedy {
+            if let RemedyAction::ScaleOut { boost, desired, .. } = &it.act.action {
                 let max = rule(&it.before, &it.act.alarm).max;
                 let service = it.before.services.iter().find(|one| one.arn == it.resource).unwrap();
                 let boosted = service.tags.get(keys::BOOSTED).map(|it| it.parse::<Boosted>().unwrap());
@@ -258,8 +261,8 @@ proptest! {
         let plan = plan(&world, LIMITED, &now);
         for Alarm { arn, name, tags, .. } in &world.alarms {
             let acted = plan.steps.iter().filter(|it| match &it.step {
-                Step::Act(act) => act.alarm == *name,
-                Step::Note(note) => note.alarm == *name,
+                Step::Start(act) => act.alarm == *name,
+                Step::Remember(note) => note.alarm == *name,
             }).count();
             let said = plan.skipped.iter().map(|it| &it.resource).chain(plan.problems.iter().map(|it| &it.resource));
             prop_assert!(acted + said.filter(|it| *it == arn).count() >= 1, "{name} is not in the plan");

@@ -6,12 +6,14 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::{Plan, Step as _};
 use rules::keys;
 
-use crate::plan::{
-    Act, Alarm, Asked, Database, Deed, Metric, Note, Rollout, RolloutEnd, Service, ServiceName, State, Step, Watches,
-    World, plan,
+use crate::plan::plan;
+use crate::plan::scope::{Options, Scope};
+use crate::plan::step::{MemoryChange, RemedyAction, StartRemedy, Step};
+use crate::plan::world::{
+    Alarm, Database, Metric, Rollout, RolloutEnd, Service, ServiceName, State, Watches, World,
 };
 
-pub const ASKED: Asked = Asked { max_remedies: 10, forget: false };
+pub const SWEEP: Options<'static> = Options { scope: &Scope::EveryAlarm, command: None, max_remedies: 10 };
 
 /// Saturday, ten past three at night.
 pub fn now() -> Zoned {
@@ -32,7 +34,7 @@ pub fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 pub fn metric(dimensions: &[(&str, &str)]) -> Metric {
-    Metric { account: None, dimensions: tags(dimensions) }
+    Metric { dimensions: tags(dimensions), ..Metric::default() }
 }
 
 /// An alarm on `shop/api` that has just fired.
@@ -61,6 +63,7 @@ pub fn service(name: &str) -> Service {
         desired: 2,
         deploying: false,
         task_definition: revision(name, 42),
+        task_sets: Vec::new(),
         target_groups: vec![group(name)],
         tags: tags(&[(keys::DEPLOY, "newest"), (keys::SCHEDULE, "always")]),
     }
@@ -120,69 +123,59 @@ pub fn fired(rule: &str) -> World {
     world(vec![alarm("api-5xx", rule)])
 }
 
-/// AWS begins what `plan` says.
+/// AWS starts what `plan` says.
 pub fn apply(plan: &Plan<Step>, world: &mut World) {
     for planned in &plan.steps {
         match &planned.step {
-            Step::Act(act) => {
-                remember(world, &act.alarm, Some(act.memory.to_string()));
-                begin(act, world);
+            Step::Start(step) => {
+                remember(world, &step.alarm_arn, &step.key, Some(step.memory.to_string()));
+                start(step, world);
             }
-            Step::Note(Note { alarm, memory, .. }) => {
-                remember(world, alarm, memory.as_ref().map(ToString::to_string));
+            Step::Remember(MemoryChange { arn, key, memory, .. }) => {
+                remember(world, arn, key, memory.as_ref().map(ToString::to_string));
             }
         }
     }
 }
 
-fn remember(world: &mut World, alarm: &str, value: Option<String>) {
-    let alarm = world.alarms.iter_mut().find(|it| it.name == *alarm).expect("the alarm is there");
+fn remember(world: &mut World, alarm: &str, key: &str, value: Option<String>) {
+    let alarm = world.alarms.iter_mut().find(|it| it.arn == *alarm).expect("the alarm is there");
     match value {
-        Some(value) => drop(alarm.tags.insert(keys::REMEDIED.into(), value)),
-        None => drop(alarm.tags.remove(keys::REMEDIED)),
+        Some(value) => drop(alarm.tags.insert(key.into(), value)),
+        None => drop(alarm.tags.remove(key)),
     }
 }
 
-fn begin(act: &Act, world: &mut World) {
-    let mut service = |arn: &str| {
-        let index = world.services.iter().position(|it| it.arn == arn).expect("the service is there");
-        std::mem::replace(&mut world.services[index], service("gone"))
+fn start(step: &StartRemedy, world: &mut World) {
+    let mut service = |arn: &str, change: &dyn Fn(&mut Service)| {
+        change(world.services.iter_mut().find(|it| it.arn == arn).expect("the service is there"));
     };
-    let back = match &act.remedy {
-        Deed::Notify => return,
-        Deed::Restart(name) => {
+    match &step.action {
+        RemedyAction::Notify => {}
+        RemedyAction::Restart(name) => {
             let arn = format!("arn:aws:ecs:ap-northeast-2:123456789012:service/{name}");
-            Service { deploying: true, ..service(&arn) }
+            service(&arn, &|it| it.deploying = true);
         }
-        Deed::ScaleOut { arn, boost, .. } => {
-            let mut it = service(arn);
-            it.tags.insert(keys::BOOST_MEMORY.into(), boost.to_string());
-            it
+        RemedyAction::ScaleOut { arn, boost, .. } => {
+            service(arn, &|it| drop(it.tags.insert(keys::BOOST_MEMORY.into(), boost.to_string())));
         }
-        Deed::Rollback { arn, wish, .. } => {
-            let mut it = service(arn);
-            it.tags.insert(keys::ROLLBACK.into(), wish.to_string());
-            it
+        RemedyAction::Rollback { arn, wish, .. } => {
+            service(arn, &|it| drop(it.tags.insert(keys::ROLLBACK.into(), wish.to_string())));
         }
-        Deed::Reboot { id, .. } => {
+        RemedyAction::Reboot { id, .. } => {
             let database = world.databases.iter_mut().find(|it| it.id == *id).expect("the database is there");
             database.status = "rebooting".into();
-            return;
         }
-        Deed::Wake { arn, .. } => {
-            let mut it = service(arn);
+        RemedyAction::Wake { arn, .. } => service(arn, &|it| {
             (it.desired, it.deploying) = (2, false);
             it.tags.remove(keys::ASLEEP);
-            it
-        }
-    };
-    let index = world.services.iter().position(|it| it.name.name == "gone").expect("it was taken out");
-    world.services[index] = back;
+        }),
+    }
 }
 
 /// What is done (as `* TARGET ACTION: reason`), left alone (as `+ ALARM: reason`) and wrong (as `! ALARM KIND: message`).
-pub fn lines(world: &World, asked: Asked, now: &Zoned) -> Vec<String> {
-    let plan = plan(world, asked, now);
+pub fn lines(world: &World, options: Options<'_>, now: &Zoned) -> Vec<String> {
+    let plan = plan(world, options, now);
     let name = |arn: &str| arn.rsplit([':', '/']).next().unwrap().to_owned();
     let done = plan.steps.iter().map(|it| format!("* {} {}: {}", name(&it.resource), it.step.action(), it.reason));
     let left = plan.skipped.iter().map(|it| format!("+ {}: {}", name(&it.resource), it.reason));
@@ -194,10 +187,10 @@ pub fn lines(world: &World, asked: Asked, now: &Zoned) -> Vec<String> {
 #[track_caller]
 pub fn check(world: &mut World, minutes: i64, expected: &[&str]) {
     let now = at(minutes);
-    let lines = lines(world, ASKED, &now);
+    let lines = lines(world, SWEEP, &now);
     let fits = lines.len() == expected.len() && lines.iter().zip(expected).all(|(line, it)| line.starts_with(it));
     assert!(fits, "{lines:#?}\nis not\n{expected:#?}");
-    let plan = plan(world, ASKED, &now);
+    let plan = plan(world, SWEEP, &now);
     apply(&plan, world);
 }
 
@@ -210,7 +203,7 @@ pub fn answer(world: &World) -> String {
 /// The same so many minutes after [`now`].
 #[track_caller]
 pub fn answer_at(world: &World, minutes: i64) -> String {
-    let lines = lines(world, ASKED, &at(minutes));
+    let lines = lines(world, SWEEP, &at(minutes));
     // A refusal is a problem and a note; the problem says it all.
     lines.iter().find(|it| it.starts_with('!')).unwrap_or(&lines[0]).clone()
 }

@@ -3,7 +3,9 @@
 use rules::keys;
 
 use super::model::*;
-use crate::plan::{Asked, RolloutEnd, State, World, plan};
+use crate::plan::plan;
+use crate::plan::scope::{AlarmName, Command, Options, Scope};
+use crate::plan::world::{RolloutEnd, State, TaskSet, Wanted, World};
 
 fn ok(world: &mut World, minutes: i64) {
     world.alarms[0].state = State::Ok;
@@ -22,20 +24,20 @@ fn a_restart_that_helps_is_told_twice_and_a_doubled_event_not_at_all() {
         &mut world,
         0,
         &[
-            "* api restart: it fired at 2026-11-21 03:10:00 (12 datapoints were greater than the threshold (10.0)); restart is \
+            "* api restart: it fired at Sat 2026-11-21 03:10 KST (12 datapoints were greater than the threshold (10.0)); restart is \
          step 1 of 1 of its tag. Look first at the events of the service and at why its old tasks stopped",
         ],
     );
     check(
         &mut world,
         0,
-        &["+ api-5xx: what fired at 2026-11-21 03:10:00 was answered by restart at 2026-11-21 03:10:00; cooldown=15m"],
+        &["+ api-5xx: what fired at Sat 2026-11-21 03:10 KST was answered by restart at Sat 2026-11-21 03:10 KST; cooldown=15m"],
     );
     ok(&mut world, 4);
     check(
         &mut world,
         4,
-        &["* api-5xx record-recovery: OK since 2026-11-21 03:14:00, after restart at 2026-11-21 03:10:00"],
+        &["* api-5xx record-recovery: OK since Sat 2026-11-21 03:14 KST, after restart at Sat 2026-11-21 03:10 KST"],
     );
     check(&mut world, 5, &["+ api-5xx: it is OK"]);
 }
@@ -59,7 +61,7 @@ fn what_the_alarm_says_of_itself_reaches_whoever_is_told_of_it() {
     let mut world = described("restart");
     world.services[0].deploying = true;
     let refused = answer(&world);
-    assert!(refused.ends_with(": shop/api is being deployed. Answers are 5xx. Look first at the log of the api."));
+    assert!(refused.ends_with(", then it is a person's. Answers are 5xx. Look first at the log of the api."), "{refused}");
 }
 
 #[test]
@@ -67,14 +69,14 @@ fn the_recovery_says_how_long_it_took() {
     let mut world = fired("notify");
     check(&mut world, 0, &["* api-5xx notify: it fired at"]);
     ok(&mut world, 4);
-    let plan = plan(&world, ASKED, &at(4));
+    let plan = plan(&world, SWEEP, &at(4));
     assert_eq!(reconcile::Step::headline(&plan.steps[0].step), "api-5xx: recovered after 4 minutes");
 }
 
 #[test]
 fn what_fires_again_within_the_window_gets_the_next_remedy_and_later_the_first_one() {
     let mut world = fired("restart then=rollback then=notify within=24h");
-    check(&mut world, 0, &["* api restart: it fired at 2026-11-21 03:10:00"]);
+    check(&mut world, 0, &["* api restart: it fired at Sat 2026-11-21 03:10 KST"]);
     world.services[0].deploying = false;
     ok(&mut world, 5);
     check(&mut world, 5, &["* api-5xx record-recovery: "]);
@@ -82,17 +84,17 @@ fn what_fires_again_within_the_window_gets_the_next_remedy_and_later_the_first_o
     check(
         &mut world,
         20,
-        &["* api rollback: it fired again at 2026-11-21 03:30:00, after restart at 2026-11-21 03:10:00 ("],
+        &["* api rollback: it fired again at Sat 2026-11-21 03:30 KST, after restart at Sat 2026-11-21 03:10 KST ("],
     );
     ok(&mut world, 25);
     check(&mut world, 25, &["* api-5xx record-recovery: "]);
     fire(&mut world, 60);
-    check(&mut world, 60, &["* api-5xx notify: it fired again at 2026-11-21 04:10:00, after rollback at"]);
+    check(&mut world, 60, &["* api-5xx notify: it fired again at Sat 2026-11-21 04:10 KST, after rollback at"]);
     ok(&mut world, 65);
     check(&mut world, 65, &["* api-5xx record-recovery: "]);
     // Fifteen minutes of cooldown and two hours after the last step, the story is another one.
     fire(&mut world, 60 + 15 + 120);
-    check(&mut world, 60 + 15 + 120, &["* api restart: it fired at 2026-11-21 06:25:00"]);
+    check(&mut world, 60 + 15 + 120, &["* api restart: it fired at Sat 2026-11-21 06:25 KST"]);
 }
 
 #[test]
@@ -100,37 +102,37 @@ fn what_stays_in_alarm_climbs_the_ladder_and_is_a_persons_in_the_end() {
     let mut world = fired("restart then=rollback within=24h");
     check(&mut world, 0, &["* api restart: "]);
     world.services[0].deploying = false;
-    check(&mut world, 14, &["+ api-5xx: what fired at 2026-11-21 03:10:00 was answered by restart at"]);
+    check(&mut world, 14, &["+ api-5xx: what fired at Sat 2026-11-21 03:10 KST was answered by restart at"]);
     check(
         &mut world,
         15,
-        &["* api rollback: it fired at 2026-11-21 03:10:00 and is still in ALARM after restart at 2026-11-21 03:10:00"],
+        &["* api rollback: it fired at Sat 2026-11-21 03:10 KST and is still in ALARM after restart at Sat 2026-11-21 03:10 KST"],
     );
-    check(&mut world, 29, &["+ api-5xx: what fired at 2026-11-21 03:10:00 was answered by rollback at"]);
-    let end = "! api-5xx still-in-alarm: it fired at 2026-11-21 03:10:00 and is still in ALARM after rollback at \
-               2026-11-21 03:25:00, the last that its tag asks for: over to you";
+    check(&mut world, 29, &["+ api-5xx: what fired at Sat 2026-11-21 03:10 KST was answered by rollback at"]);
+    let end = "! api-5xx still-in-alarm: it fired at Sat 2026-11-21 03:10 KST and is still in ALARM after rollback at \
+               Sat 2026-11-21 03:25 KST, the last that its tag asks for: over to you";
     check(&mut world, 30, &[end]);
     check(&mut world, 600, &[end]);
     ok(&mut world, 601);
     check(
         &mut world,
         601,
-        &["* api-5xx record-recovery: OK since 2026-11-21 13:11:00, after rollback at 2026-11-21 03:25:00"],
+        &["* api-5xx record-recovery: OK since Sat 2026-11-21 13:11 KST, after rollback at Sat 2026-11-21 03:25 KST"],
     );
 }
 
 /// What stands in the way: the answer is no, it is told, and that firing is a person's from then on.
 #[track_caller]
 fn check_refused(mut world: World, expected: &str) {
-    let told = lines(&world, ASKED, &now());
+    let told = lines(&world, SWEEP, &now());
     assert_eq!(told.len(), 2, "{told:#?}");
     assert!(told[0].starts_with("* api-5xx leave-to-person: "), "{told:#?}");
     assert!(told[1].starts_with(&format!("! api-5xx {expected}")), "{told:#?}");
-    super::model::apply(&plan(&world, ASKED, &now()), &mut world);
-    check(&mut world, 0, &["+ api-5xx: what fired at 2026-11-21 03:10:00 was left to a person"]);
-    check(&mut world, 50, &["+ api-5xx: what fired at 2026-11-21 03:10:00 was left to a person"]);
+    super::model::apply(&plan(&world, SWEEP, &now()), &mut world);
+    check(&mut world, 0, &["+ api-5xx: what fired at Sat 2026-11-21 03:10 KST was left to a person"]);
+    check(&mut world, 50, &["+ api-5xx: what fired at Sat 2026-11-21 03:10 KST was left to a person"]);
     ok(&mut world, 51);
-    check(&mut world, 51, &["* api-5xx record-recovery: OK since 2026-11-21 04:01:00, without a remedy"]);
+    check(&mut world, 51, &["* api-5xx record-recovery: OK since Sat 2026-11-21 04:01 KST, without a remedy"]);
 }
 
 fn remembered(mut world: World, memory: &str) -> World {
@@ -146,31 +148,78 @@ fn a_target_that_sleeps_is_left_asleep() {
         if tag {
             world.services[0].tags.insert(keys::ASLEEP.into(), "since=2026-11-20T20:00 desired=2 by=schedule".into());
         }
-        check_refused(world, "asleep: it fired at 2026-11-21 03:10:00, and restart is refused: shop/api is asleep");
+        check_refused(world, "asleep: it fired at Sat 2026-11-21 03:10 KST, and restart is refused: shop/api is asleep");
     }
 }
 
 #[test]
-fn a_target_that_is_being_deployed_is_left_to_its_deployment_but_for_a_rollback() {
-    for rule in ["restart", "scale-out max=6"] {
+fn a_restart_waits_for_a_deployment_to_end_and_is_told_once() {
+    let mut world = fired("restart");
+    world.services[0].deploying = true;
+    let waits = "! api-5xx deploying: it fired at Sat 2026-11-21 03:10 KST, and restart waits: shop/api is being deployed; \
+                 each sweep tries again until Sat 2026-11-21 04:10 KST, then it is a person's";
+    for minutes in [0, 10, 50] {
+        check(&mut world, minutes, &[waits]);
+    }
+    world.services[0].deploying = false;
+    check(&mut world, 55, &["* api restart: it fired at Sat 2026-11-21 03:10 KST"]);
+    // One that waits in vain is a person's in the end.
+    let mut world = fired("restart");
+    world.services[0].deploying = true;
+    let late = "! api-5xx too-old: it fired at Sat 2026-11-21 03:10 KST, and restart is refused: no remedy could be started within an hour";
+    check(&mut world, 61, &["* api-5xx leave-to-person: restart is refused: no remedy", late]);
+    check(&mut world, 120, &["+ api-5xx: what fired at Sat 2026-11-21 03:10 KST was left to a person"]);
+}
+
+#[test]
+fn more_tasks_and_a_rollback_need_not_wait_for_a_deployment_of_ecs() {
+    let deploying = |rule: &str, controller: Option<&str>| {
         let mut world = fired(rule);
         world.services[0].deploying = true;
-        check_refused(world, "deploying: it fired at 2026-11-21 03:10:00, and");
-    }
-    let mut world = fired("rollback");
-    world.services[0].deploying = true;
-    assert!(answer(&world).starts_with("* api rollback: "));
+        world.services[0].controller = controller.map(str::to_owned);
+        answer(&world)
+    };
+    assert!(deploying("rollback", None).starts_with("* api rollback: "));
+    assert!(deploying("scale-out max=6", None).starts_with("* api scale-out: "));
+    let by_others = deploying("scale-out max=6", Some("CODE_DEPLOY"));
+    assert!(by_others.starts_with("! api-5xx deploying: "), "{by_others}");
+}
+
+#[test]
+fn an_alarm_that_flaps_within_the_cooldown_gets_the_next_step_at_its_end() {
+    let mut world = fired("restart then=rollback within=24h");
+    check(&mut world, 0, &["* api restart: "]);
+    world.services[0].deploying = false;
+    ok(&mut world, 5);
+    check(&mut world, 5, &["* api-5xx record-recovery: "]);
+    fire(&mut world, 8);
+    let waits = "+ api-5xx: it fired at Sat 2026-11-21 03:18 KST, and rollback waits: restart was started at Sat 2026-11-21 03:10 KST, and cooldown=15m; \
+                 each sweep tries again until Sat 2026-11-21 04:25 KST, then it is a person's";
+    check(&mut world, 8, &[waits]);
+    check(&mut world, 14, &[waits]);
+    check(&mut world, 15, &["* api rollback: it fired again at Sat 2026-11-21 03:18 KST, after restart at Sat 2026-11-21 03:10 KST"]);
+}
+
+#[test]
+fn a_ladder_whose_next_step_could_not_be_taken_in_time_is_a_persons() {
+    let mut world = fired("restart then=reboot db=shop-db service=shop/api");
+    check(&mut world, 0, &["* api restart: "]);
+    world.databases[0].status = "modifying".into();
+    check(&mut world, 15, &["! api-5xx busy: it fired at Sat 2026-11-21 03:10 KST, and reboot waits: shop-db is modifying; each sweep"]);
+    check(&mut world, 134, &["! api-5xx busy: "]);
+    check(&mut world, 135, &["! api-5xx still-in-alarm: it fired at Sat 2026-11-21 03:10 KST and is still in ALARM after restart at \
+                              Sat 2026-11-21 03:10 KST, and the next step of its tag could not be taken in time: over to you"]);
+    world.databases[0].status = "storage-full".into();
+    check(&mut world, 20, &["* api-5xx leave-to-person: ", "! api-5xx broken: it fired at Sat 2026-11-21 03:10 KST, and reboot is refused: shop-db is storage-full"]);
 }
 
 #[test]
 fn within_the_cooldown_and_over_the_daily_limit_nothing_is_done() {
     let cooling = "restart rung=1 at=2026-11-20T18:00:00Z hour=1 day=2026-11-21 count=1 fired=2026-11-20T18:00:00Z";
     let mut world = remembered(fired("restart"), cooling);
-    let told = lines(&world, ASKED, &now());
-    assert_eq!(
-        told[1],
-        "! api-5xx cooldown: it fired at 2026-11-21 03:10:00, and restart is refused: restart was begun at 2026-11-21 03:00:00, and cooldown=15m"
-    );
+    assert!(answer(&world).starts_with(
+        "+ api-5xx: it fired at Sat 2026-11-21 03:10 KST, and restart waits: restart was started at Sat 2026-11-21 03:00 KST, and cooldown=15m"
+    ));
     // With a shorter one it is time.
     world.alarms[0].tags.insert(keys::REMEDY.into(), "restart cooldown=10m".into());
     assert!(answer(&world).starts_with("* api restart: "));
@@ -178,10 +227,10 @@ fn within_the_cooldown_and_over_the_daily_limit_nothing_is_done() {
     // Three remedies since midnight, the last one an hour ago; yesterday's do not count.
     let spent = "restart rung=1 at=2026-11-20T17:10:00Z hour=1 day=2026-11-21 count=3 fired=2026-11-20T17:00:00Z";
     let world = remembered(fired("restart"), spent);
-    let told = lines(&world, ASKED, &now());
+    let told = lines(&world, SWEEP, &now());
     assert_eq!(
         told[1],
-        "! api-5xx daily-limit: it fired at 2026-11-21 03:10:00, and restart is refused: limit=3 is reached on 2026-11-21"
+        "! api-5xx daily-limit: it fired at Sat 2026-11-21 03:10 KST, and restart is refused: limit=3 is reached on 2026-11-21"
     );
     let yesterday = spent.replace("day=2026-11-21", "day=2026-11-20");
     assert!(answer(&remembered(fired("restart"), &yesterday)).starts_with("* api restart: "));
@@ -196,7 +245,7 @@ fn what_nobody_answered_for_an_hour_is_not_answered_out_of_the_blue() {
     world.alarms[0].since = Some(moment(-61));
     assert!(
         answer(&world).starts_with(
-            "! api-5xx too-old: it fired at 2026-11-21 02:09:00, and restart is refused: nobody answered it"
+            "! api-5xx too-old: it fired at Sat 2026-11-21 02:09 KST, and restart is refused: no remedy could be started"
         )
     );
     world.alarms[0].since = Some(moment(-59));
@@ -246,7 +295,7 @@ fn what_did_not_opt_in_is_a_problem_that_names_the_tag() {
 fn more_tasks_come_up_to_the_maximum_and_on_top_of_what_was_granted_before() {
     let world = fired("scale-out step=2 max=6");
     let boost = |world: &World| {
-        plan(world, ASKED, &now()).steps.first().map(|it| reconcile::Step::after(&it.step)["boost"].clone())
+        plan(world, SWEEP, &now()).steps.first().map(|it| reconcile::Step::after(&it.step)["boost"].clone())
     };
     let wished =
         |step: u32| Some(serde_json::json!(format!("step={step} until=2026-11-20T19:10:00Z by=alarm:api-5xx")));
@@ -270,20 +319,20 @@ fn more_tasks_come_up_to_the_maximum_and_on_top_of_what_was_granted_before() {
     assert_eq!(boost(&granted(2, 5)), wished(3), "the scaling took some");
     check_refused(
         granted(6, 5),
-        "at-max: it fired at 2026-11-21 03:10:00, and scale-out is refused: shop/api has 6 tasks, and",
+        "at-max: it fired at Sat 2026-11-21 03:10 KST, and scale-out is refused: shop/api has 6 tasks, and",
     );
     assert_eq!(boost(&with(5, keys::BOOST_MEMORY, "step=2 until=2026-11-20T18:00:00Z by=alarm:x")), wished(1));
     // One that nobody has granted yet comes on top of the tasks that run.
     assert_eq!(boost(&with(3, keys::BOOST_MEMORY, wish)), wished(3));
     check_refused(
         with(4, keys::BOOST_MEMORY, wish),
-        "at-max: it fired at 2026-11-21 03:10:00, and scale-out is refused: \
-         shop/api has 4 tasks and 2 more wished already, and max=6",
+        "at-max: it fired at Sat 2026-11-21 03:10 KST, and scale-out is refused: \
+         shop/api has 4 tasks and 2 more requested already, and max=6",
     );
     assert!(answer(&with(2, keys::BOOSTED, "more")).starts_with("! api-5xx bad-tag: nightshift-state:boosted: "));
     check_refused(
         with(6, "team", "api"),
-        "at-max: it fired at 2026-11-21 03:10:00, and scale-out is refused: shop/api has 6 tasks, and max=6",
+        "at-max: it fired at Sat 2026-11-21 03:10 KST, and scale-out is refused: shop/api has 6 tasks, and max=6",
     );
     check_refused(with(2, keys::BOOST, "step=1 until=2026-11-21T04:00"), "boosted: ");
     assert!(answer(&with(2, keys::BOOST_MEMORY, "more")).starts_with("! api-5xx bad-tag: nightshift-state:boost: "));
@@ -301,14 +350,16 @@ fn only_what_went_live_lately_is_taken_back() {
     use RolloutEnd::*;
     let live = format!("sha256:{:064x}", 2);
     let mut world = fired("rollback");
-    let wish = reconcile::Step::after(&plan(&world, ASKED, &now()).steps[0].step)["wish"].clone();
+    let wish = reconcile::Step::after(&plan(&world, SWEEP, &now()).steps[0].step)["wish"].clone();
     assert_eq!(wish, format!("{live} by=alarm:api-5xx at=2026-11-20T18:10:00Z"));
     for (history, expected) in [
         (vec![(42, Successful, -29), (41, Successful, -3000)], "* api rollback: "),
         (vec![(42, Open, -5), (41, Successful, -3000)], "* api rollback: "),
+        // It shifts its traffic for long, or bakes.
+        (vec![(42, Open, -35), (41, Successful, -3000)], "* api rollback: "),
         (
             vec![(42, Successful, -31)],
-            "! api-5xx not-deployed-lately: it fired at 2026-11-21 03:10:00, and rollback is refused: what shop/api runs is live since 2026-11-21 02:39:00, and within=30m",
+            "! api-5xx not-deployed-lately: it fired at Sat 2026-11-21 03:10 KST, and rollback is refused: what shop/api runs is live since Sat 2026-11-21 02:39 KST, and within=30m",
         ),
         // A restart deploys the same again.
         (vec![(42, Successful, -5), (42, Successful, -3000)], "! api-5xx not-deployed-lately: "),
@@ -354,7 +405,7 @@ fn what_sleeps_by_its_schedule_is_woken_for_two_hours() {
     };
     let mut world = fired("wake");
     asleep(&mut world);
-    let planned = plan(&world, ASKED, &now()).steps;
+    let planned = plan(&world, SWEEP, &now()).steps;
     assert_eq!(reconcile::Step::after(&planned[0].step)["awake_until"], "2026-11-20T20:10:00Z");
     for (tag, value) in [(keys::HOLD, "moving"), (keys::HOLD_MEMORY, "by=budget:x since=2026-11-20T18:00:00Z")] {
         let mut held = world.clone();
@@ -371,7 +422,7 @@ fn a_restart_is_not_for_a_service_that_others_deploy() {
     let mut world = fired("restart");
     world.services[0].controller = Some("CODE_DEPLOY".into());
     assert!(
-        answer(&world).starts_with("! api-5xx controller: the deployments of shop/api are the business of CODE_DEPLOY")
+        answer(&world).starts_with("! api-5xx controller: shop/api is deployed by CODE_DEPLOY; ECS cannot force a new deployment of it. Use notify")
     );
     world.services[0].status = "DRAINING".into();
     assert!(answer(&world).starts_with("! api-5xx not-active: shop/api is DRAINING"));
@@ -396,13 +447,58 @@ fn who_silences_an_alarm_is_not_disturbed() {
     world.alarms[0].silenced = Some("its actions are disabled");
     check(&mut world, 0, &["+ api-5xx: its actions are disabled"]);
     let mut world = fired("restart");
-    world.muted.insert("api-5xx".into());
-    check(&mut world, 0, &["* api-5xx leave-to-person: a mute rule of CloudWatch was in force when it fired"]);
-    world.muted.clear();
-    check(&mut world, 10, &["+ api-5xx: what fired at 2026-11-21 03:10:00 was left to a person"]);
+    world.mute_rules.insert("api-5xx".into(), vec!["release-night".into()]);
+    check(&mut world, 0, &["+ api-5xx: the mute rule release-night of CloudWatch is in force, so nothing is done now"]);
+    // CloudWatch runs the actions of what is in ALARM when a mute ends, and so do we.
+    world.mute_rules.insert("api-5xx".into(), Vec::new());
+    check(&mut world, 10, &["* api restart: "]);
     let mut world = fired("restart");
     world.alarms[0].state = State::Unknown;
     check(&mut world, 0, &["+ api-5xx: it has too little data to tell"]);
+}
+
+#[test]
+fn where_mute_rules_cannot_be_read_an_event_still_says_whether_its_alarm_is_muted() {
+    let mut world = fired("restart");
+    let denied = "ListAlarmMuteRules api-5xx: AccessDeniedException: no";
+    world.unreadable.insert(Wanted::MuteRules("api-5xx".into()), denied.into());
+    let event = |muted| Scope::Alarms(vec![AlarmName { name: "api-5xx".into(), arn: None, muted }]);
+    let by = |scope: &Scope| lines(&world, Options { scope, ..SWEEP }, &now()).remove(0);
+    assert_eq!(by(&event(true)), "+ api-5xx: a mute rule of CloudWatch is in force, so nothing is done now");
+    assert!(by(&event(false)).starts_with("* api restart: "));
+    assert_eq!(by(&Scope::EveryAlarm), format!("! api-5xx unreadable: {denied}"));
+}
+
+#[test]
+fn an_alarm_without_room_for_a_tag_is_told_and_nothing_is_done() {
+    let mut world = fired("restart");
+    let tags = &mut world.alarms[0].tags;
+    tags.extend((0..49).map(|it| (format!("team-{it}"), "x".to_owned())));
+    check(&mut world, 0, &["! api-5xx no-room: it has 50 tags, as many as AWS allows, so Nightshift could not remember restart"]);
+    assert!(plan(&world, SWEEP, &now()).remembered.is_empty());
+    world.alarms[0].tags.remove("team-0");
+    check(&mut world, 0, &["* api restart: "]);
+}
+
+#[test]
+fn a_deployment_of_codedeploy_that_has_not_ended_is_recent_and_an_ended_one_as_old_as_its_tasks() {
+    let with = |made: &[i64]| {
+        let mut world = fired("rollback within=30m");
+        let service = &mut world.services[0];
+        service.controller = Some("CODE_DEPLOY".into());
+        service.task_sets =
+            made.iter().enumerate().map(|(at, it)| TaskSet { primary: at == 0, made: Some(moment(*it)) }).collect();
+        service.deploying = made.len() > 1;
+        world.history.clear();
+        let wish = plan(&world, SWEEP, &now()).steps.first().map(|it| reconcile::Step::after(&it.step)["wish"].clone());
+        (answer(&world), wish)
+    };
+    let (told, wish) = with(&[-3000, -120]);
+    assert!(told.starts_with("* api rollback: "), "{told}");
+    // Which image that is, deploy-image knows.
+    assert_eq!(wish.unwrap(), "by=alarm:api-5xx at=2026-11-20T18:10:00Z");
+    assert!(with(&[-20]).0.starts_with("* api rollback: "));
+    assert!(with(&[-31]).0.starts_with("! api-5xx not-deployed-lately: "));
 }
 
 #[test]
@@ -410,11 +506,15 @@ fn what_is_forgotten_begins_anew() {
     let mut world = fired("restart");
     check(&mut world, 0, &["* api restart: "]);
     world.services[0].deploying = false;
-    let forget = Asked { forget: true, ..ASKED };
+    let forget = Options { command: Some(Command::Clear), ..SWEEP };
     assert_eq!(lines(&world, forget, &at(1)), ["* api-5xx forget: a person asked for it"]);
     apply(&plan(&world, forget, &at(1)), &mut world);
     assert_eq!(lines(&world, forget, &at(1)), ["+ api-5xx: it remembers nothing"]);
-    check(&mut world, 1, &["* api restart: it fired at 2026-11-21 03:10:00"]);
+    check(&mut world, 1, &["* api restart: it fired at Sat 2026-11-21 03:10 KST"]);
+    // One that does not exist is an answer to whoever asked for it.
+    let scope = Scope::Alarms(vec![AlarmName { name: "api-4xx".into(), arn: None, muted: false }]);
+    let refused = plan(&world, Options { scope: &scope, ..forget }, &at(1));
+    assert_eq!(refused.refused.as_deref(), Some("there is no alarm 'api-4xx' in this account and region"));
     // Even one that cannot be read.
     let world = remembered(world, "yesterday");
     assert_eq!(lines(&world, forget, &at(2)), ["* api-5xx forget: a person asked for it"]);
@@ -429,7 +529,7 @@ fn in_a_storm_the_first_ones_are_answered_and_the_others_handed_over() {
             it
         })
         .collect();
-    let asked = Asked { max_remedies: 2, forget: false };
+    let asked = Options { max_remedies: 2, ..SWEEP };
     // Each run sees one alarm anew and the others as the index knows them, which is without any memory yet.
     let mut answered = Vec::new();
     for mine in 0..5 {
@@ -442,6 +542,6 @@ fn in_a_storm_the_first_ones_are_answered_and_the_others_handed_over() {
     // In one run they come to the same, but that two of them mean the same service.
     let lines = lines(&world(storm), asked, &at(1));
     assert!(lines[0].starts_with("* api restart: "), "{lines:#?}");
-    assert!(lines[5].starts_with("! storm-1 busy: "), "{lines:#?}");
-    assert!(lines[6].starts_with("! storm-2 busy: "), "{lines:#?}");
+    assert!(lines[1].starts_with("! storm-1 busy: "), "{lines:#?}");
+    assert!(lines[2].starts_with("! storm-2 busy: "), "{lines:#?}");
 }

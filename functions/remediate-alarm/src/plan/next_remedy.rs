@@ -1,23 +1,21 @@
-//! Whose turn it is: which remedy of the ladder answers a firing, if one does.
+//! Which remedy of the ladder answers a firing, if one does.
 
 use jiff::{SignedDuration, Timestamp};
 use rules::remedied::Taken;
 use rules::remedy::{Remedy, in_minutes};
 
-use super::Case;
-use super::step::local;
+use super::case::AlarmCase;
+use reconcile::when;
 
 /// An alarm that fires again within so long after the cooldown has not been helped by the last remedy.
 const WINDOW: SignedDuration = SignedDuration::from_hours(2);
 
 /// Which remedy is due.
 #[derive(Debug, PartialEq)]
-pub enum Turn {
-    /// This one.
-    Next {
+pub enum NextRemedy {
+    Due {
         /// Its place on the ladder, from 1.
         rung: u32,
-        /// What it is.
         remedy: Remedy,
         /// Why it is due, in words.
         why: String,
@@ -28,36 +26,39 @@ pub enum Turn {
     AtTheEnd(String),
 }
 
-impl Case<'_> {
+impl AlarmCase<'_> {
     /// Which remedy answers the firing of that moment.
-    pub fn turn(&self, fired: Timestamp) -> Turn {
-        let moment = local(fired, self.now);
+    pub fn next_remedy(&self, fired: Timestamp) -> NextRemedy {
+        let moment = when(fired, self.now);
         if !self.is_answered(fired) {
             return match self.recent() {
                 Some(last) => {
                     let why =
-                        format!("it fired again at {moment}, after {} at {}", last.remedy, local(last.at, self.now));
-                    self.next(self.after(last.rung), why)
+                        format!("it fired again at {moment}, after {} at {}", last.remedy, when(last.at, self.now));
+                    self.due((last.rung + 1).min(self.rungs()), why)
                 }
-                None => self.next(1, format!("it fired at {moment}")),
+                None => self.due(1, format!("it fired at {moment}")),
             };
         }
         let left = self.memory.as_ref().is_some_and(|it| it.left);
         let Some(last) = self.memory.as_ref().and_then(|it| it.last.as_ref()).filter(|_| !left) else {
-            return Turn::Nothing(format!("what fired at {moment} was left to a person"));
+            return NextRemedy::Nothing(format!("what fired at {moment} was left to a person"));
         };
-        let begun = format!("{} at {}", last.remedy, local(last.at, self.now));
-        if self.cooling(last) {
+        let begun = format!("{} at {}", last.remedy, when(last.at, self.now));
+        if self.is_cooling(last) {
             let cooldown = in_minutes(self.rule.cooldown);
-            return Turn::Nothing(format!("what fired at {moment} was answered by {begun}; cooldown={cooldown}"));
+            return NextRemedy::Nothing(format!("what fired at {moment} was answered by {begun}; cooldown={cooldown}"));
         }
         // No alarm fires while it is in ALARM, so a remedy that did not help is only seen by looking again.
         if last.rung < self.rungs() && self.recent().is_some() {
-            return self.next(last.rung + 1, format!("it fired at {moment} and is still in ALARM after {begun}"));
+            return self.due(last.rung + 1, format!("it fired at {moment} and is still in ALARM after {begun}"));
         }
         match last.remedy {
-            Remedy::Notify => Turn::Nothing(format!("what fired at {moment} was handed to a person")),
-            _ => Turn::AtTheEnd(format!(
+            Remedy::Notify => NextRemedy::Nothing(format!("what fired at {moment} was handed to a person")),
+            _ if last.rung < self.rungs() => NextRemedy::AtTheEnd(format!(
+                "it fired at {moment} and is still in ALARM after {begun}, and the next step of its tag could not be taken in time: over to you"
+            )),
+            _ => NextRemedy::AtTheEnd(format!(
                 "it fired at {moment} and is still in ALARM after {begun}, the last that its tag asks for: over to you"
             )),
         }
@@ -69,27 +70,27 @@ impl Case<'_> {
     }
 
     /// Whether the remedy that was taken is given its time.
-    pub fn cooling(&self, last: &Taken) -> bool {
+    pub fn is_cooling(&self, last: &Taken) -> bool {
         self.now.timestamp() < last.at + self.rule.cooldown
+    }
+
+    /// Until when the next step of the ladder counts as an answer to the same trouble.
+    pub fn ladder_ends(&self, last: &Taken) -> Timestamp {
+        last.at + self.rule.cooldown + WINDOW
     }
 
     /// The last remedy, if what happens now is its consequence.
     fn recent(&self) -> Option<&Taken> {
         let last = self.memory.as_ref()?.last.as_ref()?;
-        (self.now.timestamp() < last.at + self.rule.cooldown + WINDOW).then_some(last)
-    }
-
-    /// The rung after this one; the last one stays the last.
-    fn after(&self, rung: u32) -> u32 {
-        (rung + 1).min(self.rungs())
+        (self.now.timestamp() < self.ladder_ends(last)).then_some(last)
     }
 
     fn rungs(&self) -> u32 {
         self.rule.ladder.len() as u32
     }
 
-    fn next(&self, rung: u32, why: String) -> Turn {
+    fn due(&self, rung: u32, why: String) -> NextRemedy {
         let remedy = self.rule.ladder.get(rung as usize - 1).copied().unwrap_or(Remedy::Notify);
-        Turn::Next { rung, remedy, why }
+        NextRemedy::Due { rung, remedy, why }
     }
 }
