@@ -154,7 +154,10 @@ fn play(rules: &[usize], events: &[Event]) -> Vec<Begun> {
             }
         }
         apply(&plan, &mut world);
-        assert_eq!(crate::plan::plan(&world, LIMITED, &now).steps, [], "after {event:?} it does not converge");
+        // What another alarm of the same run came before is done by a later one.
+        if plan.problems.iter().all(|it| it.problem != "busy") {
+            assert_eq!(crate::plan::plan(&world, LIMITED, &now).steps, [], "after {event:?} it does not converge");
+        }
     }
     begun
 }
