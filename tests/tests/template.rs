@@ -51,10 +51,11 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 16] = [
+const WITHOUT_RESOURCE: [(&str, &str); 17] = [
     ("application-autoscaling:DescribeScalableTargets", "the service authorization reference lists no resource for it"),
     ("rds:DescribeEvents", "an event is no resource"),
     ("cloudwatch:DescribeAlarms", "a narrower grant leaves composite alarms out"),
+    ("cloudwatch:DescribeAlarmContributors", "the service authorization reference does not list it yet"),
     ("inspector2:ListCoverage", "ECR asks Inspector of all images"),
     ("inspector2:ListFindings", "ECR asks Inspector of all images"),
     ("codedeploy:ListApplications", LISTS_ALL),
@@ -725,9 +726,10 @@ fn the_rules_let_through_what_the_functions_act_on() {
         assert_eq!(woken_in("snapshot-databases", available), ["SnapshotAvailable"]);
     }
     assert!(woken_in("snapshot-databases", "snapshot-creating").is_empty());
-    for change in ["alarm", "ok", "math", "anomaly", "composite", "muted"] {
+    for change in ["alarm", "ok", "math", "anomaly", "composite", "muted", "log"] {
         assert_eq!(woken_in("remediate-alarm", &format!("state-change-{change}")), ["StateChanged"], "{change}");
     }
+    assert_eq!(woken_in("remediate-alarm", "contributor-alarm"), ["StateChanged"]);
     let woken_by = |sample: &str| woken_in("deploy-image", sample);
     assert_eq!(woken_by("ecr-push"), ["ImagePushed"]);
     assert_eq!(woken_by("ecr-push-multi-arch-index"), ["ImagePushed"]);

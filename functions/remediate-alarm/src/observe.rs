@@ -221,7 +221,11 @@ async fn add_history(clients: &Clients, arn: &str, world: &mut World) -> Result<
     let (history, images) = tokio::join!(
         async {
             // CodeDeploy's deployments are not among those of ECS; the task sets tell of them.
-            if service.task_sets.is_empty() { ecs::list_rollouts(&clients.ecs, &service.name).await } else { Ok(Vec::new()) }
+            if service.task_sets.is_empty() {
+                ecs::list_rollouts(&clients.ecs, &service.name).await
+            } else {
+                Ok(Vec::new())
+            }
         },
         ecs::images(&clients.ecs, &service.task_definition),
     );

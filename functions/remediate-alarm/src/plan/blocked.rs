@@ -3,7 +3,6 @@
 use reconcile::Trouble;
 use rules::BadTag;
 
-
 #[derive(Debug)]
 pub enum Blocked {
     /// It may be started later: the sweep tries again until the firing is too old.

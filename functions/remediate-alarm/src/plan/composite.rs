@@ -12,11 +12,17 @@ use super::world::State;
 pub enum Rule {
     Constant(bool),
     /// The alarm is in one of these states.
-    Is { alarm: Reference, states: BTreeSet<Word> },
+    Is {
+        alarm: Reference,
+        states: BTreeSet<Word>,
+    },
     All(Vec<Rule>),
     Any(Vec<Rule>),
     /// At least so many of the alarms are in one of the states.
-    AtLeast { count: usize, of: Vec<Rule> },
+    AtLeast {
+        count: usize,
+        of: Vec<Rule>,
+    },
 }
 
 /// How a rule names an alarm: by its name, or by its ARN.
@@ -156,8 +162,7 @@ impl<'a> Reader<'a> {
         let all = alarms.len();
         let count = if percent { (number * all).div_ceil(100) } else { number };
         // Not at least so many are in the states: at least all but one less of them are in the others.
-        let (count, states) =
-            if not { ((all + 1).saturating_sub(count), others(&states)) } else { (count, states) };
+        let (count, states) = if not { ((all + 1).saturating_sub(count), others(&states)) } else { (count, states) };
         let of = alarms.into_iter().map(|alarm| Rule::Is { alarm, states: states.clone() }).collect();
         Ok(Rule::AtLeast { count, of })
     }

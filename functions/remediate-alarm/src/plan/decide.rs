@@ -46,7 +46,9 @@ impl AlarmCase<'_> {
         }
         // A mute ends: CloudWatch runs the actions of what is still in ALARM then, and so does the next sweep.
         match self.muted() {
-            Muted::By(rule) => return plan.skip(arn, format!("{rule} of CloudWatch is in force, so nothing is done now")),
+            Muted::By(rule) => {
+                return plan.skip(arn, format!("{rule} of CloudWatch is in force, so nothing is done now"));
+            }
             Muted::Unknown(why) => return plan.problem(arn, "unreadable", why),
             Muted::No => {}
         }

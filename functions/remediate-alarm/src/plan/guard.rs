@@ -22,8 +22,8 @@ impl AlarmCase<'_> {
         if !remedy.acts() {
             return Ok((self.alarm.arn.clone(), RemedyAction::Notify));
         }
-        let target = target::find(self.alarm, self.contributor, &self.rule, remedy, self.world)
-            .map_err(Blocked::Problem)?;
+        let target =
+            target::find(self.alarm, self.contributor, &self.rule, remedy, self.world).map_err(Blocked::Problem)?;
         opted_in(&target, remedy)?;
         self.in_time(fired)?;
         if remedy != Remedy::Wake && is_asleep(&target) {

@@ -9,8 +9,8 @@ use rules::remedy::{RemedyRule, in_minutes};
 
 use super::blocked::Blocked;
 use super::case::{AlarmCase, memories};
-use reconcile::when;
 use super::world::{Alarm, State};
+use reconcile::when;
 
 /// A firing that could not be answered for so long is not answered out of the blue.
 const TOO_OLD: SignedDuration = SignedDuration::from_hours(1);
@@ -93,8 +93,7 @@ fn spent(alarm: &Alarm, before: (Timestamp, &String), started: &Started, now: Ti
     if started.alarms.contains(&alarm.arn) {
         return known;
     }
-    let acts =
-        || alarm.tags.get(keys::REMEDY).is_some_and(|it| it.parse().is_ok_and(|it: RemedyRule| it.acts()));
+    let acts = || alarm.tags.get(keys::REMEDY).is_some_and(|it| it.parse().is_ok_and(|it: RemedyRule| it.acts()));
     let memory = alarm.tags.get(keys::REMEDIED).and_then(|it| it.parse::<Remedied>().ok());
     let waits = alarm.since.is_some_and(|since| {
         alarm.state == State::Alarm

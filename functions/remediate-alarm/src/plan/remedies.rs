@@ -29,10 +29,7 @@ pub fn restart(service: &Service) -> Result<RemedyAction, Blocked> {
         None => Ok(RemedyAction::Restart(service.name.clone())),
         Some(other) => Err(Blocked::problem(
             "controller",
-            format!(
-                "{} is deployed by {other}; ECS cannot force a new deployment of it. Use notify",
-                service.name
-            ),
+            format!("{} is deployed by {other}; ECS cannot force a new deployment of it. Use notify", service.name),
         )),
     }
 }

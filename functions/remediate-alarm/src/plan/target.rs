@@ -142,7 +142,8 @@ fn services<'a>(evidence: &Evidence, world: &'a World) -> Result<Vec<Target<'a>>
         found.push(service.ok_or_else(missing)?);
     }
     let behind = |service: &Service| {
-        let is_one = |arn: &String, group: &String| arn.strip_suffix(group.as_str()).is_some_and(|it| it.ends_with(':'));
+        let is_one =
+            |arn: &String, group: &String| arn.strip_suffix(group.as_str()).is_some_and(|it| it.ends_with(':'));
         service.target_groups.iter().any(|arn| evidence.target_groups.iter().any(|group| is_one(arn, group)))
     };
     let opted_in = |it: &Service| OPT_IN.iter().any(|key| it.tags.contains_key(*key));

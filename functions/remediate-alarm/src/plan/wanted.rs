@@ -53,9 +53,9 @@ fn of_case(case: &AlarmCase<'_>) -> BTreeSet<Wanted> {
 /// Whether anything has to be decided about `alarm` that depends on more than its state: then its own tags have to be
 /// read, since the tag index lags behind.
 pub fn is_of_interest(alarm: &Alarm) -> bool {
-    let mut memories = alarm.tags.iter().filter(|(key, _)| *key == keys::REMEDIED || key.starts_with(keys::REMEDIED_OF));
-    let open = memories.any(|(key, value)| {
-        key != keys::REMEDIED || value.parse().map_or(true, |it: Remedied| it.since.is_some())
-    });
+    let mut memories =
+        alarm.tags.iter().filter(|(key, _)| *key == keys::REMEDIED || key.starts_with(keys::REMEDIED_OF));
+    let open = memories
+        .any(|(key, value)| key != keys::REMEDIED || value.parse().map_or(true, |it: Remedied| it.since.is_some()));
     alarm.unreadable.is_none() && (alarm.state == State::Alarm || open)
 }

@@ -239,7 +239,8 @@ impl Aws {
                 assert_eq!(body["Statuses"], json!(["ACTIVE"]));
                 let arn = |it: &String| format!("arn:aws:cloudwatch:ap-northeast-2:123456789012:alarm-mute-rule:{it}");
                 let muted = self.mute_rules.get(&text("AlarmName")).map(Vec::as_slice).unwrap_or_default();
-                let rules: Vec<Value> = muted.iter().map(|it| json!({"AlarmMuteRuleArn": arn(it), "Status": "ACTIVE"})).collect();
+                let rules: Vec<Value> =
+                    muted.iter().map(|it| json!({"AlarmMuteRuleArn": arn(it), "Status": "ACTIVE"})).collect();
                 json!({"AlarmMuteRuleSummaries": rules})
             }
             "DescribeAlarmContributors" => {

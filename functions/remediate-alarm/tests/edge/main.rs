@@ -279,9 +279,7 @@ async fn a_service_that_codedeploy_is_deploying_is_being_deployed() {
     {
         let mut aws = script.aws();
         let service = aws.services.values_mut().next().unwrap();
-        let set = |status: &str, at: i64| {
-            json!({"id": status, "status": status, "createdAt": at, "taskDefinition": "arn:aws:ecs:ap-northeast-2:123456789012:task-definition/api:41"})
-        };
+        let set = |status: &str, at: i64| json!({"id": status, "status": status, "createdAt": at, "taskDefinition": "arn:aws:ecs:ap-northeast-2:123456789012:task-definition/api:41"});
         service["deployments"] = json!([]);
         service["deploymentController"] = json!({"type": "CODE_DEPLOY"});
         service["taskSets"] = json!([set("PRIMARY", NOW - 90_000), set("ACTIVE", NOW - 60)]);

@@ -9,9 +9,7 @@ use rules::keys;
 use crate::plan::plan;
 use crate::plan::scope::{Options, Scope};
 use crate::plan::step::{MemoryChange, RemedyAction, StartRemedy, Step};
-use crate::plan::world::{
-    Alarm, Database, Metric, Rollout, RolloutEnd, Service, ServiceName, State, Watches, World,
-};
+use crate::plan::world::{Alarm, Database, Metric, Rollout, RolloutEnd, Service, ServiceName, State, Watches, World};
 
 pub const SWEEP: Options<'static> = Options { scope: &Scope::EveryAlarm, command: None, max_remedies: 10 };
 

@@ -31,7 +31,9 @@ fn a_restart_that_helps_is_told_twice_and_a_doubled_event_not_at_all() {
     check(
         &mut world,
         0,
-        &["+ api-5xx: what fired at Sat 2026-11-21 03:10 KST was answered by restart at Sat 2026-11-21 03:10 KST; cooldown=15m"],
+        &[
+            "+ api-5xx: what fired at Sat 2026-11-21 03:10 KST was answered by restart at Sat 2026-11-21 03:10 KST; cooldown=15m",
+        ],
     );
     ok(&mut world, 4);
     check(
@@ -61,7 +63,10 @@ fn what_the_alarm_says_of_itself_reaches_whoever_is_told_of_it() {
     let mut world = described("restart");
     world.services[0].deploying = true;
     let refused = answer(&world);
-    assert!(refused.ends_with(", then it is a person's. Answers are 5xx. Look first at the log of the api."), "{refused}");
+    assert!(
+        refused.ends_with(", then it is a person's. Answers are 5xx. Look first at the log of the api."),
+        "{refused}"
+    );
 }
 
 #[test]
@@ -106,7 +111,9 @@ fn what_stays_in_alarm_climbs_the_ladder_and_is_a_persons_in_the_end() {
     check(
         &mut world,
         15,
-        &["* api rollback: it fired at Sat 2026-11-21 03:10 KST and is still in ALARM after restart at Sat 2026-11-21 03:10 KST"],
+        &[
+            "* api rollback: it fired at Sat 2026-11-21 03:10 KST and is still in ALARM after restart at Sat 2026-11-21 03:10 KST",
+        ],
     );
     check(&mut world, 29, &["+ api-5xx: what fired at Sat 2026-11-21 03:10 KST was answered by rollback at"]);
     let end = "! api-5xx still-in-alarm: it fired at Sat 2026-11-21 03:10 KST and is still in ALARM after rollback at \
@@ -148,7 +155,10 @@ fn a_target_that_sleeps_is_left_asleep() {
         if tag {
             world.services[0].tags.insert(keys::ASLEEP.into(), "since=2026-11-20T20:00 desired=2 by=schedule".into());
         }
-        check_refused(world, "asleep: it fired at Sat 2026-11-21 03:10 KST, and restart is refused: shop/api is asleep");
+        check_refused(
+            world,
+            "asleep: it fired at Sat 2026-11-21 03:10 KST, and restart is refused: shop/api is asleep",
+        );
     }
 }
 
@@ -197,7 +207,11 @@ fn an_alarm_that_flaps_within_the_cooldown_gets_the_next_step_at_its_end() {
                  each sweep tries again until Sat 2026-11-21 04:25 KST, then it is a person's";
     check(&mut world, 8, &[waits]);
     check(&mut world, 14, &[waits]);
-    check(&mut world, 15, &["* api rollback: it fired again at Sat 2026-11-21 03:18 KST, after restart at Sat 2026-11-21 03:10 KST"]);
+    check(
+        &mut world,
+        15,
+        &["* api rollback: it fired again at Sat 2026-11-21 03:18 KST, after restart at Sat 2026-11-21 03:10 KST"],
+    );
 }
 
 #[test]
@@ -205,12 +219,27 @@ fn a_ladder_whose_next_step_could_not_be_taken_in_time_is_a_persons() {
     let mut world = fired("restart then=reboot db=shop-db service=shop/api");
     check(&mut world, 0, &["* api restart: "]);
     world.databases[0].status = "modifying".into();
-    check(&mut world, 15, &["! api-5xx busy: it fired at Sat 2026-11-21 03:10 KST, and reboot waits: shop-db is modifying; each sweep"]);
+    check(
+        &mut world,
+        15,
+        &["! api-5xx busy: it fired at Sat 2026-11-21 03:10 KST, and reboot waits: shop-db is modifying; each sweep"],
+    );
     check(&mut world, 134, &["! api-5xx busy: "]);
-    check(&mut world, 135, &["! api-5xx still-in-alarm: it fired at Sat 2026-11-21 03:10 KST and is still in ALARM after restart at \
-                              Sat 2026-11-21 03:10 KST, and the next step of its tag could not be taken in time: over to you"]);
+    check(
+        &mut world,
+        135,
+        &["! api-5xx still-in-alarm: it fired at Sat 2026-11-21 03:10 KST and is still in ALARM after restart at \
+                              Sat 2026-11-21 03:10 KST, and the next step of its tag could not be taken in time: over to you"],
+    );
     world.databases[0].status = "storage-full".into();
-    check(&mut world, 20, &["* api-5xx leave-to-person: ", "! api-5xx broken: it fired at Sat 2026-11-21 03:10 KST, and reboot is refused: shop-db is storage-full"]);
+    check(
+        &mut world,
+        20,
+        &[
+            "* api-5xx leave-to-person: ",
+            "! api-5xx broken: it fired at Sat 2026-11-21 03:10 KST, and reboot is refused: shop-db is storage-full",
+        ],
+    );
 }
 
 #[test]
@@ -243,11 +272,9 @@ fn within_the_cooldown_and_over_the_daily_limit_nothing_is_done() {
 fn what_nobody_answered_for_an_hour_is_not_answered_out_of_the_blue() {
     let mut world = fired("restart");
     world.alarms[0].since = Some(moment(-61));
-    assert!(
-        answer(&world).starts_with(
-            "! api-5xx too-old: it fired at Sat 2026-11-21 02:09 KST, and restart is refused: no remedy could be started"
-        )
-    );
+    assert!(answer(&world).starts_with(
+        "! api-5xx too-old: it fired at Sat 2026-11-21 02:09 KST, and restart is refused: no remedy could be started"
+    ));
     world.alarms[0].since = Some(moment(-59));
     assert!(answer(&world).starts_with("* api restart: "));
 }
@@ -421,9 +448,9 @@ fn what_sleeps_by_its_schedule_is_woken_for_two_hours() {
 fn a_restart_is_not_for_a_service_that_others_deploy() {
     let mut world = fired("restart");
     world.services[0].controller = Some("CODE_DEPLOY".into());
-    assert!(
-        answer(&world).starts_with("! api-5xx controller: shop/api is deployed by CODE_DEPLOY; ECS cannot force a new deployment of it. Use notify")
-    );
+    assert!(answer(&world).starts_with(
+        "! api-5xx controller: shop/api is deployed by CODE_DEPLOY; ECS cannot force a new deployment of it. Use notify"
+    ));
     world.services[0].status = "DRAINING".into();
     assert!(answer(&world).starts_with("! api-5xx not-active: shop/api is DRAINING"));
 }
@@ -474,7 +501,11 @@ fn an_alarm_without_room_for_a_tag_is_told_and_nothing_is_done() {
     let mut world = fired("restart");
     let tags = &mut world.alarms[0].tags;
     tags.extend((0..49).map(|it| (format!("team-{it}"), "x".to_owned())));
-    check(&mut world, 0, &["! api-5xx no-room: it has 50 tags, as many as AWS allows, so Nightshift could not remember restart"]);
+    check(
+        &mut world,
+        0,
+        &["! api-5xx no-room: it has 50 tags, as many as AWS allows, so Nightshift could not remember restart"],
+    );
     assert!(plan(&world, SWEEP, &now()).remembered.is_empty());
     world.alarms[0].tags.remove("team-0");
     check(&mut world, 0, &["* api restart: "]);

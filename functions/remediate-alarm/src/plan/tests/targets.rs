@@ -185,17 +185,25 @@ fn each_thing_that_one_alarm_watches_gets_its_own_answer() {
     let several = Alarm { watches: Watches::Contributors, ..alarm("cpu", "restart then=notify") };
     let mut world = world(vec![several]);
     world.contributors.insert("cpu".into(), vec![contributor("6d44", "api", 0)]);
-    check(&mut world, 0, &["* api restart: it fired at Sat 2026-11-21 03:10 KST (2 of 2 datapoints); restart is step 1 of 2"]);
+    check(
+        &mut world,
+        0,
+        &["* api restart: it fired at Sat 2026-11-21 03:10 KST (2 of 2 datapoints); restart is step 1 of 2"],
+    );
     // Another one fires while the alarm stays in ALARM, within the cooldown of the first.
     world.contributors.insert("cpu".into(), vec![contributor("6d44", "api", 0), contributor("77aa", "web", 5)]);
     let answered = "+ cpu: what fired at Sat 2026-11-21 03:10 KST was answered by restart";
     check(&mut world, 5, &["* web restart: it fired at Sat 2026-11-21 03:15 KST", answered]);
     // The first has recovered, the second has not.
     world.contributors.insert("cpu".into(), vec![contributor("77aa", "web", 5)]);
-    check(&mut world, 20, &[
-        "* cpu notify: it fired at Sat 2026-11-21 03:15 KST and is still in ALARM after restart at Sat 2026-11-21 03:15 KST",
-        "* cpu record-recovery: OK since Sat 2026-11-21 03:30 KST, after restart at Sat 2026-11-21 03:10 KST",
-    ]);
+    check(
+        &mut world,
+        20,
+        &[
+            "* cpu notify: it fired at Sat 2026-11-21 03:15 KST and is still in ALARM after restart at Sat 2026-11-21 03:15 KST",
+            "* cpu record-recovery: OK since Sat 2026-11-21 03:30 KST, after restart at Sat 2026-11-21 03:10 KST",
+        ],
+    );
     world.contributors.insert("cpu".into(), Vec::new());
     world.alarms[0].state = State::Ok;
     check(&mut world, 25, &["* cpu record-recovery: ", "+ cpu: it is OK"]);
