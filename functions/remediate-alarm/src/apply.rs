@@ -37,16 +37,16 @@ async fn start(clients: &Clients, step: &StartRemedy, run: &Run<'_>) -> Result<V
         RemedyAction::Restart(service) => ecs::restart(&clients.ecs, service).await.map(|()| Value::Null),
         RemedyAction::Reboot { id, failover } => rds::reboot(&clients.rds, id, *failover).await.map(|()| Value::Null),
         RemedyAction::ScaleOut { arn, boost, .. } => {
-            write_tag(clients, arn, keys::BOOST_MEMORY, &boost.to_string()).await?;
+            write_request(clients, arn, keys::BOOST_MEMORY, &boost.to_string()).await?;
             Ok(wake(clients, run, "scale-staging", json!({"resource": arn})).await)
         }
         RemedyAction::Rollback { arn, wish, .. } => {
-            write_tag(clients, arn, keys::ROLLBACK, &wish.to_string()).await?;
+            write_request(clients, arn, keys::ROLLBACK, &wish.to_string()).await?;
             Ok(wake(clients, run, "deploy-image", json!({"resource": arn})).await)
         }
         RemedyAction::Wake { arn, until, .. } => {
             let until = until.0.to_string();
-            write_tag(clients, arn, keys::AWAKE_UNTIL_MEMORY, &until).await?;
+            write_request(clients, arn, keys::AWAKE_UNTIL_MEMORY, &until).await?;
             // Without a moment the command would mean "until the next change", and overwrite the tag.
             let payload = json!({"wake": {"resource": arn, "until": until}});
             Ok(wake(clients, run, "scale-staging", payload).await)
@@ -55,11 +55,11 @@ async fn start(clients: &Clients, step: &StartRemedy, run: &Run<'_>) -> Result<V
 }
 
 /// Writes on a service or database what its owner is asked for.
-async fn write_tag(clients: &Clients, arn: &str, key: &str, value: &str) -> Result<(), Error> {
+async fn write_request(clients: &Clients, arn: &str, key: &str, value: &str) -> Result<(), Error> {
     if arn.contains(":ecs:") {
-        aws::ecs::write_tag(&clients.ecs, arn, key, Some(value)).await
+        ecs::write_request(&clients.ecs, arn, key, value).await
     } else {
-        aws::rds::write_memory(&clients.rds, arn, key, Some(value)).await
+        rds::write_request(&clients.rds, arn, key, value).await
     }
 }
 

@@ -133,6 +133,13 @@ pub async fn restart(ecs: &Client, service: &ServiceName) -> Result<(), Error> {
     call.send().await.map(drop).map_err(|err| Error::new("UpdateService", &service.to_string(), err))
 }
 
+/// Writes on the service what its owner is asked for. Nothing is ever removed, so that the role need not allow it.
+pub async fn write_request(ecs: &Client, arn: &str, key: &str, value: &str) -> Result<(), Error> {
+    let tag = sdk::Tag::builder().key(key).value(value).build();
+    let call = ecs.tag_resource().resource_arn(arn).tags(tag);
+    call.send().await.map(drop).map_err(|err| Error::new("TagResource", arn, err))
+}
+
 fn moment(it: &DateTime) -> Option<Timestamp> {
     Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()
 }

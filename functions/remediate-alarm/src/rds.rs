@@ -73,6 +73,16 @@ pub async fn reboot(rds: &Rds, id: &str, failover: bool) -> Result<(), Error> {
     .await
 }
 
+/// Writes on a database what its owner is asked for.
+pub async fn write_request(rds: &Rds, arn: &str, key: &str, value: &str) -> Result<(), Error> {
+    rds.call(None, async |client| {
+        let tag = sdk::Tag::builder().key(key).value(value).build();
+        let call = client.add_tags_to_resource().resource_name(arn).tags(tag);
+        call.send().await.map(drop).map_err(|err| Error::new("AddTagsToResource", arn, err))
+    })
+    .await
+}
+
 fn tags(tags: &[sdk::Tag]) -> BTreeMap<String, String> {
     tags.iter().map(|it| (it.key().unwrap_or_default().into(), it.value().unwrap_or_default().into())).collect()
 }
