@@ -1,64 +1,215 @@
-//! Memory tags on ECS services.
+//! ECS services: described in batches, with what cannot be read told apart from what does not exist.
+//!
+//! Only this module calls DescribeServices: how many names it takes, what a denied batch hides and what a missing
+//! cluster means is the same for every function.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::Tag;
+use aws_sdk_ecs::types::{self as sdk, DeploymentRolloutState, ServiceField, Tag};
+use jiff::Timestamp;
+use rules::ServiceName;
+use tokio::time::Instant;
 
-use crate::Error;
+use crate::{Boxed, Error, LeaveThrottling, Pace, each};
+
+/// DescribeServices takes no more names than this, all of one cluster.
+const SERVICES_PER_CALL: usize = 10;
+
+/// How many batches are read side by side; ECS allows 20 reads a second and a burst of 50 and more.
+const BATCHES: usize = 16;
+
+/// ECS in the region of the function.
+pub struct Ecs {
+    client: Client,
+    pace: Option<Pace>,
+}
+
+/// What ECS said about some services.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Services<T> {
+    /// Those that exist, in the order of their names.
+    pub found: Vec<T>,
+    /// Those that do not, or that ECS would not tell about.
+    pub missing: Vec<Missing>,
+}
+
+/// A service that could not be described.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Missing {
+    /// Which.
+    pub service: ServiceName,
+    /// Why not.
+    pub cause: Cause,
+}
+
+/// Why a service could not be described.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Cause {
+    /// It does not exist, or its cluster does not. The tag index may list it for a while after it is gone.
+    NotFound,
+    /// AWS refused; the error in words that stay the same as long as the cause does.
+    Denied(String),
+}
+
+impl Ecs {
+    /// ECS at the pace that it allows, which all calls share: a throttled call is made again, more slowly.
+    pub fn new(config: &SdkConfig) -> Self {
+        let builder = aws_sdk_ecs::config::Builder::from(config).retry_classifier(LeaveThrottling);
+        Ecs { client: Client::from_conf(builder.build()), pace: Some(Pace::learned()) }
+    }
+
+    /// ECS behind a client that retries what is throttled by itself; for functions that make few calls.
+    pub fn of(client: Client) -> Self {
+        Ecs { client, pace: None }
+    }
+
+    /// Makes a call at the pace of this client, unless its turn comes later than `until`.
+    pub async fn call<T>(
+        &self,
+        until: Option<Instant>,
+        call: impl AsyncFn(&Client) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        match &self.pace {
+            Some(pace) => pace.call(until, async || call(&self.client).await).await,
+            None => call(&self.client).await,
+        }
+    }
+}
+
+impl<T> Services<T> {
+    fn none(names: &[ServiceName], cause: &Cause) -> Self {
+        let missing = names.iter().map(|it| Missing { service: it.clone(), cause: cause.clone() });
+        Services { found: Vec::new(), missing: missing.collect() }
+    }
+}
+
+/// Describes services, with their tags. `read` takes what is needed of each; a service of which it takes nothing
+/// counts as not found, such as an `INACTIVE` one that ECS still shows.
+///
+/// One service that may not be read hides the others of its batch, so a denied batch is read again one by one.
+pub async fn describe_services<T>(
+    ecs: &Ecs,
+    names: impl IntoIterator<Item = ServiceName>,
+    read: impl Fn(&sdk::Service) -> Option<T>,
+) -> Services<T> {
+    let mut clusters: BTreeMap<String, BTreeSet<ServiceName>> = BTreeMap::new();
+    for name in names {
+        clusters.entry(name.cluster.clone()).or_default().insert(name);
+    }
+    let batches = clusters.into_values().flat_map(|names| {
+        let names: Vec<ServiceName> = names.into_iter().collect();
+        names.chunks(SERVICES_PER_CALL).map(<[_]>::to_vec).collect::<Vec<_>>()
+    });
+    let answers = each(batches, BATCHES, async |batch: Vec<ServiceName>| describe_batch(ecs, &batch, &read).await);
+    let mut services = Services { found: Vec::new(), missing: Vec::new() };
+    for answer in answers.await {
+        services.found.extend(answer.found);
+        services.missing.extend(answer.missing);
+    }
+    services
+}
+
+async fn describe_batch<T>(
+    ecs: &Ecs,
+    batch: &[ServiceName],
+    read: &impl Fn(&sdk::Service) -> Option<T>,
+) -> Services<T> {
+    match describe(ecs, batch, read).await {
+        Ok(services) => services,
+        Err(error) if error.code == "ClusterNotFoundException" => Services::none(batch, &Cause::NotFound),
+        Err(error) if error.is_denied() && batch.len() > 1 => {
+            let mut services = Services { found: Vec::new(), missing: Vec::new() };
+            for one in batch.chunks(1) {
+                let denied = |error: Error| Services::none(one, &Cause::Denied(error.to_string()));
+                let answer = describe(ecs, one, read).await.unwrap_or_else(denied);
+                services.found.extend(answer.found);
+                services.missing.extend(answer.missing);
+            }
+            services
+        }
+        Err(error) => Services::none(batch, &Cause::Denied(error.to_string())),
+    }
+}
+
+async fn describe<T>(
+    ecs: &Ecs,
+    batch: &[ServiceName],
+    read: &impl Fn(&sdk::Service) -> Option<T>,
+) -> Result<Services<T>, Error> {
+    let cluster = batch[0].cluster.as_str();
+    // Boxed, since the futures of SDK calls otherwise nest deeper than the compiler follows.
+    let answer: Boxed<'_, _> = Box::pin(ecs.call(None, async |client| {
+        let names = batch.iter().map(|it| it.name.clone()).collect();
+        let call = client.describe_services().cluster(cluster).set_services(Some(names)).include(ServiceField::Tags);
+        call.send().await.map_err(|err| Error::new("DescribeServices", cluster, err))
+    }));
+    let answer = answer.await?;
+    let mut services = Services { found: Vec::new(), missing: Vec::new() };
+    for name in batch {
+        // Both the long and the old short form of an ARN end in the service's name.
+        let is_it = |arn: Option<&str>| arn.and_then(|it| it.rsplit('/').next()) == Some(name.name.as_str());
+        match answer.services().iter().find(|it| is_it(it.service_arn())).and_then(read) {
+            Some(found) => services.found.push(found),
+            None => {
+                let failure = answer.failures().iter().find(|it| is_it(it.arn())).and_then(|it| it.reason());
+                let cause = match failure {
+                    None | Some("MISSING") => Cause::NotFound,
+                    Some(reason) => Cause::Denied(format!("DescribeServices {name}: {reason}")),
+                };
+                services.missing.push(Missing { service: name.clone(), cause });
+            }
+        }
+    }
+    Ok(services)
+}
+
+/// Since when a deployment of the service is in progress, if one is.
+///
+/// Of a service that CodeDeploy or another controller deploys ECS tells no deployments: two task sets between which
+/// its traffic is shifted are one. A deployment without a date counts as one from long ago.
+pub fn deploying_since(service: &sdk::Service) -> Option<Timestamp> {
+    // One that is DRAINING only waits for its end.
+    let task_sets = service.task_sets().iter().filter(|it| it.status() != Some("DRAINING"));
+    let created: Vec<_> = task_sets.map(|it| it.created_at().and_then(moment)).collect();
+    if created.len() > 1 {
+        return Some(created.into_iter().flatten().max().unwrap_or(Timestamp::UNIX_EPOCH));
+    }
+    let deployments = service.deployments();
+    let primary = deployments.iter().find(|it| it.status() == Some("PRIMARY"))?;
+    let in_progress = match primary.rollout_state() {
+        Some(DeploymentRolloutState::InProgress) => true,
+        Some(_) => deployments.iter().any(|it| it.rollout_state() == Some(&DeploymentRolloutState::InProgress)),
+        None => deployments.len() > 1,
+    };
+    in_progress.then(|| primary.created_at().and_then(moment).unwrap_or(Timestamp::UNIX_EPOCH))
+}
+
+/// The tags of a service or a task definition.
+pub fn tags(tags: &[Tag]) -> BTreeMap<String, String> {
+    tags.iter().filter_map(|it| Some((it.key()?.into(), it.value().unwrap_or_default().into()))).collect()
+}
+
+/// A moment of the SDK; none where it is out of range.
+pub fn moment(it: &aws_sdk_ecs::primitives::DateTime) -> Option<Timestamp> {
+    Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()
+}
 
 /// Writes the tag `key` of the service `arn`, or removes it where there is no value.
 pub async fn write_tag(ecs: &Client, arn: &str, key: &str, value: Option<&str>) -> Result<(), Error> {
     match value {
         Some(value) => {
             let tag = Tag::builder().key(key).value(value).build();
-            ecs.tag_resource()
-                .resource_arn(arn)
-                .tags(tag)
-                .send()
-                .await
-                .map_err(|err| Error::new("TagResource", arn, err))?;
+            let call = ecs.tag_resource().resource_arn(arn).tags(tag);
+            call.send().await.map(drop).map_err(|err| Error::new("TagResource", arn, err))
         }
         None => {
             let call = ecs.untag_resource().resource_arn(arn).tag_keys(key);
-            call.send().await.map_err(|err| Error::new("UntagResource", arn, err))?;
+            call.send().await.map(drop).map_err(|err| Error::new("UntagResource", arn, err))
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use aws_sdk_ecs::operation::tag_resource::TagResourceError;
-    use aws_sdk_ecs::operation::untag_resource::UntagResourceOutput;
-    use aws_smithy_mocks::{RuleMode, mock, mock_client};
-    use aws_smithy_types::error::ErrorMetadata;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_refused_write_names_code_and_resource_and_keeps_the_request_id_beside_them() {
-        let denied = mock!(Client::tag_resource)
-            .match_requests(|it| it.tags()[0].key() == Some("nightshift-state:problem"))
-            .then_error(|| {
-                let meta = ErrorMetadata::builder()
-                    .code("AccessDeniedException")
-                    .message("not authorized")
-                    .custom("aws_request_id", "1a2b");
-                TagResourceError::generic(meta.build())
-            });
-        let client = mock_client!(aws_sdk_ecs, RuleMode::MatchAny, [&denied]);
-        let error = write_tag(&client, "arn:x", "nightshift-state:problem", Some("y")).await.unwrap_err();
-        assert!(error.is_denied());
-        assert_eq!(error.to_string(), "TagResource arn:x: AccessDeniedException: not authorized");
-        assert_eq!(error.request_id.as_deref(), Some("1a2b"));
-    }
-
-    #[tokio::test]
-    async fn no_value_removes_the_tag() {
-        let removed = mock!(Client::untag_resource)
-            .match_requests(|it| it.resource_arn() == Some("arn:x") && it.tag_keys() == ["k"])
-            .then_output(|| UntagResourceOutput::builder().build());
-        let client = mock_client!(aws_sdk_ecs, RuleMode::MatchAny, [&removed]);
-        write_tag(&client, "arn:x", "k", None).await.unwrap();
-        assert_eq!(removed.num_calls(), 1);
-    }
-}
+mod tests;

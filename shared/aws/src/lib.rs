@@ -1,15 +1,21 @@
 //! Calls to AWS that several functions make. Decides nothing.
 //!
-//! [`Error`] is what every failed call becomes, [`tagging`] finds what opted in, [`ecs`] writes the memory tags of a
-//! service, [`rds`] those of a database, which it also finds with its snapshots, [`lambda`] wakes another function,
+//! [`Error`] is what every failed call becomes, [`tagging`] finds what opted in, [`ecs`] describes services, [`rds`]
+//! finds databases and their snapshots, [`memory`] writes the memory tags of both, [`lambda`] wakes another function,
 //! [`each`] bounds how many calls are under way, [`Pace`] how many begin per second.
+
+use std::pin::Pin;
 
 pub mod ecs;
 mod error;
 pub mod lambda;
+pub mod memory;
 mod pace;
 pub mod rds;
 pub mod tagging;
 
 pub use error::{Error, ErrorKind};
 pub use pace::{LeaveThrottling, Pace, each};
+
+/// A call whose future is erased.
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 'a>>;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use aws_config::{Region, SdkConfig};
+use aws_sdk_rds::Client;
 use aws_sdk_rds::operation::delete_db_cluster_snapshot::DeleteDBClusterSnapshotError;
 use aws_sdk_rds::operation::delete_db_snapshot::DeleteDBSnapshotError;
 use aws_sdk_rds::primitives::DateTime;
@@ -14,14 +15,14 @@ use rules::database::{Database, Kind, Snapshot};
 use rules::retention;
 use tokio::time::Instant;
 
-use crate::{Error, LeaveThrottling, Pace};
+use crate::{Boxed, Error, LeaveThrottling, Pace};
 
 /// The most entries that RDS puts into one page.
 const PAGE: i32 = 100;
 
 /// RDS in one region, at the pace that it allows there.
 pub struct Rds {
-    client: aws_sdk_rds::Client,
+    client: Client,
     pace: Pace,
 }
 
@@ -32,11 +33,11 @@ impl Rds {
         if let Some(region) = region {
             builder = builder.region(Region::new(region.to_owned()));
         }
-        Self::of(aws_sdk_rds::Client::from_conf(builder.build()))
+        Self::of(Client::from_conf(builder.build()))
     }
 
     /// RDS behind `client`.
-    pub fn of(client: aws_sdk_rds::Client) -> Self {
+    pub fn of(client: Client) -> Self {
         Rds { client, pace: Pace::learned() }
     }
 
@@ -44,7 +45,7 @@ impl Rds {
     pub async fn call<T>(
         &self,
         until: Option<Instant>,
-        call: impl AsyncFn(&aws_sdk_rds::Client) -> Result<T, Error>,
+        call: impl AsyncFn(&Client) -> Result<T, Error>,
     ) -> Result<T, Error> {
         self.pace.call(until, async || call(&self.client).await).await
     }
@@ -96,39 +97,21 @@ pub async fn list_databases_with<T>(
 }
 
 async fn list_instances<T>(rds: &Rds, also: impl Fn(&sdk::DbInstance) -> T) -> Result<Vec<(Database, T)>, Error> {
-    let mut instances = Vec::new();
-    let mut marker = None;
-    loop {
-        let answer = rds
-            .call(None, async |client| {
-                let page = client.describe_db_instances().max_records(PAGE).set_marker(marker.clone());
-                page.send().await.map_err(|err| Error::new("DescribeDBInstances", "all", err))
-            })
-            .await?;
-        instances.extend(answer.db_instances().iter().filter_map(|it| Some((instance(it)?, also(it)))));
-        marker = more(answer.marker());
-        if marker.is_none() {
-            return Ok(instances);
-        }
-    }
+    let page = async |client: &Client, marker| {
+        let page = client.describe_db_instances().max_records(PAGE).set_marker(marker);
+        page.send().await.map_err(|err| Error::new("DescribeDBInstances", "all", err))
+    };
+    let read = |it: &sdk::DbInstance| Some((instance(it)?, also(it)));
+    pages(rds, page, |it| (it.marker.clone(), it.db_instances().iter().filter_map(read).collect())).await
 }
 
 async fn list_clusters<T>(rds: &Rds, also: impl Fn(&sdk::DbCluster) -> T) -> Result<Vec<(Database, T)>, Error> {
-    let mut clusters = Vec::new();
-    let mut marker = None;
-    loop {
-        let answer = rds
-            .call(None, async |client| {
-                let page = client.describe_db_clusters().max_records(PAGE).set_marker(marker.clone());
-                page.send().await.map_err(|err| Error::new("DescribeDBClusters", "all", err))
-            })
-            .await?;
-        clusters.extend(answer.db_clusters().iter().filter_map(|it| Some((cluster(it)?, also(it)))));
-        marker = more(answer.marker());
-        if marker.is_none() {
-            return Ok(clusters);
-        }
-    }
+    let page = async |client: &Client, marker| {
+        let page = client.describe_db_clusters().max_records(PAGE).set_marker(marker);
+        page.send().await.map_err(|err| Error::new("DescribeDBClusters", "all", err))
+    };
+    let read = |it: &sdk::DbCluster| Some((cluster(it)?, also(it)));
+    pages(rds, page, |it| (it.marker.clone(), it.db_clusters().iter().filter_map(read).collect())).await
 }
 
 /// The manual snapshots of the region that `keep` lets through, page by page, so that the others take no memory.
@@ -140,54 +123,67 @@ pub async fn list_snapshots(rds: &Rds, keep: impl Fn(&Snapshot) -> bool) -> Resu
 }
 
 async fn instance_snapshots(rds: &Rds, keep: impl Fn(&Snapshot) -> bool) -> Result<Vec<Snapshot>, Error> {
-    let mut snapshots = Vec::new();
-    let mut marker = None;
-    loop {
-        let answer = rds
-            .call(None, async |client| {
-                let page = client.describe_db_snapshots().snapshot_type("manual").max_records(PAGE);
-                let page = page.set_marker(marker.clone());
-                page.send().await.map_err(|err| Error::new("DescribeDBSnapshots", "all", err))
-            })
-            .await?;
-        snapshots.extend(answer.db_snapshots().iter().filter_map(instance_snapshot).filter(&keep));
-        marker = more(answer.marker());
-        if marker.is_none() {
-            return Ok(snapshots);
-        }
-    }
+    let page = async |client: &Client, marker| {
+        let page = client.describe_db_snapshots().snapshot_type("manual").max_records(PAGE).set_marker(marker);
+        page.send().await.map_err(|err| Error::new("DescribeDBSnapshots", "all", err))
+    };
+    let read = |it: &sdk::DbSnapshot| instance_snapshot(it).filter(&keep);
+    pages(rds, page, |it| (it.marker.clone(), it.db_snapshots().iter().filter_map(read).collect())).await
 }
 
 async fn cluster_snapshots(rds: &Rds, keep: impl Fn(&Snapshot) -> bool) -> Result<Vec<Snapshot>, Error> {
-    let mut snapshots = Vec::new();
+    let page = async |client: &Client, marker| {
+        let page = client.describe_db_cluster_snapshots().snapshot_type("manual").max_records(PAGE).set_marker(marker);
+        page.send().await.map_err(|err| Error::new("DescribeDBClusterSnapshots", "all", err))
+    };
+    let read = |it: &sdk::DbClusterSnapshot| cluster_snapshot(it).filter(&keep);
+    pages(rds, page, |it| (it.marker.clone(), it.db_cluster_snapshots().iter().filter_map(read).collect())).await
+}
+
+/// Reads page after page. Of each only what `read` takes is kept, so that the rest takes no memory.
+async fn pages<P, T>(
+    rds: &Rds,
+    page: impl AsyncFn(&Client, Option<String>) -> Result<P, Error>,
+    read: impl Fn(&P) -> (Option<String>, Vec<T>),
+) -> Result<Vec<T>, Error> {
+    let mut all = Vec::new();
     let mut marker = None;
     loop {
-        let answer = rds
-            .call(None, async |client| {
-                let page = client.describe_db_cluster_snapshots().snapshot_type("manual").max_records(PAGE);
-                let page = page.set_marker(marker.clone());
-                page.send().await.map_err(|err| Error::new("DescribeDBClusterSnapshots", "all", err))
-            })
-            .await?;
-        snapshots.extend(answer.db_cluster_snapshots().iter().filter_map(cluster_snapshot).filter(&keep));
-        marker = more(answer.marker());
+        // Boxed, since the futures of SDK calls otherwise nest deeper than the compiler follows.
+        let call: Boxed<'_, P> = Box::pin(rds.call(None, async |client| page(client, marker.clone()).await));
+        let answer = call.await?;
+        let (next, some) = read(&answer);
+        all.extend(some);
+        // Some emulators end with an empty one.
+        marker = next.filter(|it| !it.is_empty());
         if marker.is_none() {
-            return Ok(snapshots);
+            return Ok(all);
         }
     }
 }
 
 /// The DB instance and the DB cluster of this id, as far as there are such.
 pub async fn find_databases(rds: &Rds, id: &str) -> Result<Vec<Database>, Error> {
+    let databases = find_databases_with(rds, id, |_| (), |_| ()).await?;
+    Ok(databases.into_iter().map(|(database, ())| database).collect())
+}
+
+/// The same, each with what else is to be read of its description.
+pub async fn find_databases_with<T>(
+    rds: &Rds,
+    id: &str,
+    of_instance: impl Fn(&sdk::DbInstance) -> T,
+    of_cluster: impl Fn(&sdk::DbCluster) -> T,
+) -> Result<Vec<(Database, T)>, Error> {
     let of_instances = rds.call(None, async |client| {
         let answer = client.describe_db_instances().db_instance_identifier(id).send().await;
         let answer = answer.map_err(|err| Error::new("DescribeDBInstances", id, err))?;
-        Ok(answer.db_instances().iter().find_map(instance))
+        Ok(answer.db_instances().iter().find_map(|it| Some((instance(it)?, of_instance(it)))))
     });
     let of_clusters = rds.call(None, async |client| {
         let answer = client.describe_db_clusters().db_cluster_identifier(id).send().await;
         let answer = answer.map_err(|err| Error::new("DescribeDBClusters", id, err))?;
-        Ok(answer.db_clusters().iter().find_map(cluster))
+        Ok(answer.db_clusters().iter().find_map(|it| Some((cluster(it)?, of_cluster(it)))))
     });
     let (instance, cluster) = tokio::join!(of_instances, of_clusters);
     let found = [there_or_not(instance, "DBInstanceNotFound")?, there_or_not(cluster, "DBClusterNotFound")?];
@@ -219,7 +215,7 @@ fn there_or_not<T>(answer: Result<Option<T>, Error>, missing: &str) -> Result<Op
     }
 }
 
-/// Deletes a manual snapshot; `false` if it was gone already, which is as good.
+/// Deletes a manual snapshot; `false` if it no longer existed, which is not an error.
 pub async fn delete_snapshot(rds: &Rds, kind: Kind, id: &str, until: Option<Instant>) -> Result<bool, Error> {
     rds.call(until, async |client| match kind {
         Kind::Instance => match client.delete_db_snapshot().db_snapshot_identifier(id).send().await {
@@ -243,7 +239,18 @@ pub async fn delete_snapshot(rds: &Rds, kind: Kind, id: &str, until: Option<Inst
 
 /// Writes the tag `key` of a database or a snapshot, or removes it where there is no value.
 pub async fn write_memory(rds: &Rds, arn: &str, key: &str, value: Option<&str>) -> Result<(), Error> {
-    rds.call(None, async |client| match value {
+    write_tag(rds, arn, key, value, None).await
+}
+
+/// The same, unless its turn comes later than `until`.
+pub async fn write_tag(
+    rds: &Rds,
+    arn: &str,
+    key: &str,
+    value: Option<&str>,
+    until: Option<Instant>,
+) -> Result<(), Error> {
+    rds.call(until, async |client| match value {
         Some(value) => {
             let tag = sdk::Tag::builder().key(key).value(value).build();
             let call = client.add_tags_to_resource().resource_name(arn).tags(tag);
@@ -255,11 +262,6 @@ pub async fn write_memory(rds: &Rds, arn: &str, key: &str, value: Option<&str>) 
         }
     })
     .await
-}
-
-/// The marker of the next page; some emulators end with an empty one.
-fn more(marker: Option<&str>) -> Option<String> {
-    marker.filter(|it| !it.is_empty()).map(str::to_owned)
 }
 
 fn instance(it: &sdk::DbInstance) -> Option<Database> {
@@ -349,7 +351,6 @@ mod tests {
     use aws_sdk_rds::operation::describe_db_instances::DescribeDbInstancesOutput;
     use aws_sdk_rds::operation::describe_db_snapshots::{DescribeDBSnapshotsError, DescribeDbSnapshotsOutput};
     use aws_sdk_rds::types::error::DbSnapshotNotFoundFault;
-    use aws_sdk_rds::{Client, types as sdk};
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
     use aws_smithy_types::error::ErrorMetadata;
     use rules::keys;
@@ -461,7 +462,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn deleting_what_is_gone_is_as_good_and_what_is_refused_is_told() {
+    async fn deleting_what_is_gone_is_not_an_error_and_what_is_refused_is_told() {
         let gone = mock!(Client::delete_db_snapshot)
             .then_error(|| DeleteDBSnapshotError::DbSnapshotNotFoundFault(DbSnapshotNotFoundFault::builder().build()));
         let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&gone]);
