@@ -1,11 +1,44 @@
 //! AWS as a script: answers the real SDK's requests byte for byte from a few tables, and keeps what it was sent.
 //!
 //! What an emulator does not show is shown here: pages, throttling, refusals, odd states, answers that get lost.
+//!
+//! A test describes what is there in a type of its own and says how it answers; protocols, faults and records of what
+//! was called are the same for all:
+//!
+//! ```
+//! use serde_json::json;
+//! use testkit::scripted::{Answer, Call, Script, Tables};
+//!
+//! /// Clusters by name.
+//! struct Aws(Vec<String>);
+//!
+//! impl Tables for Aws {
+//!     fn answer(&mut self, call: &Call) -> Answer {
+//!         match call.operation.as_str() {
+//!             "ListClusters" => Answer::Json(json!({"clusterArns": self.0})),
+//!             "DescribeServices" => Answer::Refused("ClusterNotFoundException"),
+//!             other => panic!("the script knows no {other}"),
+//!         }
+//!     }
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let script = Script::new(Aws(vec!["arn:shop".into()]));
+//! script.refuse("ListClusters", "", 1, 400, "ThrottlingException");
+//! let ecs = aws_sdk_ecs::Client::new(&script.sdk());
+//! let answer = ecs.list_clusters().send().await.unwrap();
+//! assert_eq!(answer.cluster_arns(), ["arn:shop"]);
+//! assert_eq!(script.count("ListClusters"), 2); // the first was throttled
+//! # }
+//! ```
 
+mod cbor;
 mod rds;
 mod request;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use aws_config::retry::RetryConfig;
@@ -22,6 +55,9 @@ pub use rds::{Database, Rds, Snapshot};
 /// The region of the function.
 pub const HOME: &str = "ap-northeast-2";
 
+/// What a refusal says.
+const REFUSED: &str = "refused by the script";
+
 /// A topic that takes every message.
 pub const TOPIC: &str = "arn:aws:sns:ap-northeast-2:123456789012:nightshift";
 
@@ -33,9 +69,14 @@ const SOUND: &str = "nothing panics while it holds the script";
 pub struct Call {
     /// Where to.
     pub region: String,
+    /// The whole name of the host.
+    pub host: String,
+    /// The region that the signature names.
+    pub signed_for: String,
     /// As AWS spells it.
     pub operation: String,
-    /// The fields; of the query protocol all of them are texts under flat names.
+    /// The fields; of the query protocol all of them are texts under flat names. Of `Invoke` they are `function`,
+    /// `type` and `payload`. A moment of the binary protocol is its seconds.
     pub body: Value,
 }
 
@@ -43,10 +84,21 @@ pub struct Call {
 pub enum Answer {
     /// In the query protocol: what stands inside of the result.
     Xml(String),
-    /// In the JSON protocol.
+    /// In the JSON protocol, or in the binary one, where a moment is `{"at": SECONDS}`.
     Json(Value),
+    /// The whole body, as it stands.
+    Body(String),
     /// A refusal, with the code.
     Refused(&'static str),
+    /// A refusal with everything that is said of it.
+    Failed {
+        /// Such as 404.
+        status: u16,
+        /// The code.
+        code: &'static str,
+        /// The message.
+        message: String,
+    },
 }
 
 /// Tables that know what to say.
@@ -71,15 +123,28 @@ struct Stage<A> {
     aws: Mutex<A>,
     calls: Mutex<Vec<Call>>,
     faults: Mutex<Vec<Fault>>,
+    /// How many answers were given: each carries an id of its own, as with AWS, so that a text that holds one is found.
+    answers: AtomicUsize,
 }
 
 /// A handle on the script that the SDK's clients and the test share.
 pub struct Script<A>(Arc<Stage<A>>);
 
+impl<A> Clone for Script<A> {
+    fn clone(&self) -> Self {
+        Script(Arc::clone(&self.0))
+    }
+}
+
 impl<A: Tables + Send + 'static> Script<A> {
     /// A script of these tables.
     pub fn new(aws: A) -> Self {
-        Script(Arc::new(Stage { aws: Mutex::new(aws), calls: Default::default(), faults: Default::default() }))
+        Script(Arc::new(Stage {
+            aws: Mutex::new(aws),
+            calls: Default::default(),
+            faults: Default::default(),
+            answers: Default::default(),
+        }))
     }
 
     /// The tables.
@@ -90,11 +155,7 @@ impl<A: Tables + Send + 'static> Script<A> {
     /// What SDK clients are made of that speak to this script.
     pub fn sdk(&self) -> SdkConfig {
         let stage = Arc::clone(&self.0);
-        let http = infallible_client_fn(move |request: http::Request<SdkBody>| {
-            let (status, body) = stage.answer(&request);
-            let response = http::Response::builder().status(status).header("x-amzn-requestid", "req-1");
-            response.body(SdkBody::from(body)).expect("a sound response")
-        });
+        let http = infallible_client_fn(move |request: http::Request<SdkBody>| stage.answer(&request));
         SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(HOME))
@@ -149,6 +210,17 @@ impl<A: Tables + Send + 'static> Script<A> {
         self.calls().iter().filter(|it| it.operation == operation).cloned().collect()
     }
 
+    /// The bodies of the requests of an operation.
+    pub fn bodies(&self, operation: &str) -> Vec<Value> {
+        self.sent(operation).into_iter().map(|it| it.body).collect()
+    }
+
+    /// Notes a call that did not come through an SDK client, such as one to an address.
+    pub fn note(&self, operation: &str, body: Value) {
+        let (region, host, signed_for) = Default::default();
+        self.calls().push(Call { region, host, signed_for, operation: operation.into(), body });
+    }
+
     /// Forgets what was called.
     pub fn forget_calls(&self) {
         self.calls().clear();
@@ -156,19 +228,23 @@ impl<A: Tables + Send + 'static> Script<A> {
 }
 
 impl<A: Tables> Stage<A> {
-    fn answer(&self, request: &http::Request<SdkBody>) -> (u16, String) {
+    fn answer(&self, request: &http::Request<SdkBody>) -> http::Response<SdkBody> {
         let (call, protocol) = request::read(request);
+        let number = self.answers.fetch_add(1, Ordering::Relaxed) + 1;
         self.calls.lock().expect(SOUND).push(call.clone());
+        let refused = |status, code, message: &str| protocol.refusal(status, code, message, number);
         if let Some((status, code, done)) = self.fault(&call) {
             if done {
                 self.usual(&call);
             }
-            return (status, protocol.refusal(code));
+            return refused(status, code, REFUSED);
         }
         match self.usual(&call) {
-            Answer::Xml(inner) => (200, request::xml(&call.operation, &inner)),
-            Answer::Json(body) => (200, body.to_string()),
-            Answer::Refused(code) => (400, protocol.refusal(code)),
+            Answer::Xml(inner) => protocol.respond(200, request::xml(&call.operation, &inner).into_bytes(), number),
+            Answer::Json(body) => protocol.respond(200, protocol.encoded(&body), number),
+            Answer::Body(body) => protocol.respond(200, body.into_bytes(), number),
+            Answer::Refused(code) => refused(400, code, REFUSED),
+            Answer::Failed { status, code, message } => refused(status, code, &message),
         }
     }
 

@@ -3,7 +3,7 @@
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Map, Value, json};
 
-use super::Call;
+use super::{Call, cbor};
 
 /// How a service speaks.
 pub enum Protocol {
@@ -11,41 +11,70 @@ pub enum Protocol {
     Query,
     /// JSON both ways.
     Json,
+    /// Smithy RPC v2 with CBOR both ways: CloudWatch.
+    Cbor,
 }
 
 impl Protocol {
-    /// A refusal with this code.
-    pub fn refusal(&self, code: &str) -> String {
+    /// An answer that the SDK takes.
+    pub fn respond(&self, status: u16, body: Vec<u8>, number: usize) -> http::Response<SdkBody> {
+        let mut response = http::Response::builder().status(status).header("x-amzn-requestid", format!("req-{number}"));
+        if let Protocol::Cbor = self {
+            response = response.header("smithy-protocol", "rpc-v2-cbor").header("content-type", "application/cbor");
+        }
+        response.body(SdkBody::from(body)).expect("a sound response")
+    }
+
+    /// The body of an answer.
+    pub fn encoded(&self, body: &Value) -> Vec<u8> {
         match self {
-            Protocol::Json => {
-                json!({"__type": format!("com.amazonaws#{code}"), "message": "refused by the script"}).to_string()
+            Protocol::Cbor => cbor::write(body),
+            Protocol::Json | Protocol::Query => body.to_string().into_bytes(),
+        }
+    }
+
+    /// A refusal with this code.
+    pub fn refusal(&self, status: u16, code: &str, message: &str, number: usize) -> http::Response<SdkBody> {
+        let body = match self {
+            Protocol::Json | Protocol::Cbor => {
+                self.encoded(&json!({"__type": format!("com.amazonaws#{code}"), "message": message}))
             }
             Protocol::Query => format!(
-                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>refused by the script</Message></Error>\
-                 <RequestId>req-1</RequestId></ErrorResponse>"
-            ),
-        }
+                "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
+                 <RequestId>req-{number}</RequestId></ErrorResponse>"
+            )
+            .into_bytes(),
+        };
+        self.respond(status, body, number)
     }
 }
 
 /// The request, and how its service speaks.
 pub fn read(request: &http::Request<SdkBody>) -> (Call, Protocol) {
     let bytes = request.body().bytes().unwrap_or_default();
-    let host = request.uri().host().unwrap_or_default();
+    let header = |name: &str| request.headers().get(name).and_then(|it| it.to_str().ok());
+    // A body whose length is not told is one that AWS refuses.
+    let length = header("content-length").map_or(bytes.len(), |it| it.parse().unwrap_or_default());
+    assert_eq!(length, bytes.len(), "the length of {}", request.uri());
+    let host = request.uri().host().unwrap_or_default().to_owned();
     let region = host.trim_end_matches(".amazonaws.com").rsplit('.').next().unwrap_or_default().to_owned();
-    let target = request.headers().get("x-amz-target").and_then(|it| it.to_str().ok());
-    match target {
-        Some(target) => {
-            let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
-            let body = serde_json::from_slice(bytes).expect("a JSON body");
-            (Call { region, operation, body }, Protocol::Json)
-        }
-        None => {
-            let fields = form(std::str::from_utf8(bytes).expect("a form is text"));
-            let operation = fields.get("Action").and_then(Value::as_str).unwrap_or_default().to_owned();
-            (Call { region, operation, body: Value::Object(fields) }, Protocol::Query)
-        }
-    }
+    let signed_for = header("authorization").and_then(|it| it.split('/').nth(2)).unwrap_or_default().to_owned();
+    let path = request.uri().path();
+    let (operation, body, protocol) = if let Some((_, operation)) = path.rsplit_once("/operation/") {
+        (operation.to_owned(), cbor::read(bytes), Protocol::Cbor)
+    } else if let Some(target) = header("x-amz-target") {
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        (operation, serde_json::from_slice(bytes).expect("a JSON body"), Protocol::Json)
+    } else if let Some((_, function)) = path.split_once("/functions/") {
+        let payload: Value = serde_json::from_slice(bytes).expect("a JSON payload");
+        let (function, kind) = (function.trim_end_matches("/invocations"), header("x-amz-invocation-type"));
+        ("Invoke".to_owned(), json!({"function": function, "type": kind, "payload": payload}), Protocol::Json)
+    } else {
+        let fields = form(std::str::from_utf8(bytes).expect("a form is text"));
+        let operation = fields.get("Action").and_then(Value::as_str).unwrap_or_default().to_owned();
+        (operation, Value::Object(fields), Protocol::Query)
+    };
+    (Call { region, host, signed_for, operation, body }, protocol)
 }
 
 /// The whole answer of the query protocol around its result.
