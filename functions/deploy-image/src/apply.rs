@@ -1,10 +1,13 @@
 //! Carries out steps; decides nothing.
 
 use aws::Error;
+use rules::keys;
+use rules::migrating::Migrating;
 use runtime::Run;
 use serde_json::{Value, json};
 
-use crate::plan::{DeployVia, Revision, ServiceName, Step, short_name};
+use crate::ecs::Started;
+use crate::plan::{DeployVia, Migrate, Revision, ServiceName, Step, short_name};
 use crate::{Clients, codedeploy, ecs};
 
 /// Carries out one step; returns what only the doing could tell.
@@ -22,10 +25,7 @@ pub async fn apply(clients: &Clients, run: &Run<'_>, step: &Step) -> Result<Valu
             deploy(clients, &it.service, &it.via, &it.to_revision, &it.to).await
         }
         Step::Stop(it) => codedeploy::stop_deployment(&clients.codedeploy, it).await.map(|()| Value::Null),
-        Step::Migrate(it) => {
-            let revision = registered(clients, &it.revision).await?;
-            ecs::run_task(&clients.ecs, it, &revision).await
-        }
+        Step::Migrate(it) => migrate(clients, it).await,
         Step::AskForSnapshot(it) => {
             let missing =
                 || Error::unexpected("Invoke", "snapshot-databases", "it is not deployed beside this function");
@@ -36,6 +36,25 @@ pub async fn apply(clients: &Clients, run: &Run<'_>, step: &Step) -> Result<Valu
         Step::Remember(it) => {
             aws::ecs::write_tag(&clients.ecs, &it.arn, it.key, it.value.as_deref()).await?;
             Ok(Value::Null)
+        }
+    }
+}
+
+/// Starts a migration, and leaves the mark of it on the service: ECS forgets a task within an hour after its end.
+async fn migrate(clients: &Clients, it: &Migrate) -> Result<Value, Error> {
+    let revision = registered(clients, &it.revision).await?;
+    let mark = async |value: Migrating| {
+        aws::ecs::write_tag(&clients.ecs, &it.arn, keys::MIGRATING, Some(&value.to_string())).await
+    };
+    match ecs::run_task(&clients.ecs, it, &revision).await? {
+        Started::Task(arn) => {
+            mark(it.mark(Some(arn.clone()))).await?;
+            Ok(json!({"task": short_name(&arn), "task_definition": short_name(&revision)}))
+        }
+        Started::Elsewhere => Ok(json!({"task": "started by another run"})),
+        Started::Refused(reason) => {
+            mark(it.mark(None)).await?;
+            Err(Error::unexpected("RunTask", &it.family, format!("no task was started: {reason}")))
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::plan::{
     TaskDefinition, TaskSet,
 };
 
-pub use tasks::{list_family, run_task};
+pub use tasks::{Started, list_family, run_task};
 
 /// DescribeServices takes no more names than this, all of one cluster.
 const SERVICES_PER_CALL: usize = 10;

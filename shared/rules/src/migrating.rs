@@ -9,6 +9,8 @@ use crate::keys;
 use crate::memory::written;
 use crate::tag::{BadTag, LONGEST, Reader};
 
+const REFUSED: &str = " refused=true";
+
 /// `nightshift-state:migrating`: a migration has been started, and nothing is known of its end yet.
 ///
 /// `ns-0123456789ab-0123456789abcdef since=2026-11-21T03:00:00Z task=arn:aws:ecs:… family=shop-migrate`
@@ -25,6 +27,15 @@ pub struct Migrating {
     pub task: Option<String>,
     /// The family of its task definition, if a tag has room for it.
     pub family: Option<String>,
+    /// ECS started no task. That is remembered since ECS answers the same to the same client token.
+    pub refused: bool,
+}
+
+impl Migrating {
+    /// Whether a task of it may run.
+    pub fn may_run(&self) -> bool {
+        !self.refused
+    }
 }
 
 impl FromStr for Migrating {
@@ -38,6 +49,7 @@ impl FromStr for Migrating {
             since: tag.required("since", "2026-11-21T03:00:00Z")?,
             task: tag.option("task").map(str::to_owned),
             family: tag.option("family").map(str::to_owned),
+            refused: tag.parsed("refused", "true")?.unwrap_or_default(),
         };
         tag.finish().map(|()| migrating)
     }
@@ -48,12 +60,13 @@ impl fmt::Display for Migrating {
         let mut value = format!("{} since={}", self.run, written(self.since));
         for (name, text) in [("task", &self.task), ("family", &self.family)] {
             if let Some(text) = text
-                && value.len() + name.len() + text.len() + 2 <= LONGEST
+                && value.len() + name.len() + text.len() + 2 + REFUSED.len() <= LONGEST
             {
                 value += &format!(" {name}={text}");
             }
         }
-        f.write_str(&value)
+        f.write_str(&value)?;
+        if self.refused { f.write_str(REFUSED) } else { Ok(()) }
     }
 }
 
@@ -68,13 +81,17 @@ mod tests {
             since: "2026-11-21T03:00:00Z".parse().unwrap(),
             task: Some(task),
             family: Some("f".repeat(family)),
+            refused: false,
         }
     }
 
     #[test]
     fn what_is_written_is_read_back_as_far_as_a_tag_has_room() {
         let short = migrating(20, 40);
-        assert_eq!(short.to_string().parse(), Ok(short));
+        assert_eq!(short.to_string().parse(), Ok(short.clone()));
+        let refused = Migrating { refused: true, ..short };
+        assert_eq!(refused.to_string().parse(), Ok(refused.clone()));
+        assert!(!refused.may_run());
         let long_family = migrating(20, 255);
         let expected = Migrating { family: None, ..long_family.clone() };
         assert_eq!(long_family.to_string().parse(), Ok(expected));

@@ -1,12 +1,10 @@
 //! Tasks that are run once: which there are, and a new one.
 
+use super::moment;
+use crate::plan::{Capacity, Ended, Launch, Migrate, Task};
 use aws::{Error, each};
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
-use serde_json::{Value, json};
-
-use super::moment;
-use crate::plan::{Capacity, Ended, Launch, Migrate, Task, short_name};
 
 /// DescribeTasks takes no more.
 const TASKS_PER_CALL: usize = 100;
@@ -53,14 +51,26 @@ fn task(it: &sdk::Task) -> Option<Task> {
         started_by: text(it.started_by()),
         task_definition: it.task_definition_arn()?.into(),
         status: text(it.last_status()),
-        reason: text(it.stopped_reason().or(it.stop_code().map(sdk::TaskStopCode::as_str))),
+        reason: text(it.stopped_reason()),
+        stop_code: text(it.stop_code().map(sdk::TaskStopCode::as_str)),
+        started: it.started_at().is_some(),
         stopped_at: it.stopped_at().and_then(moment),
         containers: it.containers().iter().map(ended).collect(),
     })
 }
 
+/// What ECS answered to the start of a task.
+pub enum Started {
+    /// The ARN of the task.
+    Task(String),
+    /// A run that overlaps has started it, on a revision of its own.
+    Elsewhere,
+    /// It started none; the reason.
+    Refused(String),
+}
+
 /// Starts a migration on the given revision. A call that was made before is not made twice.
-pub async fn run_task(ecs: &Client, migrate: &Migrate, revision: &str) -> Result<Value, Error> {
+pub async fn run_task(ecs: &Client, migrate: &Migrate, revision: &str) -> Result<Started, Error> {
     let Migrate { service, family, launch, .. } = migrate;
     let call = ecs
         .run_task()
@@ -77,19 +87,18 @@ pub async fn run_task(ecs: &Client, migrate: &Migrate, revision: &str) -> Result
     };
     let answer = match call.send().await {
         Ok(answer) => answer,
-        // A run that overlaps has begun it, on a revision of its own.
         Err(err) if err.as_service_error().is_some_and(|it| it.is_conflict_exception()) => {
-            return Ok(json!({"task": "begun by another run"}));
+            return Ok(Started::Elsewhere);
         }
         Err(err) => return Err(Error::new("RunTask", family, err)),
     };
     if let Some(task) = answer.tasks().first().and_then(|it| it.task_arn()) {
-        return Ok(json!({"task": short_name(task), "task_definition": short_name(revision)}));
+        return Ok(Started::Task(task.to_owned()));
     }
     let failure = answer.failures().first();
     let reason = failure.and_then(|it| it.reason()).unwrap_or("no reason given");
     let detail = failure.and_then(|it| it.detail()).map_or(String::new(), |it| format!(" ({it})"));
-    Err(Error::unexpected("RunTask", family, format!("no task was started: {reason}{detail}")))
+    Ok(Started::Refused(format!("{reason}{detail}")))
 }
 
 fn network(launch: &Launch) -> Result<Option<sdk::NetworkConfiguration>, Error> {

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rules::deploy::DeployRule;
 use rules::memory::{Approved, Migrated, Rejected, RollbackWish, Verdict};
+use rules::migrating::Migrating;
 use rules::{BadTag, Digest, keys};
 
 use super::select::{Running, Selection, select};
@@ -41,6 +42,8 @@ pub struct Memory {
     pub verdict: Option<Verdict>,
     /// The migration that last ended well.
     pub migrated: Option<Migrated>,
+    /// The migration that was started, as long as its end is not known.
+    pub migrating: Option<Migrating>,
     /// Another function's wish to roll back.
     pub wish: Option<RollbackWish>,
 }
@@ -245,8 +248,14 @@ impl Memory {
             approved: read(service, keys::APPROVED)?,
             verdict: read(service, keys::VERDICT)?,
             migrated: read(service, keys::MIGRATED)?,
+            migrating: read(service, keys::MIGRATING)?,
             wish: read(service, keys::ROLLBACK)?,
         })
+    }
+
+    /// When a person forgave this image whatever was known against it.
+    pub fn forgiven_at(&self, digest: &Digest) -> Option<Timestamp> {
+        self.approved.as_ref().filter(|it| it.digest == *digest && it.cleared).map(|it| it.at)
     }
 
     /// Whether an image pushed at `pushed_at` is rejected.

@@ -10,7 +10,7 @@ mod scan;
 mod snapshot;
 
 pub use health::is_healthy;
-pub use migrate::{STARTED_BY, result as migration_result, run_name};
+pub use migrate::{STARTED_BY, notes as migration_notes, run_name};
 
 use jiff::Zoned;
 
@@ -57,7 +57,7 @@ pub struct Candidate<'a> {
 }
 
 /// Whether the image may go out, and what is to be remembered first.
-pub fn pass(candidate: Candidate<'_>) -> Result<Option<Act>, Blocked> {
+pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
     scan::pass(candidate)?;
     approval(candidate)?;
     awake(candidate)?;

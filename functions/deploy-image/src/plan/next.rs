@@ -1,6 +1,6 @@
 //! The one thing to do next about a service: the same whatever event led here, and nothing once it is done.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rules::keys;
 use rules::memory::Verdict;
 
@@ -13,8 +13,11 @@ use super::motion::{Motion, motion};
 use super::select::Selection;
 use super::step::{Deploy, MemoryChange, Revision, RollBack, Step};
 use super::verdict::PATIENCE;
-use super::world::Image;
+use super::world::{Fact, Image, Observation, Task};
 use super::{deployer, rollback, verdict};
+
+/// After this time ECS would still list a task that runs, and no longer one that has stopped.
+const MIGRATION_FORGOTTEN: SignedDuration = SignedDuration::from_hours(2);
 
 impl<'a> Draft<'a> {
     /// Decides what is next.
@@ -55,6 +58,28 @@ impl<'a> Draft<'a> {
         }
         if case.memory.wish.is_some() && !(go_back && deployer::blocked(case).is_some()) {
             self.remember(MemoryChange::DropIntent, keys::ROLLBACK, None, "", "it is settled");
+        }
+        if !matches!(case.selection(&self.memory), Selection::Newer { .. }) {
+            self.forget_migration();
+        }
+    }
+
+    /// No image waits for its migration any more: the mark of one goes once its task is known to have stopped.
+    fn forget_migration(&mut self) {
+        let case = self.case;
+        let Some(mark) = self.memory.migrating.as_ref() else { return };
+        let Some(family) = mark.family.as_ref().or(case.rule.migrate.as_ref()) else { return };
+        let fact = Fact::Tasks { cluster: case.service.name.cluster.clone(), family: family.clone() };
+        let tasks = match case.observation(&fact) {
+            None => return self.hold(Blocked::Lacks(fact)),
+            Some(Observation::Tasks(tasks)) => tasks,
+            Some(_) => return,
+        };
+        let mut of_run = tasks.iter().filter(|it| it.started_by == mark.run).peekable();
+        let known = of_run.peek().is_some() || mark.refused;
+        let long_ago = self.now.timestamp().duration_since(mark.since) > MIGRATION_FORGOTTEN;
+        if of_run.all(Task::has_stopped) && (known || long_ago) {
+            self.remember(MemoryChange::Migrating, keys::MIGRATING, None, "", "it does not run any more");
         }
     }
 
@@ -173,13 +198,16 @@ impl<'a> Draft<'a> {
     fn wait(&mut self, image: &'a Image, tag: &str, blocked: Blocked) {
         let mut blocked = blocked;
         if !matches!(blocked, Blocked::Reject { .. }) {
-            match gate::migration_result(self.candidate(image, tag)) {
-                Ok(note) => note.into_iter().for_each(|(step, why)| self.act(step, why)),
+            match gate::migration_notes(self.candidate(image, tag)) {
+                Ok(notes) => notes.into_iter().for_each(|(step, why)| self.act(step, why)),
                 Err(other) => blocked = other,
             }
         }
         let Blocked::Reject { by, why } = blocked else { return self.hold(blocked) };
         self.reject(image.digest.clone(), image.pushed_at, by, &why);
+        if by == "migration" && self.memory.migrating.take().is_some() {
+            self.remember(MemoryChange::Migrating, keys::MIGRATING, None, tag, "it has failed");
+        }
         self.deploy_selected();
     }
 
@@ -254,7 +282,7 @@ impl<'a> Draft<'a> {
             Err(problem) => return self.problem("code-deploy", problem),
         };
         match gate::pass(self.candidate(image, tag)) {
-            Ok(note) => note.into_iter().for_each(|(step, why)| self.act(step, why)),
+            Ok(notes) => notes.into_iter().for_each(|(step, why)| self.act(step, why)),
             Err(blocked) => return self.wait(image, tag, blocked),
         }
         let pinned = case.image.pinned(&image.digest);

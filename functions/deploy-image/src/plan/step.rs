@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use reconcile::Undo;
 use rules::Digest;
+use rules::migrating::Migrating;
 use serde_json::{Value, json};
 
 use super::app_spec::AppSpec;
@@ -114,6 +115,10 @@ pub struct RollBack {
 pub struct Migrate {
     /// The service.
     pub service: ServiceName,
+    /// The service's ARN.
+    pub arn: String,
+    /// The new image.
+    pub digest: Digest,
     /// The task's family.
     pub family: String,
     /// The human tag of the new image.
@@ -130,6 +135,16 @@ pub struct Migrate {
     pub token: String,
     /// What the run is called.
     pub run: String,
+    /// When it is started.
+    pub at: Timestamp,
+}
+
+impl Migrate {
+    /// The mark that it leaves on the service; without a task where ECS started none.
+    pub fn mark(&self, task: Option<String>) -> Migrating {
+        let refused = task.is_none();
+        Migrating { run: self.run.clone(), since: self.at, task, family: Some(self.family.clone()), refused }
+    }
 }
 
 /// Asks for a snapshot before a new image goes out.
@@ -211,6 +226,8 @@ pub enum MemoryChange {
     Live,
     /// The migration for the image ended well.
     Migrated,
+    /// A migration runs, or does not run any more.
+    Migrating,
     /// The request to roll back is fulfilled or has become pointless.
     DropIntent,
 }
@@ -229,6 +246,7 @@ impl reconcile::Step for Step {
                 MemoryChange::Clear => "clear",
                 MemoryChange::Live => "record-success",
                 MemoryChange::Migrated => "record-migration",
+                MemoryChange::Migrating => "mark-migration",
                 MemoryChange::DropIntent => "drop-wish",
             },
         }
@@ -252,6 +270,10 @@ impl reconcile::Step for Step {
                 MemoryChange::Clear => format!("{}: {} is no longer rejected", it.service, it.image),
                 MemoryChange::Live => format!("{}: {} is live", it.service, it.image),
                 MemoryChange::Migrated => format!("{}: the migration for {} has ended well", it.service, it.image),
+                MemoryChange::Migrating if it.value.is_some() => {
+                    format!("{}: the migration for {} is running", it.service, it.image)
+                }
+                MemoryChange::Migrating => format!("{}: no migration is running", it.service),
                 MemoryChange::DropIntent => format!("{}: the request to roll back is settled", it.service),
             },
         }
@@ -288,7 +310,8 @@ impl reconcile::Step for Step {
 
     /// Asking changes nothing, and is repeated as long as the snapshot is not there: whoever takes it tells of it.
     fn is_quiet(&self) -> bool {
-        matches!(self, Step::AskForSnapshot(_))
+        let mark = |it: &Remember| it.change == MemoryChange::Migrating;
+        matches!(self, Step::AskForSnapshot(_)) || matches!(self, Step::Remember(it) if mark(it))
     }
 
     fn undo(&self) -> Option<Undo> {
@@ -307,7 +330,7 @@ impl reconcile::Step for Step {
                 MemoryChange::Approve | MemoryChange::Clear => {
                     json!({"reject": {"service": it.service.to_string(), "image": it.image}})
                 }
-                MemoryChange::Migrated | MemoryChange::DropIntent => return None,
+                MemoryChange::Migrated | MemoryChange::Migrating | MemoryChange::DropIntent => return None,
             },
         };
         Some(Undo::Command(command))

@@ -36,6 +36,10 @@ pub struct Model {
     pub tasks: Vec<Task>,
     /// Every start of one that ECS ever accepted, by its token.
     pub tokens: Vec<String>,
+    /// What ECS still answers to a token, and since when: which task, or none.
+    pub answers: Vec<(String, i64, Option<String>)>,
+    /// ECS has no room for the next task.
+    pub no_capacity: bool,
     /// Snapshots, and the databases of the name that is asked for.
     pub snapshots: Vec<rules::database::Snapshot>,
     pub databases: Vec<rules::database::Database>,
@@ -101,6 +105,8 @@ impl Model {
             migrations: vec![],
             tasks: vec![],
             tokens: vec![],
+            answers: vec![],
+            no_capacity: false,
             snapshots: vec![],
             databases: vec![],
             health: Health::Healthy,
@@ -338,33 +344,75 @@ impl Model {
         self.migrations.push(TaskDefinition { fields, tags });
     }
 
-    /// ECS starts a task, or knows the token and does not.
-    fn run_task(&mut self, token: &str, run: &str) {
+    /// ECS starts a task, or gives the answer that it gave to the token before; then the mark is left.
+    fn run_task(&mut self, it: &Migrate) {
         self.minutes += 1;
-        if self.tokens.iter().any(|it| it == token) {
-            return;
+        let expired = |(_, since, task): &(String, i64, Option<String>)| {
+            let task = self.tasks.iter().find(|it| Some(&it.arn) == task.as_ref());
+            task.is_none_or(Task::has_stopped) && self.minutes - since >= 60
+        };
+        let known: Vec<_> = self.answers.iter().filter(|it| !expired(it)).cloned().collect();
+        self.answers = known;
+        if self.answers.iter().all(|(token, ..)| *token != it.token) {
+            let task = (!std::mem::take(&mut self.no_capacity)).then(|| self.start_task(it));
+            self.answers.push((it.token.clone(), self.minutes, task));
         }
-        self.tokens.push(token.into());
+    }
+
+    fn start_task(&mut self, it: &Migrate) -> String {
+        self.tokens.push(it.token.clone());
+        let arn = format!("arn:aws:ecs:ap-northeast-2:123456789012:task/truegul-production/{}", self.tokens.len());
         self.tasks.push(Task {
-            arn: format!("arn:aws:ecs:ap-northeast-2:123456789012:task/truegul-production/{}", self.tokens.len()),
-            started_by: run.into(),
+            arn: arn.clone(),
+            started_by: it.run.clone(),
             task_definition: self.migrations.last().unwrap().arn().into(),
             status: "RUNNING".into(),
             reason: String::new(),
+            stop_code: String::new(),
+            started: true,
             stopped_at: None,
             containers: vec![],
         });
+        arn
+    }
+
+    /// The mark that `apply` leaves by what ECS answered.
+    fn leave_mark(&mut self, it: &Migrate) {
+        self.minutes += 1;
+        let answer = self.answers.iter().rfind(|(token, ..)| *token == it.token).and_then(|(.., task)| task.clone());
+        self.service.tags.insert(keys::MIGRATING.into(), it.mark(answer).to_string());
+    }
+
+    /// ECS forgets the tasks that have stopped.
+    pub fn forget_tasks(&mut self) {
+        self.minutes += 61;
+        self.tasks.retain(|it| !it.has_stopped());
     }
 
     /// The tasks that run come to their end; their main container exits so.
     pub fn stop_tasks(&mut self, exit_code: Option<i32>) {
+        match exit_code {
+            Some(_) => self.end_tasks("EssentialContainerExited", "Essential container in task exited", exit_code),
+            None => self.end_tasks("TaskFailedToStart", "CannotPullContainerError: not found", None),
+        }
+    }
+
+    /// The same, for this reason.
+    pub fn end_tasks(&mut self, stop_code: &str, reason: &str, exit_code: Option<i32>) {
         self.minutes += 1;
         let stopped_at = Some(self.moment());
         for task in self.tasks.iter_mut().filter(|it| it.status != "STOPPED") {
             let ended = |name: &str, exit_code| Ended { name: name.into(), exit_code, reason: String::new() };
-            let reason = "Essential container in task exited".into();
-            let containers = vec![ended("migrate", exit_code), ended("log", Some(137))];
-            *task = Task { status: "STOPPED".into(), reason, stopped_at, containers, ..task.clone() };
+            let log = exit_code.map(|_| 137);
+            *task = Task {
+                status: "STOPPED".into(),
+                reason: reason.into(),
+                stop_code: stop_code.into(),
+                started: exit_code.is_some(),
+                stopped_at,
+                containers: vec![ended("migrate", exit_code), ended("log", log)],
+                ..task.clone()
+            };
         }
     }
 
@@ -385,7 +433,7 @@ impl Model {
     pub fn carry_out(&mut self, plan: &Plan<Step>, calls: usize) {
         let mut left = calls;
         for planned in &plan.steps {
-            for call in 0..2 {
+            for call in 0..3 {
                 let via = match &planned.step {
                     Step::Deploy(Deploy { via, .. }) | Step::RollBack(RollBack { via, .. }) => Some(via),
                     _ => None,
@@ -399,11 +447,11 @@ impl Model {
         }
     }
 
-    /// The first or second call of a step; `false` if the step has no such call.
+    /// A call of a step; `false` if the step has no such call.
     fn call(&mut self, step: &Step, call: usize) -> bool {
         match (step, call) {
             (Step::Deploy(Deploy { revision: Revision::Register(fields), .. }), 0) => drop(self.register(fields)),
-            (Step::Deploy(Deploy { revision: Revision::Register(_), .. }), _) => {
+            (Step::Deploy(Deploy { revision: Revision::Register(_), .. }), 1) => {
                 let arn = self.revisions.last().unwrap().arn().to_owned();
                 self.bring(&arn);
             }
@@ -412,9 +460,10 @@ impl Model {
             (Step::Stop(_), 0) => self.stop_deployment(),
             (Step::Migrate(it), 0) => match &it.revision {
                 Revision::Register(fields) => self.add_migration(fields),
-                Revision::Registered(_) => self.run_task(&it.token, &it.run),
+                Revision::Registered(_) => self.minutes += 1,
             },
-            (Step::Migrate(it), 1) if matches!(it.revision, Revision::Register(_)) => self.run_task(&it.token, &it.run),
+            (Step::Migrate(it), 1) => self.run_task(it),
+            (Step::Migrate(it), 2) => self.leave_mark(it),
             // It is only asked for.
             (Step::AskForSnapshot(_), 0) => self.minutes += 1,
             (Step::Remember(it), 0) => {

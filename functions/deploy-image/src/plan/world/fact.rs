@@ -140,6 +140,10 @@ pub struct Task {
     pub status: String,
     /// Why it stopped, as ECS says.
     pub reason: String,
+    /// The kind of that reason, such as `EssentialContainerExited` or `SpotInterruption`.
+    pub stop_code: String,
+    /// Its containers have run.
+    pub started: bool,
     /// When it stopped.
     pub stopped_at: Option<Timestamp>,
     /// Its containers as they ended; none if it never started.

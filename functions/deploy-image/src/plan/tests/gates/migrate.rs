@@ -54,7 +54,8 @@ fn the_migration_runs_before_the_image_goes_out() {
         told,
         [
             "truegul-production/api-server: the migration for v1.1.0 has ended well: \
-             every essential container of truegul-production-migrate exited with 0",
+             every container of truegul-production-migrate that runs the image exited with 0",
+            "truegul-production/api-server: no migration is running: its end is known",
             "truegul-production/api-server: deploying v1.1.0 (was v1.0.0): v1.1.0 is the image that 'newest' selects in truegul-api-server"
         ]
     );
@@ -66,47 +67,204 @@ fn the_migration_runs_before_the_image_goes_out() {
 
 #[test]
 fn a_migration_that_fails_rejects_the_image_and_says_where_to_look() {
-    for (exit_code, expected) in [
-        (
-            Some(3),
-            "container migrate exited with 3: Essential container in task exited; log group /ecs/migrate, stream run/migrate/1",
-        ),
-        (
-            None,
-            "container migrate has no exit code: Essential container in task exited; log group /ecs/migrate, stream run/migrate/1",
-        ),
-    ] {
-        let mut model = shop(RULE);
+    let mut model = shop(RULE);
+    model.push("v1.1.0");
+    run(&mut model, &repository());
+    model.stop_tasks(Some(3));
+    let told = run(&mut model, &of_migration());
+    assert_eq!(
+        told,
+        [
+            "truegul-production/api-server: v1.1.0 is rejected, v1.0.0 stays: the migration of v1.1.0 failed: \
+             truegul-production-migrate, container migrate exited with 3: Essential container in task exited; \
+             log group /ecs/migrate, stream run/migrate/1",
+            "truegul-production/api-server: no migration is running: it has failed",
+            "skip: v1.1.0 is rejected and so is everything pushed before it; v1.0.0 stays"
+        ]
+    );
+    model.settle();
+    assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.0.0", 1));
+    assert!(model.service.tags[keys::REJECTED].contains("by=migration"));
+}
+
+#[test]
+fn a_task_that_never_started_is_tried_again_and_after_three_times_once_an_hour() {
+    let mut model = shop(RULE);
+    model.push("v1.1.0");
+    for tries in 1..=3 {
+        run(&mut model, &of_migration());
+        assert_eq!(model.tokens.len(), tries);
+        model.stop_tasks(None);
+    }
+    let told = run(&mut model, &of_migration());
+    assert!(told[0].contains("no migration is running"), "{told:?}");
+    let expected = "migration-not-started: v1.1.0 is not deployed: the task of its migration does not start: \
+                    truegul-production-migrate, TaskFailedToStart: CannotPullContainerError: not found. \
+                    It is tried again every hour";
+    assert_eq!(told[1], expected);
+    assert_eq!(run(&mut model, &of_migration()), [expected]);
+    model.forget_tasks();
+    run(&mut model, &Scope::Everywhere);
+    assert_eq!(model.tokens.len(), 4);
+    model.stop_tasks(Some(0));
+    model.settle();
+    assert_eq!(model.running(), "v1.1.0");
+    assert!(!model.service.tags.contains_key(keys::REJECTED) && !model.service.tags.contains_key(keys::MIGRATING));
+}
+
+#[test]
+fn a_start_that_ecs_refused_is_made_again_with_another_token() {
+    let mut model = shop(RULE);
+    model.push("v1.1.0");
+    model.no_capacity = true;
+    run(&mut model, &repository());
+    assert!(model.tokens.is_empty());
+    assert!(model.service.tags[keys::MIGRATING].ends_with(" refused=true"), "{model}");
+    model.settle_with(|it| it.stop_tasks(Some(0)));
+    assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.1.0", 1));
+}
+
+#[test]
+fn only_the_container_that_runs_the_image_is_judged() {
+    for essential in [true, false] {
+        let mut model = Model::new(RULE);
+        model.add_migration(&json!({"family": FAMILY, "containerDefinitions": [
+            {"name": "migrate", "image": format!("{REGISTRY}/{REPOSITORY}:v1.0.0"), "essential": essential},
+            {"name": "log", "image": "public.ecr.aws/aws-for-fluent-bit:stable", "essential": true}]}));
         model.push("v1.1.0");
         run(&mut model, &repository());
-        model.stop_tasks(exit_code);
-        let told = run(&mut model, &of_migration());
-        assert_eq!(
-            told,
-            [
-                format!(
-                    "truegul-production/api-server: v1.1.0 is rejected, v1.0.0 stays: \
-                     the migration of v1.1.0 failed: truegul-production-migrate, {expected}"
-                ),
-                "skip: v1.1.0 is rejected and so is everything pushed before it; v1.0.0 stays".into()
-            ]
-        );
+        // ECS ends the other one with 137 then.
+        model.stop_tasks(Some(0));
         model.settle();
-        assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.0.0", 1));
-        assert!(model.service.tags[keys::REJECTED].contains("by=migration"));
+        assert_eq!(model.running(), "v1.1.0", "essential {essential}");
     }
 }
 
 #[test]
-fn a_task_that_never_started_has_failed() {
+fn an_interruption_is_told_and_runs_again_only_when_a_person_says_so() {
+    let interruptions: [(&str, &str, fn(&mut Model)); 3] = [
+        ("SpotInterruption", "SpotInterruption: Your Spot Task was interrupted.", |_| {}),
+        ("UserInitiated", "UserInitiated: Your Spot Task was interrupted.", |_| {}),
+        (
+            "EssentialContainerExited",
+            "EssentialContainerExited: container log exited with 1, and ECS stopped the rest",
+            |it| {
+                it.migrations.iter_mut().for_each(|it| it.fields["containerDefinitions"][1]["essential"] = json!(true));
+                it.tasks[0].containers[1].exit_code = Some(1);
+            },
+        ),
+    ];
+    for (stop_code, expected, also) in interruptions {
+        let mut model = shop(RULE);
+        model.push("v1.1.0");
+        run(&mut model, &repository());
+        model.end_tasks(stop_code, "Your Spot Task was interrupted.", Some(137));
+        also(&mut model);
+        let told = run(&mut model, &of_migration());
+        assert!(
+            told[0].starts_with("migration-interrupted: v1.1.0 is not deployed: its migration was interrupted"),
+            "{told:?}"
+        );
+        assert!(told[0].contains(expected), "{told:?}");
+        // Nor when ECS has forgotten it.
+        model.forget_tasks();
+        let told = run(&mut model, &Scope::Everywhere);
+        assert!(told[0].starts_with("migration-unknown: v1.1.0 is not deployed: its migration"), "{told:?}");
+        assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.0.0", 1));
+    }
+}
+
+#[test]
+fn a_migration_whose_end_nobody_saw_is_a_problem_and_not_a_second_run() {
+    for forgotten in [1, 24] {
+        let mut model = shop(RULE);
+        model.push("v1.1.0");
+        run(&mut model, &repository());
+        model.stop_tasks(Some(0));
+        for _ in 0..forgotten {
+            model.forget_tasks();
+        }
+        let told = run(&mut model, &Scope::Everywhere);
+        let expected = "migration-unknown: v1.1.0 is not deployed: its migration truegul-production-migrate was started at \
+                        2026-11-21 03:";
+        assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
+        assert_eq!(model.tokens.len(), 1);
+        // The command in the message says that it ended well.
+        let value = told[0].split("value=").nth(1).unwrap().split('\'').next().unwrap();
+        model.service.tags.insert(keys::MIGRATED.into(), value.into());
+        model.settle();
+        assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.1.0", 1));
+        assert!(!model.service.tags.contains_key(keys::MIGRATING), "{model}");
+    }
+}
+
+#[test]
+fn a_task_whose_run_died_before_it_left_the_mark_is_marked_by_the_next() {
     let mut model = shop(RULE);
     model.push("v1.1.0");
-    run(&mut model, &repository());
-    model.stop_tasks(Some(0));
-    model.tasks[0].containers.clear();
-    model.tasks[0].reason = "CannotPullContainerError: not found".into();
+    model.run(&repository(), None, 2);
+    assert_eq!((model.tokens.len(), model.service.tags.contains_key(keys::MIGRATING)), (1, false));
     let told = run(&mut model, &Scope::Everywhere);
-    assert!(told[0].contains("container migrate has no exit code: CannotPullContainerError: not found;"), "{told:?}");
+    assert!(told[0].starts_with("truegul-production/api-server: the migration for v1.1.0 is running"), "{told:?}");
+    let mark = &model.service.tags[keys::MIGRATING];
+    assert!(mark.contains("task=arn:aws:ecs:") && mark.contains(" family=truegul-production-migrate"), "{mark}");
+    model.stop_tasks(Some(0));
+    model.forget_tasks();
+    assert!(run(&mut model, &Scope::Everywhere)[0].starts_with("migration-unknown: "));
+}
+
+#[test]
+fn a_migration_never_runs_on_spot() {
+    let provider = |name: &str| Capacity { provider: name.into(), weight: 1, base: 0 };
+    for (launch_type, capacity, expected) in [
+        (None, vec!["FARGATE_SPOT"], (Some("FARGATE"), vec![])),
+        (None, vec!["FARGATE", "FARGATE_SPOT"], (Some("FARGATE"), vec![])),
+        (None, vec!["machines"], (None, vec!["machines"])),
+        (Some("EC2"), vec![], (Some("EC2"), vec![])),
+        // Without either the default strategy of the cluster would decide.
+        (None, vec![], (Some("EC2"), vec![])),
+    ] {
+        let mut model = shop(RULE);
+        model.service.launch.launch_type = launch_type.map(str::to_owned);
+        model.service.launch.capacity = capacity.iter().map(|it| provider(it)).collect();
+        model.push("v1.1.0");
+        let plan = model.plan(&repository(), None);
+        let Step::Migrate(migrate) = &plan.steps[0].step else { panic!("{plan:?}") };
+        let providers: Vec<&str> = migrate.launch.capacity.iter().map(|it| it.provider.as_str()).collect();
+        assert_eq!((migrate.launch.launch_type.as_deref(), providers), expected);
+    }
+}
+
+#[test]
+fn a_migration_that_was_started_for_another_service_is_not_started_again() {
+    let mut api = shop(RULE);
+    api.push("v1.1.0");
+    run(&mut api, &repository());
+    let mut worker = shop(RULE);
+    worker.push("v1.1.0");
+    let mut other = api.service.clone();
+    other.arn = other.arn.replace("api-server", "worker");
+    worker.others = vec![other];
+    let told = run(&mut worker, &service());
+    assert_eq!(
+        told,
+        ["skip: v1.1.0 waits: truegul-production-migrate was started in the name of truegul-production/api-server, \
+          and how it ended is not known yet"]
+    );
+    assert_eq!(worker.tokens.len(), 0);
+}
+
+#[test]
+fn the_mark_of_a_migration_that_no_image_waits_for_goes_when_its_task_has_stopped() {
+    let mut model = shop(RULE);
+    let pushed = model.push("v1.1.0");
+    run(&mut model, &repository());
+    model.images.retain(|it| it.digest != pushed);
+    assert!(run(&mut model, &Scope::Everywhere)[0].starts_with("skip: runs v1.0.0"));
+    assert!(model.service.tags.contains_key(keys::MIGRATING));
+    model.stop_tasks(Some(0));
+    run(&mut model, &of_migration());
+    assert!(!model.service.tags.contains_key(keys::MIGRATING));
 }
 
 #[test]
@@ -258,9 +416,9 @@ fn how_a_migration_ended_is_remembered_whatever_else_the_image_waits_for() {
         model.stop_tasks(Some(0));
         let told = run(&mut model, &of_migration());
         assert!(told[0].contains("the migration for v1.1.0 has ended well"), "{told:?}");
-        assert!(told.len() == 2 && told[1].starts_with(expected), "{told:?}");
+        assert!(told.len() == 3 && told[2].starts_with(expected), "{told:?}");
         // ECS forgets before the image may go on.
-        model.tasks.clear();
+        model.forget_tasks();
         let told = run(&mut model, &Scope::Everywhere);
         assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
         model.service.tags.remove(keys::ASLEEP);
@@ -309,6 +467,9 @@ enum Happening {
     Dying(usize),
     Ecs,
     Stop(bool),
+    Interrupt,
+    NeverStart,
+    NoCapacity,
     Forget,
     Sleep(bool),
 }
@@ -320,6 +481,9 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         1 => (0..5usize).prop_map(Happening::Dying),
         2 => Just(Happening::Ecs),
         2 => any::<bool>().prop_map(Happening::Stop),
+        1 => Just(Happening::Interrupt),
+        1 => Just(Happening::NeverStart),
+        1 => Just(Happening::NoCapacity),
         1 => Just(Happening::Forget),
         1 => any::<bool>().prop_map(Happening::Sleep),
     ];
@@ -334,9 +498,9 @@ proptest! {
     #[test]
     fn every_image_that_goes_out_was_migrated_once(happenings in happenings()) {
         let mut model = shop(RULE);
-        let mut ended_well: Vec<String> = vec![];
+        let (mut ended_well, mut started, mut never_started): (Vec<String>, Vec<String>, Vec<String>) = Default::default();
         for happening in &happenings {
-            let (brought, started) = (model.running(), model.tokens.len());
+            let (brought, known, tasks) = (model.running(), model.tokens.len(), model.tasks.len());
             match happening {
                 Happening::Push(number) => drop(model.push(&format!("v1.{number}.0"))),
                 Happening::Run(from) => {
@@ -352,22 +516,30 @@ proptest! {
                     ended_well.extend(running.filter(|_| *well));
                     model.stop_tasks(Some(i32::from(!well)));
                 }
-                // An hour passes after a run has looked.
-                Happening::Forget => {
-                    model.run(&Scope::Everywhere, None, usize::MAX);
-                    model.tasks.retain(|it| it.status != "STOPPED");
+                Happening::Interrupt => model.end_tasks("SpotInterruption", "Your Spot Task was interrupted.", Some(137)),
+                Happening::NeverStart => {
+                    let running = model.tasks.iter().filter(|it| it.status != "STOPPED").map(|it| it.started_by.clone());
+                    never_started.extend(running);
+                    model.stop_tasks(None);
                 }
+                Happening::NoCapacity => model.no_capacity = true,
+                // Whether a run has looked within the hour or not.
+                Happening::Forget => model.forget_tasks(),
             }
+            started.extend(model.tasks.iter().skip(tasks).map(|it| it.started_by.clone()));
             prop_assert!(model.tasks.iter().filter(|it| it.status != "STOPPED").count() <= 1, "two at once: {}", model);
-            prop_assert!(model.tokens.len() <= started + 1);
+            prop_assert!(model.tokens.len() <= known + 1);
             if model.running() != brought {
                 let image = model.images.iter().find(|it| model.is_running(&it.digest)).unwrap();
                 let run = run_name("truegul-production", FAMILY, &image.digest);
                 prop_assert!(ended_well.contains(&run), "{} went out unmigrated: {}", model.running(), model);
             }
         }
-        let runs: std::collections::BTreeSet<&String> = model.tokens.iter().collect();
-        prop_assert_eq!(runs.len(), model.tokens.len());
+        // Of each run one task at most came to run, however it ended and whoever saw that.
+        for run in &started {
+            let count = |runs: &[String]| runs.iter().filter(|it| *it == run).count();
+            prop_assert!(count(&started) <= count(&never_started) + 1, "{run} ran twice: {}", model);
+        }
         model.service.tags.remove(keys::ASLEEP);
         model.settle_with(|it| it.stop_tasks(Some(0)));
     }
