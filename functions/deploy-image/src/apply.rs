@@ -8,20 +8,26 @@ use serde_json::{Value, json};
 
 use crate::ecs::Started;
 use crate::plan::{DeployVia, Migrate, Revision, ServiceName, Step, short_name};
+use crate::recheck::Recheck;
 use crate::{Clients, codedeploy, ecs};
 
 /// Carries out one step; returns what only the doing could tell.
-pub async fn apply(clients: &Clients, run: &Run<'_>, step: &Step) -> Result<Value, Error> {
+pub async fn apply(clients: &Clients, run: &Run<'_>, recheck: &Recheck, step: &Step) -> Result<Value, Error> {
     match step {
         Step::Deploy(it) => {
-            ensure_unchanged(clients, &it.via).await?;
-            let revision = registered(clients, &it.revision).await?;
+            let revision = match &it.revision {
+                Revision::Registered(arn) => {
+                    recheck.ensure_unchanged(clients, &it.service, &it.via).await?;
+                    arn.clone()
+                }
+                Revision::Register(fields) => recheck.register(clients, &it.service, &it.via, fields).await?,
+            };
             let mut after = deploy(clients, &it.service, &it.via, &revision, &it.to).await?;
             after["task_definition"] = short_name(&revision).into();
             Ok(after)
         }
         Step::RollBack(it) => {
-            ensure_unchanged(clients, &it.via).await?;
+            recheck.ensure_unchanged(clients, &it.service, &it.via).await?;
             deploy(clients, &it.service, &it.via, &it.to_revision, &it.to).await
         }
         Step::Stop(it) => codedeploy::stop_deployment(&clients.codedeploy, it).await.map(|()| Value::Null),
@@ -59,19 +65,14 @@ async fn migrate(clients: &Clients, it: &Migrate) -> Result<Value, Error> {
     }
 }
 
-/// With CodeDeploy: that no deployment has begun which the decision did not know of.
-async fn ensure_unchanged(clients: &Clients, via: &DeployVia) -> Result<(), Error> {
-    match via {
-        DeployVia::UpdateService => Ok(()),
-        DeployVia::CreateDeployment(how) => codedeploy::ensure_unchanged(&clients.codedeploy, how).await,
-    }
-}
-
 /// The ARN of a revision, which is registered first if need be.
 async fn registered(clients: &Clients, revision: &Revision) -> Result<String, Error> {
     match revision {
         Revision::Registered(arn) => Ok(arn.clone()),
-        Revision::Register(fields) => ecs::register_task_definition(&clients.ecs, &clients.registrations, fields).await,
+        Revision::Register(fields) => {
+            clients.registrations.turn().await;
+            ecs::register_task_definition(&clients.ecs, fields).await
+        }
     }
 }
 
@@ -84,7 +85,7 @@ async fn deploy(
     image: &str,
 ) -> Result<Value, Error> {
     match via {
-        DeployVia::UpdateService => {
+        DeployVia::UpdateService(_) => {
             ecs::update_service(&clients.ecs, service, revision).await?;
             Ok(json!({}))
         }

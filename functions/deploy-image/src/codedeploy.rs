@@ -6,6 +6,7 @@ mod tell;
 use aws::Error;
 use aws_sdk_codedeploy::Client;
 use aws_sdk_codedeploy::types as sdk;
+use jiff::SignedDuration;
 
 use crate::plan::{CreateDeployment, Group, ServiceName, Stop};
 use past::list_deployments;
@@ -72,7 +73,17 @@ fn group(it: &sdk::DeploymentGroupInfo) -> Option<Group> {
         name: it.deployment_group_name()?.into(),
         services,
         goes_back: it.auto_rollback_configuration().is_some_and(|it| it.enabled()),
+        waits: waits(it),
     })
+}
+
+/// How long a deployment of the group waits by its settings.
+fn waits(it: &sdk::DeploymentGroupInfo) -> SignedDuration {
+    let blue_green = it.blue_green_deployment_configuration();
+    let ready = blue_green.and_then(|it| it.deployment_ready_option()).map_or(0, |it| it.wait_time_in_minutes());
+    let end = blue_green.and_then(|it| it.terminate_blue_instances_on_deployment_success());
+    let end = end.map_or(0, |it| it.termination_wait_time_in_minutes());
+    SignedDuration::from_mins(i64::from(ready) + i64::from(end))
 }
 
 /// The cluster may be told by its ARN.

@@ -6,11 +6,11 @@ mod tasks;
 
 use std::collections::BTreeMap;
 
-use aws::{Error, Pace};
+use aws::Error;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types as sdk;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use crate::plan::{
@@ -24,7 +24,7 @@ pub use tasks::{Started, list_family, run_task};
 const SERVICES_PER_CALL: usize = 10;
 
 /// Deployments that are looked at; a deployment further back tells nothing about the present.
-const HISTORY: i32 = 20;
+const HISTORY: usize = 20;
 
 /// What ECS told about some services.
 #[derive(Default)]
@@ -130,7 +130,10 @@ fn service(it: &sdk::Service) -> Option<Service> {
         desired: it.desired_count(),
         running: it.running_count(),
         deployments,
-        task_definition: live.or(it.task_definition().map(str::to_owned))?,
+        // An EXTERNAL service may have no task set yet, and then no task definition.
+        task_definition: live.or(it.task_definition().map(str::to_owned)).unwrap_or_default(),
+        bakes: configuration.map_or(SignedDuration::ZERO, bakes),
+        newest_event: it.events().first().and_then(|it| it.message()).map(str::to_owned),
         task_sets,
         tags: tags(it.tags()),
     })
@@ -145,8 +148,21 @@ fn safety(configuration: &sdk::DeploymentConfiguration) -> Safety {
     }
 }
 
+/// How long traffic is watched before a deployment goes on: after each step of it, and at its end.
+fn bakes(configuration: &sdk::DeploymentConfiguration) -> SignedDuration {
+    let linear = configuration.linear_configuration().map_or(0.0, |it| {
+        let percent = it.step_percent().filter(|it| *it > 0.0).unwrap_or(10.0);
+        (100.0 / percent).ceil() * f64::from(it.step_bake_time_in_minutes().unwrap_or_default())
+    });
+    let canary =
+        configuration.canary_configuration().and_then(|it| it.canary_bake_time_in_minutes()).unwrap_or_default();
+    let end = configuration.bake_time_in_minutes().unwrap_or_default();
+    SignedDuration::from_mins(linear as i64 + i64::from(canary) + i64::from(end))
+}
+
 fn deployment(it: &sdk::Deployment) -> Option<Deployment> {
     Some(Deployment {
+        id: it.id().unwrap_or_default().into(),
         primary: it.status() == Some("PRIMARY"),
         task_definition: it.task_definition()?.into(),
         state: match it.rollout_state() {
@@ -156,6 +172,7 @@ fn deployment(it: &sdk::Deployment) -> Option<Deployment> {
             _ => RolloutState::Unsaid,
         },
         reason: it.rollout_state_reason().unwrap_or_default().into(),
+        failed_tasks: it.failed_tasks(),
         began: it.created_at().and_then(moment),
     })
 }
@@ -190,11 +207,8 @@ pub async fn describe_task_definition(ecs: &Client, name: &str) -> Result<TaskDe
 }
 
 /// Registers a revision and returns its ARN. `fields` is the whole request.
-///
-/// ECS registers 20 revisions at once and then one a second for the whole account, so `pace` spares it the rest.
-pub async fn register_task_definition(ecs: &Client, pace: &Pace, fields: &Value) -> Result<String, Error> {
+pub async fn register_task_definition(ecs: &Client, fields: &Value) -> Result<String, Error> {
     let family = fields.get("family").and_then(Value::as_str).unwrap_or_default();
-    pace.turn().await;
     let answer = ecs
         .register_task_definition()
         .family(family)
@@ -221,19 +235,27 @@ pub async fn update_service(ecs: &Client, service: &ServiceName, task_definition
         .map_err(|err| Error::new("UpdateService", &service.to_string(), err))
 }
 
+/// What a run checks right before it changes a service: the ARN of its task definition and the id of its deployment.
+pub type Standing = (String, Option<String>);
+
+/// How up to ten services of one cluster stand now, by their ARNs.
+pub async fn standing(ecs: &Client, cluster: &str, services: &[String]) -> Result<BTreeMap<String, Standing>, Error> {
+    let answer = ecs.describe_services().cluster(cluster).set_services(Some(services.to_vec())).send().await;
+    let answer = answer.map_err(|err| Error::new("DescribeServices", cluster, err))?;
+    let standing = |it: &sdk::Service| {
+        let primary = it.deployments().iter().find(|it| it.status() == Some("PRIMARY"));
+        let deployment = primary.map(|it| it.id().unwrap_or_default().to_owned());
+        Some((it.service_arn()?.to_owned(), (it.task_definition().unwrap_or_default().to_owned(), deployment)))
+    };
+    Ok(answer.services().iter().filter_map(standing).collect())
+}
+
 /// The service's latest deployments, newest first.
 pub async fn list_rollouts(ecs: &Client, service: &ServiceName) -> Result<Vec<Rollout>, Error> {
     let name = service.to_string();
-    let answer = ecs
-        .list_service_deployments()
-        .cluster(&service.cluster)
-        .service(&service.name)
-        .max_results(HISTORY)
-        .send()
-        .await
-        .map_err(|err| Error::new("ListServiceDeployments", &name, err))?;
-    let mut briefs = answer.service_deployments().to_vec();
+    let mut briefs = list_service_deployments(ecs, service).await?;
     briefs.sort_by_key(|it| std::cmp::Reverse(it.created_at().map(|it| (it.secs(), it.subsec_nanos()))));
+    briefs.truncate(HISTORY);
     let revisions = briefs.iter().filter_map(|it| it.target_service_revision_arn());
     let task_definitions = task_definitions_of(ecs, &name, revisions).await?;
     let rollout = |it: &sdk::ServiceDeploymentBrief| {
@@ -247,14 +269,40 @@ pub async fn list_rollouts(ecs: &Client, service: &ServiceName) -> Result<Vec<Ro
     Ok(briefs.iter().filter_map(rollout).collect())
 }
 
+/// All deployments that ECS still knows, of ninety days. The order is not promised, and a page may be short or empty.
+async fn list_service_deployments(
+    ecs: &Client,
+    service: &ServiceName,
+) -> Result<Vec<sdk::ServiceDeploymentBrief>, Error> {
+    let mut briefs = Vec::new();
+    let mut next = None;
+    loop {
+        let answer = ecs
+            .list_service_deployments()
+            .cluster(&service.cluster)
+            .service(&service.name)
+            .max_results(100)
+            .set_next_token(next.take())
+            .send()
+            .await
+            .map_err(|err| Error::new("ListServiceDeployments", &service.to_string(), err))?;
+        briefs.extend_from_slice(answer.service_deployments());
+        next = answer.next_token().filter(|it| !it.is_empty()).map(str::to_owned);
+        if next.is_none() {
+            return Ok(briefs);
+        }
+    }
+}
+
 fn end(status: &sdk::ServiceDeploymentStatus) -> RolloutEnd {
     use sdk::ServiceDeploymentStatus::*;
     match status {
         Pending | InProgress => RolloutEnd::Open,
-        StopRequested | RollbackRequested | RollbackInProgress => RolloutEnd::GoingBack,
+        RollbackRequested | RollbackInProgress => RolloutEnd::GoingBack,
         Successful => RolloutEnd::Successful,
         RollbackSuccessful | RollbackFailed => RolloutEnd::TakenBack,
-        Stopped => RolloutEnd::Stopped,
+        // A newer deployment took its place, a person stopped it, or ECS gave it up without going back.
+        StopRequested | Stopped => RolloutEnd::Stopped,
         _ => RolloutEnd::Unknown,
     }
 }

@@ -7,6 +7,7 @@ mod ecs;
 pub mod health;
 mod observe;
 mod plan;
+mod recheck;
 mod request;
 
 use aws::rds::Rds;
@@ -18,6 +19,7 @@ use rules::keys;
 use runtime::Run;
 
 use health::Probe;
+use recheck::Recheck;
 use request::Request;
 
 /// The clients of the services that this function calls.
@@ -67,5 +69,6 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
     let remember = async |note: &Note| {
         aws::ecs::write_tag(&clients.ecs, &note.resource, keys::PROBLEM, note.value.as_deref()).await
     };
-    Ok(run.apply(decision.plan, async |step| apply::apply(clients, run, step).await, remember).await)
+    let recheck = Recheck::of(&decision.plan);
+    Ok(run.apply(decision.plan, async |step| apply::apply(clients, run, &recheck, step).await, remember).await)
 }

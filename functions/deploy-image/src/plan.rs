@@ -34,7 +34,7 @@ pub use command::{Command, Scope};
 pub use gate::STARTED_BY;
 #[cfg(test)]
 pub use gate::run_name;
-pub use step::{CreateDeployment, DeployVia, Migrate, Revision, Step, Stop};
+pub use step::{CreateDeployment, DeployVia, Migrate, Revision, Step, Stop, Unchanged};
 #[cfg(test)]
 pub use step::{Deploy, RollBack};
 pub use wanted::{LOOK_BACK, repositories, wanted_revisions, wants_history};

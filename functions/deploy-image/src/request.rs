@@ -20,8 +20,8 @@ impl runtime::Request for Request {
         "{\"dry_run\":true}",
         "{\"approve\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}",
         "{\"reject\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}",
-        "{\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}}",
-        "{\"clear\":{\"service\":\"CLUSTER/SERVICE\"}}",
+        "{\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}} (with \"image\": only if that one runs)",
+        "{\"clear\":{\"service\":\"CLUSTER/SERVICE\"}} (with \"image\": only if that one is rejected)",
         "{\"resource\":\"ARN of a service\"} (look at it now)",
         "EventBridge events \"ECR Image Action\", \"ECR Image Scan\", \"Inspector2 Scan\", \
          \"ECS Deployment State Change\", \"ECS Task State Change\", \"RDS DB Snapshot Event\", \
@@ -135,7 +135,7 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
     }
     let form = match name {
         "approve" | "reject" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}",
-        "rollback" | "clear" => "{\"service\":\"CLUSTER/SERVICE\"}",
+        "rollback" | "clear" => "{\"service\":\"CLUSTER/SERVICE\"} or that and \"image\":\"TAG or sha256:DIGEST\"",
         _ => return Err(no_such_command(name)),
     };
     let mut argument = Argument::read(name, argument, form)?;
@@ -145,8 +145,8 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
     let command = match name {
         "approve" => Command::Approve { image: argument.text("image")? },
         "reject" => Command::Reject { image: argument.text("image")? },
-        "rollback" => Command::RollBack,
-        _ => Command::Clear,
+        "rollback" => Command::RollBack { image: argument.optional_text("image")? },
+        _ => Command::Clear { image: argument.optional_text("image")? },
     };
     argument.end()?;
     Ok(Request { scope: Scope::Service(service), command: Some(command) })
@@ -196,8 +196,8 @@ mod tests {
         }
         check("approve", api_server(), Some(Command::Approve { image: "v1.1.0".into() }));
         check("reject", api_server(), Some(Command::Reject { image: "v1.1.0".into() }));
-        check("rollback", api_server(), Some(Command::RollBack));
-        check("clear", api_server(), Some(Command::Clear));
+        check("rollback", api_server(), Some(Command::RollBack { image: None }));
+        check("clear", api_server(), Some(Command::Clear { image: None }));
         check("migration-stopped", Scope::Migration("truegul-production-migrate".into()), None);
         let snapshot = "nightshift-predeploy-truegul-db-f08ecf662fa0";
         for available in ["snapshot-available", "cluster-snapshot-available"] {
@@ -233,12 +233,9 @@ mod tests {
             (json!({"approve": {"service": "a/b"}}), "\"approve\" lacks \"image\"; it takes {\"service\":"),
             (json!({"approve": {"image": "v1"}}), "\"approve\" lacks \"service\"; it takes {\"service\":"),
             (json!({"approve": {"service": "b", "image": "v1"}}), "\"approve\": service \"b\" is not CLUSTER/SERVICE"),
-            (
-                json!({"clear": {"service": "a/b", "image": "v1"}}),
-                "\"clear\" knows no \"image\"; it takes {\"service\":",
-            ),
+            (json!({"clear": {"service": "a/b", "image": 1}}), "\"clear\": \"image\" is 1, not a text in quotes;"),
             (json!({"clear": {"service": "a/b", "force": true}}), "\"clear\" knows no \"force\"; it takes"),
-            (json!({"rollback": "api"}), "\"rollback\" takes {\"service\":\"CLUSTER/SERVICE\"}, not \"api\""),
+            (json!({"rollback": "api"}), "\"rollback\" takes {\"service\":\"CLUSTER/SERVICE\"} or that and"),
             (bus("ECR Image Scan", json!({})), "an event of a scan without repository-name"),
             (
                 bus("ECR Referrer Action", json!({})),

@@ -29,7 +29,7 @@ pub struct Conduct<'a> {
 /// Carries out `plan` and reports on every step of it.
 ///
 /// Resources are changed side by side, the steps of one resource in their order.
-/// A failing step ends the chain of its own resource only; what was not tried is [`Outcome::Deferred`].
+/// A failing step ends the chain of its own resource only, unless it is dispensable; what was not tried is [`Outcome::Deferred`].
 /// What `apply` returns is merged into the step's `after`: what only the doing could tell, such as a new revision.
 pub async fn carry_out<S, E>(
     plan: &Plan<S>,
@@ -78,7 +78,11 @@ where
                 } else {
                     attempt(planned, conduct, apply).await
                 };
-                broken |= action.outcome != Outcome::Done;
+                broken |= match action.outcome {
+                    Outcome::Done => false,
+                    Outcome::Failed => !planned.step.is_dispensable(),
+                    _ => true,
+                };
                 actions.push((index, action));
             }
             actions

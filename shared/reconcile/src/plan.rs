@@ -39,6 +39,12 @@ pub trait Step {
         false
     }
 
+    /// Whether the steps after it are done although it failed: a deployment does not wait behind a note that cannot be
+    /// written.
+    fn is_dispensable(&self) -> bool {
+        false
+    }
+
     /// Whether nobody needs to hear of it once it is done, since it changes nothing and may be repeated.
     fn is_quiet(&self) -> bool {
         false

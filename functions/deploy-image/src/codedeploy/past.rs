@@ -137,6 +137,7 @@ fn attempt(it: &sdk::DeploymentInfo, id: &str, task_definition: Option<&str>, ap
             _ => Status::Open,
         },
         said: status.map_or("no status", |it| it.as_str()).into(),
+        code: code.map(|it| it.as_str().to_owned()).unwrap_or_default(),
         reason: it.error_information().map_or_else(String::new, reason),
         undoes: it.creator() == Some(&sdk::DeploymentCreator::CodeDeployRollback),
         began: it.create_time().and_then(moment),

@@ -10,6 +10,7 @@ use crate::plan::{Deployment, RolloutState, TaskSet};
 pub fn task_set(it: &sdk::TaskSet) -> Option<TaskSet> {
     let status = it.status().unwrap_or_default();
     (status != "DRAINING").then_some(TaskSet {
+        id: it.id().unwrap_or_default().into(),
         primary: status == "PRIMARY",
         task_definition: it.task_definition()?.into(),
         deployment: it.external_id().filter(|it| it.starts_with("d-")).map(str::to_owned),
@@ -21,10 +22,12 @@ pub fn task_set(it: &sdk::TaskSet) -> Option<TaskSet> {
 /// The task set in the place of the deployment that ECS does not tell of.
 pub fn deployment(it: &TaskSet) -> Deployment {
     Deployment {
+        id: it.id.clone(),
         primary: it.primary,
         task_definition: it.task_definition.clone(),
         state: RolloutState::Unsaid,
         reason: String::new(),
+        failed_tasks: 0,
         began: it.began,
     }
 }

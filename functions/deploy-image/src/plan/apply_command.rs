@@ -8,43 +8,75 @@ use super::command::Command;
 use super::draft::Draft;
 use super::select::Selection;
 use super::step::MemoryChange;
+use super::verdict;
 use super::world::Image;
+
+/// That the service must go back at once.
+pub struct GoBack {
+    /// Why, in words.
+    pub why: String,
+    /// A person wants it, and not another function.
+    pub by_person: bool,
+}
 
 /// A problem: its kind and what is wrong.
 type Trouble = (&'static str, String);
 
 impl Draft<'_> {
     /// Applies `command`, or without one what another function asked for, and says whether to go back at once.
-    pub fn apply_command(&mut self, command: Option<&Command>) -> Result<bool, Trouble> {
+    pub fn apply_command(&mut self, command: Option<&Command>) -> Result<Option<GoBack>, Trouble> {
         match command {
             None => self.apply_intent(),
-            Some(Command::Approve { image }) => self.approve(image).map(|()| false),
+            Some(Command::Approve { image }) => self.approve(image).map(|()| None),
             Some(Command::Reject { image }) => {
                 let image = find(self.case, image)?;
                 if self.memory.rejects(&image.digest, image.pushed_at) {
                     self.skip(format!("{} is rejected already", self.case.label(&image.digest)));
                 }
-                self.reject(image.digest.clone(), image.pushed_at, "person", "somebody rejected it");
-                Ok(false)
+                self.reject(image.digest.clone(), image.pushed_at, "person", "a person rejected it");
+                Ok(None)
             }
-            Some(Command::RollBack) => self.go_back("person", "somebody asked to roll back"),
-            Some(Command::Clear) => {
-                self.clear();
-                Ok(false)
-            }
+            Some(Command::RollBack { image }) => self.roll_back_from(image.as_deref()),
+            Some(Command::Clear { image }) => self.clear(image.as_deref()).map(|()| None),
         }
     }
 
     /// Another function asked to go back; for an image that no longer runs that has become pointless.
-    fn apply_intent(&mut self) -> Result<bool, Trouble> {
-        let Some(intent) = self.memory.wish.clone() else { return Ok(false) };
+    fn apply_intent(&mut self) -> Result<Option<GoBack>, Trouble> {
+        let Some(intent) = self.memory.wish.clone() else { return Ok(None) };
         if intent.digest.is_some() && intent.digest != self.case.running().digest {
-            return Ok(false);
+            return Ok(None);
         }
-        self.go_back(&intent.by, &format!("{} asked to roll back", intent.by))
+        self.go_back(&intent.by, format!("{} asked to roll back", intent.by), false)
     }
 
-    fn go_back(&mut self, by: &str, why: &str) -> Result<bool, Trouble> {
+    /// A command that is sent twice, or that has become pointless, does nothing.
+    fn roll_back_from(&mut self, image: Option<&str>) -> Result<Option<GoBack>, Trouble> {
+        let case = self.case;
+        let running = case.running();
+        if let Some(named) = image {
+            let found = find(case, named).ok().map(|it| it.digest.clone()).or_else(|| named.parse().ok());
+            let label = found.as_ref().map_or_else(|| named.to_owned(), |it| case.label(it));
+            if found != running.digest && running.tag.as_deref() != Some(named) {
+                self.skip(format!("{} runs and not {label}, so there is nothing to roll back", case.running_label()));
+                return Ok(None);
+            }
+        } else if verdict::is_going_back(case) {
+            return Err((
+                "already-going-back",
+                format!(
+                    "{service} is going back to {label} already. To go back further, name the image to go back from: \
+                     {{\"rollback\":{{\"service\":\"{service}\",\"image\":\"{}\"}}}}",
+                    running.digest.map_or_else(|| case.running_label(), |it| it.to_string()),
+                    service = case.service.name,
+                    label = case.running_label(),
+                ),
+            ));
+        }
+        self.go_back("person", "a person asked to roll back".into(), true)
+    }
+
+    fn go_back(&mut self, by: &str, why: String, by_person: bool) -> Result<Option<GoBack>, Trouble> {
         let running = self.case.running();
         let Some(digest) = running.digest else {
             let label = self.case.running_label();
@@ -57,8 +89,8 @@ impl Draft<'_> {
             ));
         };
         let pushed_at = self.case.pushed_at(&digest).unwrap_or(running.no_later_than);
-        self.reject(digest, pushed_at, by, why);
-        Ok(true)
+        self.reject(digest, pushed_at, by, &why);
+        Ok(Some(GoBack { why, by_person }))
     }
 
     /// An approval counts only for the image that would go out: a newer one has to be looked at first.
@@ -75,7 +107,7 @@ impl Draft<'_> {
                 let known = self.memory.approved.as_ref().is_some_and(|it| it.digest == image.digest);
                 if !known {
                     let value = Some(approved.to_string());
-                    self.remember(MemoryChange::Approve, keys::APPROVED, value, &label, "somebody approved it");
+                    self.remember(MemoryChange::Approve, keys::APPROVED, value, &label, "a person approved it");
                     self.memory.approved = Some(approved);
                 }
                 Ok(())
@@ -89,16 +121,24 @@ impl Draft<'_> {
 
     /// What was rejected may be tried again: that is an approval as well, so that what is known against it does not
     /// count.
-    fn clear(&mut self) {
-        let Some(rejected) = self.memory.rejected.take() else {
-            return self.skip("nothing is rejected");
+    fn clear(&mut self, image: Option<&str>) -> Result<(), Trouble> {
+        let named = image.map(|it| find(self.case, it)).transpose()?;
+        let Some(rejected) = self.memory.rejected.take_if(|it| named.is_none_or(|named| named.digest == it.digest))
+        else {
+            match named {
+                Some(named) => self.skip(format!("{} is not rejected", self.case.label(&named.digest))),
+                None => self.skip("nothing is rejected"),
+            }
+            return Ok(());
         };
         let label = self.case.label(&rejected.digest);
         let approved = Approved { digest: rejected.digest, at: self.now.timestamp(), cleared: true };
-        let why = "somebody cleared it, so what is known against it does not count";
+        let why = "a person cleared it, so what is known against it does not count";
         self.remember(MemoryChange::Approve, keys::APPROVED, Some(approved.to_string()), &label, why);
-        self.remember(MemoryChange::Clear, keys::REJECTED, None, &label, "somebody cleared it");
+        let why = format!("a person cleared {label}: it is deployed again where the rule selects it");
+        self.remember_image(MemoryChange::Clear, keys::REJECTED, None, &approved.digest, why);
         self.memory.approved = Some(approved);
+        Ok(())
     }
 }
 

@@ -69,6 +69,9 @@ impl<'a> Case<'a> {
             return Err(Leave::Skip(format!("its status is {}", service.status)));
         }
         deployable(service)?;
+        if service.task_definition.is_empty() {
+            return Err(Leave::Problem("no-task-definition", "ECS tells of no task definition that it runs".into()));
+        }
         let memory =
             Memory::read(service).map_err(|it| Leave::Problem("bad-memory", format!("{it}; remove the tag")))?;
         let revision = revision_in_use(service, world)?;

@@ -67,9 +67,15 @@ pub enum Command {
         image: String,
     },
     /// Go back to the image before, and do not deploy this one again.
-    RollBack,
+    RollBack {
+        /// The image to go back from; if another one runs by now, nothing is done.
+        image: Option<String>,
+    },
     /// Try again what was rejected.
-    Clear,
+    Clear {
+        /// The image to forgive; without one, the one that was rejected last.
+        image: Option<String>,
+    },
 }
 
 #[cfg(test)]

@@ -1,19 +1,34 @@
 //! How a service is brought to a task definition: by ECS itself, or by CodeDeploy with its own rules.
 
+use jiff::{SignedDuration, Timestamp};
 use reconcile::Plan;
+use rules::Digest;
 
 use super::app_spec::AppSpec;
 use super::case::Case;
 use super::motion::{Motion, motion};
-use super::step::{CreateDeployment, DeployVia, Step, Stop};
+use super::step::{CreateDeployment, DeployVia, Step, Stop, Unchanged};
 use super::world::{Attempt, CodeDeploy, Service, Source};
+
+/// After this time a deployment is tried again that failed for permissions, limits or AWS.
+const TRY_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// How a task definition gets into use; the error is a problem, with what mends it.
 pub fn via(case: &Case<'_>) -> Result<DeployVia, String> {
     match case.code_deploy() {
         Some(told) => create_deployment(told, case.service).map(DeployVia::CreateDeployment),
         None if case.by_code_deploy() => Err("CodeDeploy was not asked about it; the next sweep does".into()),
-        None => Ok(DeployVia::UpdateService),
+        None => Ok(DeployVia::UpdateService(unchanged(case))),
+    }
+}
+
+fn unchanged(case: &Case<'_>) -> Unchanged {
+    let number = |arn: &str| arn.rsplit_once(':').and_then(|(_, number)| number.parse::<u64>().ok());
+    let newest = case.newer_revision().unwrap_or(case.revision);
+    Unchanged {
+        task_definition: case.service.task_definition.clone(),
+        deployment: case.service.primary().map(|it| it.id.clone()),
+        next_revision: number(newest.arn()).map(|it| it + 1),
     }
 }
 
@@ -68,7 +83,7 @@ pub fn blocked(case: &Case<'_>) -> Option<&'static str> {
 }
 
 /// What CodeDeploy is bringing must be replaced: it stops, and goes back to what had the traffic before.
-pub fn stop(case: &Case<'_>, asked: bool, plan: &mut Plan<Step>) {
+pub fn stop(case: &Case<'_>, asked: Option<&str>, plan: &mut Plan<Step>) {
     let service = case.service;
     let Some(under_way) = case.code_deploy().and_then(CodeDeploy::under_way) else { return };
     let label = case.running_label();
@@ -85,11 +100,38 @@ pub fn stop(case: &Case<'_>, asked: bool, plan: &mut Plan<Step>) {
         service: service.name.clone(),
         deployment: id.clone(),
         from: label.clone(),
+        from_digest: case.running().digest,
         from_revision: case.revision.arn().into(),
         to_revision: before.cloned(),
     };
-    let why = if asked { "somebody asked for it".into() } else { format!("{label} is rejected") };
+    let why = asked.map_or_else(|| format!("{label} is rejected"), str::to_owned);
     plan.act(&service.arn, Step::Stop(step), format!("{why}; {id} ({}) is under way", under_way.said));
+}
+
+/// The last deployment of an image by CodeDeploy, if it failed for something that the image has nothing to do with.
+pub struct Setback {
+    /// What to tell.
+    pub message: String,
+    /// It has just been, so that another try would most likely fail as well.
+    pub just_now: bool,
+}
+
+/// What kept CodeDeploy from deploying `image`, if its last try failed for that.
+pub fn setback(case: &Case<'_>, image: &Digest, now: Timestamp) -> Option<Setback> {
+    let last = case.code_deploy()?.attempts.iter().find(|it| !it.undoes).filter(|it| it.failed_otherwise())?;
+    let revision = case.described(last.task_definition.as_deref()?)?;
+    if case.digest_of_ours(revision).as_ref() != Some(image) {
+        return None;
+    }
+    let ended = last.ended.or(last.began)?;
+    let message = format!(
+        "deployment {} of {} by CodeDeploy failed, and not for what the image does: {}. Fix that; the image is deployed \
+         again within two hours, and at once when a newer one is pushed",
+        last.id,
+        case.label(image),
+        if last.reason.is_empty() { "it gave no reason" } else { last.reason.trim_end_matches('.') }
+    );
+    Some(Setback { message, just_now: now.duration_since(ended) < TRY_AGAIN_AFTER })
 }
 
 /// Who carries out the service's deployments, for people.

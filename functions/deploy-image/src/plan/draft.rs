@@ -46,8 +46,22 @@ impl Draft<'_> {
         let label = self.case.label(&digest);
         let tag = (label != digest.short()).then(|| label.clone());
         let rejected = Rejected { digest, pushed_at, tag, by: Some(by.into()) };
-        self.remember(MemoryChange::Reject, keys::REJECTED, Some(rejected.to_string()), &label, why);
+        self.remember_image(MemoryChange::Reject, keys::REJECTED, Some(rejected.to_string()), &rejected.digest, why);
         self.memory.rejected = Some(rejected);
+    }
+
+    /// Writes a memory tag, or removes it, about an image, so that a command can take that back.
+    pub fn remember_image(
+        &mut self,
+        change: MemoryChange,
+        key: &'static str,
+        value: Option<String>,
+        image: &Digest,
+        why: impl std::fmt::Display,
+    ) {
+        let label = self.case.label(image);
+        let step = Remember::new(self.case.service, change, &label, self.case.running_label(), key, value);
+        self.act(Step::Remember(Remember { digest: Some(image.clone()), ..step }), why);
     }
 
     /// Writes a memory tag, or removes it; `image` is the one that it is about, for people.

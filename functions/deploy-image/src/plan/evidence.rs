@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rules::{Digest, keys};
 
 use super::case::{Case, Memory};
-use super::world::{Deployment, Rollout, RolloutEnd, RolloutState, TaskDefinition};
+use super::world::{Deployment, Rollout, RolloutEnd, RolloutState, TaskDefinition, short_name};
 
 /// Longer than a run of this function lasts.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
@@ -41,7 +41,12 @@ pub fn signs(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
 
 /// Deployments that ECS has given up and still shows.
 fn in_deployments(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
-    let failed = failed_deployments(case).filter(|it| !is_restart(case, memory, &it.task_definition, it.began));
+    let way_back = |it: &Deployment| {
+        let at = case.history().iter().position(|past| past.task_definition == it.task_definition);
+        at.is_some_and(|at| is_way_back(case, at))
+    };
+    let counts = |it: &&Deployment| !is_restart(case, memory, &it.task_definition, it.began) && !way_back(it);
+    let failed = failed_deployments(case).filter(counts);
     let why = |reason: &str| format!("ECS gave its deployment up: {}", said(reason));
     failed.filter_map(|it| sign(case, &it.task_definition, it.began, "ecs", why(&it.reason))).collect()
 }
@@ -50,7 +55,7 @@ fn in_deployments(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
 fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
     let mut seen: Vec<&str> = Vec::new();
     let mut signs = Vec::new();
-    for it in case.history() {
+    for (at, it) in case.history().iter().enumerate() {
         // Only the last time that a revision was tried counts.
         if seen.contains(&it.task_definition.as_str()) {
             continue;
@@ -60,7 +65,7 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
         let brought_back = || replaced && went_back(case, case.described(&it.task_definition), it.began);
         let (by, why) = match it.end {
             RolloutEnd::TakenBack | RolloutEnd::GoingBack
-                if is_restart(case, memory, &it.task_definition, it.began) =>
+                if is_restart(case, memory, &it.task_definition, it.began) || is_way_back(case, at) =>
             {
                 continue;
             }
@@ -79,7 +84,11 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
             RolloutEnd::Stopped if brought_back() => {
                 ("hand", "somebody brought the service back while it rolled out".into())
             }
-            RolloutEnd::Successful | RolloutEnd::Stopped | RolloutEnd::Open | RolloutEnd::Unknown => continue,
+            RolloutEnd::Successful
+            | RolloutEnd::Stopped
+            | RolloutEnd::NotItsFault
+            | RolloutEnd::Open
+            | RolloutEnd::Unknown => continue,
         };
         signs.extend(sign(case, &it.task_definition, it.began, by, why));
     }
@@ -102,8 +111,8 @@ pub fn failed_restart(case: &Case<'_>, memory: &Memory) -> Option<FailedRestart>
     let of_running = |arn: &str| running.is_some() && digest_of(case, arn) == running;
     let latest = case.history().iter().find(|it| of_running(&it.task_definition));
     let in_history = latest.filter(|it| matches!(it.end, RolloutEnd::TakenBack | RolloutEnd::GoingBack));
-    // The history may be slower to tell than the service.
-    let untold = latest.is_none_or(|it| it.end == RolloutEnd::Open);
+    // The history may be slower to tell than the service; and what ECS gives up without going back ends as stopped.
+    let untold = latest.is_none_or(|it| matches!(it.end, RolloutEnd::Open | RolloutEnd::Stopped));
     let in_deployments = failed_deployments(case).find(|it| untold && of_running(&it.task_definition));
     let (arn, began, reason) = in_history
         .map(|it| (&it.task_definition, it.began, &it.reason))
@@ -124,6 +133,45 @@ fn is_restart(case: &Case<'_>, memory: &Memory, arn: &str, began: Option<Timesta
             memory.verdict.as_ref().is_some_and(|it| it.digest == digest && began.is_some_and(|began| it.at <= began))
         }
     }
+}
+
+/// A deployment that was to bring back what was live before, and failed.
+pub struct FailedWayBack {
+    /// What it was to bring, for people.
+    pub to: String,
+    /// When it began.
+    pub began: Option<Timestamp>,
+    /// Why it failed, in words.
+    pub why: String,
+}
+
+/// The last way back from `image`, or to it, if it failed.
+pub fn failed_way_back(case: &Case<'_>, image: &Digest) -> Option<FailedWayBack> {
+    let history = case.history();
+    let about = |at: &usize| {
+        let of = |at: usize| history.get(at).and_then(|it| digest_of(case, &it.task_definition));
+        of(*at).as_ref() == Some(image) || of(*at + 1).as_ref() == Some(image)
+    };
+    let at = (0..history.len()).find(|at| is_way_back(case, *at) && about(at))?;
+    let it = &history[at];
+    let given_up = failed_deployments(case).any(|failed| failed.task_definition == it.task_definition);
+    let failed = match it.end {
+        RolloutEnd::TakenBack | RolloutEnd::GoingBack => true,
+        RolloutEnd::Stopped | RolloutEnd::Open => at == 0 && given_up,
+        _ => false,
+    };
+    let to = case.described(&it.task_definition).and_then(|it| case.digest_of_ours(it)).map(|it| case.label(&it));
+    let to = to.unwrap_or_else(|| short_name(&it.task_definition).into());
+    failed.then(|| FailedWayBack { to, began: it.began, why: said(&it.reason).into() })
+}
+
+/// Whether an entry of the history was to bring back an earlier revision, which had been live, in place of a later one.
+pub fn is_way_back(case: &Case<'_>, at: usize) -> bool {
+    let history = case.history();
+    let number = |arn: &str| arn.rsplit_once(':').and_then(|(_, number)| number.parse::<u64>().ok());
+    let (Some(it), Some(replaced)) = (history.get(at), history.get(at + 1)) else { return false };
+    let was_live = |past: &&Rollout| past.task_definition == it.task_definition && past.end == RolloutEnd::Successful;
+    number(&it.task_definition) < number(&replaced.task_definition) && history[at + 1..].iter().any(|it| was_live(&it))
 }
 
 fn failed_deployments<'a>(case: &Case<'a>) -> impl Iterator<Item = &'a Deployment> + use<'a> {

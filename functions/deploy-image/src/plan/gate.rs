@@ -10,7 +10,9 @@ mod scan;
 mod snapshot;
 
 pub use health::is_healthy;
-pub use migrate::{STARTED_BY, notes as migration_notes, run_name};
+#[cfg(test)]
+pub use migrate::run_name;
+pub use migrate::{STARTED_BY, notes as migration_notes};
 
 use jiff::Zoned;
 

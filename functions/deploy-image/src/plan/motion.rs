@@ -48,7 +48,7 @@ pub fn of_code_deploy(told: &CodeDeploy, service: &Service) -> Motion {
         (Some(it), _) => Motion::Forward(it.began),
         // Its tasks have the traffic all the same.
         (None, Some(it))
-            if matches!(it.status, Status::Failed | Status::Stopped)
+            if (it.blames_image() || it.status == Status::Stopped)
                 && !it.undoes
                 && it.task_definition.as_ref() == Some(&service.task_definition) =>
         {

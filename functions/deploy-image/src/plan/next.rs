@@ -4,6 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use rules::keys;
 use rules::memory::Verdict;
 
+use super::apply_command::GoBack;
 use super::case::Case;
 use super::command::Command;
 use super::draft::Draft;
@@ -11,7 +12,7 @@ use super::evidence::Lost;
 use super::gate::{self, Blocked, Candidate};
 use super::motion::{Motion, motion};
 use super::select::Selection;
-use super::step::{Deploy, MemoryChange, Revision, RollBack, Step};
+use super::step::{Deploy, MemoryChange, Remember, Revision, RollBack, Step};
 use super::verdict::PATIENCE;
 use super::world::{Fact, Image, Observation, Task};
 use super::{deployer, rollback, verdict};
@@ -34,7 +35,7 @@ impl<'a> Draft<'a> {
             return self.problem("code-deploy", error);
         }
         // An unreadable history must not block a rollback that a person asked for; the revisions record what ran before.
-        if let Some(error) = case.history_error().filter(|_| !go_back) {
+        if let Some(error) = case.history_error().filter(|_| go_back.is_none()) {
             return self.problem("unreadable-history", error);
         }
         if let Some(Lost { digest, pushed_at, by, why }) = verdict::lost(case, &self.memory) {
@@ -48,19 +49,36 @@ impl<'a> Draft<'a> {
         // Nor does an older image help where the one that was live fails only now.
         let restart_failed = verdict::restart_failed(case, &self.memory, self.now);
         let fallen = ours && restart_failed.is_none() && matches!(motion(case), Motion::Fallen(_));
-        if let Some(message) = restart_failed.filter(|_| !rejected && !go_back) {
+        if let Some(message) = restart_failed.filter(|_| !rejected && go_back.is_none()) {
             self.problem(verdict::RESTART_FAILED, message);
         }
-        if rejected || go_back || fallen {
-            self.roll_back(go_back);
+        let asked = go_back.is_some();
+        if rejected || asked || fallen {
+            self.roll_back(go_back.as_ref());
         } else {
             self.go_on();
         }
-        if case.memory.wish.is_some() && !(go_back && deployer::blocked(case).is_some()) {
+        if case.memory.wish.is_some() && !(asked && deployer::blocked(case).is_some()) {
             self.remember(MemoryChange::DropIntent, keys::ROLLBACK, None, "", "it is settled");
         }
         if !matches!(case.selection(&self.memory), Selection::Newer { .. }) {
             self.forget_migration();
+        }
+        self.say_what_stays();
+    }
+
+    /// A rejection does not say that the image before stays where another one is deployed in the same run.
+    fn say_what_stays(&mut self) {
+        let arn = &self.case.service.arn;
+        let replaces = |it: &Step| matches!(it, Step::Deploy(_) | Step::RollBack(_) | Step::Stop(_));
+        let of_service = self.plan.steps.iter_mut().filter(|it| it.resource == *arn);
+        let steps: Vec<&mut Step> = of_service.map(|it| &mut it.step).collect();
+        if steps.iter().any(|it| replaces(it)) {
+            for step in steps {
+                if let Step::Remember(it) = step {
+                    it.stays = false;
+                }
+            }
         }
     }
 
@@ -84,13 +102,13 @@ impl<'a> Draft<'a> {
     }
 
     /// The running image must be replaced: by a newer one if there is one, else by the last one that was live.
-    fn roll_back(&mut self, asked: bool) {
+    fn roll_back(&mut self, asked: Option<&GoBack>) {
         let case = self.case;
         let service = case.service;
         let label = case.running_label();
         if let Some(reason) = deployer::blocked(case) {
             let kept = self.memory.rejected.as_ref().map(|it| &it.digest) == case.running().digest.as_ref();
-            return match asked && !kept && case.memory.wish.is_none() {
+            return match asked.is_some_and(|it| it.by_person) && !kept {
                 true => self.problem(
                     "not-now",
                     format!("cannot roll back {label} yet: {reason}. Send the command again afterwards"),
@@ -100,17 +118,24 @@ impl<'a> Draft<'a> {
         }
         let motion = motion(case);
         if case.by_code_deploy() && matches!(motion, Motion::Forward(_)) {
-            return deployer::stop(case, asked, self.plan);
+            return deployer::stop(case, asked.map(|it| it.why.as_str()), self.plan);
         }
-        if let Some(reason) = self.patience(&motion).filter(|_| !asked) {
+        if let Some(reason) = self.patience(&motion).filter(|_| asked.is_none()) {
             return self.skip(reason);
         }
-        if !asked && let Selection::Newer { image, tag } = case.selection(&self.memory) {
+        if asked.is_none()
+            && let Selection::Newer { image, tag } = case.selection(&self.memory)
+        {
             match gate::pass(self.candidate(image, &tag)) {
                 Ok(_) => return self.deploy(image, &tag, &motion),
                 Err(blocked @ Blocked::Lacks(_)) => return self.hold(blocked),
                 Err(_) => {}
             }
+        }
+        if let Some(failed) =
+            verdict::failed_way_back(case, &self.memory).filter(|_| !asked.is_some_and(|it| it.by_person))
+        {
+            return self.problem("way-back-failed", failed);
         }
         match rollback::target(case, &self.memory) {
             Ok((revision, to)) => {
@@ -121,12 +146,13 @@ impl<'a> Draft<'a> {
                 let step = RollBack {
                     service: service.name.clone(),
                     from: label.clone(),
+                    from_digest: case.running().digest,
                     from_revision: case.revision.arn().into(),
                     to,
                     to_revision: revision.arn().into(),
                     via,
                 };
-                let why = if asked { "somebody asked for it".into() } else { format!("{label} is rejected or failed") };
+                let why = asked.map_or_else(|| format!("{label} is rejected or failed"), |it| it.why.clone());
                 self.act(Step::RollBack(step), format!("{why}; {} completed before it", revision.short_name()));
             }
             Err(why) => self.problem(
@@ -166,7 +192,7 @@ impl<'a> Draft<'a> {
                 Err(Blocked::Reject { by, why }) => {
                     let pushed_at = case.pushed_at(&digest).unwrap_or(case.running().no_later_than);
                     self.reject(digest, pushed_at, by, &why);
-                    return self.roll_back(false);
+                    return self.roll_back(None);
                 }
                 Err(blocked) => self.hold(blocked),
             }
@@ -183,8 +209,19 @@ impl<'a> Draft<'a> {
     fn win(&mut self, verdict: Verdict) {
         let Case { service, .. } = self.case;
         let why = format!("its deployment completed with {} of {} tasks", service.running, service.desired);
-        let label = self.case.running_label();
-        self.remember(MemoryChange::Live, keys::VERDICT, Some(verdict.to_string()), &label, why);
+        let case = self.case;
+        let value = Some(verdict.to_string());
+        let step = Remember::new(
+            service,
+            MemoryChange::Live,
+            &case.running_label(),
+            case.running_label(),
+            keys::VERDICT,
+            value,
+        );
+        // After a way back, going back once more is not what takes it back.
+        let digest = case.newer_revision().is_none().then_some(verdict.digest);
+        self.act(Step::Remember(Remember { digest, ..step }), why);
     }
 
     fn candidate<'b>(&'b self, image: &'b Image, tag: &'b str) -> Candidate<'b> {
@@ -276,6 +313,12 @@ impl<'a> Draft<'a> {
         let service = case.service;
         if let Some(reason) = deployer::asleep(case) {
             return self.wait(image, tag, Blocked::Pending(format!("{tag} is newer; {reason}")));
+        }
+        if let Some(setback) = deployer::setback(case, &image.digest, self.now.timestamp()) {
+            self.problem("deployment-failed", setback.message);
+            if setback.just_now {
+                return;
+            }
         }
         let via = match deployer::via(case) {
             Ok(via) => via,

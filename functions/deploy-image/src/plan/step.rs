@@ -49,9 +49,20 @@ pub struct Deploy {
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeployVia {
     /// ECS deploys.
-    UpdateService,
+    UpdateService(Unchanged),
     /// CodeDeploy deploys.
     CreateDeployment(CreateDeployment),
+}
+
+/// What the decision saw of a service that ECS deploys: with anything else it has to be made anew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Unchanged {
+    /// The ARN of its task definition.
+    pub task_definition: String,
+    /// The id of its primary deployment.
+    pub deployment: Option<String>,
+    /// The number that its family's next revision gets, if nobody else registers one.
+    pub next_revision: Option<u64>,
 }
 
 /// How CodeDeploy is asked to deploy.
@@ -78,6 +89,8 @@ pub struct Stop {
     pub deployment: String,
     /// The image that it was to bring, for people.
     pub from: String,
+    /// That image, if it can be told.
+    pub from_digest: Option<Digest>,
     /// The ARN of the task definition that it was to bring.
     pub from_revision: String,
     /// The ARN of the task definition that CodeDeploy goes back to, if that can be told.
@@ -100,6 +113,8 @@ pub struct RollBack {
     pub service: ServiceName,
     /// The image that runs now, for people.
     pub from: String,
+    /// The image that runs now, if it can be told.
+    pub from_digest: Option<Digest>,
     /// The ARN of the task definition that runs now.
     pub from_revision: String,
     /// The image to go back to, for people.
@@ -180,8 +195,12 @@ pub struct Remember {
     pub change: MemoryChange,
     /// The image that it is about, for people.
     pub image: String,
+    /// That image, where a command can take the change back.
+    pub digest: Option<Digest>,
     /// The image that runs, for people.
     pub running: String,
+    /// Nothing else is deployed in the same run.
+    pub stays: bool,
     /// The tag's key.
     pub key: &'static str,
     /// The tag's value now.
@@ -205,7 +224,9 @@ impl Remember {
             arn: service.arn.clone(),
             change,
             image: image.into(),
+            digest: None,
             running,
+            stays: true,
             key,
             before: service.tags.get(key).cloned(),
             value,
@@ -262,7 +283,7 @@ impl reconcile::Step for Step {
                 format!("{}: asking for a snapshot of {} before {} goes out", it.service, it.database, it.image)
             }
             Step::Remember(it) => match it.change {
-                MemoryChange::Reject if it.image != it.running => {
+                MemoryChange::Reject if it.stays && it.image != it.running => {
                     format!("{}: {} is rejected, {} stays", it.service, it.image, it.running)
                 }
                 MemoryChange::Reject => format!("{}: {} is rejected", it.service, it.image),
@@ -308,31 +329,36 @@ impl reconcile::Step for Step {
         matches!(self, Step::Remember(_))
     }
 
+    /// Whoever rejected or approved an image wants the deployment or the way back more than the note of it; without the
+    /// note the past of the service tells most of it.
+    fn is_dispensable(&self) -> bool {
+        matches!(self, Step::Remember(_))
+    }
+
     /// Asking changes nothing, and is repeated as long as the snapshot is not there: whoever takes it tells of it.
     fn is_quiet(&self) -> bool {
         let mark = |it: &Remember| it.change == MemoryChange::Migrating;
         matches!(self, Step::AskForSnapshot(_)) || matches!(self, Step::Remember(it) if mark(it))
     }
 
+    /// Each names the image that it is about: sent late or twice, it does nothing to another one.
     fn undo(&self) -> Option<Undo> {
-        let about = |service: &ServiceName| json!({"service": service.to_string()});
-        let command = match self {
-            Step::Deploy(it) => json!({"rollback": about(&it.service)}),
-            Step::RollBack(RollBack { service, .. }) | Step::Stop(Stop { service, .. }) => {
-                json!({"clear": about(service)})
-            }
-            // What it did to the database only a person knows; that nothing follows can be said.
-            Step::Migrate(it) => json!({"reject": {"service": it.service.to_string(), "image": it.image}}),
-            Step::AskForSnapshot(_) => return None,
+        let (command, service, image) = match self {
+            Step::Deploy(it) => ("rollback", &it.service, Some(&it.digest)),
+            // What was gone back from is rejected: forgiven, it is deployed again.
+            Step::RollBack(it) => ("clear", &it.service, it.from_digest.as_ref()),
+            Step::Stop(it) => ("clear", &it.service, it.from_digest.as_ref()),
             Step::Remember(it) => match it.change {
-                MemoryChange::Reject => json!({"clear": about(&it.service)}),
-                MemoryChange::Live => json!({"rollback": about(&it.service)}),
-                MemoryChange::Approve | MemoryChange::Clear => {
-                    json!({"reject": {"service": it.service.to_string(), "image": it.image}})
+                MemoryChange::Reject => ("clear", &it.service, it.digest.as_ref()),
+                MemoryChange::Live => ("rollback", &it.service, it.digest.as_ref()),
+                MemoryChange::Clear => ("reject", &it.service, it.digest.as_ref()),
+                MemoryChange::Approve | MemoryChange::Migrated | MemoryChange::Migrating | MemoryChange::DropIntent => {
+                    return None;
                 }
-                MemoryChange::Migrated | MemoryChange::Migrating | MemoryChange::DropIntent => return None,
             },
+            // What it did to a database only a person knows.
+            Step::Migrate(_) | Step::AskForSnapshot(_) => return None,
         };
-        Some(Undo::Command(command))
+        Some(Undo::Command(json!({command: {"service": service.to_string(), "image": image?.to_string()}})))
     }
 }

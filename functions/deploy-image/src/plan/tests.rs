@@ -1,5 +1,6 @@
 //! Tables and laws of the decision, played against a small model of ECS and ECR.
 
+mod around;
 mod blue_green;
 mod code_deploy;
 mod gates;

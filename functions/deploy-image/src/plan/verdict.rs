@@ -3,15 +3,17 @@
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 use rules::Digest;
-use rules::keys;
 
 use super::case::{Case, Memory};
-use super::evidence::{Evidence, FailedRestart, Lost, failed_restart, signs};
+use super::evidence::{self, Evidence, FailedRestart, FailedWayBack, Lost, failed_restart, is_way_back, signs};
 use super::motion::{Motion, motion};
 use super::select::is_newer;
 
 /// After this time a deployment that nothing will ever end is told to people, and one that failed is no longer ECS's.
 pub const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
+
+/// After this time, and after what it waits for by its own settings, a deployment is told that should end by itself.
+const HANGS_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
 /// So long a restart that failed and was taken back is a problem; after that it is history.
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -38,6 +40,37 @@ pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
     signs(case, memory).into_iter().filter(counts).map(|it| it.lost).max_by_key(|it| (it.pushed_at, said_by_aws(it)))
 }
 
+/// Whether the deployment under way brings back what was live before.
+pub fn is_going_back(case: &Case<'_>) -> bool {
+    let under_way = matches!(motion(case), Motion::Forward(_) | Motion::Back);
+    under_way
+        && case
+            .history()
+            .iter()
+            .position(|it| it.task_definition == case.revision.arn())
+            .is_some_and(|at| is_way_back(case, at))
+}
+
+/// What to say where a way back from the image that runs, or to it, has failed: it is tried once, and then a person
+/// decides. Otherwise the service would be deployed to and fro for ever.
+pub fn failed_way_back(case: &Case<'_>, memory: &Memory) -> Option<String> {
+    let running = case.running().digest;
+    let FailedWayBack { to, began, why } = evidence::failed_way_back(case, running.as_ref()?)?;
+    let forgiven = running.and_then(|it| memory.forgiven_at(&it));
+    if forgiven.is_some_and(|at| began.is_none_or(|it| it <= at)) {
+        return None;
+    }
+    Some(format!(
+        "{} must be replaced, but the way back to {to} has failed: {why}. Nothing else is tried by itself. Look at why its \
+         tasks stopped, push a newer image, or name the image to go back from: \
+         {{\"rollback\":{{\"service\":\"{}\",\"image\":\"{}\"}}}}",
+        case.running_label(),
+        case.service.name,
+        case.running().digest.map_or_else(String::new, |it| it.to_string()),
+        why = why.trim_end_matches('.'),
+    ))
+}
+
 /// The problem where a restart failed.
 pub const RESTART_FAILED: &str = "restart-failed";
 
@@ -54,7 +87,7 @@ pub fn restart_failed(case: &Case<'_>, memory: &Memory, now: &Zoned) -> Option<S
          nothing is brought in its place. Look at the events of the service and at why its new tasks stopped: a secret or a \
          parameter, the database, a quota, the image itself in the registry",
         case.running_label(),
-        began.to_zoned(now.time_zone().clone()).strftime("%Y-%m-%d %H:%M %Z"),
+        when(began, now),
         why = why.trim_end_matches('.'),
     ))
 }
@@ -66,18 +99,49 @@ pub fn won(case: &Case<'_>, memory: &Memory) -> Option<Digest> {
     (case.proven() && !told).then_some(digest)
 }
 
-/// What to say of a deployment that will never end by itself.
+/// What to say of a deployment that does not get on.
+///
+/// A circuit breaker counts only tasks that fail, deployment alarms only what happens when tasks run, and neither ends a
+/// deployment that shifts traffic and whose tasks never start. So time decides, whatever else is set.
 pub fn stuck(case: &Case<'_>, now: &Zoned) -> Option<String> {
     let Motion::Forward(Some(began)) = motion(case) else { return None };
-    let ours = case.revision.tags.contains_key(keys::IMAGE);
-    if !ours || case.shifts() || case.service.safety.gives_up || now.timestamp().duration_since(began) < PATIENCE {
+    let service = case.service;
+    let ends_itself = case.shifts() || service.safety.gives_up;
+    let allowed = if ends_itself { HANGS_AFTER + service.bakes } else { PATIENCE };
+    if now.timestamp().duration_since(began) < allowed {
         return None;
     }
+    let failed = match service.primary().map_or(0, |it| it.failed_tasks) {
+        0 => "none of its tasks has failed (failedTasks 0)",
+        1..=9 => "some of its tasks have failed (failedTasks 1 or more)",
+        _ => "its tasks fail again and again (failedTasks 10 or more)",
+    };
+    let event = service.newest_event.as_deref().map_or(String::new(), |it| format!(". ECS says: {}", timeless(it)));
+    let help = match (case.by_code_deploy(), case.shifts(), service.safety.gives_up) {
+        (true, ..) => "Look at the deployment in CodeDeploy and at the events of the service, or roll it back",
+        (_, true, _) | (_, _, true) => {
+            "Look at why its tasks do not get ready, push an image that does, or roll it back"
+        }
+        _ => {
+            "Nothing makes ECS give up: set deploymentCircuitBreaker {enable=true, rollback=true} on the service (ECS then \
+             goes back by itself), or roll it back"
+        }
+    };
     Some(format!(
-        "{} is rolling out since {} and does not get ready; nothing makes ECS give up. \
-         Set deploymentCircuitBreaker {{enable=true, rollback=true}} on the service (ECS then goes back by itself), \
-         or roll it back",
+        "{} is rolling out since {} and does not get ready; {failed}{event}. {help}",
         case.running_label(),
-        began.to_zoned(now.time_zone().clone()).strftime("%Y-%m-%d %H:%M %Z"),
+        when(began, now)
     ))
+}
+
+/// A message of ECS without what changes from one to the next of its kind, such as the ids of tasks: a problem is told
+/// again when its words change.
+fn timeless(event: &str) -> String {
+    let changes = |it: &str| it.bytes().filter(u8::is_ascii_digit).count() >= 4;
+    let words = event.trim_end_matches('.').split(' ').map(|it| if changes(it) { "…" } else { it });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn when(moment: Timestamp, now: &Zoned) -> String {
+    moment.to_zoned(now.time_zone().clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
 }

@@ -49,6 +49,7 @@ impl World {
                 self.history.insert(arn.clone(), Ok(told.rollouts()));
                 if let Some(service) = self.services.iter_mut().find(|it| it.arn == arn) {
                     service.safety = Safety { gives_up: true, goes_back: told.group.goes_back };
+                    service.bakes = told.group.waits;
                 }
             }
             self.code_deploy.insert(arn, told);

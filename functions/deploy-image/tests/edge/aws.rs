@@ -63,6 +63,14 @@ pub struct Aws {
     pub databases: BTreeMap<&'static str, String>,
     /// What every address answers, one after the other; 0 is no answer.
     pub health: Vec<u16>,
+    /// How many deployments were begun.
+    pub deployments: usize,
+    /// A service that is deployed by somebody else once it was described.
+    pub changes_after_reading: Option<String>,
+    /// ECS has no room for the next task.
+    pub no_capacity: bool,
+    /// The first page of ListServiceDeployments is empty, and not the last one.
+    pub empty_page: bool,
     /// How many resources are on a page of the tagging API.
     pub page: usize,
     pub calls: Vec<Call>,
@@ -254,7 +262,13 @@ impl Aws {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let answer = match operation {
             "GetResources" => self.resources(&text("PaginationToken")),
-            "DescribeServices" => self.describe_services(body),
+            "DescribeServices" => {
+                let answer = self.describe_services(body);
+                if let Some(arn) = self.changes_after_reading.take() {
+                    self.services.get_mut(&arn).unwrap()["deployments"][0]["id"] = json!("ecs-svc/of-somebody-else");
+                }
+                answer
+            }
             "DescribeTaskDefinition" => self.describe_task_definition(&text("taskDefinition"))?,
             "DescribeImages" => self.describe_images(&text("repositoryName"), &text("nextToken"))?,
             "DescribeImageScanFindings" => {
@@ -280,6 +294,9 @@ impl Aws {
                 assert!(arns.len() <= 100, "DescribeTasks takes a hundred");
                 json!({"tasks": arns.iter().filter_map(|it| self.tasks.get(it.as_str()?)).collect::<Vec<_>>(), "failures": []})
             }
+            "RunTask" if std::mem::take(&mut self.no_capacity) => {
+                json!({"tasks": [], "failures": [{"reason": "RESOURCE:CPU", "detail": "no room"}]})
+            }
             "RunTask" => {
                 let arn = format!("arn:aws:ecs:ap-northeast-2:123456789012:task/shop/{}", self.tasks.len() + 1);
                 let task = json!({"taskArn": arn, "startedBy": body["startedBy"], "taskDefinitionArn": body["taskDefinition"],
@@ -296,7 +313,8 @@ impl Aws {
                     format!("arn:aws:ecs:ap-northeast-2:123456789012:service/{}/{}", text("cluster"), text("service"));
                 let service = self.services.get_mut(&arn).unwrap();
                 service["taskDefinition"] = body["taskDefinition"].clone();
-                service["deployments"] = json!([{"status": "PRIMARY", "taskDefinition": body["taskDefinition"],
+                self.deployments += 1;
+                service["deployments"] = json!([{"id": format!("ecs-svc/new-{}", self.deployments), "status": "PRIMARY", "taskDefinition": body["taskDefinition"],
                     "rolloutState": "IN_PROGRESS", "createdAt": 1_795_009_000}]);
                 json!({})
             }
@@ -319,7 +337,17 @@ impl Aws {
                     brief["targetServiceRevisionArn"] = json!(format!("arn:revision/{}/{number}", text("service")));
                     brief
                 };
-                json!({"serviceDeployments": past.iter().enumerate().map(brief).collect::<Vec<_>>()})
+                let all = past.iter().enumerate().map(brief);
+                let token = text("nextToken");
+                if self.empty_page && token.is_empty() {
+                    return Ok(json!({"serviceDeployments": [], "nextToken": "0"}).to_string());
+                }
+                let from: usize = token.parse().unwrap_or_default();
+                let mut answer = json!({"serviceDeployments": all.skip(from).take(self.page).collect::<Vec<_>>()});
+                if from + self.page < past.len() {
+                    answer["nextToken"] = json!((from + self.page).to_string());
+                }
+                answer
             }
             "DescribeServiceRevisions" => {
                 let revision = |arn: &Value| {
@@ -371,7 +399,8 @@ impl Aws {
     fn describe_services(&self, body: &Value) -> Value {
         let names = body["services"].as_array().unwrap();
         assert!(names.len() <= 10, "DescribeServices takes ten");
-        assert_eq!(body["include"], json!(["TAGS"]));
+        // Right before a change only what a deployment changes is looked at again.
+        assert!(body["include"] == json!(["TAGS"]) || body.get("include").is_none());
         let arn = |name: &Value| {
             let (cluster, name) = (body["cluster"].as_str().unwrap(), name.as_str().unwrap());
             format!("arn:aws:ecs:ap-northeast-2:123456789012:service/{cluster}/{name}")

@@ -296,7 +296,7 @@ async fn a_rollback_stops_what_is_under_way_and_codedeploy_goes_back() {
     let mut undo = script.aws().codedeploy.deployments[0].clone();
     undo["deploymentId"] = json!("d-3");
     (undo["status"], undo["creator"], undo["createTime"]) =
-        (json!("InProgress"), json!("codeDeployRollback"), json!(1_795_009_000));
+        (json!("InProgress"), json!("codeDeployRollback"), json!(1_795_197_000));
     script.aws().codedeploy.deployments.push(undo);
     let report = script.invoke(rollback()).await.unwrap();
     assert_eq!(
@@ -343,6 +343,8 @@ async fn what_failed_with_the_traffic_is_left_to_codedeploy_and_then_brought_bac
     {
         let mut aws = script.aws();
         aws.codedeploy.deployments[1]["status"] = json!("Failed");
+        aws.codedeploy.deployments[1]["errorInformation"] =
+            json!({"code": "HEALTH_CONSTRAINTS", "message": "unhealthy"});
         // The run is at 18:10, so this is ten minutes ago.
         aws.codedeploy.deployments[1]["completeTime"] = json!(1_795_197_600);
         drop(aws);

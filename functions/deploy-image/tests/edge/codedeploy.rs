@@ -36,7 +36,7 @@ impl CodeDeploy {
     /// Adds a deployment of the group `kfood/kfood-backend` and returns its id.
     pub fn add_deployment(&mut self, status: &str, content: &str) -> String {
         let id = format!("d-{}", self.deployments.len() + 1);
-        let minute = 1_795_001_000 + 60 * self.deployments.len();
+        let minute = 1_795_195_000 + 60 * self.deployments.len();
         self.deployments.push(json!({
             "deploymentId": id, "applicationName": "kfood", "deploymentGroupName": "kfood-backend", "status": status,
             "creator": "user", "createTime": minute, "completeTime": minute + 30, "content": content,

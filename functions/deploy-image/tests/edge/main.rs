@@ -2,6 +2,7 @@
 
 #![recursion_limit = "256"]
 
+mod around;
 mod aws;
 mod blue_green;
 mod codedeploy;
@@ -65,7 +66,7 @@ async fn a_push_to_a_hundred_services_costs_no_more_than_it_must() {
     let counts = script.counts();
     let expected = [
         ("DescribeImages", 1),
-        ("DescribeServices", 10),
+        ("DescribeServices", 15),
         ("DescribeTaskDefinition", 10),
         ("GetResources", 1),
         ("Publish", 1),

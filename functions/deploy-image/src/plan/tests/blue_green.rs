@@ -29,12 +29,15 @@ impl Model {
 
     fn task_set(&self, primary: bool, task_definition: String, deployment: Option<String>) -> TaskSet {
         let properties = json!({"LoadBalancerInfo": {"ContainerName": "app", "ContainerPort": 3000}});
-        TaskSet { primary, task_definition, deployment, began: Some(self.now().timestamp()), properties }
+        let id = format!("ecs-svc/{}", self.blue_green.attempts.len());
+        TaskSet { id, primary, task_definition, deployment, began: Some(self.now().timestamp()), properties }
     }
 
     /// The service as DescribeServices shows it with these task sets.
     fn set(&mut self, task_sets: Vec<TaskSet>) {
         let deployment = |it: &TaskSet| Deployment {
+            id: it.id.clone(),
+            failed_tasks: 0,
             primary: it.primary,
             task_definition: it.task_definition.clone(),
             state: RolloutState::Unsaid,
@@ -54,6 +57,7 @@ impl Model {
                 name: "api-server".into(),
                 services: vec![ServiceName::of_arn(SERVICE).unwrap()],
                 goes_back: self.blue_green.goes_back,
+                waits: jiff::SignedDuration::ZERO,
             },
             attempts: self.blue_green.attempts.iter().rev().cloned().collect(),
             known: self.blue_green.attempts.iter().map(|it| it.id.clone()).collect(),
@@ -78,6 +82,7 @@ impl Model {
             task_definition: Some(task_definition.into()),
             status: Status::Open,
             said: "Created".into(),
+            code: String::new(),
             reason: String::new(),
             undoes,
             began: Some(self.now().timestamp()),
@@ -138,7 +143,14 @@ impl Model {
     fn end(&mut self, status: Status, reason: &str) {
         let ended = Some(self.now().timestamp());
         let last = self.blue_green.attempts.last_mut().unwrap();
-        *last = Attempt { status, said: format!("{status:?}"), reason: reason.into(), ended, ..last.clone() };
+        *last = Attempt {
+            status,
+            said: format!("{status:?}"),
+            code: reason.into(),
+            reason: reason.into(),
+            ended,
+            ..last.clone()
+        };
     }
 
     /// The tasks that were there before have the traffic again, and no others are left.

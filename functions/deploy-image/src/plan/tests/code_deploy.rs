@@ -76,13 +76,13 @@ fn a_newer_image_waits_for_the_end_of_a_deployment() {
 fn a_rollback_stops_what_is_under_way_however_far_it_is() {
     for moves in 0..3 {
         let mut model = brought(moves);
-        let plan = ask(&mut model, Command::RollBack);
+        let plan = ask(&mut model, Command::RollBack { image: None });
         assert_eq!(
             words(&plan)[..2],
             [
-                "truegul-production/api-server: v1.1.0 is rejected: somebody asked to roll back".to_owned(),
+                "truegul-production/api-server: v1.1.0 is rejected: a person asked to roll back".to_owned(),
                 format!(
-                    "truegul-production/api-server: stopping v1.1.0, CodeDeploy goes back: somebody asked for it; d-1 ({}) is under way",
+                    "truegul-production/api-server: stopping v1.1.0, CodeDeploy goes back: a person asked to roll back; d-1 ({}) is under way",
                     if moves == 0 { "Created" } else { "InProgress" }
                 ),
             ]
@@ -104,12 +104,12 @@ fn the_image_that_a_person_rejects_while_it_rolls_out_is_stopped() {
 #[test]
 fn a_rollback_from_what_is_live_is_a_deployment_and_clearing_brings_it_again() {
     let mut model = brought(3);
-    let plan = ask(&mut model, Command::RollBack);
+    let plan = ask(&mut model, Command::RollBack { image: None });
     let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(actions, ["reject", "roll-back"]);
     model.settle();
     assert_eq!(model.running(), "v1.0.0");
-    ask(&mut model, Command::Clear);
+    ask(&mut model, Command::Clear { image: None });
     model.settle();
     assert_eq!((model.running().as_str(), model.blue_green.attempts.len()), ("v1.1.0", 3));
 }
@@ -151,7 +151,7 @@ fn a_sleeping_service_is_left_alone_until_it_is_awake() {
     model.settle();
     assert_eq!(model.running(), "v1.1.0");
     (model.service.desired, model.service.running) = (0, 0);
-    let plan = ask(&mut model, Command::RollBack);
+    let plan = ask(&mut model, Command::RollBack { image: None });
     assert_eq!(words(&plan)[1], format!("skip: v1.1.0 must be replaced; {asleep}"));
     (model.service.desired, model.service.running) = (2, 2);
     model.settle();
@@ -164,7 +164,7 @@ fn what_somebody_else_deploys_is_not_stopped_for_what_runs() {
     model.settle();
     model.create_deployment("somebody's", false);
     model.blue_green.attempts.last_mut().unwrap().task_definition = None;
-    let plan = ask(&mut model, Command::RollBack);
+    let plan = ask(&mut model, Command::RollBack { image: None });
     assert_eq!(
         words(&plan).last().unwrap(),
         "code-deploy: v1.1.0 must be replaced, but CodeDeploy is bringing something else (d-2) that somebody began; stop that first, or wait for its end"
@@ -183,7 +183,7 @@ fn while_codedeploy_undoes_a_deployment_a_person_has_to_wait_and_a_wish_waits_by
     event(&mut model);
     assert!(model.told().under_way().unwrap().undoes);
     check(
-        &ask(&mut model, Command::RollBack),
+        &ask(&mut model, Command::RollBack { image: None }),
         &[
             "not-now: cannot roll back v1.1.0 yet: CodeDeploy is undoing a deployment, and nothing else can begin before that has ended. Send the command again afterwards",
         ],

@@ -8,7 +8,13 @@ use crate::plan::*;
 
 fn group(name: &str, service: &str) -> Group {
     let services = vec![ServiceName::parse(service).unwrap()];
-    Group { application: "kfood".into(), name: name.into(), services, goes_back: true }
+    Group {
+        application: "kfood".into(),
+        name: name.into(),
+        services,
+        goes_back: true,
+        waits: jiff::SignedDuration::ZERO,
+    }
 }
 
 fn attempt(id: &str, status: Status) -> Attempt {
@@ -17,6 +23,7 @@ fn attempt(id: &str, status: Status) -> Attempt {
         task_definition: Some(format!("td/{id}")),
         status,
         said: String::new(),
+        code: "HEALTH_CONSTRAINTS".into(),
         reason: String::new(),
         undoes: false,
         began: None,
@@ -37,6 +44,7 @@ fn told(attempts: Vec<Attempt>) -> CodeDeploy {
 /// A service whose traffic goes to the tasks of deployment `d-1`.
 fn service(properties: Value) -> Service {
     let primary = TaskSet {
+        id: "ecs-svc/1".into(),
         primary: true,
         task_definition: "td/d-1".into(),
         deployment: Some("d-1".into()),
@@ -54,6 +62,8 @@ fn service(properties: Value) -> Service {
         desired: 2,
         running: 2,
         deployments: vec![],
+        bakes: jiff::SignedDuration::ZERO,
+        newest_event: None,
         task_definition: "td/d-1".into(),
         task_sets: vec![primary],
         tags: Default::default(),

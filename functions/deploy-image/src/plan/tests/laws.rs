@@ -48,8 +48,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..4usize).prop_map(Dying),
         1 => image().prop_map(|image| Command(crate::plan::Command::Approve { image })),
         1 => image().prop_map(|image| Command(crate::plan::Command::Reject { image })),
-        1 => Just(Command(crate::plan::Command::RollBack)),
-        1 => Just(Command(crate::plan::Command::Clear)),
+        1 => Just(Command(crate::plan::Command::RollBack { image: None })),
+        1 => Just(Command(crate::plan::Command::Clear { image: None })),
         1 => (0..3usize).prop_map(ByHand),
         1 => Just(StopByHand),
         2 => any::<bool>().prop_map(|broken| Restart { broken }),
@@ -98,6 +98,27 @@ impl Deployer {
             }
         }
     }
+}
+
+impl Happening {
+    /// Where a run looks that it begins, which does not die.
+    fn place(&self) -> Option<Scope> {
+        match self {
+            Happening::PushEvent => Some(repository()),
+            Happening::DeploymentEvent => Some(service()),
+            Happening::Sweep => Some(Scope::Everywhere),
+            _ => None,
+        }
+    }
+}
+
+/// The images that a plan goes back from.
+fn ways_back(plan: &reconcile::Plan<Step>) -> Vec<Option<rules::Digest>> {
+    let from = |step: &Step| match step {
+        Step::RollBack(it) => Some(it.from_digest.clone()),
+        _ => None,
+    };
+    plan.steps.iter().filter_map(|it| from(&it.step)).collect()
 }
 
 /// Lets it happen, and checks of every planned step that it does no harm.
@@ -171,7 +192,17 @@ proptest! {
         rule in rules(), deployer in deployers(), happenings in prop::collection::vec(happening(), 1..25)
     ) {
         let mut model = deployer.model(rule);
+        // The images that were left by themselves since a person last said or did something.
+        let mut left: Vec<Option<rules::Digest>> = Vec::new();
         for it in &happenings {
+            if matches!(it, Happening::Command(_) | Happening::ByHand(_) | Happening::StopByHand | Happening::Restart { .. }) {
+                left.clear();
+            } else if let Some(place) = it.place() {
+                for from in ways_back(&model.plan(&place, None)) {
+                    prop_assert!(!left.contains(&from), "a second way back by itself: {}", model);
+                    left.push(from);
+                }
+            }
             happen(&mut model, it)?;
             // Planning again after everything was applied yields nothing.
             let mut after = model.clone();

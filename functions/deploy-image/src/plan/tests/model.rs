@@ -91,6 +91,8 @@ impl Model {
                 desired: 2,
                 running: 2,
                 deployments: vec![],
+                bakes: SignedDuration::ZERO,
+                newest_event: None,
                 task_definition: String::new(),
                 task_sets: vec![],
                 tags: BTreeMap::from([(keys::DEPLOY.into(), rule.into())]),
@@ -187,6 +189,8 @@ impl Model {
         self.past.push(Rollout { task_definition: arn.into(), end: RolloutEnd::Open, reason: String::new(), began });
         self.service.task_definition = arn.into();
         self.service.deployments = vec![Deployment {
+            id: format!("ecs-svc/{}", self.past.len()),
+            failed_tasks: 0,
             primary: true,
             task_definition: arn.into(),
             state: RolloutState::InProgress,
@@ -232,6 +236,8 @@ impl Model {
                 let began = Some(self.moment());
                 let failed = Deployment { primary: false, state: RolloutState::Failed, ..primary };
                 let back = Deployment {
+                    id: format!("ecs-svc/{}-back", self.past.len()),
+                    failed_tasks: 0,
                     primary: true,
                     task_definition: good.clone(),
                     state: RolloutState::InProgress,
@@ -242,7 +248,8 @@ impl Model {
                 self.service.deployments = vec![back, failed];
             }
             (_, true) if self.service.safety.gives_up => {
-                last.end = RolloutEnd::TakenBack;
+                // Without going back it ends as if it had been stopped.
+                last.end = RolloutEnd::Stopped;
                 last.reason = "ECS deployment circuit breaker: tasks failed to start.".into();
                 self.service.deployments[0].state = RolloutState::Failed;
                 self.service.deployments[0].reason = last.reason.clone();
@@ -438,13 +445,24 @@ impl Model {
                     Step::Deploy(Deploy { via, .. }) | Step::RollBack(RollBack { via, .. }) => Some(via),
                     _ => None,
                 };
-                let refused = call == 0 && matches!(via, Some(DeployVia::CreateDeployment(how)) if self.refuses(how));
+                let refused = call == 0
+                    && match via {
+                        Some(DeployVia::CreateDeployment(how)) => self.refuses(how),
+                        Some(DeployVia::UpdateService(seen)) => self.has_changed(seen),
+                        None => false,
+                    };
                 if left == 0 || refused {
                     return;
                 }
                 left -= usize::from(self.call(&planned.step, call));
             }
         }
+    }
+
+    /// Whether the service is not as the decision saw it.
+    fn has_changed(&self, seen: &Unchanged) -> bool {
+        self.service.task_definition != seen.task_definition
+            || self.service.primary().map(|it| &it.id) != seen.deployment.as_ref()
     }
 
     /// A call of a step; `false` if the step has no such call.

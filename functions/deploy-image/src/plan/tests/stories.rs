@@ -160,7 +160,7 @@ fn a_restart_that_fails_is_told_and_nothing_older_takes_its_place() {
         assert_eq!(later, if goes_back { vec![] } else { first.problems });
         // The next image goes out, and so does a rollback that somebody wishes.
         let mut wished = model.clone();
-        ask(&mut wished, Command::RollBack);
+        ask(&mut wished, Command::RollBack { image: None });
         wished.settle();
         assert_eq!(wished.running(), "v1.0.0");
         model.push("v1.2.0");
@@ -187,10 +187,10 @@ fn an_image_that_fails_when_it_comes_back_is_rejected_though_it_was_live_once() 
     let mut model = Model::new("newest");
     model.push("v1.1.0");
     model.settle();
-    ask(&mut model, Command::RollBack);
+    ask(&mut model, Command::RollBack { image: None });
     model.settle();
     model.broken = true;
-    ask(&mut model, Command::Clear);
+    ask(&mut model, Command::Clear { image: None });
     for _ in 0..3 {
         model.finish();
     }
@@ -224,18 +224,18 @@ fn a_person_rolls_back_and_clears_again() {
     model.push("v1.1.0");
     model.settle();
     assert_eq!(model.running(), "v1.1.0");
-    let plan = ask(&mut model, Command::RollBack);
+    let plan = ask(&mut model, Command::RollBack { image: None });
     assert_eq!(plan.steps.len(), 2, "{:?}", words(&plan));
     model.settle();
     assert_eq!(
         model.to_string(),
         "v1.0.0 Completed | rejected: v1.1.0 pushed=2026-11-20T18:05:00Z by=person tag=v1.1.0 | verdict: won v1.1.0 at=2026-11-20T18:08:00Z"
     );
-    ask(&mut model, Command::Clear);
+    ask(&mut model, Command::Clear { image: None });
     model.settle();
     assert_eq!(model.running(), "v1.1.0");
     check(
-        &ask(&mut model, Command::Clear),
+        &ask(&mut model, Command::Clear { image: None }),
         &["skip: nothing is rejected", "skip: runs v1.1.0, the one that 'newest' selects in truegul-api-server"],
     );
 }
@@ -395,7 +395,7 @@ fn a_past_that_cannot_be_read_stops_nobody_who_wants_to_go_back() {
     model.settle();
     let mut world = model.world(&service());
     world.history.insert(SERVICE.into(), Err("AccessDeniedException".into()));
-    let plan = plan(&world, &service(), Some(&Command::RollBack), &model.now()).plan;
+    let plan = plan(&world, &service(), Some(&Command::RollBack { image: None }), &model.now()).plan;
     let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(actions, ["reject", "roll-back"]);
 }
@@ -407,7 +407,7 @@ fn there_is_no_way_back_to_an_image_that_is_gone() {
     model.settle();
     let first = digest("v1.0.0");
     model.images.retain(|it| it.digest != first);
-    let plan = ask(&mut model, Command::RollBack);
+    let plan = ask(&mut model, Command::RollBack { image: None });
     assert_eq!(plan.problems[0].problem, "no-way-back", "{:?}", words(&plan));
     assert!(plan.problems[0].message.contains("none of api-server:1 is active with an image that is still there"));
 }
@@ -418,7 +418,7 @@ fn there_is_no_way_back_to_an_image_that_cannot_be_pulled() {
     model.push("v1.1.0");
     model.settle();
     model.images[0].archived = true;
-    let plan = ask(&mut model, Command::RollBack);
+    let plan = ask(&mut model, Command::RollBack { image: None });
     assert_eq!(plan.problems[0].problem, "no-way-back", "{:?}", words(&plan));
 }
 
@@ -434,7 +434,8 @@ fn there_is_no_way_back_where_one_container_of_several_could_not_pull_its_image(
     model.finish();
     model.push("v1.2.0");
     model.settle();
-    let way_back = |model: &Model| model.clone().run(&service(), Some(&Command::RollBack), usize::MAX).steps.len();
+    let way_back =
+        |model: &Model| model.clone().run(&service(), Some(&Command::RollBack { image: None }), usize::MAX).steps.len();
     assert_eq!((model.running().as_str(), way_back(&model)), ("v1.2.0", 2));
     model.images.retain(|it| it.digest != sidecar);
     model.images.retain(|it| !it.tags.contains(&"v1.0.0".into()));
@@ -535,7 +536,7 @@ fn what_is_none_of_this_runs_business_is_left_alone_with_a_reason() {
 
     model.service.tags.clear();
     check(&model.plan(&service(), None), &["skip: it has no nightshift:deploy tag"]);
-    let plan = model.plan(&service(), Some(&Command::RollBack));
+    let plan = model.plan(&service(), Some(&Command::RollBack { image: None }));
     check(&plan, &["not-ours: it has no nightshift:deploy tag"]);
 }
 

@@ -1,6 +1,6 @@
 //! Services that CodeDeploy deploys: which deployment group is theirs, and what its deployments amount to.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::service::{Rollout, RolloutEnd, ServiceName};
 
@@ -15,6 +15,8 @@ pub struct Group {
     pub services: Vec<ServiceName>,
     /// Whether CodeDeploy goes back by itself when a deployment fails.
     pub goes_back: bool,
+    /// How long its deployments wait by its settings: for their traffic and before the old tasks end.
+    pub waits: SignedDuration,
 }
 
 impl std::fmt::Display for Group {
@@ -47,7 +49,9 @@ pub struct Attempt {
     pub status: Status,
     /// The status as CodeDeploy calls it.
     pub said: String,
-    /// What went wrong, in CodeDeploy's words.
+    /// What went wrong, as CodeDeploy calls it.
+    pub code: String,
+    /// The same with CodeDeploy's words.
     pub reason: String,
     /// CodeDeploy itself began it, to undo another one.
     pub undoes: bool,
@@ -57,6 +61,23 @@ pub struct Attempt {
     pub ended: Option<Timestamp>,
     /// By what it was deployed.
     pub app_spec: Source,
+}
+
+/// The errors of CodeDeploy that say something about an image: its tasks did not get healthy, an alarm fired, a hook
+/// that tests it failed. Everything else is a matter of permissions, limits, settings or AWS.
+const OF_THE_IMAGE: [&str; 4] =
+    ["ALARM_ACTIVE", "CUSTOMER_APPLICATION_UNHEALTHY", "HEALTH_CONSTRAINTS", "HOOK_EXECUTION_FAILURE"];
+
+impl Attempt {
+    /// Whether it failed for what the image did.
+    pub fn blames_image(&self) -> bool {
+        self.status == Status::Failed && OF_THE_IMAGE.contains(&self.code.as_str())
+    }
+
+    /// Whether it failed, and not for what the image did.
+    pub fn failed_otherwise(&self) -> bool {
+        self.status == Status::Failed && !self.blames_image()
+    }
 }
 
 /// How far a deployment of CodeDeploy is.
@@ -114,6 +135,7 @@ impl CodeDeploy {
                 end: match it.status {
                     Status::Open => RolloutEnd::Open,
                     Status::Succeeded => RolloutEnd::Successful,
+                    Status::Failed if !it.blames_image() => RolloutEnd::NotItsFault,
                     Status::Failed => RolloutEnd::TakenBack,
                     Status::Stopped => RolloutEnd::Stopped,
                 },

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 pub use rules::ServiceName;
 use serde_json::Value;
 
@@ -31,6 +31,10 @@ pub struct Service {
     pub deployments: Vec<Deployment>,
     /// The ARN of the task definition in use; with CodeDeploy the one that has the traffic.
     pub task_definition: String,
+    /// How long its deployments wait by their own settings before they are complete.
+    pub bakes: SignedDuration,
+    /// What ECS said of it last.
+    pub newest_event: Option<String>,
     /// The task sets between which CodeDeploy shifts its traffic; those that only wait for their end left out.
     pub task_sets: Vec<TaskSet>,
     /// Its tags.
@@ -47,6 +51,8 @@ impl Service {
 /// One of the task sets of a service that CodeDeploy deploys (`services[].taskSets[]`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskSet {
+    /// Its id, `ecs-svc/…`.
+    pub id: String,
     /// It has the traffic.
     pub primary: bool,
     /// The ARN of its task definition.
@@ -121,6 +127,8 @@ pub struct Safety {
 /// One of a service's deployments (`services[].deployments[]`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deployment {
+    /// Its id, `ecs-svc/…`, or that of a task set.
+    pub id: String,
     /// The one that the service is being brought to.
     pub primary: bool,
     /// The ARN of its task definition.
@@ -129,6 +137,8 @@ pub struct Deployment {
     pub state: RolloutState,
     /// What ECS says of that.
     pub reason: String,
+    /// How many of its tasks have failed.
+    pub failed_tasks: i32,
     /// When it began.
     pub began: Option<Timestamp>,
 }
@@ -170,6 +180,8 @@ pub enum RolloutEnd {
     Successful,
     /// ECS took it back, or CodeDeploy gave it up.
     TakenBack,
+    /// CodeDeploy gave it up, for something that the image has nothing to do with.
+    NotItsFault,
     /// A newer deployment took its place, or a person stopped it.
     Stopped,
     /// A status that this version does not know.

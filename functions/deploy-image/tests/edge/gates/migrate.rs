@@ -63,6 +63,12 @@ async fn the_task_starts_where_and_how_the_services_own_tasks_do() {
     assert_eq!(registered["containerDefinitions"][0]["image"], format!("{REGISTRY}/api@{}", digest(2)));
     assert_eq!(registered["containerDefinitions"][1]["image"], "fluent-bit:2");
 
+    let mark = script.aws().tag(&api, "nightshift-state:migrating").unwrap();
+    let expected = format!(
+        "{run} since=2026-11-20T18:10:00Z task=arn:aws:ecs:ap-northeast-2:123456789012:task/shop/1 family=migrate"
+    );
+    assert_eq!(mark, expected);
+
     // Again, and once more by the sweep: it runs, and nothing else happens.
     for payload in [push_event("api"), json!({})] {
         let report = script.invoke(payload).await.unwrap();
@@ -70,24 +76,59 @@ async fn the_task_starts_where_and_how_the_services_own_tasks_do() {
     }
     stop(&script, json!([{"name": "migrate", "exitCode": 0}, {"name": "log", "exitCode": 137}]));
     let report = script.invoke(stopped_event()).await.unwrap();
-    assert_eq!(told(&report), ["api record-migration Done", "api deploy Done"]);
+    assert_eq!(told(&report), ["api record-migration Done", "api mark-migration Done", "api deploy Done"]);
+    assert!(script.aws().tag(&api, "nightshift-state:migrating").is_none());
     assert!(script.aws().tag(&api, "nightshift-state:migrated").unwrap().starts_with(&format!("{run} at=")));
     assert_eq!((script.count("RunTask"), script.count("UpdateService")), (1, 1));
 }
 
 #[tokio::test]
-async fn a_strategy_takes_the_place_of_the_launch_type_and_no_network_is_named_where_there_is_none() {
-    let (script, api) = migrated_shop("newest migrate=migrate");
-    {
-        let mut aws = script.aws();
-        let service = aws.services.get_mut(&api).unwrap();
-        service["capacityProviderStrategy"] = json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}]);
-        aws.task_definitions.last_mut().unwrap().1["taskDefinition"]["networkMode"] = json!("bridge");
+async fn a_strategy_of_machines_is_kept_and_spot_is_not_and_no_network_is_named_where_there_is_none() {
+    for (providers, launch_type, expected) in [
+        (json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}]), json!("FARGATE"), Value::Null),
+        (
+            json!([{"capacityProvider": "machines", "weight": 1, "base": 0}]),
+            Value::Null,
+            json!([{"capacityProvider": "machines", "weight": 1, "base": 0}]),
+        ),
+    ] {
+        let (script, api) = migrated_shop("newest migrate=migrate");
+        {
+            let mut aws = script.aws();
+            let service = aws.services.get_mut(&api).unwrap();
+            service["capacityProviderStrategy"] = providers;
+            aws.task_definitions.last_mut().unwrap().1["taskDefinition"]["networkMode"] = json!("bridge");
+        }
+        script.invoke(push_event("api")).await.unwrap();
+        let sent = &script.sent("RunTask")[0];
+        assert_eq!((&sent["launchType"], &sent["capacityProviderStrategy"]), (&launch_type, &expected));
+        assert_eq!(sent["networkConfiguration"], Value::Null);
     }
-    script.invoke(push_event("api")).await.unwrap();
-    let sent = &script.sent("RunTask")[0];
-    assert_eq!(sent["capacityProviderStrategy"], json!([{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}]));
-    assert_eq!((&sent["launchType"], &sent["networkConfiguration"]), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
+async fn where_ecs_has_no_room_the_task_is_asked_for_again_with_another_token() {
+    let (script, api) = migrated_shop("newest migrate=migrate");
+    script.aws().no_capacity = true;
+    let report: Value = serde_json::from_str(&script.invoke(push_event("api")).await.unwrap_err()).unwrap();
+    let message = report["actions"][0]["error"]["message"].as_str().unwrap();
+    assert!(message.contains("no task was started: RESOURCE:CPU (no room)"), "{message}");
+    assert!(script.aws().tag(&api, "nightshift-state:migrating").unwrap().ends_with(" refused=true"));
+    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), ["api migrate Done"]);
+    let tokens: Vec<Value> = script.sent("RunTask").iter().map(|it| it["clientToken"].clone()).collect();
+    assert!(tokens[0] != tokens[1] && tokens[1].as_str().unwrap().len() <= 64, "{tokens:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_mark_that_cannot_be_written_is_told_and_the_task_found_again() {
+    let (script, api) = migrated_shop("newest migrate=migrate");
+    script.fail("TagResource", "migrating", 1, 400, "InvalidParameterException");
+    let report: Value = serde_json::from_str(&script.invoke(push_event("api")).await.unwrap_err()).unwrap();
+    assert_eq!(report["actions"][0]["error"]["code"], "InvalidParameterException");
+    let report = script.invoke(json!({})).await.unwrap();
+    assert_eq!(told(&report)[0], "api mark-migration Done");
+    assert_eq!(script.count("RunTask"), 1);
+    assert!(script.aws().tag(&api, "nightshift-state:migrating").unwrap().contains("task="));
 }
 
 #[tokio::test]
@@ -147,7 +188,7 @@ async fn what_ecs_refuses_is_told_and_nothing_goes_out() {
     let (script, _) = migrated_shop("newest migrate=migrate");
     script.fail("RunTask", "", 1, 400, "ConflictException");
     let report = script.invoke(push_event("api")).await.unwrap();
-    assert_eq!(report.actions[0].after["task"], "begun by another run");
+    assert_eq!(report.actions[0].after["task"], "started by another run");
 
     let (script, _) = migrated_shop("newest migrate=migrate");
     script.fail("RunTask", "", 1, 400, "AccessDeniedException");

@@ -1,0 +1,102 @@
+//! What goes wrong around a deployment: memory without room, a history in pages, a deployment that hangs, runs at once.
+
+use serde_json::{Value, json};
+
+use crate::aws::{Script, digest};
+use crate::{deployment_event, push_event, shop, told};
+
+#[tokio::test(start_paused = true)]
+async fn a_service_without_room_for_a_tag_is_deployed_all_the_same_and_that_is_told() {
+    let script = Script::new();
+    let api = shop(&script, "newest");
+    script.invoke(push_event("api")).await.unwrap();
+    assert_eq!(script.count("UpdateService"), 1);
+    script.aws().services.get_mut(&api).unwrap()["deployments"][0]["rolloutState"] = json!("COMPLETED");
+    script.push("api", "v1.2.0", 3, 9);
+    script.fail("TagResource", "", 999, 400, "InvalidParameterException");
+    let report: Value = serde_json::from_str(&script.invoke(push_event("api")).await.unwrap_err()).unwrap();
+    let outcomes: Vec<(&str, &str)> = report["actions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["action"].as_str().unwrap(), it["outcome"].as_str().unwrap()))
+        .collect();
+    assert_eq!(outcomes, [("record-success", "failed"), ("deploy", "done")]);
+    assert_eq!(report["actions"][0]["error"]["code"], "InvalidParameterException");
+    assert_eq!(script.count("UpdateService"), 2);
+}
+
+/// `api` at v1.0.0, to which ECS went back from v1.1.0 long ago.
+fn gone_back(script: &Script, earlier: usize) {
+    shop(script, "newest");
+    let mut aws = script.aws();
+    let pinned = format!("123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/api@{}", digest(2));
+    let tags = json!([{"key": "nightshift-state:image", "value": "v1.1.0"}, {"key": "nightshift-state:previous", "value": "api:1"}]);
+    let tried = aws.add_revision(
+        "api",
+        json!({"containerDefinitions": [{"name": "app", "image": pinned, "essential": true}]}),
+        tags,
+    );
+    let first = tried.replace(":2", ":1").replace("ap-northeast-1", "ap-northeast-2");
+    let mut past: Vec<Value> = (0..earlier)
+        .map(|it| json!({"status": "SUCCESSFUL", "createdAt": 1_794_000_000 + it, "taskDefinition": first}))
+        .collect();
+    past.push(json!({"status": "ROLLBACK_SUCCESSFUL", "createdAt": 1_795_001_000, "taskDefinition": tried}));
+    aws.history.insert("api".into(), past);
+}
+
+#[tokio::test]
+async fn the_history_is_read_to_its_end_and_the_order_of_pages_says_nothing() {
+    for (earlier, page, empty_page) in [(1, 100, true), (45, 10, false), (45, 10, true)] {
+        let script = Script::new();
+        gone_back(&script, earlier);
+        (script.aws().page, script.aws().empty_page) = (page, empty_page);
+        let report = script.invoke(deployment_event("shop/api")).await.unwrap();
+        assert_eq!(told(&report)[0], "api reject Done", "{earlier} before it, {page} on a page");
+        assert_eq!(script.count("UpdateService"), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_that_hangs_is_told_whatever_alarms_are_set() {
+    for configuration in [json!({"alarms": {"alarmNames": ["api-5xx"], "enable": true, "rollback": true}}), json!({})] {
+        let script = Script::new();
+        let api = shop(&script, "newest");
+        script.aws().services.get_mut(&api).unwrap()["deploymentConfiguration"] = configuration;
+        script.invoke(push_event("api")).await.unwrap();
+        script.aws().services.get_mut(&api).unwrap()["events"] =
+            json!([{"id": "e", "createdAt": 1_795_100_000, "message": "(service api) was unable to place a task."}]);
+        let report = script.invoke(json!({})).await.unwrap();
+        assert_eq!(report.problems[0].problem, "stuck");
+        assert!(
+            report.problems[0].message.contains("ECS says: (service api) was unable to place a task."),
+            "{report:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn five_runs_at_once_make_one_deployment() {
+    let script = Script::new();
+    shop(&script, "newest");
+    let run = || script.invoke(push_event("api"));
+    let (a, b, c, d, e) = tokio::join!(run(), run(), run(), run(), run());
+    for report in [a, b, c, d, e] {
+        assert!(report.is_ok(), "{report:?}");
+    }
+    assert_eq!(script.count("UpdateService"), 1);
+    let report = script.invoke(json!({})).await.unwrap();
+    assert!(told(&report)[0].contains("is rolling out"), "{:?}", told(&report));
+    assert_eq!(script.count("UpdateService"), 1);
+}
+
+#[tokio::test]
+async fn what_somebody_deployed_since_the_decision_is_not_deployed_over() {
+    let script = Script::new();
+    let api = shop(&script, "newest");
+    // Another run deploys between the decision and the change: the first reading is the decision's.
+    script.aws().changes_after_reading = Some(api.clone());
+    let report = script.invoke(push_event("api")).await.unwrap();
+    assert_eq!(told(&report), ["api deploy Deferred"]);
+    assert_eq!((script.count("RegisterTaskDefinition"), script.count("UpdateService")), (0, 0));
+}
