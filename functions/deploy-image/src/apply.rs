@@ -2,7 +2,7 @@
 
 use aws::Error;
 use rules::keys;
-use rules::migrating::Migrating;
+use rules::migrating::Start;
 use runtime::Run;
 use serde_json::{Value, json};
 
@@ -46,21 +46,33 @@ pub async fn apply(clients: &Clients, run: &Run<'_>, recheck: &Recheck, step: &S
     }
 }
 
-/// Starts a migration, and leaves the mark of it on the service: ECS forgets a task within an hour after its end.
+/// Starts a migration, and leaves the mark of it on the service, before and after: ECS forgets a task within an hour
+/// after its end, and a run may die at any call. A migration does not wait for a mark that cannot be written.
 async fn migrate(clients: &Clients, it: &Migrate) -> Result<Value, Error> {
     let revision = registered(clients, &it.revision).await?;
-    let mark = async |value: Migrating| {
-        aws::ecs::write_tag(&clients.ecs, &it.arn, keys::MIGRATING, Some(&value.to_string())).await
+    let mark = async |start: Start, task: Option<String>| {
+        let value = it.mark(start, task).to_string();
+        aws::ecs::write_tag(&clients.ecs, &it.arn, keys::MIGRATING, Some(&value)).await
     };
-    match ecs::run_task(&clients.ecs, it, &revision).await? {
-        Started::Task(arn) => {
-            mark(it.mark(Some(arn.clone()))).await?;
+    let asked = mark(Start::Asked, None).await;
+    match ecs::run_task(&clients.ecs, it, &revision).await {
+        Ok(Started::Task(arn)) => {
+            mark(Start::Accepted, Some(arn.clone())).await?;
             Ok(json!({"task": short_name(&arn), "task_definition": short_name(&revision)}))
         }
-        Started::Elsewhere => Ok(json!({"task": "started by another run"})),
-        Started::Refused(reason) => {
-            mark(it.mark(None)).await?;
+        Ok(Started::Elsewhere) => asked.map(|()| json!({"task": "started by another run"})),
+        Ok(Started::Refused(reason)) => {
+            mark(Start::Refused, None).await?;
             Err(Error::unexpected("RunTask", &it.family, format!("no task was started: {reason}")))
+        }
+        Err(error) => {
+            // Without an answer it is not known whether the task was started.
+            let answered =
+                !["Timeout", "NoAnswer", "UnreadableAnswer", "ServerException"].contains(&error.code.as_str());
+            if answered {
+                mark(Start::Refused, None).await?;
+            }
+            Err(error)
         }
     }
 }

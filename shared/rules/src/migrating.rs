@@ -9,7 +9,7 @@ use crate::keys;
 use crate::memory::written;
 use crate::tag::{BadTag, LONGEST, Reader};
 
-const REFUSED: &str = " refused=true";
+const REFUSED: &str = " start=refused";
 
 /// `nightshift-state:migrating`: a migration has been started, and nothing is known of its end yet.
 ///
@@ -27,14 +27,25 @@ pub struct Migrating {
     pub task: Option<String>,
     /// The family of its task definition, if a tag has room for it.
     pub family: Option<String>,
+    /// How far its start is.
+    pub start: Start,
+}
+
+/// How far the start of a migration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// ECS is being asked. A run that dies then does not know whether the task was started.
+    Asked,
+    /// ECS has accepted the task.
+    Accepted,
     /// ECS started no task. That is remembered since ECS answers the same to the same client token.
-    pub refused: bool,
+    Refused,
 }
 
 impl Migrating {
     /// Whether a task of it may run.
     pub fn may_run(&self) -> bool {
-        !self.refused
+        self.start != Start::Refused
     }
 }
 
@@ -49,7 +60,12 @@ impl FromStr for Migrating {
             since: tag.required("since", "2026-11-21T03:00:00Z")?,
             task: tag.option("task").map(str::to_owned),
             family: tag.option("family").map(str::to_owned),
-            refused: tag.parsed("refused", "true")?.unwrap_or_default(),
+            start: match tag.option("start") {
+                None => Start::Accepted,
+                Some("asked") => Start::Asked,
+                Some("refused") => Start::Refused,
+                Some(other) => return Err(tag.bad_word(other, &["start=asked", "start=refused"])),
+            },
         };
         tag.finish().map(|()| migrating)
     }
@@ -66,7 +82,11 @@ impl fmt::Display for Migrating {
             }
         }
         f.write_str(&value)?;
-        if self.refused { f.write_str(REFUSED) } else { Ok(()) }
+        match self.start {
+            Start::Asked => f.write_str(" start=asked"),
+            Start::Accepted => Ok(()),
+            Start::Refused => f.write_str(REFUSED),
+        }
     }
 }
 
@@ -81,7 +101,7 @@ mod tests {
             since: "2026-11-21T03:00:00Z".parse().unwrap(),
             task: Some(task),
             family: Some("f".repeat(family)),
-            refused: false,
+            start: Start::Accepted,
         }
     }
 
@@ -89,9 +109,11 @@ mod tests {
     fn what_is_written_is_read_back_as_far_as_a_tag_has_room() {
         let short = migrating(20, 40);
         assert_eq!(short.to_string().parse(), Ok(short.clone()));
-        let refused = Migrating { refused: true, ..short };
-        assert_eq!(refused.to_string().parse(), Ok(refused.clone()));
-        assert!(!refused.may_run());
+        for (start, may_run) in [(Start::Asked, true), (Start::Refused, false)] {
+            let other = Migrating { start, ..short.clone() };
+            assert_eq!(other.to_string().parse(), Ok(other.clone()));
+            assert_eq!(other.may_run(), may_run);
+        }
         let long_family = migrating(20, 255);
         let expected = Migrating { family: None, ..long_family.clone() };
         assert_eq!(long_family.to_string().parse(), Ok(expected));

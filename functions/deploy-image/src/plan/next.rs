@@ -94,7 +94,7 @@ impl<'a> Draft<'a> {
             Some(_) => return,
         };
         let mut of_run = tasks.iter().filter(|it| it.started_by == mark.run).peekable();
-        let known = of_run.peek().is_some() || mark.refused;
+        let known = of_run.peek().is_some() || !mark.may_run();
         let long_ago = self.now.timestamp().duration_since(mark.since) > MIGRATION_FORGOTTEN;
         if of_run.all(Task::has_stopped) && (known || long_ago) {
             self.remember(MemoryChange::Migrating, keys::MIGRATING, None, "", "it does not run any more");

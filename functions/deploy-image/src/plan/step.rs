@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use reconcile::Undo;
 use rules::Digest;
-use rules::migrating::Migrating;
+use rules::migrating::{Migrating, Start};
 use serde_json::{Value, json};
 
 use super::app_spec::AppSpec;
@@ -155,10 +155,9 @@ pub struct Migrate {
 }
 
 impl Migrate {
-    /// The mark that it leaves on the service; without a task where ECS started none.
-    pub fn mark(&self, task: Option<String>) -> Migrating {
-        let refused = task.is_none();
-        Migrating { run: self.run.clone(), since: self.at, task, family: Some(self.family.clone()), refused }
+    /// The mark that it leaves on the service.
+    pub fn mark(&self, start: Start, task: Option<String>) -> Migrating {
+        Migrating { run: self.run.clone(), since: self.at, task, family: Some(self.family.clone()), start }
     }
 }
 

@@ -11,7 +11,7 @@ use std::fmt::Write;
 use jiff::SignedDuration;
 use rules::deploy::DeployRule;
 use rules::memory::Migrated;
-use rules::migrating::Migrating;
+use rules::migrating::{Migrating, Start};
 use rules::{Digest, keys};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
@@ -30,6 +30,9 @@ const UNREADABLE: &str = "unreadable-migration";
 
 /// How often a task that does not start is tried before ECS has forgotten the first one.
 const STARTS: usize = 3;
+
+/// So long ECS lists a task that has stopped, with room for the clock of ECS.
+const LISTED_FOR: SignedDuration = SignedDuration::from_mins(50);
 
 /// So long ECS may take to list a task that it has accepted.
 const LISTED_WITHIN: SignedDuration = SignedDuration::from_mins(5);
@@ -147,10 +150,17 @@ pub fn notes(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
             Ok(done.into_iter().chain(marked.then(forget)).collect())
         }
         // The run that started it died before it could leave the mark, or it was started in the name of another service.
-        Ok(State::Running(task)) if memory.migrating.as_ref().is_none_or(|it| it.run != run || it.refused) => {
+        Ok(State::Running(task))
+            if memory.migrating.as_ref().is_none_or(|it| it.run != run || it.start != Start::Accepted) =>
+        {
             let since = candidate.now.timestamp();
-            let value =
-                Migrating { run, since, task: Some(task.arn.clone()), family: Some(family.clone()), refused: false };
+            let value = Migrating {
+                run,
+                since,
+                task: Some(task.arn.clone()),
+                family: Some(family.clone()),
+                start: Start::Accepted,
+            };
             Ok(vec![mark(candidate, Some(value.to_string()), format!("task {} runs", task.id()))])
         }
         Ok(State::DoesNotStart(_)) if marked => Ok(vec![forget()]),
@@ -165,7 +175,7 @@ pub fn notes(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
 }
 
 fn state<'a>(candidate: Candidate<'a>, family: &str, run: &str) -> Result<State<'a>, Blocked> {
-    let Candidate { case, memory, image, .. } = candidate;
+    let Candidate { case, memory, image, now, .. } = candidate;
     if memory.migrated.as_ref().is_some_and(|it| it.run == run) {
         return Ok(State::Done { remembered: true });
     }
@@ -199,11 +209,15 @@ fn state<'a>(candidate: Candidate<'a>, family: &str, run: &str) -> Result<State<
         return Ok(State::Interrupted(why));
     }
     let started = !unstarted.is_empty();
+    let age = |mark: &Migrating| now.timestamp().duration_since(mark.since);
     if unstarted.len() >= STARTS {
         return Ok(unstarted.pop().map_or(State::NotStarted { after }, State::DoesNotStart));
     }
     match memory.migrating.as_ref().filter(|it| it.run == run) {
-        Some(mark) if mark.refused => after = after.max(Some(mark.since.as_second())),
+        Some(mark) if mark.start == Start::Refused => after = after.max(Some(mark.since.as_second())),
+        // A run died while it asked, and ECS would still list what had come of it: asked again by the same token, it
+        // starts no second task.
+        Some(mark) if mark.start == Start::Asked && (LISTED_WITHIN..LISTED_FOR).contains(&age(mark)) => {}
         Some(mark) if !started && forgiven.is_none_or(|at| at < mark.since) => return Ok(State::Forgotten(mark)),
         _ => {}
     }

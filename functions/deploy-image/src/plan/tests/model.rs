@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::Plan;
+use rules::migrating::Start;
 use rules::{Digest, keys};
 use serde_json::json;
 
@@ -384,10 +385,15 @@ impl Model {
     }
 
     /// The mark that `apply` leaves by what ECS answered.
-    fn leave_mark(&mut self, it: &Migrate) {
+    fn leave_mark(&mut self, it: &Migrate, start: Start) {
         self.minutes += 1;
         let answer = self.answers.iter().rfind(|(token, ..)| *token == it.token).and_then(|(.., task)| task.clone());
-        self.service.tags.insert(keys::MIGRATING.into(), it.mark(answer).to_string());
+        let mark = match (start, answer) {
+            (Start::Asked, _) => it.mark(Start::Asked, None),
+            (_, Some(task)) => it.mark(Start::Accepted, Some(task)),
+            (_, None) => it.mark(Start::Refused, None),
+        };
+        self.service.tags.insert(keys::MIGRATING.into(), mark.to_string());
     }
 
     /// ECS forgets the tasks that have stopped.
@@ -440,7 +446,7 @@ impl Model {
     pub fn carry_out(&mut self, plan: &Plan<Step>, calls: usize) {
         let mut left = calls;
         for planned in &plan.steps {
-            for call in 0..3 {
+            for call in 0..4 {
                 let via = match &planned.step {
                     Step::Deploy(Deploy { via, .. }) | Step::RollBack(RollBack { via, .. }) => Some(via),
                     _ => None,
@@ -480,8 +486,9 @@ impl Model {
                 Revision::Register(fields) => self.add_migration(fields),
                 Revision::Registered(_) => self.minutes += 1,
             },
-            (Step::Migrate(it), 1) => self.run_task(it),
-            (Step::Migrate(it), 2) => self.leave_mark(it),
+            (Step::Migrate(it), 1) => self.leave_mark(it, Start::Asked),
+            (Step::Migrate(it), 2) => self.run_task(it),
+            (Step::Migrate(it), 3) => self.leave_mark(it, Start::Accepted),
             // It is only asked for.
             (Step::AskForSnapshot(_), 0) => self.minutes += 1,
             (Step::Remember(it), 0) => {

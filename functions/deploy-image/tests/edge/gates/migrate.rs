@@ -113,7 +113,7 @@ async fn where_ecs_has_no_room_the_task_is_asked_for_again_with_another_token() 
     let report: Value = serde_json::from_str(&script.invoke(push_event("api")).await.unwrap_err()).unwrap();
     let message = report["actions"][0]["error"]["message"].as_str().unwrap();
     assert!(message.contains("no task was started: RESOURCE:CPU (no room)"), "{message}");
-    assert!(script.aws().tag(&api, "nightshift-state:migrating").unwrap().ends_with(" refused=true"));
+    assert!(script.aws().tag(&api, "nightshift-state:migrating").unwrap().ends_with(" start=refused"));
     assert_eq!(told(&script.invoke(json!({})).await.unwrap()), ["api migrate Done"]);
     let tokens: Vec<Value> = script.sent("RunTask").iter().map(|it| it["clientToken"].clone()).collect();
     assert!(tokens[0] != tokens[1] && tokens[1].as_str().unwrap().len() <= 64, "{tokens:?}");
@@ -122,7 +122,7 @@ async fn where_ecs_has_no_room_the_task_is_asked_for_again_with_another_token() 
 #[tokio::test(start_paused = true)]
 async fn a_mark_that_cannot_be_written_is_told_and_the_task_found_again() {
     let (script, api) = migrated_shop("newest migrate=migrate");
-    script.fail("TagResource", "migrating", 1, 400, "InvalidParameterException");
+    script.fail("TagResource", "migrating", 2, 400, "InvalidParameterException");
     let report: Value = serde_json::from_str(&script.invoke(push_event("api")).await.unwrap_err()).unwrap();
     assert_eq!(report["actions"][0]["error"]["code"], "InvalidParameterException");
     let report = script.invoke(json!({})).await.unwrap();

@@ -119,7 +119,7 @@ fn a_start_that_ecs_refused_is_made_again_with_another_token() {
     model.no_capacity = true;
     run(&mut model, &repository());
     assert!(model.tokens.is_empty());
-    assert!(model.service.tags[keys::MIGRATING].ends_with(" refused=true"), "{model}");
+    assert!(model.service.tags[keys::MIGRATING].ends_with(" start=refused"), "{model}");
     model.settle_with(|it| it.stop_tasks(Some(0)));
     assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.1.0", 1));
 }
@@ -202,8 +202,8 @@ fn a_migration_whose_end_nobody_saw_is_a_problem_and_not_a_second_run() {
 fn a_task_whose_run_died_before_it_left_the_mark_is_marked_by_the_next() {
     let mut model = shop(RULE);
     model.push("v1.1.0");
-    model.run(&repository(), None, 2);
-    assert_eq!((model.tokens.len(), model.service.tags.contains_key(keys::MIGRATING)), (1, false));
+    model.run(&repository(), None, 3);
+    assert_eq!((model.tokens.len(), model.service.tags[keys::MIGRATING].ends_with(" start=asked")), (1, true));
     let told = run(&mut model, &Scope::Everywhere);
     assert!(told[0].starts_with("truegul-production/api-server: the migration for v1.1.0 is running"), "{told:?}");
     let mark = &model.service.tags[keys::MIGRATING];
@@ -211,6 +211,28 @@ fn a_task_whose_run_died_before_it_left_the_mark_is_marked_by_the_next() {
     model.stop_tasks(Some(0));
     model.forget_tasks();
     assert!(run(&mut model, &Scope::Everywhere)[0].starts_with("migration-unknown: "));
+}
+
+#[test]
+fn a_run_that_died_while_it_asked_leaves_the_rest_to_the_next_one_or_to_a_person() {
+    for (calls, minutes, expected) in [
+        // It died before it asked.
+        (2, 10, "truegul-production/api-server: the migration for v1.1.0 begins"),
+        (2, 120, "migration-unknown: "),
+        // It died after ECS had started the task, which has stopped since and is forgotten.
+        (3, 120, "migration-unknown: "),
+    ] {
+        let mut model = shop(RULE);
+        model.push("v1.1.0");
+        model.run(&repository(), None, calls);
+        model.stop_tasks(Some(1));
+        model.minutes += minutes;
+        if minutes > 60 {
+            model.tasks.clear();
+        }
+        let told = run(&mut model, &Scope::Everywhere);
+        assert!(told[0].starts_with(expected), "after {calls} calls and {minutes} minutes: {told:?}");
+    }
 }
 
 #[test]
