@@ -3,11 +3,16 @@
     GET, DELETE        calls      every call so far: service, action (in IAM's words), status, time, caller, function
     GET, POST, DELETE  faults     errors and delays to answer calls with: [{service, action, times, status, code, …}]
     GET, POST          rollouts   how rollouts end: {mode: auto or manual, delay_seconds, bad_digests}
-    POST               rollout    ends one: {service: "cluster/name", outcome: completed or failed}
+    POST               rollout    ends one: {service: "cluster/name", outcome: completed, failed or stopped}
     POST               budget     changes the figures of a budget: {name, actual, forecast}
     POST               database   {id}: AWS starts a DB instance that has been stopped for seven days
     POST               snapshot   changes a DB snapshot: {id, created_at, status}
-    POST               task       ends the running tasks of a family: {family, exit_code}
+    POST               task       ends the running tasks of a family: {family, exit_code} or {family, stop_code, reason}
+    POST               run-task   the next calls of RunTask start nothing: {reasons: [RESOURCE:ENI, …]}
+    POST               forget     ECS forgets the ended tasks of a family and their tokens: {family}
+    POST               events     how services' events are delivered: {mode: live, twice, lost or held}
+    POST, DELETE       late       what functions see is behind: {what: tag-index or services, times}
+    POST               buckets    throttling: [{service, action, size, rate}, …]
     GET, DELETE        published  what was published to SNS topics, with its form for each protocol
 """
 
@@ -16,8 +21,11 @@ import json
 import threading
 import time
 
+import buckets
 import budgets
 import databases
+import events
+import late
 import rollouts
 import snapshots
 import tasks
@@ -26,9 +34,7 @@ from ministack.core import iam_actions
 from ministack.core.responses import error_response_json, error_response_xml
 from ministack.services import sns, sts
 from patching import wrap
-
-# The key that tests sign with. Faults are for everyone else: a test can still look at what it has broken.
-TEST_KEY = "test"
+from permissions import TEST_KEY
 
 _calls, _faults, _published = [], [], []
 _lock = threading.Lock()
@@ -50,7 +56,10 @@ async def _dispatch(original, method, path, headers, body, query_params, request
         "caller": key,
         "function": role.rsplit("/", 1)[-1] if ":assumed-role/" in role else None,
     }
+    # Faults are for everyone but the test, which can still look at what it has broken.
     fault = None if key == TEST_KEY else _take_fault(service, action)
+    if fault is None and key != TEST_KEY and buckets.is_empty(service, action):
+        fault = {"status": 400}
     if fault:
         await asyncio.sleep(fault.get("delay_seconds", 0))
     if fault and "status" in fault:
@@ -121,7 +130,17 @@ def _control(method, endpoint, data):
     if endpoint == "snapshot" and method == "POST":
         return snapshots.change(data["id"], data.get("created_at"), data.get("status"))
     if endpoint == "task" and method == "POST":
-        return tasks.end(data["family"], data["exit_code"])
+        return tasks.end(**data)
+    if endpoint == "run-task" and method == "POST":
+        return tasks.fail_to_start(data["reasons"])
+    if endpoint == "forget" and method == "POST":
+        return tasks.forget(data["family"])
+    if endpoint == "events" and method == "POST":
+        return events.deliver(data["mode"])
+    if endpoint == "late" and method in ("POST", "DELETE"):
+        return late.freeze(data["what"], data.get("times")) if method == "POST" else late.thaw()
+    if endpoint == "buckets" and method == "POST":
+        return buckets.set_all(data)
     if endpoint == "rollouts":
         if method == "POST":
             rollouts.SETTINGS.update({key: data[key] for key in rollouts.SETTINGS if key in data})

@@ -29,6 +29,10 @@ def _stop(original, parameters):
             "DBInstanceIdentifier": [name], "DBSnapshotIdentifier": [snapshot]})
         if taken[0] != 200:
             return taken
+        # It is born with the tags of the database where that says so.
+        if rds._instances[name].get("CopyTagsToSnapshot"):
+            tags = list(rds._tags.get(rds._instances[name]["DBInstanceArn"], []))
+            rds._snapshots[snapshot]["TagList"] = rds._tags[rds._snapshots[snapshot]["DBSnapshotArn"]] = tags
     return _change(original(parameters), name, "stopping", "stopped", "DB instance stopped")
 
 

@@ -6,9 +6,13 @@ Answers ListServiceDeployments, DescribeServiceDeployments and DescribeServiceRe
 import random
 import time
 
+from ministack.core.concurrency import spawn_background
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import ecr, ecs
 from patching import wrap
+
+# How long a deployment is asked to stop before it has stopped.
+_STOP_SECONDS = 0.3
 
 # By service ARN, newest first; and by the ARN of the service revision.
 _deployments = {}
@@ -18,12 +22,12 @@ _revisions = {}
 # ------------------------------------------------------------------------------------------------ writing
 
 
-def begin(service, primary):
-    """A new deployment; one that was still running ends here."""
+def begin(service, primary, by_itself):
+    """A new deployment; one that was still running is stopped."""
     now = time.time()
     records = _deployments.setdefault(service["serviceArn"], [])
     if records and records[0]["status"] in ("IN_PROGRESS", "ROLLBACK_IN_PROGRESS"):
-        finish(records[0], "STOPPED", "Superseded by a newer deployment.")
+        stop(records[0], "Superseded by a newer deployment.", by_itself)
     sources = [{"arn": it["_revision"]} for it in service["deployments"] if "_revision" in it]
     arn = _arn(service, "service-deployment")
     records.insert(0, {
@@ -53,6 +57,32 @@ def finish(record, status, reason=None):
     record.update(status=status, updatedAt=now, finishedAt=now)
     if reason:
         record["statusReason"] = reason
+
+
+def stop(record, reason, by_itself):
+    """A deployment that is stopped, by a breaker that does not roll back or by a newer one, is first asked to stop.
+
+    It has stopped a little later by itself, when the next one ends, or when a test says so (`stopped`).
+    """
+    record.update(status="STOP_REQUESTED", statusReason=reason, updatedAt=time.time())
+
+    def settle():
+        time.sleep(_STOP_SECONDS)
+        _stopped(record)
+
+    if by_itself:
+        spawn_background(settle, thread_name="nightshift-stop")
+
+
+def stopped(service):
+    """Whatever was asked to stop has stopped."""
+    for record in _deployments[service["serviceArn"]]:
+        _stopped(record)
+
+
+def _stopped(record):
+    if record["status"] == "STOP_REQUESTED":
+        finish(record, "STOPPED")
 
 
 def current(service):

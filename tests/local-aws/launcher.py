@@ -55,6 +55,7 @@ def environment(port, directory, auth):
 
 async def serve(listener):
     import alarms  # noqa: F401
+    import calls  # noqa: F401
     import codedeploy  # noqa: F401
     import control  # noqa: F401
     import functions  # noqa: F401

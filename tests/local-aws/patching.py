@@ -6,7 +6,7 @@ import functools
 def wrap(module, name):
     """Replaces `module.name` by the decorated function, which gets the original as its first argument.
 
-    A service looks its actions up in `_ACTION_MAP` or by global name: both see the replacement. A name that the pinned
+    A service looks its actions up in a table or by global name: both see the replacement. A name that the pinned
     version does not have stops the launcher at once, rather than leaving a gap open unnoticed.
     """
     original = getattr(module, name)
@@ -17,8 +17,9 @@ def wrap(module, name):
             return ours(original, *args, **kwargs)
 
         setattr(module, name, patched)
-        actions = getattr(module, "_ACTION_MAP", {})
-        actions.update({action: patched for action, handler in actions.items() if handler is original})
+        for table in ("_ACTION_MAP", "_HANDLERS"):
+            actions = getattr(module, table, {})
+            actions.update({action: patched for action, handler in actions.items() if handler is original})
         return patched
 
     return decorate

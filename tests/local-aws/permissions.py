@@ -15,8 +15,16 @@ from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import cloudwatch, ecs, rds, tagging
 from patching import wrap
 
+# The key that tests sign with.
+TEST_KEY = "test"
+
 # The access key of the call being served, for the permissions that one call needs besides its own.
 _caller = contextvars.ContextVar("caller", default="")
+
+
+def caller_is_test():
+    """Whether the call being served is one of the test itself, or of the server."""
+    return _caller.get() in ("", TEST_KEY)
 
 
 @wrap(app, "pin_request_origin")
@@ -47,7 +55,7 @@ def _extract_iam_action(original, service, method, path, headers, body, query_pa
 def _extract_resource_arn(original, service, method, path, headers, body, query_params, region, account_id):
     if service == "ecs":
         action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-        return _ecs_resource(action, _json(body), _ecs_prefix())
+        return ecs_resource(action, _json(body), _ecs_prefix())
     if service == "ecr" and _json(body).get("resourceArn"):
         return _json(body)["resourceArn"]
     if service == "rds":
@@ -59,8 +67,8 @@ def _extract_resource_arn(original, service, method, path, headers, body, query_
     return original(service, method, path, headers, body, query_params, region, account_id)
 
 
-def _ecs_resource(action, data, prefix):
-    """The resource that ECS authorises a call against; `*` for the actions that IAM knows no resource for."""
+def ecs_resource(action, data, prefix):
+    """The first resource that ECS authorises a call against; `*` for the actions that IAM knows no resource for."""
     cluster = (data.get("cluster") or "default").rsplit("/", 1)[-1]
 
     def named(kind, name):
@@ -101,7 +109,7 @@ def _rds_resource(query, prefix):
         value = query.get(key)
         return value[0] if isinstance(value, list) else value
 
-    # A stop is authorised against the database, and the snapshot that it takes with it apart from that.
+    # A stop is authorised against the database first; `calls.py` asks about the snapshot that it takes with it.
     keys = _RDS_RESOURCES if "Stop" not in (parameter("Action") or "") else reversed(_RDS_RESOURCES)
     for key in keys:
         kind = _RDS_RESOURCES[key]
@@ -152,7 +160,7 @@ def _request_tag_context(original, service, iam_action, body, params):
 @wrap(ecs, "_register_task_definition")
 def _register_task_definition(original, data):
     """Registering with tags needs ecs:TagResource, naming a role needs iam:PassRole."""
-    arn = _ecs_resource("RegisterTaskDefinition", data, _ecs_prefix())
+    arn = ecs_resource("RegisterTaskDefinition", data, _ecs_prefix())
     needed = [("iam:PassRole", data[key], {"iam:PassedToService": "ecs-tasks.amazonaws.com"})
               for key in ("taskRoleArn", "executionRoleArn") if data.get(key)]
     if data.get("tags"):
@@ -161,13 +169,14 @@ def _register_task_definition(original, data):
     return denied(needed, "ecs") or original(data)
 
 
-def denied(needed, service):
+def denied(needed, service, headers=None):
     """The refusal that the caller gets if IAM grants it not all of these, or None."""
     for action, arn, context in needed if app.AUTH else ():
         verdict = iam_evaluator.enforce(_caller.get(), action, service, get_region(), arn, context)
         if verdict:
             principal = getattr(verdict, "principal_arn", "")
-            return iam_actions.access_denied_response(service, action, principal, new_uuid(), resource_arn=arn)
+            return iam_actions.access_denied_response(
+                service, action, principal, new_uuid(), resource_arn=arn, headers=headers)
     return None
 
 

@@ -75,7 +75,7 @@ def _complete_service_deployment(original, *args, **kwargs):
 
 def _begin(service):
     primary = _primary(service)
-    history.begin(service, primary)
+    history.begin(service, primary, SETTINGS["mode"] == "auto")
     _progress(service, f"ECS deployment {primary['id']} in progress.")
 
 
@@ -83,16 +83,20 @@ def _begin(service):
 
 
 def settle(name, outcome):
-    """Ends the rollout in progress of the service `cluster/name`: `completed` or `failed`."""
+    """Ends the rollout in progress of the service `cluster/name`: `completed` or `failed`; `stopped` if it was stopped."""
     cluster, _, service_name = name.partition("/")
     with _lock:
         service = history.find(cluster, service_name)
         if service is None:
             raise Refused(f"no service {name}")
+        if outcome == "stopped":
+            history.stopped(service)
+            return {"status": history.current(service)["status"]}
         if _primary(service)["rolloutState"] != "IN_PROGRESS":
             raise Refused(f"{name} has no rollout in progress: it is {_primary(service)['rolloutState']}")
         if outcome not in ("completed", "failed"):
-            raise Refused(f"outcome {outcome!r}: expected completed or failed")
+            raise Refused(f"outcome {outcome!r}: expected completed, failed or stopped")
+        history.stopped(service)
         _complete(service) if outcome == "completed" else _fail(service)
         return {"deployments": ecs._sanitize(service["deployments"]), "status": history.current(service)["status"]}
 
@@ -127,7 +131,7 @@ def _fail(service):
     _announce(service, primary, "ERROR", "SERVICE_DEPLOYMENT_FAILED", reason.replace("tasks", "task"))
     last_completed = next((it for it in service["deployments"] if it["rolloutState"] == "COMPLETED"), None)
     if not breaker.get("rollback"):
-        history.finish(record, "STOPPED", reason)
+        history.stop(record, reason, SETTINGS["mode"] == "auto")
     elif last_completed is None:
         history.finish(record, "ROLLBACK_FAILED", "No rollback candidate was found to run the rollback.")
     else:

@@ -1,18 +1,39 @@
 """RDS: with whom snapshots are shared, and snapshots of another day or in another state than MiniStack makes them."""
 
 from ministack.services import rds
+from patching import wrap
 
 _shared = {}
 
 
 def change(name, created_at=None, status=None):
-    """Makes a DB snapshot one that was taken at `created_at` (RFC 3339), or that is in another state."""
-    snapshot = rds._snapshots[name]
+    """Makes a snapshot of an instance or cluster one that was taken at `created_at` (RFC 3339), or in another state."""
+    snapshot = rds._snapshots.get(name) or rds._db_cluster_snapshots[name]
     if created_at:
         snapshot["SnapshotCreateTime"] = snapshot["OriginalSnapshotCreateTime"] = created_at
     if status:
         snapshot["Status"] = status
     return {"id": name, "created_at": snapshot["SnapshotCreateTime"], "status": snapshot["Status"]}
+
+
+@wrap(rds, "_delete_db_snapshot")
+def _delete(original, parameters):
+    return _refusal(rds._snapshots, parameters, "DBSnapshot", "InvalidDBSnapshotState") or original(parameters)
+
+
+@wrap(rds, "_delete_db_cluster_snapshot")
+def _delete_of_cluster(original, parameters):
+    error = "InvalidDBClusterSnapshotStateFault"
+    return _refusal(rds._db_cluster_snapshots, parameters, "DBClusterSnapshot", error) or original(parameters)
+
+
+def _refusal(snapshots, parameters, kind, error):
+    """A snapshot that is still being created cannot be deleted; one that failed can."""
+    name = rds._p(parameters, f"{kind}Identifier")
+    status = snapshots.get(name, {}).get("Status", "available")
+    if status in ("available", "failed"):
+        return None
+    return rds._error(error, f"Cannot delete {name}: it is in {status} state.", 400)
 
 
 def _modify(parameters):

@@ -6,6 +6,7 @@ mod budget;
 mod by_hand;
 mod deploy_image;
 mod gates;
+mod local_aws;
 mod overview;
 mod remediate_alarm;
 mod scale_staging;
