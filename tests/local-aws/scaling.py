@@ -1,6 +1,6 @@
 """Application Auto Scaling, which MiniStack lacks: the scaling targets of ECS services, and nothing else of it.
 
-A target moves its service's count inside its limits as soon as it is registered, as in AWS. Nothing scales by itself.
+A target moves its service's count inside its limits a little after it is registered. Nothing scales by itself.
 """
 
 import json
@@ -9,12 +9,15 @@ import time
 import history
 from ministack import app
 from ministack.core import iam_actions, router
+from ministack.core.concurrency import spawn_background
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import ecs
 from patching import wrap
 
 _SERVICE = "application-autoscaling"
 _SUSPENDABLE = ("DynamicScalingInSuspended", "DynamicScalingOutSuspended", "ScheduledScalingSuspended")
+
+_ADJUST_SECONDS = 0.2
 
 # By the resource id, service/CLUSTER/SERVICE.
 _targets = {}
@@ -49,12 +52,17 @@ def _register(data):
     target["SuspendedState"] = suspended
     target["ScalableTargetARN"] = f"{_prefix()}/{name}"
     _targets[name] = target
+    spawn_background(_adjust, target, cluster, service, thread_name="nightshift-scaling")
+    return json_response({"ScalableTargetARN": target["ScalableTargetARN"]})
+
+
+def _adjust(target, cluster, service):
+    time.sleep(_ADJUST_SECONDS)
     found = history.find(cluster, service)
     if found is not None:
         wanted = min(max(found["desiredCount"], target["MinCapacity"]), target["MaxCapacity"])
         if wanted != found["desiredCount"]:
             ecs._update_service({"cluster": cluster, "service": service, "desiredCount": wanted})
-    return json_response({"ScalableTargetARN": target["ScalableTargetARN"]})
 
 
 def _prefix():

@@ -90,8 +90,12 @@ impl Policy {
 
     /// Whether IAM lets the request through: a statement allows it and none denies it.
     pub fn allows(&self, request: &Request) -> bool {
-        let applying = |allows: bool| self.statements.iter().any(|it| it.allows == allows && it.applies_to(request));
-        applying(true) && !applying(false)
+        self.statements.iter().any(|it| it.allows && it.applies_to(request)) && !self.denies(request)
+    }
+
+    /// Whether a statement denies the request, whatever allows it.
+    pub fn denies(&self, request: &Request) -> bool {
+        self.statements.iter().any(|it| !it.allows && it.applies_to(request))
     }
 }
 
@@ -111,6 +115,9 @@ impl Condition {
         match self.operator.split_once(':') {
             // Also true of a request without the key.
             Some(("ForAllValues", _)) => given.iter().all(any),
+            Some(("ForAnyValue", _)) => given.iter().any(any),
+            // A negated comparison is true of a request without the key.
+            None if self.operator == "ArnNotLike" => !given.iter().any(any),
             None if self.operator == "Null" => self.values.iter().any(|it| (it == "true") == given.is_empty()),
             None => given.iter().any(any),
             Some(_) => panic!("{} is an operator that this does not know", self.operator),
@@ -120,7 +127,8 @@ impl Condition {
     fn compares(&self, wanted: &str, given: &str) -> bool {
         match self.operator.rsplit(':').next() {
             Some("StringEquals" | "Bool") => wanted == given,
-            Some("StringLike" | "ArnLike") => matches(wanted, given),
+            Some("StringLike") => matches(wanted, given),
+            Some("ArnLike" | "ArnNotLike") => matches_arn(wanted, given),
             _ => panic!("{} is an operator that this does not know", self.operator),
         }
     }
@@ -166,6 +174,12 @@ pub fn matches(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[at..].iter().all(|it| *it == b'*')
+}
+
+/// As conditions compare ARNs: each of the six parts by itself.
+fn matches_arn(pattern: &str, arn: &str) -> bool {
+    let parts: Vec<_> = pattern.splitn(6, ':').zip(arn.splitn(6, ':')).collect();
+    parts.len() == 6 && parts.iter().all(|(pattern, part)| matches(pattern, part))
 }
 
 /// Whether there is a text that both patterns stand for, in which only `*` is special.
@@ -261,6 +275,13 @@ mod tests {
         check(json!({ "StringEquals": { "aws:TagKeys": ["a", "b"] } }), &["b"], true);
         check(json!({ "StringEquals": { "aws:TagKeys": "*" } }), &["b"], false);
         check(json!({ "StringEquals": { "aws:TagKeys": "a" } }), &[], false);
+        let any = json!({ "ForAnyValue:StringLike": { "aws:TagKeys": "ours:*" } });
+        check(any.clone(), &["theirs", "ours:a"], true);
+        check(any, &[], false);
+        let not_like = json!({ "ArnNotLike": { "aws:TagKeys": "arn:aws:iam::*:role/ops" } });
+        check(not_like.clone(), &["arn:aws:iam::1:role/ops"], false);
+        check(not_like.clone(), &["arn:aws:iam::1:x:role/ops"], true);
+        check(not_like, &[], true);
         check(json!({ "StringLike": { "aws:TagKeys": "a*" }, "Null": { "other": "true" } }), &["ab"], true);
     }
 

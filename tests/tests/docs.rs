@@ -6,7 +6,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use nightshift_tests::iam::{Policy, Request};
 use nightshift_tests::sources::{files, folders, read, root};
+use nightshift_tests::stack::Stack;
 use rules::budget::{Enforcement, Expendable};
 use rules::deploy::DeployRule;
 use rules::remedy::RemedyRule;
@@ -259,69 +261,18 @@ fn policy() -> Value {
     serde_json::from_str(json).unwrap_or_else(|err| panic!("the policy is not JSON: {err}"))
 }
 
-/// A request as IAM sees it.
-struct Request<'a> {
-    role: &'a str,
-    action: &'a str,
-    resource: &'a str,
-    tag_keys: &'a [&'a str],
-}
-
-/// Whether a statement of the policy denies the request. Panics at what it does not know, which then is not tested.
-fn is_denied(policy: &Value, request: &Request) -> bool {
-    let statements = policy["Statement"].as_array().expect("statements");
-    statements.iter().any(|statement| {
-        assert_eq!(statement["Effect"], "Deny");
-        let conditions = statement["Condition"].as_object().expect("conditions");
-        texts(&statement["Action"]).any(|it| is_like(&it, request.action))
-            && texts(&statement["Resource"]).any(|it| is_like(&it, request.resource))
-            && conditions.iter().all(|(operator, condition)| match operator.as_str() {
-                // Of no tag keys none can match.
-                "ForAnyValue:StringLike" => {
-                    request.tag_keys.iter().any(|key| texts(only(condition, "aws:TagKeys")).any(|it| is_like(&it, key)))
-                }
-                "ArnNotLike" => {
-                    let role = format!("arn:aws:iam::123456789012:role/{}", request.role);
-                    !texts(only(condition, "aws:PrincipalArn")).any(|it| is_like_arn(&it, &role))
-                }
-                other => panic!("unknown operator {other}"),
-            })
-    })
-}
-
-/// The values of a condition that has this one key.
-fn only<'a>(condition: &'a Value, key: &str) -> &'a Value {
-    let keys = condition.as_object().expect("keys and values");
-    assert!(keys.len() == 1 && keys.contains_key(key), "{condition}");
-    &condition[key]
-}
-
-fn texts(value: &Value) -> impl Iterator<Item = String> + '_ {
-    let one = value.as_str().into_iter();
-    let several = value.as_array().into_iter().flatten().map(|it| it.as_str().expect("a text"));
-    one.chain(several).map(str::to_owned)
-}
-
-/// `*` stands for any letters.
-fn is_like(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((before, after)) => text.strip_prefix(before).is_some_and(|rest| {
-            rest.char_indices().map(|(index, _)| index).chain([rest.len()]).any(|index| is_like(after, &rest[index..]))
-        }),
-    }
-}
-
-/// Of an ARN each of the six parts is compared by itself.
-fn is_like_arn(pattern: &str, arn: &str) -> bool {
-    let parts: Vec<_> = pattern.splitn(6, ':').zip(arn.splitn(6, ':')).collect();
-    parts.len() == 6 && parts.iter().all(|(pattern, part)| is_like(pattern, part))
+/// The request of a role, with the tag keys that it sets or removes.
+fn request(role: &str, action: &str, resource: &str, tag_keys: &[&str]) -> Request {
+    let role = format!("arn:aws:iam::123456789012:role/{role}");
+    let request = Request::new(action, resource).with("aws:PrincipalArn", &role);
+    tag_keys.iter().fold(request, |it, key| it.with("aws:TagKeys", key))
 }
 
 #[test]
 fn the_policy_of_the_readme_denies_what_it_says() {
-    let policy = policy();
-    assert_eq!(policy["Version"], "2012-10-17");
+    let document = policy();
+    assert_eq!(document["Version"], "2012-10-17");
+    let policy = Policy::of_document(&Stack::with(&[]), &document);
     const SERVICE: &str = "arn:aws:ecs:ap-northeast-2:123456789012:service/production/api";
     const FUNCTION: &str = "arn:aws:lambda:ap-northeast-2:123456789012:function:nightshift-deploy-image";
     const OTHER: &str = "arn:aws:lambda:ap-northeast-2:123456789012:function:checkout";
@@ -354,7 +305,7 @@ fn the_policy_of_the_readme_denies_what_it_says() {
         ("nightshift-RemediateAlarmRole-1A2B3C", "lambda:InvokeFunction", FUNCTION, &[], false),
     ];
     let wrong = rows.iter().filter_map(|&(role, action, resource, tag_keys, expected)| {
-        let denied = is_denied(&policy, &Request { role, action, resource, tag_keys });
+        let denied = policy.denies(&request(role, action, resource, tag_keys));
         (denied != expected).then(|| format!("{role} {action} {tag_keys:?} on {resource}: denied is {denied}"))
     });
     assert_none(wrong.collect());
@@ -364,8 +315,7 @@ fn the_policy_of_the_readme_denies_what_it_says() {
     let tags: Vec<_> = names.split('"').filter(|it| it.starts_with("nightshift") && !it.ends_with(':')).collect();
     assert!(tags.len() > 20, "{tags:?}");
     for tag in tags {
-        let request = Request { role: "developer", action: "tag:TagResources", resource: "*", tag_keys: &[tag] };
-        assert!(is_denied(&policy, &request), "{tag}");
+        assert!(policy.denies(&request("developer", "tag:TagResources", "*", &[tag])), "{tag}");
     }
 }
 

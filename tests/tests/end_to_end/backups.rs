@@ -218,6 +218,28 @@ fn iam_refuses_to_delete_what_lost_the_tag_of_its_maker() -> Result<()> {
     Ok(())
 }
 
+/// A snapshot is authorised on its database too: the tag goes after the function has read it and before it acts.
+#[test]
+fn iam_refuses_a_snapshot_of_a_database_that_lost_its_tag() -> Result<()> {
+    let aws = start()?;
+    let slow = json!([{"service": "rds", "action": "DescribeDBSnapshots", "times": 1, "delay_seconds": 2}]);
+    aws.control("POST", "faults", Some(slow))?;
+    aws.forget_calls()?;
+    let answer = std::thread::scope(|scope| {
+        let running = scope.spawn(|| aws.invoke(SNAPSHOT, &json!({})));
+        aws.wait_until("the function to have read the databases", || {
+            let calls = aws.calls()?;
+            Ok(calls.iter().any(|it| it.function.is_some() && it.action == "DescribeDBInstances").then_some(()))
+        })?;
+        let database = "arn:aws:rds:ap-northeast-2:123456789012:db:kfood-db";
+        aws.rds("RemoveTagsFromResource", &[("ResourceName", database), ("TagKeys.member.1", "nightshift:backup")])?;
+        running.join().expect("the invocation does not panic")
+    })?;
+    assert!(answer.payload.to_string().contains("AccessDenied"), "{}", answer.payload);
+    assert_eq!(snapshots(&aws)?, Vec::<String>::new());
+    Ok(())
+}
+
 #[test]
 fn images_that_nobody_uses_go_and_what_runs_stays() -> Result<()> {
     const REPOSITORY: &str = "arn:aws:ecr:ap-northeast-2:123456789012:repository/kfood-backend";

@@ -148,6 +148,39 @@ fn whatever_order_events_come_in_and_without_any_the_end_is_the_same() -> Result
 }
 
 #[test]
+fn events_twice_newest_first_or_lost_and_reads_behind_writes_do_no_harm() -> Result<()> {
+    let aws = truegul()?;
+    let push = |version: &str| aws.push_image("truegul-ml-server", version, &format!("ml-server {version}"));
+    let live = |digest: &str| -> Result<()> {
+        wait_for(&aws, "ml-server", digest)?;
+        aws.wait_until("nothing to be left to do", || {
+            Ok((run(&aws, &json!({"dry_run": true}))?["actions"] == json!([])).then_some(()))
+        })
+    };
+    aws.deliver_events("twice")?;
+    live(&push("v1.1.0")?)?;
+    aws.deliver_events("held")?;
+    push("v1.2.0")?;
+    let newest = push("v1.3.0")?;
+    aws.deliver_events("live")?;
+    live(&newest)?;
+    // The next runs see the services as they were before the push, whatever they write.
+    aws.freeze("services", Some(4))?;
+    live(&push("v1.4.0")?)?;
+    aws.thaw()?;
+    aws.deliver_events("lost")?;
+    let lost = push("v1.5.0")?;
+    run(&aws, &json!({}))?;
+    aws.deliver_events("live")?;
+    wait_for(&aws, "ml-server", &lost)?;
+    run(&aws, &json!({}))?;
+    live(&lost)?;
+    assert_eq!(tag(&aws, "ml-server", "nightshift-state:rejected")?, None);
+    assert!(aws.images(CLUSTER, "api-server")?[0].ends_with(":v1.0.0"), "the other service is as it was");
+    Ok(())
+}
+
+#[test]
 fn an_event_and_a_sweep_at_the_same_time_do_no_harm() -> Result<()> {
     let aws = truegul()?;
     let digest = aws.push_image("truegul-ml-server", "v1.1.0", "ml-server 1.1.0")?;

@@ -198,6 +198,34 @@ fn a_call_that_fails_is_made_up_for_and_overlapping_runs_do_no_harm() -> Result<
 }
 
 #[test]
+fn a_late_index_and_throttling_only_delay() -> Result<()> {
+    let aws = start()?;
+    // The index does not list what is new, and still lists what has lost its tag.
+    aws.freeze("tag-index", None)?;
+    let arn = aws.service(CLUSTER, BACKEND)?["serviceArn"].clone();
+    aws.start_service(CLUSTER, "new", &aws.image_uri(BACKEND, ":v1.0.0"), &[(SCHEDULE, "mon-fri 08:00-20:00")])?;
+    aws.ecs("UntagResource", json!({"resourceArn": arn, "tagKeys": [SCHEDULE]}))?;
+    let evening = run(&aws, EVENING, json!({}))?;
+    assert!(!evening["actions"].to_string().contains(":service/"), "{evening}");
+    assert_eq!((desired(&aws, BACKEND)?, desired(&aws, "new")?), (json!(2), json!(2)));
+    aws.thaw()?;
+    let tag = json!([{"key": SCHEDULE, "value": "mon-fri 08:00-20:00"}]);
+    aws.ecs("TagResource", json!({"resourceArn": arn, "tags": tag}))?;
+    // One UpdateService, and not one more: one of the two services stays up until the bucket fills.
+    aws.throttle("ecs", "UpdateService", 1, 0.0)?;
+    aws.set_clock(FUNCTION, LATER)?;
+    let throttled = aws.invoke(FUNCTION, &json!({}))?;
+    assert!(throttled.payload.to_string().contains("Throttling"), "{}", throttled.payload);
+    let up = [BACKEND, "new"].map(|it| desired(&aws, it).map(|it| it == 2));
+    assert_eq!(up.into_iter().collect::<Result<Vec<_>>>()?.into_iter().filter(|it| *it).count(), 1);
+    aws.throttle_nothing()?;
+    run(&aws, LATER, json!({}))?;
+    assert_eq!((desired(&aws, BACKEND)?, desired(&aws, "new")?), (json!(0), json!(0)));
+    assert_eq!(desired(&aws, "bare")?, 2);
+    Ok(())
+}
+
+#[test]
 fn iam_refuses_to_touch_what_lost_its_tag() -> Result<()> {
     let aws = start()?;
     // The tag goes after the function has seen it and before it acts.

@@ -87,6 +87,50 @@ impl LocalAws {
         self.control("POST", "database", Some(json!({"id": id}))).map(drop)
     }
 
+    /// How services' events are delivered from now on: `live`, `twice`, `lost` or `held`. Those that were held are sent
+    /// newest first.
+    pub fn deliver_events(&self, mode: &str) -> Result<()> {
+        self.control("POST", "events", Some(json!({"mode": mode}))).map(drop)
+    }
+
+    /// Functions see `tag-index` or `services` as they are now, for so many reads or until [`thaw`](Self::thaw).
+    pub fn freeze(&self, what: &str, times: Option<u32>) -> Result<()> {
+        self.control("POST", "late", Some(json!({"what": what, "times": times}))).map(drop)
+    }
+
+    /// Functions see everything as it is again.
+    pub fn thaw(&self) -> Result<()> {
+        self.control("DELETE", "late", None).map(drop)
+    }
+
+    /// Throttles an action: `size` calls at once, then `rate` a second.
+    pub fn throttle(&self, service: &str, action: &str, size: u32, rate: f64) -> Result<()> {
+        let bucket = json!([{"service": service, "action": action, "size": size, "rate": rate}]);
+        self.control("POST", "buckets", Some(bucket)).map(drop)
+    }
+
+    /// Throttles nothing any more.
+    pub fn throttle_nothing(&self) -> Result<()> {
+        self.control("POST", "buckets", Some(json!([]))).map(drop)
+    }
+
+    /// The next calls of RunTask start nothing, for these reasons.
+    pub fn tasks_fail_to_start(&self, reasons: &[&str]) -> Result<()> {
+        self.control("POST", "run-task", Some(json!({"reasons": reasons}))).map(drop)
+    }
+
+    /// The tasks of a family end before a container has begun; returns how many there were.
+    pub fn end_tasks_before_they_begin(&self, family: &str, reason: &str) -> Result<usize> {
+        let end = json!({"family": family, "stop_code": "TaskFailedToStart", "reason": reason});
+        let ended = self.control("POST", "task", Some(end))?;
+        Ok(ended.as_array().map_or(0, Vec::len))
+    }
+
+    /// What an hour does: ECS forgets the ended tasks of a family, and the tokens that started them.
+    pub fn forget_tasks(&self, family: &str) -> Result<()> {
+        self.control("POST", "forget", Some(json!({"family": family}))).map(drop)
+    }
+
     /// Calls an endpoint below `/_nightshift/`; `tests/local-aws/control.py` lists them.
     pub fn control(&self, method: &str, endpoint: &str, body: Option<Value>) -> Result<Value> {
         let body = body.map(|it| it.to_string()).unwrap_or_default();
