@@ -57,6 +57,7 @@ async def serve(listener):
     import alarms  # noqa: F401
     import calls  # noqa: F401
     import codedeploy  # noqa: F401
+    import conditions  # noqa: F401
     import control  # noqa: F401
     import functions  # noqa: F401
     import permissions  # noqa: F401
