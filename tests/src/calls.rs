@@ -2,7 +2,8 @@
 //!
 //! By the layout a file that calls AWS is named after the service, so `.update_service()` in an `ecs.rs` is a call if
 //! the SDK of ECS has an operation of that name. What a function uses of `shared/` is followed by name, from function
-//! to function, which finds too much rather than too little when two of them share a name.
+//! to function: by the module in front of the name where there is one, by the import, or in the same file. Where none of
+//! these says which is meant, all of that name are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -70,9 +71,18 @@ fn reachable(own: &[Source], shared: &[Source]) -> Vec<Call> {
     let mut calls = BTreeSet::new();
     while let Some(part) = fresh.pop() {
         calls.extend(part.calls());
-        for mention in mentions(&part.tokens) {
-            let meant = shared.iter().enumerate().filter(|(_, it)| it.is_meant_by(&mention));
-            fresh.extend(meant.filter(|(index, _)| reached.insert(*index)).map(|(_, it)| it.clone()));
+        for (mention, module) in mentions(&part.tokens) {
+            let named: Vec<_> = shared.iter().enumerate().filter(|(_, it)| it.is_meant_by(&mention)).collect();
+            let module = module.or(part.imports.get(mention.name()).map(String::as_str));
+            let here = |it: &(usize, &Part)| it.1.path == part.path;
+            let meant: Vec<_> = match (module, &mention) {
+                (Some(module), _) => named.into_iter().filter(|(_, it)| is_below(&it.path, module)).collect(),
+                // A method can be one of any type.
+                (None, Mention::Function(_)) if named.iter().any(here) => named.into_iter().filter(here).collect(),
+                (None, _) => named,
+            };
+            let new = meant.into_iter().filter(|(index, _)| reached.insert(*index)).map(|(_, it)| it.clone());
+            fresh.extend(new.collect::<Vec<_>>());
         }
     }
     calls.into_iter().collect()
@@ -102,6 +112,8 @@ struct Part {
     name: Option<String>,
     path: PathBuf,
     service: Option<&'static Service>,
+    /// What the file imports, by name, each with its module.
+    imports: BTreeMap<String, String>,
     tokens: Vec<Token>,
 }
 
@@ -148,7 +160,16 @@ enum Mention<'a> {
     Either(&'a str),
 }
 
-fn mentions(tokens: &[Token]) -> Vec<Mention<'_>> {
+impl Mention<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Mention::Function(it) | Mention::Method(it) | Mention::Either(it) => it,
+        }
+    }
+}
+
+/// The words that can mean a `fn`, each with the module in front of it.
+fn mentions(tokens: &[Token]) -> Vec<(Mention<'_>, Option<&str>)> {
     let is = |index: Option<usize>, mark| index.and_then(|it| tokens.get(it)).is_some_and(|it| it.is(mark));
     let mut in_use = false;
     let mut mentions = Vec::new();
@@ -157,15 +178,58 @@ fn mentions(tokens: &[Token]) -> Vec<Mention<'_>> {
         let Some(word) = token.word() else { continue };
         let (before, after) = (index.checked_sub(1), Some(index + 1));
         let in_path = is(before, ':') && is(index.checked_sub(2), ':');
-        if in_path || in_use {
-            mentions.push(Mention::Either(word));
+        if in_path && !in_use {
+            let module = index.checked_sub(3).and_then(|it| tokens[it].word()).filter(|it| is_module(it));
+            mentions.push((Mention::Either(word), module));
+        } else if in_use {
+            mentions.push((Mention::Either(word), None));
         } else if is(before, '.') && (is(after, '(') || is(after, ':')) {
-            mentions.push(Mention::Method(word));
+            mentions.push((Mention::Method(word), None));
         } else if !is(before, '.') && (is(after, '(') || is(after, ':') && is(Some(index + 2), ':')) {
-            mentions.push(Mention::Function(word));
+            mentions.push((Mention::Function(word), None));
         }
     }
     mentions
+}
+
+/// Whether the word in front of `::` is a module, which lies in a file of its own, and not a crate or a type.
+fn is_module(word: &str) -> bool {
+    let crates = ["crate", "self", "super"].into_iter().chain(SHARED.iter().map(|it| &it["shared/".len()..]));
+    word.starts_with(|it: char| it.is_ascii_lowercase()) && !crates.into_iter().any(|it| it == word)
+}
+
+/// Whether the file is that of the module, or lies below it.
+fn is_below(path: &Path, module: &str) -> bool {
+    let inside_src = path.iter().skip_while(|it| *it != "src");
+    inside_src.map(Path::new).any(|it| it.file_stem().is_some_and(|stem| stem == module))
+}
+
+/// What the `use` items of a file bring into it, by name, each with the module that it comes from.
+fn imports(tokens: &[Token]) -> BTreeMap<String, String> {
+    let mut imports = BTreeMap::new();
+    let mut rest = tokens;
+    while let Some(start) = rest.iter().position(|it| it.word() == Some("use")) {
+        let item = &rest[start + 1..];
+        let item = &item[..item.iter().position(|it| it.is(';')).unwrap_or(item.len())];
+        // The module in front of each brace that is open.
+        let mut open: Vec<Option<&str>> = Vec::new();
+        let mut last = None;
+        for (index, token) in item.iter().enumerate() {
+            match token.word() {
+                Some(word) if item.get(index + 1).is_some_and(|it| it.is(':')) => last = Some(word),
+                Some(word) => {
+                    let module = last.or(open.last().copied().flatten()).filter(|it| is_module(it));
+                    imports.extend(module.map(|it| (word.to_owned(), it.to_owned())));
+                }
+                None if token.is('{') => open.push(last.take()),
+                None if token.is('}') => drop(open.pop()),
+                None if token.is(',') => last = None,
+                None => {}
+            }
+        }
+        rest = &rest[start + 1..];
+    }
+    imports
 }
 
 fn service_of(source: &Source) -> Option<&'static Service> {
@@ -174,10 +238,12 @@ fn service_of(source: &Source) -> Option<&'static Service> {
 
 fn parts(source: &Source) -> Vec<Part> {
     let service = service_of(source);
+    let imports = imports(&source.tokens);
     let part = |name: Option<&str>, tokens: &[Token]| Part {
         name: name.map(str::to_owned),
         path: source.path.clone(),
         service,
+        imports: imports.clone(),
         tokens: tokens.to_vec(),
     };
     let mut parts = Vec::new();
@@ -323,6 +389,28 @@ mod tests {
         check("fn a() { Event { resources: b }; builder.resources(c) }", &[]);
         check("fn a() { tags.write() }", &["ecs:TagResource"]);
         check("fn a() { write(tags) }", &[]);
+    }
+
+    #[test]
+    fn a_module_or_an_import_says_which_of_two_is_meant() {
+        let shared = [
+            Source::parse("shared/aws/src/ecs.rs", "pub fn mark(c: &Client) { c.tag_resource() }"),
+            Source::parse(
+                "shared/aws/src/rds.rs",
+                "pub fn mark(c: &Client) { write(c) } fn write(c: &Client) { c.add_tags_to_resource() }",
+            ),
+        ];
+        let check = |lib: &str, expected: &[&str]| {
+            let calls = reachable(&[Source::parse("functions/sample/src/lib.rs", lib)], &shared);
+            assert_eq!(calls.iter().map(|it| it.action.as_str()).collect::<Vec<_>>(), expected, "{lib}");
+        };
+        let (ecs, rds) = ("ecs:TagResource", "rds:AddTagsToResource");
+        check("fn a() { aws::ecs::mark(c) }", &[ecs]);
+        check("use aws::rds::{Client, mark}; fn a() { mark(c) }", &[rds]);
+        check("use aws::{ecs::mark, rds::Client}; fn a() { mark(c) }", &[ecs]);
+        // One of the function's own.
+        check("fn a() { cloudwatch::mark(c) }", &[]);
+        check("fn a() { aws::mark(c) }", &[ecs, rds]);
     }
 
     #[test]
