@@ -1,6 +1,6 @@
 //! Does what a plan says, and knows alone of dry runs, concurrency, deadlines and outcomes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 
 use futures_util::{StreamExt, stream};
@@ -9,7 +9,6 @@ use serde_json::Value;
 
 use crate::plan::{Plan, Planned, Step, Undo};
 use crate::report::{Action, Outcome, Refused, Report, Undone};
-use crate::shell::CommandLine;
 
 /// How a run is to behave.
 pub struct Conduct<'a> {
@@ -69,44 +68,57 @@ where
         return report;
     }
     let apply = &apply;
-    let carried_out = stream::iter(chains(&plan.steps))
-        .map(|chain| async move {
-            let mut actions = Vec::with_capacity(chain.len());
-            let mut broken = false;
-            for (index, planned) in chain {
-                let action = if broken || (conduct.out_of_time)() {
-                    action(planned, Outcome::Deferred, conduct)
-                } else {
-                    attempt(planned, conduct, apply).await
-                };
-                broken |= match action.outcome {
-                    Outcome::Done => false,
-                    Outcome::Failed => !planned.step.is_dispensable(),
-                    _ => true,
-                };
-                actions.push((index, action));
-            }
-            actions
-        })
-        .buffer_unordered(S::AT_A_TIME);
-    let mut carried_out = pin!(carried_out);
     // A list that grows, or is made of another, is copied on the way: that is memory where there are thousands.
     let mut places = Vec::with_capacity(plan.steps.len());
     report.actions.reserve_exact(plan.steps.len());
-    while let Some(chain) = carried_out.next().await {
-        for (place, action) in chain {
-            places.push(place);
-            report.actions.push(action);
+    let (first, then): (Vec<_>, Vec<_>) =
+        chains(&plan.steps).into_iter().partition(|it| it.iter().all(|(_, it)| it.step.needs().is_none()));
+    let mut unfinished: BTreeSet<String> = BTreeSet::new();
+    for wave in [first, then] {
+        let lacks = |chain: &Chain<'_, S>| {
+            chain.iter().any(|(_, it)| it.step.needs().is_some_and(|it| unfinished.contains(it)))
+        };
+        let wave: Vec<(bool, Chain<'_, S>)> = wave.into_iter().map(|chain| (lacks(&chain), chain)).collect();
+        let carried_out = stream::iter(wave)
+            .map(|(mut broken, chain)| async move {
+                let mut actions = Vec::with_capacity(chain.len());
+                for (index, planned) in chain {
+                    let action = if broken || (conduct.out_of_time)() {
+                        action(planned, Outcome::Deferred, conduct)
+                    } else {
+                        attempt(planned, conduct, apply).await
+                    };
+                    broken |= match action.outcome {
+                        Outcome::Done => false,
+                        Outcome::Failed => !planned.step.is_dispensable(),
+                        _ => true,
+                    };
+                    actions.push((index, action));
+                }
+                actions
+            })
+            .buffer_unordered(S::AT_A_TIME);
+        let mut carried_out = pin!(carried_out);
+        while let Some(chain) = carried_out.next().await {
+            for (place, action) in chain {
+                if action.outcome != Outcome::Done {
+                    unfinished.insert(action.resource.clone());
+                }
+                places.push(place);
+                report.actions.push(action);
+            }
         }
     }
     put_in_place(&mut report.actions, places);
     report
 }
 
-/// The steps of each resource, with their places in the plan.
-fn chains<S>(steps: &[Planned<S>]) -> Vec<Vec<(usize, &Planned<S>)>> {
+/// The steps of a resource, with their places in the plan.
+type Chain<'a, S> = Vec<(usize, &'a Planned<S>)>;
+
+fn chains<S>(steps: &[Planned<S>]) -> Vec<Chain<'_, S>> {
     let mut place: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut chains: Vec<Vec<(usize, &Planned<S>)>> = Vec::new();
+    let mut chains: Vec<Chain<'_, S>> = Vec::new();
     for (index, planned) in steps.iter().enumerate() {
         let chain = *place.entry(&planned.resource).or_insert_with(|| {
             chains.push(Vec::new());
@@ -168,13 +180,10 @@ impl Undo {
     /// The command line that a person can paste into a shell with the AWS CLI.
     pub fn command_line(&self, invoke_as: &str) -> String {
         match self {
-            Undo::Shell(line) => line.to_string(),
-            Undo::Command(payload) => {
-                let call = ["aws", "lambda", "invoke", "--function-name", invoke_as];
-                let payload =
-                    ["--cli-binary-format", "raw-in-base64-out", "--payload", &payload.to_string(), "/dev/stdout"];
-                CommandLine::of(call.into_iter().chain(payload)).to_string()
-            }
+            Undo::Shell(line) => line.clone(),
+            Undo::Command(payload) => format!(
+                "aws lambda invoke --function-name {invoke_as} --cli-binary-format raw-in-base64-out --payload '{payload}' /dev/stdout"
+            ),
         }
     }
 }
@@ -207,6 +216,10 @@ mod tests {
         }
         fn undo(&self) -> Option<Undo> {
             Some(Undo::Command(json!({"unset": self.0})))
+        }
+        fn needs(&self) -> Option<&str> {
+            // From 1000 on it depends on what is done to "memory".
+            (self.0 >= 1000).then_some("memory")
         }
     }
 
@@ -260,6 +273,20 @@ mod tests {
         let mut set = set;
         set.sort();
         assert_eq!(set, [2, 4, 8]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_step_comes_after_what_it_needs_and_not_at_all_where_that_failed() {
+        use Outcome::*;
+        let (report, set) = run(&[("a", 1000), ("b", 2), ("memory", 4), ("c", 1002)], false, 10, 100).await;
+        assert_eq!(outcomes(&report), [Done, Done, Done, Done]);
+        assert!(set[..2].iter().all(|it| *it < 1000) && set[2..].iter().all(|it| *it >= 1000), "{set:?}");
+        let (report, set) = run(&[("a", 1000), ("b", 2), ("memory", 3), ("c", 1002)], false, 10, 100).await;
+        assert_eq!(outcomes(&report), [Deferred, Done, Failed, Deferred]);
+        assert_eq!(set, [2]);
+        // What nothing is done to need not be waited for.
+        let (report, _) = run(&[("a", 1000)], false, 10, 100).await;
+        assert_eq!(outcomes(&report), [Done]);
     }
 
     #[tokio::test(flavor = "current_thread")]

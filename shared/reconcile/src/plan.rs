@@ -6,7 +6,6 @@ use std::fmt::Display;
 use serde_json::Value;
 
 use crate::report::{Measure, Problem, Skipped};
-use crate::shell::CommandLine;
 
 /// One change to one resource, as plain data.
 ///
@@ -29,6 +28,13 @@ pub trait Step {
 
     /// How a person takes it back, if that is possible.
     fn undo(&self) -> Option<Undo>;
+
+    /// The resource whose own steps have to be done before this one, such as the one that remembers what it is for.
+    ///
+    /// All steps of a resource depend on the same one; where that one failed, they are deferred.
+    fn needs(&self) -> Option<&str> {
+        None
+    }
 
     /// How many changes it is, as `NIGHTSHIFT_MAX_CHANGES` counts them.
     fn changes(&self) -> usize {
@@ -58,7 +64,7 @@ pub enum Undo {
     /// A command object for the function that did it.
     Command(Value),
     /// A command line.
-    Shell(CommandLine),
+    Shell(String),
 }
 
 /// A step, the resource that it changes and the reason for it.

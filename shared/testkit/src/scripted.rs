@@ -221,6 +221,16 @@ impl<A: Tables + Send + 'static> Script<A> {
         self.calls().push(Call { region, host, signed_for, operation: operation.into(), body });
     }
 
+    /// All requests, in the order in which they came.
+    pub fn all_calls(&self) -> Vec<Call> {
+        self.calls().clone()
+    }
+
+    /// From now on nothing is refused, and no answer gets lost.
+    pub fn end_faults(&self) {
+        self.0.faults.lock().expect(SOUND).clear();
+    }
+
     /// Forgets what was called.
     pub fn forget_calls(&self) {
         self.calls().clear();
