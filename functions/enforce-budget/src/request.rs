@@ -1,22 +1,18 @@
-//! Events and commands, reduced to where to look and what somebody says.
+//! Events and commands, reduced to where to look and what notifications say.
 
 mod amount;
-mod notice;
+mod content;
 
-use runtime::{Argument, Notification, Reading, no_such_command};
+use runtime::{Argument, Reading, no_such_command};
 use serde_json::Value;
 
-pub use notice::{Anomaly, Kind, Notice, Said};
+use crate::plan::scope::{Command, Content, Notification, Scope};
 
 /// What a run of this function was asked.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Request {
-    /// Look at all budgets and at all that is expendable.
-    Everything,
-    /// The same, because somebody says that a budget is being spent; what they say is only told, never believed.
-    Heard(Vec<Notice>),
-    /// A person gives free what this budget holds, by the budget's name.
-    Release(String),
+pub struct Request {
+    pub scope: Scope,
+    pub command: Option<Command>,
 }
 
 impl runtime::Request for Request {
@@ -28,7 +24,7 @@ impl runtime::Request for Request {
     ];
 
     fn sweep() -> Self {
-        Request::Everything
+        Request { scope: Scope::AllBudgets, command: None }
     }
 
     fn command(name: &str, argument: Value) -> Result<Reading<Self>, String> {
@@ -40,18 +36,22 @@ impl runtime::Request for Request {
         argument.end()?;
         match budget.trim() {
             "" => Err(format!("\"{name}\": budget \"\" is not a name")),
-            budget => Ok(Reading::Work(Request::Release(budget.into()))),
+            budget => {
+                let command = Some(Command::Release(budget.into()));
+                Ok(Reading::Work(Request { scope: Scope::AllBudgets, command }))
+            }
         }
     }
 
-    fn notifications(all: Vec<Notification>) -> Result<Reading<Self>, String> {
-        Ok(Reading::Work(Request::Heard(all.into_iter().map(heard).collect())))
+    fn notifications(all: Vec<runtime::Notification>) -> Result<Reading<Self>, String> {
+        let scope = Scope::Notified(all.into_iter().map(notification).collect());
+        Ok(Reading::Work(Request { scope, command: None }))
     }
 }
 
-fn heard(notification: Notification) -> Notice {
-    let said = Said::read(&notification.message);
-    Notice { topic: notification.topic, subject: notification.subject.unwrap_or_default(), said }
+fn notification(it: runtime::Notification) -> Notification {
+    let content = Content::read(&it.message);
+    Notification { topic: it.topic, subject: it.subject.unwrap_or_default(), content }
 }
 
 #[cfg(test)]
@@ -61,6 +61,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::plan::scope::Kind;
 
     fn sample(name: &str) -> Result<Reading<Request>, String> {
         let path = format!("{}/../../events/enforce-budget/{name}.json", env!("CARGO_MANIFEST_DIR"));
@@ -68,27 +69,29 @@ mod tests {
         Request::read(runtime::event(payload)?)
     }
 
-    fn heard(name: &str) -> Said {
-        let Ok(Reading::Work(Request::Heard(mut notices))) = sample(name) else { panic!("{name}") };
-        assert_eq!(notices[0].topic, "arn:aws:sns:ap-northeast-2:123456789012:nightshift-BudgetTopic-1A2B3C4D5E6F");
-        notices.remove(0).said
+    fn heard(name: &str) -> Content {
+        let Ok(Reading::Work(Request { scope: Scope::Notified(mut all), .. })) = sample(name) else { panic!("{name}") };
+        assert_eq!(all[0].topic, "arn:aws:sns:ap-northeast-2:123456789012:nightshift-BudgetTopic-1A2B3C4D5E6F");
+        all.remove(0).content
     }
 
-    fn budget(kind: Kind, name: &str, amount: Option<Money>) -> Said {
-        Said::Budget { account: Some("123456789012".into()), name: name.into(), kind, amount }
+    fn budget(kind: Kind, name: &str, amount: Option<Money>) -> Content {
+        Content::Budget { account: Some("123456789012".into()), name: name.into(), kind, amount }
     }
 
     #[test]
     fn every_sample_is_reduced_to_where_to_look() {
         for sweep in ["sweep", "dry-run", "scheduled-default"] {
-            assert_eq!(sample(sweep), Ok(Reading::Work(Request::Everything)), "{sweep}");
+            let all = Request { scope: Scope::AllBudgets, command: None };
+            assert_eq!(sample(sweep), Ok(Reading::Work(all)), "{sweep}");
         }
-        assert_eq!(sample("release"), Ok(Reading::Work(Request::Release("TrueGul Monthly".into()))));
+        let command = Some(Command::Release("TrueGul Monthly".into()));
+        assert_eq!(sample("release"), Ok(Reading::Work(Request { scope: Scope::AllBudgets, command })));
         let amount = |cents| Some(Money::cents(cents));
         assert_eq!(heard("budget-actual"), budget(Kind::Actual, "TrueGul Monthly", amount(30_472)));
         assert_eq!(heard("budget-forecast"), budget(Kind::Forecast, "TrueGul Monthly", amount(35_400)));
         assert_eq!(heard("budget-won"), budget(Kind::Actual, "K-Food monthly (KRW)", amount(123_456_700)));
-        let Said::Anomaly(anomaly) = heard("cost-anomaly") else { panic!("an anomaly") };
+        let Content::Anomaly(anomaly) = heard("cost-anomaly") else { panic!("an anomaly") };
         assert_eq!((anomaly.account.as_deref(), anomaly.what.as_str()), (Some("123456789012"), "AWS CloudTrail"));
     }
 

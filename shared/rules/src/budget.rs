@@ -48,6 +48,20 @@ pub struct Warned {
     pub raised: Option<Timestamp>,
     /// When a person released what was held: nothing is held any more in this period.
     pub released: Option<Timestamp>,
+    /// A figure that one reading has shown and no second one confirmed yet.
+    pub seen: Option<Seen>,
+    /// The amount that AWS showed at the turn of the period: mostly the final one of the period before, which it may go
+    /// on showing for a while.
+    pub last: Option<Money>,
+}
+
+/// What one reading has shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// How many percent of the limit were spent.
+    pub percent: u32,
+    /// When it was read.
+    pub at: Timestamp,
 }
 
 /// An amount in some currency, to the millionth.
@@ -117,6 +131,11 @@ impl FromStr for Warned {
             forecast: tag.parsed("forecast", number)?.unwrap_or(0),
             raised: tag.parsed("raised", MOMENT)?,
             released: tag.parsed("released", MOMENT)?,
+            seen: match tag.parsed("seen", number)? {
+                Some(percent) => Some(Seen { percent, at: tag.required("at", MOMENT)? }),
+                None => None,
+            },
+            last: tag.parsed("last", "an amount")?,
         };
         tag.finish().map(|()| warned)
     }
@@ -128,7 +147,9 @@ impl fmt::Display for Warned {
         self.limit.iter().try_for_each(|it| write!(f, " limit={it}"))?;
         write!(f, " actual={} told={} forecast={}", self.actual, self.told, self.forecast)?;
         self.raised.iter().try_for_each(|it| write!(f, " raised={it:.0}"))?;
-        self.released.iter().try_for_each(|it| write!(f, " released={it:.0}"))
+        self.released.iter().try_for_each(|it| write!(f, " released={it:.0}"))?;
+        self.seen.iter().try_for_each(|it| write!(f, " seen={} at={:.0}", it.percent, it.at))?;
+        self.last.iter().try_for_each(|it| write!(f, " last={it}"))
     }
 }
 
@@ -151,6 +172,12 @@ impl Money {
         Some(u32::try_from(percent).unwrap_or(u32::MAX))
     }
 
+    /// So many percent of this.
+    pub fn share(self, percent: u32) -> Money {
+        let share = i128::from(self.0) * i128::from(percent) / 100;
+        Money(i64::try_from(share).unwrap_or(i64::MAX))
+    }
+
     /// Whether this is more than `other` by more than a hundredth, which rounding may have made of it.
     pub fn clearly_exceeds(self, other: Money) -> bool {
         self.0.saturating_sub(other.0) > Self::ONE / 100
@@ -170,18 +197,27 @@ impl Money {
 impl FromStr for Money {
     type Err = BadMoney;
 
-    /// Reads what AWS writes, such as `300`, `36.69`, `-0.5`; what is beyond the millionth is cut off.
+    /// Reads what AWS writes, such as `300`, `36.69`, `-0.5`, and `1.53E+7` of large ones; what is beyond the millionth
+    /// is cut off.
     fn from_str(text: &str) -> Result<Self, BadMoney> {
-        let (sign, digits) = text.strip_prefix('-').map_or((1, text), |it| (-1, it));
-        let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+        let (sign, digits) = text.strip_prefix('-').map_or((1, text.strip_prefix('+').unwrap_or(text)), |it| (-1, it));
+        let (mantissa, exponent) = match digits.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().map_err(|_| BadMoney)?),
+            None => (digits, 0),
+        };
+        let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
         let all_digits = |it: &str| it.bytes().all(|it| it.is_ascii_digit());
-        if !all_digits(whole) || !all_digits(part) || (whole.is_empty() && part.is_empty()) {
+        // No amount that fits has an exponent beyond this; more would only be zeros to be counted.
+        if !all_digits(whole) || !all_digits(part) || (whole.is_empty() && part.is_empty()) || exponent.abs() > 40 {
             return Err(BadMoney);
         }
-        let whole: i64 = if whole.is_empty() { 0 } else { whole.parse().map_err(|_| BadMoney)? };
-        let part: String = part.chars().chain("000000".chars()).take(6).collect();
-        let part: i64 = part.parse().map_err(|_| BadMoney)?;
-        let millionths = whole.checked_mul(Self::ONE).and_then(|it| it.checked_add(part)).ok_or(BadMoney)?;
+        // The digits up to the millionth, wherever the exponent moves the point to.
+        let digits = whole.chars().chain(part.chars());
+        let up_to_millionth = whole.len() as i64 + i64::from(exponent) + 6;
+        let count = usize::try_from(up_to_millionth).unwrap_or(0);
+        let millionths: String = digits.chain(std::iter::repeat('0')).take(count).collect();
+        let millionths = millionths.trim_start_matches('0');
+        let millionths: i64 = if millionths.is_empty() { 0 } else { millionths.parse().map_err(|_| BadMoney)? };
         Ok(Money(sign * millionths))
     }
 }
@@ -262,6 +298,11 @@ mod tests {
             ("-12.345", "-12.345", "-12.34"),
             ("-0.001", "-0.001", "0"),
             ("1200000.10", "1200000.1", "1200000.10"),
+            ("1.53E+7", "15300000", "15300000"),
+            ("1e3", "1000", "1000"),
+            ("+2.5e-3", "0.0025", "0"),
+            ("-1.25E2", "-125", "-125"),
+            ("604.4560000000000172803993336856365203857421875", "604.456", "604.46"),
         ] {
             assert_eq!(
                 (money(text).to_string(), money(text).rounded()),
@@ -269,7 +310,21 @@ mod tests {
                 "{text}"
             );
         }
-        for text in ["", ".", "-", "1,000", "1.2.3", "USD 3", "1e3", "NaN", "99999999999999999999"] {
+        for text in [
+            "",
+            ".",
+            "-",
+            "1,000",
+            "1.2.3",
+            "USD 3",
+            "1e",
+            "e3",
+            "1e3.5",
+            "1E99",
+            "9E18",
+            "NaN",
+            "99999999999999999999",
+        ] {
             assert_eq!(text.parse::<Money>(), Err(BadMoney), "{text}");
         }
     }
@@ -289,6 +344,7 @@ mod tests {
         ] {
             assert_eq!(money(spent).percent_of(money(limit)), percent, "{spent} of {limit}");
         }
+        assert_eq!((money("300").share(101), money("0.01").share(50)), (money("303"), money("0.005")));
         assert!(money("36.71").clearly_exceeds(money("36.69")));
         assert!(!money("36.69").clearly_exceeds(money("36.685")));
     }
@@ -303,13 +359,16 @@ mod tests {
         #[test]
         fn a_memory_is_read_back_and_fits_a_tag(
             days in 0..20_000i64, limit in of(0..i64::MAX), actual in any::<u32>(), told in any::<u32>(),
-            forecast in any::<u32>(), raised in of(0..4_000_000_000i64), released in of(0..4_000_000_000i64)
+            forecast in any::<u32>(), raised in of(0..4_000_000_000i64), released in of(0..4_000_000_000i64),
+            seen in of((any::<u32>(), 0..4_000_000_000i64)), last in of(0..i64::MAX)
         ) {
             let moment = |it: i64| Timestamp::from_second(it).unwrap();
             let warned = Warned {
                 period: moment(days * 86_400).to_zoned(jiff::tz::TimeZone::UTC).date(),
                 limit: limit.map(Money), actual, told, forecast,
                 raised: raised.map(moment), released: released.map(moment),
+                seen: seen.map(|(percent, at)| Seen { percent, at: moment(at) }),
+                last: last.map(Money),
             };
             let text = warned.to_string();
             prop_assert!(text.len() <= LONGEST, "{}", text.len());

@@ -132,15 +132,24 @@ fn a_month_ends_and_a_person_releases() -> Result<()> {
     aws.change_budget(BUDGET, "150", Some("354"))?;
     assert_eq!(done(&run(&aws, json!({}))?), ["warn TrueGul Monthly"]);
     aws.change_budget(BUDGET, "304.72", Some("354"))?;
-    assert_eq!(done(&run(&aws, json!({}))?), ["warn TrueGul Monthly", "hold api-server"]);
+    assert_eq!(done(&run(&aws, json!({}))?), ["warn TrueGul Monthly"]);
+    // A figure that one reading has shown holds nothing; the second one comes six hours later.
+    assert_eq!(tag(&aws, "api-server", HOLD)?, None);
+    at(&aws, "2026-11-24T18:00:00+09:00")?;
+    assert_eq!(done(&run(&aws, json!({}))?), ["remember TrueGul Monthly", "hold api-server"]);
     wait_for_tasks(&aws, "api-server", 0)?;
     at(&aws, "2026-12-01T09:17:00+09:00")?;
-    assert_eq!(done(&run(&aws, json!({}))?), ["release api-server"]);
+    assert_eq!(done(&run(&aws, json!({}))?), ["remember TrueGul Monthly", "release api-server"]);
     assert_eq!(tag(&aws, "api-server", HOLD)?, None);
     wait_for_tasks(&aws, "api-server", TASKS)?;
 
+    // The figure of November counts for nothing in December, however long AWS shows it.
+    at(&aws, "2026-12-20T06:00:00+09:00")?;
+    assert_eq!(done(&run(&aws, json!({}))?), Vec::<String>::new());
+    aws.change_budget(BUDGET, "310", Some("354"))?;
+    assert_eq!(done(&run(&aws, json!({}))?), ["warn TrueGul Monthly"]);
     at(&aws, "2026-12-20T12:00:00+09:00")?;
-    assert_eq!(done(&run(&aws, json!({}))?), ["warn TrueGul Monthly", "hold api-server"]);
+    assert_eq!(done(&run(&aws, json!({}))?), ["remember TrueGul Monthly", "hold api-server"]);
     wait_for_tasks(&aws, "api-server", 0)?;
     let release = json!({"release": {"budget": BUDGET}});
     assert_eq!(done(&run(&aws, release)?), ["release TrueGul Monthly", "release api-server"]);
@@ -164,6 +173,9 @@ fn a_forged_notification_puts_nothing_to_sleep_and_is_told() -> Result<()> {
 fn iam_refuses_to_hold_what_has_lost_its_tag() -> Result<()> {
     let aws = start()?;
     aws.change_budget(BUDGET, "304.72", None)?;
+    run(&aws, json!({}))?;
+    at(&aws, "2026-11-24T18:00:00+09:00")?;
+    aws.forget_calls()?;
     // The tag goes after the function has seen it and before it acts.
     let slow = json!([{"service": "budgets", "action": "TagResource", "times": 1, "delay_seconds": 2}]);
     aws.control("POST", "faults", Some(slow))?;

@@ -1,6 +1,6 @@
 //! What is done: people are told how far a budget has come, and holds are written and removed.
 
-use reconcile::{CommandLine, Undo};
+use reconcile::Undo;
 use serde_json::{Value, json};
 
 /// A change.
@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 pub enum Step {
     /// Tells people of a budget, and remembers it on the budget.
     Tell(Tell),
+    /// Remembers a figure on the budget, of which there is nothing to tell.
+    Remember(MemoryNote),
     /// Writes a hold, by which `scale-staging` puts something to sleep.
     Hold(Hold),
     /// Removes a hold.
@@ -26,14 +28,14 @@ pub struct Tell {
     /// What they know now.
     pub after: Value,
     /// What has to be remembered before anything is held or released for it.
-    pub note: Note,
+    pub note: MemoryNote,
     /// What is remembered once people know.
     pub told: String,
 }
 
 /// What is to be remembered on a budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
+pub struct MemoryNote {
     /// The budget's ARN.
     pub budget: String,
     /// The value of its tag.
@@ -53,8 +55,9 @@ pub struct Hold {
     pub before: Option<String>,
     /// The value of the tag.
     pub hold: String,
-    /// Comes first: what is not remembered would be undone by the next figures that went down.
-    pub first: Option<Note>,
+    /// The budget whose memory is written first: what is not remembered would be undone by the next figures that went
+    /// down.
+    pub after: Option<String>,
 }
 
 /// Removes a hold.
@@ -66,25 +69,15 @@ pub struct Release {
     pub name: String,
     /// The hold.
     pub hold: String,
-    /// Comes first: what is not remembered as released would be held again.
-    pub first: Option<Note>,
-}
-
-impl Step {
-    /// What has to be remembered on the budget before this is done.
-    pub fn first(&self) -> Option<&Note> {
-        match self {
-            Step::Tell(it) => Some(&it.note),
-            Step::Hold(it) => it.first.as_ref(),
-            Step::Release(it) => it.first.as_ref(),
-        }
-    }
+    /// The budget whose memory is written first: what is not remembered as released would be held again.
+    pub after: Option<String>,
 }
 
 impl reconcile::Step for Step {
     fn action(&self) -> &'static str {
         match self {
             Step::Tell(it) => it.action,
+            Step::Remember(_) => "remember",
             Step::Hold(_) => "hold",
             Step::Release(_) => "release",
         }
@@ -93,6 +86,7 @@ impl reconcile::Step for Step {
     fn headline(&self) -> String {
         match self {
             Step::Tell(it) => it.headline.clone(),
+            Step::Remember(it) => format!("{}: a figure is remembered", it.budget),
             Step::Hold(it) => format!("{}: put to sleep by {}", it.name, it.budget),
             Step::Release(it) => format!("{}: released, back to its schedule", it.name),
         }
@@ -101,6 +95,7 @@ impl reconcile::Step for Step {
     fn before(&self) -> Value {
         match self {
             Step::Tell(it) => it.before.clone(),
+            Step::Remember(_) => Value::Null,
             Step::Hold(it) => it.before.as_ref().map_or(Value::Null, |it| json!({"hold": it})),
             Step::Release(it) => json!({"hold": it.hold}),
         }
@@ -109,24 +104,37 @@ impl reconcile::Step for Step {
     fn after(&self) -> Value {
         match self {
             Step::Tell(it) => it.after.clone(),
+            Step::Remember(it) => json!({rules::keys::WARNED: it.memory}),
             Step::Hold(it) => json!({"hold": it.hold}),
             Step::Release(_) => json!({}),
         }
     }
 
+    fn needs(&self) -> Option<&str> {
+        match self {
+            Step::Hold(it) => it.after.as_deref(),
+            Step::Release(it) => it.after.as_deref(),
+            Step::Tell(_) | Step::Remember(_) => None,
+        }
+    }
+
+    fn is_note(&self) -> bool {
+        matches!(self, Step::Remember(_))
+    }
+
+    fn is_quiet(&self) -> bool {
+        matches!(self, Step::Remember(_))
+    }
+
     fn undo(&self) -> Option<Undo> {
         match self {
             Step::Hold(it) => Some(Undo::Command(json!({"release": {"budget": it.budget}}))),
-            Step::Tell(Tell { action: "release", note, .. }) => Some(Undo::Shell(CommandLine::of([
-                "aws",
-                "budgets",
-                "untag-resource",
-                "--resource-arn",
-                &note.budget,
-                "--resource-tag-keys",
-                rules::keys::WARNED,
-            ]))),
-            Step::Tell(_) | Step::Release(_) => None,
+            Step::Tell(Tell { action: "release", note, .. }) => Some(Undo::Shell(format!(
+                "aws budgets untag-resource --resource-arn '{}' --resource-tag-keys {}",
+                note.budget,
+                rules::keys::WARNED
+            ))),
+            Step::Tell(_) | Step::Remember(_) | Step::Release(_) => None,
         }
     }
 }

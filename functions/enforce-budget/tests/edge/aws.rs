@@ -1,43 +1,20 @@
-//! AWS as a script: answers the real SDK's requests from a few tables, and keeps what it was sent.
+//! Budgets, services and databases as tables that answer the real SDK, and what the function makes of them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
 
-use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
-use aws_sdk_ecs::config::{Credentials, Region, SharedCredentialsProvider};
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
-use aws_smithy_http_client::test_util::infallible_client_fn;
-use aws_smithy_types::body::SdkBody;
 use enforce_budget::{Clients, handle};
 use reconcile::Report;
 use serde_json::{Value, json};
+use testkit::scripted::{Answer, Call, Script as Scripted, Tables};
 
 pub const TOPIC: &str = "arn:aws:sns:ap-northeast-2:123456789012:nightshift";
 pub const BUDGET_TOPIC: &str = "arn:aws:sns:ap-northeast-2:123456789012:budgets";
 pub const BUDGET: &str = "arn:aws:budgets::123456789012:budget/TrueGul Monthly";
+/// One reading has shown that the budget is spent.
+pub const SEEN: &str = "period=2026-11-01 actual=0 told=0 forecast=0 seen=101 at=2026-11-24T01:00:00Z";
 pub const SERVICE: &str = "arn:aws:ecs:ap-northeast-2:123456789012:service/staging/api-server";
 
-/// A request, as it came.
-#[derive(Debug, Clone)]
-pub struct Call {
-    pub operation: String,
-    pub host: String,
-    pub signed_for: String,
-    pub body: Value,
-}
-
-/// An answer that is not the usual one.
-struct Fault {
-    operation: &'static str,
-    /// Only for requests whose body holds this.
-    about: String,
-    times: usize,
-    code: &'static str,
-}
-
-/// What is there, and what has happened.
+/// What is there.
 #[derive(Default)]
 pub struct Aws {
     /// As DescribeBudgets shows them.
@@ -46,19 +23,23 @@ pub struct Aws {
     pub tags: BTreeMap<String, BTreeMap<String, String>>,
     /// What is on one page of DescribeBudgets.
     pub page: usize,
-    pub calls: Vec<Call>,
-    faults: Vec<Fault>,
 }
 
 /// A handle on the script that the client and the test share.
-#[derive(Clone)]
-pub struct Script(Arc<Mutex<Aws>>);
+pub struct Script(Scripted<Aws>);
+
+impl std::ops::Deref for Script {
+    type Target = Scripted<Aws>;
+
+    fn deref(&self) -> &Scripted<Aws> {
+        &self.0
+    }
+}
 
 impl Script {
     /// A shop with an enforced budget of 300 USD of which so much is spent, and an expendable service.
     pub fn new(spent: &str) -> Self {
-        let script = Script(Arc::default());
-        script.aws().page = 100;
+        let script = Script(Scripted::new(Aws { page: 100, ..Aws::default() }));
         script.add_budget("TrueGul Monthly", spent);
         script.tag(BUDGET, "nightshift:budget", "enforce");
         script.tag(SERVICE, "nightshift:budget", "sleep-at=100");
@@ -66,8 +47,11 @@ impl Script {
         script
     }
 
-    pub fn aws(&self) -> MutexGuard<'_, Aws> {
-        self.0.lock().unwrap()
+    /// The same, where the last run, two hours ago, saw the figure first.
+    pub fn seen(spent: &str) -> Self {
+        let script = Script::new(spent);
+        script.tag(BUDGET, "nightshift-state:warned", SEEN);
+        script
     }
 
     pub fn add_budget(&self, name: &str, spent: &str) {
@@ -99,24 +83,7 @@ impl Script {
 
     /// The same, with these variables in the environment.
     pub async fn invoke_with(&self, payload: Value, topics: &[(&str, &str)]) -> Result<Report, String> {
-        let script = self.clone();
-        let http = infallible_client_fn(move |request: http::Request<SdkBody>| {
-            let (status, body) = script.aws().answer(&request);
-            http::Response::builder()
-                .status(status)
-                .header("x-amzn-requestid", "req-1")
-                .body(SdkBody::from(body))
-                .unwrap()
-        });
-        let sdk = SdkConfig::builder()
-            .behavior_version(aws_config::BehaviorVersion::latest())
-            .region(Region::new("ap-northeast-2"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
-            .retry_config(RetryConfig::standard().with_max_attempts(5))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .time_source(SharedTimeSource::new(SystemTimeSource::new()))
-            .http_client(http)
-            .build();
+        let sdk = self.sdk();
         let variables = [
             &[
                 ("NIGHTSHIFT_TIME_ZONE", "Asia/Seoul"),
@@ -133,71 +100,20 @@ impl Script {
 
     /// From now on this operation fails, so many times, for requests whose body holds `about`.
     pub fn fail(&self, operation: &'static str, about: &str, times: usize, code: &'static str) {
-        self.aws().faults.push(Fault { operation, about: about.into(), times, code });
-    }
-
-    /// From now on nothing fails.
-    pub fn mend(&self) {
-        self.aws().faults.clear();
-    }
-
-    pub fn count(&self, operation: &str) -> usize {
-        self.sent(operation).len()
-    }
-
-    /// The bodies of all requests of an operation.
-    pub fn sent(&self, operation: &str) -> Vec<Value> {
-        self.aws().calls.iter().filter(|it| it.operation == operation).map(|it| it.body.clone()).collect()
+        self.refuse(operation, about, times, 400, code);
     }
 
     /// The operations that change or tell something.
     pub fn writes(&self) -> Vec<String> {
         let reads = ["Describe", "List", "Get"];
-        let all = self.aws().calls.iter().map(|it| it.operation.clone()).collect::<Vec<_>>();
-        all.into_iter().filter(|it| !reads.iter().any(|read| it.starts_with(read))).collect()
+        let all = self.all_calls().into_iter().map(|it| it.operation);
+        all.filter(|it| !reads.iter().any(|read| it.starts_with(read))).collect()
     }
 }
 
-impl Aws {
-    fn answer(&mut self, request: &http::Request<SdkBody>) -> (u16, String) {
-        let bytes = request.body().bytes().unwrap_or_default();
-        let header = |name: &str| request.headers().get(name).and_then(|it| it.to_str().ok()).map(str::to_owned);
-        let path = request.uri().path();
-        let (operation, body) = match (header("x-amz-target"), path.split_once("/functions/")) {
-            (Some(target), _) => {
-                (target.rsplit('.').next().unwrap().to_owned(), serde_json::from_slice(bytes).unwrap())
-            }
-            (None, Some((_, function))) => {
-                let payload: Value = serde_json::from_slice(bytes).unwrap();
-                let function = function.trim_end_matches("/invocations");
-                (
-                    "Invoke".to_owned(),
-                    json!({"function": function, "type": header("x-amz-invocation-type"), "payload": payload}),
-                )
-            }
-            // SNS and RDS speak the older query protocol.
-            (None, None) => form(std::str::from_utf8(bytes).unwrap()),
-        };
-        let scope = header("authorization").unwrap_or_default();
-        let signed_for = scope.split('/').nth(2).unwrap_or_default().to_owned();
-        let host = request.uri().host().unwrap_or_default().to_owned();
-        self.calls.push(Call { operation: operation.clone(), host, signed_for, body: body.clone() });
-        let text = body.to_string();
-        let fault =
-            self.faults.iter_mut().find(|it| it.operation == operation && it.times > 0 && text.contains(&it.about));
-        if let Some(fault) = fault {
-            fault.times -= 1;
-            let error = json!({"__type": format!("com.amazonaws#{}", fault.code), "message": "refused by the script"});
-            let xml = format!(
-                "<ErrorResponse><Error><Code>{}</Code><Message>refused</Message></Error></ErrorResponse>",
-                fault.code
-            );
-            return (400, if operation == "Publish" { xml } else { error.to_string() });
-        }
-        (200, self.usual(&operation, &body))
-    }
-
-    fn usual(&mut self, operation: &str, body: &Value) -> String {
+impl Tables for Aws {
+    fn answer(&mut self, call: &Call) -> Answer {
+        let (operation, body) = (call.operation.as_str(), &call.body);
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let answer = match operation {
             "DescribeBudgets" => {
@@ -239,8 +155,10 @@ impl Aws {
                 json!({"ResourceTagMappingList": has.map(|(arn, _)| mapping(arn)).collect::<Vec<_>>(), "PaginationToken": ""})
             }
             "DescribeServices" => {
-                let service = |arn: &Value| {
-                    let tags = &self.tags[arn.as_str().unwrap()];
+                let service = |name: &Value| {
+                    let (cluster, name) = (text("cluster"), name.as_str().unwrap());
+                    let arn = format!("arn:aws:ecs:ap-northeast-2:123456789012:service/{cluster}/{name}");
+                    let tags = &self.tags[&arn];
                     let tags: Vec<Value> =
                         tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
                     json!({"serviceArn": arn, "status": "ACTIVE", "tags": tags})
@@ -249,29 +167,25 @@ impl Aws {
                 assert!(asked.len() <= 10, "DescribeServices takes ten");
                 json!({"services": asked.iter().map(service).collect::<Vec<_>>()})
             }
-            "Invoke" => return String::new(),
-            "DescribeDBInstances" => return self.databases(),
-            "DescribeDBClusters" => {
-                return "<DescribeDBClustersResponse><DescribeDBClustersResult><DBClusters/></DescribeDBClustersResult></DescribeDBClustersResponse>".into();
-            }
+            "Invoke" => return Answer::Body(String::new()),
+            "DescribeDBInstances" => return Answer::Xml(self.databases()),
+            "DescribeDBClusters" => return Answer::Xml("<DBClusters/>".into()),
             "AddTagsToResource" => {
                 let tag = (text("Tags.Tag.1.Key"), text("Tags.Tag.1.Value"));
                 self.tags.entry(text("ResourceName")).or_default().extend([tag]);
-                return "<AddTagsToResourceResponse/>".into();
+                return Answer::Xml(String::new());
             }
             "RemoveTagsFromResource" => {
                 self.tags.entry(text("ResourceName")).or_default().remove(&text("TagKeys.member.1"));
-                return "<RemoveTagsFromResourceResponse/>".into();
-            }
-            "Publish" => {
-                return "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>"
-                    .into();
+                return Answer::Xml(String::new());
             }
             other => panic!("the script knows no {other}"),
         };
-        answer.to_string()
+        Answer::Json(answer)
     }
+}
 
+impl Aws {
     fn databases(&self) -> String {
         let tag = |(key, value): (&String, &String)| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>");
         let instance = |(arn, tags): (&String, &BTreeMap<String, String>)| {
@@ -283,28 +197,6 @@ impl Aws {
             )
         };
         let instances: String = self.tags.iter().filter(|(arn, _)| arn.contains(":rds:")).map(instance).collect();
-        format!(
-            "<DescribeDBInstancesResponse><DescribeDBInstancesResult><DBInstances>{instances}</DBInstances></DescribeDBInstancesResult></DescribeDBInstancesResponse>"
-        )
+        format!("<DBInstances>{instances}</DBInstances>")
     }
-}
-
-/// The operation and the fields of a request in the query protocol.
-fn form(text: &str) -> (String, Value) {
-    let decoded = |it: &str| {
-        let it = it.replace('+', " ");
-        let mut bytes = Vec::new();
-        let mut rest = it.as_bytes();
-        while let Some((first, after)) = rest.split_first() {
-            let hex =
-                (*first == b'%').then(|| u8::from_str_radix(std::str::from_utf8(&after[..2]).unwrap(), 16).unwrap());
-            bytes.push(hex.unwrap_or(*first));
-            rest = if hex.is_some() { &after[2..] } else { after };
-        }
-        String::from_utf8(bytes).unwrap()
-    };
-    let pairs = text.split('&').filter_map(|it| it.split_once('='));
-    let fields: serde_json::Map<String, Value> =
-        pairs.map(|(key, value)| (decoded(key), json!(decoded(value)))).collect();
-    (fields["Action"].as_str().unwrap().to_owned(), Value::Object(fields))
 }

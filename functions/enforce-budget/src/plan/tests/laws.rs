@@ -9,8 +9,9 @@ use proptest::sample::select;
 use rules::keys;
 
 use super::model::*;
-use crate::plan::{Step, World, plan};
-use crate::request::{Kind, Request};
+use crate::plan::scope::Kind;
+use crate::plan::step::Step;
+use crate::plan::world::World;
 
 fn rules() -> impl Strategy<Value = &'static str> {
     select(vec![
@@ -55,9 +56,9 @@ fn worlds() -> impl Strategy<Value = World> {
     )
 }
 
-fn requests() -> impl Strategy<Value = Request> {
+fn requests() -> impl Strategy<Value = Wake> {
     prop_oneof![
-        2 => Just(Request::Everything),
+        2 => Just(SWEEP),
         1 => (0..60_000i64).prop_map(|it| says(Kind::Actual, NAME, it)),
         1 => (0..60_000i64).prop_map(|it| says(Kind::Forecast, NAME, it)),
         1 => Just(says(Kind::Actual, "nobody's", 1_000_000)),
@@ -74,7 +75,9 @@ proptest! {
     #[test]
     fn a_run_that_follows_another_at_once_has_nothing_to_do(world in worlds(), first in requests(), second in requests()) {
         let (world, _) = run(world, &first, &now());
-        prop_assert_eq!(plan(&world, &second, &own(), &now()).steps, []);
+        // What a notification says can be the second witness of what was read before.
+        let (world, _) = run(world, &second, &now());
+        prop_assert_eq!(planned(&world, &second, &now()).steps, []);
     }
 
     #[test]
@@ -87,7 +90,7 @@ proptest! {
         for (hour, (actual, forecast, request)) in days.into_iter().enumerate() {
             (world.budgets[0].actual, world.budgets[0].forecast) = (usd(actual), usd(forecast));
             let now = now().checked_add((hour as i64).hours()).unwrap();
-            let plan = plan(&world, &request, &own(), &now);
+            let plan = planned(&world, &request, &now);
             for planned in &plan.steps {
                 match &planned.step {
                     Step::Tell(_) if planned.resource == world.budgets[0].arn => {
@@ -130,14 +133,28 @@ proptest! {
 
     #[test]
     fn nothing_is_held_below_its_percent_or_without_a_schedule(world in worlds(), request in requests()) {
-        for planned in plan(&world, &request, &own(), &now()).steps {
+        for planned in planned(&world, &request, &now()).steps {
             let Step::Hold(hold) = planned.step else { continue };
             let resource = world.resources.iter().find(|it| it.arn == hold.resource).unwrap();
             let budget = world.budgets.iter().find(|it| it.name == hold.budget).unwrap();
             let rule: rules::budget::Expendable = resource.tags[keys::BUDGET].parse().unwrap();
-            let spent = budget.actual.clone().unwrap().money.percent_of(budget.limit.clone().unwrap().money).unwrap();
+            let spent = money(&budget.actual).percent_of(money(&budget.limit)).unwrap();
             prop_assert!(spent >= rule.sleep_at && resource.tags.contains_key(keys::SCHEDULE));
             prop_assert!(budget.tag(keys::BUDGET).is_some());
+        }
+    }
+
+    #[test]
+    fn a_figure_that_was_seen_once_holds_nothing(world in worlds(), minutes in vec(0..60i64, 0..4), cents in 0..90_000i64) {
+        let mut world = world;
+        world.budgets.iter_mut().for_each(|it| it.actual = usd(cents));
+        let mut minutes = minutes;
+        minutes.sort();
+        for minute in minutes {
+            let plan = planned(&world, &SWEEP, &now().checked_add(minute.minutes()).unwrap());
+            let holds = plan.steps.iter().filter(|it| matches!(&it.step, Step::Hold(it) if it.before.is_none())).count();
+            prop_assert_eq!(holds, 0);
+            world = applied(&plan, world);
         }
     }
 
@@ -145,15 +162,17 @@ proptest! {
     fn a_run_that_dies_is_finished_by_the_next_and_nothing_flaps(
         world in worlds(), done in vec(any::<bool>(), 20), told in any::<bool>(), later in 0..50_000i64
     ) {
-        let plan = plan(&world, &Request::Everything, &own(), &now());
+        let (world, _) = run(world, &SWEEP, &now().checked_sub(1.hour()).unwrap());
+        let plan = planned(&world, &SWEEP, &now());
         let whole = applied(&plan, world.clone());
         let mut part = applied_in_part(&plan, world, |it| done[it % done.len()], told);
-        let (finished, _) = run(part.clone(), &Request::Everything, &now());
+        let (finished, _) = run(part.clone(), &SWEEP, &now());
         prop_assert_eq!(held(&finished), held(&whole));
         // Whatever was held by then stays, should the figures be lower.
         part.budgets[0].actual = usd(later);
-        let (after, _) = run(part, &Request::Everything, &now());
-        for (_, planned) in plan.steps.iter().enumerate().filter(|(index, _)| done[index % done.len()]) {
+        let (after, _) = run(part, &SWEEP, &now());
+        let carried_out = |index: usize| is_done(&plan, index, |it| done[it % done.len()]);
+        for (_, planned) in plan.steps.iter().enumerate().filter(|(index, _)| carried_out(*index)) {
             if let Step::Hold(hold) = &planned.step {
                 let name = hold.name.trim_start_matches("staging/");
                 prop_assert!(held(&after).contains(&name), "{name} was released");
@@ -163,11 +182,11 @@ proptest! {
 
     #[test]
     fn a_new_period_releases_all_that_was_held(world in worlds(), hours in 0..24i64, cents in 0..50_000i64) {
-        let (mut world, _) = run(world, &Request::Everything, &now());
+        let (mut world, _) = run_twice(world, &SWEEP, &now());
         // AWS still shows whatever it does.
         world.budgets[0].actual = usd(cents);
         let then = at("2026-12-01T09:00:00").checked_add(hours.hours()).unwrap();
-        let (after, _) = run(world, &Request::Everything, &then);
+        let (after, _) = run(world, &SWEEP, &then);
         let stuck = |name: &str| {
             let resource = after.resources.iter().find(|it| it.name.ends_with(name)).unwrap();
             let unreadable = resource.tags.get(keys::BUDGET).is_none_or(|it| it == "sleep=100");
@@ -180,14 +199,14 @@ proptest! {
     fn what_a_person_releases_stays_free_for_the_rest_of_the_period(
         world in worlds(), figures in vec(0..90_000i64, 1..6), request in requests()
     ) {
-        let (world, _) = run(world, &Request::Everything, &now());
-        let release = Request::Release(NAME.into());
+        let (world, _) = run_twice(world, &SWEEP, &now());
+        let release = Wake::Release(NAME);
         let (mut world, _) = run(world, &release, &now());
         let of_others = |world: &World| world.budgets[1].tag(keys::BUDGET).is_some();
         for (hour, cents) in figures.into_iter().enumerate() {
             world.budgets[0].actual = usd(cents);
             let then = now().checked_add((hour as i64 * 6).hours()).unwrap();
-            let plan = plan(&world, &request, &own(), &then);
+            let plan = planned(&world, &request, &then);
             for planned in &plan.steps {
                 if let Step::Hold(it) = &planned.step {
                     prop_assert!(of_others(&world) && it.budget == "Other", "{planned:?}");
@@ -207,6 +226,6 @@ proptest! {
         turned.budgets.reverse();
         let by = by.min(turned.resources.len());
         turned.resources.rotate_left(by);
-        prop_assert_eq!(plan(&turned, &request, &own(), &now()), plan(&world, &request, &own(), &now()));
+        prop_assert_eq!(planned(&turned, &request, &now()), planned(&world, &request, &now()));
     }
 }

@@ -7,11 +7,33 @@ use reconcile::Plan;
 use rules::budget::{Money, Warned};
 use rules::keys;
 
-use crate::plan::{Amount, Budget, Own, Resource, Step, TimeUnit, World, plan};
-use crate::request::{Kind, Notice, Request, Said};
+use crate::plan::scope::{Command, Content, Kind, Notification, Own, Scope};
+use crate::plan::step::{MemoryNote, Step};
+use crate::plan::world::{Amount, Budget, Figure, Resource, TimeUnit, World};
+use crate::plan::{Options, plan};
 
 pub const TOPIC: &str = "arn:aws:sns:ap-northeast-2:123456789012:budgets";
 pub const NAME: &str = "TrueGul Monthly";
+
+/// What wakes a run in these tests.
+#[derive(Debug, Clone)]
+pub enum Wake {
+    Sweep,
+    Notified(Notification),
+    Release(&'static str),
+}
+
+pub const SWEEP: Wake = Wake::Sweep;
+
+/// What a run that is woken so comes to.
+pub fn planned(world: &World, wake: &Wake, now: &Zoned) -> Plan<Step> {
+    let (scope, command) = match wake.clone() {
+        Wake::Sweep => (Scope::AllBudgets, None),
+        Wake::Notified(it) => (Scope::Notified(vec![it]), None),
+        Wake::Release(name) => (Scope::AllBudgets, Some(Command::Release(name.into()))),
+    };
+    plan(world, Options { scope: &scope, command: command.as_ref(), own: &own() }, now)
+}
 
 pub fn own() -> Own {
     Own { account: "123456789012".into(), topic: Some(TOPIC.into()) }
@@ -31,8 +53,12 @@ pub fn instant(text: &str) -> Timestamp {
 }
 
 /// So many dollars.
-pub fn usd(cents: i64) -> Option<Amount> {
-    Some(Amount { money: Money::cents(cents), currency: "USD".into() })
+pub fn usd(cents: i64) -> Option<Figure> {
+    Some(Ok(Amount { money: Money::cents(cents), currency: "USD".into() }))
+}
+
+pub fn money(figure: &Option<Figure>) -> Money {
+    figure.clone().unwrap().unwrap().money
 }
 
 /// An enforced monthly budget of 300 USD of which so much is spent.
@@ -69,14 +95,14 @@ pub fn world(cents: i64, rules: &[&str]) -> World {
     World {
         budgets: vec![budget(NAME, cents)],
         resources: rules.iter().enumerate().map(service).collect(),
-        unseen: Vec::new(),
+        missing: Vec::new(),
     }
 }
 
-pub fn says(kind: Kind, name: &str, cents: i64) -> Request {
+pub fn says(kind: Kind, name: &str, cents: i64) -> Wake {
     let (account, amount) = (Some(own().account), Some(Money::cents(cents)));
-    let said = Said::Budget { account, name: name.into(), kind, amount };
-    Request::Heard(vec![Notice { topic: TOPIC.into(), subject: "AWS Budgets".into(), said }])
+    let content = Content::Budget { account, name: name.into(), kind, amount };
+    Wake::Notified(Notification { topic: TOPIC.into(), subject: "AWS Budgets".into(), content })
 }
 
 fn write(world: &mut World, budget: &str, memory: &str) {
@@ -84,18 +110,19 @@ fn write(world: &mut World, budget: &str, memory: &str) {
     found.tags.as_mut().unwrap().insert(keys::WARNED.into(), memory.into());
 }
 
-/// Carries out those steps of `plan` that `done` lets through; without `told` the run dies before people know.
+/// Carries out those steps of `plan` that `done` lets through, and none before what it needs; without `told` the run
+/// dies before people know.
 pub fn applied_in_part(plan: &Plan<Step>, mut world: World, done: impl Fn(usize) -> bool, told: bool) -> World {
     for (_, planned) in plan.steps.iter().enumerate().filter(|(index, _)| done(*index)) {
-        if let Some(note) = planned.step.first() {
+        if let Step::Tell(crate::plan::step::Tell { note, .. }) | Step::Remember(note) = &planned.step {
             write(&mut world, &note.budget, &note.memory);
         }
     }
-    for (_, planned) in plan.steps.iter().enumerate().filter(|(index, _)| done(*index)) {
+    for (_, planned) in plan.steps.iter().enumerate().filter(|(index, _)| is_done(plan, *index, &done)) {
         let resource = world.resources.iter_mut().find(|it| it.arn == planned.resource);
         match &planned.step {
             Step::Tell(it) if told => write(&mut world, &it.note.budget, &it.told),
-            Step::Tell(_) => {}
+            Step::Tell(_) | Step::Remember(MemoryNote { .. }) => {}
             Step::Hold(it) => drop(resource.unwrap().tags.insert(keys::HOLD_MEMORY.into(), it.hold.clone())),
             Step::Release(_) => drop(resource.unwrap().tags.remove(keys::HOLD_MEMORY)),
         }
@@ -103,15 +130,29 @@ pub fn applied_in_part(plan: &Plan<Step>, mut world: World, done: impl Fn(usize)
     world
 }
 
+/// Whether a step is carried out: nothing is before what it needs.
+pub fn is_done(plan: &Plan<Step>, index: usize, done: impl Fn(usize) -> bool) -> bool {
+    let needs = reconcile::Step::needs(&plan.steps[index].step);
+    let needed = plan.steps.iter().position(|it| Some(it.resource.as_str()) == needs);
+    done(index) && needed.is_none_or(done)
+}
+
 pub fn applied(plan: &Plan<Step>, world: World) -> World {
     applied_in_part(plan, world, |_| true, true)
 }
 
 /// What a run does to the world, and what it says of it in [`lines`].
-pub fn run(world: World, request: &Request, now: &Zoned) -> (World, Vec<String>) {
-    let plan = plan(&world, request, &own(), now);
+pub fn run(world: World, wake: &Wake, now: &Zoned) -> (World, Vec<String>) {
+    let plan = planned(&world, wake, now);
     let lines = lines(&plan);
     (applied(&plan, world), lines)
+}
+
+/// The same twice, an hour apart, as it takes for a figure to count; what the second one says.
+pub fn run_twice(world: World, wake: &Wake, now: &Zoned) -> (World, Vec<String>) {
+    let before = now.checked_sub(jiff::SignedDuration::from_hours(1)).unwrap();
+    let (world, _) = run(world, wake, &before);
+    run(world, wake, now)
 }
 
 /// What is done (`* NAME ACTION: reason`), left alone (`+ NAME: reason`) and wrong (`! NAME KIND: message`).

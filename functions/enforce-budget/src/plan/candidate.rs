@@ -1,36 +1,22 @@
-//! What is expendable: whether it is to be held, and by which budget.
+//! What is expendable: whether it must sleep, and for which budget.
 
-use std::collections::BTreeMap;
-
-use jiff::Zoned;
-use reconcile::Plan;
+use jiff::{Timestamp, Zoned};
+use reconcile::{Plan, when};
 use rules::BadTag;
-use rules::budget::Expendable;
+use rules::budget::{Expendable, tag_name};
 use rules::keys;
-use rules::wish;
+use rules::wish::{self, AwakeUntil};
 
-use super::budget::Standing;
-use super::step::{Hold, Note, Release, Step};
-use super::{Verdict, local};
+use super::state::BudgetState;
+use super::step::{Hold, Release, Step};
+use super::verdict::Verdict;
+use super::world::Resource;
 
 /// What a hold of a budget begins with.
 const BY_BUDGET: &str = "budget:";
 
-/// An ECS service or a database.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Resource {
-    /// Its ARN.
-    pub arn: String,
-    /// What people call it: `CLUSTER/SERVICE`, or the identifier of a database.
-    pub name: String,
-    /// Of a member instance the DB cluster.
-    pub member_of: Option<String>,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
-}
-
 /// A resource, with what its tags say.
-pub struct Governed<'a> {
+pub struct Candidate<'a> {
     resource: &'a Resource,
     /// Its tag, if it has one.
     rule: Option<Result<Expendable, BadTag>>,
@@ -38,13 +24,13 @@ pub struct Governed<'a> {
     hold: Option<Result<wish::Hold, BadTag>>,
 }
 
-impl<'a> Governed<'a> {
+impl<'a> Candidate<'a> {
     /// Reads the tags of a resource.
     pub fn read(resource: &'a Resource) -> Self {
         let tag = |key: &str| resource.tags.get(key).map(String::as_str);
         let rule = tag(keys::BUDGET).map(str::parse);
         let hold = tag(keys::HOLD_MEMORY).map(str::parse);
-        Governed { resource, rule, hold }
+        Candidate { resource, rule, hold }
     }
 
     /// At how many percent of the budget it sleeps, if that may put it to sleep at all.
@@ -59,13 +45,13 @@ impl<'a> Governed<'a> {
     }
 
     /// Whether this run puts it to sleep for the budget.
-    pub fn is_newly_held_by(&self, verdict: &Verdict<'_>) -> bool {
-        self.hold.is_none() && self.can_sleep() && self.is_wanted_by(verdict)
+    pub fn is_newly_held_by(&self, verdict: &Verdict<'_>, now: &Zoned) -> bool {
+        self.hold.is_none() && self.can_sleep() && self.is_wanted_by(verdict) && self.kept_awake(now).is_none()
     }
 
     /// Whether the budget, by what is spent of it, wants this to sleep.
     fn is_wanted_by(&self, verdict: &Verdict<'_>) -> bool {
-        let sleep_at = verdict.case().and_then(|case| self.sleeps_at(&case.tag_name));
+        let sleep_at = verdict.enforced().and_then(|it| self.sleeps_at(&it.tag_name));
         verdict.released().is_none() && sleep_at.is_some_and(|it| it <= verdict.reached())
     }
 
@@ -82,14 +68,22 @@ impl<'a> Governed<'a> {
             }
         }
         let Ok(rule) = rule else { return };
-        let wanting = verdicts.iter().find(|it| self.is_wanted_by(it)).filter(|_| self.can_sleep());
+        let kept_awake = self.kept_awake(now);
+        let mut wanting = verdicts.iter().find(|it| self.is_wanted_by(it)).filter(|_| self.can_sleep());
+        if let (Some(until), Some(verdict)) = (kept_awake, wanting.take_if(|_| kept_awake.is_some()))
+            && self.hold.is_none()
+        {
+            let (reached, budget, until) = (verdict.reached(), &verdict.budget.name, when(until, now));
+            return plan
+                .skip(arn, format!("{reached} % of {budget} are spent, but a person keeps it awake until {until}"));
+        }
         let hold = self.hold.as_ref().and_then(|it| it.as_ref().ok());
         let wants_out = match hold {
             None => None,
             Some(hold) => match hold.by.strip_prefix(BY_BUDGET) {
                 None => return plan.skip(arn, format!("it is held by {} already", hold.by)),
                 Some(budget) => match self.free_again(budget, hold, verdicts, now) {
-                    None => return plan.skip(arn, format!("held by {budget} since {}", local(hold.since, now))),
+                    None => return plan.skip(arn, format!("held by {budget} since {}", when(hold.since, now))),
                     Some(free) => Some((hold, free)),
                 },
             },
@@ -102,22 +96,24 @@ impl<'a> Governed<'a> {
                     verdict.reached(),
                     verdict.budget.name,
                     rule.sleep_at,
-                    verdict.case().map_or(String::new(), |it| local(it.period.end, now)),
+                    verdict.enforced().map_or(String::new(), |it| when(it.period.end, now)),
                 );
-                let by = format!("{BY_BUDGET}{}", rules::budget::tag_name(&verdict.budget.name));
+                let soon = "; it is spent in the first days of its period: fixed costs alone may be above the limit";
+                let reason = if verdict.is_spent_soon(now) { reason + soon } else { reason };
+                let by = format!("{BY_BUDGET}{}", tag_name(&verdict.budget.name));
                 let hold = Hold {
                     resource: arn.clone(),
                     name: name.clone(),
                     budget: verdict.budget.name.clone(),
                     before,
                     hold: wish::Hold { by, since: whole_second(now) }.to_string(),
-                    first: verdict.note(),
+                    after: verdict.note().map(|it| it.budget),
                 };
                 plan.act(arn, Step::Hold(hold), reason);
             }
             (None, Some((hold, free))) => {
                 let release =
-                    Release { resource: arn.clone(), name: name.clone(), hold: hold.to_string(), first: free.first };
+                    Release { resource: arn.clone(), name: name.clone(), hold: hold.to_string(), after: free.after };
                 plan.act(arn, Step::Release(release), free.reason);
             }
             (None, None) if plan.problems.last().is_none_or(|it| it.resource != *arn) => {
@@ -151,15 +147,19 @@ impl<'a> Governed<'a> {
             return Some(("no-schedule", message));
         }
         let tagged = || verdicts.iter().filter(|it| it.is_tagged());
-        let named = |it: &&Verdict<'_>| rule.budget.as_ref() == Some(&rules::budget::tag_name(&it.budget.name));
-        let held = matches!(&self.hold, Some(Ok(hold)) if hold.by.starts_with(BY_BUDGET));
+        let named = |it: &&Verdict<'_>| rule.budget.as_ref() == Some(&tag_name(&it.budget.name));
+        let held_by = self.hold.as_ref().and_then(|it| it.as_ref().ok()?.by.strip_prefix(BY_BUDGET));
+        let meant = held_by.or(rule.budget.as_deref());
+        if let Some(trouble) = unknown_budgets(meant, verdicts) {
+            return Some(trouble);
+        }
         match &rule.budget {
             // First it is released; the next run says what is missing.
-            _ if held => None,
-            // Among those whose tags cannot be read it may be.
-            _ if verdicts.iter().any(|it| it.budget.tags.is_err()) => None,
+            _ if held_by.is_some() => None,
+            // Among those whose tags are not known it may be.
+            _ if verdicts.iter().any(|it| matches!(it.state, BudgetState::Unknown(_))) => None,
             Some(name) if !tagged().any(|it| named(&it)) => {
-                let names: Vec<String> = tagged().map(|it| rules::budget::tag_name(&it.budget.name)).collect();
+                let names: Vec<String> = tagged().map(|it| tag_name(&it.budget.name)).collect();
                 let there = if names.is_empty() { "none".into() } else { names.join(", ") };
                 Some(("no-such-budget", format!("no enforced budget is called {name} in tags; there is: {there}")))
             }
@@ -173,27 +173,31 @@ impl<'a> Governed<'a> {
 
     /// Why a hold of `budget` is not needed any more, or `None` as long as it is.
     fn free_again(&self, budget: &str, hold: &wish::Hold, verdicts: &[Verdict<'_>], now: &Zoned) -> Option<Free> {
-        let by = verdicts.iter().find(|it| rules::budget::tag_name(&it.budget.name) == budget && it.is_tagged());
-        let by = by.or_else(|| verdicts.iter().find(|it| rules::budget::tag_name(&it.budget.name) == budget));
-        let free = |reason: String| Some(Free { reason, first: by.and_then(Verdict::note) });
+        let by = verdicts.iter().find(|it| tag_name(&it.budget.name) == budget && it.is_tagged());
+        let by = by.or_else(|| verdicts.iter().find(|it| tag_name(&it.budget.name) == budget));
+        let after = by.and_then(Verdict::note).map(|it| it.budget);
+        let free = |reason: String| Some(Free { reason, after });
         let Some(verdict) = by else { return free(format!("there is no budget {budget} any more")) };
-        let case = match &verdict.standing {
-            Standing::Enforced(case) => case,
-            Standing::NotEnforced(why, _) => return free(format!("{} is not enforced: {why}", verdict.budget.name)),
-            Standing::Unclear(..) => return None,
+        let enforced = match &verdict.state {
+            BudgetState::Enforced(enforced) => enforced,
+            BudgetState::NotEnforced(why, _) => return free(format!("{} is not enforced: {why}", verdict.budget.name)),
+            BudgetState::Unclear(..) | BudgetState::Unknown(_) => return None,
         };
         let name = &verdict.budget.name;
-        if self.sleeps_at(&case.tag_name).is_none() {
+        if self.sleeps_at(&enforced.tag_name).is_none() {
             return free(format!("its tag {} is about another budget", keys::BUDGET));
+        }
+        if let Some(until) = self.kept_awake(now) {
+            return free(format!("a person keeps it awake until {}", when(until, now)));
         }
         if self.is_wanted_by(verdict) {
             return None;
         }
         if let Some(released) = verdict.released() {
-            return free(format!("a person released what {name} holds on {}", local(released, now)));
+            return free(format!("a person released what {name} holds on {}", when(released, now)));
         }
         match verdict.holds_since() {
-            Some(since) if since == case.period.start && hold.since < since => {
+            Some(since) if since == enforced.period.start && hold.since < since => {
                 free(format!("a new period of {name} has begun"))
             }
             Some(since) if hold.since < since => free(format!("the limit of {name} was raised")),
@@ -203,14 +207,25 @@ impl<'a> Governed<'a> {
 
     fn awake(&self, rule: &Expendable, verdicts: &[Verdict<'_>]) -> String {
         let of = |it: &Verdict<'_>| {
-            let case = it.case().filter(|case| self.sleeps_at(&case.tag_name).is_some())?;
-            let figures = case.figures.as_ref().ok()?;
+            let enforced = it.enforced().filter(|it| self.sleeps_at(&it.tag_name).is_some())?;
+            let figures = enforced.figures.as_ref().ok()?;
             Some(format!("{} % of {}", figures.percent, it.budget.name))
         };
         let spent: Vec<String> = verdicts.iter().filter_map(of).collect();
         let spent =
             if spent.is_empty() { "no figure counts now".into() } else { format!("{} are spent", spent.join(", ")) };
-        format!("it sleeps at {} %; {spent}", rule.sleep_at)
+        let sleeps = |it: &&Verdict<'_>| it.enforced().is_some_and(|it| self.sleeps_at(&it.tag_name).is_some());
+        let once = verdicts.iter().filter(sleeps).filter_map(Verdict::seen_once).any(|it| it >= rule.sleep_at);
+        let once = if once { ", seen once, so a second reading has to confirm it" } else { "" };
+        format!("it sleeps at {} %; {spent}{once}", rule.sleep_at)
+    }
+
+    /// Until when a person keeps it awake: that outranks a budget.
+    fn kept_awake(&self, now: &Zoned) -> Option<Timestamp> {
+        let value = self.resource.tags.get(keys::AWAKE_UNTIL)?;
+        // One that cannot be read is told by scale-staging, whose tag it is.
+        let AwakeUntil(moment) = AwakeUntil::read(keys::AWAKE_UNTIL, value).ok()?;
+        Some(moment.instant(now.time_zone())).filter(|it| *it > now.timestamp())
     }
 
     /// A hold on what is not expendable any more: by the rules of IAM this function can neither remove it nor remember
@@ -219,7 +234,7 @@ impl<'a> Governed<'a> {
         let Resource { arn, name, .. } = self.resource;
         let Some(Ok(hold)) = &self.hold else { return };
         let Some(budget) = hold.by.strip_prefix(BY_BUDGET) else { return };
-        let by = verdicts.iter().find(|it| rules::budget::tag_name(&it.budget.name) == budget && it.is_tagged());
+        let by = verdicts.iter().find(|it| tag_name(&it.budget.name) == budget && it.is_tagged());
         let message = format!(
             "{name} is held by {}, but has no tag {} any more, so that it is not this function's to release: put the tag back, or remove the tag {}",
             hold.by,
@@ -230,10 +245,30 @@ impl<'a> Governed<'a> {
     }
 }
 
-/// Why something is free again, and what must be remembered first.
+/// Why something is free again, and the budget whose memory is written first.
 struct Free {
     reason: String,
-    first: Option<Note>,
+    after: Option<String>,
+}
+
+/// Of which budgets it is not known whether they are enforced, though it may be one of them that is meant. Their own
+/// memory of what was told cannot be read either, so what depends on them remembers it.
+pub fn unknown_budgets(meant: Option<&str>, verdicts: &[Verdict<'_>]) -> Option<(&'static str, String)> {
+    let enforced = verdicts.iter().any(|it| it.enforced().is_some());
+    let lasting = |it: &&Verdict<'_>| it.budget.tags.as_ref().is_err_and(|it| !it.for_now);
+    let meant = |it: &&Verdict<'_>| match meant {
+        Some(name) => name == tag_name(&it.budget.name),
+        None => !enforced,
+    };
+    let unknown: Vec<&Verdict<'_>> = verdicts.iter().filter(lasting).filter(meant).collect();
+    let first = unknown.first()?;
+    let why = first.budget.tags.as_ref().err().map_or("", |it| &it.why);
+    let more = if unknown.len() > 1 { format!(" and of {} more budgets", unknown.len() - 1) } else { String::new() };
+    let message = format!(
+        "the tags of {}{more} cannot be read, so it is not known whether it is enforced: {why}",
+        first.budget.name
+    );
+    Some(("unreadable-tags", message))
 }
 
 /// Tags keep whole seconds.

@@ -2,77 +2,20 @@
 //!
 //! Both are hints. Nothing is decided by what is read here; it tells where to look, and what people are told.
 
-use rules::budget::Money;
 use serde_json::Value;
 
 use super::amount;
+use crate::plan::scope::{Anomaly, Content, Kind};
 
-/// A notification, and through which topic it came.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Notice {
-    /// The ARN of the topic.
-    pub topic: String,
-    /// The subject; may be empty.
-    pub subject: String,
-    /// What it says.
-    pub said: Said,
-}
-
-/// What a notification says.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Said {
-    /// A budget has passed one of its thresholds.
-    Budget {
-        /// The account, if it is named.
-        account: Option<String>,
-        /// The name of the budget.
-        name: String,
-        /// Of which figure.
-        kind: Kind,
-        /// The figure, if it can be read.
-        amount: Option<Money>,
-    },
-    /// Something costs more than it used to.
-    Anomaly(Anomaly),
-    /// Something else: its beginning.
-    Unclear(String),
-}
-
-/// Which figure of a budget.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// What was spent.
-    Actual,
-    /// What will have been spent at the end of the period, by AWS's reckoning.
-    Forecast,
-    /// A kind that this version does not know.
-    Other,
-}
-
-/// What Cost Anomaly Detection has found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Anomaly {
-    /// The account.
-    pub account: Option<String>,
-    /// The ARN of the monitor that found it.
-    pub monitor: String,
-    /// What costs more: mostly a service.
-    pub what: String,
-    /// The whole of it, for people.
-    pub summary: String,
-    /// Where to look.
-    pub link: String,
-}
-
-impl Said {
+impl Content {
     /// Reads the body of a notification.
     pub fn read(message: &str) -> Self {
         if let Ok(Value::Object(fields)) = serde_json::from_str(message)
             && fields.contains_key("anomalyId")
         {
-            return Said::Anomaly(Anomaly::read(&Value::Object(fields)));
+            return Content::Anomaly(Anomaly::read(&Value::Object(fields)));
         }
-        Self::budget(message).unwrap_or_else(|| Said::Unclear(message.trim().chars().take(200).collect()))
+        Self::budget(message).unwrap_or_else(|| Content::Unclear(message.trim().chars().take(200).collect()))
     }
 
     /// The lines `Key: value` of the text; its sentences differ from one kind of budget to the other.
@@ -92,7 +35,7 @@ impl Said {
             Kind::Other => "Amount",
         };
         let account = message.lines().find_map(|it| it.trim().strip_prefix("AWS Account "));
-        Some(Said::Budget {
+        Some(Content::Budget {
             account: account.map(|it| it.trim().to_owned()),
             // AWS takes no longer name.
             name: line("Budget Name")?.chars().take(100).collect(),
@@ -109,7 +52,7 @@ impl Anomaly {
         let what = text("dimensionalValue").or(text("monitorName")).unwrap_or("something").to_owned();
         let since = text("anomalyStartDate").map(|it| format!(" since {}", it.get(..10).unwrap_or(it)));
         let cost = impact("totalActualSpend").map(|it| format!(" has cost {it}")).unwrap_or_default();
-        let usual = impact("totalExpectedSpend").map(|it| format!(", where {it} was to be expected"));
+        let usual = impact("totalExpectedSpend").map(|it| format!(", where {it} was expected"));
         let mut summary = format!("{what}{cost}{}{}", since.unwrap_or_default(), usual.unwrap_or_default());
         let causes: Vec<String> =
             fields["rootCauses"].as_array().into_iter().flatten().take(5).filter_map(cause).collect();
@@ -138,6 +81,7 @@ fn cause(cause: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use rules::budget::Money;
     use serde_json::json;
 
     use super::*;
@@ -148,31 +92,34 @@ mod tests {
             You asked. Budget Name: is a line of its own.\r\n\r\nBudget Name: team: dev\r\nAlert Type: ACTUAL\r\nACTUAL Amount: $36.69\r\n";
         let amount = Some(Money::cents(3_669));
         let account = Some("123456789012".into());
-        assert_eq!(Said::read(text), Said::Budget { account, name: "team: dev".into(), kind: Kind::Actual, amount });
+        assert_eq!(
+            Content::read(text),
+            Content::Budget { account, name: "team: dev".into(), kind: Kind::Actual, amount }
+        );
         let sparse = "Budget Name: team";
-        let expected = Said::Budget { account: None, name: "team".into(), kind: Kind::Other, amount: None };
-        assert_eq!(Said::read(sparse), expected);
+        let expected = Content::Budget { account: None, name: "team".into(), kind: Kind::Other, amount: None };
+        assert_eq!(Content::read(sparse), expected);
     }
 
     #[test]
     fn what_is_neither_is_kept_for_people() {
-        assert_eq!(Said::read(" Hello "), Said::Unclear("Hello".into()));
-        assert_eq!(Said::read("{\"a\":1}"), Said::Unclear("{\"a\":1}".into()));
-        assert_eq!(Said::read("Budget Name:"), Said::Unclear("Budget Name:".into()));
-        assert_eq!(Said::read(&"x".repeat(999)), Said::Unclear("x".repeat(200)));
+        assert_eq!(Content::read(" Hello "), Content::Unclear("Hello".into()));
+        assert_eq!(Content::read("{\"a\":1}"), Content::Unclear("{\"a\":1}".into()));
+        assert_eq!(Content::read("Budget Name:"), Content::Unclear("Budget Name:".into()));
+        assert_eq!(Content::read(&"x".repeat(999)), Content::Unclear("x".repeat(200)));
     }
 
     #[test]
     fn an_anomaly_is_summed_up_with_what_is_there() {
-        let Said::Anomaly(bare) = Said::read("{\"anomalyId\":\"1\"}") else { panic!("an anomaly") };
+        let Content::Anomaly(bare) = Content::read("{\"anomalyId\":\"1\"}") else { panic!("an anomaly") };
         assert_eq!((bare.summary.as_str(), bare.monitor.as_str()), ("something", "cost anomaly"));
         let full = json!({"anomalyId": "1", "dimensionalValue": "AWS CloudTrail", "anomalyStartDate": "2026-11-05T00:00:00Z",
             "impact": {"totalExpectedSpend": 0.27, "totalActualSpend": 12.09},
             "rootCauses": [{"service": "AWS CloudTrail", "region": "eu-west-1", "linkedAccountName": "acct", "usageType": "EU-InsightsEvents"}, {}]});
-        let Said::Anomaly(full) = Said::read(&full.to_string()) else { panic!("an anomaly") };
+        let Content::Anomaly(full) = Content::read(&full.to_string()) else { panic!("an anomaly") };
         assert_eq!(
             full.summary,
-            "AWS CloudTrail has cost 12.09 since 2026-11-05, where 0.27 was to be expected; \
+            "AWS CloudTrail has cost 12.09 since 2026-11-05, where 0.27 was expected; \
              it comes from AWS CloudTrail, EU-InsightsEvents, eu-west-1, account acct"
         );
     }
@@ -180,7 +127,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in any::<String>()) {
-            let _ = Said::read(&text);
+            let _ = Content::read(&text);
         }
     }
 }

@@ -1,0 +1,57 @@
+//! Carries out one step of the plan.
+
+use std::collections::BTreeMap;
+
+use aws::{Error, lambda, memory};
+use reconcile::Report;
+use rules::keys;
+use runtime::Run;
+use serde_json::{Value, json};
+
+use crate::Clients;
+use crate::plan::{self, step::Step};
+
+/// Carries out one step; returns what only the doing could tell.
+pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Value, Error> {
+    let (resource, hold) = match step {
+        Step::Tell(it) => {
+            clients.budgets.write_tag(&it.note.budget, keys::WARNED, Some(&it.note.memory)).await?;
+            return Ok(Value::Null);
+        }
+        Step::Remember(note) => {
+            clients.budgets.write_tag(&note.budget, keys::WARNED, Some(&note.memory)).await?;
+            return Ok(Value::Null);
+        }
+        Step::Hold(it) => (&it.resource, Some(it.hold.as_str())),
+        Step::Release(it) => (&it.resource, None),
+    };
+    write_tag(clients, resource, keys::HOLD_MEMORY, hold).await?;
+    let payload = json!({"resource": resource}).to_string();
+    let woken = match run.sibling("scale-staging") {
+        Some(function) => lambda::wake(&clients.lambda, &function, &payload).await.map_err(|err| err.cause()),
+        None => Err("this function has no siblings here".into()),
+    };
+    // The hold stands on the resource, where the sweep of scale-staging finds it.
+    Ok(match woken {
+        Ok(()) => json!({"scale_staging": "woken"}),
+        Err(why) => json!({"scale_staging": format!("not woken, so its next sweep does it ({why})")}),
+    })
+}
+
+/// Remembers that people were told; dying before this tells twice, never not at all.
+pub async fn remember_told(clients: &Clients, notes: &BTreeMap<String, String>, report: &mut Report) {
+    for note in plan::told(notes, report) {
+        if let Err(error) = clients.budgets.write_tag(&note.budget, keys::WARNED, Some(&note.memory)).await {
+            report.notification_error =
+                Some(format!("people were told, and will be told again, since that is not remembered: {error}"));
+        }
+    }
+}
+
+/// Writes a memory tag of whatever this function remembers something on, or removes it.
+pub async fn write_tag(clients: &Clients, arn: &str, key: &str, value: Option<&str>) -> Result<(), Error> {
+    match arn.split(':').nth(2) {
+        Some("budgets") => clients.budgets.write_tag(arn, key, value).await,
+        _ => memory::write(&clients.ecs, &clients.rds, arn, key, value, None).await,
+    }
+}

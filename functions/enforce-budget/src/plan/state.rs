@@ -1,0 +1,233 @@
+//! What a budget means at a moment: its period, its figures, and whether it is enforced.
+
+use jiff::civil::{Date, date};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan};
+use rules::budget::{Enforcement, Warned, tag_name};
+use rules::keys;
+
+use super::world::{Amount, Budget, Figure, TimeUnit};
+
+/// In the first day of a period AWS may still show the figures of the last one.
+const UNTIL_FIGURES_COUNT: SignedDuration = SignedDuration::from_hours(24);
+
+/// A budget's period, in UTC as AWS counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Period {
+    pub start: Timestamp,
+    /// The first moment of the next one, or the end of the budget.
+    pub end: Timestamp,
+}
+
+/// The figures of a budget that can be reckoned with.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Figures {
+    /// The limit of the period.
+    pub limit: Amount,
+    pub actual: Amount,
+    /// What was spent, in percent of the limit.
+    pub percent: u32,
+    /// What AWS expects to be spent, and how many percent that is.
+    pub forecast: Option<(Amount, u32)>,
+}
+
+/// An enforced budget in its period.
+#[derive(Debug, Clone)]
+pub struct Enforced<'a> {
+    pub budget: &'a Budget,
+    /// Its name as tags hold it.
+    pub tag_name: String,
+    pub rule: Enforcement,
+    pub period: Period,
+    /// The figures, or why nothing can be decided by them now.
+    pub figures: Result<Figures, Unusable>,
+    /// What AWS shows on the first day of the period, which is mostly what the last one came to.
+    pub at_the_turn: Option<Figures>,
+    /// What is remembered, of this period only.
+    pub memory: Option<Warned>,
+}
+
+/// Why nothing can be decided by a budget's figures.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unusable {
+    /// It passes by itself.
+    NotYet(String),
+    /// A person has to do something: the kind of problem, and the message.
+    Problem(&'static str, String),
+}
+
+/// What a budget means for what is expendable.
+#[derive(Debug, Clone)]
+pub enum BudgetState<'a> {
+    Enforced(Box<Enforced<'a>>),
+    /// It is not enforced, or not any more, for this reason; what it held is free. People are told if it is a problem.
+    NotEnforced(String, Option<&'static str>),
+    /// It cannot be judged: what it holds stays held, and nothing else is. The kind of problem, and the message.
+    Unclear(&'static str, String),
+    /// Its tags are not known, so that it may not even be enforced; what it holds stays held.
+    Unknown(String),
+}
+
+impl Budget {
+    /// What it means at `now`, among `others` of the account.
+    pub fn state(&self, others: &[Budget], now: Timestamp) -> BudgetState<'_> {
+        if let Err(no_tags) = &self.tags {
+            return BudgetState::Unknown(no_tags.why.clone());
+        }
+        let Some(tag) = self.tag(keys::BUDGET) else {
+            return BudgetState::NotEnforced(format!("it has no tag {}", keys::BUDGET), None);
+        };
+        let rule: Enforcement = match tag.parse() {
+            Ok(rule) => rule,
+            Err(bad) => return BudgetState::Unclear("bad-tag", rules::BadTag::to_string(&bad)),
+        };
+        let tag_name = tag_name(&self.name);
+        let same = |it: &&Budget| it.name != self.name && rules::budget::tag_name(&it.name) == tag_name;
+        if let Some(other) = others.iter().filter(|it| it.tag(keys::BUDGET).is_some()).find(same) {
+            let message = format!("'{}' and '{}' are both {tag_name} in tags: rename one", self.name, other.name);
+            return BudgetState::Unclear("same-tag-name", message);
+        }
+        let not_enforceable = |message: String| BudgetState::NotEnforced(message, Some("not-enforceable"));
+        if self.kind != "COST" {
+            let kind = self.kind.to_lowercase().replace('_', " ");
+            return not_enforceable(format!(
+                "it is a {kind} budget, and only cost budgets are enforced: remove its tag"
+            ));
+        }
+        if self.unit == TimeUnit::Daily {
+            let message = "it is a daily budget, and AWS's figures of a day come 8 to 24 hours late, when the day is over: \
+                           enforce a monthly one, and remove the tag of this one";
+            return not_enforceable(message.into());
+        }
+        let period = match self.period(now) {
+            Ok(period) => period,
+            Err(state) => return state,
+        };
+        let memory = match self.tag(keys::WARNED).map(str::parse::<Warned>) {
+            Some(Err(bad)) => {
+                let message = format!("{bad}; remove the tag, and what has been told in this period is told again");
+                return BudgetState::Unclear("unreadable-memory", message);
+            }
+            other => other.and_then(Result::ok),
+        };
+        let memory = memory.filter(|it| it.period == period.first_day());
+        let shown = self.figures(now);
+        let at_the_turn = shown.clone().ok().filter(|_| self.is_first_day(period, now));
+        let last = memory.as_ref().and_then(|it| it.last);
+        let figures = match shown {
+            Ok(_) if at_the_turn.is_some() => {
+                let until = (period.start + UNTIL_FIGURES_COUNT).strftime("%Y-%m-%d %H:%M UTC");
+                let what = "a new period has begun, and AWS may show the figures of the last one until";
+                Err(Unusable::NotYet(format!("{what} {until}")))
+            }
+            Ok(it) if last == Some(it.actual.money) => Err(Unusable::NotYet(format!(
+                "{} is to the cent what AWS showed at the turn of the period, so it counts once it shows another figure",
+                it.actual
+            ))),
+            other => other,
+        };
+        BudgetState::Enforced(Box::new(Enforced { budget: self, tag_name, rule, period, figures, at_the_turn, memory }))
+    }
+
+    /// The period that `now` lies in, or what it means that there is none.
+    fn period(&self, now: Timestamp) -> Result<Period, BudgetState<'_>> {
+        let off = |why: String| Err(BudgetState::NotEnforced(why, None));
+        if let Some(starts) = self.starts.filter(|it| *it > now) {
+            return off(format!("it begins on {}", day(starts)));
+        }
+        if let Some(ends) = self.ends.filter(|it| *it <= now) {
+            return off(format!("it ended on {}", day(ends)));
+        }
+        let today = now.to_zoned(TimeZone::UTC).date();
+        let (first, after) = match &self.unit {
+            TimeUnit::Daily => (today, 1.day()),
+            TimeUnit::Monthly => (today.first_of_month(), 1.month()),
+            TimeUnit::Quarterly => (date(today.year(), (today.month() - 1) / 3 * 3 + 1, 1), 3.months()),
+            TimeUnit::Annually => (date(today.year(), 1, 1), 1.year()),
+            TimeUnit::Custom => {
+                let Some((start, end)) = self.starts.zip(self.ends) else {
+                    let message = "it has a period of its own, but AWS tells no start or no end of it";
+                    return Err(BudgetState::Unclear("unclear-period", message.into()));
+                };
+                return Ok(Period { start, end });
+            }
+            TimeUnit::Unknown(unit) => {
+                let message = format!("its period is {unit}, which this version does not know: remove its tag");
+                return Err(BudgetState::Unclear("unclear-period", message));
+            }
+        };
+        let end = midnight(first.saturating_add(after));
+        Ok(Period {
+            start: self.starts.map_or(midnight(first), |it| it.max(midnight(first))),
+            end: self.ends.map_or(end, |it| it.min(end)),
+        })
+    }
+
+    /// A budget's first period has none before it, whose figures could be shown.
+    fn is_first_day(&self, period: Period, now: Timestamp) -> bool {
+        let first = self.starts.is_some_and(|it| it >= period.start);
+        !first && now.duration_since(period.start) < UNTIL_FIGURES_COUNT
+    }
+
+    /// The figures as AWS shows them.
+    fn figures(&self, now: Timestamp) -> Result<Figures, Unusable> {
+        let problem = |kind, message: String| Err(Unusable::Problem(kind, message));
+        if let Some(why) = &self.unhealthy {
+            return problem("outdated-figures", format!("AWS says that its figures are out of date: {why}"));
+        }
+        let planned = self.planned.range(..=now).next_back().map(|(_, limit)| limit);
+        let Some(limit) = planned.or(self.limit.as_ref()) else {
+            return problem("no-limit", "it has no limit, so nothing can be reckoned: give it one".into());
+        };
+        let Some(actual) = &self.actual else {
+            return Err(Unusable::NotYet("AWS has no figures for it yet".into()));
+        };
+        let (limit, actual) = (readable(limit, "its limit")?, readable(actual, "what was spent")?);
+        let forecast = self.forecast.as_ref().and_then(|it| it.as_ref().ok());
+        let other = [Some(actual), forecast].into_iter().flatten().find(|it| it.currency != limit.currency);
+        if let Some(other) = other {
+            let message = format!(
+                "its limit is in {}, its figures are in {}: set the limit again",
+                limit.currency, other.currency
+            );
+            return problem("mixed-currencies", message);
+        }
+        let Some(percent) = actual.money.percent_of(limit.money) else {
+            return problem("no-limit", format!("its limit is {limit}, of which there are no percent: raise it"));
+        };
+        let forecast = forecast.and_then(|it| Some((it.clone(), it.money.percent_of(limit.money)?)));
+        Ok(Figures { limit: limit.clone(), actual: actual.clone(), percent, forecast })
+    }
+
+    /// A forecast that cannot be read is told, though what was spent counts all the same.
+    pub fn unreadable_forecast(&self) -> Option<String> {
+        Some(unreadable(self.forecast.as_ref()?.as_ref().err()?, "its forecast"))
+    }
+}
+
+/// What cannot be read is never taken for what is not there.
+fn readable<'a>(figure: &'a Figure, what: &str) -> Result<&'a Amount, Unusable> {
+    figure.as_ref().map_err(|text| Unusable::Problem("unreadable-figure", unreadable(text, what)))
+}
+
+fn unreadable(text: &str, what: &str) -> String {
+    format!(
+        "AWS says '{text}' of {what}, which is not an amount that this version can read, so nothing is decided by it"
+    )
+}
+
+impl Period {
+    /// Its first day in UTC, by which it is remembered.
+    pub fn first_day(&self) -> Date {
+        day(self.start)
+    }
+}
+
+/// The day of a moment in UTC.
+pub fn day(moment: Timestamp) -> Date {
+    moment.to_zoned(TimeZone::UTC).date()
+}
+
+fn midnight(date: Date) -> Timestamp {
+    TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).unwrap_or(Timestamp::MAX)
+}
