@@ -1,6 +1,6 @@
 //! What is done to one service or database, call by call, and what people read of it.
 
-use reconcile::Undo;
+use reconcile::{CommandLine, Undo};
 use rules::sleep::Suspended;
 use rules::{ServiceName, keys};
 use serde_json::{Value, json};
@@ -73,12 +73,12 @@ pub enum Call {
 }
 
 impl Step {
-    fn remove_hold(&self) -> String {
-        let Step { arn, .. } = self;
-        match ServiceName::of_arn(arn) {
-            Some(_) => format!("aws ecs untag-resource --resource-arn {arn} --tag-keys {}", keys::HOLD),
-            None => format!("aws rds remove-tags-from-resource --resource-name {arn} --tag-keys {}", keys::HOLD),
-        }
+    fn remove_hold(&self) -> CommandLine {
+        let arn = self.arn.as_str();
+        CommandLine::of(match ServiceName::of_arn(arn) {
+            Some(_) => ["aws", "ecs", "untag-resource", "--resource-arn", arn, "--tag-keys", keys::HOLD],
+            None => ["aws", "rds", "remove-tags-from-resource", "--resource-name", arn, "--tag-keys", keys::HOLD],
+        })
     }
 }
 
