@@ -37,6 +37,10 @@ pub enum ErrorKind {
     Failed,
     /// It cannot be made now, but by a later run: the step is deferred, and nobody is told of a failure.
     NotNow,
+    /// AWS has looked at the resource and says no, in a state that allows the call: trying at once does not help.
+    Refused,
+    /// Such a refusal, as the problem of this kind: told once, and the run has not failed.
+    Problem(&'static str),
 }
 
 impl Error {
@@ -103,6 +107,21 @@ impl Error {
             request_id: None,
             kind: ErrorKind::Failed,
         }
+    }
+
+    /// The same as a refusal that stays for a while.
+    pub fn refused(self) -> Self {
+        Error { kind: ErrorKind::Refused, ..self }
+    }
+
+    /// Whether it is a refusal that stays for a while.
+    pub fn is_refused(&self) -> bool {
+        self.kind == ErrorKind::Refused
+    }
+
+    /// The same as a problem that people are told once, in these words; the step is deferred and the run does not fail.
+    pub fn told_as(self, problem: &'static str, message: String) -> Self {
+        Error { kind: ErrorKind::Problem(problem), message, ..self }
     }
 
     /// Whether it is [`Error::not_now`].

@@ -8,8 +8,7 @@ use jiff::Zoned;
 use serde_json::Value;
 
 use crate::plan::{Plan, Planned, Step, Undo};
-use crate::report::{Action, Outcome, Refused, Report, Undone};
-use crate::shell::CommandLine;
+use crate::report::{Action, Outcome, Problem, Refused, Report, Trouble, Undone};
 
 /// How a run is to behave.
 pub struct Conduct<'a> {
@@ -83,11 +82,12 @@ where
         let carried_out = stream::iter(wave)
             .map(|(mut broken, chain)| async move {
                 let mut actions = Vec::with_capacity(chain.len());
+                let mut trouble = None;
                 for (index, planned) in chain {
                     let action = if broken || (conduct.out_of_time)() {
                         action(planned, Outcome::Deferred, conduct)
                     } else {
-                        attempt(planned, conduct, apply).await
+                        attempt(planned, conduct, apply, &mut trouble).await
                     };
                     broken |= match action.outcome {
                         Outcome::Done => false,
@@ -96,11 +96,12 @@ where
                     };
                     actions.push((index, action));
                 }
-                actions
+                (actions, trouble)
             })
             .buffer_unordered(S::AT_A_TIME);
         let mut carried_out = pin!(carried_out);
-        while let Some(chain) = carried_out.next().await {
+        while let Some((chain, trouble)) = carried_out.next().await {
+            report.problems.extend(trouble);
             for (place, action) in chain {
                 if action.outcome != Outcome::Done {
                     unfinished.insert(action.resource.clone());
@@ -145,6 +146,7 @@ async fn attempt<S: Step, E: Into<Undone>>(
     planned: &Planned<S>,
     conduct: &Conduct<'_>,
     apply: &impl AsyncFn(&S) -> Result<Value, E>,
+    trouble: &mut Option<Problem>,
 ) -> Action {
     match apply(&planned.step).await {
         Ok(more) => {
@@ -156,6 +158,10 @@ async fn attempt<S: Step, E: Into<Undone>>(
         }
         Err(error) => match error.into() {
             Undone::NotNow => action(planned, Outcome::Deferred, conduct),
+            Undone::Problem(Trouble { kind, message }) => {
+                *trouble = Some(Problem { resource: planned.resource.clone(), problem: kind.into(), message });
+                action(planned, Outcome::Deferred, conduct)
+            }
             Undone::Failed(failure) => Action { error: Some(failure), ..action(planned, Outcome::Failed, conduct) },
         },
     }
@@ -181,13 +187,10 @@ impl Undo {
     /// The command line that a person can paste into a shell with the AWS CLI.
     pub fn command_line(&self, invoke_as: &str) -> String {
         match self {
-            Undo::Shell(line) => line.to_string(),
-            Undo::Command(payload) => {
-                let call = ["aws", "lambda", "invoke", "--function-name", invoke_as];
-                let payload =
-                    ["--cli-binary-format", "raw-in-base64-out", "--payload", &payload.to_string(), "/dev/stdout"];
-                CommandLine::of(call.into_iter().chain(payload)).to_string()
-            }
+            Undo::Shell(line) => line.clone(),
+            Undo::Command(payload) => format!(
+                "aws lambda invoke --function-name {invoke_as} --cli-binary-format raw-in-base64-out --payload '{payload}' /dev/stdout"
+            ),
         }
     }
 }
@@ -253,6 +256,9 @@ mod tests {
             if step.0 == 99 {
                 return Err(Undone::NotNow);
             }
+            if step.0 == 77 {
+                return Err(Undone::Problem(Trouble::new("refused", "AWS says no")));
+            }
             if step.0 % 2 == 1 {
                 return Err(failure("Odd"));
             }
@@ -291,6 +297,15 @@ mod tests {
         // What nothing is done to need not be waited for.
         let (report, _) = run(&[("a", 1000)], false, 10, 100).await;
         assert_eq!(outcomes(&report), [Done]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_is_refused_for_a_while_is_a_problem_and_no_failure() {
+        let (report, set) = run(&[("a", 77), ("a", 2), ("b", 4)], false, 10, 100).await;
+        use Outcome::*;
+        assert_eq!((outcomes(&report), set), (vec![Deferred, Deferred, Done], vec![4]));
+        let problems: Vec<_> = report.problems.iter().map(|it| (it.resource.as_str(), it.problem.as_str())).collect();
+        assert_eq!((problems, report.failed()), (vec![("a", "refused")], false));
     }
 
     #[tokio::test(flavor = "current_thread")]

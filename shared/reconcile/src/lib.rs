@@ -5,16 +5,13 @@
 //! [`message`] and [`memory`] decide who is told, and what is remembered of that.
 
 mod carry_out;
-mod fit;
 pub mod memory;
 pub mod message;
 mod plan;
 mod report;
-mod shell;
 mod when;
 
 pub use carry_out::{Conduct, carry_out};
-pub use plan::{Plan, Planned, Step, Trouble, Undo};
-pub use report::{Action, Failure, LeftOut, Measure, Outcome, Problem, Refused, Report, Skipped, Undone};
-pub use shell::CommandLine;
+pub use plan::{Plan, Planned, Step, Undo};
+pub use report::{Action, Failure, Measure, Outcome, Problem, Refused, Report, Skipped, Trouble, Undone};
 pub use when::when;

@@ -5,8 +5,7 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
-use crate::report::{Measure, Problem, Skipped};
-use crate::shell::CommandLine;
+use crate::report::{Measure, Problem, Skipped, Trouble};
 
 /// One change to one resource, as plain data.
 ///
@@ -65,7 +64,7 @@ pub enum Undo {
     /// A command object for the function that did it.
     Command(Value),
     /// A command line.
-    Shell(CommandLine),
+    Shell(String),
 }
 
 /// A step, the resource that it changes and the reason for it.
@@ -77,22 +76,6 @@ pub struct Planned<S> {
     pub step: S,
     /// Why, in words.
     pub reason: String,
-}
-
-/// What is wrong with a resource: the kind and the words for people.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Trouble {
-    /// The kind, in kebab case: `bad-tag`.
-    pub kind: &'static str,
-    /// What is wrong and how to fix it; the same as long as the cause is the same, see [`Plan::problem`].
-    pub message: String,
-}
-
-impl Trouble {
-    /// A trouble of `kind`.
-    pub fn new(kind: &'static str, message: impl Display) -> Self {
-        Trouble { kind, message: message.to_string() }
-    }
 }
 
 /// Everything that one run has decided: what to do, what to leave alone, what is wrong.

@@ -1,5 +1,7 @@
 //! What one run did: the answer, the log and the dry run are this one type.
 
+use std::fmt::Display;
+
 use jiff::Zoned;
 use serde::Serialize;
 use serde_json::Value;
@@ -31,22 +33,6 @@ pub struct Report {
     /// Why the message to people did not get through, if it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notification_error: Option<String>,
-    /// What the answer leaves out, see [`Report::fit`].
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub left_out: Option<LeftOut>,
-}
-
-/// How much an answer leaves out, so that it stays small.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LeftOut {
-    /// How many actions.
-    pub actions: usize,
-    /// How many problems.
-    pub problems: usize,
-    /// How many resources that were left alone.
-    pub skipped: usize,
-    /// Where all of it is.
-    pub note: &'static str,
 }
 
 /// What was refused whole, and why.
@@ -116,6 +102,22 @@ pub struct Failure {
     pub request_id: Option<String>,
 }
 
+/// What is wrong with a resource: the kind and the words for people.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trouble {
+    /// The kind, in kebab case: `bad-tag`.
+    pub kind: &'static str,
+    /// What is wrong and how to fix it; the same as long as the cause is the same, see [`crate::Plan::problem`].
+    pub message: String,
+}
+
+impl Trouble {
+    /// A trouble of `kind`.
+    pub fn new(kind: &'static str, message: impl Display) -> Self {
+        Trouble { kind, message: message.to_string() }
+    }
+}
+
 /// Why a step was not done.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Undone {
@@ -123,6 +125,8 @@ pub enum Undone {
     NotNow,
     /// It failed.
     Failed(Failure),
+    /// It is refused for a while, which is a problem of the resource and no failure of the run.
+    Problem(Trouble),
 }
 
 /// A resource that was looked at and left alone.
@@ -172,7 +176,6 @@ impl Report {
             refused: None,
             accepted: &[],
             notification_error: None,
-            left_out: None,
         }
     }
 

@@ -22,6 +22,7 @@ pub mod sleep;
 pub mod tag;
 pub mod version;
 pub mod wish;
+pub mod zone;
 
 pub use digest::{BadDigest, Digest, ShortDigest};
 pub use service::ServiceName;

@@ -11,7 +11,7 @@ use jiff::Zoned;
 use jiff::civil::Date;
 use reconcile::memory::{Note, news};
 use reconcile::message::{Message, message};
-use reconcile::{Conduct, Failure, Outcome, Plan, Problem, Report, Step, Undone, carry_out};
+use reconcile::{Conduct, Failure, Outcome, Plan, Problem, Report, Step, Trouble, Undone, carry_out};
 use rules::retention::Region;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -205,7 +205,8 @@ impl From<Failed> for Undone {
     fn from(Failed(error): Failed) -> Self {
         match error.kind {
             aws::ErrorKind::NotNow => Undone::NotNow,
-            aws::ErrorKind::Failed => {
+            aws::ErrorKind::Problem(kind) => Undone::Problem(Trouble::new(kind, error.message)),
+            aws::ErrorKind::Failed | aws::ErrorKind::Refused => {
                 let message = error.to_string();
                 Undone::Failed(Failure { code: error.code, message, request_id: error.request_id })
             }

@@ -104,12 +104,8 @@ impl Settings {
 
 fn time_zone(value: Option<&str>) -> Result<TimeZone, BadSetting> {
     let Some(name) = value else { return Ok(Settings::default().time_zone) };
-    TimeZone::get(name).map_err(|_| {
-        bad(
-            "NIGHTSHIFT_TIME_ZONE",
-            &format!("'{name}' is no time zone"),
-            "an IANA name such as Asia/Seoul or UTC (abbreviations such as KST are not names)",
-        )
+    rules::zone::named(name).map_err(|it| {
+        bad("NIGHTSHIFT_TIME_ZONE", &it.to_string(), "the IANA name of a place such as Asia/Seoul, or UTC")
     })
 }
 
@@ -230,7 +226,7 @@ mod tests {
             (
                 "NIGHTSHIFT_TIME_ZONE",
                 "KST",
-                "NIGHTSHIFT_TIME_ZONE: 'KST' is no time zone; accepted: an IANA name such as",
+                "NIGHTSHIFT_TIME_ZONE: 'KST' is not a time zone (use Asia/Seoul); accepted: the IANA name of a place such as",
             ),
             ("NIGHTSHIFT_TOPIC_ARN", "nightshift", "NIGHTSHIFT_TOPIC_ARN: 'nightshift' is no topic; accepted: the ARN"),
             (
