@@ -31,6 +31,8 @@ async def _handle(method, path, headers, body, query_params):
     if action == "DescribeScalableTargets":
         named = data.get("ResourceIds")
         return json_response({"ScalableTargets": [it for id, it in _targets.items() if named is None or id in named]})
+    if action == "DescribeScheduledActions":
+        return json_response({"ScheduledActions": []})
     if action == "RegisterScalableTarget":
         return _register(data)
     if action == "DeregisterScalableTarget":

@@ -397,6 +397,8 @@ fn calls_of(function: &str) -> Vec<Call> {
                 calls(
                     [
                         "application-autoscaling:DescribeScalableTargets",
+                        "application-autoscaling:DescribeScheduledActions",
+                        "rds:DescribeDBClusterSnapshots",
                         "rds:DescribeDBClusters",
                         "rds:DescribeDBInstances",
                         "rds:DescribeDBSnapshots",
@@ -405,6 +407,7 @@ fn calls_of(function: &str) -> Vec<Call> {
                     ],
                     "*",
                 ),
+                calls(["lambda:InvokeFunction"], "function:nightshift-snapshot-databases"),
                 calls(["ecs:DescribeServices"], SERVICE),
                 vec![
                     call("ecs:UpdateService", SERVICE).tagged("nightshift:schedule"),
@@ -422,6 +425,7 @@ fn calls_of(function: &str) -> Vec<Call> {
                     call("rds:CreateDBSnapshot", OWN_SNAPSHOT),
                     call("rds:StopDBInstance", OWN_SNAPSHOT),
                     call("rds:AddTagsToResource", OWN_SNAPSHOT),
+                    call("rds:RemoveTagsFromResource", OWN_SNAPSHOT),
                     call("rds:AddTagsToResource", "db:kfood-db").tagged("nightshift:schedule").remembers(),
                     call("rds:AddTagsToResource", "cluster:shop").tagged("nightshift:schedule").remembers(),
                     call("rds:RemoveTagsFromResource", "db:kfood-db").tagged("nightshift:schedule").remembers(),

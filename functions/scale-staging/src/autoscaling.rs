@@ -5,16 +5,28 @@ use std::collections::BTreeMap;
 use aws::Error;
 use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace, SuspendedState};
+use jiff::Timestamp;
 use rules::ServiceName;
 use rules::sleep::{Limits, Suspended};
 
 /// DescribeScalableTargets takes no more names than this, and puts no more targets into one page.
 const TARGETS_PER_CALL: usize = 50;
 
+/// A scaling target, and what its owner has scheduled on it.
+pub struct Target {
+    pub limits: Limits,
+    /// The names of scheduled actions that have not ended.
+    pub scheduled_actions: Vec<String>,
+}
+
 /// The scaling targets of these services, as far as they have any, by the service's ARN.
 ///
 /// Few services are asked for by name; of many, few have a target, so all targets of the region are read.
-pub async fn describe_targets(scaling: &Client, arns: &[String]) -> Result<BTreeMap<String, Limits>, Error> {
+pub async fn describe_targets(
+    scaling: &Client,
+    arns: &[String],
+    now: Timestamp,
+) -> Result<BTreeMap<String, Target>, Error> {
     if arns.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -33,10 +45,40 @@ pub async fn describe_targets(scaling: &Client, arns: &[String]) -> Result<BTree
         let page = page.map_err(|err| Error::new("DescribeScalableTargets", "ecs", err))?;
         for target in page.scalable_targets() {
             let Some(arn) = by_id.get(target.resource_id()) else { continue };
-            targets.insert(arn.to_string(), limits(target));
+            targets.insert(arn.to_string(), Target { limits: limits(target), scheduled_actions: Vec::new() });
         }
     }
+    if !targets.is_empty() {
+        add_scheduled_actions(scaling, &by_id, &mut targets, now).await?;
+    }
     Ok(targets)
+}
+
+/// The call takes one target or none: all scheduled actions of services are read, which are few.
+async fn add_scheduled_actions(
+    scaling: &Client,
+    by_id: &BTreeMap<String, &String>,
+    targets: &mut BTreeMap<String, Target>,
+    now: Timestamp,
+) -> Result<(), Error> {
+    let mut pages = scaling
+        .describe_scheduled_actions()
+        .service_namespace(ServiceNamespace::Ecs)
+        .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
+        .max_results(TARGETS_PER_CALL as i32)
+        .into_paginator()
+        .send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|err| Error::new("DescribeScheduledActions", "ecs", err))?;
+        for action in page.scheduled_actions() {
+            let target = by_id.get(action.resource_id()).and_then(|arn| targets.get_mut(*arn));
+            let has_ended = action.end_time().is_some_and(|it| it.secs() <= now.as_second());
+            if let Some(target) = target.filter(|_| !has_ended) {
+                target.scheduled_actions.push(action.scheduled_action_name().to_owned());
+            }
+        }
+    }
+    Ok(())
 }
 
 fn resource_id(arn: &str) -> Option<String> {
@@ -60,7 +102,7 @@ fn limits(target: &ScalableTarget) -> Limits {
 /// Sets the least number of tasks of a target and what of it is suspended; the greatest stays.
 ///
 /// All three flags are given, since one that is not keeps its value.
-pub async fn set_limits(scaling: &Client, arn: &str, min: i32, suspended: Suspended) -> Result<(), Error> {
+pub async fn set_limits(scaling: &Client, service: &ServiceName, min: i32, suspended: Suspended) -> Result<(), Error> {
     let state = SuspendedState::builder()
         .dynamic_scaling_in_suspended(suspended.scale_in)
         .dynamic_scaling_out_suspended(suspended.scale_out)
@@ -70,11 +112,11 @@ pub async fn set_limits(scaling: &Client, arn: &str, min: i32, suspended: Suspen
         .register_scalable_target()
         .service_namespace(ServiceNamespace::Ecs)
         .scalable_dimension(ScalableDimension::EcsServiceDesiredCount)
-        .resource_id(resource_id(arn).unwrap_or_default())
+        .resource_id(format!("service/{service}"))
         .min_capacity(min)
         .suspended_state(state)
         .send()
         .await
         .map(drop)
-        .map_err(|err| Error::new("RegisterScalableTarget", arn, err))
+        .map_err(|err| Error::new("RegisterScalableTarget", &service.to_string(), err))
 }

@@ -1,151 +1,193 @@
 //! What sleeps, what wakes, and what is left alone. Pure: no clock, no environment, no AWS.
+//!
+//! From below: what was observed (`world`) and asked (`command`), what the tags want of it (`wants`), one service (`case`
+//! and what it does: `service`, `sleep`, `wake`, `boost`, `woken`) or one database (`database`, `snapshot`, `windows`), and
+//! what services need of databases (`needs`).
 
-mod ask;
+mod boost;
+mod case;
+mod command;
 mod database;
 mod draft;
 mod left_behind;
 mod look;
+mod needs;
+mod person;
 mod service;
+mod size;
+mod snapshot;
 mod step;
+mod times;
 mod wants;
+mod windows;
+mod woken;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
-use jiff::{SignedDuration, Zoned};
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Zoned;
 use reconcile::Plan;
 use rules::keys;
 
-pub use ask::{Ask, Until};
+pub use command::{Command, Request, Scope, Until};
 pub use left_behind::is_left_behind;
-pub use look::{database_in_question, looks_for_those_left_behind, pending_snapshot, services_to_look_at};
-pub use step::{Call, Step, What};
-pub use world::{LastEvent, Listed, Service, Sleeper, Unseen, World};
+pub use look::{databases_in_question, looks_for_those_left_behind, pending_snapshots, services_to_look_at};
+#[cfg(test)]
+pub use step::Refusal;
+pub use step::{Call, IfRefused, Step};
+pub use world::{CannotStop, DatabaseName, Events, LastEvent, Listed, Message, Missing, Service, Sleeper, World};
 
-use crate::request::{Place, Request};
-use service::Fate;
+use draft::Decision;
+use needs::{Need, Used, databases_named};
 use wants::Wants;
 use world::short_name;
-
-/// So long after a change began, what is not as it should be was left so by a run that died; later, by a person.
-const GRACE: SignedDuration = SignedDuration::from_mins(15);
-
-/// What a person started stays up so long where the schedule never changes.
-const STANDS_FOR: SignedDuration = SignedDuration::from_hours(24);
 
 /// What to do about the services and databases of `world`.
 pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
     let mut plan = Plan::remembering(keys::SLEEP_PROBLEM);
-    for unseen in &world.unseen {
-        match &unseen.refused {
-            None => plan.skip(&unseen.arn, "it no longer exists"),
+    for missing in &world.missing {
+        match &missing.refused {
+            None => plan.skip(&missing.arn, "it no longer exists"),
             Some(error) => {
                 // Without the tag that opts in IAM lets nothing be remembered.
-                if unseen.tags.contains_key(keys::SCHEDULE) {
-                    plan.examined(&unseen.arn, &unseen.tags);
+                if missing.tags.contains_key(keys::SCHEDULE) {
+                    plan.examined(&missing.arn, &missing.tags);
                 }
-                plan.problem(&unseen.arn, "unreadable", error);
+                plan.problem(&missing.arn, "unreadable", error);
             }
         }
     }
-    let fates = decide_services(world, request, now, &mut plan);
-    decide_databases(world, request, &fates, now, &mut plan);
+    let mut needs = decide_services(world, request, now, &mut plan);
+    needs.extend(needs_of_those_not_looked_at(world, request, now, &mut plan));
+    decide_databases(world, request, &needs, now, &mut plan);
     tell_what_did_not_opt_in(world, request, &mut plan);
-    left_behind::tell(world, &request.place, now, &mut plan);
-    // Databases are up first and down last.
-    plan.steps.sort_by_key(|it| match it.step.calls.iter().find(|it| matches!(it, Call::Start | Call::Stop(_))) {
-        Some(Call::Start) => 0,
-        None => 1,
-        Some(_) => 2,
-    });
+    left_behind::tell(world, &request.scope, now, &mut plan);
+    databases_up_first_and_down_last(&mut plan);
     plan
 }
 
-/// What becomes of each service, whether or not it is in question: databases depend on that.
-fn decide_services(world: &World, request: &Request, now: &Zoned, plan: &mut Plan<Step>) -> Vec<(String, Fate)> {
+/// The steps of one resource stay in their order: one may rest on what the other has remembered.
+fn databases_up_first_and_down_last(plan: &mut Plan<Step>) {
+    let of = |is: fn(&Step) -> bool| {
+        let steps = plan.steps.iter().filter(|it| is(&it.step));
+        steps.map(|it| it.resource.clone()).collect::<BTreeSet<String>>()
+    };
+    let (started, stopped) = (of(Step::is_start), of(Step::is_stop));
+    plan.steps.sort_by_key(|it| match (started.contains(&it.resource), stopped.contains(&it.resource)) {
+        (true, _) => 0,
+        (_, false) => 1,
+        (_, true) => 2,
+    });
+}
+
+/// What each service needs, whether or not it is in question: databases depend on that.
+fn decide_services(world: &World, request: &Request, now: &Zoned, plan: &mut Plan<Step>) -> Vec<Need> {
     let mut services: Vec<&Service> = world.services.iter().collect();
     services.sort_by(|a, b| a.arn.cmp(&b.arn));
-    let mut fates = Vec::new();
+    let mut needs = Vec::new();
     for service in services {
-        let in_question = request.place.holds(&service.arn);
-        let mut unasked = Plan::new();
-        let plan = if in_question { &mut *plan } else { &mut unasked };
-        let wants = match Wants::read(&service.tags, now) {
-            Ok(Some(wants)) => wants,
+        let in_question = request.scope.holds(&service.arn);
+        let command = request.command.as_ref().filter(|_| in_question);
+        let (decision, need) = match Wants::read(&service.tags, now) {
+            Ok(Some(wants)) => service::decide(service, wants, command, world, now),
             Ok(None) => {
-                plan.skip(&service.arn, format!("it has no tag {}", keys::SCHEDULE));
+                if in_question {
+                    plan.skip(&service.arn, format!("it has no tag {}", keys::SCHEDULE));
+                }
                 continue;
             }
             Err(bad) => {
-                plan.examined(&service.arn, &service.tags);
-                plan.problem(&service.arn, "bad-tag", bad);
-                let down = service.desired == 0 && service.running == 0;
-                fates.push((short_name(&service.arn).to_owned(), Fate::unreadable(&service.tags, down)));
-                continue;
+                let used = match service::used(service, now) {
+                    Used::No => Used::No,
+                    _ => Used::Unknown,
+                };
+                let need = Need { awake: false, used, ..need_of(&service.arn, &service.tags) };
+                (Decision::trouble(reconcile::Trouble::new("bad-tag", bad)), need)
             }
         };
-        plan.examined(&service.arn, &service.tags);
-        let ask = request.ask.as_ref().filter(|_| in_question);
-        if let Some(fate) = service::decide(service, wants, ask, world, now, plan) {
-            fates.push((short_name(&service.arn).to_owned(), fate));
+        needs.push(need);
+        if in_question {
+            plan.examined(&service.arn, &service.tags);
+            carry_over(&service.arn, decision, plan);
         }
     }
-    let mut refused: Vec<&Unseen> = world.unseen.iter().filter(|it| it.refused.is_some()).collect();
+    needs
+}
+
+/// Of services that cannot be read, and of those that were only listed.
+fn needs_of_those_not_looked_at(world: &World, request: &Request, now: &Zoned, plan: &mut Plan<Step>) -> Vec<Need> {
+    let awake = |tags| matches!(Wants::read(tags, now), Ok(Some(it)) if it.verdict(now, &world.holidays).awake);
+    let mut refused: Vec<&Missing> = world.missing.iter().filter(|it| it.refused.is_some()).collect();
     refused.sort_by(|a, b| a.arn.cmp(&b.arn));
-    for unseen in refused {
-        let mut fate = Fate::unreadable(&unseen.tags, false);
-        fate.awake = matches!(Wants::read(&unseen.tags, now), Ok(Some(it)) if it.verdict(now, &world.holidays).awake);
-        fates.push((short_name(&unseen.arn).to_owned(), fate));
-    }
+    let refused = refused.into_iter().map(|it| Need { awake: awake(&it.tags), ..need_of(&it.arn, &it.tags) });
+    let mut needs: Vec<Need> = refused.collect();
     let mut listed: Vec<&Listed> = world.listed.iter().collect();
     listed.sort_by(|a, b| a.arn.cmp(&b.arn));
     for listed in listed {
         let Ok(Some(wants)) = Wants::read(&listed.tags, now) else { continue };
         let verdict = wants.verdict(now, &world.holidays);
-        let awake = verdict.awake;
-        if request.place.holds(&listed.arn) {
+        if request.scope.holds(&listed.arn) {
+            let unknown = service::missing_databases(&wants.schedule.after, world);
+            if !unknown.is_empty() {
+                plan.examined(&listed.arn, &listed.tags);
+            }
+            for name in unknown {
+                plan.trouble(&listed.arn, service::no_such_database(&name));
+            }
             plan.skip(&listed.arn, look::state(&wants, &verdict, now));
         }
-        let down = wants.asleep.is_some();
-        let fate = Fate { after: wants.schedule.after, awake, down, unreadable: false };
-        fates.push((short_name(&listed.arn).to_owned(), fate));
+        // Whoever may be stopped in this run has had its services described: what was only listed does not count there.
+        let used = if wants.asleep.is_some() { Used::No } else { Used::ByTasks };
+        needs.push(Need { awake: verdict.awake, used, ..need_of(&listed.arn, &listed.tags) });
     }
-    fates
+    needs
 }
 
-fn decide_databases(world: &World, request: &Request, fates: &[(String, Fate)], now: &Zoned, plan: &mut Plan<Step>) {
+fn need_of(arn: &str, tags: &BTreeMap<String, String>) -> Need {
+    let service = short_name(arn).to_owned();
+    Need { service, databases: databases_named(tags), awake: false, used: Used::Unknown }
+}
+
+fn decide_databases(world: &World, request: &Request, needs: &[Need], now: &Zoned, plan: &mut Plan<Step>) {
     let mut databases: Vec<&Sleeper> = world.databases.iter().collect();
     databases.sort_by(|a, b| a.database.arn.cmp(&b.database.arn));
     for sleeper in databases {
         let database = &sleeper.database;
-        if !database.tags.contains_key(keys::SCHEDULE) || !is_in_question(sleeper, world, request, now) {
+        let asked = request.scope.holds(&database.arn);
+        let in_question = asked || look::is_named_by_one_in(sleeper, world, &request.scope);
+        if !database.tags.contains_key(keys::SCHEDULE) || !in_question {
             continue;
         }
+        let command = request.command.as_ref().filter(|_| asked);
+        let decision = match Wants::read(&database.tags, now) {
+            Ok(Some(wants)) => database::decide(sleeper, wants, command, needs, world, now),
+            Ok(None) => continue,
+            Err(bad) => Decision::trouble(reconcile::Trouble::new("bad-tag", bad)),
+        };
         plan.examined(&database.arn, &database.tags);
-        let ask = request.ask.as_ref().filter(|_| request.place.holds(&database.arn));
-        match Wants::read(&database.tags, now) {
-            Ok(Some(wants)) => database::decide(sleeper, wants, ask, fates, world, now, plan),
-            Ok(None) => {}
-            Err(bad) => plan.problem(&database.arn, "bad-tag", bad),
-        }
+        carry_over(&database.arn, decision, plan);
     }
 }
 
-/// Whether a database is what the request is about, or what the service needs that the request is about.
-fn is_in_question(sleeper: &Sleeper, world: &World, request: &Request, now: &Zoned) -> bool {
-    let needs = |service: &Service| {
-        let wants = Wants::read(&service.tags, now).ok().flatten();
-        wants.and_then(|it| it.schedule.after).is_some_and(|it| it == sleeper.database.id)
-    };
-    let asked = world.services.iter().filter(|it| request.place.holds(&it.arn));
-    request.place.holds(&sleeper.database.arn) || asked.into_iter().any(needs)
+fn carry_over(arn: &str, decision: Decision, plan: &mut Plan<Step>) {
+    for (step, reason) in decision.steps {
+        plan.act(arn, step, reason);
+    }
+    if let Some(reason) = decision.idle {
+        plan.skip(arn, reason);
+    }
+    for trouble in decision.troubles {
+        plan.trouble(arn, trouble);
+    }
 }
 
-/// Somebody asked for a certain resource that must not be touched.
+/// A person asked for a certain resource that must not be touched.
 fn tell_what_did_not_opt_in(world: &World, request: &Request, plan: &mut Plan<Step>) {
-    let Place::Resource(arn) = &request.place else { return };
-    let service = world.services.iter().any(|it| it.arn == *arn) || world.unseen.iter().any(|it| it.arn == *arn);
+    let Scope::Resource(arn) = &request.scope else { return };
+    let service = world.services.iter().any(|it| it.arn == *arn) || world.missing.iter().any(|it| it.arn == *arn);
     let database = world.databases.iter().find(|it| it.database.arn == *arn);
     match database {
         None if service => {}

@@ -2,12 +2,13 @@
 
 use aws::Error;
 use aws::rds::{Rds, find_databases, list_databases_with};
+use aws_sdk_rds::primitives::DateTime;
 use aws_sdk_rds::types as sdk;
 use jiff::Timestamp;
 use rules::database::{Database, Kind};
 use tokio::time::Instant;
 
-use crate::plan::{LastEvent, Sleeper};
+use crate::plan::{CannotStop, DatabaseName, Events, LastEvent, Sleeper};
 
 /// How long RDS keeps its events.
 const EVENTS_OF_MINUTES: i32 = 14 * 24 * 60;
@@ -15,48 +16,120 @@ const EVENTS_OF_MINUTES: i32 = 14 * 24 * 60;
 /// What RDS says as it starts a database that was stopped for seven days. DescribeEvents gives no ids.
 const STARTED_BY_AWS: &str = "maximum allowed time being stopped";
 
-/// All databases of the region, each with the reason why RDS refuses to stop it, if it does.
-pub async fn list_sleepers(rds: &Rds) -> Result<Vec<Sleeper>, Error> {
-    let databases = list_databases_with(rds, instance_cannot_stop, cluster_cannot_stop).await?;
-    Ok(databases.into_iter().map(|(database, cannot_stop)| Sleeper { database, cannot_stop }).collect())
+/// What the green side of a blue/green deployment is called, before six more letters.
+const GREEN: &str = "-green-";
+
+/// What of a description is for this function only.
+struct More {
+    cannot_stop: Option<CannotStop>,
+    writer: Option<String>,
+    created_at: Option<Timestamp>,
+    copies_tags: bool,
+    maintenance_window: Option<String>,
+    backup_window: Option<String>,
 }
 
-fn instance_cannot_stop(it: &sdk::DbInstance) -> Option<&'static str> {
+/// All databases of the region.
+pub async fn list_sleepers(rds: &Rds) -> Result<Vec<Sleeper>, Error> {
+    let databases = list_databases_with(rds, more_of_instance, more_of_cluster).await?;
+    let sleeper = |(database, more): (Database, More)| Sleeper {
+        database,
+        cannot_stop: more.cannot_stop,
+        writer: more.writer,
+        created_at: more.created_at,
+        copies_tags: more.copies_tags,
+        maintenance_window: more.maintenance_window,
+        backup_window: more.backup_window,
+    };
+    Ok(databases.into_iter().map(sleeper).collect())
+}
+
+fn more_of_instance(it: &sdk::DbInstance) -> More {
+    let backed_up = it.backup_retention_period().is_some_and(|it| it > 0);
+    More {
+        cannot_stop: instance_cannot_stop(it),
+        writer: None,
+        created_at: it.instance_create_time().and_then(moment),
+        copies_tags: it.copy_tags_to_snapshot().unwrap_or_default(),
+        maintenance_window: it.preferred_maintenance_window().map(str::to_owned),
+        backup_window: it.preferred_backup_window().filter(|_| backed_up).map(str::to_owned),
+    }
+}
+
+fn more_of_cluster(it: &sdk::DbCluster) -> More {
+    let writer = it.db_cluster_members().iter().find(|it| it.is_cluster_writer().unwrap_or_default());
+    More {
+        cannot_stop: cluster_cannot_stop(it),
+        writer: writer.and_then(|it| it.db_instance_identifier()).map(str::to_owned),
+        created_at: it.cluster_create_time().and_then(moment),
+        copies_tags: it.copy_tags_to_snapshot().unwrap_or_default(),
+        maintenance_window: it.preferred_maintenance_window().map(str::to_owned),
+        backup_window: it.preferred_backup_window().map(str::to_owned),
+    }
+}
+
+fn instance_cannot_stop(it: &sdk::DbInstance) -> Option<CannotStop> {
     let engine = it.engine().unwrap_or_default();
     let is = |it: Option<&str>| it.is_some_and(|it| !it.is_empty());
+    let replicas = it.read_replica_db_instance_identifiers();
+    let of_clusters = it.read_replica_db_cluster_identifiers();
     if is(it.read_replica_source_db_instance_identifier()) || is(it.read_replica_source_db_cluster_identifier()) {
-        Some("it is a read replica")
-    } else if !it.read_replica_db_instance_identifiers().is_empty()
-        || !it.read_replica_db_cluster_identifiers().is_empty()
-    {
-        Some("it has a read replica")
+        if it.db_instance_identifier().is_some_and(|it| it.contains(GREEN)) {
+            return passes("it is the green side of a blue/green deployment");
+        }
+        for_good("it is a read replica")
+    } else if !replicas.is_empty() || !of_clusters.is_empty() {
+        if of_clusters.is_empty() && replicas.iter().all(|it| it.contains(GREEN)) {
+            return passes("a blue/green deployment of it is under way");
+        }
+        for_good("it has a read replica")
     } else if engine.starts_with("sqlserver") && it.multi_az().unwrap_or_default() {
-        Some("it is SQL Server in several zones")
+        for_good("it is SQL Server in several zones")
     } else if engine.starts_with("custom-") && !engine.starts_with("custom-sqlserver") {
-        Some("it is RDS Custom")
+        for_good("it is RDS Custom")
     } else {
         None
     }
 }
 
-fn cluster_cannot_stop(it: &sdk::DbCluster) -> Option<&'static str> {
+fn cluster_cannot_stop(it: &sdk::DbCluster) -> Option<CannotStop> {
     let is = |it: Option<&str>| it.is_some_and(|it| !it.is_empty());
     if !it.engine().unwrap_or_default().starts_with("aurora") {
-        Some("it is a Multi-AZ DB cluster, not Aurora")
+        for_good("it is a Multi-AZ DB cluster, not Aurora")
     } else if it.engine_mode() == Some("serverless") {
-        Some("it is Aurora Serverless v1")
+        for_good("it is Aurora Serverless v1")
     } else if is(it.global_cluster_identifier()) {
-        Some("it is a member of a global database")
+        for_good("it is a member of a global database")
     } else if is(it.replication_source_identifier()) || !it.read_replica_identifiers().is_empty() {
-        Some("it has a replica in another region, or is one")
+        if it.db_cluster_identifier().is_some_and(|it| it.contains(GREEN))
+            || !it.read_replica_identifiers().is_empty()
+                && it.read_replica_identifiers().iter().all(|it| it.contains(GREEN))
+        {
+            return passes("a blue/green deployment of it is under way");
+        }
+        for_good("it has a replica in another region, or is one")
     } else {
         None
     }
 }
 
-/// Stops a database, an instance with a snapshot of this id; one that is stopped by now is as good.
-pub async fn stop(rds: &Rds, kind: Kind, id: &str, snapshot: Option<&str>, until: Instant) -> Result<(), Error> {
-    let stopped = rds.call(Some(until), async |client| match kind {
+fn for_good(reason: &str) -> Option<CannotStop> {
+    Some(CannotStop { reason: reason.into(), passes: false })
+}
+
+/// Told apart, so that nobody takes a tag off for what is over tomorrow.
+fn passes(reason: &str) -> Option<CannotStop> {
+    Some(CannotStop { reason: reason.into(), passes: true })
+}
+
+fn moment(it: &DateTime) -> Option<Timestamp> {
+    Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()
+}
+
+/// Stops a database, an instance with a snapshot of this id; one that is stopped by now is not an error.
+pub async fn stop(rds: &Rds, database: &DatabaseName, snapshot: Option<&str>, until: Instant) -> Result<(), Error> {
+    let id = database.id.as_str();
+    let stopped = rds.call(Some(until), async |client| match database.kind {
         Kind::Instance => {
             let call = client.stop_db_instance().db_instance_identifier(id);
             let call = call.set_db_snapshot_identifier(snapshot.map(str::to_owned));
@@ -67,12 +140,13 @@ pub async fn stop(rds: &Rds, kind: Kind, id: &str, snapshot: Option<&str>, until
             call.send().await.map(drop).map_err(|err| Error::new("StopDBCluster", id, err))
         }
     });
-    unless_it_is(rds, kind, id, &["stopping", "stopped"], stopped.await).await
+    settled(rds, database, "available", stopped.await).await
 }
 
-/// Starts a database; one that is started by now is as good.
-pub async fn start(rds: &Rds, kind: Kind, id: &str, until: Instant) -> Result<(), Error> {
-    let started = rds.call(Some(until), async |client| match kind {
+/// Starts a database; one that is started by now is not an error.
+pub async fn start(rds: &Rds, database: &DatabaseName, until: Instant) -> Result<(), Error> {
+    let id = database.id.as_str();
+    let started = rds.call(Some(until), async |client| match database.kind {
         Kind::Instance => {
             let call = client.start_db_instance().db_instance_identifier(id);
             call.send().await.map(drop).map_err(|err| Error::new("StartDBInstance", id, err))
@@ -82,53 +156,87 @@ pub async fn start(rds: &Rds, kind: Kind, id: &str, until: Instant) -> Result<()
             call.send().await.map(drop).map_err(|err| Error::new("StartDBCluster", id, err))
         }
     });
-    unless_it_is(rds, kind, id, &["starting", "available"], started.await).await
+    settled(rds, database, "stopped", started.await).await
 }
 
-/// A call that RDS refuses for the database's state may have been made by another run; or it has to wait for the next.
-async fn unless_it_is(
-    rds: &Rds,
-    kind: Kind,
-    id: &str,
-    as_good: &[&str],
-    outcome: Result<(), Error>,
-) -> Result<(), Error> {
-    match outcome {
-        Err(error)
-            if error.code.starts_with("InvalidDBInstanceState") || error.code.starts_with("InvalidDBCluster") =>
-        {
-            let found = find_databases(rds, id).await?;
-            match found.iter().find(|it| it.kind == kind).map(|it| it.status.as_str()) {
-                Some(status) if as_good.contains(&status) => Ok(()),
-                // It is in the state that the call needs, so the state is not what is wrong.
-                Some("available" | "stopped") | None => Err(error),
-                Some(_) => Err(Error::not_now()),
-            }
-        }
-        other => other,
+/// What a refused call comes to, by the state that the database is in now.
+///
+/// Another run may have made the call, or this one, whose answer was lost; a passing state is left to the next run. In
+/// the state that the call needs (`allows`), AWS refuses it for a reason that stays.
+async fn settled(rds: &Rds, database: &DatabaseName, allows: &str, outcome: Result<(), Error>) -> Result<(), Error> {
+    let Err(error) = outcome else { return Ok(()) };
+    if !is_refusal(&error) {
+        return Err(error);
+    }
+    let found = find_databases(rds, &database.id).await?;
+    let status = found.iter().find(|it| it.kind == database.kind).map(|it| it.status.as_str());
+    let done: &[&str] = if allows == "available" { &["stopping", "stopped"] } else { &["starting", "available"] };
+    match status {
+        Some(status) if done.contains(&status) => Ok(()),
+        // Its snapshot has been taken, and the stop that it was taken with has not come about: the next run sees that.
+        Some("available") if error.code.contains("SnapshotAlreadyExists") => Err(Error::not_now()),
+        Some("available" | "stopped") => Err(error.refused()),
+        Some(_) => Err(Error::not_now()),
+        None => Err(error),
     }
 }
 
-/// Gives a snapshot its tags; one that is not there yet gets them from a later run.
-pub async fn tag_snapshot(rds: &Rds, arn: &str, tags: &[(String, String)], until: Instant) -> Result<(), Error> {
-    rds.call(Some(until), async |client| {
-        let tags = tags.iter().map(|(key, value)| sdk::Tag::builder().key(key).value(value).build()).collect();
-        let call = client.add_tags_to_resource().resource_name(arn).set_tags(Some(tags));
-        match call.send().await.map_err(|err| Error::new("AddTagsToResource", arn, err)) {
-            Err(error) if error.code.contains("SnapshotNotFound") => Err(Error::not_now()),
-            other => other.map(drop),
-        }
-    })
-    .await
+/// Whether AWS has looked at the database and says no. What IAM says, what is throttled and what has no answer is not.
+fn is_refusal(error: &Error) -> bool {
+    [
+        "InvalidDBInstanceState",
+        "InvalidDBCluster",
+        "SnapshotAlreadyExists",
+        "SnapshotQuotaExceeded",
+        "InvalidParameter",
+        "InsufficientDBInstanceCapacity",
+        "InsufficientDBClusterCapacity",
+        "InsufficientStorageClusterCapacity",
+        "KMSKeyNotAccessible",
+        "DBSubnetGroupDoesNotCoverEnoughAZs",
+        "InvalidSubnet",
+        "InvalidVPCNetworkState",
+        "AuthorizationNotFound",
+    ]
+    .iter()
+    .any(|it| error.code.contains(it))
 }
 
-/// When a database was stopped last, or started by AWS after seven days; what a person started has no event of its own.
-pub async fn last_event(rds: &Rds, database: &Database) -> Result<Option<LastEvent>, Error> {
+/// Takes tags off a snapshot, then gives it its own; one that is not there yet gets them from a later run.
+pub async fn tag_snapshot(
+    rds: &Rds,
+    arn: &str,
+    remove: &[String],
+    tags: &[(String, String)],
+    until: Instant,
+) -> Result<(), Error> {
+    let later = |result: Result<(), Error>| match result {
+        Err(error) if error.code.contains("SnapshotNotFound") => Err(Error::not_now()),
+        other => other,
+    };
+    if !remove.is_empty() {
+        let removed = rds.call(Some(until), async |client| {
+            let call = client.remove_tags_from_resource().resource_name(arn).set_tag_keys(Some(remove.to_vec()));
+            call.send().await.map(drop).map_err(|err| Error::new("RemoveTagsFromResource", arn, err))
+        });
+        later(removed.await)?;
+    }
+    let added = rds.call(Some(until), async |client| {
+        let tags = tags.iter().map(|(key, value)| sdk::Tag::builder().key(key).value(value).build()).collect();
+        let call = client.add_tags_to_resource().resource_name(arn).set_tags(Some(tags));
+        call.send().await.map(drop).map_err(|err| Error::new("AddTagsToResource", arn, err))
+    });
+    later(added.await)
+}
+
+/// What RDS's events of the last two weeks tell of a database.
+pub async fn events(rds: &Rds, database: &Database) -> Result<Events, Error> {
     let (source, id) = match database.kind {
         Kind::Instance => (sdk::SourceType::DbInstance, &database.id),
         Kind::Cluster => (sdk::SourceType::DbCluster, &database.id),
     };
-    let mut newest: Option<LastEvent> = None;
+    let mut last: Option<LastEvent> = None;
+    let mut newest: Option<(Timestamp, String)> = None;
     let mut marker = None;
     loop {
         let answer = rds
@@ -139,19 +247,20 @@ pub async fn last_event(rds: &Rds, database: &Database) -> Result<Option<LastEve
             })
             .await?;
         for event in answer.events() {
-            let Some(at) = event.date().and_then(|it| Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()) else {
-                continue;
-            };
+            let Some(at) = event.date().and_then(moment) else { continue };
             let message = event.message().unwrap_or_default();
             let started_by_aws = message.contains(STARTED_BY_AWS);
             let stopped = message.trim_end_matches('.').ends_with(" stopped");
-            if (started_by_aws || stopped) && newest.is_none_or(|newest| newest.at <= at) {
-                newest = Some(LastEvent { at, started_by_aws });
+            if (started_by_aws || stopped) && last.is_none_or(|last| last.at <= at) {
+                last = Some(LastEvent { at, started_by_aws });
+            }
+            if newest.as_ref().is_none_or(|(newest, _)| *newest <= at) {
+                newest = Some((at, message.to_owned()));
             }
         }
         marker = answer.marker().filter(|it| !it.is_empty()).map(str::to_owned);
         if marker.is_none() {
-            return Ok(newest);
+            return Ok(Events { last, newest: newest.map(|(_, it)| it) });
         }
     }
 }

@@ -3,37 +3,7 @@
 use runtime::{Argument, BusEvent, Reading, no_such_command, not_for_us};
 use serde_json::Value;
 
-use crate::plan::{Ask, Until};
-
-/// What a run of this function was asked.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Request {
-    /// Where to look.
-    pub place: Place,
-    /// What a person asks for, if a person did.
-    pub ask: Option<Ask>,
-}
-
-/// Where to look.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Place {
-    /// At everything that opted in.
-    Everywhere,
-    /// At one service or database, by its ARN.
-    Resource(String),
-}
-
-impl Place {
-    /// Whether this is the one resource that is asked about.
-    pub fn is(&self, arn: &str) -> bool {
-        matches!(self, Place::Resource(it) if it == arn)
-    }
-
-    /// Whether something may be done about this resource.
-    pub fn holds(&self, arn: &str) -> bool {
-        *self == Place::Everywhere || self.is(arn)
-    }
-}
+use crate::plan::{Command, Request, Scope, Until};
 
 /// AWS starts a cluster or an instance that has been stopped for seven days.
 const STARTED_BY_AWS: [&str; 2] = ["RDS-EVENT-0153", "RDS-EVENT-0154"];
@@ -52,7 +22,7 @@ impl runtime::Request for Request {
     ];
 
     fn sweep() -> Self {
-        Request { place: Place::Everywhere, ask: None }
+        Request { scope: Scope::Everywhere, command: None }
     }
 
     fn command(name: &str, argument: Value) -> Result<Reading<Self>, String> {
@@ -60,11 +30,11 @@ impl runtime::Request for Request {
     }
 
     fn bus(event: &BusEvent) -> Result<Reading<Self>, String> {
-        Ok(bus_event(event)?.map(|place| Request { place, ask: None }))
+        Ok(bus_event(event)?.map(|scope| Request { scope, command: None }))
     }
 }
 
-fn bus_event(event: &BusEvent) -> Result<Reading<Place>, String> {
+fn bus_event(event: &BusEvent) -> Result<Reading<Scope>, String> {
     match (event.source.as_str(), event.detail_type.as_str()) {
         ("aws.rds", "RDS DB Instance Event" | "RDS DB Cluster Event") => {}
         _ => return Err(not_for_us(event)),
@@ -72,8 +42,8 @@ fn bus_event(event: &BusEvent) -> Result<Reading<Place>, String> {
     let field = |name: &str| event.detail.get(name).and_then(Value::as_str).unwrap_or_default();
     let arn = event.resources.first().map_or_else(|| field("SourceArn"), String::as_str);
     Ok(match field("EventID") {
-        id if STARTED.contains(&id) => Reading::Work(Place::Everywhere),
-        id if STARTED_BY_AWS.contains(&id) && !arn.is_empty() => Reading::Work(Place::Resource(arn.into())),
+        id if STARTED.contains(&id) => Reading::Work(Scope::Everywhere),
+        id if STARTED_BY_AWS.contains(&id) && !arn.is_empty() => Reading::Work(Scope::Resource(arn.into())),
         _ => Reading::no_work(field("SourceIdentifier"), "the database was not started"),
     })
 }
@@ -81,7 +51,7 @@ fn bus_event(event: &BusEvent) -> Result<Reading<Place>, String> {
 fn command(name: &str, argument: Value) -> Result<Request, String> {
     if name == "resource" {
         let Value::String(arn) = &argument else { return Err(format!("\"resource\" takes \"ARN\", not {argument}")) };
-        return Ok(Request { place: resource(name, arn.clone())?, ask: None });
+        return Ok(Request { scope: resource(name, arn.clone())?, command: None });
     }
     let form = match name {
         "wake" => "{\"resource\":\"ARN\",\"until\":\"23:00\"}, until as wanted",
@@ -91,18 +61,18 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
     let mut argument = Argument::read(name, argument, form)?;
     let (arn, until) = (argument.text("resource")?, argument.optional_text("until")?);
     argument.end()?;
-    let ask = match (name, until) {
-        ("sleep", None) => Ask::Sleep,
+    let command = match (name, until) {
+        ("sleep", None) => Command::Sleep,
         ("sleep", Some(_)) => return Err("\"sleep\" takes no until: its schedule wakes it, or \"wake\"".into()),
-        (_, until) => Ask::Wake(until.map_or(Ok(Until::NextChange), |it| read_until(&it))?),
+        (_, until) => Command::Wake(until.map_or(Ok(Until::NextChange), |it| read_until(&it))?),
     };
-    Ok(Request { place: resource(name, arn)?, ask: Some(ask) })
+    Ok(Request { scope: resource(name, arn)?, command: Some(command) })
 }
 
-fn resource(command: &str, arn: String) -> Result<Place, String> {
+fn resource(command: &str, arn: String) -> Result<Scope, String> {
     let database = arn.starts_with("arn:") && (arn.contains(":db:") || arn.contains(":cluster:"));
     if database || arn.starts_with("arn:") && rules::ServiceName::of_arn(&arn).is_some() {
-        return Ok(Place::Resource(arn));
+        return Ok(Scope::Resource(arn));
     }
     Err(format!(
         "\"{command}\": resource \"{arn}\" is not the ARN of an ECS service (…:service/CLUSTER/SERVICE), \
@@ -141,21 +111,21 @@ mod tests {
 
     #[test]
     fn every_sample_is_reduced_to_where_to_look() {
-        let at = |arn: &str| Place::Resource(arn.into());
+        let at = |arn: &str| Scope::Resource(arn.into());
         let until = Until::Time("23:00".parse().unwrap());
-        for (name, place, ask) in [
-            ("sweep", Place::Everywhere, None),
-            ("dry-run", Place::Everywhere, None),
-            ("scheduled-default", Place::Everywhere, None),
+        for (name, scope, command) in [
+            ("sweep", Scope::Everywhere, None),
+            ("dry-run", Scope::Everywhere, None),
+            ("scheduled-default", Scope::Everywhere, None),
             ("resource", at(SERVICE), None),
-            ("wake", at(SERVICE), Some(Ask::Wake(until))),
-            ("wake-until-next-change", at(DATABASE), Some(Ask::Wake(Until::NextChange))),
-            ("sleep", at(SERVICE), Some(Ask::Sleep)),
+            ("wake", at(SERVICE), Some(Command::Wake(until))),
+            ("wake-until-next-change", at(DATABASE), Some(Command::Wake(Until::NextChange))),
+            ("sleep", at(SERVICE), Some(Command::Sleep)),
             ("instance-started-by-aws", at(DATABASE), None),
             ("cluster-started-by-aws", at(CLUSTER), None),
-            ("instance-started", Place::Everywhere, None),
+            ("instance-started", Scope::Everywhere, None),
         ] {
-            assert_eq!(sample(name), Ok(Reading::Work(Request { place, ask })), "{name}");
+            assert_eq!(sample(name), Ok(Reading::Work(Request { scope, command })), "{name}");
         }
         let no_work = Reading::no_work("codemate-dev-db", "the database was not started");
         assert_eq!(sample("instance-stopped"), Ok(no_work));

@@ -83,6 +83,15 @@ pub const SLEEP_PROBLEM: &str = "nightshift-state:sleep-problem";
 /// On a budget: which steps people were told of in which period.
 pub const WARNED: &str = "nightshift-state:warned";
 
+/// On a database: AWS refused to stop or start it; see [`crate::sleep::Refused`].
+pub const REFUSED: &str = "nightshift-state:refused";
+
+/// On a database: the windows of RDS that lie in its sleep, as people were told.
+pub const WINDOWS: &str = "nightshift-state:windows";
+
+/// On an ECS service: it was woken and is not up yet; see [`crate::sleep::Woken`].
+pub const WOKEN: &str = "nightshift-state:woken";
+
 /// On whatever sleeps: its size before; see [`crate::sleep::Asleep`].
 pub const ASLEEP: &str = "nightshift-state:asleep";
 
@@ -170,6 +179,7 @@ mod tests {
             PREVIOUS,
             PROBLEM,
             PRUNE_PROBLEM,
+            REFUSED,
             REJECTED,
             REMEDIED,
             REMEDIED_OF,
@@ -181,6 +191,8 @@ mod tests {
             TAKEN,
             VERDICT,
             WARNED,
+            WINDOWS,
+            WOKEN,
         ] {
             assert!(key.starts_with(MEMORY) && key.len() <= 128, "{key}");
         }

@@ -11,12 +11,13 @@ use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, TimeZone};
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 
 pub use window::Window;
 
 use crate::keys;
 use crate::tag::{BadTag, Reader};
+use crate::zone;
 
 const WORDS: &str =
     "always, never, or windows such as mon-fri 08:00-20:00 sat 10:00-14:00, then a zone such as Asia/Seoul";
@@ -27,6 +28,10 @@ const NEAR: i32 = 10;
 /// A schedule that does not change in this time, holidays included, does not change.
 const FAR: i32 = 400;
 
+/// Windows with a gap of at most this between them are one: who writes `10:00` and `10:01`, or lets a day end at `23:59`,
+/// does not mean that everything stops for a minute.
+const GAP: SignedDuration = SignedDuration::from_mins(1);
+
 /// `nightshift:schedule`: when it is awake, and what is done about that.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
@@ -36,8 +41,10 @@ pub struct Schedule {
     pub zone: Option<TimeZone>,
     /// How many tasks of a service run while it is asleep (`off=`).
     pub off: u32,
-    /// The database that has to be available before the service is woken (`after=`).
-    pub after: Option<String>,
+    /// The databases that have to serve before the service is woken, as they were written (`after=`).
+    pub after: Vec<String>,
+    /// A database is up in its own maintenance window as well (`maintenance=awake`).
+    pub maintenance_awake: bool,
     /// Changes by hand are undone (`enforce=true`).
     pub enforce: bool,
     /// Which way it is changed (`act=`).
@@ -118,7 +125,7 @@ fn wanted(windows: &[Window], now: Timestamp, zone: &TimeZone, holidays: &[Date]
     }
 }
 
-/// When some window holds, as instants: in order, and windows that touch are one.
+/// When some window holds, as instants: in order, and windows that touch, or almost do, are one.
 fn spans(
     windows: &[Window],
     first: Date,
@@ -137,7 +144,7 @@ fn spans(
     }
     spans.sort();
     spans.dedup_by(|next, before| {
-        let touches = next.0 <= before.1;
+        let touches = next.0.duration_since(before.1) <= GAP;
         if touches {
             before.1 = before.1.max(next.1);
         }
@@ -172,7 +179,8 @@ impl FromStr for Schedule {
             hours,
             zone,
             off: tag.parsed("off", "a number of tasks")?.unwrap_or(0),
-            after: tag.option("after").map(str::to_owned),
+            after: read_after(&mut tag)?,
+            maintenance_awake: tag.parsed::<MaintenanceAwake>("maintenance", "awake")?.is_some(),
             enforce: tag.parsed("enforce", "true or false")?.unwrap_or(false),
             act: tag.parsed("act", "both, sleep or wake")?.unwrap_or(Act::Both),
             words: words.join(" "),
@@ -211,7 +219,10 @@ fn read_words(tag: &mut Reader<'_>) -> Result<(Hours, Option<TimeZone>), BadTag>
             windows.push(Window::read(*on, word).map_err(|accepted| tag.bad(format!("no window '{word}'"), accepted))?);
             *timed = true;
         } else {
-            zone = Some(TimeZone::get(word).map_err(|_| tag.bad_word(word, &[WORDS]))?);
+            zone = Some(zone::named(word).map_err(|it| match it.place {
+                Some(_) => tag.bad(it, "the IANA name of a place"),
+                None => tag.bad_word(word, &[WORDS]),
+            })?);
         }
     }
     match (hours, days) {
@@ -219,6 +230,27 @@ fn read_words(tag: &mut Reader<'_>) -> Result<(Hours, Option<TimeZone>), BadTag>
         (None, Some((_, _, true))) => Ok((Hours::Windows(windows), zone)),
         (None, Some((_, days, false))) => Err(tag.bad(format!("no time after '{days}'"), WORDS)),
         (None, None) => Err(tag.bad("no window", WORDS)),
+    }
+}
+
+/// `after=app-db+cache-db`: all of them.
+fn read_after(tag: &mut Reader<'_>) -> Result<Vec<String>, BadTag> {
+    let Some(text) = tag.option("after") else { return Ok(Vec::new()) };
+    let names: Vec<String> = text.split('+').map(str::to_owned).collect();
+    if names.iter().any(String::is_empty) {
+        return Err(tag.bad_option("after", text, "the id of a DB instance or DB cluster, or several joined by +"));
+    }
+    Ok(names)
+}
+
+/// The one value that `maintenance=` has.
+struct MaintenanceAwake;
+
+impl FromStr for MaintenanceAwake {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        (text == "awake").then_some(MaintenanceAwake).ok_or(())
     }
 }
 

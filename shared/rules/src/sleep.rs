@@ -1,5 +1,5 @@
-//! What is remembered of a sleeping service or database, and of a boosted service: the values of
-//! `nightshift-state:asleep` and `nightshift-state:boosted`.
+//! What is remembered of a sleeping service or database, of a boosted service and of one that was just woken: the values of
+//! `nightshift-state:asleep`, `:boosted`, `:refused` and `:woken`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -29,6 +29,11 @@ pub struct Asleep {
     pub until: Option<Timestamp>,
     /// The snapshot that is taken with the stop, as long as it does not carry its tags.
     pub snapshot: Option<String>,
+    /// What AWS calls this very resource: a restored database carries the tags of the one that it was made of, and a
+    /// recreated service those of its predecessor.
+    pub of: Option<String>,
+    /// When a database was last started, as long as it does not serve.
+    pub started: Option<Timestamp>,
 }
 
 /// The limits of a scaling target, and what of it is suspended.
@@ -79,12 +84,41 @@ pub struct Boosted {
     pub min: Option<i32>,
 }
 
+/// `nightshift-state:refused`: AWS refused to stop or start a database in a state that allows it, so that the next try is
+/// an hour later. `since=2026-11-20T11:00:00Z StopDBCluster shop: InvalidDBClusterStateFault: …`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// When it was tried last.
+    pub since: Timestamp,
+    /// What AWS said, as far as a tag can hold it.
+    pub said: String,
+}
+
+/// `nightshift-state:woken`: a service was woken at a moment that its schedule does not tell, and is not up yet.
+///
+/// `since=2026-11-20T11:00:00Z`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Woken {
+    /// When it was woken.
+    pub since: Timestamp,
+}
+
 impl Suspended {
     /// All of it.
     pub const ALL: Suspended = Suspended { scale_in: true, scale_out: true, scheduled: true };
 }
 
 impl Asleep {
+    /// Whether this is the memory of another resource than the one that AWS calls `own`, which exists since `created`.
+    ///
+    /// Memory of older versions names no resource: then one that was made after it cannot be the one that slept.
+    pub fn is_of_another(&self, own: Option<&str>, created: Option<Timestamp>) -> bool {
+        match (self.of.as_deref(), own) {
+            (Some(of), Some(own)) => of != own,
+            _ => created.is_some_and(|it| it > self.since),
+        }
+    }
+
     /// Whether a person put it to sleep, and that still holds.
     pub fn is_wanted_by_person(&self, now: Timestamp) -> bool {
         self.by == By::Person && self.until.is_none_or(|it| now < it)
@@ -110,6 +144,8 @@ impl FromStr for Asleep {
             by: tag.required("by", "schedule, hold or person")?,
             until: tag.parsed("until", MOMENT)?,
             snapshot: tag.option("snapshot").map(str::to_owned),
+            of: tag.option("of").map(str::to_owned),
+            started: tag.parsed("started", MOMENT)?,
         };
         tag.finish().map(|()| asleep)
     }
@@ -127,7 +163,56 @@ impl fmt::Display for Asleep {
         }
         self.snapshot.iter().try_for_each(|it| write!(f, " snapshot={it}"))?;
         write!(f, " by={}", self.by)?;
-        self.until.iter().try_for_each(|it| write!(f, " until={it:.0}"))
+        self.until.iter().try_for_each(|it| write!(f, " until={it:.0}"))?;
+        self.started.iter().try_for_each(|it| write!(f, " started={it:.0}"))?;
+        self.of.iter().try_for_each(|it| write!(f, " of={it}"))
+    }
+}
+
+impl Refused {
+    /// What AWS said to a call at `since`, as far as a tag can hold it.
+    pub fn new(since: Timestamp, said: &str) -> Self {
+        let allowed = |it: char| it.is_ascii_alphanumeric() || "_.:/=+-@".contains(it);
+        let plain: String = said.chars().map(|it| if allowed(it) { it } else { ' ' }).collect();
+        let mut said = plain.split_whitespace().collect::<Vec<_>>().join(" ");
+        said.truncate(Self::LONGEST);
+        Refused { since, said: said.trim_end().to_owned() }
+    }
+
+    /// Leaves room for the moment.
+    const LONGEST: usize = 220;
+}
+
+impl FromStr for Refused {
+    type Err = BadTag;
+
+    fn from_str(value: &str) -> Result<Self, BadTag> {
+        let (since, said) = value.split_once(' ').unwrap_or((value, ""));
+        let mut tag = Reader::new(keys::REFUSED, since)?;
+        let since = tag.required("since", MOMENT)?;
+        tag.finish().map(|()| Refused { since, said: said.to_owned() })
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "since={:.0} {}", self.since, self.said)
+    }
+}
+
+impl FromStr for Woken {
+    type Err = BadTag;
+
+    fn from_str(value: &str) -> Result<Self, BadTag> {
+        let mut tag = Reader::new(keys::WOKEN, value)?;
+        let woken = Woken { since: tag.required("since", MOMENT)? };
+        tag.finish().map(|()| woken)
+    }
+}
+
+impl fmt::Display for Woken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "since={:.0}", self.since)
     }
 }
 
@@ -217,6 +302,29 @@ mod tests {
     }
 
     #[test]
+    fn memory_belongs_to_one_resource() {
+        let check = |memory: &str, own: Option<&str>, created: Option<&str>, other: bool| {
+            let asleep: Asleep = format!("since=2026-11-20T11:00:00Z by=schedule{memory}").parse().unwrap();
+            let created = created.map(|it| it.parse().unwrap());
+            assert_eq!(asleep.is_of_another(own, created), other, "{memory} {own:?} {created:?}");
+        };
+        check(" of=db-A", Some("db-A"), Some("2026-01-01T00:00:00Z"), false);
+        check(" of=db-A", Some("db-B"), None, true);
+        check(" of=db-A", None, None, false);
+        check("", Some("db-B"), Some("2026-11-20T12:00:00Z"), true);
+        check("", Some("db-B"), Some("2026-11-20T10:00:00Z"), false);
+        check("", Some("db-B"), None, false);
+    }
+
+    #[test]
+    fn a_refusal_keeps_what_aws_said_in_letters_that_a_tag_may_hold() {
+        let since = "2026-11-20T11:00:00Z".parse().unwrap();
+        let refused = Refused::new(since, "StopDBCluster shop: InvalidDBClusterStateFault: it's in (blue/green)");
+        let value = "since=2026-11-20T11:00:00Z StopDBCluster shop: InvalidDBClusterStateFault: it s in blue/green";
+        assert_eq!((refused.to_string().as_str(), value.parse()), (value, Ok(refused)));
+    }
+
+    #[test]
     fn what_is_wrong_is_quoted_and_what_is_accepted_listed() {
         let asleep = |value: &str| value.parse::<Asleep>().unwrap_err().to_string();
         let boosted = |value: &str| value.parse::<Boosted>().unwrap_err().to_string();
@@ -237,14 +345,19 @@ mod tests {
         fn what_is_written_is_read_back_and_fits_a_tag(
             seconds in 0..4_000_000_000i64, desired in proptest::option::of(0..10_000i32),
             limits in proptest::option::of((0..10_000i32, 0..10_000i32, any::<(bool, bool, bool)>())),
-            by in 0..3usize, until in any::<bool>(), snapshot in proptest::option::of("nightshift-[a-z0-9-]{1,63}-2026-11-20-2000")
+            by in 0..3usize, until in any::<bool>(), is_database in any::<bool>(),
+            snapshot in proptest::option::of("nightshift-[a-z0-9-]{1,63}-2026-11-20-2000")
         ) {
+            // A service is not snapshotted, and a database does not scale.
+            let (limits, snapshot) = (limits.filter(|_| !is_database), snapshot.filter(|_| is_database));
             let since = Timestamp::from_second(seconds).unwrap();
             let limits = limits.map(|(min, max, (scale_in, scale_out, scheduled))| {
                 Limits { min, max, suspended: Suspended { scale_in, scale_out, scheduled } }
             });
             let by = [By::Schedule, By::Hold, By::Person][by];
-            let asleep = Asleep { since, desired, limits, by, until: until.then_some(since), snapshot };
+            let of = if is_database { "db-ABCDEFGHIJKLMNOPQRSTUVWXYZ".to_owned() } else { since.to_string() };
+            let (until, started) = (until.then_some(since), is_database.then_some(since));
+            let asleep = Asleep { since, desired, limits, by, until, snapshot, of: Some(of), started };
             prop_assert!(asleep.to_string().len() <= crate::tag::LONGEST);
             prop_assert_eq!(asleep.to_string().parse(), Ok(asleep));
             let boosted = Boosted { since, from: 1, to: 3, min: desired };
@@ -253,7 +366,15 @@ mod tests {
 
         #[test]
         fn no_value_makes_it_panic(value in any::<String>()) {
-            let _ = (value.parse::<Asleep>(), value.parse::<Boosted>());
+            let _ = (value.parse::<Asleep>(), value.parse::<Boosted>(), value.parse::<Refused>(), value.parse::<Woken>());
+        }
+
+        #[test]
+        fn whatever_aws_says_fits_a_tag_and_is_read_back(said in any::<String>(), seconds in 0..4_000_000_000i64) {
+            let refused = Refused::new(Timestamp::from_second(seconds).unwrap(), &said);
+            let value = refused.to_string();
+            prop_assert!(value.len() <= crate::tag::LONGEST && value.chars().all(|it| it.is_ascii() && !it.is_ascii_control()));
+            prop_assert_eq!(value.trim_end().parse(), Ok(refused));
         }
     }
 }

@@ -101,6 +101,10 @@ impl AwakeUntil {
         let mut tag = Reader::new(key, value)?;
         let Some(word) = tag.word() else { return Err(tag.bad("no moment", MOMENT)) };
         let moment = word.parse().map_err(|_| tag.bad_word(word, &[MOMENT]))?;
+        // A function may say for whom it keeps it awake; a person's tag says that by its name.
+        if key == keys::AWAKE_UNTIL_MEMORY {
+            tag.option("by");
+        }
         tag.finish().map(|()| AwakeUntil(moment))
     }
 }

@@ -1,7 +1,7 @@
 //! How a service is brought to a task definition: by ECS itself, or by CodeDeploy with its own rules.
 
 use jiff::{SignedDuration, Timestamp};
-use reconcile::{CommandLine, Plan};
+use reconcile::Plan;
 use rules::Digest;
 
 use super::app_spec::AppSpec;
@@ -150,11 +150,9 @@ pub fn under_way(case: &Case<'_>) -> String {
 /// What to say of a deployment that waits until somebody lets it have the traffic.
 pub fn waits(case: &Case<'_>) -> Option<String> {
     let waiting = case.code_deploy().and_then(CodeDeploy::under_way).filter(|it| it.said == "Ready")?;
-    let label = case.running_label();
-    let call = ["aws", "deploy", "continue-deployment", "--deployment-id", &waiting.id];
-    let route = CommandLine::of(call.into_iter().chain(["--deployment-wait-type", "READY_WAIT"]));
+    let (label, id) = (case.running_label(), &waiting.id);
     Some(format!(
         "the new tasks of {label} run and wait for their traffic; look at them, then let them have it with \
-         {route}, or send \"rollback\""
+         aws deploy continue-deployment --deployment-id {id} --deployment-wait-type READY_WAIT, or send \"rollback\""
     ))
 }

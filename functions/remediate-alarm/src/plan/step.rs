@@ -1,7 +1,7 @@
 //! What this function does: it starts a remedy, or changes what an alarm remembers.
 
 use jiff::SignedDuration;
-use reconcile::{CommandLine, Undo};
+use reconcile::Undo;
 use rules::keys;
 use rules::memory::RollbackWish;
 use rules::remedied::Remedied;
@@ -205,22 +205,15 @@ impl reconcile::Step for Step {
     }
 }
 
-/// The command that gives a tag its value back, or removes it.
-fn tag_command(arn: &str, key: &str, value: Option<&str>) -> CommandLine {
-    // As JSON: in the AWS CLI's short form a comma or a quote in a value would end it.
+/// The command line that gives a tag its value back, or removes it.
+fn tag_command(arn: &str, key: &str, value: Option<&str>) -> String {
     match (arn.contains(":ecs:"), value) {
-        (true, Some(value)) => {
-            let tags = json!([{"key": key, "value": value}]).to_string();
-            CommandLine::of(["aws", "ecs", "tag-resource", "--resource-arn", arn, "--tags", &tags])
-        }
-        (true, None) => CommandLine::of(["aws", "ecs", "untag-resource", "--resource-arn", arn, "--tag-keys", key]),
+        (true, Some(value)) => format!("aws ecs tag-resource --resource-arn {arn} --tags 'key={key},value={value}'"),
+        (true, None) => format!("aws ecs untag-resource --resource-arn {arn} --tag-keys {key}"),
         (false, Some(value)) => {
-            let tags = json!([{"Key": key, "Value": value}]).to_string();
-            CommandLine::of(["aws", "rds", "add-tags-to-resource", "--resource-name", arn, "--tags", &tags])
+            format!("aws rds add-tags-to-resource --resource-name {arn} --tags 'Key={key},Value={value}'")
         }
-        (false, None) => {
-            CommandLine::of(["aws", "rds", "remove-tags-from-resource", "--resource-name", arn, "--tag-keys", key])
-        }
+        (false, None) => format!("aws rds remove-tags-from-resource --resource-name {arn} --tag-keys {key}"),
     }
 }
 

@@ -1,111 +1,128 @@
-//! One database: stopped, with a snapshot where it is backed up, and started.
+//! One database: when it is stopped, when it is started, and whether it has come up.
 
-use std::collections::BTreeMap;
-
-use jiff::{SignedDuration, Timestamp, Zoned};
-use reconcile::Plan;
-use rules::database::{Database, Kind, PREFIX};
+use jiff::{Timestamp, Zoned};
+use reconcile::Trouble;
+use rules::database::{Condition, Database, State};
 use rules::keys;
-use rules::retention::BackupRule;
 use rules::schedule::Act;
 use rules::sleep::{Asleep, By};
 use serde_json::{Value, json};
 
-use super::ask::{Ask, heed};
-use super::draft::Draft;
-use super::service::Fate;
-use super::step::{Call, Step, What};
+use super::command::Command;
+use super::draft::{Decision, Draft};
+use super::needs::{Need, still_used};
+use super::person::apply_command;
+use super::step::{Call, Change, IfRefused, Refusal, Target};
+use super::times::{EVENTS_ARE_KEPT, GRACE, SERVES_WITHIN, STANDS_FOR, STOPPABLE_WITHIN, STOPPED_AT_MOST};
 use super::wants::{Source, Verdict, Wants};
-use super::world::{LastEvent, Sleeper, World};
-use super::{GRACE, STANDS_FOR};
-
-/// AWS starts a stopped database after this time.
-const STOPPED_AT_MOST: SignedDuration = SignedDuration::from_hours(7 * 24);
-
-/// RDS tells of no older events.
-pub const EVENTS_ARE_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
-
-/// RDS takes no more tags.
-const MOST_TAGS: usize = 50;
+use super::windows::{in_its_sleep, up_for_maintenance};
+use super::woken::NOT_UP;
+use super::world::{Events, LastEvent, Sleeper, World};
 
 /// A database with everything read, as it will be after the calls so far.
-struct Case<'a> {
-    sleeper: &'a Sleeper,
-    status: String,
-    wants: Wants,
+pub struct DatabaseCase<'a> {
+    pub sleeper: &'a Sleeper,
+    pub status: String,
+    /// Whether it serves, the instances of a cluster included.
+    condition: Condition,
+    pub wants: Wants,
     verdict: Verdict,
-    world: &'a World,
-    now: &'a Zoned,
-    draft: Draft,
+    pub world: &'a World,
+    pub now: &'a Zoned,
+    pub draft: Draft,
+    /// A person's command is to be carried out, whoever changed what by hand before.
     asked: bool,
     /// Why it is not stopped: a service that needs it still runs, or may.
     used: Option<String>,
 }
 
-/// Plans what is to be done about a database whose tags are `wants`, as far as the services that need it allow.
+/// What is to be done about a database whose tags are `wants`, as far as the services that need it allow.
 pub fn decide(
     sleeper: &Sleeper,
     mut wants: Wants,
-    ask: Option<&Ask>,
-    fates: &[(String, Fate)],
+    command: Option<&Command>,
+    needs: &[Need],
     world: &World,
     now: &Zoned,
-    plan: &mut Plan<Step>,
-) {
-    let Database { arn, id, status, tags, .. } = &sleeper.database;
-    if let Some((kind, message)) = not_for_us(&sleeper.database) {
-        return plan.problem(arn, kind, message);
+) -> Decision {
+    let Database { arn, status, tags, resource_id, .. } = &sleeper.database;
+    if let Some(trouble) = not_for_us(&sleeper.database) {
+        return Decision::trouble(trouble);
     }
-    // What cannot be done as asked is told, and the rest goes on as if nobody had asked.
-    let (calls, asked) = match ask.map(|it| heed(it, &mut wants, now, &world.holidays)) {
-        None => (Vec::new(), false),
-        Some(Ok(calls)) => (calls, true),
-        Some(Err((kind, message))) => {
-            plan.problem(arn, kind, message);
-            (Vec::new(), false)
-        }
+    let mut draft = Draft::new(Target::Database { arn: arn.clone() }, tags, view(status));
+    let foreign = wants.leave_out_memory_of_another(resource_id.as_deref(), sleeper.created_at);
+    wants.keep_up_for_maintenance(up_for_maintenance(sleeper, now));
+    let asked = apply_command(command, &mut wants, &mut draft, now, &world.holidays);
+    let needing: Vec<&Need> = needs.iter().filter(|it| it.is_for(sleeper, &world.databases)).collect();
+    let verdict = wanted(&wants, &needing, now, world);
+    let mut case = DatabaseCase {
+        sleeper,
+        status: status.clone(),
+        condition: world.condition(sleeper),
+        wants,
+        verdict,
+        world,
+        now,
+        draft,
+        asked,
+        used: still_used(&needing),
     };
-    let mut draft = Draft::new(arn, tags, view(status));
-    draft.take_over(calls);
-    let needing = fates.iter().filter(|(_, it)| it.after.as_ref() == Some(id));
-    let needed = needing.clone().find(|(_, it)| it.awake).map(|(name, _)| name);
-    let using = needing.clone().find(|(_, it)| !it.awake && !it.down);
-    let used = using.map(|(name, it)| match it.unreadable {
-        true => format!("it is not stopped, since {name}, which may need it, cannot be read"),
-        false => format!("it is stopped once the tasks of {name} have ended"),
-    });
-    let verdict = wanted(&wants, needed, now, world);
-    let status = status.clone();
-    let mut case = Case { sleeper, status, wants, verdict, world, now, draft, asked, used };
-    let planned = plan.steps.len() + plan.problems.len();
-    case.settle_snapshot(plan);
-    let left_alone = if case.verdict.awake { case.wake(plan) } else { case.fall_asleep(plan) };
+    if foreign {
+        case.draft.forget(&[keys::ASLEEP, keys::REFUSED]);
+        case.step(
+            Change::Remember,
+            "forgets what its tags say of another database, which it was restored from or replaces",
+        );
+    }
+    case.settle_snapshot();
+    let is_broken = match case.verdict.awake {
+        true => case.condition.state == State::Broken,
+        // What its instances do matters to those who need it, not to a stop.
+        false => sleeper.database.state() == State::Broken,
+    };
+    match (is_broken, case.verdict.awake) {
+        (true, _) => case.tell_that_it_is_broken(),
+        (false, true) => case.wake(),
+        (false, false) => case.sleep(),
+    }
+    case.note_windows();
     let over = case.wants.over(case.at());
     case.draft.forget(&over);
-    case.step(What::Remember, "what is over is forgotten".into(), plan);
-    if plan.steps.len() + plan.problems.len() == planned {
-        let state = left_alone.unwrap_or_else(|| case.state());
-        plan.skip(arn, format!("{state}; {}; {}", case.verdict.why, case.next()));
-    }
+    case.step(Change::Remember, "what is over is forgotten");
+    let state = case.draft.idle().map_or_else(|| case.state(), str::to_owned);
+    let idle = format!("{state}; {}; {}", case.verdict.why, case.next());
+    let decision = case.draft.finish(idle);
+    // A problem says more than its state does.
+    let idle = decision.idle.filter(|_| decision.troubles.is_empty());
+    Decision { idle, ..decision }
 }
 
-/// Whether only RDS's events can tell who started it: it runs though it was put to sleep, and that not just now.
-pub fn wants_to_know_who_started_it(sleeper: &Sleeper, wants: &Wants, now: &Zoned, world: &World) -> bool {
-    let fresh = |it: &Asleep| it.desired.is_none() && now.timestamp().duration_since(it.since) < GRACE;
+/// Whether only RDS's events tell what became of it: it runs though it was put to sleep, or does not come up.
+pub fn needs_events(sleeper: &Sleeper, wants: &Wants, now: &Zoned, world: &World) -> bool {
     let verdict = wants.verdict(now, &world.holidays);
-    let pressed = verdict.source == Source::Hold || wants.schedule.enforce || wants.failed;
-    let asleep = wants.asleep.as_ref().is_some_and(|it| !fresh(it));
-    sleeper.database.status == "available" && asleep && !verdict.awake && !pressed
+    let Some(asleep) = &wants.asleep else { return false };
+    let forced = verdict.source == Source::Hold || wants.schedule.enforce || wants.has_failed();
+    let status = sleeper.database.status.as_str();
+    if !verdict.awake {
+        return status == "available" && !forced;
+    }
+    let late = asleep.started.is_some_and(|it| now.timestamp().duration_since(it) >= SERVES_WITHIN);
+    match world.condition(sleeper).state {
+        State::Serving => false,
+        State::Broken => true,
+        State::Passing => late,
+        State::Stopped => status == "stopped" && asleep.started.is_some(),
+    }
 }
 
 /// What counts for a database: as for all, but a service that needs it outranks its schedule.
-fn wanted(wants: &Wants, needed: Option<&String>, now: &Zoned, world: &World) -> Verdict {
+fn wanted(wants: &Wants, needing: &[&Need], now: &Zoned, world: &World) -> Verdict {
     let verdict = wants.verdict(now, &world.holidays);
-    match needed {
-        Some(service) if !verdict.awake && verdict.source == Source::Schedule => Verdict {
+    match needing.iter().find(|it| it.awake) {
+        Some(need) if !verdict.awake && verdict.source == Source::Schedule => Verdict {
             awake: true,
             source: Source::Needed,
-            why: format!("{service} needs it"),
+            why: format!("{} needs it", need.service),
             since: None,
             until: None,
         },
@@ -113,122 +130,147 @@ fn wanted(wants: &Wants, needed: Option<&String>, now: &Zoned, world: &World) ->
     }
 }
 
-fn not_for_us(database: &Database) -> Option<(&'static str, String)> {
+fn not_for_us(database: &Database) -> Option<Trouble> {
     if let Some(cluster) = &database.member_of {
         let message = format!(
             "it is a member of the DB cluster {cluster}, which is stopped as a whole: move the tag {} to the cluster",
             keys::SCHEDULE
         );
-        return Some(("member-instance", message));
+        return Some(Trouble::new("member-instance", message));
     }
     let other = ["neptune", "docdb"].contains(&database.engine.as_str());
     let message = || format!("{} databases are not put to sleep: remove the tag {}", database.engine, keys::SCHEDULE);
-    other.then(|| ("other-engine", message()))
+    other.then(|| Trouble::new("other-engine", message()))
 }
 
-impl Case<'_> {
+impl DatabaseCase<'_> {
     // -------------------------------------------------------------------------------- asleep
 
-    fn fall_asleep(&mut self, plan: &mut Plan<Step>) -> Option<String> {
+    fn sleep(&mut self) {
         let by_schedule = self.verdict.source == Source::Schedule && !self.asked;
         if self.wants.schedule.act == Act::Wake && by_schedule && !self.has_just_been_put_to_sleep() {
-            return Some(format!("{}, and act=wake leaves the rest to people", self.state()));
+            return self.draft.leave(format!("{}, and act=wake leaves the rest to people", self.state()));
         }
         match (self.wants.asleep.clone(), self.status.as_str()) {
-            (None, "available") => self.begin_sleep(plan),
-            (None, "stopped") => {
-                self.note_that_it_is_stopped(plan);
-                None
+            (None, "available") => self.begin_sleep(),
+            (None, "stopped") => self.note_that_it_is_stopped(),
+            (Some(asleep), "available") => self.sleep_again(&asleep),
+            (asleep, status) => {
+                let passes = ["stopped", "stopping", "starting"].contains(&status);
+                if let Some(asleep) = asleep {
+                    self.renew_behalf(&asleep);
+                    self.step(Change::Remember, "stays stopped");
+                }
+                if !passes {
+                    self.tell_that_its_state_forbids_it();
+                }
             }
-            (Some(asleep), "available") => self.sleep_again(&asleep, plan),
-            (Some(asleep), _) => {
-                self.renew_behalf(&asleep);
-                self.step(What::Remember, "stays stopped, as somebody asks".into(), plan);
-                None
-            }
-            (None, _) => None,
         }
     }
 
-    fn begin_sleep(&mut self, plan: &mut Plan<Step>) -> Option<String> {
-        let Database { arn, .. } = &self.sleeper.database;
-        if let Some(reason) = self.sleeper.cannot_stop {
-            let message = format!("AWS does not stop it, since {reason}: remove the tag {}", keys::SCHEDULE);
-            plan.problem(arn, "not-stoppable", message);
-            return None;
+    fn begin_sleep(&mut self) {
+        if let Some(it) = &self.sleeper.cannot_stop {
+            let message = match it.passes {
+                true => format!("AWS does not stop it now, since {}; it is stopped once that is over", it.reason),
+                false => format!("AWS does not stop it, since {}: remove the tag {}", it.reason, keys::SCHEDULE),
+            };
+            return self.draft.trouble("not-stoppable", message);
         }
-        if let Some(why) = self.still_used() {
-            return Some(why);
+        if self.was_refused(Refusal::Stop) {
+            return;
+        }
+        if let Some(why) = self.used.clone().filter(|_| !self.asked) {
+            return self.draft.leave(why);
         }
         let snapshot = match self.backup() {
             Ok(rule) => rule.map(|_| self.snapshot_id()),
             Err(bad) => {
-                plan.problem(
-                    arn,
-                    "bad-tag",
-                    format!("{bad}; it is not stopped, since it could not be backed up with the stop"),
-                );
-                return None;
+                let message = format!("{bad}; it is not stopped, since it could not be backed up with the stop");
+                return self.draft.trouble("bad-tag", message);
             }
         };
         let (by, until) = self.wants.on_behalf(&self.verdict, self.at());
-        let asleep = Asleep { since: self.at(), desired: None, limits: None, by, until, snapshot };
+        let of = self.sleeper.database.resource_id.clone();
+        let asleep = Asleep { since: self.at(), desired: None, limits: None, by, until, snapshot, of, started: None };
         self.draft.remember(keys::ASLEEP, asleep.to_string());
+        if let Some(why) = self.used.clone() {
+            // A person's command is remembered, and carried out as soon as nothing runs any more that needs it.
+            self.wants.asleep = Some(asleep);
+            return self.step(Change::Remember, format!("{why}, as a person asks"));
+        }
+        if let Some(id) = asleep.snapshot.as_ref().filter(|_| self.is_cluster()) {
+            let headline = format!("is stopped once its snapshot {id} is available");
+            self.ask_for_snapshot(&asleep);
+            self.wants.asleep = Some(asleep);
+            return self.step(Change::Remember, headline);
+        }
         let headline = match &asleep.snapshot {
             Some(id) => format!("is stopped, with the snapshot {id}"),
             None => "is stopped".into(),
         };
-        self.stop(&asleep, asleep.snapshot.clone());
-        self.step(What::Sleep, headline, plan);
-        None
+        self.stop(&asleep, vec![keys::ASLEEP]);
+        self.step(Change::Sleep, headline);
     }
 
-    /// A person had stopped it before: that is remembered, so that it stays stopped in the morning.
-    fn note_that_it_is_stopped(&mut self, plan: &mut Plan<Step>) {
+    /// It was stopped before: by a person, which is remembered so that it stays stopped in the morning; or in its sleep,
+    /// so that what was remembered of that has been taken away.
+    fn note_that_it_is_stopped(&mut self) {
         let stopped_at = self.sleeper.database.restarts_at.map(|it| it - STOPPED_AT_MOST);
         let (by, until) = self.wants.on_behalf(&self.verdict, self.at());
         let since = stopped_at.filter(|it| *it < self.at()).unwrap_or(self.at());
-        let asleep = Asleep { since, desired: Some(0), limits: None, by, until, snapshot: None };
+        let in_its_sleep = self.verdict.source == Source::Schedule
+            && self.verdict.since.is_some_and(|it| stopped_at.is_some_and(|stopped| it <= stopped));
+        let desired = if in_its_sleep { None } else { Some(0) };
+        let of = self.sleeper.database.resource_id.clone();
+        let asleep = Asleep { since, desired, limits: None, by, until, snapshot: None, of, started: None };
         self.draft.remember(keys::ASLEEP, asleep.to_string());
-        self.step(What::Remember, "somebody has stopped it already, and it stays so".into(), plan);
+        self.wants.asleep = Some(asleep);
+        let headline = match in_its_sleep {
+            true => "was stopped in its sleep and its tag was lost, so that is remembered again",
+            false => "had already been stopped by hand, and stays so",
+        };
+        self.step(Change::Remember, headline);
     }
 
     /// It was put to sleep, and runs: a run died, AWS started it after seven days, or a person did.
-    fn sleep_again(&mut self, asleep: &Asleep, plan: &mut Plan<Step>) -> Option<String> {
-        let fresh = self.has_just_been_put_to_sleep();
-        let pressed =
-            self.asked || self.wants.failed || self.wants.schedule.enforce || self.verdict.source == Source::Hold;
-        let last_event = self.world.last_events.get(&self.sleeper.database.arn);
-        let headline = match last_event {
-            Some(Ok(Some(LastEvent { started_by_aws: true, .. }))) => {
+    fn sleep_again(&mut self, asleep: &Asleep) {
+        if self.was_refused(Refusal::Stop) {
+            return;
+        }
+        let forced =
+            self.asked || self.wants.has_failed() || self.wants.schedule.enforce || self.verdict.source == Source::Hold;
+        let headline = match self.world.events.get(&self.sleeper.database.arn) {
+            Some(Ok(Events { last: Some(LastEvent { started_by_aws: true, .. }), .. })) => {
                 "AWS started it after seven days, so it is stopped again"
             }
-            _ if fresh || pressed => "is stopped, which an earlier run left unfinished or somebody undid",
-            Some(Ok(it)) if self.was_never_stopped(asleep, it.as_ref()) => "is stopped, which no earlier run has done",
-            Some(Ok(_)) => {
-                self.started_by_hand(plan);
-                return None;
+            _ if forced => "is stopped, which an earlier run left unfinished or a person undid",
+            Some(Ok(it)) if self.was_never_stopped(asleep, it.last.as_ref()) => {
+                "is stopped, which no earlier run has done"
             }
+            Some(Ok(_)) => return self.started_by_hand(),
             Some(Err(error)) => {
                 let message = format!("it runs though it was put to sleep, and who started it cannot be told: {error}");
-                plan.problem(&self.sleeper.database.arn, "unreadable-events", message);
-                return None;
+                return self.draft.trouble("unreadable-events", message);
             }
-            None => return Some("it runs though it was put to sleep; the next run finds out who started it".into()),
+            None => {
+                return self.draft.leave("it runs though it was put to sleep; the next run finds out who started it");
+            }
         };
-        if let Some(why) = self.still_used() {
-            return Some(why);
+        if let Some(why) = self.used.clone() {
+            return self.draft.leave(why);
+        }
+        if !self.has_its_snapshot(asleep) {
+            return;
         }
         let asleep = self.renew_behalf(asleep);
-        self.stop(&asleep, asleep.snapshot.clone());
-        self.step(What::Sleep, headline.into(), plan);
-        None
+        self.stop(&asleep, Vec::new());
+        self.step(Change::Sleep, headline);
     }
 
     /// Whether it has run all the time, by what RDS did last: nothing since it was put to sleep.
-    fn was_never_stopped(&self, asleep: &Asleep, last_event: Option<&LastEvent>) -> bool {
+    fn was_never_stopped(&self, asleep: &Asleep, last: Option<&LastEvent>) -> bool {
         let known = self.at().duration_since(asleep.since) < EVENTS_ARE_KEPT;
-        asleep.desired.is_none() && known && last_event.is_none_or(|it| it.at < asleep.since)
+        asleep.desired.is_none() && known && last.is_none_or(|it| it.at < asleep.since)
     }
 
     fn has_just_been_put_to_sleep(&self) -> bool {
@@ -236,146 +278,191 @@ impl Case<'_> {
         asleep.is_some_and(|it| self.at().duration_since(it.since) < GRACE)
     }
 
-    /// A person who puts to sleep what sleeps for another reason has the say from then on.
+    /// A person who puts to sleep what sleeps for another reason decides from then on.
     fn renew_behalf(&mut self, asleep: &Asleep) -> Asleep {
         let (by, until) = self.wants.on_behalf(&self.verdict, self.at());
-        if by != By::Person {
-            return asleep.clone();
-        }
-        let renewed = Asleep { by, until, ..asleep.clone() };
+        let started = None;
+        let renewed = match by {
+            By::Person => Asleep { by, until, started, ..asleep.clone() },
+            _ => Asleep { started, ..asleep.clone() },
+        };
         self.draft.remember(keys::ASLEEP, renewed.to_string());
         self.wants.asleep = Some(renewed.clone());
         renewed
     }
 
     /// What a person started at night stays up until the next change.
-    fn started_by_hand(&mut self, plan: &mut Plan<Step>) {
+    fn started_by_hand(&mut self) {
         let until = self.verdict.until.unwrap_or(self.at() + STANDS_FOR);
         self.draft.remember(keys::AWAKE_UNTIL_MEMORY, format!("{until:.0}"));
         self.wants.kept_awake = Some(until);
         self.verdict = self.wants.verdict(self.now, &self.world.holidays);
         self.draft.forget(&[keys::ASLEEP]);
         self.wants.asleep = None;
-        let headline = format!("somebody started it, so it stays up until {}", self.wants.local(until, self.now));
-        self.step(What::Remember, headline, plan);
+        let until = self.wants.local(until, self.now);
+        self.step(Change::Remember, format!("was started by hand, so it stays up until {until}"));
     }
 
-    /// Stops it. The snapshot is tagged as soon as it is there, and then need not be remembered.
-    fn stop(&mut self, asleep: &Asleep, snapshot: Option<String>) {
-        self.draft.call(Call::Stop(snapshot.clone()));
+    /// Stops it. Where AWS refuses that, `forget` is what was remembered for it.
+    fn stop(&mut self, asleep: &Asleep, forget: Vec<&'static str>) {
+        let snapshot = asleep.snapshot.clone().filter(|_| !self.is_cluster());
+        self.draft.call(Call::Stop { database: self.sleeper.name(), snapshot: snapshot.clone() });
         self.status = "stopping".into();
-        if let Some(id) = snapshot {
-            self.tag_snapshot(&id, asleep);
-        }
-    }
-
-    fn tag_snapshot(&mut self, id: &str, asleep: &Asleep) {
-        let Database { arn, id: name, tags, .. } = &self.sleeper.database;
-        let rule = self.backup().ok().flatten();
-        let mut state = vec![(keys::MADE_BY, "scale-staging".to_owned()), (keys::DATABASE, name.clone())];
-        state.extend(rule.map(|it| (keys::RETAINED_BY, it.retention.to_string())));
-        let snapshot = arn.replacen(&format!(":db:{name}"), &format!(":snapshot:{id}"), 1);
-        self.draft.call(Call::TagSnapshot { arn: snapshot, tags: snapshot_tags(tags, state) });
-        self.forget_snapshot(asleep);
-    }
-
-    fn forget_snapshot(&mut self, asleep: &Asleep) {
-        let asleep = Asleep { snapshot: None, ..asleep.clone() };
-        self.draft.remember(keys::ASLEEP, asleep.to_string());
-        self.wants.asleep = Some(asleep);
-    }
-
-    /// Tags the snapshot that was taken with the stop; one that was never taken is forgotten once nothing can take it.
-    fn settle_snapshot(&mut self, plan: &mut Plan<Step>) {
-        let Some(asleep) = self.wants.asleep.clone() else { return };
-        let Some(id) = asleep.snapshot.clone() else { return };
-        let arn = &self.sleeper.database.arn;
-        match (self.world.snapshots.get(arn), self.status.as_str()) {
-            (Some(Ok(Some(status))), _) if status != "failed" => {
-                self.tag_snapshot(&id, &asleep);
-                self.step(What::Remember, format!("its snapshot {id} is {status}"), plan);
-            }
-            (Some(Ok(other)), "stopped") => {
-                let why = if other.is_some() { "failed" } else { "was never taken" };
-                self.forget_snapshot(&asleep);
-                self.step(What::Remember, format!("is stopped without a snapshot: {id} {why}"), plan);
-            }
-            (Some(Err(error)), _) => plan.problem(arn, "unreadable-snapshot", format!("its snapshot {id}: {error}")),
-            // Not there yet, or the stop is still to come.
-            _ => {}
+        self.draft.forget(&[keys::REFUSED]);
+        self.draft.if_refused(IfRefused { at: self.at(), forget, kind: Refusal::Stop });
+        match snapshot {
+            // The snapshot is tagged as soon as it is there, and then need not be remembered.
+            Some(id) => self.tag_snapshot(&id, asleep),
+            // That of a cluster has its tags already.
+            None => self.forget_snapshot(asleep),
         }
     }
 
     // -------------------------------------------------------------------------------- awake
 
-    fn wake(&mut self, plan: &mut Plan<Step>) -> Option<String> {
+    fn wake(&mut self) {
         let by_schedule = self.verdict.source == Source::Schedule;
         let stopped = self.status == "stopped";
         let again = self.wants.wakes_what_people_stopped(&self.verdict, self.at());
         match self.wants.asleep.clone() {
             None => {
                 if stopped && (self.asked || again) {
-                    self.start(plan);
+                    self.start(None);
                 }
-                self.step(What::Remember, "is awake".into(), plan);
-                None
+                self.step(Change::Remember, "is awake");
             }
             Some(asleep) if asleep.desired == Some(0) && stopped && !self.asked => {
                 self.draft.forget(&[keys::ASLEEP]);
-                self.step(What::Remember, "was stopped by somebody before the night, and stays so".into(), plan);
+                self.step(Change::Remember, "had already been stopped by hand before the night; left stopped");
                 if again {
-                    self.start(plan);
+                    self.start(None);
                 }
-                None
             }
             Some(asleep) if stopped => {
                 if self.wants.schedule.act == Act::Sleep && by_schedule && asleep.by == By::Schedule {
-                    return Some(format!("{}, and act=sleep leaves the waking to people", self.state()));
+                    let reason = format!("{}, and act=sleep leaves the waking to people", self.state());
+                    return self.draft.leave(reason);
                 }
-                self.start(plan);
-                None
+                if !self.was_refused(Refusal::Start) && !self.was_started_in_vain(&asleep) {
+                    self.start(Some(asleep));
+                }
             }
-            // What is on its way may fail: it is remembered until it is there.
-            Some(_) if ["stopping", "starting"].contains(&self.status.as_str()) => {
-                self.step(What::Remember, "is to be awake".into(), plan);
-                None
+            Some(_) if self.condition.state == State::Serving => {
+                self.draft.forget(&[keys::ASLEEP, keys::REFUSED]);
+                self.step(Change::Remember, format!("is {} again", self.status));
             }
-            Some(_) => {
-                self.draft.forget(&[keys::ASLEEP]);
-                self.step(What::Remember, format!("is {} again", self.status), plan);
-                None
-            }
+            // What is on its way may fail: it is remembered until it serves.
+            Some(asleep) => self.wait_until_it_serves(&asleep),
         }
     }
 
-    fn start(&mut self, plan: &mut Plan<Step>) {
-        self.draft.call(Call::Start);
+    fn start(&mut self, asleep: Option<Asleep>) {
+        self.draft.call(Call::Start { database: self.sleeper.name() });
         self.status = "starting".into();
-        self.step(What::Wake, "is started".into(), plan);
+        self.draft.if_refused(IfRefused { at: self.at(), forget: Vec::new(), kind: Refusal::Start });
+        // Remembered after the call: a run that dies in between is made up for as soon as it is seen starting.
+        if let Some(asleep) = asleep {
+            if asleep.started.is_some() {
+                self.draft.again();
+            }
+            self.draft.remember(keys::ASLEEP, Asleep { started: Some(self.at()), ..asleep }.to_string());
+        }
+        self.draft.forget(&[keys::REFUSED]);
+        self.step(Change::Wake, "is started");
+    }
+
+    /// Whether it was started a while ago and is stopped again all the same: that is told, and tried again now and then.
+    fn was_started_in_vain(&mut self, asleep: &Asleep) -> bool {
+        let Some(started) = asleep.started.filter(|_| !self.asked) else { return false };
+        if self.at().duration_since(started) >= SERVES_WITHIN {
+            return false;
+        }
+        let message =
+            format!("it was started and is stopped again{}; it is tried again every half hour", self.rds_says());
+        self.draft.trouble(NOT_UP, message);
+        true
+    }
+
+    fn wait_until_it_serves(&mut self, asleep: &Asleep) {
+        if self.status == "stopping" {
+            return;
+        }
+        let Some(started) = asleep.started else {
+            let asleep = Asleep { started: Some(self.at()), ..asleep.clone() };
+            self.draft.remember(keys::ASLEEP, asleep.to_string());
+            self.wants.asleep = Some(asleep);
+            return self
+                .step(Change::Remember, format!("is {}, and is looked at until it serves", self.condition.words));
+        };
+        if self.at().duration_since(started) >= SERVES_WITHIN {
+            let words = &self.condition.words;
+            let message =
+                format!("it was started and does not serve after half an hour: it is {words}{}", self.rds_says());
+            self.draft.trouble(NOT_UP, message);
+        }
+        self.draft.leave(format!("it is {}", self.condition.words));
+    }
+
+    // -------------------------------------------------------------------------------- what is told
+
+    /// In a state that does not pass it is neither stopped nor started, and what is remembered of it stays.
+    fn tell_that_it_is_broken(&mut self) {
+        let message =
+            format!("it is {}: RDS does not bring it out of that by itself{}", self.condition.words, self.rds_says());
+        self.draft.trouble("database-broken", message);
+    }
+
+    fn tell_that_its_state_forbids_it(&mut self) {
+        let late = |it: Timestamp| self.at().duration_since(it) >= STOPPABLE_WITHIN;
+        if self.verdict.since.is_some_and(late) {
+            let message = format!(
+                "it is {}, in which RDS does not stop a database, since more than an hour after it was to sleep; it is \
+                 stopped once it is available",
+                self.status
+            );
+            self.draft.trouble("not-stoppable", message);
+        }
+    }
+
+    /// Whether AWS refused this within the last hour, which is told as it was then.
+    fn was_refused(&mut self, kind: Refusal) -> bool {
+        let said = self.wants.refused(self.at()).filter(|_| !self.asked).map(str::to_owned);
+        if let Some(said) = &said {
+            self.draft.add_trouble(kind.trouble(said));
+        }
+        said.is_some()
+    }
+
+    fn rds_says(&self) -> String {
+        match self.world.events.get(&self.sleeper.database.arn) {
+            Some(Ok(Events { newest: Some(text), .. })) => format!("; RDS says: {}", text.trim_end_matches('.')),
+            Some(Err(error)) => format!("; its events cannot be read: {error}"),
+            _ => String::new(),
+        }
+    }
+
+    fn note_windows(&mut self) {
+        match in_its_sleep(self.sleeper, &self.wants, self.now, &self.world.holidays) {
+            Some(windows) => {
+                self.draft.remember(keys::WINDOWS, windows.clone());
+                let headline = format!(
+                    "sleeps through its {windows}: RDS takes a missed automated backup once it is up, and maintenance \
+                     waits until it is up in its window, for which maintenance=awake keeps it up"
+                );
+                self.step(Change::Remember, headline);
+            }
+            None => self.draft.forget(&[keys::WINDOWS]),
+        }
     }
 
     // -------------------------------------------------------------------------------- the rest
 
-    fn still_used(&self) -> Option<String> {
-        self.used.clone().filter(|_| !self.asked)
-    }
-
-    /// The rule by which it is backed up; RDS takes a snapshot with the stop of an instance only.
-    fn backup(&self) -> Result<Option<BackupRule>, rules::BadTag> {
-        let tag = self.sleeper.database.tags.get(keys::BACKUP);
-        tag.filter(|_| self.sleeper.database.kind == Kind::Instance).map(|it| it.parse()).transpose()
-    }
-
-    fn snapshot_id(&self) -> String {
-        format!("{PREFIX}{}-{}", self.sleeper.database.id.to_ascii_lowercase(), self.now.strftime("%Y-%m-%d-%H%M%S"))
-    }
-
-    fn step(&mut self, what: What, headline: String, plan: &mut Plan<Step>) {
+    pub fn step(&mut self, change: Change, headline: impl Into<String>) {
         let reason = format!("{}; {}", self.verdict.why, self.next());
-        self.draft.step(what, headline, view(&self.status), reason, plan);
+        self.draft.step(change, headline.into(), view(&self.status), reason);
     }
 
-    fn at(&self) -> Timestamp {
+    pub fn at(&self) -> Timestamp {
         self.now.timestamp()
     }
 
@@ -384,7 +471,7 @@ impl Case<'_> {
             Some(asleep) if self.status == "stopped" => {
                 format!("it is stopped since {}", self.wants.local(asleep.since, self.now))
             }
-            None if self.status == "stopped" => "somebody stopped it".into(),
+            None if self.status == "stopped" => "it was stopped by hand".into(),
             _ => format!("it is {}", self.status),
         }
     }
@@ -395,16 +482,6 @@ impl Case<'_> {
             _ => self.wants.next(&self.verdict, self.now),
         }
     }
-}
-
-/// The tags of the snapshot: those of its database that are no orders, and ours.
-fn snapshot_tags(of: &BTreeMap<String, String>, ours: Vec<(&'static str, String)>) -> Vec<(String, String)> {
-    let reserved = ["aws:", "rds:", keys::PEOPLE, keys::MEMORY];
-    let comes_along = |key: &str| !reserved.iter().any(|it| key.to_ascii_lowercase().starts_with(it));
-    let mut tags: Vec<(String, String)> = ours.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
-    tags.extend(of.iter().filter(|(key, _)| comes_along(key)).map(|(key, value)| (key.clone(), value.clone())));
-    tags.truncate(MOST_TAGS);
-    tags
 }
 
 fn view(status: &str) -> Value {

@@ -1,30 +1,74 @@
-//! The calls that are being gathered for one service or database, and its tags as they will be.
+//! The steps, problems and reasons that are being gathered for one service or database, and its tags as they will be.
 
 use std::collections::BTreeMap;
 
-use reconcile::Plan;
+use reconcile::Trouble;
 use rules::keys;
 use serde_json::Value;
 
-use super::step::{Call, Step, What};
+use super::step::{Call, Change, IfRefused, Step, Target};
 
-/// Calls on their way to become a step.
+/// What was decided about one service or database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decision {
+    /// What is done, each step with its reason; where that is nothing, `idle` says why.
+    pub steps: Vec<(Step, String)>,
+    pub troubles: Vec<Trouble>,
+    pub idle: Option<String>,
+}
+
+/// Calls on their way to become steps.
 pub struct Draft {
-    arn: String,
+    target: Target,
     tags: BTreeMap<String, String>,
     calls: Vec<Call>,
     before: Value,
+    if_refused: Option<IfRefused>,
+    is_again: bool,
+    steps: Vec<(Step, String)>,
+    troubles: Vec<Trouble>,
+    idle: Option<String>,
+}
+
+impl Decision {
+    /// Nothing is done, for this reason.
+    pub fn idle(reason: impl Into<String>) -> Self {
+        Decision { steps: Vec::new(), troubles: Vec::new(), idle: Some(reason.into()) }
+    }
+
+    /// Nothing is done, since something is wrong.
+    pub fn trouble(trouble: Trouble) -> Self {
+        Decision { steps: Vec::new(), troubles: vec![trouble], idle: None }
+    }
 }
 
 impl Draft {
-    /// Nothing is to be done yet about something that is `now` so.
-    pub fn new(arn: &str, tags: &BTreeMap<String, String>, now: Value) -> Self {
-        Draft { arn: arn.into(), tags: tags.clone(), calls: Vec::new(), before: now }
+    pub fn new(target: Target, tags: &BTreeMap<String, String>, before: Value) -> Self {
+        Draft {
+            target,
+            tags: tags.clone(),
+            calls: Vec::new(),
+            before,
+            if_refused: None,
+            is_again: false,
+            steps: Vec::new(),
+            troubles: Vec::new(),
+            idle: None,
+        }
     }
 
-    /// Adds a call.
     pub fn call(&mut self, call: Call) {
         self.calls.push(call);
+    }
+
+    /// What is left of the next step where AWS refuses it.
+    pub fn if_refused(&mut self, it: IfRefused) {
+        self.if_refused = Some(it);
+    }
+
+    /// The next step was told before, and is only tried again.
+    pub fn again(&mut self) {
+        self.is_again = true;
     }
 
     /// Writes a memory tag, unless it says so already.
@@ -43,26 +87,41 @@ impl Draft {
         }
     }
 
-    /// Takes over calls that only change memory.
-    pub fn take_over(&mut self, calls: Vec<Call>) {
-        for call in calls {
-            match call {
-                Call::Remember(key, value) => self.remember(key, value),
-                Call::Forget(keys) => self.forget(&keys),
-                other => self.call(other),
-            }
-        }
+    pub fn trouble(&mut self, kind: &'static str, message: impl Into<String>) {
+        self.add_trouble(Trouble::new(kind, message.into()));
+    }
+
+    pub fn add_trouble(&mut self, trouble: Trouble) {
+        self.troubles.push(trouble);
+    }
+
+    /// Why nothing is done, where nothing is: of several reasons the last.
+    pub fn leave(&mut self, reason: impl Into<String>) {
+        self.idle = Some(reason.into());
     }
 
     /// The calls so far become a step, if there are any.
-    pub fn step(&mut self, what: What, headline: String, after: Value, reason: String, plan: &mut Plan<Step>) {
+    pub fn step(&mut self, change: Change, headline: String, after: Value, reason: String) {
+        let (if_refused, is_again) = (self.if_refused.take(), std::mem::take(&mut self.is_again));
         if self.calls.is_empty() {
             return;
         }
         let before = std::mem::replace(&mut self.before, after.clone());
         let calls = std::mem::take(&mut self.calls);
         let holds = [keys::HOLD, keys::HOLD_MEMORY].into_iter().filter(|it| self.tags.contains_key(*it)).collect();
-        let step = Step { arn: self.arn.clone(), what, calls, before, after, headline, holds };
-        plan.act(&self.arn, step, reason);
+        let target = self.target.clone();
+        let step = Step { target, change, calls, before, after, headline, holds, is_again, if_refused };
+        self.steps.push((step, reason));
+    }
+
+    /// Why nothing is done so far.
+    pub fn idle(&self) -> Option<&str> {
+        self.idle.as_deref()
+    }
+
+    /// What was decided; `idle` says why nothing is done, where nothing is.
+    pub fn finish(self, idle: String) -> Decision {
+        let idle = self.steps.is_empty().then_some(idle);
+        Decision { steps: self.steps, troubles: self.troubles, idle }
     }
 }

@@ -1,31 +1,37 @@
-//! Sleepers that lost the tag that opts in: nothing may be done about them, but somebody has to know.
+//! Sleepers that lost the tag that opts in: nothing may be done about them, but people have to know.
 
 use std::collections::BTreeMap;
 
 use jiff::Zoned;
-use reconcile::Plan;
+use reconcile::{Plan, when};
 use rules::keys;
 use rules::sleep::Asleep;
 
+use super::command::Scope;
 use super::step::Step;
 use super::world::World;
-use crate::request::Place;
 
 /// Tells of each what it was before it was put to sleep, and how it comes back.
-pub fn tell(world: &World, place: &Place, now: &Zoned, plan: &mut Plan<Step>) {
-    if *place != Place::Everywhere {
+pub fn tell(world: &World, scope: &Scope, now: &Zoned, plan: &mut Plan<Step>) {
+    if *scope != Scope::Everywhere {
         return;
     }
     // A database that runs is awake, whatever is remembered of it.
-    let databases = world.databases.iter().map(|it| &it.database).filter(|it| it.status == "stopped");
-    let databases = databases.filter(|it| is_left_behind(&it.tags)).map(|it| (&it.arn, &it.tags));
-    let services = world.left_behind.iter().map(|it| (&it.arn, &it.tags));
+    let databases =
+        world.databases.iter().filter(|it| it.database.status == "stopped" && is_left_behind(&it.database.tags));
+    let databases = databases.map(|it| {
+        let own = (it.database.resource_id.as_deref(), it.created_at);
+        (&it.database.arn, (&it.database.tags, own))
+    });
+    let services = world.left_behind.iter().map(|it| (&it.arn, (&it.tags, (None, None))));
     let all: BTreeMap<_, _> = services.chain(databases).collect();
-    for (arn, tags) in all {
+    for (arn, (tags, (own, created))) in all {
         let Some(memory) = tags.get(keys::ASLEEP) else { continue };
         let was = match memory.parse::<Asleep>() {
             // It was down before, and lost nothing.
             Ok(Asleep { desired: Some(0), limits: None, .. }) => continue,
+            // It was restored from a snapshot, and the one that slept was another.
+            Ok(asleep) if asleep.is_of_another(own, created) => continue,
             Ok(asleep) => in_words(&asleep, now),
             Err(_) => format!("was put to sleep ({}={memory})", keys::ASLEEP),
         };
@@ -46,7 +52,7 @@ pub fn is_left_behind(tags: &BTreeMap<String, String>) -> bool {
 }
 
 fn in_words(asleep: &Asleep, now: &Zoned) -> String {
-    let since = asleep.since.to_zoned(now.time_zone().clone()).strftime("%a %Y-%m-%d %H:%M");
+    let since = when(asleep.since, now);
     let tasks = asleep.desired.map(|it| format!("{it} tasks"));
     let limits = asleep.limits.map(|it| format!("min {} and max {} of its scaling", it.min, it.max));
     let had: Vec<String> = tasks.into_iter().chain(limits).collect();

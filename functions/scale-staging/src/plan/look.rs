@@ -4,13 +4,18 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Zoned;
 use jiff::civil::Date;
+use rules::ServiceName;
 use rules::database::Database;
 use rules::schedule::Act;
 
-use super::wants::{Source, Verdict, Wants, database_needed};
-use super::world::{Listed, Sleeper, World};
-use super::{GRACE, database};
-use crate::request::Place;
+use super::command::Scope;
+use super::database::needs_events;
+use super::needs::databases_named;
+use super::times::GRACE;
+use super::wants::{Source, Verdict, Wants};
+use super::windows::up_for_maintenance;
+use super::woken::{should_be_up, woken_at};
+use super::world::{Listed, Sleeper, World, named};
 
 /// Into so many parts sleeping services are divided, of which each run looks at one: what a person started by hand is
 /// found within the hour.
@@ -21,32 +26,76 @@ const ROUNDS: u64 = 12;
 /// With `all` (a dry run) every one is.
 pub fn services_to_look_at(
     listed: Vec<Listed>,
-    place: &Place,
+    scope: &Scope,
     databases: &[Sleeper],
     holidays: &[Date],
     all: bool,
     now: &Zoned,
 ) -> (Vec<String>, Vec<Listed>) {
-    let asked = databases.iter().find(|it| place.is(&it.database.arn)).map(|it| it.database.id.as_str());
-    let mut close: Vec<String> = Vec::new();
-    let mut rest = Vec::new();
-    for it in listed {
-        let wants = Wants::read(&it.tags, now).ok().flatten();
-        let needs = asked.is_some() && database_needed(&it.tags) == asked;
-        let look = match place {
-            Place::Everywhere => all || wants.as_ref().is_none_or(|wants| may_be_due(&it.arn, wants, holidays, now)),
-            _ => place.is(&it.arn) || needs,
+    let read: Vec<(Listed, Option<Wants>)> = listed
+        .into_iter()
+        .map(|it| {
+            let wants = Wants::read(&it.tags, now).ok().flatten();
+            (it, wants)
+        })
+        .collect();
+    let may_stop = databases_that_may_stop(&read, scope, databases, holidays, now);
+    let is_for = |it: &Listed, databases_in_question: &[&Sleeper]| {
+        let meant = databases_named(&it.tags);
+        let mut meant = meant.iter().flat_map(|name| named(databases, name));
+        meant.any(|it| databases_in_question.iter().any(|other| other.database.arn == it.database.arn))
+    };
+    let asked: Vec<&Sleeper> = databases.iter().filter(|it| scope.is(&it.database.arn)).collect();
+    let (mut close, mut rest): (Vec<String>, Vec<Listed>) = (Vec::new(), Vec::new());
+    for (it, wants) in read {
+        let look = match scope {
+            Scope::Everywhere => all || wants.as_ref().is_none_or(|wants| may_be_due(&it.arn, wants, holidays, now)),
+            Scope::Resource(_) => scope.is(&it.arn) || is_for(&it, &asked),
         };
-        if look { close.push(it.arn) } else { rest.push(it) }
+        if look || is_for(&it, &may_stop) { close.push(it.arn) } else { rest.push(it) }
     }
-    // The index may not know yet what somebody asks about by name.
-    if let Place::Resource(arn) = place
-        && rules::ServiceName::of_arn(arn).is_some()
+    // The index may not know yet what is asked about by name.
+    if let Scope::Resource(arn) = scope
+        && ServiceName::of_arn(arn).is_some()
         && !close.contains(arn)
     {
         close.push(arn.clone());
     }
     (close, rest)
+}
+
+/// The databases that this run may stop, whose services all have to be described before: tags do not tell whether tasks
+/// still run, and a task with scale-in protection does for hours.
+fn databases_that_may_stop<'a>(
+    listed: &[(Listed, Option<Wants>)],
+    scope: &Scope,
+    databases: &'a [Sleeper],
+    holidays: &[Date],
+    now: &Zoned,
+) -> Vec<&'a Sleeper> {
+    let may_stop = |it: &&Sleeper| {
+        let Ok(Some(mut wants)) = Wants::read(&it.database.tags, now) else { return false };
+        wants.keep_up_for_maintenance(up_for_maintenance(it, now));
+        let verdict = wants.verdict(now, holidays);
+        // By its schedule it is not stopped as long as the tags of a service say that it is needed.
+        let needed = || verdict.source == Source::Schedule && is_needed(it, listed, databases, holidays, now);
+        scope.holds(&it.database.arn) && it.database.status == "available" && !verdict.awake && !needed()
+    };
+    databases.iter().filter(may_stop).collect()
+}
+
+fn is_needed(
+    sleeper: &Sleeper,
+    listed: &[(Listed, Option<Wants>)],
+    databases: &[Sleeper],
+    holidays: &[Date],
+    now: &Zoned,
+) -> bool {
+    listed.iter().any(|(_, wants)| {
+        let Some(wants) = wants.as_ref().filter(|it| !it.schedule.after.is_empty()) else { return false };
+        let mut meant = wants.schedule.after.iter().flat_map(|it| named(databases, it));
+        meant.any(|it| it.database.arn == sleeper.database.arn) && wants.verdict(now, holidays).awake
+    })
 }
 
 /// Whether anything can be due for a service with these tags.
@@ -55,20 +104,24 @@ fn may_be_due(arn: &str, wants: &Wants, holidays: &[Date], now: &Zoned) -> bool 
     let fresh = |moment| at.duration_since(moment) < GRACE;
     let verdict = wants.verdict(now, holidays);
     let boost = wants.boosted.is_some() || wants.boost(at).is_some();
-    if wants.failed || wants.told || wants.schedule.enforce || boost || !wants.over(at).is_empty() {
+    let woken = wants.woken.is_some();
+    if wants.was_told() || wants.schedule.enforce || boost || woken || !wants.over(at).is_empty() {
         return true;
     }
     match &wants.asleep {
         // With act=wake people have the nights to themselves, but for a hold.
         None if !verdict.awake => wants.schedule.act != Act::Wake || verdict.source != Source::Schedule,
-        None => wants.schedule.act == Act::Wake && verdict.since.is_some_and(fresh),
+        None => {
+            let begins = wants.schedule.act == Act::Wake && verdict.since.is_some_and(fresh);
+            begins || woken_at(wants, &verdict, now).is_some_and(|it| should_be_up(it, now))
+        }
         Some(asleep) => verdict.awake || fresh(asleep.since) || turn(arn) == round(now),
     }
 }
 
 /// Whether this run asks the tag index for services that sleep and have lost their schedule: once an hour is enough.
-pub fn looks_for_those_left_behind(place: &Place, all: bool, now: &Zoned) -> bool {
-    *place == Place::Everywhere && (all || round(now) == ROUNDS / 2)
+pub fn looks_for_those_left_behind(scope: &Scope, all: bool, now: &Zoned) -> bool {
+    *scope == Scope::Everywhere && (all || round(now) == ROUNDS / 2)
 }
 
 fn turn(arn: &str) -> u64 {
@@ -81,20 +134,29 @@ fn round(now: &Zoned) -> u64 {
     now.minute().unsigned_abs() as u64 * ROUNDS / 60
 }
 
-/// The databases that RDS's events have to be read of, since only they tell who started it.
-pub fn database_in_question<'a>(world: &'a World, place: &Place, now: &Zoned) -> Vec<&'a Database> {
+/// The databases that RDS's events have to be read of.
+pub fn databases_in_question<'a>(world: &'a World, scope: &Scope, now: &Zoned) -> Vec<&'a Database> {
     let in_question = |it: &&Sleeper| {
-        let wants = Wants::read(&it.database.tags, now).ok().flatten();
-        place.holds(&it.database.arn)
-            && wants.is_some_and(|wants| database::wants_to_know_who_started_it(it, &wants, now, world))
+        let Some(mut wants) = Wants::read(&it.database.tags, now).ok().flatten() else { return false };
+        wants.leave_out_memory_of_another(it.database.resource_id.as_deref(), it.created_at);
+        wants.keep_up_for_maintenance(up_for_maintenance(it, now));
+        (scope.holds(&it.database.arn) || is_named_by_one_in(it, world, scope)) && needs_events(it, &wants, now, world)
     };
     world.databases.iter().filter(in_question).map(|it| &it.database).collect()
 }
 
+/// Whether a database is one that a service needs which the request is about.
+pub fn is_named_by_one_in(sleeper: &Sleeper, world: &World, scope: &Scope) -> bool {
+    let asked = world.services.iter().filter(|it| scope.holds(&it.arn));
+    let mut names = asked.flat_map(|it| databases_named(&it.tags));
+    names.any(|name| world.databases_named(&name).iter().any(|it| it.database.arn == sleeper.database.arn))
+}
+
 /// The databases whose snapshot is still to be tagged, with its id.
-pub fn pending_snapshot<'a>(databases: &'a [Sleeper], now: &Zoned) -> Vec<(&'a Database, String)> {
+pub fn pending_snapshots<'a>(databases: &'a [Sleeper], now: &Zoned) -> Vec<(&'a Database, String)> {
     let pending = |it: &'a Sleeper| {
-        let wants = Wants::read(&it.database.tags, now).ok().flatten()?;
+        let mut wants = Wants::read(&it.database.tags, now).ok().flatten()?;
+        wants.leave_out_memory_of_another(it.database.resource_id.as_deref(), it.created_at);
         Some((&it.database, wants.asleep?.snapshot?))
     };
     databases.iter().filter_map(pending).collect()

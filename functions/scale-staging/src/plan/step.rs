@@ -1,39 +1,44 @@
 //! What is done to one service or database, call by call, and what people read of it.
 
-use reconcile::{CommandLine, Undo};
+use jiff::Timestamp;
+use reconcile::{Trouble, Undo};
+use rules::ServiceName;
+use rules::keys;
 use rules::sleep::Suspended;
-use rules::{ServiceName, keys};
 use serde_json::{Value, json};
 
-use super::world::short_name;
+use super::world::{DatabaseName, short_name};
 
 /// A change of one service or database: calls that are made one after the other.
 ///
 /// A run may die after any of them; the next one goes on from what is there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
-    /// The service or database.
-    pub arn: String,
-    /// What the calls amount to.
-    pub what: What,
-    /// The calls, in their order.
+    pub target: Target,
+    pub change: Change,
     pub calls: Vec<Call>,
-    /// What it is now.
     pub before: Value,
-    /// What it will be.
     pub after: Value,
     /// One line for people, without the name.
     pub headline: String,
     /// The tags of the holds on it, which no command outranks.
     pub holds: Vec<&'static str>,
+    /// Nobody needs to hear of it: it was told before and is only tried again.
+    pub is_again: bool,
+    pub if_refused: Option<IfRefused>,
+}
+
+/// What a step changes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Target {
+    Service { arn: String },
+    Database { arn: String },
 }
 
 /// What a step amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
-    /// It is put to sleep.
+pub enum Change {
     Sleep,
-    /// It is woken.
     Wake,
     /// It gets more tasks for a while.
     Boost,
@@ -50,35 +55,104 @@ pub enum Call {
     Remember(&'static str, String),
     /// Removes memory tags.
     Forget(Vec<&'static str>),
-    /// Sets the least number of tasks of a scaling target, and what of it is suspended.
+    /// Sets the least number of tasks of a scaling target, and what of it is suspended; the greatest stays.
     Limits {
-        /// The least number of tasks; the greatest stays.
+        service: ServiceName,
         min: i32,
-        /// What is suspended.
         suspended: Suspended,
     },
     /// Sets how many tasks there should be.
-    Count(i32),
+    Count {
+        service: ServiceName,
+        desired: i32,
+    },
     /// Stops a database, with a snapshot of this id.
-    Stop(Option<String>),
-    /// Starts a database.
-    Start,
-    /// Gives the snapshot that was taken with the stop its tags.
+    Stop {
+        database: DatabaseName,
+        snapshot: Option<String>,
+    },
+    Start {
+        database: DatabaseName,
+    },
+    /// Asks snapshot-databases for the snapshot of a cluster that is to sleep since `begun`.
+    AskForSnapshot {
+        database: String,
+        begun: Timestamp,
+    },
+    /// Takes tags off the snapshot that was taken with the stop, then gives it its own.
     TagSnapshot {
-        /// Its ARN.
         arn: String,
-        /// Its tags.
+        remove: Vec<String>,
         tags: Vec<(String, String)>,
     },
 }
 
+/// What is left where AWS refuses to stop or start a database in a state that allows it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct IfRefused {
+    /// When it was tried.
+    pub at: Timestamp,
+    /// What was remembered for this change alone.
+    pub forget: Vec<&'static str>,
+    pub kind: Refusal,
+}
+
+/// What AWS refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    Stop,
+    Start,
+}
+
+impl Refusal {
+    /// The problem that people are told, whether AWS has just said so or said so within the hour.
+    pub fn trouble(self, said: &str) -> Trouble {
+        match self {
+            Refusal::Stop if said.contains("SnapshotQuotaExceeded") => Trouble::new(
+                "snapshot-quota",
+                format!(
+                    "it is not stopped, since the snapshot that it is to be stopped with would be one too many: {said}. \
+                     Delete manual snapshots that nobody needs, or have the quota raised; it is tried again every hour"
+                ),
+            ),
+            Refusal::Stop => Trouble::new(
+                "not-stoppable",
+                format!("AWS refuses to stop it, though its state allows that: {said}; it is tried again every hour"),
+            ),
+            Refusal::Start => Trouble::new(
+                "not-started",
+                format!(
+                    "AWS refuses to start it: {said}; it is tried again every hour, or at once by the command wake"
+                ),
+            ),
+        }
+    }
+}
+
+impl Target {
+    pub fn arn(&self) -> &str {
+        match self {
+            Target::Service { arn } | Target::Database { arn } => arn,
+        }
+    }
+
+    fn untag(&self, key: &str) -> String {
+        match self {
+            Target::Service { arn } => format!("aws ecs untag-resource --resource-arn {arn} --tag-keys {key}"),
+            Target::Database { arn } => {
+                format!("aws rds remove-tags-from-resource --resource-name {arn} --tag-keys {key}")
+            }
+        }
+    }
+}
+
 impl Step {
-    fn remove_hold(&self) -> CommandLine {
-        let arn = self.arn.as_str();
-        CommandLine::of(match ServiceName::of_arn(arn) {
-            Some(_) => ["aws", "ecs", "untag-resource", "--resource-arn", arn, "--tag-keys", keys::HOLD],
-            None => ["aws", "rds", "remove-tags-from-resource", "--resource-name", arn, "--tag-keys", keys::HOLD],
-        })
+    pub fn is_stop(&self) -> bool {
+        self.calls.iter().any(|it| matches!(it, Call::Stop { .. }))
+    }
+
+    pub fn is_start(&self) -> bool {
+        self.calls.iter().any(|it| matches!(it, Call::Start { .. }))
     }
 }
 
@@ -87,17 +161,17 @@ impl reconcile::Step for Step {
     const AT_A_TIME: usize = 32;
 
     fn action(&self) -> &'static str {
-        match self.what {
-            What::Sleep => "sleep",
-            What::Wake => "wake",
-            What::Boost => "boost",
-            What::EndBoost => "end-boost",
-            What::Remember => "remember",
+        match self.change {
+            Change::Sleep => "sleep",
+            Change::Wake => "wake",
+            Change::Boost => "boost",
+            Change::EndBoost => "end-boost",
+            Change::Remember => "remember",
         }
     }
 
     fn headline(&self) -> String {
-        format!("{}: {}", short_name(&self.arn), self.headline)
+        format!("{}: {}", short_name(self.target.arn()), self.headline)
     }
 
     fn before(&self) -> Value {
@@ -109,19 +183,24 @@ impl reconcile::Step for Step {
     }
 
     fn undo(&self) -> Option<Undo> {
-        match self.what {
-            What::Sleep => match self.holds[..] {
-                [] => Some(Undo::Command(json!({"wake": {"resource": self.arn}}))),
-                [keys::HOLD] => Some(Undo::Shell(self.remove_hold())),
-                // Whose hold it is takes it back.
+        let arn = self.target.arn();
+        match self.change {
+            Change::Sleep => match self.holds[..] {
+                [] => Some(Undo::Command(json!({"wake": {"resource": arn}}))),
+                [keys::HOLD] => Some(Undo::Shell(self.target.untag(keys::HOLD))),
+                // The function that holds it takes that back.
                 _ => None,
             },
-            What::Wake => Some(Undo::Command(json!({"sleep": {"resource": self.arn}}))),
-            What::Boost | What::EndBoost | What::Remember => None,
+            Change::Wake => Some(Undo::Command(json!({"sleep": {"resource": arn}}))),
+            Change::Boost | Change::EndBoost | Change::Remember => None,
         }
     }
 
     fn is_note(&self) -> bool {
-        self.what == What::Remember
+        self.change == Change::Remember
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.is_again
     }
 }

@@ -1,3 +1,9 @@
+mod by_hand;
+mod in_use;
 mod laws;
 mod model;
+mod morning;
+mod refused;
+mod remembered;
 mod stories;
+mod windows;

@@ -52,6 +52,7 @@ async fn a_hundred_services_cost_no_more_calls_than_they_must() {
         ("DescribeDBClusters", 1),
         ("DescribeDBInstances", 1),
         ("DescribeScalableTargets", 1),
+        ("DescribeScheduledActions", 1),
         ("DescribeServices", 10),
         ("GetResources", 1),
         ("Publish", 1),
@@ -63,10 +64,52 @@ async fn a_hundred_services_cost_no_more_calls_than_they_must() {
     assert!(script.aws().services.values().all(|it| it["desiredCount"] == 0));
 
     script.invoke(MORNING, json!({})).await.unwrap();
-    let morning = [&evening[..7], &[("UntagResource", 100), ("UpdateService", 100)]].concat();
+    let morning = [&evening[..8], &[("UntagResource", 100), ("UpdateService", 100)]].concat();
     assert_eq!(counts(&script), expected(&morning));
     assert!(script.aws().services.values().all(|it| it["desiredCount"] == 2));
     assert!(script.aws().targets.values().all(|it| it["MinCapacity"] == 1));
+}
+
+/// The evening that docs/benchmarks.md counts: 300 services, 30 of them with a scaling target, and ten databases that the
+/// services name.
+#[tokio::test(start_paused = true)]
+async fn an_evening_of_three_hundred_services_costs_its_floor_and_what_databases_need() {
+    let script = Script::new();
+    for index in 0..300 {
+        let name = format!("staging-{}/service-{index:03}", index % 3);
+        script.serve(&name, &format!("{HOURS} after=db-{}", index % 10), 2);
+        if index < 30 {
+            script.scale(&name, 1, 4);
+        }
+    }
+    for index in 0..10 {
+        script.store(&format!("db-{index}"), "available", "", &[(SCHEDULE, HOURS)]);
+    }
+    script.invoke(EVENING, json!({})).await.unwrap();
+    let reads = [
+        ("DescribeDBClusters", 1),
+        ("DescribeDBInstances", 1),
+        ("DescribeScalableTargets", 1),
+        ("DescribeScheduledActions", 1),
+        ("DescribeServices", 30),
+        ("GetResources", 3),
+    ];
+    let writes = [("Publish", 1), ("RegisterScalableTarget", 30), ("TagResource", 300), ("UpdateService", 300)];
+    let mut evening = expected(&[&reads[..], &writes[..]].concat());
+    evening.sort();
+    assert_eq!(counts(&script), evening);
+    // Tasks with scale-in protection run on: as long as they do, the services of that database are described.
+    let protected = service_arn("staging-0/service-000");
+    script.aws().services.get_mut(&protected).unwrap()["runningCount"] = json!(1);
+    script.invoke("2026-11-20T20:20", json!({})).await.unwrap();
+    let stopped = script.sent("StopDBInstance").len();
+    assert_eq!(stopped, 9, "all but the one that is in use");
+    script.counts();
+    script.invoke("2026-11-20T20:25", json!({})).await.unwrap();
+    let described: usize =
+        script.sent("DescribeServices").iter().map(|it| it["services"].as_array().unwrap().len()).sum();
+    assert!(described <= 30 + 30, "{described}: the 30 that name it, and those whose turn it is");
+    assert!(script.sent("StopDBInstance").is_empty());
 }
 
 #[tokio::test(start_paused = true)]
@@ -115,7 +158,7 @@ async fn the_calls_say_what_aws_needs_to_hear() {
     script.aws().targets.get_mut("service/shop/api").unwrap()["SuspendedState"] =
         json!({"DynamicScalingInSuspended": true});
     script.invoke(EVENING, json!({})).await.unwrap();
-    let memory = "since=2026-11-20T11:00:00Z desired=3 min=2 max=6 suspended=in by=schedule";
+    let memory = "since=2026-11-20T11:00:00Z desired=3 min=2 max=6 suspended=in by=schedule of=2026-09-21T14:13:20Z";
     assert_eq!(script.aws().tag(&api, ASLEEP).as_deref(), Some(memory));
     let all = |is: bool| json!({"DynamicScalingInSuspended": true, "DynamicScalingOutSuspended": is, "ScheduledScalingSuspended": is});
     let registered = |min: i32, is: bool| {
@@ -216,14 +259,14 @@ async fn a_dry_run_tells_what_will_happen_tonight_and_writes_nothing() {
     assert_eq!(
         reasons,
         [
-            "it is available; 'mon-fri 08:00-20:00' wants it awake; sleeps Fri 2026-11-20 20:00",
+            "it is available; 'mon-fri 08:00-20:00' wants it awake; sleeps Fri 2026-11-20 20:00 KST",
             "it is awake with 1 tasks; 'always' wants it awake; no next change",
-            "it is awake with 2 tasks; 'mon-fri 08:00-20:00' wants it awake; sleeps Fri 2026-11-20 20:00",
+            "it is awake with 2 tasks; 'mon-fri 08:00-20:00' wants it awake; sleeps Fri 2026-11-20 20:00 KST",
         ]
     );
     let report = script.invoke(EVENING, json!({"dry_run": true})).await.unwrap();
     assert_eq!(told(&report), ["api sleep Planned", "shop-db sleep Planned"]);
-    let reason = "'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00";
+    let reason = "'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00 KST";
     assert_eq!((report.actions[0].reason.as_str(), report.actions[1].reason.as_str()), (reason, reason));
     let calls = counts(&script);
     assert!(calls.iter().all(|(it, _)| it.starts_with("Describe") || it.starts_with("Get")), "{calls:?}");
@@ -252,7 +295,8 @@ async fn a_command_of_a_person_is_carried_out_and_told() {
     script.invoke(EVENING, json!({})).await.unwrap();
     let report = script.invoke("2026-11-20T21:00", json!({"wake": {"resource": api, "until": "23:00"}})).await.unwrap();
     assert_eq!(told(&report), ["api wake Done"]);
-    let reason = "nightshift-state:awake-until keeps it awake until Fri 2026-11-20 23:00; sleeps Fri 2026-11-20 23:00";
+    let reason =
+        "nightshift-state:awake-until keeps it awake until Fri 2026-11-20 23:00 KST; sleeps Fri 2026-11-20 23:00 KST";
     assert_eq!(report.actions[0].reason, reason);
     assert_eq!(script.aws().services[&api]["desiredCount"], 2);
     let subject = script.sent("Publish").last().unwrap()["Subject"].clone();
@@ -278,7 +322,7 @@ async fn a_database_is_stopped_with_a_snapshot_that_gets_its_tags() {
     );
     let tags = ["nightshift-state:made-by", "nightshift-state:database", "nightshift-state:backup", "team"];
     assert_eq!(script.aws().snapshots["nightshift-app-db-2026-11-20-200000"], tags);
-    assert_eq!(script.aws().instances["app-db"].2[ASLEEP], "since=2026-11-20T11:00:00Z by=schedule");
+    assert_eq!(script.aws().instances["app-db"].tags[ASLEEP], "since=2026-11-20T11:00:00Z by=schedule");
 }
 
 #[tokio::test]
@@ -295,21 +339,173 @@ async fn a_snapshot_that_is_not_there_yet_gets_its_tags_later() {
 }
 
 #[tokio::test]
-async fn a_stop_that_is_refused_for_the_state_waits_and_one_refused_for_ever_is_told() {
+async fn a_stop_that_is_refused_for_a_state_that_passes_waits() {
     for (became, outcome) in [("stopping", "app-db sleep Done"), ("backing-up", "app-db sleep Deferred")] {
         let script = Script::new();
         script.store("app-db", "available", "", &[(SCHEDULE, HOURS)]);
-        script.fail("StopDBInstance", "", 1, 400, "InvalidDBInstanceState");
-        script.aws().become_on_refusal = Some(became);
+        script.aws().becomes = Some(("StopDBInstance", "InvalidDBInstanceState", became));
         assert_eq!(told(&script.invoke(EVENING, json!({})).await.unwrap()), [outcome]);
     }
-    // It is in the state in which it could be stopped: so something else is wrong.
+}
+
+#[tokio::test]
+async fn a_stop_that_aws_refuses_all_night_is_told_once_and_fails_no_run() {
+    let script = Script::new();
+    for id in ["shop", "shop-green-ab12cd"] {
+        script.cluster(id, "available", &[(SCHEDULE, HOURS)]);
+    }
+    script.fail("StopDBCluster", "", 99, 400, "InvalidDBClusterStateFault");
+    let problem = |id: &str| {
+        format!(
+            "{id} not-stoppable: AWS refuses to stop it, though its state allows that: StopDBCluster {id}: \
+             InvalidDBClusterStateFault: refused by the script; it is tried again every hour"
+        )
+    };
+    let problems = [problem("shop"), problem("shop-green-ab12cd")];
+    for (now, tries) in [("20:00", 2), ("20:05", 2), ("20:55", 2), ("21:00", 4), ("21:05", 4), ("22:00", 6)] {
+        let report = script.invoke(&format!("2026-11-20T{now}"), json!({})).await.unwrap();
+        let told = told(&report);
+        assert_eq!(told[told.len() - 2..], problems, "{now}");
+        assert_eq!(script.sent("StopDBCluster").len(), tries, "{now}");
+        assert!(
+            script.aws().clusters.values().all(|it| !it.tags.contains_key(ASLEEP)),
+            "it is not remembered as asleep"
+        );
+    }
+    assert_eq!(script.sent("Publish").len(), 1);
+}
+
+#[tokio::test]
+async fn what_iam_refuses_is_a_failure_and_no_problem_of_the_database() {
     let script = Script::new();
     script.store("app-db", "available", "", &[(SCHEDULE, HOURS)]);
-    script.fail("StopDBInstance", "", 1, 400, "InvalidDBInstanceState");
-    assert!(
-        script.invoke(EVENING, json!({})).await.unwrap_err().contains("StopDBInstance app-db: InvalidDBInstanceState")
-    );
+    script.fail("StopDBInstance", "", 1, 403, "AccessDenied");
+    let report: Value = serde_json::from_str(&script.invoke(EVENING, json!({})).await.unwrap_err()).unwrap();
+    assert_eq!(report["actions"][0]["outcome"], "failed");
+}
+
+#[tokio::test]
+async fn a_stop_whose_answer_was_lost_has_not_failed() {
+    let script = Script::new();
+    script.store("app-db", "available", "", &[(SCHEDULE, HOURS), ("nightshift:backup", "days=30")]);
+    script.lose_answers("StopDBInstance", 1);
+    // The SDK asks again and hears that the snapshot of that name is there; the database is on its way down.
+    let report = script.invoke(EVENING, json!({})).await.unwrap();
+    assert_eq!(told(&report), ["app-db sleep Done"]);
+    assert_eq!(script.aws().instances["app-db"].status, "stopping");
+}
+
+#[tokio::test]
+async fn a_snapshot_that_was_born_with_the_tags_of_its_database_loses_what_is_said_to_that() {
+    let script = Script::new();
+    let tags = [(SCHEDULE, HOURS), ("nightshift:backup", "days=30"), ("team", "web")];
+    script.store("app-db", "available", "<CopyTagsToSnapshot>true</CopyTagsToSnapshot>", &tags);
+    script.invoke(EVENING, json!({})).await.unwrap();
+    let removed = &script.sent("RemoveTagsFromResource")[0];
+    assert!(removed["ResourceName"].as_str().unwrap().ends_with(":snapshot:nightshift-app-db-2026-11-20-200000"));
+    let keys: Vec<&str> = (1..4).map(|it| removed[format!("TagKeys.member.{it}")].as_str().unwrap()).collect();
+    assert_eq!(keys, [ASLEEP, "nightshift:backup", SCHEDULE]);
+}
+
+#[tokio::test]
+async fn a_start_that_aws_refuses_is_told_and_the_next_try_is_an_hour_later() {
+    let script = Script::new();
+    script.store("app-db", "stopped", "", &[(SCHEDULE, HOURS), (ASLEEP, "since=2026-11-20T11:00:00Z by=schedule")]);
+    script.fail("StartDBInstance", "", 1, 400, "InsufficientDBInstanceCapacity");
+    for (now, tries) in [("08:00", 1), ("08:05", 1), ("09:00", 2)] {
+        let report = script.invoke(&format!("2026-11-23T{now}"), json!({})).await.unwrap();
+        assert_eq!(script.sent("StartDBInstance").len(), tries, "{now}: {:?}", told(&report));
+    }
+    let script = script.aws();
+    let db = &script.instances["app-db"];
+    assert_eq!((db.status.as_str(), db.tags.contains_key("nightshift-state:refused")), ("starting", false));
+}
+
+#[tokio::test]
+async fn what_a_database_says_when_it_does_not_come_up_is_told() {
+    let script = Script::new();
+    let memory = "since=2026-11-20T11:00:00Z by=schedule started=2026-11-22T23:00:00Z";
+    script.store("app-db", "incompatible-network", "", &[(SCHEDULE, HOURS), (ASLEEP, memory)]);
+    script.aws().events = vec![
+        ("The DB instance is in a network that is not compatible.", "2026-11-22T23:07:00Z"),
+        ("DB instance stopped", "2026-11-20T11:05:00Z"),
+    ];
+    let report = script.invoke("2026-11-23T08:10", json!({})).await.unwrap();
+    let expected = "app-db database-broken: it is incompatible-network: RDS does not bring it out of that by itself; RDS says: \
+                    The DB instance is in a network that is not compatible";
+    assert_eq!(told(&report), [expected]);
+}
+
+// -------------------------------------------------------------------------------- what others do
+
+#[tokio::test]
+async fn a_deployment_of_codedeploy_is_waited_for_in_the_evening_and_in_the_morning() {
+    let deploying = |script: &Script, api: &str, created: i64| {
+        let set = |status: &str, at: i64| json!({"status": status, "stabilityStatus": "STABILIZING", "createdAt": at});
+        let mut aws = script.aws();
+        let service = aws.services.get_mut(api).unwrap();
+        service["deployments"] = json!([]);
+        service["deploymentController"] = json!({"type": "CODE_DEPLOY"});
+        service["taskSets"] = json!([set("PRIMARY", 1_795_000_000), set("ACTIVE", created)]);
+    };
+    let script = Script::new();
+    let api = script.serve("shop/api", HOURS, 2);
+    // 19:58 on that Friday.
+    deploying(&script, &api, 1_795_172_280);
+    let report = script.invoke(EVENING, json!({})).await.unwrap();
+    assert_eq!((told(&report), script.sent("TagResource").len()), (vec![], 0));
+    assert!(report.skipped[0].reason.starts_with("a deployment is in progress, which the next run looks at again"));
+
+    let script = Script::new();
+    let api = script.serve("shop/api", HOURS, 2);
+    script.invoke(EVENING, json!({})).await.unwrap();
+    // 07:58 on the Monday.
+    deploying(&script, &api, 1_795_388_280);
+    let report = script.invoke(MORNING, json!({})).await.unwrap();
+    assert_eq!(told(&report), [""; 0]);
+    assert_eq!(script.aws().services[&api]["desiredCount"], 0);
+}
+
+#[tokio::test]
+async fn a_target_with_scheduled_actions_of_its_own_is_not_suspended() {
+    let script = Script::new();
+    script.serve("shop/api", HOURS, 2);
+    script.scale("shop/api", 1, 4);
+    let action = |name: &str, end: Option<i64>| {
+        json!({"ScheduledActionName": name, "ScheduledActionARN": "arn:action", "ServiceNamespace": "ecs",
+               "ResourceId": "service/shop/api", "ScalableDimension": "ecs:service:DesiredCount",
+               "Schedule": "cron(0 8 * * ? *)", "CreationTime": 1_790_000_000, "EndTime": end})
+    };
+    script.aws().scheduled_actions = vec![action("over", Some(1_790_000_100)), action("up-at-8", None)];
+    let report = script.invoke(EVENING, json!({})).await.unwrap();
+    assert!(told(&report)[0].starts_with(
+        "api scheduled-actions: its scaling target has a schedule of its own (the scheduled action up-at-8)"
+    ));
+    assert_eq!((script.sent("RegisterScalableTarget").len(), script.sent("UpdateService").len()), (0, 0));
+    // Where only what has ended is left, it sleeps.
+    script.aws().scheduled_actions.truncate(1);
+    let report = script.invoke("2026-11-20T20:05", json!({})).await.unwrap();
+    assert_eq!(told(&report), ["api sleep Done"]);
+}
+
+#[tokio::test]
+async fn a_service_whose_tasks_do_not_start_is_told_with_the_words_of_ecs() {
+    let script = Script::new();
+    let api = script.serve("shop/api", HOURS, 2);
+    script.invoke(EVENING, json!({})).await.unwrap();
+    script.invoke(MORNING, json!({})).await.unwrap();
+    {
+        let mut aws = script.aws();
+        let service = aws.services.get_mut(&api).unwrap();
+        service["runningCount"] = json!(0);
+        service["events"] = json!([{"id": "1", "createdAt": 1_795_389_000,
+            "message": "(service api) was unable to place a task because no container instance met all of its requirements."}]);
+    }
+    let report = script.invoke("2026-11-23T08:20", json!({})).await.unwrap();
+    let expected = "api not-up: it was woken with 2 tasks, and fewer run; ECS says: (service api) was unable to place a task \
+                    because no container instance met all of its requirements.";
+    assert_eq!(told(&report), [expected]);
+    assert_eq!(script.sent("DescribeServices").len(), 3, "in between nothing is due");
 }
 
 #[tokio::test]
@@ -362,7 +558,7 @@ async fn the_event_that_aws_started_a_database_is_about_that_one_only() {
     assert_eq!(told(&report), [""; 0]);
     assert_eq!(
         report.skipped[0].reason,
-        "it is starting; 'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00"
+        "it is starting; 'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00 KST"
     );
 }
 
@@ -402,7 +598,9 @@ async fn a_sleeper_that_lost_its_schedule_is_found_once_an_hour_and_told_once() 
     for now in ["2026-11-21T12:30", "2026-11-21T13:30"] {
         let report = script.invoke(now, json!({})).await.unwrap();
         assert_eq!(told(&report).len(), 1);
-        assert!(told(&report)[0].starts_with("api left-behind: it was put to sleep on Fri 2026-11-20 20:00 (it had 3"));
+        assert!(
+            told(&report)[0].starts_with("api left-behind: it was put to sleep on Fri 2026-11-20 20:00 KST (it had 3")
+        );
     }
     assert_eq!(script.sent("Publish").len(), 1);
     let memory = script.aws().tag(&api, "nightshift-state:sleep-problem").unwrap();

@@ -53,6 +53,15 @@ fn windows_that_touch_or_overlap_are_one() {
 }
 
 #[test]
+fn windows_that_almost_touch_are_one() {
+    check("mon-fri 08:00-12:00 12:01-18:00", "2026-11-20T12:00", true, Some("2026-11-20T18:00"));
+    check("mon-fri 00:00-23:59", "2026-11-19T23:59", true, Some("2026-11-20T23:59"));
+    check("mon-sun 00:00-23:59", "2026-11-20T23:59", true, Some("2026-12-24T23:59"));
+    // A gap of two minutes is meant.
+    check("mon-fri 08:00-12:00 12:02-18:00", "2026-11-20T12:00", false, Some("2026-11-20T12:02"));
+}
+
+#[test]
 fn what_never_changes_has_no_next_change_but_a_holiday_is_one() {
     check("always", "2026-11-20T09:00", true, None);
     check("never Asia/Seoul", "2026-11-20T09:00", false, None);
@@ -83,11 +92,15 @@ fn clocks_that_are_put_forward_skip_nothing_and_back_do_nothing_twice() {
 #[test]
 fn options_are_read_and_the_words_are_kept_as_they_were() {
     let it = schedule("mon-fri  08:00-20:00 Europe/Berlin off=1 after=app-db enforce=true act=sleep");
-    assert_eq!((it.off, it.after.as_deref(), it.enforce, it.act), (1, Some("app-db"), true, Act::Sleep));
+    assert_eq!((it.off, it.enforce, it.act), (1, true, Act::Sleep));
+    assert_eq!((it.after, it.maintenance_awake), (vec!["app-db".to_owned()], false));
+    let it = schedule("mon-fri 08:00-20:00 Europe/Berlin after=App-DB+cache-db maintenance=awake");
+    assert_eq!((it.after.clone(), it.maintenance_awake), (vec!["App-DB".to_owned(), "cache-db".to_owned()], true));
     assert_eq!(it.zone(&TimeZone::UTC).iana_name(), Some("Europe/Berlin"));
     assert_eq!(it.to_string(), "mon-fri 08:00-20:00 Europe/Berlin");
     let plain = schedule("always");
-    assert_eq!((plain.off, plain.after, plain.enforce, plain.act), (0, None, false, Act::Both));
+    assert_eq!((plain.off, plain.enforce, plain.act), (0, false, Act::Both));
+    assert_eq!((plain.after, plain.maintenance_awake), (vec![], false));
     assert_eq!(plain.zone, None);
 }
 
@@ -104,7 +117,15 @@ fn what_is_wrong_is_quoted_and_what_is_accepted_listed() {
         ("mon-fri 08:60-20:00", "no window '08:60-20:00'"),
         ("mon-fri 24:00-08:00", "no window '24:00-08:00'"),
         ("mon-fri 08:00-08:00", "no window '08:00-08:00' in 'mon-fri 08:00-08:00'; accepted: a window of some length"),
-        ("mon-fri 08:00-20:00 KST", "unknown word 'KST' in"),
+        ("mon-fri 08:00-20:00 Korea", "unknown word 'Korea' in"),
+        (
+            "mon-fri 08:00-20:00 KST",
+            "'KST' is not a time zone (use Asia/Seoul) in 'mon-fri 08:00-20:00 KST'; accepted: the IANA name",
+        ),
+        ("mon-fri 08:00-20:00 EST", "'EST' is not a time zone (use America/New_York) in"),
+        ("mon-fri 08:00-20:00 Factory", "'Factory' is not a time zone (use UTC) in"),
+        ("always after=db+", "after=db+ cannot be understood in 'always after=db+'; accepted: after=the id of a DB"),
+        ("always maintenance=asleep", "maintenance=asleep cannot be understood in"),
         ("mon-fri 08:00-20:00 Asia/Seoul sat 10:00-12:00", "the word 'sat' after the zone in"),
         ("always never", "'never' beside something else in"),
         ("mon-fri 08:00-20:00 always", "'always' beside something else in"),
@@ -161,16 +182,30 @@ fn reference(
     let mut clock = zone.to_datetime(from - 1440.minutes());
     let mut changes = Vec::new();
     let mut before = None;
-    for minute in -1440..minutes {
+    for minute in -1440..minutes + 2 {
         let now = from + minute.minutes();
         clock = clock.max(zone.to_datetime(now));
         let awake = holds(clock);
-        if minute >= 0 && before.is_some_and(|it| it != awake) {
+        if before.is_some_and(|it| it != awake) {
             changes.push((now, awake));
         }
         before = Some(awake);
     }
-    changes
+    merged(changes).into_iter().filter(|(at, _)| *at >= from && *at < from + minutes.minutes()).collect()
+}
+
+/// Without gaps of a minute.
+fn merged(changes: Vec<(Timestamp, bool)>) -> Vec<(Timestamp, bool)> {
+    let mut merged: Vec<(Timestamp, bool)> = Vec::new();
+    for (at, awake) in changes {
+        match merged.last() {
+            Some((slept, false)) if awake && at.duration_since(*slept) <= jiff::SignedDuration::from_mins(1) => {
+                merged.pop();
+            }
+            _ => merged.push((at, awake)),
+        }
+    }
+    merged
 }
 
 /// The same changes as the schedule tells them, one leading to the next.

@@ -8,8 +8,7 @@ use rules::keys;
 use rules::sleep::{Asleep, Suspended};
 
 use super::model::*;
-use crate::plan::{Ask, Call, Service, Sleeper, Until};
-use crate::request::{Place, Request};
+use crate::plan::{Call, CannotStop, Command, Request, Scope, Service, Sleeper, Until};
 
 const SCHEDULES: [&str; 8] = [
     HOURS,
@@ -114,7 +113,7 @@ fn databases() -> impl Strategy<Value = Vec<Sleeper>> {
             it.database.status = String::from(status);
             match oddity {
                 0 => drop(it.database.tags.remove(keys::SCHEDULE)),
-                1 => it.cannot_stop = Some("it is a read replica"),
+                1 => it.cannot_stop = Some(CannotStop { reason: "it is a read replica".into(), passes: false }),
                 2 => drop(it.database.tags.insert(keys::BACKUP.into(), "nightly".into())),
                 3 => drop(it.database.tags.insert(keys::HOLD.into(), "closed".into())),
                 _ => {}
@@ -151,13 +150,16 @@ fn fresh_shops() -> impl Strategy<Value = Shop> {
     let databases = vec((schedules(), any::<bool>()), 0..3);
     (vec(one, 1..4), databases).prop_map(|(services, databases)| {
         let services = services.into_iter().enumerate().map(|(index, (schedule, desired, target, needs))| {
+            // A task that stays at night keeps its database up.
+            let needs = needs && !schedule.contains("off=1");
             let schedule = if needs { format!("{schedule} after=db-0") } else { schedule.to_owned() };
-            let schedule = schedule.replacen(" off=1 after=db-0", " after=db-0 off=1", 1);
             let mut it = service(&format!("service-{index}"), &schedule, desired);
             if let Some((min, more, (scale_in, scale_out, scheduled))) = target {
                 // Within its limits, or set to 0 by hand.
                 let desired = if desired == 0 { 0 } else { desired.clamp(min, min + more) };
                 it = scaled(&format!("service-{index}"), &schedule, desired, min, min + more);
+                // At its size at night with all of its scaling suspended it would be one that lost its memory.
+                let scheduled = scheduled && desired > 1;
                 it.target.as_mut().unwrap().suspended = Suspended { scale_in, scale_out, scheduled };
             }
             it
@@ -188,10 +190,13 @@ fn essence(shop: &Shop) -> Shop {
         shop.services.iter_mut().map(|it| &mut it.tags).chain(shop.databases.iter_mut().map(|it| &mut it.database.tags))
     {
         tags.iter_mut()
-            .filter(|(key, _)| [keys::ASLEEP, keys::BOOSTED].contains(&key.as_str()))
+            .filter(|(key, _)| [keys::ASLEEP, keys::BOOSTED, keys::WOKEN].contains(&key.as_str()))
             .for_each(|(_, it)| timeless(it));
     }
     shop.databases.iter_mut().for_each(|it| it.database.restarts_at = None);
+    shop.services.iter_mut().for_each(|it| it.updated_at = None);
+    shop.stops.clear();
+    shop.ready.clear();
     shop.snapshots = shop.snapshots.into_iter().map(|(id, tags)| (id[..id.len() - 7].to_owned(), tags)).collect();
     shop
 }
@@ -199,14 +204,14 @@ fn essence(shop: &Shop) -> Shop {
 fn asks() -> impl Strategy<Value = Request> {
     let ask = prop_oneof![
         Just(None),
-        Just(Some(Ask::Sleep)),
-        Just(Some(Ask::Wake(Until::NextChange))),
-        Just(Some(Ask::Wake(Until::Time("23:30".parse().unwrap())))),
+        Just(Some(Command::Sleep)),
+        Just(Some(Command::Wake(Until::NextChange))),
+        Just(Some(Command::Wake(Until::Time("23:30".parse().unwrap())))),
     ];
-    let place = prop_oneof![Just(service_arn("service-0")), Just(database("db-0", "").database.arn)];
+    let scope = prop_oneof![Just(service_arn("service-0")), Just(database("db-0", "").database.arn)];
     prop_oneof![
         2 => Just(sweep()),
-        1 => (ask, place).prop_map(|(ask, arn)| Request { place: Place::Resource(arn), ask }),
+        1 => (ask, scope).prop_map(|(command, arn)| Request { scope: Scope::Resource(arn), command }),
     ]
 }
 
@@ -242,7 +247,7 @@ proptest! {
     #[test]
     fn one_run_settles_everything_boosts_included(mut shop in shops(), request in asks(), now in moments()) {
         shop.run(&request, &now);
-        let again = Request { ask: None, ..request };
+        let again = Request { command: None, ..request };
         prop_assert_eq!(calls(&shop.plan(&again, &now)), [], "{:#?}", shop);
     }
 
@@ -317,7 +322,7 @@ proptest! {
         let mut plain = shop.clone();
         plain.run_until_quiet(&at("2026-11-20T12:00"));
         boosted.run_until_quiet(&at("2026-11-20T14:00"));
-        prop_assert_eq!(boosted, plain);
+        prop_assert_eq!(essence(&boosted), essence(&plain));
     }
 
     #[test]
@@ -347,7 +352,7 @@ proptest! {
         prop_assert!(shop.databases.iter().all(|it| it.database.status == "stopped"), "{:?}", shop);
         shop.run_until_quiet(&at("2026-11-23T08:00"));
         shop.snapshots.clear();
-        prop_assert_eq!(shop, evening);
+        prop_assert_eq!(essence(&shop), essence(&evening));
     }
 
     #[test]
@@ -361,7 +366,7 @@ proptest! {
                     let sleeping = both.databases.iter().find(|it| it.database.arn == arn).map(|it| it.database.status.clone());
                     // What RDS refuses since it is done is as good; what is gone is forgotten.
                     match (&call, sleeping.as_deref()) {
-                        (Call::Stop(_), Some("stopping")) | (Call::Start, Some("starting")) => {}
+                        (Call::Stop { .. }, Some("stopping")) | (Call::Start { .. }, Some("starting")) => {}
                         (Call::TagSnapshot { arn, .. }, _) if !both.snapshots.contains_key(arn.rsplit(':').next().unwrap()) => {}
                         (Call::Forget(keys), _) => {
                             let tags = both.services.iter().find(|it| it.arn == arn).map(|it| &it.tags);
@@ -452,7 +457,7 @@ proptest! {
             let tags = service.or_else(|| shop.databases.iter().find(|it| it.database.arn == arn).map(|it| &it.database.tags));
             prop_assert!(tags.unwrap().contains_key(keys::SCHEDULE), "{:?} on {}", call, arn);
             let needed = arn.ends_with(":db-0");
-            prop_assert!(request.place.holds(&arn) || needed, "{:?} on {}", call, arn);
+            prop_assert!(request.scope.holds(&arn) || needed, "{:?} on {}", call, arn);
         }
     }
 

@@ -1,15 +1,18 @@
 //! A small shop and an AWS that carries plans out, call by call, as ECS, Application Auto Scaling and RDS do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, ToSpan, Zoned};
 use reconcile::Plan;
+use rules::ServiceName;
 use rules::database::{Database, Kind};
 use rules::keys;
 use rules::sleep::{Limits, Suspended};
 
-use crate::plan::{Ask, Call, LastEvent, Service, Sleeper, Step, World, database_in_question, plan};
-use crate::request::{Place, Request};
+use crate::plan::{
+    Call, Command, Events, LastEvent, Listed, Request, Scope, Service, Sleeper, Step, World, databases_in_question,
+    plan, services_to_look_at,
+};
 
 pub const HOURS: &str = "mon-fri 08:00-20:00";
 
@@ -29,12 +32,19 @@ pub fn service_arn(name: &str) -> String {
 pub fn service(name: &str, schedule: &str, desired: i32) -> Service {
     Service {
         arn: service_arn(name),
+        name: ServiceName::of_arn(&service_arn(name)).unwrap(),
         status: "ACTIVE".into(),
         is_daemon: false,
         desired,
         running: desired,
+        pending: 0,
+        created_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
         deploying_since: None,
+        deployed_at: Some("2026-11-02T00:00:00Z".parse().unwrap()),
+        updated_at: Some("2026-11-02T00:05:00Z".parse().unwrap()),
+        messages: Vec::new(),
         target: None,
+        scheduled_actions: Vec::new(),
         tags: tags(&[(keys::SCHEDULE, schedule), ("team", "web")]),
     }
 }
@@ -58,7 +68,25 @@ pub fn database(id: &str, schedule: &str) -> Sleeper {
             tags: tags(&[(keys::SCHEDULE, schedule), ("team", "web")]),
         },
         cannot_stop: None,
+        writer: None,
+        created_at: Some("2026-01-01T00:00:00Z".parse().unwrap()),
+        copies_tags: false,
+        maintenance_window: None,
+        backup_window: None,
     }
+}
+
+/// An Aurora cluster with its one instance.
+pub fn cluster(id: &str, schedule: &str) -> [Sleeper; 2] {
+    let mut cluster = database(id, schedule);
+    cluster.database.kind = Kind::Cluster;
+    cluster.database.arn = cluster.database.arn.replace(":db:", ":cluster:");
+    cluster.database.engine = "aurora-postgresql".into();
+    let mut member = database(&format!("{id}-1"), "always");
+    member.database.engine = "aurora-postgresql".into();
+    member.database.member_of = Some(id.into());
+    member.database.tags.clear();
+    [cluster, member]
 }
 
 /// What there is, and what RDS has done.
@@ -68,41 +96,74 @@ pub struct Shop {
     pub databases: Vec<Sleeper>,
     /// Snapshots by id, with their tags.
     pub snapshots: BTreeMap<String, BTreeMap<String, String>>,
+    /// Snapshots that are complete.
+    pub ready: BTreeSet<String>,
     /// Databases that AWS started last, and no person.
     pub started_by_aws: Vec<String>,
+    /// When RDS stopped a database last.
+    pub stops: BTreeMap<String, Timestamp>,
+    /// What RDS said last.
+    pub said: Option<String>,
     pub holidays: Vec<jiff::civil::Date>,
 }
 
 pub fn shop(services: Vec<Service>, databases: Vec<Sleeper>) -> Shop {
-    Shop { services, databases, snapshots: BTreeMap::new(), started_by_aws: Vec::new(), holidays: Vec::new() }
+    Shop {
+        services,
+        databases,
+        snapshots: BTreeMap::new(),
+        ready: BTreeSet::new(),
+        started_by_aws: Vec::new(),
+        stops: BTreeMap::new(),
+        said: None,
+        holidays: Vec::new(),
+    }
 }
 
 pub fn sweep() -> Request {
-    Request { place: Place::Everywhere, ask: None }
+    Request { scope: Scope::Everywhere, command: None }
 }
 
-pub fn asking(arn: &str, ask: Ask) -> Request {
-    Request { place: Place::Resource(arn.into()), ask: Some(ask) }
+pub fn asking(arn: &str, command: Command) -> Request {
+    Request { scope: Scope::Resource(arn.into()), command: Some(command) }
 }
 
 impl Shop {
     /// What a run sees.
     pub fn seen(&self, now: &Zoned) -> World {
+        self.seen_as(self.services.clone(), Vec::new(), now)
+    }
+
+    /// What a sweep sees that looks closely only where something can be due.
+    pub fn seen_by_sweep(&self, now: &Zoned) -> World {
+        let listed = self.services.iter().map(|it| Listed { arn: it.arn.clone(), tags: it.tags.clone() }).collect();
+        let (close, listed) =
+            services_to_look_at(listed, &Scope::Everywhere, &self.databases, &self.holidays, false, now);
+        let services = self.services.iter().filter(|it| close.contains(&it.arn)).cloned().collect();
+        self.seen_as(services, listed, now)
+    }
+
+    fn seen_as(&self, services: Vec<Service>, listed: Vec<Listed>, now: &Zoned) -> World {
         let mut world = World {
-            services: self.services.clone(),
+            services,
+            listed,
             databases: self.databases.clone(),
             holidays: self.holidays.clone(),
             ..World::default()
         };
-        for (database, id) in crate::plan::pending_snapshot(&self.databases, now) {
-            let status = self.snapshots.contains_key(&id).then(|| "creating".to_owned());
+        for (database, id) in crate::plan::pending_snapshots(&self.databases, now) {
+            let is_ready = database.kind == Kind::Cluster && self.ready.contains(&id);
+            let status = if is_ready { "available" } else { "creating" };
+            let status = self.snapshots.contains_key(&id).then(|| status.to_owned());
             world.snapshots.insert(database.arn.clone(), Ok(status));
         }
-        let in_question = database_in_question(&world, &Place::Everywhere, now);
-        // It was stopped since, as RDS tells after some minutes.
-        let last_event =
-            |it: &Database| LastEvent { at: now.timestamp(), started_by_aws: self.started_by_aws.contains(&it.arn) };
-        world.last_events = in_question.iter().map(|it| (it.arn.clone(), Ok(Some(last_event(it))))).collect();
+        let in_question = databases_in_question(&world, &Scope::Everywhere, now);
+        let last = |it: &Database| match self.started_by_aws.contains(&it.arn) {
+            true => Some(LastEvent { at: now.timestamp(), started_by_aws: true }),
+            false => self.stops.get(&it.arn).map(|at| LastEvent { at: *at, started_by_aws: false }),
+        };
+        let events = |it: &Database| Events { last: last(it), newest: self.said.clone() };
+        world.events = in_question.iter().map(|it| (it.arn.clone(), Ok(events(it)))).collect();
         world
     }
 
@@ -127,12 +188,12 @@ impl Shop {
     /// What AWS makes of one call.
     pub fn make(&mut self, arn: &str, call: &Call, now: Timestamp) {
         if let Some(service) = self.services.iter_mut().find(|it| it.arn == arn) {
-            return make_on_service(service, call);
+            return make_on_service(service, call, now);
         }
         let snapshots = &mut self.snapshots;
         let database = &mut self.databases.iter_mut().find(|it| it.database.arn == arn).unwrap().database;
         match call {
-            Call::Stop(snapshot) => {
+            Call::Stop { snapshot, .. } => {
                 assert_eq!(database.status, "available", "{arn} cannot be stopped");
                 if let Some(id) = snapshot {
                     assert!(snapshots.insert(id.clone(), BTreeMap::new()).is_none(), "{id} is there already");
@@ -140,15 +201,22 @@ impl Shop {
                 database.status = "stopping".into();
                 database.restarts_at = Some(now + (7 * 24).hours());
                 self.started_by_aws.retain(|it| it != arn);
+                // RDS tells of it once it is stopped, some minutes later.
+                self.stops.insert(arn.to_owned(), now + 5.minutes());
             }
-            Call::Start => {
+            Call::Start { .. } => {
                 assert_eq!(database.status, "stopped", "{arn} cannot be started");
                 database.status = "starting".into();
             }
-            Call::TagSnapshot { arn, tags } => {
+            Call::TagSnapshot { arn, tags, .. } => {
                 let id = arn.rsplit(':').next().unwrap();
                 let snapshot = snapshots.get_mut(id).unwrap_or_else(|| panic!("there is no {id} to be tagged"));
                 snapshot.extend(tags.iter().cloned());
+            }
+            Call::AskForSnapshot { begun, .. } => {
+                let moment = begun.to_zoned(at("2026-01-01T00:00").time_zone().clone());
+                let id = format!("nightshift-{}-{}", database.id, moment.strftime("%Y-%m-%d-%H%M%S"));
+                snapshots.entry(id).or_default();
             }
             other => memory(&mut database.tags, other),
         }
@@ -167,6 +235,7 @@ impl Shop {
             }
         }
         self.services.iter_mut().for_each(|it| it.running = it.desired);
+        self.ready = self.snapshots.keys().cloned().collect();
     }
 
     /// Runs every five minutes until nothing is left to do; panics if that never comes.
@@ -216,16 +285,19 @@ pub fn calls(plan: &Plan<Step>) -> Vec<(String, Call)> {
     plan.steps.iter().flat_map(|it| it.step.calls.iter().map(|call| (it.resource.clone(), call.clone()))).collect()
 }
 
-fn make_on_service(service: &mut Service, call: &Call) {
+fn make_on_service(service: &mut Service, call: &Call, now: Timestamp) {
     match call {
-        Call::Limits { min, suspended } => {
+        Call::Limits { min, suspended, .. } => {
             let target = service.target.as_mut().expect("there is a scaling target");
             assert!(*min <= target.max, "{} cannot have more at least than at most", service.arn);
             (target.min, target.suspended) = (*min, *suspended);
             // Registering a target moves the count inside its limits at once.
-            service.desired = service.desired.clamp(target.min, target.max);
+            let desired = service.desired.clamp(target.min, target.max);
+            if desired != service.desired {
+                (service.desired, service.updated_at) = (desired, Some(now));
+            }
         }
-        Call::Count(desired) => service.desired = *desired,
+        Call::Count { desired, .. } => (service.desired, service.updated_at) = (*desired, Some(now)),
         other => memory(&mut service.tags, other),
     }
 }

@@ -1,0 +1,82 @@
+//! Everything that the decision depends on: what the tag index and RDS list, and of that closely what can be due.
+
+use std::collections::BTreeMap;
+
+use aws::ecs::Cause;
+use aws::rds::find_snapshot;
+use aws::{Error, each, tagging};
+use rules::{ServiceName, keys};
+use runtime::Run;
+
+use crate::plan::{self, Listed, Missing, Scope, Sleeper, World};
+use crate::{Clients, autoscaling, ecs, rds};
+
+/// How many reads are under way at a time.
+const READS: usize = 16;
+
+pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<World, Error> {
+    let index = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::SCHEDULE);
+    let (index, databases, left_behind) =
+        tokio::join!(index, rds::list_sleepers(&clients.rds), left_behind(clients, scope, run));
+    let (index, databases, left_behind) = (index?, databases?, left_behind?);
+    let listed = index.clone().into_iter().map(|(arn, tags)| Listed { arn, tags }).collect();
+    let holidays = run.holidays().to_vec();
+    let (close, listed) = plan::services_to_look_at(listed, scope, &databases, &holidays, run.dry_run, &run.now);
+    let (described, targets, snapshots) = tokio::join!(
+        ecs::describe_services(&clients.ecs, &close),
+        autoscaling::describe_targets(&clients.scaling, &close, run.now.timestamp()),
+        pending_snapshots(clients, &databases, run),
+    );
+    let (mut targets, mut services) = (targets?, described.found);
+    let missing = described.missing.into_iter().map(|it| missing(it, &close, &index)).collect();
+    for service in &mut services {
+        if let Some(target) = targets.remove(&service.arn) {
+            (service.target, service.scheduled_actions) = (Some(target.limits), target.scheduled_actions);
+        }
+    }
+    let mut world =
+        World { services, listed, missing, left_behind, databases, snapshots, holidays, ..World::default() };
+    let in_question = plan::databases_in_question(&world, scope, &run.now);
+    let events = each(in_question, READS, async |it| (it.arn.clone(), rds::events(&clients.rds, it).await));
+    world.events = events.await.into_iter().map(|(arn, it)| (arn, it.map_err(|err| err.to_string()))).collect();
+    Ok(world)
+}
+
+/// A service that could not be described, by the ARN under which it was looked for.
+fn missing(it: aws::ecs::Missing, close: &[String], index: &tagging::Tagged) -> Missing {
+    let arn = close.iter().find(|arn| ServiceName::of_arn(arn).as_ref() == Some(&it.service)).cloned();
+    let arn = arn.unwrap_or_else(|| it.service.to_string());
+    let refused = match it.cause {
+        Cause::NotFound => None,
+        Cause::Denied(error) => Some(error),
+    };
+    Missing { refused, tags: index.get(&arn).cloned().unwrap_or_default(), arn }
+}
+
+/// Services that sleep and have lost the tag that opts in, where this run looks for them.
+async fn left_behind(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<Vec<Listed>, Error> {
+    if !plan::looks_for_those_left_behind(scope, run.dry_run, &run.now) {
+        return Ok(Vec::new());
+    }
+    let index = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::ASLEEP).await?;
+    let index = index.into_iter().filter(|(_, tags)| plan::is_left_behind(tags));
+    let arns: Vec<String> = index.map(|(arn, _)| arn).collect();
+    // The index may be behind: a service that is gone has been left by nobody.
+    let found = ecs::describe_services(&clients.ecs, &arns).await.found.into_iter();
+    let found = found.filter(|it| it.status == "ACTIVE" && plan::is_left_behind(&it.tags));
+    Ok(found.map(|it| Listed { arn: it.arn, tags: it.tags }).collect())
+}
+
+/// What became of the snapshots that databases were to be stopped with.
+async fn pending_snapshots(
+    clients: &Clients,
+    databases: &[Sleeper],
+    run: &Run<'_>,
+) -> BTreeMap<String, Result<Option<String>, String>> {
+    let pending = plan::pending_snapshots(databases, &run.now);
+    let read = each(pending, READS, async |(database, id)| {
+        let snapshot = find_snapshot(&clients.rds, database.kind, &id).await;
+        (database.arn.clone(), snapshot.map(|it| it.map(|it| it.status)).map_err(|err| err.to_string()))
+    });
+    read.await.into_iter().collect()
+}

@@ -1,0 +1,71 @@
+//! RDS's windows for maintenance and backups, in the sleep and kept awake for.
+
+use rules::keys;
+
+use super::model::*;
+
+/// A database whose windows lie on Sunday and at night, Seoul time.
+fn sunday(schedule: &str) -> Shop {
+    let mut shop = shop(vec![], vec![database("db", schedule)]);
+    // Monday 01:00 to 01:30 and 02:00 to 02:30 in Seoul.
+    shop.databases[0].maintenance_window = Some("sun:16:00-sun:16:30".into());
+    shop.databases[0].backup_window = Some("17:00-17:30".into());
+    shop
+}
+
+#[test]
+fn windows_that_lie_wholly_in_the_sleep_are_told_once() {
+    let mut shop = sunday(HOURS);
+    let lines = shop.lines(&sweep(), &at("2026-11-20T12:00"));
+    let told = "* db remember: sleeps through its maintenance window sun:16:00-sun:16:30 UTC and backup window 17:00-17:30 UTC: ";
+    assert!(lines[0].starts_with(told), "{lines:#?}");
+    shop.run_until_quiet(&at("2026-11-20T12:00"));
+    for now in ["2026-11-20T12:05", "2026-11-23T12:00", "2026-12-23T12:00"] {
+        assert_eq!(shop.run(&sweep(), &at(now)), 0, "{now}");
+    }
+    // Told again when it changes, and forgotten once it is awake for them.
+    shop.databases[0].backup_window = Some("00:00-00:30".into());
+    let lines = shop.lines(&sweep(), &at("2026-11-20T12:00"));
+    assert!(
+        lines[0].starts_with("* db remember: sleeps through its maintenance window sun:16:00-sun:16:30 UTC: "),
+        "{lines:#?}"
+    );
+    shop.databases[0].maintenance_window = Some("mon:00:00-mon:00:30".into());
+    shop.run_until_quiet(&at("2026-11-20T12:00"));
+    assert_eq!(shop.database("db").tags.get(keys::WINDOWS), None);
+    // What is always awake or never has no other time.
+    for schedule in ["always", "never"] {
+        let shop = sunday(schedule);
+        assert!(!shop.lines(&sweep(), &at("2026-11-20T12:00")).iter().any(|it| it.contains("window")));
+    }
+}
+
+#[test]
+fn maintenance_awake_keeps_the_database_up_in_its_own_window() {
+    let mut shop = sunday(&format!("{HOURS} maintenance=awake"));
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    assert_eq!(shop.database("db").status, "stopped");
+    // Half an hour before, since it takes a while to start.
+    shop.run(&sweep(), &at("2026-11-23T00:25"));
+    assert_eq!(shop.database("db").status, "stopped");
+    let lines = shop.lines(&sweep(), &at("2026-11-23T00:30"));
+    let wakes = "* db wake: is started | maintenance=awake keeps it up for its window until Mon 2026-11-23 01:30 KST";
+    assert!(lines[0].starts_with(wakes), "{lines:#?}");
+    shop.run_until_quiet(&at("2026-11-23T00:30"));
+    shop.run_until_quiet(&at("2026-11-23T01:25"));
+    assert_eq!(shop.database("db").status, "available");
+    shop.run_until_quiet(&at("2026-11-23T01:30"));
+    assert_eq!(shop.database("db").status, "stopped");
+    // A hold outranks it.
+    shop.database("db").tags.insert(keys::HOLD.into(), "closed".into());
+    shop.run_until_quiet(&at("2026-11-30T01:00"));
+    assert_eq!(shop.database("db").status, "stopped");
+}
+
+#[test]
+fn a_service_has_no_maintenance_window() {
+    let shop = shop(vec![service("api", &format!("{HOURS} maintenance=awake"), 2)], vec![]);
+    let lines = shop.lines(&sweep(), &at("2026-11-20T20:00"));
+    let expected = "! api bad-tag: nightshift:schedule: maintenance=awake is for databases";
+    assert!(lines.len() == 1 && lines[0].starts_with(expected), "{lines:#?}");
+}

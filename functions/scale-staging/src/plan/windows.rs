@@ -1,0 +1,115 @@
+//! The windows of RDS for maintenance and automated backups, which pass unused where a database sleeps through them.
+
+use jiff::civil::{Date, Time, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
+use rules::schedule::Hours;
+
+use super::wants::Wants;
+use super::world::Sleeper;
+
+/// A database takes minutes to start, and RDS does not wait for it.
+const UP_BEFORE: SignedDuration = SignedDuration::from_mins(30);
+
+const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+/// When a database with `maintenance=awake` is up for its maintenance window: now, or next.
+pub fn up_for_maintenance(sleeper: &Sleeper, now: &Zoned) -> Option<(Timestamp, Timestamp)> {
+    let (start, end) = weekly(sleeper.maintenance_window.as_deref()?, now.timestamp())?;
+    Some((start - UP_BEFORE, end))
+}
+
+/// What people have to know of the windows that lie wholly in its sleep, if some do.
+pub fn in_its_sleep(sleeper: &Sleeper, wants: &Wants, now: &Zoned, holidays: &[Date]) -> Option<String> {
+    // What never wakes has no better time for them.
+    if !matches!(wants.schedule.hours, Hours::Windows(_)) {
+        return None;
+    }
+    let sleeps_through = |(start, end): (Timestamp, Timestamp)| {
+        let then = wants.schedule.wanted(start, now.time_zone(), holidays);
+        !then.awake && then.until.is_none_or(|it| end <= it)
+    };
+    let maintenance = sleeper.maintenance_window.as_deref().filter(|_| !wants.schedule.maintenance_awake);
+    // A holiday or a weekend is not what its sleep is: all that come soon have to lie in it.
+    let all = |of: fn(&str, Timestamp) -> Option<(Timestamp, Timestamp)>, window: &str, times: i64, hours: i64| {
+        (0..times).all(|it| of(window, now.timestamp() + (it * hours).hours()).is_some_and(sleeps_through))
+    };
+    let maintenance = maintenance.filter(|it| all(weekly, it, 4, 7 * 24));
+    let backup = sleeper.backup_window.as_deref().filter(|it| all(daily, it, 7, 24));
+    let both: Vec<String> = [
+        maintenance.map(|it| format!("maintenance window {it} UTC")),
+        backup.map(|it| format!("backup window {it} UTC")),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    (!both.is_empty()).then(|| both.join(" and "))
+}
+
+/// The occurrence of `sun:16:00-sun:16:30` (UTC) that holds at `now`, or else the next.
+fn weekly(window: &str, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let (from, to) = window.split_once('-')?;
+    let at = |text: &str| {
+        let (day, time) = text.split_once(':')?;
+        let day = DAYS.iter().position(|it| day.eq_ignore_ascii_case(it))?;
+        Some((Weekday::from_monday_zero_offset(day as i8).ok()?, time.parse::<Time>().ok()?))
+    };
+    let ((from, start), (to, end)) = (at(from)?, at(to)?);
+    let days = (to.to_monday_zero_offset() - from.to_monday_zero_offset()).rem_euclid(7);
+    occurrence(now, 7, |date| {
+        (date.weekday() == from).then_some(())?;
+        span(date, start, date.checked_add(i64::from(days).days()).ok()?, end)
+    })
+}
+
+/// The occurrence of `17:00-17:30` (UTC) that holds at `now`, or else the next.
+fn daily(window: &str, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let (from, to) = window.split_once('-')?;
+    let (start, end) = (from.parse::<Time>().ok()?, to.parse::<Time>().ok()?);
+    occurrence(now, 1, |date| {
+        let last = if end <= start { date.tomorrow().ok()? } else { date };
+        span(date, start, last, end)
+    })
+}
+
+fn occurrence(
+    now: Timestamp,
+    days: i32,
+    on: impl Fn(Date) -> Option<(Timestamp, Timestamp)>,
+) -> Option<(Timestamp, Timestamp)> {
+    let today = TimeZone::UTC.to_datetime(now).date();
+    let dates = (-days..=days).filter_map(|it| today.checked_add(i64::from(it).days()).ok());
+    dates.filter_map(on).find(|(_, end)| now < *end)
+}
+
+fn span(first: Date, start: Time, last: Date, end: Time) -> Option<(Timestamp, Timestamp)> {
+    let at = |date: Date, time: Time| TimeZone::UTC.to_timestamp(date.to_datetime(time)).ok();
+    Some((at(first, start)?, at(last, end)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(found: Option<(Timestamp, Timestamp)>, expected: (&str, &str)) {
+        let text = |it: Timestamp| it.to_string();
+        assert_eq!(found.map(|(start, end)| (text(start), text(end))), Some((expected.0.into(), expected.1.into())));
+    }
+
+    #[test]
+    fn a_window_is_the_one_that_holds_or_else_the_next() {
+        let at = |text: &str| text.parse().unwrap();
+        let sunday = ("2026-11-22T16:00:00Z", "2026-11-22T16:30:00Z");
+        for now in ["2026-11-20T00:00:00Z", "2026-11-22T16:29:59Z", "2026-11-15T16:30:00Z"] {
+            check(weekly("sun:16:00-sun:16:30", at(now)), sunday);
+        }
+        let midnight = ("2026-11-22T23:45:00Z", "2026-11-23T00:15:00Z");
+        check(weekly("Sun:23:45-Mon:00:15", at("2026-11-23T00:10:00Z")), midnight);
+        check(daily("23:45-00:15", at("2026-11-23T00:10:00Z")), midnight);
+        check(daily("17:00-17:30", at("2026-11-22T17:30:00Z")), ("2026-11-23T17:00:00Z", "2026-11-23T17:30:00Z"));
+        for odd in ["", "sun", "sun:16:00", "one:16:00-sun:16:30", "sun:25:00-sun:16:30"] {
+            assert_eq!((weekly(odd, at(sunday.0)), daily(odd, at(sunday.0))), (None, None), "{odd}");
+        }
+    }
+}
