@@ -250,6 +250,18 @@ pub async fn standing(ecs: &Client, cluster: &str, services: &[String]) -> Resul
     Ok(answer.services().iter().filter_map(standing).collect())
 }
 
+/// Whether all tasks of a service run, and no deployment is under way.
+pub async fn all_tasks_run(ecs: &Client, arn: &str) -> Result<bool, Error> {
+    let Some(name) = ServiceName::of_arn(arn) else { return Ok(false) };
+    let answer = ecs.describe_services().cluster(&name.cluster).services(&name.name).send().await;
+    let answer = answer.map_err(|err| Error::new("DescribeServices", &name.cluster, err))?;
+    let settled = |it: &sdk::Service| {
+        let under_way = |it: &sdk::Deployment| it.rollout_state() == Some(&sdk::DeploymentRolloutState::InProgress);
+        it.running_count() >= it.desired_count() && it.desired_count() > 0 && !it.deployments().iter().any(under_way)
+    };
+    Ok(answer.services().iter().any(settled))
+}
+
 /// The service's latest deployments, newest first.
 pub async fn list_rollouts(ecs: &Client, service: &ServiceName) -> Result<Vec<Rollout>, Error> {
     let name = service.to_string();

@@ -6,6 +6,7 @@
 mod public;
 
 use std::error::Error as StdError;
+use std::io::ErrorKind;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::{Connector, ConnectorBuilder};
-use aws_smithy_runtime_api::client::dns::ResolveDns;
+use aws_smithy_runtime_api::client::dns::{ResolveDns, ResolveDnsError};
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
@@ -51,20 +52,25 @@ impl Probe {
 
     /// Asks `url` until it answers well, or often enough.
     pub async fn check(&self, url: &str) -> Health {
-        let mut last = String::new();
+        let mut last = Health::Later;
+        let asked = |said: String| format!("GET {url}, asked {TRIES} times over 30 seconds, last: {said}");
         for number in 0..TRIES {
             if number > 0 {
                 sleep(PAUSE).await;
             }
             match self.ask(url).await {
                 Ok(status) if (200..300).contains(&status) => return Health::Healthy,
-                Ok(status @ 300..400) => last = format!("{status}, and redirects are not followed"),
-                Ok(status) => last = status.to_string(),
+                Ok(status @ 300..400) => {
+                    last = Health::Unhealthy(asked(format!("{status}, and redirects are not followed")));
+                }
+                Ok(status) => last = Health::Unhealthy(asked(status.to_string())),
                 Err(Unanswered::Refused(why)) => return Health::Refused(why),
-                Err(Unanswered::Failed(why)) => last = format!("no answer: {why}"),
+                Err(Unanswered::Failed(why)) => last = Health::Unhealthy(asked(format!("no answer: {why}"))),
+                Err(Unanswered::Closed(why)) => last = Health::Closed(asked(format!("no answer: {why}"))),
+                Err(Unanswered::Unreachable(why)) => last = Health::Unreachable(asked(format!("no answer: {why}"))),
             }
         }
-        Health::Unhealthy(format!("GET {url}, asked {TRIES} times over 30 seconds, last: {last}"))
+        last
     }
 
     async fn ask(&self, url: &str) -> Result<u16, Unanswered> {
@@ -89,22 +95,43 @@ enum Unanswered {
     Refused(String),
     /// It was asked.
     Failed(String),
+    /// Nothing listens at its port.
+    Closed(String),
+    /// Its name is not found, or its certificate is not trusted.
+    Unreachable(String),
 }
 
 impl Unanswered {
     fn of(error: &(dyn StdError + 'static)) -> Self {
         let mut innermost = error;
+        let mut kind: fn(String) -> Unanswered = Unanswered::Failed;
         loop {
             if let Some(refused) = innermost.downcast_ref::<NotPublic>() {
                 return Unanswered::Refused(refused.to_string());
             }
+            if innermost.is::<ResolveDnsError>() {
+                kind = Unanswered::Unreachable;
+            } else if let Some(error) = innermost.downcast_ref::<std::io::Error>() {
+                kind = match error.kind() {
+                    ErrorKind::ConnectionRefused => Unanswered::Closed,
+                    // So a TLS handshake fails, for the certificate most of all.
+                    ErrorKind::InvalidData => Unanswered::Unreachable,
+                    _ => kind,
+                };
+            }
             // The innermost cause says it: "connection refused", "certificate expired".
-            match innermost.source() {
+            match cause(innermost) {
                 Some(cause) => innermost = cause,
-                None => return Unanswered::Failed(innermost.to_string()),
+                None => return kind(innermost.to_string()),
             }
         }
     }
+}
+
+/// What an error stems from. One of I/O that wraps another would leave that out of its sources.
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    wrapped.map(|it| it as &(dyn StdError + 'static)).or_else(|| error.source())
 }
 
 /// A connector that connects to public addresses only.
@@ -129,7 +156,7 @@ mod tests {
     use std::net::IpAddr;
     use std::sync::{Arc, Mutex};
 
-    use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDnsError};
+    use aws_smithy_runtime_api::client::dns::DnsFuture;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -220,6 +247,19 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn where_nothing_listens_is_told_apart_from_what_does_not_answer() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
+        let answer = unguarded(&["127.0.0.1"]).ask(&format!("http://shop.example:{port}/")).await;
+        assert!(matches!(answer, Err(Unanswered::Closed(_))));
+        // A server that speaks no TLS.
+        let (port, _served) = server(&["400 Bad Request"]).await;
+        let answer = unguarded(&["127.0.0.1"]).ask(&format!("https://shop.example:{port}/")).await;
+        assert!(matches!(answer, Err(Unanswered::Unreachable(_))));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn it_asks_five_times_over_thirty_seconds() {
         let names = Fixed::new(&[]);
@@ -228,7 +268,7 @@ mod tests {
         let health = probe.check("https://nowhere.example/health").await;
         let expected =
             "GET https://nowhere.example/health, asked 5 times over 30 seconds, last: no answer: no such name";
-        assert_eq!(health, Health::Unhealthy(expected.into()));
+        assert_eq!(health, Health::Unreachable(expected.into()));
         assert_eq!(begun.elapsed(), Duration::from_secs(30));
         assert_eq!(names.1.lock().unwrap().len(), 5);
     }

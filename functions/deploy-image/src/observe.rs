@@ -2,6 +2,7 @@
 //! leaves a question, the past. What gates ask for is read only when one of them asks.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use aws::rds::{Rds, find_databases, find_snapshot};
 use aws::{Error, each, tagging};
@@ -9,15 +10,19 @@ use jiff::Zoned;
 use rules::database::Kind;
 use rules::keys;
 use runtime::Run;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::plan::{
-    self, Backup, Controller, Fact, Health, Observation, Scope, Service, ServiceName, World, family, wants_history,
+    self, Backup, Controller, Fact, Health, Look, Observation, Scope, Service, ServiceName, World, family,
+    wants_history,
 };
 use crate::{Clients, codedeploy, ecr, ecs, health};
 
 /// How many reads are under way at a time; ECS allows 20 a second and a burst of 50 and more.
 const READS: usize = 16;
+
+/// From a bad answer to the second look: a load balancer may not have found a new task healthy yet.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 /// How many addresses are asked at a time: a check of health mostly waits.
 const CHECKS: usize = 64;
@@ -139,16 +144,25 @@ async fn observe(clients: &Clients, run: &Run<'_>, fact: &Fact) -> Observation {
         Fact::Snapshot { database, id } => {
             backup(&clients.rds, database, id).await.map(|it| Observation::Backup(Box::new(it)))
         }
-        Fact::Health { .. } if Instant::now() + health::LONGEST > run.last_start => {
-            Ok(Observation::Health(Health::Later))
-        }
-        Fact::Health { url, .. } => Ok(Observation::Health(clients.probe.check(url).await)),
+        Fact::Health { service, url, look } => health(clients, run, service, url, *look).await.map(Observation::Health),
         Fact::Services => match names(clients, &Scope::Everywhere).await {
             Ok(names) => Ok(Observation::Services(describe_services(clients, &names).await.found)),
             Err(error) => Err(error),
         },
     };
     observation.unwrap_or_else(|error| Observation::Unavailable(error.cause()))
+}
+
+async fn health(clients: &Clients, run: &Run<'_>, service: &str, url: &str, look: Look) -> Result<Health, Error> {
+    let pause = if look == Look::Again { LOOK_AGAIN } else { Duration::ZERO };
+    if Instant::now() + pause + health::LONGEST > run.last_start {
+        return Ok(Health::Later);
+    }
+    sleep(pause).await;
+    if look == Look::Again && !ecs::all_tasks_run(&clients.ecs, service).await? {
+        return Ok(Health::Later);
+    }
+    Ok(clients.probe.check(url).await)
 }
 
 /// The snapshot, whether it is one of a DB instance or of a DB cluster; if there is none, what it could be taken of.

@@ -110,6 +110,9 @@ pub const CLEARED: &str = "nightshift-state:cleared";
 /// On a snapshot: the database that it was taken of.
 pub const DATABASE: &str = "nightshift-state:database";
 
+/// On a task definition: whether the address of `health=` answered well before it was deployed: `well`, `ill`, `unknown`.
+pub const HEALTH: &str = "nightshift-state:health";
+
 /// On a task definition: what people call the image that it pins.
 pub const IMAGE: &str = "nightshift-state:image";
 
@@ -170,6 +173,7 @@ mod tests {
             CLEARED,
             COPY_OF,
             DATABASE,
+            HEALTH,
             HOLD_MEMORY,
             IMAGE,
             MADE_BY,

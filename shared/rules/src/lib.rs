@@ -3,6 +3,7 @@
 //! Pure: no SDK, no clock, no environment. What is written here twice would mean two things one day, so every tag name
 //! stands once, in [`keys`], and every tag is read by one grammar, [`tag`].
 
+pub mod address;
 pub mod budget;
 pub mod database;
 pub mod deploy;

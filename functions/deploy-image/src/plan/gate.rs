@@ -9,7 +9,7 @@ mod migrate;
 mod scan;
 mod snapshot;
 
-pub use health::is_healthy;
+pub use health::{Before, after as health_after};
 #[cfg(test)]
 pub use migrate::run_name;
 pub use migrate::{STARTED_BY, notes as migration_notes};
@@ -58,13 +58,22 @@ pub struct Candidate<'a> {
     pub now: &'a Zoned,
 }
 
-/// Whether the image may go out, and what is to be remembered first.
-pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
+/// What is known of an image that may go out.
+pub struct Passed {
+    /// What is to be remembered first.
+    pub notes: Vec<Act>,
+    /// How the service's address answers before the rollout, if the rule names one.
+    pub health: Option<Before>,
+}
+
+/// Whether the image may go out.
+pub fn pass(candidate: Candidate<'_>) -> Result<Passed, Blocked> {
     scan::pass(candidate)?;
     approval(candidate)?;
     awake(candidate)?;
+    let health = health::before(candidate)?;
     snapshot::pass(candidate)?;
-    migrate::pass(candidate)
+    Ok(Passed { notes: migrate::pass(candidate)?, health })
 }
 
 /// What has to do with databases waits until the service is awake: they sleep with it.

@@ -9,7 +9,7 @@ use super::case::Case;
 use super::command::Command;
 use super::draft::Draft;
 use super::evidence::Lost;
-use super::gate::{self, Blocked, Candidate};
+use super::gate::{self, Before, Blocked, Candidate, Passed};
 use super::motion::{Motion, motion};
 use super::select::Selection;
 use super::step::{Deploy, MemoryChange, Remember, Revision, RollBack, Step};
@@ -187,8 +187,8 @@ impl<'a> Draft<'a> {
     fn go_on(&mut self) {
         let case = self.case;
         if let Some(digest) = verdict::won(case, &self.memory) {
-            match gate::is_healthy(case) {
-                Ok(()) => self.win(Verdict { digest, at: self.now.timestamp() }),
+            match gate::health_after(case, self.now.timestamp()) {
+                Ok(note) => self.win(Verdict { digest, at: self.now.timestamp() }, note),
                 Err(Blocked::Reject { by, why }) => {
                     let pushed_at = case.pushed_at(&digest).unwrap_or(case.running().no_later_than);
                     self.reject(digest, pushed_at, by, &why);
@@ -206,9 +206,10 @@ impl<'a> Draft<'a> {
         self.deploy_selected();
     }
 
-    fn win(&mut self, verdict: Verdict) {
+    fn win(&mut self, verdict: Verdict, note: Option<String>) {
         let Case { service, .. } = self.case;
-        let why = format!("its deployment completed with {} of {} tasks", service.running, service.desired);
+        let mut why = format!("its deployment completed with {} of {} tasks", service.running, service.desired);
+        note.iter().for_each(|it| why += &format!("; {it}"));
         let case = self.case;
         let value = Some(verdict.to_string());
         let step = Remember::new(
@@ -324,13 +325,18 @@ impl<'a> Draft<'a> {
             Ok(via) => via,
             Err(problem) => return self.problem("code-deploy", problem),
         };
-        match gate::pass(self.candidate(image, tag)) {
-            Ok(notes) => notes.into_iter().for_each(|(step, why)| self.act(step, why)),
+        let health = match gate::pass(self.candidate(image, tag)) {
+            Ok(Passed { notes, health }) => {
+                notes.into_iter().for_each(|(step, why)| self.act(step, why));
+                health
+            }
             Err(blocked) => return self.wait(image, tag, blocked),
-        }
+        };
         let pinned = case.image.pinned(&image.digest);
         let previous = previous(case);
-        let next = case.revision.next(&case.containers, &pinned, &[(keys::IMAGE, tag), (keys::PREVIOUS, &previous)]);
+        let mut memory = vec![(keys::IMAGE, tag), (keys::PREVIOUS, &previous)];
+        memory.extend(health.as_ref().map(|it| (keys::HEALTH, it.word())));
+        let next = case.revision.next(&case.containers, &pinned, &memory);
         // A run that died between registering and using the revision left it behind: use it instead of a second one.
         let left_over = case.newer_revision().filter(|it| it.next(&[], "", &[]) == next).map(|it| it.arn().to_owned());
         let from = case.running_label();
@@ -339,8 +345,14 @@ impl<'a> Draft<'a> {
             _ if service.tags.contains_key(keys::ASLEEP) => "; the service is asleep and stays so".into(),
             _ => String::new(),
         };
+        let ill = match &health {
+            Some(Before::Ill(said)) => {
+                format!("; its health is not judged by the address, which is ill already: {said}")
+            }
+            _ => String::new(),
+        };
         let why =
-            format!("{tag} is the image that '{}' selects in {}{over}", case.rule.selector, case.image.repository);
+            format!("{tag} is the image that '{}' selects in {}{over}{ill}", case.rule.selector, case.image.repository);
         let step = Deploy {
             service: service.name.clone(),
             from,

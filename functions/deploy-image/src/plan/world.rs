@@ -9,7 +9,7 @@ mod task_definition;
 use std::collections::BTreeMap;
 
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
-pub use fact::{Backup, Ended, Fact, Finding, Grade, Health, Observation, Scan, ScanState, Task};
+pub use fact::{Backup, Ended, Fact, Finding, Grade, Health, Look, Observation, Scan, ScanState, Task};
 pub use image::Image;
 pub use service::*;
 #[cfg(test)]

@@ -64,6 +64,7 @@ async fn a_deployment_that_hangs_is_told_whatever_alarms_are_set() {
         let api = shop(&script, "newest");
         script.aws().services.get_mut(&api).unwrap()["deploymentConfiguration"] = configuration;
         script.invoke(push_event("api")).await.unwrap();
+        script.aws().services.get_mut(&api).unwrap()["deployments"][0]["createdAt"] = json!(1_795_009_000);
         script.aws().services.get_mut(&api).unwrap()["events"] =
             json!([{"id": "e", "createdAt": 1_795_100_000, "message": "(service api) was unable to place a task."}]);
         let report = script.invoke(json!({})).await.unwrap();

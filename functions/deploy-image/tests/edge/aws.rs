@@ -265,7 +265,9 @@ impl Aws {
             "DescribeServices" => {
                 let answer = self.describe_services(body);
                 if let Some(arn) = self.changes_after_reading.take() {
-                    self.services.get_mut(&arn).unwrap()["deployments"][0]["id"] = json!("ecs-svc/of-somebody-else");
+                    let service = self.services.get_mut(&arn).unwrap();
+                    service["deployments"][0]["id"] = json!("ecs-svc/of-somebody-else");
+                    service["runningCount"] = json!(1);
                 }
                 answer
             }
@@ -315,7 +317,7 @@ impl Aws {
                 service["taskDefinition"] = body["taskDefinition"].clone();
                 self.deployments += 1;
                 service["deployments"] = json!([{"id": format!("ecs-svc/new-{}", self.deployments), "status": "PRIMARY", "taskDefinition": body["taskDefinition"],
-                    "rolloutState": "IN_PROGRESS", "createdAt": 1_795_009_000}]);
+                    "rolloutState": "IN_PROGRESS", "createdAt": 1_795_197_000}]);
                 json!({})
             }
             "TagResource" | "UntagResource" => {

@@ -1,30 +1,129 @@
-//! `health=URL`: after the rollout the address answers well; otherwise the image goes back.
+//! `health=URL`: an address that answered well before the rollout and does not after it takes the image back.
 //!
-//! Checked once for each deployment: what came out is remembered as the verdict or as the rejection.
+//! What it answered before is remembered on the revision that is registered for the image; what came out of the check
+//! afterwards is remembered as the verdict or as the rejection.
 
-use super::{Blocked, look, unavailable};
+use jiff::SignedDuration;
+use rules::keys;
+
+use super::{Blocked, Candidate, look, unavailable};
 use crate::plan::case::Case;
-use crate::plan::world::{Fact, Health, Observation};
+use crate::plan::world::{Fact, Health, Look, Observation};
 
-/// The image that was brought, and whose tasks all run, is well.
-pub fn is_healthy(case: &Case<'_>) -> Result<(), Blocked> {
-    let Some(url) = &case.rule.health else { return Ok(()) };
-    let label = case.running_label();
-    match look(case, Fact::Health { service: case.service.arn.clone(), url: url.clone() })? {
-        Observation::Health(Health::Healthy) => Ok(()),
-        Observation::Health(Health::Unhealthy(said)) => {
-            Err(Blocked::Reject { by: "health", why: format!("{label} was brought, but is not well: {said}") })
+/// A deployment that began longer ago is not judged any more: what happens later is not its doing.
+const JUDGED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// What is known of an address before a rollout.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Before {
+    /// It answers well.
+    Well,
+    /// It does not: what it said. The new image may be the cure, so it goes out, and is not judged by the address.
+    Ill(String),
+    /// It was not asked, or cannot be.
+    Unknown,
+}
+
+impl Before {
+    /// As it stands in the tag of a revision.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Before::Well => "well",
+            Before::Ill(_) => "ill",
+            Before::Unknown => "unknown",
         }
-        Observation::Health(Health::Refused(why)) => Err(Blocked::NeedsPerson(
-            "health-refused",
-            format!(
-                "{label} was brought, but whether it is well cannot be checked: health={url}: {why}. Nightshift asks public \
-                 addresses only, so that a tag opens no way into the network; name a public one, or remove health= from the tag"
-            ),
-        )),
-        Observation::Health(Health::Later) => Err(Blocked::Pending(format!(
-            "{label} was brought; there was no time left to check whether it is well, the next run does"
-        ))),
+    }
+}
+
+fn ask<'a>(case: &'a Case<'a>, url: &str, when: Look) -> Result<&'a Health, Blocked> {
+    match look(case, Fact::Health { service: case.service.arn.clone(), url: url.into(), look: when })? {
+        Observation::Health(health) => Ok(health),
         other => Err(unavailable(other, "unreadable-health")),
     }
+}
+
+/// How the address answers before the image goes out; `None` where the rule names none.
+pub fn before(candidate: Candidate<'_>) -> Result<Option<Before>, Blocked> {
+    let Candidate { case, memory, image, tag, .. } = candidate;
+    let Some(url) = &case.rule.health else { return Ok(None) };
+    // Nobody answers for a sleeping service.
+    if case.service.desired == 0 || case.service.tags.contains_key(keys::ASLEEP) {
+        return Ok(Some(Before::Unknown));
+    }
+    let why = match ask(case, url, Look::Before)? {
+        Health::Healthy => return Ok(Some(Before::Well)),
+        Health::Unhealthy(said) => return Ok(Some(Before::Ill(said.clone()))),
+        Health::Later => {
+            return Err(Blocked::Pending(format!("{tag} waits: there was no time left to ask {url} first")));
+        }
+        Health::Closed(why) | Health::Unreachable(why) => why.clone(),
+        Health::Refused(why) => format!("{why}. {PUBLIC_ONLY}"),
+    };
+    // A person's command goes before: whoever approves this very image wants it out whatever the address says.
+    if memory.approved.as_ref().is_some_and(|it| it.digest == image.digest && !it.cleared) {
+        return Ok(Some(Before::Unknown));
+    }
+    Err(Blocked::NeedsPerson(
+        "health-refused",
+        format!(
+            "{tag} is not deployed: health={url} cannot be asked, so nothing could be told of it afterwards: {why}. Correct \
+             the address, or let this image out with {{\"approve\":{{\"service\":\"{}\",\"image\":\"{}\"}}}}",
+            case.service.name, image.digest
+        ),
+    ))
+}
+
+const PUBLIC_ONLY: &str = "Nightshift asks public addresses only, so that a tag opens no way into the network; name a public one, or remove \
+     health= from the tag";
+
+/// Whether the image that was deployed, and whose tasks all run, is healthy; and what to say of that.
+pub fn after(case: &Case<'_>, now: jiff::Timestamp) -> Result<Option<String>, Blocked> {
+    let Some(url) = &case.rule.health else { return Ok(None) };
+    let label = case.running_label();
+    let before = case.revision.tags.get(keys::HEALTH).map_or("unknown", String::as_str);
+    if before != Before::Well.word() {
+        return Ok(Some(format!("{url} did not answer well before it, and says nothing about it")));
+    }
+    let began = case.service.primary().and_then(|it| it.began);
+    if began.is_some_and(|it| now.duration_since(it) > JUDGED_FOR) {
+        return Ok(None);
+    }
+    let (running, desired) = (case.service.running, case.service.desired);
+    if running < desired {
+        return Err(Blocked::Pending(format!("{label} is checked once all {desired} tasks run; {running} do")));
+    }
+    let mut bad = Vec::new();
+    for when in [Look::After, Look::Again] {
+        match ask(case, url, when)? {
+            Health::Healthy => return Ok(None),
+            Health::Unhealthy(said) | Health::Closed(said) => bad.push(said.clone()),
+            Health::Later => {
+                return Err(Blocked::Pending(format!(
+                    "{label} was deployed; there was no time left to check its health, the next run does"
+                )));
+            }
+            Health::Unreachable(why) => {
+                return Err(Blocked::NeedsPerson(
+                    "health-refused",
+                    format!(
+                        "{label} was deployed, but its health cannot be checked, for a reason that says nothing about the image: \
+                     health={url}: {why}"
+                    ),
+                ));
+            }
+            Health::Refused(why) => {
+                return Err(Blocked::NeedsPerson(
+                    "health-refused",
+                    format!(
+                        "{label} was deployed, but its health cannot be checked: health={url}: {why}. {PUBLIC_ONLY}"
+                    ),
+                ));
+            }
+        }
+    }
+    let said = bad.pop().unwrap_or_default();
+    Err(Blocked::Reject {
+        by: "health",
+        why: format!("{label} was deployed but failed its health check twice: {said}"),
+    })
 }

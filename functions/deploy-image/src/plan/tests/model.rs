@@ -46,6 +46,8 @@ pub struct Model {
     pub databases: Vec<rules::database::Database>,
     /// What the service's address answers.
     pub health: Health,
+    /// It answers badly while one of these images runs.
+    pub sick: Vec<Digest>,
     /// Other services that opted in.
     pub others: Vec<Service>,
     pub minutes: i64,
@@ -113,6 +115,7 @@ impl Model {
             snapshots: vec![],
             databases: vec![],
             health: Health::Healthy,
+            sick: vec![],
             others: vec![],
             minutes: 0,
         };
@@ -331,6 +334,9 @@ impl Model {
                 let snapshot = self.snapshots.iter().find(|it| it.id == *id).cloned();
                 let databases = if snapshot.is_some() { vec![] } else { self.databases.clone() };
                 Observation::Backup(Box::new(Backup { snapshot, databases }))
+            }
+            Fact::Health { .. } if self.sick.iter().any(|it| self.is_running(it)) => {
+                Observation::Health(Health::Unhealthy("503".into()))
             }
             Fact::Health { .. } => Observation::Health(self.health.clone()),
             Fact::Services => {

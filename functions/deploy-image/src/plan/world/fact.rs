@@ -33,15 +33,28 @@ pub enum Fact {
         /// What the snapshot is called.
         id: String,
     },
-    /// What the address of a service that was just deployed answers.
+    /// What the address of a service answers.
     Health {
         /// The service's ARN.
         service: String,
         /// The address.
         url: String,
+        /// When it is asked.
+        look: Look,
     },
     /// All services that opted in.
     Services,
+}
+
+/// When an address is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Look {
+    /// Before the rollout of an image.
+    Before,
+    /// After it.
+    After,
+    /// A minute later, where the first answer was bad; and only if all tasks of the same deployment run then.
+    Again,
 }
 
 /// What was seen of a [`Fact`].
@@ -187,10 +200,14 @@ pub struct Backup {
 pub enum Health {
     /// It answered 2xx.
     Healthy,
-    /// It did not: what it said last.
+    /// It answered something else, or not in time: what it said last.
     Unhealthy(String),
+    /// Nothing listens there: what was tried.
+    Closed(String),
+    /// It cannot be asked, for a reason that says nothing about an image: its name is not found, its certificate is bad.
+    Unreachable(String),
     /// It may not be asked: why.
     Refused(String),
-    /// There was no time left to ask.
+    /// There was no time left to ask, or tasks were still starting.
     Later,
 }
