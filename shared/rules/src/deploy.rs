@@ -1,4 +1,4 @@
-//! `nightshift:deploy`: which image an ECS service is brought to, and what has to be true before.
+//! `nightshift:deploy`: which image is deployed to an ECS service, and what has to be true before.
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,8 +27,12 @@ use crate::version::Range;
 pub struct DeployRule {
     /// Which image.
     pub selector: Selector,
-    /// The container whose image is changed; needed where the containers use several repositories.
+    /// The container whose image is changed; needed where the containers run several images.
     pub container: Option<String>,
+    /// The repository to choose from, where it is not the one of the image that runs.
+    pub repository: Option<RepositoryName>,
+    /// Which revision of the task definition the next one is made from.
+    pub config: Option<Config>,
     /// Whether somebody has to say yes first.
     pub approval: Option<Approval>,
     /// The findings of the image scan that hold a deployment back.
@@ -39,6 +43,44 @@ pub struct DeployRule {
     pub migrate: Option<String>,
     /// The address that has to answer well afterwards.
     pub health: Option<String>,
+}
+
+/// What `nightshift:deploy-2` and `nightshift:deploy-3` ask for: the image of another container, which is deployed in
+/// one revision with that of the first. All that has to be true before a deployment stands in the first tag.
+///
+/// ```
+/// use rules::deploy::Companion;
+/// use rules::keys;
+///
+/// let rule = Companion::read(keys::DEPLOY_2, "semver container=nginx").unwrap();
+/// assert_eq!((rule.container.as_str(), rule.to_string().as_str()), ("nginx", "semver container=nginx"));
+/// assert!(Companion::read(keys::DEPLOY_2, "semver").is_err());
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Companion {
+    /// Which image.
+    pub selector: Selector,
+    /// The container whose image is changed.
+    pub container: String,
+    /// The repository to choose from, where it is not the one of the image that runs.
+    pub repository: Option<RepositoryName>,
+}
+
+/// `NAME`, or `ACCOUNT/NAME` for the registry of another account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryName {
+    /// The account, where it is not the service's own.
+    pub account: Option<String>,
+    /// The repository's name.
+    pub name: String,
+}
+
+/// Which revision of a task definition is the base of the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Config {
+    /// The newest that something else registered after the one in use, as Terraform does: it is deployed even where
+    /// no new image is there.
+    Newest,
 }
 
 /// Which image of the repository is chosen.
@@ -79,6 +121,8 @@ pub enum Severity {
     High,
 }
 
+const REPOSITORY: &str = "NAME, or ACCOUNT/NAME for the registry of another account";
+
 const SELECTORS: [&str; 3] = ["newest", "semver", "tag"];
 
 impl FromStr for DeployRule {
@@ -86,19 +130,11 @@ impl FromStr for DeployRule {
 
     fn from_str(value: &str) -> Result<Self, BadTag> {
         let mut tag = Reader::new(keys::DEPLOY, value)?;
-        let selector = match tag.word() {
-            Some("newest") => Selector::Newest { prefix: tag.option("prefix").map(str::to_owned) },
-            Some("semver") => Selector::Semver {
-                range: tag.parsed("range", "1.x, 1.2.x or 1.2.3")?,
-                suffix: tag.option("suffix").map(str::to_owned),
-            },
-            Some("tag") => Selector::Tag { name: tag.required("name", "TAG")? },
-            Some(other) => return Err(tag.bad_word(other, &SELECTORS)),
-            None => return Err(tag.bad("no selector", SELECTORS.join(", "))),
-        };
         let rule = DeployRule {
-            selector,
+            selector: Selector::read(&mut tag)?,
             container: tag.option("container").map(str::to_owned),
+            repository: tag.parsed("repository", REPOSITORY)?,
+            config: tag.parsed("config", "newest")?,
             approval: tag.parsed("approval", "manual")?,
             scan: tag.parsed("scan", "critical or high")?,
             snapshot: tag.option("snapshot").map(str::to_owned),
@@ -113,6 +149,75 @@ impl FromStr for DeployRule {
         }
         tag.finish()?;
         Ok(rule)
+    }
+}
+
+impl Selector {
+    /// The selector that a tag begins with, and its options.
+    fn read(tag: &mut Reader<'_>) -> Result<Self, BadTag> {
+        Ok(match tag.word() {
+            Some("newest") => Selector::Newest { prefix: tag.option("prefix").map(str::to_owned) },
+            Some("semver") => Selector::Semver {
+                range: tag.parsed("range", "1.x, 1.2.x or 1.2.3")?,
+                suffix: tag.option("suffix").map(str::to_owned),
+            },
+            Some("tag") => Selector::Tag { name: tag.required("name", "TAG")? },
+            Some(other) => return Err(tag.bad_word(other, &SELECTORS)),
+            None => return Err(tag.bad("no selector", SELECTORS.join(", "))),
+        })
+    }
+}
+
+impl Companion {
+    /// Reads the value of the tag `key`, which is `nightshift:deploy-2` or `nightshift:deploy-3`.
+    pub fn read(key: &'static str, value: &str) -> Result<Self, BadTag> {
+        let mut tag = Reader::new(key, value)?;
+        let rule = Companion {
+            selector: Selector::read(&mut tag)?,
+            container: tag.required("container", "NAME")?,
+            repository: tag.parsed("repository", REPOSITORY)?,
+        };
+        tag.finish().map(|()| rule)
+    }
+}
+
+impl fmt::Display for Companion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} container={}", self.selector, self.container)?;
+        self.repository.iter().try_for_each(|it| write!(f, " repository={it}"))
+    }
+}
+
+impl FromStr for RepositoryName {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let is_account = |it: &str| it.len() == 12 && it.bytes().all(|it| it.is_ascii_digit());
+        let (account, name) = match text.split_once('/') {
+            Some((account, name)) if is_account(account) => (Some(account.to_owned()), name),
+            _ => (None, text),
+        };
+        // ECR's own rule; a host or a tag in it is the most likely slip.
+        let fine = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || matches!(it, '.' | '_' | '-' | '/');
+        let host = name.split('/').next().is_some_and(|it| it.contains(".dkr"));
+        let whole = !name.is_empty() && !name.starts_with('/') && !name.ends_with('/') && !name.contains("//");
+        let ok = whole && !host && name.chars().all(fine);
+        if ok { Ok(RepositoryName { account, name: name.into() }) } else { Err(()) }
+    }
+}
+
+impl fmt::Display for RepositoryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.account.iter().try_for_each(|it| write!(f, "{it}/"))?;
+        f.write_str(&self.name)
+    }
+}
+
+impl FromStr for Config {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        if text == "newest" { Ok(Config::Newest) } else { Err(()) }
     }
 }
 
@@ -151,6 +256,10 @@ impl fmt::Display for DeployRule {
             None => Ok(()),
         };
         option(f, "container", &self.container)?;
+        self.repository.iter().try_for_each(|it| write!(f, " repository={it}"))?;
+        if let Some(Config::Newest) = self.config {
+            f.write_str(" config=newest")?;
+        }
         if let Some(Approval::Manual) = self.approval {
             f.write_str(" approval=manual")?;
         }
@@ -203,6 +312,8 @@ mod tests {
             "tag name=latest",
             "newest container=app approval=manual scan=critical snapshot=app-db migrate=app-migrate health=https://x.example/health",
             "semver range=1.2.3 scan=high",
+            "newest repository=team/api config=newest",
+            "newest container=app repository=210987654321/team/api",
         ] {
             check(value, Ok(value));
         }
@@ -222,20 +333,20 @@ mod tests {
         check(
             "newest semver",
             Err(
-                "nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here, but the options prefix, container, approval, scan, snapshot, migrate, health",
+                "nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here, but the options prefix, container, repository, config, approval, scan, snapshot, migrate, health",
             ),
         );
         check("tag", Err("nightshift:deploy: no option 'name' in 'tag'; accepted: name=TAG"));
         check(
             "newest range=1.x",
             Err(
-                "nightshift:deploy: unknown option 'range' in 'newest range=1.x'; accepted: prefix, container, approval, scan, snapshot, migrate, health",
+                "nightshift:deploy: unknown option 'range' in 'newest range=1.x'; accepted: prefix, container, repository, config, approval, scan, snapshot, migrate, health",
             ),
         );
         check(
             "newest aproval=manual",
             Err(
-                "nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: prefix, container, approval, scan, snapshot, migrate, health",
+                "nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: prefix, container, repository, config, approval, scan, snapshot, migrate, health",
             ),
         );
         check(
@@ -243,6 +354,19 @@ mod tests {
             Err(
                 "nightshift:deploy: range=^1.2 cannot be understood in 'semver range=^1.2'; accepted: range=1.x, 1.2.x or 1.2.3",
             ),
+        );
+        let accepted = "accepted: repository=NAME, or ACCOUNT/NAME for the registry of another account";
+        for wrong in ["Team/Api", "api:v1", "/api", "210987654321/", "123456789012.dkr.ecr.eu-west-1.amazonaws.com/api"]
+        {
+            let value = format!("newest repository={wrong}");
+            check(
+                &value,
+                Err(&format!("nightshift:deploy: repository={wrong} cannot be understood in '{value}'; {accepted}")),
+            );
+        }
+        check(
+            "newest config=base",
+            Err("nightshift:deploy: config=base cannot be understood in 'newest config=base'; accepted: config=newest"),
         );
         check(
             "newest approval=yes",
@@ -256,6 +380,23 @@ mod tests {
                 "nightshift:deploy: scan=low cannot be understood in 'newest scan=low'; accepted: scan=critical or high",
             ),
         );
+    }
+
+    #[test]
+    fn another_container_has_a_rule_of_its_own() {
+        let read =
+            |value: &str| Companion::read(keys::DEPLOY_3, value).map(|it| it.to_string()).map_err(|it| it.to_string());
+        for value in
+            ["newest prefix=nginx- container=nginx", "semver range=1.x container=web repository=210987654321/web"]
+        {
+            assert_eq!(read(value), Ok(value.to_owned()));
+        }
+        assert_eq!(
+            read("newest"),
+            Err("nightshift:deploy-3: no option 'container' in 'newest'; accepted: container=NAME".to_owned())
+        );
+        let gate = read("newest container=web approval=manual").unwrap_err();
+        assert!(gate.starts_with("nightshift:deploy-3: unknown option 'approval'"), "{gate}");
     }
 
     #[test]
@@ -286,12 +427,16 @@ mod tests {
                 "[a-z0-9.]{1,8}".prop_map(|name| Selector::Tag { name }),
             ],
             container in prop::option::of("[a-z-]{1,8}"),
+            account in prop::option::of(prop::option::of("[0-9]{12}")),
+            newest in any::<bool>(),
             manual in any::<bool>(),
             scan in prop::sample::select(vec![None, Some(Severity::Critical), Some(Severity::High)]),
             health in prop::option::of("https://[a-z]{1,8}[.][a-z]{2,8}/[a-z=]{0,8}"),
         ) {
             let approval = manual.then_some(Approval::Manual);
-            let rule = DeployRule { selector, container, approval, scan, snapshot: None, migrate: None, health };
+            let repository = account.map(|account| RepositoryName { account, name: "team/api".into() });
+            let config = newest.then_some(Config::Newest);
+            let rule = DeployRule { selector, container, repository, config, approval, scan, snapshot: None, migrate: None, health };
             prop_assert_eq!(rule.to_string().parse::<DeployRule>(), Ok(rule));
         }
 
