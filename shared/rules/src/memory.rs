@@ -8,8 +8,9 @@ use std::str::FromStr;
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
 use crate::tag::{BadTag, LONGEST, Reader};
-use crate::{Digest, keys};
+use crate::{Digest, ShortDigest, keys};
 
+const SHORT: &str = "the first 12 digits of a digest";
 const DIGEST: &str = "sha256:DIGEST";
 const MOMENT: &str = "2026-11-21T03:00:00Z";
 
@@ -39,17 +40,21 @@ impl Rejected {
     }
 }
 
-/// `nightshift-state:approved`: the image that a person let through, and that what was known against it before then
-/// does not count.
+/// `nightshift-state:approved`: the image that a person let out, and that what was known against it before then does
+/// not count.
 ///
-/// `sha256:… at=2026-11-21T03:00:00Z`, and `cleared=true` where it was rejected before.
+/// `sha256:… at=2026-11-21T03:00:00Z from=1a2b3c4d5e6f instead=0123456789ab`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Approved {
     /// The image.
     pub digest: Digest,
     /// When it was approved.
     pub at: Timestamp,
-    /// It was rejected until then: what failed before is to be tried again.
+    /// What ran then: as long as it does, the image is still to be deployed.
+    pub from: Option<ShortDigest>,
+    /// What the rule selected then: as long as the approved image runs, that one does not go out by itself.
+    pub instead: Option<ShortDigest>,
+    /// Written by earlier versions when a person forgave the image: that is not an approval.
     pub cleared: bool,
 }
 
@@ -141,6 +146,8 @@ impl FromStr for Approved {
         let approved = Approved {
             digest: needed(&mut tag)?,
             at: tag.required("at", MOMENT)?,
+            from: tag.parsed("from", SHORT)?,
+            instead: tag.parsed("instead", SHORT)?,
             cleared: tag.parsed("cleared", "true")?.unwrap_or_default(),
         };
         tag.finish().map(|()| approved)
@@ -150,6 +157,8 @@ impl FromStr for Approved {
 impl fmt::Display for Approved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at={}", self.digest, written(self.at))?;
+        self.from.iter().try_for_each(|it| write!(f, " from={it}"))?;
+        self.instead.iter().try_for_each(|it| write!(f, " instead={it}"))?;
         if self.cleared { f.write_str(" cleared=true") } else { Ok(()) }
     }
 }
@@ -237,7 +246,10 @@ mod tests {
             };
             prop_assert!(rejected.to_string().len() <= 256);
             prop_assert_eq!(rejected.to_string().parse(), Ok(rejected));
-            let approved = Approved { digest: digest.clone(), at, cleared: some };
+            let approved = Approved {
+                digest: digest.clone(), at, from: some.then(|| ShortDigest::of(&digest)),
+                instead: (!some).then(|| ShortDigest::of(&digest)), cleared: some,
+            };
             prop_assert_eq!(approved.to_string().parse(), Ok(approved));
             let verdict = Verdict { digest: digest.clone(), at };
             prop_assert_eq!(verdict.to_string().parse(), Ok(verdict));
