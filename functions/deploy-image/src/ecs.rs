@@ -1,6 +1,7 @@
 //! Calls to ECS. Task definitions go through as raw JSON, everything else as the SDK's types.
 
 mod raw;
+mod revisions;
 mod task_sets;
 mod tasks;
 
@@ -18,6 +19,7 @@ use crate::plan::{
     TaskDefinition, TaskSet,
 };
 
+pub use revisions::describe_revisions;
 pub use tasks::{Started, list_family, run_task};
 
 /// DescribeServices takes no more names than this, all of one cluster.
@@ -135,6 +137,7 @@ fn service(it: &sdk::Service) -> Option<Service> {
         bakes: configuration.map_or(SignedDuration::ZERO, bakes),
         newest_event: it.events().first().and_then(|it| it.message()).map(str::to_owned),
         task_sets,
+        revisions: it.current_service_revisions().iter().filter_map(|it| it.arn().map(str::to_owned)).collect(),
         tags: tags(it.tags()),
     })
 }
@@ -268,11 +271,13 @@ pub async fn list_rollouts(ecs: &Client, service: &ServiceName) -> Result<Vec<Ro
     let mut briefs = list_service_deployments(ecs, service).await?;
     briefs.sort_by_key(|it| std::cmp::Reverse(it.created_at().map(|it| (it.secs(), it.subsec_nanos()))));
     briefs.truncate(HISTORY);
-    let revisions = briefs.iter().filter_map(|it| it.target_service_revision_arn());
-    let task_definitions = task_definitions_of(ecs, &name, revisions).await?;
+    let arns = briefs.iter().filter_map(|it| it.target_service_revision_arn().map(str::to_owned));
+    let revisions = describe_revisions(ecs, &name, arns).await?;
     let rollout = |it: &sdk::ServiceDeploymentBrief| {
+        let revision = revisions.get(it.target_service_revision_arn()?)?;
         Some(Rollout {
-            task_definition: task_definitions.get(it.target_service_revision_arn()?)?.clone(),
+            task_definition: revision.task_definition.clone(),
+            pinned: revision.pinned.clone(),
             end: it.status().map_or(RolloutEnd::Unknown, end),
             reason: it.status_reason().unwrap_or_default().into(),
             began: it.created_at().and_then(moment),
@@ -318,28 +323,3 @@ fn end(status: &sdk::ServiceDeploymentStatus) -> RolloutEnd {
         _ => RolloutEnd::Unknown,
     }
 }
-
-/// The task definitions of service revisions, by the revisions' ARNs; at most as many as one call takes.
-async fn task_definitions_of<'a>(
-    ecs: &Client,
-    service: &str,
-    revisions: impl Iterator<Item = &'a str>,
-) -> Result<ArnsByArn, Error> {
-    let mut revisions: Vec<String> = revisions.map(str::to_owned).collect();
-    revisions.sort();
-    revisions.dedup();
-    if revisions.is_empty() {
-        return Ok(ArnsByArn::new());
-    }
-    let answer = ecs
-        .describe_service_revisions()
-        .set_service_revision_arns(Some(revisions))
-        .send()
-        .await
-        .map_err(|err| Error::new("DescribeServiceRevisions", service, err))?;
-    let pair = |it: &sdk::ServiceRevision| Some((it.service_revision_arn()?.into(), it.task_definition()?.into()));
-    Ok(answer.service_revisions().iter().filter_map(pair).collect())
-}
-
-/// ARNs of one kind by those of another.
-type ArnsByArn = BTreeMap<String, String>;

@@ -52,10 +52,7 @@ pub async fn world(clients: &Clients, scope: &Scope, now: &Zoned) -> Result<Worl
     }
     let in_use = world.services.iter().filter(|it| tagged(it)).map(|it| it.task_definition.clone()).collect();
     describe_revisions(clients, in_use, &mut world).await;
-    let repositories: BTreeSet<String> = match scope {
-        Scope::Repository(repository) => BTreeSet::from([repository.clone()]),
-        _ => plan::repositories(&world),
-    };
+    let repositories = plan::repositories(&world, scope);
     let images = each(repositories, READS, async |it| (ecr::list_images(&clients.ecr, &it).await, it)).await;
     world.repositories = images.into_iter().map(|(images, it)| (it, images.map_err(|err| err.to_string()))).collect();
     look_back(clients, scope, now, &mut world).await;

@@ -18,6 +18,7 @@ mod select;
 mod step;
 mod verdict;
 mod wanted;
+mod watched;
 mod world;
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ impl fmt::Display for Digest {
     }
 }
 
-/// The beginning of a digest: 8 hex digits or more, so that a tag has room for several.
+/// The end of a digest: 8 hex digits or more, so that a tag has room for several.
 ///
 /// Among the thousand images of a repository, two alike in 8 digits are met once in ten thousand repositories; 12 are
 /// written where there is room.
@@ -56,19 +56,34 @@ impl fmt::Display for Digest {
 pub struct ShortDigest(String);
 
 impl ShortDigest {
-    /// The beginning of `digest`, as long as it is usually written.
+    /// The end of `digest`, as long as it is usually written.
     pub fn of(digest: &Digest) -> Self {
-        ShortDigest(digest.digits()[..12].into())
+        ShortDigest(digest.digits()[64 - 12..].into())
     }
 
-    /// Whether it is the beginning of `digest`.
+    /// The whole of `digest`.
+    pub fn whole(digest: &Digest) -> Self {
+        ShortDigest(digest.digits().into())
+    }
+
+    /// Whether it is the end of `digest`.
     pub fn is(&self, digest: &Digest) -> bool {
-        digest.digits().starts_with(&self.0)
+        digest.digits().ends_with(&self.0)
     }
 
-    /// Its first 8 digits.
+    /// Its last 12 digits, or all where there are fewer.
+    pub fn usual(&self) -> &str {
+        &self.0[self.0.len().saturating_sub(12)..]
+    }
+
+    /// A digest that ends so, for an image of which nothing else is known any more.
+    pub fn padded(&self) -> Digest {
+        Digest(format!("sha256:{:0>64}", self.0))
+    }
+
+    /// Its last 8 digits.
     pub fn shortest(&self) -> &str {
-        &self.0[..8]
+        &self.0[self.0.len() - 8..]
     }
 }
 
@@ -107,14 +122,14 @@ mod tests {
     }
 
     #[test]
-    fn the_beginning_of_a_digest_stands_for_it() {
+    fn the_end_of_a_digest_stands_for_it() {
         let digest: Digest = format!("sha256:{}", "0123456789abcdef".repeat(4)).parse().unwrap();
         let short = ShortDigest::of(&digest);
-        assert_eq!((short.to_string().as_str(), short.shortest()), ("0123456789ab", "01234567"));
-        for fine in ["01234567", "sha256:0123456789ab", &digest.to_string()] {
+        assert_eq!((short.to_string().as_str(), short.shortest()), ("456789abcdef", "89abcdef"));
+        for fine in ["89abcdef", "sha256:456789abcdef", &digest.to_string()] {
             assert!(fine.parse::<ShortDigest>().unwrap().is(&digest), "{fine}");
         }
-        assert!(!"01234568".parse::<ShortDigest>().unwrap().is(&digest));
+        assert!(!"89abcdee".parse::<ShortDigest>().unwrap().is(&digest));
         for wrong in ["", "0123456", "v1.2.3.4.5", "0123456G", &"0".repeat(65)] {
             assert!(wrong.parse::<ShortDigest>().is_err(), "{wrong}");
         }

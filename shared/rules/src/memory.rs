@@ -7,38 +7,12 @@ use std::str::FromStr;
 
 use jiff::{RoundMode, Timestamp, TimestampRound, Unit};
 
-use crate::tag::{BadTag, LONGEST, Reader};
+use crate::tag::{BadTag, Reader};
 use crate::{Digest, ShortDigest, keys};
 
-const SHORT: &str = "the first 12 digits of a digest";
+const SHORT: &str = "the last 12 digits of a digest";
 const DIGEST: &str = "sha256:DIGEST";
 const MOMENT: &str = "2026-11-21T03:00:00Z";
-
-/// `nightshift-state:rejected`: the image that is not to be tried again, and with it every image pushed before it.
-///
-/// `sha256:… pushed=2026-11-21T03:00:00Z by=ecs tag=v1.1.0`
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rejected {
-    /// The image.
-    pub digest: Digest,
-    /// When it was pushed.
-    pub pushed_at: Timestamp,
-    /// What people call it.
-    pub tag: Option<String>,
-    /// Who rejected it.
-    pub by: Option<String>,
-}
-
-impl Rejected {
-    /// Whether an image is rejected: this one, or one that was not pushed after it.
-    ///
-    /// After two bad pushes in a row the first must not come back when the second is rejected, so the newest rejection
-    /// is memory enough.
-    pub fn covers(&self, digest: &Digest, pushed_at: Timestamp) -> bool {
-        // The tag keeps milliseconds, the registry may keep more.
-        *digest == self.digest || pushed_at.as_millisecond() <= self.pushed_at.as_millisecond()
-    }
-}
 
 /// `nightshift-state:approved`: the image that a person let out, and that what was known against it before then does
 /// not count.
@@ -106,36 +80,6 @@ fn digest(tag: &mut Reader<'_>) -> Result<Option<Digest>, BadTag> {
 
 fn needed(tag: &mut Reader<'_>) -> Result<Digest, BadTag> {
     digest(tag)?.ok_or_else(|| tag.bad("no digest", DIGEST))
-}
-
-impl FromStr for Rejected {
-    type Err = BadTag;
-
-    fn from_str(value: &str) -> Result<Self, BadTag> {
-        let mut tag = Reader::new(keys::REJECTED, value)?;
-        let rejected = Rejected {
-            digest: needed(&mut tag)?,
-            pushed_at: tag.required("pushed", MOMENT)?,
-            tag: tag.option("tag").map(str::to_owned),
-            by: tag.option("by").map(str::to_owned),
-        };
-        tag.finish().map(|()| rejected)
-    }
-}
-
-impl fmt::Display for Rejected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut value = format!("{} pushed={}", self.digest, written(self.pushed_at));
-        // These two are for people: one that does not fit into a tag is left out.
-        for (name, text) in [("by", &self.by), ("tag", &self.tag)] {
-            if let Some(text) = text
-                && value.len() + name.len() + text.len() + 2 <= LONGEST
-            {
-                value += &format!(" {name}={text}");
-            }
-        }
-        f.write_str(&value)
-    }
 }
 
 impl FromStr for Approved {
@@ -241,11 +185,6 @@ mod tests {
         fn what_is_remembered_is_read_back_and_fits_a_tag(
             digest in digests(), at in moments(), name in "[a-zA-Z0-9._:/@+-]{1,60}", some in any::<bool>()
         ) {
-            let rejected = Rejected {
-                digest: digest.clone(), pushed_at: at, tag: some.then(|| name.clone()), by: some.then(|| "ecs".into()),
-            };
-            prop_assert!(rejected.to_string().len() <= 256);
-            prop_assert_eq!(rejected.to_string().parse(), Ok(rejected));
             let approved = Approved {
                 digest: digest.clone(), at, from: some.then(|| ShortDigest::of(&digest)),
                 instead: (!some).then(|| ShortDigest::of(&digest)), cleared: some,
@@ -261,43 +200,20 @@ mod tests {
 
         #[test]
         fn no_value_makes_it_panic(value in any::<String>()) {
-            let _ = (value.parse::<Rejected>(), value.parse::<Approved>(), value.parse::<Verdict>(), value.parse::<Migrated>());
+            let _ = (value.parse::<Approved>(), value.parse::<Verdict>(), value.parse::<Migrated>());
             let _ = value.parse::<RollbackWish>();
         }
-
-        #[test]
-        fn a_rejection_covers_its_image_and_all_pushed_before_it(
-            rejected in digests(), other in digests(), pushed in moments(), since in -2000..2000i64
-        ) {
-            let rejected = Rejected { digest: rejected, pushed_at: pushed, tag: None, by: None };
-            let rejected: Rejected = rejected.to_string().parse().unwrap();
-            let other_pushed = Timestamp::from_millisecond(pushed.as_millisecond() + since).unwrap();
-            prop_assert!(rejected.covers(&rejected.digest, other_pushed));
-            prop_assert_eq!(rejected.covers(&other, other_pushed), since <= 0 || other == rejected.digest);
-        }
     }
 
     #[test]
-    fn what_does_not_fit_into_a_tag_is_left_out() {
-        let digest: Digest = format!("sha256:{:064x}", 1).parse().unwrap();
-        let pushed_at = "2026-11-21T03:00:00Z".parse().unwrap();
-        let rejected = Rejected { digest, pushed_at, tag: Some("t".repeat(128)), by: Some("a".repeat(100)) };
-        assert!(rejected.to_string().len() <= 256);
-        assert_eq!(rejected.to_string().parse(), Ok(Rejected { tag: None, ..rejected }));
-    }
-
-    #[test]
-    fn a_memory_that_somebody_changed_is_refused_with_what_is_accepted() {
+    fn a_memory_that_was_changed_by_hand_is_refused_with_what_is_accepted() {
         let digest = format!("sha256:{:064x}", 1);
         for (value, error) in [
-            (
-                digest.clone(),
-                format!("nightshift-state:rejected: no option 'pushed' in '{digest}'; accepted: pushed={MOMENT}"),
-            ),
-            ("v1".into(), "nightshift-state:rejected: unknown word 'v1' in 'v1'; accepted: sha256:DIGEST".into()),
-            (String::new(), "nightshift-state:rejected: no digest in ''; accepted: sha256:DIGEST".into()),
+            (digest.clone(), format!("nightshift-state:approved: no option 'at' in '{digest}'; accepted: at={MOMENT}")),
+            ("v1".into(), "nightshift-state:approved: unknown word 'v1' in 'v1'; accepted: sha256:DIGEST".into()),
+            (String::new(), "nightshift-state:approved: no digest in ''; accepted: sha256:DIGEST".into()),
         ] {
-            assert_eq!(value.parse::<Rejected>().unwrap_err().to_string(), error);
+            assert_eq!(value.parse::<Approved>().unwrap_err().to_string(), error);
         }
     }
 }

@@ -12,14 +12,15 @@ use crate::memory::written;
 use crate::tag::{BadTag, LONGEST, Reader};
 use crate::{Digest, ShortDigest, keys};
 
-const DIGESTS: &str = "the first 12 digits of digests";
+const DIGESTS: &str = "the last 12 digits of digests";
 const MOMENT: &str = "2026-11-21T03:00:00Z";
 
 /// `nightshift-state:rejected`: the images that are not tried again, the one that was rejected last at the end.
 ///
+/// `sha256:… pushed=2026-11-21T03:00:00Z by=ecs tag=v1.1.0`, or of several the last digits of each:
 /// `1a2b3c4d5e6f 0123456789ab pushed=2026-11-21T03:00:00Z by=ecs tag=v1.1.0`
 ///
-/// Also read is what earlier versions wrote, one image by its whole digest.
+/// Earlier versions wrote one image, in the same way.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rejections {
     /// The images.
@@ -61,7 +62,7 @@ impl Rejections {
     pub fn add(&mut self, rejection: Rejection, is_there: impl Fn(&ShortDigest) -> bool) {
         let Rejection { digest, pushed_at, tag, by } = rejection;
         self.images.retain(|it| !it.is(&digest));
-        self.images.push(ShortDigest::of(&digest));
+        self.images.push(ShortDigest::whole(&digest));
         self.pushed_at = self.pushed_at.max(Some(pushed_at));
         (self.tag, self.by) = (tag, Some(by));
         while self.images.len() > 1 && !self.fits() {
@@ -127,9 +128,12 @@ impl FromStr for Rejections {
 
 impl fmt::Display for Rejections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole: Vec<String> =
-            self.images.iter().map(|it| ShortDigest::to_string(it)[..].chars().take(12).collect()).collect();
-        let mut value = self.with(&whole);
+        // Where there is room for whole digests, they tell people more.
+        let usual = self.images.iter().map(|it| it.usual().to_owned()).collect::<Vec<_>>();
+        let mut value = match &self.images[..] {
+            [only] if only.to_string().len() == 64 => self.with(&[format!("sha256:{only}")]),
+            _ => self.with(&usual),
+        };
         if value.len() > LONGEST {
             value = self.shortest();
         }
@@ -174,7 +178,7 @@ impl FromStr for Cleared {
     type Err = BadTag;
 
     fn from_str(value: &str) -> Result<Self, BadTag> {
-        const ACCEPTED: &str = "the first 12 digits of a digest, @ and a moment such as 2026-11-21T03:00:00Z";
+        const ACCEPTED: &str = "the last 12 digits of a digest, @ and a moment such as 2026-11-21T03:00:00Z";
         let mut tag = Reader::new(keys::CLEARED, value)?;
         let mut images = Vec::new();
         while let Some(word) = tag.word() {
@@ -214,7 +218,7 @@ mod tests {
 
     fn rejection(number: u64, pushed: i64) -> Rejection {
         Rejection {
-            digest: format!("sha256:{}{:048x}", format_args!("{number:016x}"), 0).parse().unwrap(),
+            digest: format!("sha256:{number:064x}").parse().unwrap(),
             pushed_at: Timestamp::from_second(pushed).unwrap(),
             tag: Some(format!("v1.{number}.0")),
             by: "person".into(),
@@ -228,13 +232,17 @@ mod tests {
         rejections.add(rejection(2 << 20, 50), |_| true);
         assert_eq!(
             rejections.to_string(),
-            "000000000010 000000000020 pushed=1970-01-01T00:01:40Z by=person tag=v1.2097152.0"
+            "000000100000 000000200000 pushed=1970-01-01T00:01:40Z by=person tag=v1.2097152.0"
         );
         assert!(rejections.covers(&rejection(1 << 20, 0).digest) && rejections.covers(&rejection(2 << 20, 0).digest));
         assert!(!rejections.covers(&rejection(3 << 20, 0).digest));
-        assert_eq!(rejections.to_string().parse(), Ok(rejections.clone()));
+        assert!(rejections.to_string().parse::<Rejections>().unwrap().covers(&rejection(1 << 20, 0).digest));
         rejections.remove(&rejection(2 << 20, 0).digest, |_| None);
-        assert_eq!(rejections.to_string(), "000000000010 pushed=1970-01-01T00:01:40Z", "what is gone stays a limit");
+        assert_eq!(
+            rejections.to_string(),
+            format!("{} pushed=1970-01-01T00:01:40Z", rejection(1 << 20, 0).digest),
+            "what is gone stays a limit"
+        );
         rejections.remove(&rejection(1 << 20, 0).digest, |_| None);
         assert_eq!((rejections.value(), rejections.pushed_at), (None, None));
     }
@@ -244,15 +252,15 @@ mod tests {
         let digest = format!("sha256:{}", "1a2b3c4d".repeat(8));
         let read: Rejections = format!("{digest} pushed=2026-11-21T03:00:00Z by=hand tag=v1.1.0").parse().unwrap();
         assert!(read.covers(&digest.parse().unwrap()));
-        assert_eq!(read.to_string(), "1a2b3c4d1a2b pushed=2026-11-21T03:00:00Z by=hand tag=v1.1.0");
+        assert_eq!(read.to_string(), format!("{digest} pushed=2026-11-21T03:00:00Z by=hand tag=v1.1.0"));
     }
 
     #[test]
     fn many_rejections_fit_a_tag_and_those_of_images_that_are_gone_go_first() {
         let mut rejections = Rejections::default();
-        let number = |it: u64| rejection(it << 32, it as i64);
+        let number = |it: u64| rejection(it, it as i64);
         for it in 1..=40 {
-            rejections.add(number(it), |short| *short != ShortDigest::of(&number(5).digest));
+            rejections.add(number(it), |short| !short.is(&number(5).digest));
             assert!(rejections.to_string().len() <= LONGEST);
             assert_eq!(rejections.to_string().parse::<Rejections>().unwrap().images.len(), rejections.images.len());
         }

@@ -37,7 +37,9 @@ pub async fn list_scans(ecr: &Client, repository: &str, digest: &Digest) -> Resu
 async fn describe_scan(ecr: &Client, repository: &str, digest: Digest) -> Result<Scan, Error> {
     let name = format!("{repository}@{digest}");
     let image = ImageIdentifier::builder().image_digest(digest.to_string()).build();
-    let call = ecr.describe_image_scan_findings().repository_name(repository).image_id(image).max_results(1000);
+    let (account, repository) = super::registry_and_name(repository);
+    let call = ecr.describe_image_scan_findings().set_registry_id(account).repository_name(repository);
+    let call = call.image_id(image).max_results(1000);
     let mut pages = call.into_paginator().send();
     let mut scan = Scan::of(ScanState::Missing);
     let mut first = true;
@@ -117,8 +119,10 @@ fn is_active(it: &sdk::EnhancedImageScanFinding) -> bool {
 async fn list_platforms(ecr: &Client, repository: &str, digest: &Digest) -> Result<Vec<Digest>, Error> {
     let name = format!("{repository}@{digest}");
     let image = ImageIdentifier::builder().image_digest(digest.to_string()).build();
+    let (account, repository) = super::registry_and_name(repository);
     let answer = ecr
         .batch_get_image()
+        .set_registry_id(account)
         .repository_name(repository)
         .image_ids(image)
         .set_accepted_media_types(Some(MANIFESTS.map(str::to_owned).to_vec()))

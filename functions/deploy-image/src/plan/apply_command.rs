@@ -1,7 +1,8 @@
 //! What a person commands, or another function asks for in a tag, turned into memory and steps.
 
-use rules::keys;
 use rules::memory::Approved;
+use rules::rejections::Rejections;
+use rules::{Digest, ShortDigest, keys};
 
 use super::case::Case;
 use super::command::Command;
@@ -30,7 +31,7 @@ impl Draft<'_> {
             Some(Command::Approve { image }) => self.approve(image).map(|()| None),
             Some(Command::Reject { image }) => {
                 let image = find(self.case, image)?;
-                if self.memory.rejects(&image.digest, image.pushed_at) {
+                if self.memory.rejects(&image.digest) {
                     self.skip(format!("{} is rejected already", self.case.label(&image.digest)));
                 }
                 self.reject(image.digest.clone(), image.pushed_at, "person", "a person rejected it");
@@ -93,58 +94,123 @@ impl Draft<'_> {
         Ok(Some(GoBack { why, by_person }))
     }
 
-    /// An approval counts only for the image that would go out: a newer one has to be looked at first.
+    /// A person may let out any image that is not rejected itself, older than the newest or than what runs, or not what
+    /// the rule selects at all.
     fn approve(&mut self, image: &str) -> Result<(), Trouble> {
         let case = self.case;
         let image = find(case, image)?;
         let label = case.label(&image.digest);
-        if self.memory.rejects(&image.digest, image.pushed_at) {
-            return Err(("rejected", format!("{label} is rejected; send \"clear\" first if it is to be tried again")));
+        if self.memory.rejects(&image.digest) {
+            return Err((
+                "rejected",
+                format!("{label} is rejected; send \"clear\" with this image first if it may be tried again"),
+            ));
         }
-        match case.selection(&self.memory) {
-            Selection::Newer { image: next, .. } if next.digest == image.digest => {
-                let approved = Approved { digest: image.digest.clone(), at: self.now.timestamp(), cleared: false };
-                let known = self.memory.approved.as_ref().is_some_and(|it| it.digest == image.digest);
-                if !known {
-                    let value = Some(approved.to_string());
-                    self.remember(MemoryChange::Approve, keys::APPROVED, value, &label, "a person approved it");
-                    self.memory.approved = Some(approved);
-                }
-                Ok(())
-            }
-            Selection::Newer { tag, .. } => {
-                Err(("superseded", format!("{label} is superseded by {tag}: approve that, or reject it first")))
-            }
-            _ => Err(("not-next", format!("{label} is not what '{}' would deploy next", case.rule.selector))),
+        if !image.is_deployable() {
+            return Err(("not-an-image", format!("{label} is archived, or no container can be started from it")));
         }
+        let running = case.running();
+        let next = match case.selection(&self.memory) {
+            Selection::Newer { image, .. } => Some(ShortDigest::of(&image.digest)),
+            _ => case.choice(&self.memory, &running).newest().map(|it| ShortDigest::of(&it.digest)),
+        };
+        let approved = Approved {
+            digest: image.digest.clone(),
+            at: self.now.timestamp(),
+            from: running.digest.as_ref().map(ShortDigest::of),
+            instead: next.filter(|it| !it.is(&image.digest)),
+            cleared: false,
+        };
+        // Sent twice, it is remembered once.
+        let known = |it: &Approved| {
+            (&it.digest, &it.from, &it.instead) == (&approved.digest, &approved.from, &approved.instead)
+        };
+        let runs = running.digest.as_ref() == Some(&image.digest);
+        let deployed = |it: &Approved| it.digest == approved.digest && runs;
+        if self.memory.approved.as_ref().is_none_or(|it| it.cleared || !known(it) && !deployed(it)) {
+            let value = Some(approved.to_string());
+            self.remember_image(MemoryChange::Approve, keys::APPROVED, value, &approved.digest, "a person approved it");
+            self.memory.approved = Some(approved);
+        }
+        Ok(())
     }
 
-    /// What was rejected may be tried again: that is an approval as well, so that what is known against it does not
-    /// count.
+    /// What was rejected may be tried again: what is known against it does not count any more. That is not an approval,
+    /// so an approval of it from before ends as well.
     fn clear(&mut self, image: Option<&str>) -> Result<(), Trouble> {
-        let named = image.map(|it| find(self.case, it)).transpose()?;
-        let Some(rejected) = self.memory.rejected.take_if(|it| named.is_none_or(|named| named.digest == it.digest))
-        else {
-            match named {
-                Some(named) => self.skip(format!("{} is not rejected", self.case.label(&named.digest))),
-                None => self.skip("nothing is rejected"),
-            }
+        let case = self.case;
+        let Some(mut rejected) = self.memory.rejected.clone() else {
+            self.skip("nothing is rejected");
             return Ok(());
         };
-        let label = self.case.label(&rejected.digest);
-        let approved = Approved { digest: rejected.digest, at: self.now.timestamp(), cleared: true };
-        let why = "a person cleared it, so what is known against it does not count";
-        self.remember(MemoryChange::Approve, keys::APPROVED, Some(approved.to_string()), &label, why);
+        let digest = match image {
+            Some(image) => match find(case, image) {
+                Ok(found) => found.digest.clone(),
+                // Deleted from the registry, it is only known by what was remembered of it.
+                Err(trouble) => image.parse().map_err(|_| trouble)?,
+            },
+            None => self.only_rejected(&rejected)?,
+        };
+        let label = case.label(&digest);
+        if !rejected.covers(&digest) {
+            self.skip(format!("{label} is not rejected"));
+            return Ok(());
+        }
+        let pushed = |short: &ShortDigest| case.images.iter().find(|it| short.is(&it.digest)).map(|it| it.pushed_at);
+        rejected.remove(&digest, pushed);
+        let mut cleared = self.memory.cleared.clone();
+        cleared.add(&digest, self.now.timestamp());
+        let why = "a person forgave it, so what is known against it does not count";
+        if self.memory.approved.as_ref().is_some_and(|it| it.digest == digest) {
+            self.remember_image(
+                MemoryChange::DropApproval,
+                keys::APPROVED,
+                None,
+                &digest,
+                "to forgive is not to approve",
+            );
+            self.memory.approved = None;
+        }
+        self.remember_image(MemoryChange::Forgive, keys::CLEARED, Some(cleared.to_string()), &digest, why);
         let why = format!("a person cleared {label}: it is deployed again where the rule selects it");
-        self.remember_image(MemoryChange::Clear, keys::REJECTED, None, &approved.digest, why);
-        self.memory.approved = Some(approved);
+        self.remember_image(MemoryChange::Clear, keys::REJECTED, rejected.value(), &digest, why);
+        self.memory.cleared = cleared;
+        self.memory.rejected = Some(rejected).filter(|it| !it.images.is_empty());
         Ok(())
+    }
+
+    /// The rejected image, if there is just one: which one of several is meant, only a person knows.
+    fn only_rejected(&self, rejected: &Rejections) -> Result<Digest, Trouble> {
+        let known = |short: &ShortDigest| self.case.images.iter().find(|it| short.is(&it.digest));
+        match &rejected.images[..] {
+            // Of an image that is gone the rest of the digest is not known, nor does it matter.
+            [only] => Ok(known(only).map_or_else(|| only.padded(), |it| it.digest.clone())),
+            several => {
+                let name = |it: &ShortDigest| {
+                    known(it).map_or_else(|| format!("sha256:…{it}"), |it| self.case.label(&it.digest))
+                };
+                let names: Vec<String> = several.iter().map(name).collect();
+                Err((
+                    "which-image",
+                    format!("several images are rejected: {}; name one as \"image\"", names.join(", ")),
+                ))
+            }
+        }
     }
 }
 
+/// An image by a tag, by its digest, or by the beginning of that.
 fn find<'a>(case: &Case<'a>, image: &str) -> Result<&'a Image, Trouble> {
-    let named = |it: &&Image| it.digest.to_string() == image || it.tags.iter().any(|tag| tag == image);
-    case.images.iter().find(named).ok_or_else(|| {
-        ("no-such-image", format!("there is no image '{image}' in the repository {}", case.image.repository))
+    let by_tag = |it: &&Image| it.tags.iter().any(|tag| tag == image);
+    // Enough digits for people to copy from a message, and none by chance.
+    let by_digest = |it: &&Image| image.len() >= "sha256:".len() + 8 && it.digest.to_string().starts_with(image);
+    case.images.iter().find(by_tag).or_else(|| case.images.iter().find(by_digest)).ok_or_else(|| {
+        let repository = &case.repository;
+        (
+            "no-such-image",
+            format!(
+                "there is no image '{image}' in the repository {repository}; accepted: a tag of it, or sha256:DIGEST"
+            ),
+        )
     })
 }

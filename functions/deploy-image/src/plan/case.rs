@@ -1,12 +1,16 @@
 //! One service with all that was observed of it put together and its tags read; or why it is left alone.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use rules::deploy::DeployRule;
-use rules::memory::{Approved, Migrated, Rejected, RollbackWish, Verdict};
+use rules::memory::{Approved, Migrated, RollbackWish, Verdict};
 use rules::migrating::Migrating;
+use rules::rejections::{Cleared, Rejections};
 use rules::{BadTag, Digest, keys};
 
-use super::select::{Running, Selection, select};
+use super::select::{Choice, Running, Selection};
+use super::watched::{Watched, different_images};
 use super::world::{
     CodeDeploy, Controller, Fact, Image, ImageName, Observation, Rollout, RolloutEnd, RolloutState, Service, Strategy,
     TaskDefinition, World, family,
@@ -22,20 +26,28 @@ pub struct Case<'a> {
     pub memory: Memory,
     /// The revision in use.
     pub revision: &'a TaskDefinition,
-    /// The names of the containers whose image is ours to change.
+    /// The names of the containers whose image this function changes.
     pub containers: Vec<String>,
     /// The image that the first of them is set to.
     pub image: ImageName,
+    /// What the first is set to, where that is not an image of the repository.
+    pub elsewhere: Option<String>,
+    /// The repository: `NAME`, or `ACCOUNT/NAME` in the registry of another account.
+    pub repository: String,
     /// The repository's images.
     pub images: &'a [Image],
+    /// Images that no container of the service can be started from, with the reason.
+    pub unfit: BTreeMap<Digest, String>,
     world: &'a World,
 }
 
 /// What a service remembers about its deployments.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
-    /// The image that is not to be tried again.
-    pub rejected: Option<Rejected>,
+    /// The images that are not tried again.
+    pub rejected: Option<Rejections>,
+    /// The images that a person forgave.
+    pub cleared: Cleared,
     /// The image that a person let through.
     pub approved: Option<Approved>,
     /// The image that was last found live.
@@ -75,13 +87,75 @@ impl<'a> Case<'a> {
         let memory =
             Memory::read(service).map_err(|it| Leave::Problem("bad-memory", format!("{it}; remove the tag")))?;
         let revision = revision_in_use(service, world)?;
-        let (containers, image) = watched(service, &rule, revision)?;
-        let images = match world.repositories.get(&image.repository) {
+        let watched = Watched::find(service, rule.container.as_deref(), rule.repository.as_ref(), revision);
+        let watched = watched.map_err(|it| Leave::Problem("no-container", it))?;
+        let repository = watched.key(service);
+        let images = match world.repositories.get(&repository) {
             Some(Ok(images)) => images,
             Some(Err(error)) => return Err(Leave::Problem("unreadable-repository", error.clone())),
-            None => return Err(Leave::Elsewhere(format!("it uses the repository {}", image.repository))),
+            None => return Err(Leave::Elsewhere(format!("it uses the repository {repository}"))),
         };
-        Ok(Case { service, rule, memory, revision, containers, image, images, world })
+        let Watched { containers, image, elsewhere } = watched;
+        let unfit = BTreeMap::new();
+        let case =
+            Case { service, rule, memory, revision, containers, image, elsewhere, repository, images, unfit, world };
+        case.ensure_one_image()?;
+        Ok(case)
+    }
+
+    /// Containers are changed together only if they run the same image now: one repository may hold several, told apart
+    /// by their tags.
+    fn ensure_one_image(&self) -> Result<(), Leave> {
+        let named = self.revision.images().filter(|(name, _)| self.containers.iter().any(|it| it == name));
+        let images: Vec<(&str, ImageName)> =
+            named.filter_map(|(name, image)| Some((name, ImageName::parse(image)?))).collect();
+        let Some((name, first)) = images.first() else { return Ok(()) };
+        let first = (first, self.digest_that_runs(name, first));
+        let same = |(name, image): &(&str, ImageName)| {
+            let by_reference = image.digest == first.0.digest && image.tag == first.0.tag;
+            by_reference || first.1.is_some() && self.digest_that_runs(name, image) == first.1
+        };
+        match images.iter().all(same) {
+            true => Ok(()),
+            false => Err(Leave::Problem("no-container", different_images(&images))),
+        }
+    }
+
+    /// The digest that a container runs: the one that its task definition names, else the one that ECS pinned when the
+    /// deployment began. Only where ECS tells none, what the tag means today, if that was pushed before.
+    fn digest_that_runs(&self, container: &str, image: &ImageName) -> Option<Digest> {
+        let pinned = self.world.pinned.get(&self.service.arn);
+        let of_history = || {
+            let latest = self.history().iter().find(|it| it.task_definition == self.revision.arn())?;
+            latest.pinned.get(container).cloned()
+        };
+        let by_ecs = || pinned.and_then(|it| it.get(container).cloned()).or_else(of_history);
+        let by_tag = || {
+            let holds = |it: &&Image| it.tags.iter().any(|tag| Some(tag) == image.tag.as_ref());
+            let began = self.began();
+            self.images.iter().find(holds).filter(|it| it.pushed_at <= began).map(|it| it.digest.clone())
+        };
+        image.digest.clone().or_else(by_ecs).or_else(by_tag)
+    }
+
+    /// When the deployment of what runs began: its image was pushed no later.
+    fn began(&self) -> Timestamp {
+        let by_code_deploy = self.code_deploy().and_then(|it| it.under_way()?.began);
+        let began = by_code_deploy.or(self.service.primary().and_then(|it| it.began)).or(self.revision.registered_at());
+        began.unwrap_or(Timestamp::MAX)
+    }
+
+    /// The choice of an image, by the rule and by what is remembered.
+    pub fn choice<'b>(&'b self, memory: &'b Memory, running: &'b Running) -> Choice<'b, 'a> {
+        Choice {
+            selector: &self.rule.selector,
+            images: self.images,
+            running,
+            rejected: memory.rejected.as_ref(),
+            approved: memory.approved.as_ref(),
+            asks: self.rule.approval.is_some(),
+            unfit: &self.unfit,
+        }
     }
 
     /// What was observed of `fact`, if it was looked at.
@@ -96,7 +170,7 @@ impl<'a> Case<'a> {
 
     /// What the rule selects, seen from the image that runs.
     pub fn selection(&self, memory: &Memory) -> Selection<'a> {
-        select(&self.rule.selector, self.images, &self.running(), memory.rejected.as_ref())
+        self.choice(memory, &self.running()).select()
     }
 
     /// The image in use, if some of several containers are not set to it yet.
@@ -108,16 +182,13 @@ impl<'a> Case<'a> {
 
     /// The image that the service runs, as far as it can be known.
     pub fn running(&self) -> Running {
-        let brought = self.code_deploy().and_then(|it| it.under_way()?.began);
-        let began = brought.or(self.service.primary().and_then(|it| it.began)).or(self.revision.registered_at());
-        let no_later_than = began.unwrap_or(Timestamp::MAX);
-        let digest = self.image.digest.clone().or_else(|| {
-            // ECS resolved the tag when the deployment began; an image pushed later is not the one that runs.
-            let holds = |it: &&Image| it.tags.iter().any(|tag| Some(tag) == self.image.tag.as_ref());
-            self.images.iter().find(holds).filter(|it| it.pushed_at <= no_later_than).map(|it| it.digest.clone())
-        });
+        let no_later_than = self.began();
+        if self.elsewhere.is_some() {
+            return Running { digest: None, tag: None, no_later_than, elsewhere: true };
+        }
+        let digest = self.digest_that_runs(&self.containers[0], &self.image);
         let tag = self.revision.tags.get(keys::IMAGE).or(self.image.tag.as_ref()).cloned();
-        Running { digest, tag, no_later_than }
+        Running { digest, tag, no_later_than, elsewhere: false }
     }
 
     /// How people know the image that the service runs.
@@ -126,7 +197,7 @@ impl<'a> Case<'a> {
         match (running.tag, running.digest) {
             (Some(tag), _) => tag,
             (None, Some(digest)) => self.label(&digest),
-            (None, None) => self.image.repository.clone(),
+            (None, None) => self.elsewhere.clone().unwrap_or_else(|| self.repository.clone()),
         }
     }
 
@@ -149,7 +220,7 @@ impl<'a> Case<'a> {
     /// The image that a revision sets the first of our containers to.
     pub fn image_of(&self, revision: &TaskDefinition) -> Option<ImageName> {
         let (_, image) = revision.images().find(|(name, _)| *name == self.containers[0])?;
-        ImageName::parse(image).filter(|it| it.repository == self.image.repository)
+        ImageName::parse(image).filter(|it| it.repository() == self.image.repository())
     }
 
     /// The digest that a revision pins, if this function registered it.
@@ -248,6 +319,7 @@ impl Memory {
         }
         Ok(Memory {
             rejected: read(service, keys::REJECTED)?,
+            cleared: read(service, keys::CLEARED)?.unwrap_or_default(),
             approved: read(service, keys::APPROVED)?,
             verdict: read(service, keys::VERDICT)?,
             migrated: read(service, keys::MIGRATED)?,
@@ -258,12 +330,13 @@ impl Memory {
 
     /// When a person forgave this image whatever was known against it.
     pub fn forgiven_at(&self, digest: &Digest) -> Option<Timestamp> {
-        self.approved.as_ref().filter(|it| it.digest == *digest && it.cleared).map(|it| it.at)
+        let earlier_version = self.approved.as_ref().filter(|it| it.digest == *digest && it.cleared).map(|it| it.at);
+        self.cleared.at(digest).max(earlier_version)
     }
 
-    /// Whether an image pushed at `pushed_at` is rejected.
-    pub fn rejects(&self, digest: &Digest, pushed_at: Timestamp) -> bool {
-        self.rejected.as_ref().is_some_and(|it| it.covers(digest, pushed_at))
+    /// Whether an image is rejected.
+    pub fn rejects(&self, digest: &Digest) -> bool {
+        self.rejected.as_ref().is_some_and(|it| it.covers(digest))
     }
 }
 
@@ -300,47 +373,4 @@ fn deployable(service: &Service) -> Result<(), Leave> {
             format!("this version does not know the deployment controller {name}; use ECS, or remove the tag"),
         )),
     }
-}
-
-/// The containers whose image is ours to change, and the image of the first.
-fn watched(service: &Service, rule: &DeployRule, revision: &TaskDefinition) -> Result<(Vec<String>, ImageName), Leave> {
-    let problem = |message: String| Leave::Problem("no-container", message);
-    let containers: Vec<(&str, ImageName)> =
-        revision.images().filter_map(|(name, image)| Some((name, ImageName::parse(image)?))).collect();
-    let chosen: Vec<&(&str, ImageName)> = match &rule.container {
-        Some(wanted) => {
-            let chosen: Vec<_> = containers.iter().filter(|(name, _)| name == wanted).collect();
-            if chosen.is_empty() {
-                let names: Vec<&str> = revision.images().map(|(name, _)| name).collect();
-                return Err(problem(format!(
-                    "container={wanted}: the task definition {} has no such container with an image in ECR; it has {}",
-                    revision.short_name(),
-                    names.join(", ")
-                )));
-            }
-            chosen
-        }
-        None => containers.iter().collect(),
-    };
-    let Some((_, first)) = chosen.first() else {
-        return Err(problem(format!(
-            "no container of the task definition {} has an image in ECR, so there is no repository to watch",
-            revision.short_name()
-        )));
-    };
-    if chosen.iter().any(|(_, image)| image.repository != first.repository) {
-        let pairs: Vec<String> = chosen.iter().map(|(name, image)| format!("{name} ({})", image.repository)).collect();
-        return Err(problem(format!(
-            "its containers use several repositories: {}; add container=NAME to the tag",
-            pairs.join(", ")
-        )));
-    }
-    let mut arn = service.arn.split(':').skip(3);
-    if (arn.next(), arn.next()) != (Some(first.region.as_str()), Some(first.account.as_str())) {
-        return Err(problem(format!(
-            "its image is in the registry of account {} in {}; only the service's own account and region are watched",
-            first.account, first.region
-        )));
-    }
-    Ok((chosen.iter().map(|(name, _)| name.to_string()).collect(), first.clone()))
 }

@@ -61,7 +61,7 @@ pub enum Command {
         /// A tag or a digest.
         image: String,
     },
-    /// Never deploy this image, nor what was pushed before it; if it runs, go back.
+    /// Never deploy this image; if it runs, go back. What is older does not go out by itself either.
     Reject {
         /// A tag or a digest.
         image: String,
@@ -71,9 +71,9 @@ pub enum Command {
         /// The image to go back from; if another one runs by now, nothing is done.
         image: Option<String>,
     },
-    /// Try again what was rejected.
+    /// Forgive an image that was rejected: it may be tried again, as any other.
     Clear {
-        /// The image to forgive; without one, the one that was rejected last.
+        /// A tag or a digest; without it the only one that is rejected.
         image: Option<String>,
     },
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::{Timestamp, Zoned};
 use reconcile::Plan;
-use rules::memory::Rejected;
-use rules::{Digest, keys};
+use rules::rejections::Rejection;
+use rules::{Digest, ShortDigest, keys};
 
 use super::case::{Case, Memory};
 use super::step::{MemoryChange, Remember, Step};
@@ -40,13 +40,15 @@ impl Draft<'_> {
 
     /// Rejects an image, in the plan and for the rest of the decision.
     pub fn reject(&mut self, digest: Digest, pushed_at: Timestamp, by: &str, why: &str) {
-        if self.memory.rejects(&digest, pushed_at) {
+        if self.memory.rejects(&digest) {
             return;
         }
         let label = self.case.label(&digest);
         let tag = (label != digest.short()).then(|| label.clone());
-        let rejected = Rejected { digest, pushed_at, tag, by: Some(by.into()) };
-        self.remember_image(MemoryChange::Reject, keys::REJECTED, Some(rejected.to_string()), &rejected.digest, why);
+        let mut rejected = self.memory.rejected.clone().unwrap_or_default();
+        let is_there = |short: &ShortDigest| self.case.images.iter().any(|it| short.is(&it.digest));
+        rejected.add(Rejection { digest: digest.clone(), pushed_at, tag, by: by.into() }, is_there);
+        self.remember_image(MemoryChange::Reject, keys::REJECTED, rejected.value(), &digest, why);
         self.memory.rejected = Some(rejected);
     }
 

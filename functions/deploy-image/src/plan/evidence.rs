@@ -62,6 +62,7 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
         }
         seen.push(&it.task_definition);
         let replaced = it.task_definition != case.revision.arn();
+        let latest = case.history().first().is_some_and(|newest| newest == it);
         let brought_back = || replaced && went_back(case, case.described(&it.task_definition), it.began);
         let (by, why) = match it.end {
             RolloutEnd::TakenBack | RolloutEnd::GoingBack
@@ -78,10 +79,12 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
             RolloutEnd::Successful if brought_back() => {
                 ("hand", "it was live, and somebody brought the service back".into())
             }
-            RolloutEnd::Stopped if case.by_code_deploy() && brought_back() => {
+            // CodeDeploy lets nothing supersede a deployment, so one that was stopped was stopped by a person or an alarm.
+            RolloutEnd::Stopped if case.by_code_deploy() && replaced => {
                 ("hand", format!("its deployment by CodeDeploy was stopped: {}", said(&it.reason)))
             }
-            RolloutEnd::Stopped if brought_back() => {
+            // Nothing was deployed after it, and yet something else is in use: it was stopped, and ECS went back.
+            RolloutEnd::Stopped if brought_back() || replaced && latest => {
                 ("hand", "somebody brought the service back while it rolled out".into())
             }
             RolloutEnd::Successful
@@ -188,7 +191,7 @@ fn digest_of(case: &Case<'_>, arn: &str) -> Option<Digest> {
 fn in_registry(case: &Case<'_>) -> Option<Evidence> {
     let rolling_out = case.service.primary().filter(|it| it.state == RolloutState::InProgress)?;
     let gone = case.pushed_at(&case.digest_of_ours(case.revision)?).is_none();
-    let why = format!("the image was deleted from {} while it was rolling out", case.image.repository);
+    let why = format!("the image was deleted from {} while it was rolling out", case.repository);
     gone.then(|| sign(case, case.revision.arn(), rolling_out.began, "registry", why))?
 }
 
@@ -217,11 +220,16 @@ fn sign(case: &Case<'_>, arn: &str, since: Option<Timestamp>, by: &'static str, 
 
 /// Whether somebody brought the service back from `lost`, which began then, to what is in use.
 ///
-/// If not, two runs of this function overlapped and the one that had seen less came last. That says nothing against an
-/// image, and the next run brings the newer one again. Such a run has registered its revision just before.
+/// Only a revision that this function registered earlier counts. Another one, of Terraform, CDK or a person, changes the
+/// configuration and says nothing against an image, even where it names the image of before.
+///
+/// Nor does it say anything if two runs of this function overlapped and the one that had seen less came last: the next run
+/// deploys the newer image again. Such a run has registered its revision just before.
 fn went_back(case: &Case<'_>, lost: Option<&TaskDefinition>, began: Option<Timestamp>) -> bool {
     let in_use = case.revision;
-    let by_hand = case.digest_of_ours(in_use).is_none();
+    if case.digest_of_ours(in_use).is_none() {
+        return false;
+    }
     let one_back = lost.and_then(|it| it.tags.get(keys::PREVIOUS)).is_some_and(|it| *it == in_use.short_name());
     let old = match (in_use.registered_at(), began) {
         (Some(registered), Some(began)) => began.duration_since(registered) > OVERLAP,
@@ -229,7 +237,7 @@ fn went_back(case: &Case<'_>, lost: Option<&TaskDefinition>, began: Option<Times
     };
     let was_live =
         |it: &Rollout| it.task_definition == in_use.arn() && it.end == RolloutEnd::Successful && it.began < began;
-    by_hand || one_back || old || case.history().iter().any(was_live)
+    one_back || old || case.history().iter().any(was_live)
 }
 
 fn said(reason: &str) -> &str {

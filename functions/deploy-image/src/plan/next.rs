@@ -43,7 +43,7 @@ impl<'a> Draft<'a> {
             self.reject(digest, pushed_at, by, &why);
         }
         let running = case.running();
-        let rejected = self.memory.rejected.as_ref().is_some_and(|it| running.digest.as_ref() == Some(&it.digest));
+        let rejected = running.digest.as_ref().is_some_and(|it| self.memory.rejects(it));
         // What a person deployed by hand is theirs to repair.
         let ours = case.digest_of_ours(case.revision).is_some();
         // Nor does an older image help where the one that was live fails only now.
@@ -107,7 +107,7 @@ impl<'a> Draft<'a> {
         let service = case.service;
         let label = case.running_label();
         if let Some(reason) = deployer::blocked(case) {
-            let kept = self.memory.rejected.as_ref().map(|it| &it.digest) == case.running().digest.as_ref();
+            let kept = case.running().digest.is_some_and(|it| self.memory.rejects(&it));
             return match asked.is_some_and(|it| it.by_person) && !kept {
                 true => self.problem(
                     "not-now",
@@ -206,6 +206,13 @@ impl<'a> Draft<'a> {
         self.deploy_selected();
     }
 
+    /// What people call the image that was rejected last.
+    fn rejected_name(&self) -> String {
+        let Some(rejected) = &self.memory.rejected else { return String::new() };
+        let digest = || rejected.last().map_or_else(String::new, |it| format!("sha256:…{it}"));
+        rejected.tag.clone().unwrap_or_else(digest)
+    }
+
     fn win(&mut self, verdict: Verdict, note: Option<String>) {
         let Case { service, .. } = self.case;
         let mut why = format!("its deployment completed with {} of {} tasks", service.running, service.desired);
@@ -266,7 +273,7 @@ impl<'a> Draft<'a> {
     fn deploy_selected(&mut self) {
         let case = self.case;
         let motion = motion(case);
-        let repository = &case.image.repository;
+        let repository = &case.repository;
         let rule = case.rule.selector.to_string();
         match case.selection(&self.memory) {
             Selection::Newer { image, tag } => {
@@ -285,11 +292,22 @@ impl<'a> Draft<'a> {
                 "{tag}, which '{rule}' selects in {repository}, is older than {}, which runs",
                 case.running_label()
             )),
-            Selection::Rejected => {
-                let name = |it: &rules::memory::Rejected| it.tag.clone().unwrap_or_else(|| it.digest.short().into());
-                let name = self.memory.rejected.as_ref().map_or_else(String::new, name);
+            Selection::Declined { tag } => {
+                self.skip(format!("{}, which a person approved instead of {tag}, stays", case.running_label()));
+            }
+            Selection::Rejected { older } => {
                 let running = case.running_label();
-                self.skip(format!("{name} is rejected and so is everything pushed before it; {running} stays"));
+                let name = self.rejected_name();
+                self.skip(match older {
+                    Some(older) => format!(
+                        "{name} is rejected, and {older}, which is older, does not go out by itself; {running} stays. \
+                         Send \"approve\" to deploy {older} all the same"
+                    ),
+                    None => format!("{name} is rejected; {running} stays"),
+                });
+            }
+            Selection::Unfit { tag, why } => {
+                self.problem("unfit-image", format!("'{rule}' selects {tag} in {repository}, but {why}"));
             }
             Selection::NoMatch { seen } if seen.is_empty() => {
                 self.problem("no-image", format!("the repository {repository} holds no tagged image"));
@@ -351,8 +369,7 @@ impl<'a> Draft<'a> {
             }
             _ => String::new(),
         };
-        let why =
-            format!("{tag} is the image that '{}' selects in {}{over}{ill}", case.rule.selector, case.image.repository);
+        let why = format!("{tag} is the image that '{}' selects in {}{over}{ill}", case.rule.selector, case.repository);
         let step = Deploy {
             service: service.name.clone(),
             from,
@@ -368,7 +385,7 @@ impl<'a> Draft<'a> {
 
 /// What to say of a service whose image is the one that its rule selects.
 fn current(case: &Case<'_>, tag: &str, motion: &Motion) -> String {
-    let chosen = format!("the one that '{}' selects in {}", case.rule.selector, case.image.repository);
+    let chosen = format!("the one that '{}' selects in {}", case.rule.selector, case.repository);
     let asleep = if case.service.tags.contains_key(keys::ASLEEP) { "it is asleep and " } else { "" };
     match motion {
         Motion::Still => format!("{asleep}runs {tag}, {chosen}"),

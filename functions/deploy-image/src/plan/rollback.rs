@@ -45,18 +45,18 @@ fn suits(case: &Case<'_>, memory: &Memory, revision: &TaskDefinition) -> Option<
     let digest = resolve(case, &image)?;
     let running = case.running().digest;
     let pushed_at = case.pushed_at(&digest)?;
-    let rejected = memory.rejected.as_ref().is_some_and(|it| it.digest == digest);
+    let rejected = memory.rejects(&digest);
     // A tag that moved since would bring a newer image, of which nothing is known.
     let newer = running.as_ref().and_then(|it| case.pushed_at(it)).is_some_and(|it| pushed_at > it);
     let same = running.as_ref() == Some(&digest);
     (!rejected && !newer && !same).then(|| image.tag.unwrap_or_else(|| case.label(&digest)))
 }
 
-/// Whether all of our containers could pull what the revision sets them to.
+/// Whether all containers that use the repository could pull what the revision sets them to.
 fn every_image_is_there(case: &Case<'_>, revision: &TaskDefinition) -> bool {
-    let ours = revision.images().filter(|(name, _)| case.containers.iter().any(|it| it == name));
-    let of_repository =
-        ours.filter_map(|(_, image)| ImageName::parse(image).filter(|it| it.repository == case.image.repository));
+    let of_repository = revision
+        .images()
+        .filter_map(|(_, image)| ImageName::parse(image).filter(|it| it.repository() == case.image.repository()));
     of_repository.into_iter().all(|image| {
         let digest = resolve(case, &image);
         case.images.iter().any(|it| Some(&it.digest) == digest.as_ref() && !it.archived)

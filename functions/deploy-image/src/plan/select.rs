@@ -1,12 +1,15 @@
-//! Which image of a repository a rule selects, and whether the service may be brought to it.
+//! Which image of a repository a rule selects, and whether the service may go to it.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use rules::Digest;
 use rules::deploy::Selector;
-use rules::memory::Rejected;
-use rules::version::version;
+use rules::image::is_attachment_tag;
+use rules::memory::Approved;
+use rules::rejections::Rejections;
+use rules::version::{Shape, closest_version, moves_with, version};
 use semver::Version;
 
 use super::world::Image;
@@ -14,18 +17,39 @@ use super::world::Image;
 /// The image that a service runs, as far as that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
-    /// Its digest.
+    /// Its digest, as the task definition or ECS pins it.
     pub digest: Option<Digest>,
-    /// What it was called when it was brought.
+    /// What it was called when it was deployed.
     pub tag: Option<String>,
     /// It was pushed no later than this.
     pub no_later_than: Timestamp,
+    /// It is not an image of the repository that is chosen from: whatever is chosen there is newer.
+    pub elsewhere: bool,
+}
+
+/// What a selection depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct Choice<'q, 'a> {
+    /// The rule.
+    pub selector: &'q Selector,
+    /// The images of the repository.
+    pub images: &'a [Image],
+    /// The image that runs.
+    pub running: &'q Running,
+    /// The images that are not tried again.
+    pub rejected: Option<&'q Rejections>,
+    /// The image that a person let out.
+    pub approved: Option<&'q Approved>,
+    /// Each image waits for a person anyway.
+    pub asks: bool,
+    /// Images that no container of the service can be started from, with the reason.
+    pub unfit: &'q BTreeMap<Digest, String>,
 }
 
 /// What a rule selects, seen from the image that runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection<'a> {
-    /// A newer image.
+    /// A newer image, or one that a person or a tag that moved asks for.
     Newer {
         /// The image.
         image: &'a Image,
@@ -42,12 +66,27 @@ pub enum Selection<'a> {
         /// The tag by which it was selected.
         tag: String,
     },
-    /// Nothing but rejected images.
-    Rejected,
+    /// A newer image than the one that a person chose instead of it.
+    Declined {
+        /// The tag by which it was selected.
+        tag: String,
+    },
+    /// Nothing but rejected images, and images that are older than one of them.
+    Rejected {
+        /// The newest of the latter: a person may let it out.
+        older: Option<String>,
+    },
     /// No image at all; the repository has, among others, these tags.
     NoMatch {
         /// Some of the repository's tags.
         seen: Vec<String>,
+    },
+    /// Images match, but none that a container of the service can be started from.
+    Unfit {
+        /// The tag of the newest.
+        tag: String,
+        /// What is wrong with it.
+        why: String,
     },
     /// An image of which it cannot be told whether it is newer.
     CannotTell {
@@ -56,50 +95,278 @@ pub enum Selection<'a> {
     },
 }
 
-/// Selects an image.
-///
-/// What is covered by `rejected` does not count. What runs may itself be older than a rejected image: then it stays.
-pub fn select<'a>(
-    selector: &Selector,
-    images: &'a [Image],
-    running: &Running,
-    rejected: Option<&Rejected>,
-) -> Selection<'a> {
-    let matching: Vec<Candidate<'a>> = images.iter().filter_map(|it| Candidate::of(it, selector)).collect();
-    if matching.is_empty() {
-        return Selection::NoMatch { seen: some_tags(images) };
-    }
-    let eligible = |it: &&Candidate| !rejected.is_some_and(|by| by.covers(&it.image.digest, it.image.pushed_at));
-    let Some(best) = matching.iter().filter(eligible).max_by(|a, b| a.order(b)) else {
-        return match running.digest.as_ref().and_then(|digest| matching.iter().find(|it| it.image.digest == *digest)) {
-            Some(it) if rejected.is_none_or(|by| by.digest != it.image.digest) && newest(&matching, it) => {
-                Selection::Current { tag: it.tag.clone() }
-            }
-            _ => Selection::Rejected,
+impl<'a> Choice<'_, 'a> {
+    /// Selects an image.
+    ///
+    /// A rejection forbids one image. What is older than a rejected image is not selected either, unless a person asks
+    /// for it; what runs may itself be older than a rejected image: then it stays.
+    pub fn select(&self) -> Selection<'a> {
+        if let Some((image, tag)) = self.approved_next() {
+            return Selection::Newer { image, tag };
+        }
+        let all = self.candidates();
+        let matching: Vec<&Candidate<'a>> =
+            all.iter().filter(|it| !self.unfit.contains_key(&it.image.digest)).collect();
+        let Some(newest) = matching.iter().max_by(|a, b| a.order(b)) else {
+            return match all.iter().max_by(|a, b| a.order(b)) {
+                Some(it) => Selection::Unfit { tag: it.tag.clone(), why: self.unfit[&it.image.digest].clone() },
+                None => Selection::NoMatch { seen: some_tags(self.images) },
+            };
         };
-    };
-    let (image, tag) = (best.image, best.tag.clone());
-    if running.digest.as_ref() == Some(&image.digest) {
-        return Selection::Current { tag };
+        let is_running = |it: &Candidate| self.running.digest.as_ref() == Some(&it.image.digest);
+        let eligible = |it: &&&Candidate| !self.is_held_back(it, &all);
+        let Some(best) = matching.iter().filter(eligible).max_by(|a, b| a.order(b)) else {
+            // Whatever was rejected, the newest image that there is may be the one that runs.
+            return match is_running(newest) && !self.is_rejected(&newest.image.digest) {
+                true => Selection::Current { tag: newest.tag.clone() },
+                false => {
+                    let older = matching.iter().filter(|it| !self.is_rejected(&it.image.digest) && !is_running(it));
+                    Selection::Rejected { older: older.max_by(|a, b| a.order(b)).map(|it| it.tag.clone()) }
+                }
+            };
+        };
+        let (image, tag) = (best.image, best.tag.clone());
+        if is_running(best) {
+            return Selection::Current { tag };
+        }
+        if self.is_declined(best, &all) {
+            return Selection::Declined { tag };
+        }
+        // Whoever moves a tag means the image that it names now, be it older or newer.
+        if matches!(self.selector, Selector::Tag { name } if self.running.tag.as_ref() == Some(name))
+            && self.running.digest.is_some()
+        {
+            return Selection::Newer { image, tag };
+        }
+        match self.compared(best) {
+            // Of two that are alike in age the one that was chosen counts as newer: the choice is the same every time.
+            Some(Ordering::Greater | Ordering::Equal) => Selection::Newer { image, tag },
+            Some(Ordering::Less) => Selection::Older { tag },
+            None => Selection::CannotTell { tag },
+        }
     }
-    match best.compared_with(running, images, selector) {
-        // Of two that are alike in age the one that was chosen counts as newer: the choice is the same every time.
-        Some(Ordering::Greater | Ordering::Equal) => Selection::Newer { image, tag },
-        Some(Ordering::Less) => Selection::Older { tag },
-        None => Selection::CannotTell { tag },
+
+    /// The newest image that matches the rule, rejected or not.
+    pub fn newest(&self) -> Option<&'a Image> {
+        self.candidates().into_iter().max_by(|a, b| a.order(b)).map(|it| it.image)
     }
-}
 
-/// Whether an image that the rule can select is newer than the one that runs; `None` if that cannot be told.
-pub fn is_newer(selector: &Selector, images: &[Image], running: &Running, digest: &Digest) -> Option<bool> {
-    let image = images.iter().find(|it| it.digest == *digest)?;
-    let order = Candidate::of(image, selector)?.compared_with(running, images, selector)?;
-    Some(order == Ordering::Greater)
-}
+    /// Whether an image that the rule can select is newer than the one that runs; `None` if that cannot be told.
+    pub fn is_newer(&self, digest: &Digest) -> Option<bool> {
+        let shape = self.shape();
+        let image = self.images.iter().find(|it| it.digest == *digest)?;
+        let order = self.compared(&self.candidate(image, shape)?)?;
+        Some(order == Ordering::Greater)
+    }
 
-/// Whether nothing that matches is newer.
-fn newest(matching: &[Candidate<'_>], it: &Candidate<'_>) -> bool {
-    matching.iter().all(|other| other.order(it) != Ordering::Greater)
+    /// The newest image without a tag that the rule could read, if it was pushed after the one that runs, and its tag.
+    ///
+    /// Only rules that go by versions leave out what is newer; tags of other variants of a version are read well enough.
+    pub fn unread(&self) -> Option<(&'a Image, String)> {
+        let Selector::Semver { suffix, .. } = self.selector else { return None };
+        let shape = self.shape();
+        let since = self.pushed_at(self.running.digest.as_ref()).unwrap_or(self.running.no_later_than);
+        let reads = |tag: &String| {
+            let read = version(tag, suffix.as_deref()).filter(|it| shape.is_none_or(|shape| Shape::of(it) == shape));
+            // Another variant of a version: `1.2.3-alpine` where no suffix, or another one, is asked for.
+            let other = closest_version(tag).filter(|it| it.pre.is_empty() && tag.contains('.') && !tag.contains('+'));
+            let variant =
+                || other.is_some_and(|it| shape.is_none_or(|shape| Shape::of(&it) == shape)) && is_variant(tag);
+            read.is_some() || version(tag, None).is_some() && suffix.is_some() || variant()
+        };
+        let unread = |it: &&Image| {
+            it.pushed_at > since
+                && it.is_deployable()
+                && !it.tags.iter().any(reads)
+                && it.tags.iter().any(|it| !is_attachment_tag(it))
+        };
+        let newest = self.images.iter().filter(unread).max_by_key(|it| (it.pushed_at, &it.digest))?;
+        let name = best_name(newest.tags.iter().filter(|it| !is_attachment_tag(it)))?;
+        (!self.unfit.contains_key(&newest.digest)).then_some((newest, name))
+    }
+
+    /// The image that a person let out and that has not been deployed since, if it is the one to deploy.
+    fn approved_next(&self) -> Option<(&'a Image, String)> {
+        let approved = self.approved.filter(|it| !it.cleared && !self.is_rejected(&it.digest))?;
+        let pending = match (&approved.from, &self.running.digest) {
+            (Some(from), Some(running)) => from.is(running) && *running != approved.digest,
+            // What ran then was not known, and is not now.
+            (None, None) => true,
+            _ => false,
+        };
+        // Whatever was deployed since, by this function or by hand, is the later word, even if it is what ran before.
+        let began = self.running.no_later_than;
+        let pending = pending && (began <= approved.at || began == Timestamp::MAX);
+        let image = self.images.iter().find(|it| it.digest == approved.digest && it.is_deployable())?;
+        if !pending || self.unfit.contains_key(&image.digest) {
+            return None;
+        }
+        // Where the rule needs no person, what was pushed after the person chose goes out as ever.
+        let all = self.candidates();
+        let later = |it: &Candidate| it.image.pushed_at > approved.at && !self.is_held_back(it, &all);
+        if !self.asks && all.iter().any(later) {
+            return None;
+        }
+        let name = best_name(image.tags.iter().filter(|it| !is_attachment_tag(it)));
+        let by_rule = all.iter().find(|it| it.image.digest == image.digest).map(|it| it.tag.clone());
+        Some((image, by_rule.or(name).unwrap_or_else(|| image.digest.short().to_owned())))
+    }
+
+    /// Whether a person chose another image instead of this one, or of one that is newer than this one.
+    ///
+    /// That choice stands while what was chosen runs, and where it failed, while what ran before it runs again.
+    fn is_declined(&self, it: &Candidate<'_>, all: &[Candidate<'_>]) -> bool {
+        let (Some(approved), Some(running)) = (self.approved, &self.running.digest) else { return false };
+        let failed = || approved.from.as_ref().is_some_and(|it| it.is(running)) && self.is_rejected(&approved.digest);
+        let stands = !self.asks && (approved.digest == *running || failed());
+        let Some(instead) = approved.instead.as_ref().filter(|_| stands) else { return false };
+        let by_tag = matches!(self.selector, Selector::Tag { .. });
+        match all.iter().find(|it| instead.is(&it.image.digest)) {
+            Some(instead) if by_tag => it.image.digest == instead.image.digest,
+            Some(instead) => it.order(instead) != Ordering::Greater,
+            None => !by_tag && it.image.pushed_at <= approved.at,
+        }
+    }
+
+    fn is_rejected(&self, digest: &Digest) -> bool {
+        self.rejected.is_some_and(|by| by.covers(digest))
+    }
+
+    /// Whether an image is rejected, or older than one that is: older by version where versions count, else by push.
+    ///
+    /// An image that a tag names is not older than another one: whoever moved the tag chose it.
+    fn is_held_back(&self, it: &Candidate<'_>, all: &[Candidate<'_>]) -> bool {
+        let Some(rejected) = self.rejected else { return false };
+        if rejected.covers(&it.image.digest) {
+            return true;
+        }
+        match self.selector {
+            Selector::Tag { .. } => false,
+            // The tag keeps milliseconds, the registry may keep more.
+            Selector::Newest { .. } => {
+                rejected.pushed_at.is_some_and(|by| it.image.pushed_at.as_millisecond() <= by.as_millisecond())
+            }
+            Selector::Semver { .. } => {
+                let older = |by: &Candidate| rejected.covers(&by.image.digest) && it.order(by) == Ordering::Less;
+                let last_is_gone = || !self.images.iter().any(|it| rejected.last().is_some_and(|by| by.is(&it.digest)));
+                let last = || rejected.tag.as_ref().and_then(|tag| self.version_of(tag).or_else(|| version(tag, None)));
+                all.iter().any(older) || last_is_gone() && last().is_some_and(|by| it.version.as_ref() <= Some(&by))
+            }
+        }
+    }
+
+    /// The images that match the rule.
+    fn candidates(&self) -> Vec<Candidate<'a>> {
+        let shape = self.shape();
+        self.images.iter().filter_map(|it| self.candidate(it, shape)).collect()
+    }
+
+    fn candidate(&self, image: &'a Image, shape: Option<Shape>) -> Option<Candidate<'a>> {
+        if !image.is_deployable() {
+            return None;
+        }
+        let tags = image.tags.iter().filter(|it| !is_attachment_tag(it));
+        let (tag, version) = match self.selector {
+            Selector::Newest { prefix } => {
+                let tags = tags.filter(|it| prefix.as_ref().is_none_or(|prefix| it.starts_with(prefix.as_str())));
+                (best_name(tags)?, None)
+            }
+            Selector::Semver { range, suffix } => {
+                // An image may hold several versions, and the tag that moves with one (`1.2`) beside it (`1.2.3`).
+                let read = |tag: &'a String| {
+                    let version = self.version_of(tag)?;
+                    let allowed = range.as_ref().is_none_or(|it| it.allows(&version));
+                    let alike = shape.is_none_or(|it| Shape::of(&version) == it);
+                    (allowed && alike && !moves_with(tag, suffix.as_deref(), &image.tags)).then_some((version, tag))
+                };
+                let (version, tag) = tags.filter_map(read).max()?;
+                (tag.clone(), Some(version))
+            }
+            Selector::Tag { name } => (tags.filter(|it| *it == name).min()?.clone(), None),
+        };
+        Some(Candidate { image, tag, version })
+    }
+
+    /// The shape of the versions that count: that of the range, else of what runs, else of most of the repository.
+    fn shape(&self) -> Option<Shape> {
+        let Selector::Semver { range, .. } = self.selector else { return None };
+        if let Some(range) = range {
+            return Some(range.shape());
+        }
+        let read = |tag: &String| self.version_of(tag).or_else(|| version(tag, None));
+        if let Some(running) = self.running.tag.as_ref().and_then(|tag| read(tag).or_else(|| dotted(tag))) {
+            return Some(Shape::of(&running));
+        }
+        let known = self.images.iter().find(|it| Some(&it.digest) == self.running.digest.as_ref());
+        let mut shapes: Vec<Shape> =
+            known.iter().flat_map(|it| &it.tags).filter_map(read).map(|it| Shape::of(&it)).collect();
+        shapes.sort();
+        shapes.dedup();
+        if let [only] = shapes[..] {
+            return Some(only);
+        }
+        let mut count: BTreeMap<Shape, (usize, Timestamp)> = BTreeMap::new();
+        for image in self.images.iter().filter(|it| it.is_deployable()) {
+            for version in image.tags.iter().filter_map(|it| self.version_of(it)) {
+                let (times, last) = count.entry(Shape::of(&version)).or_insert((0, image.pushed_at));
+                (*times, *last) = (*times + 1, image.pushed_at.max(*last));
+            }
+        }
+        count.into_iter().max_by_key(|(_, seen)| *seen).map(|(shape, _)| shape)
+    }
+
+    /// Whether a candidate is newer than the image that runs; `None` if that cannot be told.
+    fn compared(&self, it: &Candidate<'_>) -> Option<Ordering> {
+        if self.running.elsewhere {
+            return Some(Ordering::Greater);
+        }
+        let by_version = match (&it.version, self.running_version()) {
+            (Some(version), Some(running)) if Shape::of(version) == Shape::of(&running) => version.cmp(&running),
+            _ => Ordering::Equal,
+        };
+        if by_version != Ordering::Equal {
+            return Some(by_version);
+        }
+        match self.pushed_at(self.running.digest.as_ref()) {
+            Some(running) => Some(it.image.pushed_at.cmp(&running)),
+            // It is gone, but it was pushed before this at least.
+            None if it.image.pushed_at > self.running.no_later_than => Some(Ordering::Greater),
+            None => None,
+        }
+    }
+
+    /// The version that runs: of several that its image holds the one that the rule allows; where no tag reads as a
+    /// version, what comes closest, so that `1.5.0-rc.1` is not followed by `1.4.9`.
+    fn running_version(&self) -> Option<Version> {
+        let Selector::Semver { range, suffix } = self.selector else { return None };
+        let known = self.images.iter().find(|it| Some(&it.digest) == self.running.digest.as_ref());
+        let tags: Vec<&String> = match known {
+            Some(known) if known.tags.iter().any(|it| closest_version(it).is_some()) => known.tags.iter().collect(),
+            _ => self.running.tag.iter().collect(),
+        };
+        let moving = |tag: &&&String| known.is_some_and(|it| moves_with(tag, suffix.as_deref(), &it.tags));
+        let steady = || tags.iter().filter(|it| !moving(it));
+        let best = |read: &dyn Fn(&String) -> Option<Version>| {
+            let shape = self.shape();
+            let alike = |it: &Version| shape.is_none_or(|shape| Shape::of(it) == shape);
+            steady().filter_map(|it| read(it)).filter(alike).max()
+        };
+        // A rule that got its suffix only now must still see the version that was deployed without it.
+        let read = |tag: &String| self.version_of(tag).or_else(|| version(tag, None));
+        best(&|it| read(it).filter(|it| range.as_ref().is_none_or(|range| range.allows(it))))
+            .or_else(|| steady().filter_map(|it| read(it)).max())
+            .or_else(|| best(&|it| closest_version(it)))
+    }
+
+    /// The version that a tag stands for under a rule that goes by versions, whether its range allows it or not.
+    fn version_of(&self, tag: &str) -> Option<Version> {
+        let Selector::Semver { suffix, .. } = self.selector else { return None };
+        version(tag, suffix.as_deref())
+    }
+
+    fn pushed_at(&self, digest: Option<&Digest>) -> Option<Timestamp> {
+        self.images.iter().find(|it| Some(&it.digest) == digest).map(|it| it.pushed_at)
+    }
 }
 
 /// An image that matches a rule.
@@ -109,63 +376,24 @@ struct Candidate<'a> {
     version: Option<Version>,
 }
 
-impl<'a> Candidate<'a> {
-    fn of(image: &'a Image, selector: &Selector) -> Option<Self> {
-        if !is_deployable(image) {
-            return None;
-        }
-        let tags = image.tags.iter().filter(|it| !is_attachment(it));
-        let (tag, version) = match selector {
-            Selector::Newest { prefix } => {
-                let tags = tags.filter(|it| prefix.as_ref().is_none_or(|prefix| it.starts_with(prefix.as_str())));
-                (best_name(tags)?, None)
-            }
-            Selector::Semver { range, .. } => {
-                // An image may hold the tag that moves with a version (`1.2`) beside the version itself (`1.2.3`).
-                let (version, tag) = tags.filter_map(|it| Some((version_of(it, selector)?, it))).max()?;
-                if range.as_ref().is_some_and(|range| !range.allows(&version)) {
-                    return None;
-                }
-                (tag.clone(), Some(version))
-            }
-            Selector::Tag { name } => (tags.filter(|it| *it == name).min()?.clone(), None),
-        };
-        Some(Candidate { image, tag, version })
-    }
-
+impl Candidate<'_> {
     /// The order in which images are newer than others; the digest only makes it total.
     fn order(&self, other: &Self) -> Ordering {
         let key = |it: &Self| (it.version.clone(), it.image.pushed_at);
         key(self).cmp(&key(other)).then_with(|| self.image.digest.cmp(&other.image.digest))
     }
-
-    /// Whether it is newer than the image that runs; `None` if that cannot be told.
-    fn compared_with(&self, running: &Running, images: &[Image], selector: &Selector) -> Option<Ordering> {
-        let known = images.iter().find(|it| Some(&it.digest) == running.digest.as_ref());
-        // A rule that got its suffix only now is still to see the version that was brought without it.
-        let read = |tag: &String| version_of(tag, selector).or_else(|| version(tag, None));
-        let running_version =
-            known.and_then(|it| it.tags.iter().filter_map(read).max()).or_else(|| running.tag.as_ref().and_then(read));
-        let by_version = match (&self.version, &running_version) {
-            (Some(version), Some(running)) => version.cmp(running),
-            _ => Ordering::Equal,
-        };
-        if by_version != Ordering::Equal {
-            return Some(by_version);
-        }
-        match known {
-            Some(known) => Some(self.image.pushed_at.cmp(&known.pushed_at)),
-            // It is gone, but it was pushed before this at least.
-            None if self.image.pushed_at > running.no_later_than => Some(Ordering::Greater),
-            None => None,
-        }
-    }
 }
 
-/// The version that a tag stands for under a rule that goes by versions, whether its range allows it or not.
-fn version_of(tag: &str, selector: &Selector) -> Option<Version> {
-    let Selector::Semver { suffix, .. } = selector else { return None };
-    version(tag, suffix.as_deref())
+/// The version that a tag comes closest to, if it has at least two numbers: a lone number tells nothing of a shape.
+fn dotted(tag: &str) -> Option<Version> {
+    let has_dot = tag.split_once('.').is_some_and(|(_, rest)| rest.starts_with(|it: char| it.is_ascii_digit()));
+    closest_version(tag).filter(|_| has_dot)
+}
+
+/// Whether a tag is a version with the name of a variant after it: `1.2.3-alpine`.
+fn is_variant(tag: &str) -> bool {
+    let numbers = tag.trim_start_matches('v').split('-').next().unwrap_or_default();
+    tag.contains('-') && version(numbers, None).is_some()
 }
 
 /// What people would call an image of several tags: rather a name of its own than the one that moves.
@@ -173,217 +401,9 @@ fn best_name<'a>(tags: impl Iterator<Item = &'a String>) -> Option<String> {
     tags.min_by_key(|it| (*it == "latest", *it)).cloned()
 }
 
-/// Whether it is a container image, of those that a registry holds.
-fn is_deployable(image: &Image) -> bool {
-    const IMAGE_CONFIGS: [&str; 2] =
-        ["application/vnd.docker.container.image.v1+json", "application/vnd.oci.image.config.v1+json"];
-    let artifact = image.artifact_media_type.as_deref();
-    !image.archived && image.subject.is_none() && artifact.is_none_or(|it| it.is_empty() || IMAGE_CONFIGS.contains(&it))
-}
-
-/// Whether a tag is one under which cosign and its like attach signatures and the like: `sha256-….sig`.
-///
-/// Their media type is that of an ordinary image, so only the name gives them away.
-fn is_attachment(tag: &str) -> bool {
-    let Some(rest) = tag.strip_prefix("sha256-") else { return false };
-    rest.len() >= 64 && rest.bytes().take(64).all(|it| it.is_ascii_hexdigit())
-}
-
 fn some_tags(images: &[Image]) -> Vec<String> {
-    let mut latest: Vec<&Image> = images.iter().filter(|it| is_deployable(it)).collect();
+    let mut latest: Vec<&Image> = images.iter().filter(|it| it.is_deployable()).collect();
     latest.sort_by_key(|it| (std::cmp::Reverse(it.pushed_at), &it.digest));
-    let names = latest.iter().filter_map(|it| best_name(it.tags.iter().filter(|it| !is_attachment(it))));
+    let names = latest.iter().filter_map(|it| best_name(it.tags.iter().filter(|it| !is_attachment_tag(it))));
     names.take(5).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use rules::deploy::DeployRule;
-
-    use super::*;
-
-    fn digest(number: u32) -> Digest {
-        format!("sha256:{number:064x}").parse().unwrap()
-    }
-
-    fn at(minute: i64) -> Timestamp {
-        Timestamp::from_second(1_795_000_000 + minute * 60).unwrap()
-    }
-
-    fn image(number: u32, minute: i64, tags: &[&str]) -> Image {
-        Image {
-            digest: digest(number),
-            tags: tags.iter().map(|it| it.to_string()).collect(),
-            pushed_at: at(minute),
-            artifact_media_type: None,
-            subject: None,
-            archived: false,
-        }
-    }
-
-    fn running(number: u32, tag: &str) -> Running {
-        Running { digest: Some(digest(number)), tag: Some(tag.into()), no_later_than: at(1000) }
-    }
-
-    fn selector(rule: &str) -> Selector {
-        rule.parse::<DeployRule>().unwrap().selector
-    }
-
-    /// Says what is selected: `newer v1.1.0`, `current v1.0.0`.
-    fn said(selection: &Selection<'_>) -> String {
-        match selection {
-            Selection::Newer { tag, .. } => format!("newer {tag}"),
-            Selection::Current { tag } => format!("current {tag}"),
-            Selection::Older { tag } => format!("older {tag}"),
-            Selection::Rejected => "rejected".into(),
-            Selection::NoMatch { seen } => format!("none of {}", seen.join(" ")),
-            Selection::CannotTell { tag } => format!("cannot tell {tag}"),
-        }
-    }
-
-    #[track_caller]
-    fn check(rule: &str, images: &[Image], running: &Running, expected: &str) {
-        assert_eq!(said(&select(&selector(rule), images, running, None)), expected, "{rule}");
-    }
-
-    #[test]
-    fn newest_goes_by_the_push() {
-        let images =
-            [image(1, 1, &["v2.0.0"]), image(2, 2, &["v1.0.0", "latest"]), image(3, 3, &[]), image(4, 0, &["main-1"])];
-        check("newest", &images, &running(1, "v2.0.0"), "newer v1.0.0");
-        check("newest", &images, &running(2, "v1.0.0"), "current v1.0.0");
-        check("newest prefix=main-", &images, &running(1, "v2.0.0"), "older main-1");
-        check("newest prefix=dev-", &images, &running(1, "v2.0.0"), "none of v1.0.0 v2.0.0 main-1");
-        check("newest", &[], &running(1, "v2.0.0"), "none of ");
-    }
-
-    #[test]
-    fn semver_goes_by_the_version_and_then_by_the_push() {
-        let images = [
-            image(1, 1, &["v1.9.0"]),
-            image(2, 2, &["v1.10.0"]),
-            image(3, 3, &["1.2"]),
-            image(4, 4, &["v2.0.0-rc1"]),
-            image(5, 5, &["3050"]),
-            image(6, 6, &["v1.10.1-alpine"]),
-        ];
-        check("semver", &images, &running(1, "v1.9.0"), "newer v1.10.0");
-        check("semver", &images, &running(2, "v1.10.0"), "current v1.10.0");
-        check("semver range=1.2.x", &images, &running(1, "v1.9.0"), "older 1.2");
-        let later = [image(1, 1, &["v2.0.0"]), image(2, 2, &["v1.9.0"])];
-        check("semver range=1.x", &later, &running(1, "v2.0.0"), "older v1.9.0");
-        check("semver suffix=-alpine", &images, &running(1, "v1.9.0"), "newer v1.10.1-alpine");
-        check("semver range=2.x", &images, &running(1, "v1.9.0"), "none of v1.10.1-alpine 3050 v2.0.0-rc1 1.2 v1.10.0");
-        let moving = [image(1, 1, &["1.2.3", "1.2"]), image(2, 0, &["1.2.0"])];
-        check("semver range=1.2.0", &moving, &running(2, "1.2.0"), "current 1.2.0");
-        check("semver", &moving, &running(2, "1.2.0"), "newer 1.2.3");
-        let variants = [image(1, 1, &["2.0.0"]), image(2, 2, &["1.0.1-alpine"])];
-        check("semver suffix=-alpine", &variants, &running(1, "2.0.0"), "older 1.0.1-alpine");
-        let again = [image(1, 1, &[]), image(2, 5, &["v1.0.0"])];
-        check("semver", &again, &running(1, "v1.0.0"), "newer v1.0.0");
-    }
-
-    #[test]
-    fn a_tag_is_followed_wherever_it_moves_but_never_back() {
-        let images = [image(1, 1, &["latest"]), image(2, 2, &["abc1234"])];
-        check("tag name=latest", &images, &running(1, "latest"), "current latest");
-        check("tag name=latest", &images, &running(2, "abc1234"), "older latest");
-        check("tag name=abc1234", &images, &running(1, "latest"), "newer abc1234");
-        let tie = [image(5, 2, &["latest"]), image(9, 2, &["abc1234"])];
-        check("tag name=latest", &tie, &running(9, "abc1234"), "newer latest");
-        check("newest", &tie, &running(9, "abc1234"), "current abc1234");
-        check("tag name=stable", &images, &running(1, "latest"), "none of abc1234 latest");
-    }
-
-    #[test]
-    fn what_is_no_container_image_is_never_selected() {
-        let signature = format!("sha256-{:064x}.sig", 7);
-        let chart = Image {
-            artifact_media_type: Some("application/vnd.cncf.helm.config.v1+json".into()),
-            ..image(3, 3, &["v9"])
-        };
-        let sbom = Image { subject: Some(digest(1).to_string()), ..image(4, 4, &["v9"]) };
-        let archived = Image { archived: true, ..image(5, 5, &["v9"]) };
-        let config = Some("application/vnd.docker.container.image.v1+json".to_owned());
-        let plain = Image { artifact_media_type: config, ..image(1, 1, &["v1.0.0"]) };
-        let images = [plain, image(2, 2, &[&signature]), chart, sbom, archived];
-        check("newest", &images, &running(9, "v0"), "cannot tell v1.0.0");
-        check("newest", &images, &running(1, "v1.0.0"), "current v1.0.0");
-    }
-
-    #[test]
-    fn an_image_that_is_gone_is_older_than_what_was_pushed_after_its_deployment() {
-        let gone = |minute| Running { digest: Some(digest(9)), tag: None, no_later_than: at(minute) };
-        let images = [image(1, 5, &["v1.1.0"])];
-        check("newest", &images, &gone(4), "newer v1.1.0");
-        check("newest", &images, &gone(5), "cannot tell v1.1.0");
-        let known = Running { tag: Some("v1.0.0".into()), ..gone(100) };
-        check("semver", &images, &known, "newer v1.1.0");
-    }
-
-    #[test]
-    fn a_rejection_covers_everything_pushed_before_it() {
-        let images =
-            [image(1, 1, &["v1.0.0"]), image(2, 2, &["v1.1.0"]), image(3, 3, &["v1.2.0"]), image(4, 4, &["v1.1.1"])];
-        let rejected = Rejected { digest: digest(3), pushed_at: at(3), tag: None, by: None };
-        let selected =
-            |images: &[Image]| said(&select(&selector("semver"), images, &running(1, "v1.0.0"), Some(&rejected)));
-        assert_eq!(selected(&images), "newer v1.1.1");
-        assert_eq!(selected(&images[..3]), "rejected");
-        assert_eq!(
-            selected(&images[..1]),
-            "current v1.0.0",
-            "the newest there is, though pushed before the rejected one"
-        );
-    }
-
-    fn images() -> impl Strategy<Value = Vec<Image>> {
-        let tag = prop::sample::select(vec!["v1.0.0", "v1.1.0", "1.2", "latest", "main-1", "3050", "v2.0.0-rc1"]);
-        prop::collection::vec((0..40i64, prop::collection::vec(tag, 0..3)), 0..12).prop_map(|images| {
-            images.iter().enumerate().map(|(number, (minute, tags))| image(number as u32, *minute, tags)).collect()
-        })
-    }
-
-    fn selectors() -> impl Strategy<Value = Selector> {
-        let rules = ["newest", "newest prefix=main-", "semver", "semver range=1.1.x", "tag name=latest"];
-        prop::sample::select(rules.to_vec()).prop_map(selector)
-    }
-
-    fn rejections() -> impl Strategy<Value = Option<Rejected>> {
-        prop::option::of((0..12u32, 0..40i64)).prop_map(|it| {
-            it.map(|(number, minute)| Rejected { digest: digest(number), pushed_at: at(minute), tag: None, by: None })
-        })
-    }
-
-    proptest! {
-        #[test]
-        fn never_older_never_rejected_and_done_once_it_is_done(
-            selector in selectors(), images in images(), number in 0..14u32, rejected in rejections()
-        ) {
-            let before = running(number, "x");
-            let Selection::Newer { image, tag } = select(&selector, &images, &before, rejected.as_ref()) else {
-                return Ok(());
-            };
-            prop_assert!(!rejected.as_ref().is_some_and(|it| it.covers(&image.digest, image.pushed_at)));
-            let was = images.iter().find(|it| it.digest == digest(number));
-            if !matches!(selector, Selector::Semver { .. }) {
-                prop_assert!(was.is_none_or(|was| was.pushed_at <= image.pushed_at));
-            }
-            let after = Running { digest: Some(image.digest.clone()), tag: Some(tag.clone()), no_later_than: at(1000) };
-            prop_assert_eq!(select(&selector, &images, &after, rejected.as_ref()), Selection::Current { tag });
-        }
-
-        #[test]
-        fn the_order_of_the_listing_does_not_matter(
-            selector in selectors(), (images, shuffled) in images().prop_flat_map(|it| (Just(it.clone()), Just(it).prop_shuffle())),
-            number in 0..14u32, rejected in rejections()
-        ) {
-            let running = running(number, "x");
-            prop_assert_eq!(
-                select(&selector, &images, &running, rejected.as_ref()),
-                select(&selector, &shuffled, &running, rejected.as_ref())
-            );
-        }
-    }
 }

@@ -240,8 +240,12 @@ pub enum MemoryChange {
     Reject,
     /// The image may go out, whatever was known against it.
     Approve,
-    /// Nothing is rejected any more.
+    /// The image is not rejected any more.
     Clear,
+    /// What is known against the image does not count.
+    Forgive,
+    /// The image is no longer approved.
+    DropApproval,
     /// The image is live.
     Live,
     /// The migration for the image ended well.
@@ -264,6 +268,8 @@ impl reconcile::Step for Step {
                 MemoryChange::Reject => "reject",
                 MemoryChange::Approve => "approve",
                 MemoryChange::Clear => "clear",
+                MemoryChange::Forgive => "forgive",
+                MemoryChange::DropApproval => "drop-approval",
                 MemoryChange::Live => "record-success",
                 MemoryChange::Migrated => "record-migration",
                 MemoryChange::Migrating => "mark-migration",
@@ -287,7 +293,10 @@ impl reconcile::Step for Step {
                 }
                 MemoryChange::Reject => format!("{}: {} is rejected", it.service, it.image),
                 MemoryChange::Approve => format!("{}: {} is approved", it.service, it.image),
-                MemoryChange::Clear => format!("{}: {} is no longer rejected", it.service, it.image),
+                MemoryChange::Clear | MemoryChange::Forgive => {
+                    format!("{}: {} is no longer rejected", it.service, it.image)
+                }
+                MemoryChange::DropApproval => format!("{}: {} is no longer approved", it.service, it.image),
                 MemoryChange::Live => format!("{}: {} is live", it.service, it.image),
                 MemoryChange::Migrated => format!("{}: the migration for {} has ended well", it.service, it.image),
                 MemoryChange::Migrating if it.value.is_some() => {
@@ -351,9 +360,12 @@ impl reconcile::Step for Step {
                 MemoryChange::Reject => ("clear", &it.service, it.digest.as_ref()),
                 MemoryChange::Live => ("rollback", &it.service, it.digest.as_ref()),
                 MemoryChange::Clear => ("reject", &it.service, it.digest.as_ref()),
-                MemoryChange::Approve | MemoryChange::Migrated | MemoryChange::Migrating | MemoryChange::DropIntent => {
-                    return None;
-                }
+                MemoryChange::Approve
+                | MemoryChange::Forgive
+                | MemoryChange::DropApproval
+                | MemoryChange::Migrated
+                | MemoryChange::Migrating
+                | MemoryChange::DropIntent => return None,
             },
             // What it did to a database only a person knows.
             Step::Migrate(_) | Step::AskForSnapshot(_) => return None,

@@ -8,4 +8,5 @@ mod groups;
 mod laws;
 mod model;
 mod sdk_fields;
+mod select;
 mod stories;

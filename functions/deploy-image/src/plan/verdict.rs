@@ -7,7 +7,6 @@ use rules::Digest;
 use super::case::{Case, Memory};
 use super::evidence::{self, Evidence, FailedRestart, FailedWayBack, Lost, failed_restart, is_way_back, signs};
 use super::motion::{Motion, motion};
-use super::select::is_newer;
 
 /// After this time a deployment that nothing will ever end is told to people, and one that failed is no longer ECS's.
 pub const PATIENCE: SignedDuration = SignedDuration::from_mins(30);
@@ -22,17 +21,19 @@ const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
 pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
     let running = case.running();
     let forgiven = |lost: &Lost, since: Option<Timestamp>| {
-        memory.approved.as_ref().is_some_and(|it| it.digest == lost.digest && since.is_some_and(|since| since <= it.at))
+        let approved = memory.approved.as_ref().filter(|it| it.digest == lost.digest).map(|it| it.at);
+        let at = approved.max(memory.cleared.at(&lost.digest));
+        at.is_some_and(|at| since.is_some_and(|since| since <= at))
     };
     // What runs may be newer by now; where that cannot be told, the image counts as lost.
     let superseded = |lost: &Lost| {
         let by_push = || Some(lost.pushed_at > case.pushed_at(running.digest.as_ref()?)?);
-        let newer = is_newer(&case.rule.selector, case.images, &running, &lost.digest).or_else(by_push);
+        let newer = case.choice(memory, &running).is_newer(&lost.digest).or_else(by_push);
         running.digest.as_ref() != Some(&lost.digest) && newer == Some(false)
     };
     let counts = |sign: &Evidence| {
         let lost = &sign.lost;
-        !memory.rejects(&lost.digest, lost.pushed_at) && !forgiven(lost, sign.since) && !superseded(lost)
+        !memory.rejects(&lost.digest) && !forgiven(lost, sign.since) && !superseded(lost)
     };
     // Two runs that overlap may bring one image by two revisions: the earlier deployment then looks stopped by hand,
     // while of the later one AWS itself says what became of it.

@@ -3,23 +3,33 @@
 use std::collections::BTreeSet;
 
 use jiff::SignedDuration;
+use rules::deploy::DeployRule;
 use rules::keys;
 
 use super::case::Case;
 use super::command::Scope;
 use super::motion::{Motion, motion};
 use super::select::Selection;
-use super::world::{ImageName, RolloutState, Service, TaskDefinition, World};
+use super::watched::Watched;
+use super::world::{RolloutState, Service, World};
 use super::{rollback, verdict};
 
 /// How far back the deployments of CodeDeploy are looked at: an image that failed before that is rejected long since.
 pub const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// The repositories that the services of `world` use.
-pub fn repositories(world: &World) -> BTreeSet<String> {
-    let images = |it: &Service| world.task_definitions.get(&it.task_definition).map(TaskDefinition::images);
-    let tagged = world.services.iter().filter(|it| it.tags.contains_key(keys::DEPLOY));
-    tagged.filter_map(images).flatten().filter_map(|(_, image)| Some(ImageName::parse(image)?.repository)).collect()
+/// The repositories to list the images of, as AWS is asked for them.
+pub fn repositories(world: &World, scope: &Scope) -> BTreeSet<String> {
+    if let Scope::Repository(repository) = scope {
+        return BTreeSet::from([repository.clone()]);
+    }
+    let repository = |it: &Service| {
+        let rule: DeployRule = it.tags.get(keys::DEPLOY)?.parse().ok()?;
+        let revision = world.task_definitions.get(&it.task_definition)?;
+        Watched::find(it, rule.container.as_deref(), rule.repository.as_ref(), revision)
+            .ok()
+            .map(|watched| watched.key(it))
+    };
+    world.services.iter().filter_map(repository).collect()
 }
 
 /// Whether deciding about `service` takes its deployment history.
@@ -33,12 +43,11 @@ pub fn wants_history(service: &Service, world: &World, scope: &Scope) -> bool {
     let unused = || {
         case.newer_revision().is_some_and(|it| {
             case.digest_of_ours(it)
-                .and_then(|digest| Some((case.pushed_at(&digest)?, digest)))
-                .is_some_and(|(pushed_at, digest)| !case.memory.rejects(&digest, pushed_at))
+                .is_some_and(|digest| case.pushed_at(&digest).is_some() && !case.memory.rejects(&digest))
         })
     };
     let trouble = || {
-        let rejected = case.memory.rejected.as_ref().map(|it| &it.digest);
+        let rejected = || case.running().digest.is_some_and(|it| case.memory.rejects(&it));
         // What people were told of the past stands until the past says otherwise.
         let told = service.tags.get(keys::PROBLEM).is_some_and(|it| it.contains(verdict::RESTART_FAILED));
         let failed = service.deployments.iter().any(|it| it.state == RolloutState::Failed);
@@ -47,7 +56,7 @@ pub fn wants_history(service: &Service, world: &World, scope: &Scope) -> bool {
             || matches!(motion(&case), Motion::Fallen(_) | Motion::Back)
             || case.memory.wish.is_some()
             || case.rule.health.is_some() && verdict::won(&case, &case.memory).is_some()
-            || rejected.is_some() && case.running().digest.as_ref() == rejected
+            || rejected()
     };
     // A deployment of CodeDeploy may be under way before any task set tells of it.
     let unsettled = || service.task_sets.len() > 1;

@@ -8,6 +8,8 @@ mod task_definition;
 
 use std::collections::BTreeMap;
 
+use rules::Digest;
+
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
 pub use fact::{Backup, Ended, Fact, Finding, Grade, Health, Look, Observation, Scan, ScanState, Task};
 pub use image::Image;
@@ -31,6 +33,9 @@ pub struct World {
     pub unreadable: BTreeMap<String, String>,
     /// The images of each repository that was asked about, or why they could not be listed.
     pub repositories: BTreeMap<String, Result<Vec<Image>, String>>,
+    /// The digests that ECS pinned for the containers of a service when its deployment began, by service and container,
+    /// where it was asked.
+    pub pinned: BTreeMap<String, BTreeMap<String, Digest>>,
     /// The past deployments of services, newest first, where they were asked about, or why they could not be listed.
     pub history: BTreeMap<String, Result<Vec<Rollout>, String>>,
     /// What gates asked for.

@@ -259,7 +259,7 @@ fn start(candidate: Candidate<'_>, family: &str, run: String, after: Option<i64>
         Observation::TaskDefinition(it) => it,
         other => return Err(unavailable(other, UNREADABLE)),
     };
-    let ours = |image: &str| ImageName::parse(image).is_some_and(|it| it.repository == case.image.repository);
+    let ours = |image: &str| ImageName::parse(image).is_some_and(|it| it.repository() == case.image.repository());
     let containers: Vec<String> =
         definition.images().filter(|(_, image)| ours(image)).map(|(name, _)| name.to_owned()).collect();
     let next = definition.next(&containers, &case.image.pinned(&image.digest), &[(keys::IMAGE, tag)]);

@@ -19,7 +19,7 @@ const NAMED: usize = 5;
 pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
     let Candidate { case, image, tag, .. } = candidate;
     let Some(level) = case.rule.scan else { return Ok(()) };
-    let repository = case.image.repository.clone();
+    let repository = case.repository.clone();
     let scans = match look(case, Fact::Scan { repository, digest: image.digest.clone() })? {
         Observation::Scans(scans) => scans,
         other => return Err(unavailable(other, "unreadable-scan")),
@@ -36,7 +36,7 @@ pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
          look at the rest with aws ecr describe-image-scan-findings --repository-name {} --image-id imageDigest={}",
         image.digest.short(),
         case.running_label(),
-        case.image.repository,
+        case.repository,
         image.digest
     );
     Err(Blocked::NeedsPerson("scan-findings", message))
@@ -44,7 +44,7 @@ pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
 
 /// The scan has come to an end, and the registry tells what it found.
 fn ended(Candidate { case, image, tag, now, .. }: Candidate<'_>, state: &ScanState) -> Result<(), Blocked> {
-    let repository = &case.image.repository;
+    let repository = &case.repository;
     let age = now.timestamp().duration_since(image.pushed_at);
     let scan_it =
         format!("aws ecr start-image-scan --repository-name {repository} --image-id imageDigest={}", image.digest);

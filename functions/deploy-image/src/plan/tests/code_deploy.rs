@@ -88,7 +88,7 @@ fn a_rollback_stops_what_is_under_way_however_far_it_is() {
             ]
         );
         assert_eq!(model.running(), "v1.0.0");
-        check(&event(&mut model), &["skip: v1.1.0 is rejected and so is everything pushed before it; v1.0.0 stays"]);
+        check(&event(&mut model), &["skip: v1.1.0 is rejected; v1.0.0 stays"]);
         assert_eq!(model.blue_green.attempts.len(), 1);
     }
 }
@@ -185,7 +185,8 @@ fn while_codedeploy_undoes_a_deployment_a_person_has_to_wait_and_a_wish_waits_by
     check(
         &ask(&mut model, Command::RollBack { image: None }),
         &[
-            "not-now: cannot roll back v1.1.0 yet: CodeDeploy is undoing a deployment, and nothing else can begin before that has ended. Send the command again afterwards",
+            "truegul-production/api-server: v1.1.0 is rejected: a person asked to roll back",
+            "skip: v1.1.0 must be replaced; CodeDeploy is undoing a deployment, and nothing else can begin before that has ended",
         ],
     );
     model.service.tags.insert(keys::ROLLBACK.into(), format!("{live} by=alarm:5xx at=2026-11-20T18:30:00Z"));

@@ -66,6 +66,7 @@ fn service(properties: Value) -> Service {
         newest_event: None,
         task_definition: "td/d-1".into(),
         task_sets: vec![primary],
+        revisions: vec![],
         tags: Default::default(),
     }
 }

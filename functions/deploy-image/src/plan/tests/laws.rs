@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use proptest::strategy::Strategy;
 use rules::keys;
+use rules::memory::Approved;
 
 use super::model::{Model, repository, service};
 use crate::plan::*;
@@ -49,7 +50,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => image().prop_map(|image| Command(crate::plan::Command::Approve { image })),
         1 => image().prop_map(|image| Command(crate::plan::Command::Reject { image })),
         1 => Just(Command(crate::plan::Command::RollBack { image: None })),
-        1 => Just(Command(crate::plan::Command::Clear { image: None })),
+        1 => prop::option::of(image()).prop_map(|image| Command(crate::plan::Command::Clear { image })),
         1 => (0..3usize).prop_map(ByHand),
         1 => Just(StopByHand),
         2 => any::<bool>().prop_map(|broken| Restart { broken }),
@@ -151,21 +152,24 @@ fn happen(model: &mut Model, happening: &Happening) -> Result<(), TestCaseError>
 fn run(model: &mut Model, scope: &Scope, command: Option<&Command>, calls: usize) -> Result<(), TestCaseError> {
     let before = model.clone();
     let plan = model.run(scope, command, calls);
-    let mut rejected: Option<rules::memory::Rejected> =
+    let mut rejected: Option<rules::rejections::Rejections> =
         before.service.tags.get(keys::REJECTED).map(|it| it.parse().unwrap());
     for planned in &plan.steps {
         match &planned.step {
             Step::Deploy(it) => {
                 let pushed_at = before.images.iter().find(|image| image.digest == it.digest).unwrap().pushed_at;
                 prop_assert!(
-                    rejected.as_ref().is_none_or(|rejected| !rejected.covers(&it.digest, pushed_at)),
+                    rejected.as_ref().is_none_or(|rejected| !rejected.covers(&it.digest)),
                     "deploys {}, which is rejected: {before}",
                     it.to
                 );
                 // By versions a later push may well be the older image; `select.rs` has that law.
                 let by_push = before.service.tags[keys::DEPLOY].starts_with("newest");
                 let newer = before.running_pushed_at().is_none_or(|running| pushed_at >= running);
-                prop_assert!(!by_push || newer, "goes to older {}: {before}", it.to);
+                let approved = before.service.tags.get(keys::APPROVED).and_then(|it| it.parse::<Approved>().ok());
+                let by_person = matches!(command, Some(crate::plan::Command::Approve { .. }))
+                    || approved.is_some_and(|by| by.digest == it.digest);
+                prop_assert!(!by_push || newer || by_person, "goes to older {}: {before}", it.to);
             }
             Step::Stop(it) => {
                 let told = before.told();

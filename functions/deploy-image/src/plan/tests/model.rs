@@ -53,7 +53,7 @@ pub struct Model {
     pub minutes: i64,
 }
 
-/// The digest of an image, made from a name.
+/// The digest of an image, made from a name: its last six letters are what a rejection remembers.
 pub fn digest(name: &str) -> Digest {
     let bytes: String = name.bytes().map(|it| format!("{it:02x}")).collect();
     format!("sha256:{bytes:0>64}").parse().unwrap()
@@ -74,7 +74,10 @@ impl std::fmt::Display for Model {
 
 /// A digest made by [`digest`] as the name that it was made from.
 fn shorten(word: &str) -> String {
-    let Some(hex) = word.strip_prefix("sha256:") else { return word.into() };
+    let whole = word.strip_prefix("sha256:");
+    // A rejection remembers the beginning only.
+    let short = Some(word).filter(|it| it.len() == 12 && it.bytes().all(|it| it.is_ascii_hexdigit()));
+    let Some(hex) = whole.or(short) else { return word.into() };
     let bytes = (0..hex.len()).step_by(2).filter_map(|at| u8::from_str_radix(&hex[at..at + 2], 16).ok());
     bytes.filter(|it| *it != 0).map(char::from).collect()
 }
@@ -98,6 +101,7 @@ impl Model {
                 newest_event: None,
                 task_definition: String::new(),
                 task_sets: vec![],
+                revisions: vec![],
                 tags: BTreeMap::from([(keys::DEPLOY.into(), rule.into())]),
             },
             revisions: vec![],
@@ -140,8 +144,11 @@ impl Model {
 
     /// Pushes an image with this tag; a tag that exists moves to it.
     pub fn push(&mut self, tag: &str) -> Digest {
-        let times = self.images.iter().filter(|it| it.digest.to_string().ends_with(&hex(tag))).count();
-        let name = format!("{}{tag}", "+".repeat(times));
+        // Another image under a name that was used gets another first letter.
+        let (first, rest) = tag.split_at(1);
+        let letter = |times: u8| format!("{}{rest}", char::from(first.as_bytes()[0] + times));
+        let used = |name: &String| self.images.iter().any(|it| it.digest == digest(name));
+        let name = (0..20).map(letter).find(|name| !used(name)).unwrap();
         for image in &mut self.images {
             image.tags.retain(|it| it != tag);
         }
@@ -151,6 +158,7 @@ impl Model {
             digest: digest.clone(),
             tags: vec![tag.into()],
             pushed_at: self.moment(),
+            media_type: None,
             artifact_media_type: None,
             subject: None,
             archived: false,
@@ -190,7 +198,13 @@ impl Model {
             last.reason = "superseded".into();
         }
         let began = Some(self.moment());
-        self.past.push(Rollout { task_definition: arn.into(), end: RolloutEnd::Open, reason: String::new(), began });
+        self.past.push(Rollout {
+            task_definition: arn.into(),
+            end: RolloutEnd::Open,
+            reason: String::new(),
+            pinned: self.pinned(arn),
+            began,
+        });
         self.service.task_definition = arn.into();
         self.service.deployments = vec![Deployment {
             id: format!("ecs-svc/{}", self.past.len()),
@@ -201,6 +215,16 @@ impl Model {
             reason: "ECS deployment in progress.".into(),
             began,
         }];
+    }
+
+    /// The digests that ECS pins when a deployment of this revision begins.
+    fn pinned(&self, arn: &str) -> BTreeMap<String, Digest> {
+        let digest = |image: &str| {
+            let image = ImageName::parse(image)?;
+            let holds = |it: &&Image| it.tags.iter().any(|tag| Some(tag) == image.tag.as_ref());
+            image.digest.or_else(|| Some(self.images.iter().find(holds)?.digest.clone()))
+        };
+        self.revision(arn).images().filter_map(|(name, image)| Some((name.to_owned(), digest(image)?))).collect()
     }
 
     /// Somebody has all tasks replaced by new ones of the same revision.
@@ -547,10 +571,6 @@ impl Model {
         }
         panic!("it never settles: {self}");
     }
-}
-
-fn hex(name: &str) -> String {
-    name.bytes().map(|it| format!("{it:02x}")).collect()
 }
 
 /// The one service of the model.

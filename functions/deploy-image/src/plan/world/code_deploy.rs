@@ -131,6 +131,7 @@ impl CodeDeploy {
     pub fn rollouts(&self) -> Vec<Rollout> {
         let rollout = |it: &Attempt| {
             Some(Rollout {
+                pinned: Default::default(),
                 task_definition: it.task_definition.clone()?,
                 end: match it.status {
                     Status::Open => RolloutEnd::Open,

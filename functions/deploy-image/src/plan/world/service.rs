@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use rules::Digest;
 pub use rules::ServiceName;
 use serde_json::Value;
 
@@ -37,6 +38,8 @@ pub struct Service {
     pub newest_event: Option<String>,
     /// The task sets between which CodeDeploy shifts its traffic; those that only wait for their end left out.
     pub task_sets: Vec<TaskSet>,
+    /// The ARNs of the service revisions in use: two while a deployment is under way.
+    pub revisions: Vec<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -163,6 +166,8 @@ pub struct Rollout {
     pub task_definition: String,
     /// What became of it.
     pub end: RolloutEnd,
+    /// The digests that ECS pinned for its containers.
+    pub pinned: BTreeMap<String, Digest>,
     /// What ECS says of that.
     pub reason: String,
     /// When it began.

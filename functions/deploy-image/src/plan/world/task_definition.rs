@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use rules::Digest;
+pub use rules::image::{ImageName, Platform};
 use serde_json::{Map, Value, json};
 
 /// What DescribeTaskDefinition tells and RegisterTaskDefinition does not take.
@@ -66,6 +66,17 @@ impl TaskDefinition {
         containers.into_iter().flatten().filter_map(|it| Some((it.get("name")?.as_str()?, it.get("image")?.as_str()?)))
     }
 
+    /// The platform that its tasks run on.
+    pub fn platform(&self) -> Platform {
+        let of = |name: &str| self.fields.get("runtimePlatform")?.get(name)?.as_str();
+        Platform::of_tasks(of("cpuArchitecture"), of("operatingSystemFamily"))
+    }
+
+    /// Its number within the family.
+    pub fn number(&self) -> u64 {
+        self.fields.get("revision").and_then(Value::as_u64).unwrap_or_default()
+    }
+
     fn text(&self, field: &str) -> &str {
         self.fields.get(field).and_then(Value::as_str).unwrap_or_default()
     }
@@ -101,55 +112,4 @@ pub fn short_name(arn: &str) -> &str {
 /// The family of `arn:aws:ecs:…:task-definition/api-server:42`.
 pub fn family(arn: &str) -> &str {
     short_name(arn).rsplit_once(':').map_or(short_name(arn), |(family, _)| family)
-}
-
-/// An image in a private ECR registry, as a container names it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageName {
-    /// `123456789012.dkr.ecr.ap-northeast-2.amazonaws.com`
-    pub registry: String,
-    /// The registry's account.
-    pub account: String,
-    /// The registry's region.
-    pub region: String,
-    /// The repository, which may hold slashes.
-    pub repository: String,
-    /// The tag, if it is named.
-    pub tag: Option<String>,
-    /// The digest, if it is pinned.
-    pub digest: Option<Digest>,
-}
-
-impl ImageName {
-    /// Reads an image reference; `None` for one that is not in a private ECR registry.
-    pub fn parse(image: &str) -> Option<Self> {
-        let (registry, rest) = image.split_once('/')?;
-        let (account, host) = registry.split_once('.')?;
-        let region = host
-            .strip_prefix("dkr.ecr.")
-            .and_then(|it| it.strip_suffix(".amazonaws.com").or(it.strip_suffix(".amazonaws.com.cn")))
-            .or_else(|| host.strip_prefix("dkr-ecr.").and_then(|it| it.strip_suffix(".on.aws")))?;
-        let (rest, digest) = match rest.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest.parse().ok()?)),
-            None => (rest, None),
-        };
-        let (repository, tag) = match rest.split_once(':') {
-            Some((repository, tag)) => (repository, Some(tag.to_owned())),
-            // Docker's rule: neither tag nor digest means `latest`.
-            None => (rest, digest.is_none().then(|| "latest".to_owned())),
-        };
-        Some(ImageName {
-            registry: registry.into(),
-            account: account.into(),
-            region: region.into(),
-            repository: repository.into(),
-            tag,
-            digest,
-        })
-    }
-
-    /// The reference of another image of the same repository, by digest.
-    pub fn pinned(&self, digest: &Digest) -> String {
-        format!("{}/{}@{digest}", self.registry, self.repository)
-    }
 }
