@@ -142,7 +142,13 @@ fn paths(tokens: &[Token]) -> Vec<PathInCode> {
             index = import(tokens, index + 1, &[], &mut found);
             for path in found[first..].iter_mut().filter(|_| public) {
                 let name = path.imported_as.as_deref();
-                path.only_passed_on = tokens.iter().filter(|it| it.word() == name).count() <= 1;
+                // `mod tell; pub use tell::tell;` uses nothing either.
+                let uses = (0..tokens.len()).filter(|&at| {
+                    tokens[at].word() == name
+                        && !is_separator(tokens, at + 1)
+                        && (at == 0 || tokens[at - 1].word() != Some("mod"))
+                });
+                path.only_passed_on = uses.count() <= 1;
             }
         } else if begins_a_path(tokens, index) {
             let (words, after) = words(tokens, index);
@@ -349,6 +355,8 @@ mod tests {
     #[test]
     fn passing_on_is_an_arrow_only_where_the_item_is_used_too() {
         check_in_plan("pub use world::World;", &[]);
+        check_in_plan("mod world; pub use world::world;", &[]);
+        check_in_plan("pub use world::World; fn f() { World::new() }", &["plan -> plan::world"]);
         check_in_plan("pub(crate) use world::World; fn f(_: World) {}", &["plan -> plan::world"]);
         check_in_plan("use world::World;", &["plan -> plan::world"]);
     }

@@ -7,11 +7,10 @@ mod tasks;
 
 use std::collections::BTreeMap;
 
-use aws::Error;
+use aws::{Error, moment};
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types as sdk;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::plan::{
@@ -182,10 +181,6 @@ fn deployment(it: &sdk::Deployment) -> Option<Deployment> {
 
 fn tags(tags: &[sdk::Tag]) -> BTreeMap<String, String> {
     tags.iter().map(|it| (it.key().unwrap_or_default().into(), it.value().unwrap_or_default().into())).collect()
-}
-
-fn moment(it: &DateTime) -> Option<Timestamp> {
-    Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()
 }
 
 /// A revision with its tags, by ARN, by `family:revision`, or of a family the newest active one.

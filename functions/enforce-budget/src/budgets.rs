@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use aws::{Error, LeaveThrottling, Pace};
+use aws::{Error, LeaveThrottling, Pace, moment};
 use aws_config::SdkConfig;
 use aws_sdk_budgets::Client;
 use aws_sdk_budgets::config::Builder;
 use aws_sdk_budgets::operation::describe_budgets::DescribeBudgetsError;
-use aws_sdk_budgets::primitives::DateTime;
 use aws_sdk_budgets::types as sdk;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -120,8 +119,4 @@ fn figure(it: &sdk::Spend) -> Figure {
 /// The start of a planned limit, which AWS spells as seconds since 1970.
 fn second(text: &str) -> Option<Timestamp> {
     Timestamp::from_second(text.parse::<f64>().ok()? as i64).ok()
-}
-
-fn moment(it: &DateTime) -> Option<Timestamp> {
-    Timestamp::from_second(it.secs()).ok()
 }

@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws::Error;
+use aws::{Error, moment};
 use aws_sdk_cloudwatch::Client;
-use aws_sdk_cloudwatch::primitives::DateTime;
 use aws_sdk_cloudwatch::types as sdk;
-use jiff::Timestamp;
 
 use crate::plan::world::{Alarm, Contributor, Metric, State, Watches};
 
@@ -213,8 +211,4 @@ fn state(value: Option<&sdk::StateValue>) -> State {
 
 fn tag(it: &sdk::Tag) -> Option<(String, String)> {
     Some((it.key()?.to_owned(), it.value().unwrap_or_default().to_owned()))
-}
-
-fn moment(it: &DateTime) -> Option<Timestamp> {
-    Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()
 }

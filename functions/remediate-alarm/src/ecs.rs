@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws::Error;
+use aws::{Error, moment};
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::primitives::DateTime;
 use aws_sdk_ecs::types as sdk;
-use jiff::Timestamp;
 
 use crate::plan::world::{Rollout, RolloutEnd, Service, ServiceName, TaskSet};
 
@@ -138,8 +136,4 @@ pub async fn write_request(ecs: &Client, arn: &str, key: &str, value: &str) -> R
     let tag = sdk::Tag::builder().key(key).value(value).build();
     let call = ecs.tag_resource().resource_arn(arn).tags(tag);
     call.send().await.map(drop).map_err(|err| Error::new("TagResource", arn, err))
-}
-
-fn moment(it: &DateTime) -> Option<Timestamp> {
-    Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()
 }

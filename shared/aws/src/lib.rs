@@ -10,11 +10,13 @@ pub mod ecs;
 mod error;
 pub mod lambda;
 pub mod memory;
+mod moment;
 mod pace;
 pub mod rds;
 pub mod tagging;
 
 pub use error::{Error, ErrorKind};
+pub use moment::moment;
 pub use pace::{LeaveThrottling, Pace, each};
 
 /// A call whose future is erased.

@@ -8,14 +8,12 @@ use aws_config::{Region, SdkConfig};
 use aws_sdk_rds::Client;
 use aws_sdk_rds::operation::delete_db_cluster_snapshot::DeleteDBClusterSnapshotError;
 use aws_sdk_rds::operation::delete_db_snapshot::DeleteDBSnapshotError;
-use aws_sdk_rds::primitives::DateTime;
 use aws_sdk_rds::types as sdk;
-use jiff::Timestamp;
 use rules::database::{Database, Kind, Snapshot};
 use rules::retention;
 use tokio::time::Instant;
 
-use crate::{Boxed, Error, LeaveThrottling, Pace};
+use crate::{Boxed, Error, LeaveThrottling, Pace, moment};
 
 /// The most entries that RDS puts into one page.
 const PAGE: i32 = 100;
@@ -335,10 +333,6 @@ fn text(it: Option<&str>) -> Option<String> {
     it.filter(|it| !it.is_empty()).map(str::to_owned)
 }
 
-fn moment(it: &DateTime) -> Option<Timestamp> {
-    Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()
-}
-
 fn tags(tags: &[sdk::Tag]) -> BTreeMap<String, String> {
     tags.iter().map(|it| (it.key().unwrap_or_default().into(), it.value().unwrap_or_default().into())).collect()
 }
@@ -350,6 +344,7 @@ mod tests {
     use aws_sdk_rds::operation::describe_db_clusters::DescribeDbClustersOutput;
     use aws_sdk_rds::operation::describe_db_instances::DescribeDbInstancesOutput;
     use aws_sdk_rds::operation::describe_db_snapshots::{DescribeDBSnapshotsError, DescribeDbSnapshotsOutput};
+    use aws_sdk_rds::primitives::DateTime;
     use aws_sdk_rds::types::error::DbSnapshotNotFoundFault;
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
     use aws_smithy_types::error::ErrorMetadata;

@@ -1,9 +1,9 @@
 //! The task sets of a service that CodeDeploy deploys, as the SDK's types tell of them.
 
+use aws::moment;
 use aws_sdk_ecs::types as sdk;
 use serde_json::{Value, json};
 
-use super::moment;
 use crate::plan::{Deployment, RolloutState, TaskSet};
 
 /// A task set, unless it only waits for its end.

@@ -1,10 +1,10 @@
 //! Tasks that are run once: which there are, and a new one.
 
-use super::moment;
-use crate::plan::{Capacity, Ended, Launch, Migrate, Task};
-use aws::{Error, each};
+use aws::{Error, each, moment};
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
+
+use crate::plan::{Capacity, Ended, Launch, Migrate, Task};
 
 /// DescribeTasks takes no more.
 const TASKS_PER_CALL: usize = 100;

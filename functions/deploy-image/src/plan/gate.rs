@@ -1,62 +1,22 @@
 //! The gates that an image passes before it goes out, in their order: scan, approval, snapshot, migration;
 //! and the check that comes after, health.
 //!
-//! Each asks for what it has to know ([`Fact`]) only when an image stands before it, and says what it lacks to go on.
+//! Each asks for what it has to know ([`super::world::Fact`]) only when an image stands before it, and says what it lacks to go on.
 //! None of them waits: what it waits for comes back as an event, or with the sweep, and leads through the same gates.
 
+mod answer;
 mod health;
 mod migrate;
 mod scan;
 mod snapshot;
 
+pub use answer::{Act, Blocked, Candidate};
 pub use health::{Before, after as health_after};
 #[cfg(test)]
 pub use migrate::run_name;
 pub use migrate::{STARTED_BY, notes as migration_notes};
 
-use jiff::Zoned;
-
-use super::case::{Case, Memory};
-use super::step::Step;
-use super::world::{Fact, Image, Observation};
-
-/// A step and the reason for it.
-pub type Act = (Step, String);
-
-/// Why an image does not go out now.
-#[derive(Debug, PartialEq)]
-pub enum Blocked {
-    /// This has to be observed first.
-    Lacks(Fact),
-    /// It takes time, and then an event: the reason.
-    Pending(String),
-    /// It takes a person: the problem's kind and what is wrong.
-    NeedsPerson(&'static str, String),
-    /// It takes these steps, and then an event.
-    Requires(Vec<Act>),
-    /// It must not go out at all.
-    Reject {
-        /// Who rejects it, as the memory calls them.
-        by: &'static str,
-        /// What happened, in words.
-        why: String,
-    },
-}
-
-/// The image that stands before the gates.
-#[derive(Clone, Copy)]
-pub struct Candidate<'a> {
-    /// The service that it is for.
-    pub case: &'a Case<'a>,
-    /// What the service remembers, by what was decided so far.
-    pub memory: &'a Memory,
-    /// The image.
-    pub image: &'a Image,
-    /// What people call it.
-    pub tag: &'a str,
-    /// The moment for which is decided.
-    pub now: &'a Zoned,
-}
+use answer::{look, unavailable};
 
 /// What is known of an image that may go out.
 pub struct Passed {
@@ -104,17 +64,4 @@ fn approval(Candidate { case, memory, image, tag, .. }: Candidate<'_>) -> Result
         image.digest,
     );
     Err(Blocked::NeedsPerson("needs-approval", message))
-}
-
-/// What was observed of `fact`, or that it has to be.
-fn look<'a>(case: &Case<'a>, fact: Fact) -> Result<&'a Observation, Blocked> {
-    case.observation(&fact).ok_or(Blocked::Lacks(fact))
-}
-
-/// What a gate says where AWS did not tell what it asked for: the error is the problem `kind`.
-fn unavailable(observation: &Observation, kind: &'static str) -> Blocked {
-    match observation {
-        Observation::Unavailable(error) => Blocked::NeedsPerson(kind, error.clone()),
-        other => Blocked::NeedsPerson(kind, format!("the answer was not the expected one: {other:?}")),
-    }
 }

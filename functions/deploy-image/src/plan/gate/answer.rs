@@ -1,0 +1,58 @@
+//! What a gate is asked and what it answers, and how it looks at what was observed.
+
+use jiff::Zoned;
+
+use crate::plan::case::{Case, Memory};
+use crate::plan::step::Step;
+use crate::plan::world::{Fact, Image, Observation};
+
+/// A step and the reason for it.
+pub type Act = (Step, String);
+
+/// Why an image does not go out now.
+#[derive(Debug, PartialEq)]
+pub enum Blocked {
+    /// This has to be observed first.
+    Lacks(Fact),
+    /// It takes time, and then an event: the reason.
+    Pending(String),
+    /// It takes a person: the problem's kind and what is wrong.
+    NeedsPerson(&'static str, String),
+    /// It takes these steps, and then an event.
+    Requires(Vec<Act>),
+    /// It must not go out at all.
+    Reject {
+        /// Who rejects it, as the memory calls them.
+        by: &'static str,
+        /// What happened, in words.
+        why: String,
+    },
+}
+
+/// The image that stands before the gates.
+#[derive(Clone, Copy)]
+pub struct Candidate<'a> {
+    /// The service that it is for.
+    pub case: &'a Case<'a>,
+    /// What the service remembers, by what was decided so far.
+    pub memory: &'a Memory,
+    /// The image.
+    pub image: &'a Image,
+    /// What people call it.
+    pub tag: &'a str,
+    /// The moment for which is decided.
+    pub now: &'a Zoned,
+}
+
+/// What was observed of `fact`, or that it has to be.
+pub fn look<'a>(case: &Case<'a>, fact: Fact) -> Result<&'a Observation, Blocked> {
+    case.observation(&fact).ok_or(Blocked::Lacks(fact))
+}
+
+/// What a gate says where AWS did not tell what it asked for: the error is the problem `kind`.
+pub fn unavailable(observation: &Observation, kind: &'static str) -> Blocked {
+    match observation {
+        Observation::Unavailable(error) => Blocked::NeedsPerson(kind, error.clone()),
+        other => Blocked::NeedsPerson(kind, format!("the answer was not the expected one: {other:?}")),
+    }
+}
