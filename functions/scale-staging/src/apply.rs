@@ -35,7 +35,7 @@ async fn make(clients: &Clients, arn: &str, call: &Call, run: &Run<'_>) -> Resul
         Call::Stop { database, snapshot } => rds::stop(&clients.rds, database, snapshot.as_deref(), until).await,
         Call::Start { database } => rds::start(&clients.rds, database, until).await,
         Call::AskForSnapshot { database, begun } => {
-            // Tried out alone, outside of AWS, there is nobody to be asked.
+            // Tried out alone, outside of AWS, there is no such function.
             let Some(function) = run.sibling("snapshot-databases") else { return Ok(()) };
             let payload = json!({"snapshot": {"database": database, "before-sleep": format!("{begun:.0}")}});
             lambda::wake(&clients.lambda, &function, &payload.to_string()).await

@@ -61,7 +61,7 @@ async fn left_behind(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     let index = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::ASLEEP).await?;
     let index = index.into_iter().filter(|(_, tags)| plan::is_left_behind(tags));
     let arns: Vec<String> = index.map(|(arn, _)| arn).collect();
-    // The index may be behind: a service that is gone has been left by nobody.
+    // The index may be behind: a service that is gone is not left behind.
     let found = ecs::describe_services(&clients.ecs, &arns).await.found.into_iter();
     let found = found.filter(|it| it.status == "ACTIVE" && plan::is_left_behind(&it.tags));
     Ok(found.map(|it| Listed { arn: it.arn, tags: it.tags }).collect())

@@ -1,7 +1,8 @@
 //! What sleeps, what wakes, and what is left alone. Pure: no clock, no environment, no AWS.
 //!
 //! From below: what was observed (`world`) and asked (`command`), what the tags want of it (`wants`), one service (`case`
-//! and what it does: `service`, `sleep`, `wake`, `boost`, `woken`) or one database (`database`, `snapshot`, `windows`), and
+//! and what is done to it: `service`, `sleep`, `wake`, `boost`, `woken`) or one database (`database`, `stop`, `start`,
+//! `snapshot`, `windows`), and
 //! what services need of databases (`needs`).
 
 mod boost;
@@ -15,9 +16,13 @@ mod needs;
 mod person;
 mod service;
 mod size;
+mod sleep;
 mod snapshot;
+mod start;
 mod step;
+mod stop;
 mod times;
+mod wake;
 mod wants;
 mod windows;
 mod woken;

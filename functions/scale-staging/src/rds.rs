@@ -117,7 +117,7 @@ fn for_good(reason: &str) -> Option<CannotStop> {
     Some(CannotStop { reason: reason.into(), passes: false })
 }
 
-/// Told apart, so that nobody takes a tag off for what is over tomorrow.
+/// Told apart, so that people do not take a tag off for what is over tomorrow.
 fn passes(reason: &str) -> Option<CannotStop> {
     Some(CannotStop { reason: reason.into(), passes: true })
 }

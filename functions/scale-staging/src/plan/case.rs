@@ -10,6 +10,9 @@ use super::times::{DEPLOYS_WITHIN, GRACE};
 use super::wants::{Verdict, Wants};
 use super::world::{Service, World};
 
+/// Why a deployment is waited for.
+pub const DEPLOYING: &str = "a deployment is in progress, which the next run looks at again";
+
 pub struct Case<'a> {
     pub service: &'a Service,
     /// As it will be after the calls so far.

@@ -4,36 +4,33 @@ use jiff::{Timestamp, Zoned};
 use reconcile::Trouble;
 use rules::database::{Condition, Database, State};
 use rules::keys;
-use rules::schedule::Act;
-use rules::sleep::{Asleep, By};
 use serde_json::{Value, json};
 
 use super::command::Command;
 use super::draft::{Decision, Draft};
 use super::needs::{Need, still_used};
 use super::person::apply_command;
-use super::step::{Call, Change, IfRefused, Refusal, Target};
-use super::times::{EVENTS_ARE_KEPT, GRACE, SERVES_WITHIN, STANDS_FOR, STOPPABLE_WITHIN, STOPPED_AT_MOST};
+use super::step::{Change, Refusal, Target};
+use super::times::{SERVES_WITHIN, STOPPABLE_WITHIN};
 use super::wants::{Source, Verdict, Wants};
 use super::windows::{in_its_sleep, up_for_maintenance};
-use super::woken::NOT_UP;
-use super::world::{Events, LastEvent, Sleeper, World};
+use super::world::{Events, Sleeper, World};
 
 /// A database with everything read, as it will be after the calls so far.
 pub struct DatabaseCase<'a> {
     pub sleeper: &'a Sleeper,
     pub status: String,
     /// Whether it serves, the instances of a cluster included.
-    condition: Condition,
+    pub condition: Condition,
     pub wants: Wants,
-    verdict: Verdict,
+    pub verdict: Verdict,
     pub world: &'a World,
     pub now: &'a Zoned,
     pub draft: Draft,
     /// A person's command is to be carried out, whoever changed what by hand before.
-    asked: bool,
+    pub asked: bool,
     /// Why it is not stopped: a service that needs it still runs, or may.
-    used: Option<String>,
+    pub used: Option<String>,
 }
 
 /// What is to be done about a database whose tags are `wants`, as far as the services that need it allow.
@@ -144,265 +141,6 @@ fn not_for_us(database: &Database) -> Option<Trouble> {
 }
 
 impl DatabaseCase<'_> {
-    // -------------------------------------------------------------------------------- asleep
-
-    fn sleep(&mut self) {
-        let by_schedule = self.verdict.source == Source::Schedule && !self.asked;
-        if self.wants.schedule.act == Act::Wake && by_schedule && !self.has_just_been_put_to_sleep() {
-            return self.draft.leave(format!("{}, and act=wake leaves the rest to people", self.state()));
-        }
-        match (self.wants.asleep.clone(), self.status.as_str()) {
-            (None, "available") => self.begin_sleep(),
-            (None, "stopped") => self.note_that_it_is_stopped(),
-            (Some(asleep), "available") => self.sleep_again(&asleep),
-            (asleep, status) => {
-                let passes = ["stopped", "stopping", "starting"].contains(&status);
-                if let Some(asleep) = asleep {
-                    self.renew_behalf(&asleep);
-                    self.step(Change::Remember, "stays stopped");
-                }
-                if !passes {
-                    self.tell_that_its_state_forbids_it();
-                }
-            }
-        }
-    }
-
-    fn begin_sleep(&mut self) {
-        if let Some(it) = &self.sleeper.cannot_stop {
-            let message = match it.passes {
-                true => format!("AWS does not stop it now, since {}; it is stopped once that is over", it.reason),
-                false => format!("AWS does not stop it, since {}: remove the tag {}", it.reason, keys::SCHEDULE),
-            };
-            return self.draft.trouble("not-stoppable", message);
-        }
-        if self.was_refused(Refusal::Stop) {
-            return;
-        }
-        if let Some(why) = self.used.clone().filter(|_| !self.asked) {
-            return self.draft.leave(why);
-        }
-        let snapshot = match self.backup() {
-            Ok(rule) => rule.map(|_| self.snapshot_id()),
-            Err(bad) => {
-                let message = format!("{bad}; it is not stopped, since it could not be backed up with the stop");
-                return self.draft.trouble("bad-tag", message);
-            }
-        };
-        let (by, until) = self.wants.on_behalf(&self.verdict, self.at());
-        let of = self.sleeper.database.resource_id.clone();
-        let asleep = Asleep { since: self.at(), desired: None, limits: None, by, until, snapshot, of, started: None };
-        self.draft.remember(keys::ASLEEP, asleep.to_string());
-        if let Some(why) = self.used.clone() {
-            // A person's command is remembered, and carried out as soon as nothing runs any more that needs it.
-            self.wants.asleep = Some(asleep);
-            return self.step(Change::Remember, format!("{why}, as a person asks"));
-        }
-        if let Some(id) = asleep.snapshot.as_ref().filter(|_| self.is_cluster()) {
-            let headline = format!("is stopped once its snapshot {id} is available");
-            self.ask_for_snapshot(&asleep);
-            self.wants.asleep = Some(asleep);
-            return self.step(Change::Remember, headline);
-        }
-        let headline = match &asleep.snapshot {
-            Some(id) => format!("is stopped, with the snapshot {id}"),
-            None => "is stopped".into(),
-        };
-        self.stop(&asleep, vec![keys::ASLEEP]);
-        self.step(Change::Sleep, headline);
-    }
-
-    /// It was stopped before: by a person, which is remembered so that it stays stopped in the morning; or in its sleep,
-    /// so that what was remembered of that has been taken away.
-    fn note_that_it_is_stopped(&mut self) {
-        let stopped_at = self.sleeper.database.restarts_at.map(|it| it - STOPPED_AT_MOST);
-        let (by, until) = self.wants.on_behalf(&self.verdict, self.at());
-        let since = stopped_at.filter(|it| *it < self.at()).unwrap_or(self.at());
-        let in_its_sleep = self.verdict.source == Source::Schedule
-            && self.verdict.since.is_some_and(|it| stopped_at.is_some_and(|stopped| it <= stopped));
-        let desired = if in_its_sleep { None } else { Some(0) };
-        let of = self.sleeper.database.resource_id.clone();
-        let asleep = Asleep { since, desired, limits: None, by, until, snapshot: None, of, started: None };
-        self.draft.remember(keys::ASLEEP, asleep.to_string());
-        self.wants.asleep = Some(asleep);
-        let headline = match in_its_sleep {
-            true => "was stopped in its sleep and its tag was lost, so that is remembered again",
-            false => "had already been stopped by hand, and stays so",
-        };
-        self.step(Change::Remember, headline);
-    }
-
-    /// It was put to sleep, and runs: a run died, AWS started it after seven days, or a person did.
-    fn sleep_again(&mut self, asleep: &Asleep) {
-        if self.was_refused(Refusal::Stop) {
-            return;
-        }
-        let forced =
-            self.asked || self.wants.has_failed() || self.wants.schedule.enforce || self.verdict.source == Source::Hold;
-        let headline = match self.world.events.get(&self.sleeper.database.arn) {
-            Some(Ok(Events { last: Some(LastEvent { started_by_aws: true, .. }), .. })) => {
-                "AWS started it after seven days, so it is stopped again"
-            }
-            _ if forced => "is stopped, which an earlier run left unfinished or a person undid",
-            Some(Ok(it)) if self.was_never_stopped(asleep, it.last.as_ref()) => {
-                "is stopped, which no earlier run has done"
-            }
-            Some(Ok(_)) => return self.started_by_hand(),
-            Some(Err(error)) => {
-                let message = format!("it runs though it was put to sleep, and who started it cannot be told: {error}");
-                return self.draft.trouble("unreadable-events", message);
-            }
-            None => {
-                return self.draft.leave("it runs though it was put to sleep; the next run finds out who started it");
-            }
-        };
-        if let Some(why) = self.used.clone() {
-            return self.draft.leave(why);
-        }
-        if !self.has_its_snapshot(asleep) {
-            return;
-        }
-        let asleep = self.renew_behalf(asleep);
-        self.stop(&asleep, Vec::new());
-        self.step(Change::Sleep, headline);
-    }
-
-    /// Whether it has run all the time, by what RDS did last: nothing since it was put to sleep.
-    fn was_never_stopped(&self, asleep: &Asleep, last: Option<&LastEvent>) -> bool {
-        let known = self.at().duration_since(asleep.since) < EVENTS_ARE_KEPT;
-        asleep.desired.is_none() && known && last.is_none_or(|it| it.at < asleep.since)
-    }
-
-    fn has_just_been_put_to_sleep(&self) -> bool {
-        let asleep = self.wants.asleep.as_ref().filter(|it| it.desired.is_none());
-        asleep.is_some_and(|it| self.at().duration_since(it.since) < GRACE)
-    }
-
-    /// A person who puts to sleep what sleeps for another reason decides from then on.
-    fn renew_behalf(&mut self, asleep: &Asleep) -> Asleep {
-        let (by, until) = self.wants.on_behalf(&self.verdict, self.at());
-        let started = None;
-        let renewed = match by {
-            By::Person => Asleep { by, until, started, ..asleep.clone() },
-            _ => Asleep { started, ..asleep.clone() },
-        };
-        self.draft.remember(keys::ASLEEP, renewed.to_string());
-        self.wants.asleep = Some(renewed.clone());
-        renewed
-    }
-
-    /// What a person started at night stays up until the next change.
-    fn started_by_hand(&mut self) {
-        let until = self.verdict.until.unwrap_or(self.at() + STANDS_FOR);
-        self.draft.remember(keys::AWAKE_UNTIL_MEMORY, format!("{until:.0}"));
-        self.wants.kept_awake = Some(until);
-        self.verdict = self.wants.verdict(self.now, &self.world.holidays);
-        self.draft.forget(&[keys::ASLEEP]);
-        self.wants.asleep = None;
-        let until = self.wants.local(until, self.now);
-        self.step(Change::Remember, format!("was started by hand, so it stays up until {until}"));
-    }
-
-    /// Stops it. Where AWS refuses that, `forget` is what was remembered for it.
-    fn stop(&mut self, asleep: &Asleep, forget: Vec<&'static str>) {
-        let snapshot = asleep.snapshot.clone().filter(|_| !self.is_cluster());
-        self.draft.call(Call::Stop { database: self.sleeper.name(), snapshot: snapshot.clone() });
-        self.status = "stopping".into();
-        self.draft.forget(&[keys::REFUSED]);
-        self.draft.if_refused(IfRefused { at: self.at(), forget, kind: Refusal::Stop });
-        match snapshot {
-            // The snapshot is tagged as soon as it is there, and then need not be remembered.
-            Some(id) => self.tag_snapshot(&id, asleep),
-            // That of a cluster has its tags already.
-            None => self.forget_snapshot(asleep),
-        }
-    }
-
-    // -------------------------------------------------------------------------------- awake
-
-    fn wake(&mut self) {
-        let by_schedule = self.verdict.source == Source::Schedule;
-        let stopped = self.status == "stopped";
-        let again = self.wants.wakes_what_people_stopped(&self.verdict, self.at());
-        match self.wants.asleep.clone() {
-            None => {
-                if stopped && (self.asked || again) {
-                    self.start(None);
-                }
-                self.step(Change::Remember, "is awake");
-            }
-            Some(asleep) if asleep.desired == Some(0) && stopped && !self.asked => {
-                self.draft.forget(&[keys::ASLEEP]);
-                self.step(Change::Remember, "had already been stopped by hand before the night; left stopped");
-                if again {
-                    self.start(None);
-                }
-            }
-            Some(asleep) if stopped => {
-                if self.wants.schedule.act == Act::Sleep && by_schedule && asleep.by == By::Schedule {
-                    let reason = format!("{}, and act=sleep leaves the waking to people", self.state());
-                    return self.draft.leave(reason);
-                }
-                if !self.was_refused(Refusal::Start) && !self.was_started_in_vain(&asleep) {
-                    self.start(Some(asleep));
-                }
-            }
-            Some(_) if self.condition.state == State::Serving => {
-                self.draft.forget(&[keys::ASLEEP, keys::REFUSED]);
-                self.step(Change::Remember, format!("is {} again", self.status));
-            }
-            // What is on its way may fail: it is remembered until it serves.
-            Some(asleep) => self.wait_until_it_serves(&asleep),
-        }
-    }
-
-    fn start(&mut self, asleep: Option<Asleep>) {
-        self.draft.call(Call::Start { database: self.sleeper.name() });
-        self.status = "starting".into();
-        self.draft.if_refused(IfRefused { at: self.at(), forget: Vec::new(), kind: Refusal::Start });
-        // Remembered after the call: a run that dies in between is made up for as soon as it is seen starting.
-        if let Some(asleep) = asleep {
-            if asleep.started.is_some() {
-                self.draft.again();
-            }
-            self.draft.remember(keys::ASLEEP, Asleep { started: Some(self.at()), ..asleep }.to_string());
-        }
-        self.draft.forget(&[keys::REFUSED]);
-        self.step(Change::Wake, "is started");
-    }
-
-    /// Whether it was started a while ago and is stopped again all the same: that is told, and tried again now and then.
-    fn was_started_in_vain(&mut self, asleep: &Asleep) -> bool {
-        let Some(started) = asleep.started.filter(|_| !self.asked) else { return false };
-        if self.at().duration_since(started) >= SERVES_WITHIN {
-            return false;
-        }
-        let message =
-            format!("it was started and is stopped again{}; it is tried again every half hour", self.rds_says());
-        self.draft.trouble(NOT_UP, message);
-        true
-    }
-
-    fn wait_until_it_serves(&mut self, asleep: &Asleep) {
-        if self.status == "stopping" {
-            return;
-        }
-        let Some(started) = asleep.started else {
-            let asleep = Asleep { started: Some(self.at()), ..asleep.clone() };
-            self.draft.remember(keys::ASLEEP, asleep.to_string());
-            self.wants.asleep = Some(asleep);
-            return self
-                .step(Change::Remember, format!("is {}, and is looked at until it serves", self.condition.words));
-        };
-        if self.at().duration_since(started) >= SERVES_WITHIN {
-            let words = &self.condition.words;
-            let message =
-                format!("it was started and does not serve after half an hour: it is {words}{}", self.rds_says());
-            self.draft.trouble(NOT_UP, message);
-        }
-        self.draft.leave(format!("it is {}", self.condition.words));
-    }
-
     // -------------------------------------------------------------------------------- what is told
 
     /// In a state that does not pass it is neither stopped nor started, and what is remembered of it stays.
@@ -412,7 +150,7 @@ impl DatabaseCase<'_> {
         self.draft.trouble("database-broken", message);
     }
 
-    fn tell_that_its_state_forbids_it(&mut self) {
+    pub fn tell_that_its_state_forbids_it(&mut self) {
         let late = |it: Timestamp| self.at().duration_since(it) >= STOPPABLE_WITHIN;
         if self.verdict.since.is_some_and(late) {
             let message = format!(
@@ -425,7 +163,7 @@ impl DatabaseCase<'_> {
     }
 
     /// Whether AWS refused this within the last hour, which is told as it was then.
-    fn was_refused(&mut self, kind: Refusal) -> bool {
+    pub fn was_refused(&mut self, kind: Refusal) -> bool {
         let said = self.wants.refused(self.at()).filter(|_| !self.asked).map(str::to_owned);
         if let Some(said) = &said {
             self.draft.add_trouble(kind.trouble(said));
@@ -433,7 +171,7 @@ impl DatabaseCase<'_> {
         said.is_some()
     }
 
-    fn rds_says(&self) -> String {
+    pub fn rds_says(&self) -> String {
         match self.world.events.get(&self.sleeper.database.arn) {
             Some(Ok(Events { newest: Some(text), .. })) => format!("; RDS says: {}", text.trim_end_matches('.')),
             Some(Err(error)) => format!("; its events cannot be read: {error}"),
@@ -466,7 +204,7 @@ impl DatabaseCase<'_> {
         self.now.timestamp()
     }
 
-    fn state(&self) -> String {
+    pub fn state(&self) -> String {
         match &self.wants.asleep {
             Some(asleep) if self.status == "stopped" => {
                 format!("it is stopped since {}", self.wants.local(asleep.since, self.now))

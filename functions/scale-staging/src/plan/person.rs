@@ -11,7 +11,7 @@ use super::draft::Draft;
 use super::wants::Wants;
 
 /// Changes `wants` to what a person asks and drafts what remembers it. A command that cannot be carried out is a problem,
-/// and the rest goes on as if nobody had asked; returns whether it is carried out.
+/// and the rest goes on without it; returns whether it is carried out.
 pub fn apply_command(
     command: Option<&Command>,
     wants: &mut Wants,

@@ -27,7 +27,7 @@ impl Size {
         self.target.map_or(i32::MAX, |it| it.max)
     }
 
-    /// How many tasks it gets where nobody knows how many it had.
+    /// How many tasks it gets where it is not recorded how many it had.
     pub fn least(self) -> i32 {
         self.target.map_or(1, |it| it.min.max(1).min(it.max))
     }
@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_size_of_what_nobody_knows_is_one_task_within_the_limits() {
+    fn a_size_that_was_not_recorded_is_one_task_within_the_limits() {
         assert_eq!(Size { desired: 0, target: None }.least(), 1);
         assert_eq!((size(0, 0, 6).least(), size(0, 2, 6).least(), size(0, 0, 0).least()), (1, 2, 0));
     }

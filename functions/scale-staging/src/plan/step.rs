@@ -112,7 +112,7 @@ impl Refusal {
                 "snapshot-quota",
                 format!(
                     "it is not stopped, since the snapshot that it is to be stopped with would be one too many: {said}. \
-                     Delete manual snapshots that nobody needs, or have the quota raised; it is tried again every hour"
+                     Delete manual snapshots that are not needed, or have the quota raised; it is tried again every hour"
                 ),
             ),
             Refusal::Stop => Trouble::new(

@@ -1,9 +1,13 @@
+mod boosts;
 mod by_hand;
+mod commands;
+mod databases;
 mod in_use;
 mod laws;
 mod model;
 mod morning;
+mod nights;
 mod refused;
 mod remembered;
-mod stories;
+mod told;
 mod windows;

@@ -70,7 +70,7 @@ pub struct Service {
     pub messages: Vec<Message>,
     /// Its scaling target, if it has one.
     pub target: Option<Limits>,
-    /// The scheduled actions of that target, which are of somebody else.
+    /// The scheduled actions of that target, which are not Nightshift's.
     pub scheduled_actions: Vec<String>,
     pub tags: BTreeMap<String, String>,
 }

@@ -1,6 +1,7 @@
 //! What people and their tools change by hand, told from runs that died.
 
 use rules::keys;
+use rules::sleep::Asleep;
 
 use super::model::*;
 use crate::plan::Command;
@@ -89,5 +90,71 @@ fn a_persons_command_outranks_the_hold_of_a_budget_and_an_alarms_does_not() {
     shop.run(&wake, &at("2026-11-20T13:00"));
     assert_eq!(shop.service("api").desired, 2);
     shop.run_until_quiet(&at("2026-11-20T15:00"));
+    assert_eq!(shop.service("api").desired, 0);
+}
+
+#[test]
+fn what_is_started_by_hand_at_night_stays_up_until_the_morning() {
+    let mut shop = shop(vec![scaled("api", HOURS, 3, 2, 6)], vec![]);
+    shop.run(&sweep(), &at("2026-11-20T20:00"));
+    shop.service("api").desired = 1;
+    // In the first quarter of an hour it looks like a run that died.
+    shop.check("2026-11-20T20:10", &[
+        "* api sleep: goes on falling asleep, which an earlier run left unfinished | 'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00 KST",
+    ]);
+    shop.check(
+        "2026-11-20T22:00",
+        &["* api remember: was started by hand (1 tasks), so it stays up until Mon 2026-11-23 08:00 KST | \
+         nightshift-state:awake-until keeps it awake until Mon 2026-11-23 08:00 KST; sleeps Mon 2026-11-23 20:00 KST"],
+    );
+    shop.run(&sweep(), &at("2026-11-20T22:00"));
+    assert_eq!(shop.service("api").desired, 1);
+    shop.check("2026-11-20T22:05", &[
+        "+ api: it was started by hand with 1 tasks; nightshift-state:awake-until keeps it awake until Mon 2026-11-23 08:00 KST; sleeps Mon 2026-11-23 20:00 KST",
+    ]);
+    shop.run(&sweep(), &at("2026-11-23T08:00"));
+    let api = shop.service("api");
+    assert_eq!((api.desired, api.target.unwrap().min), (3, 2));
+    assert_eq!(api.tags.keys().filter(|it| it.starts_with(keys::MEMORY)).count(), 0);
+}
+
+#[test]
+fn what_is_started_by_hand_with_fewer_tasks_sleeps_again_once_its_time_is_over() {
+    let mut shop = shop(vec![scaled("api", "never", 3, 2, 6)], vec![]);
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    shop.service("api").desired = 1;
+    shop.run_until_quiet(&at("2026-11-20T22:00"));
+    assert_eq!(shop.service("api").desired, 1);
+    // A deployment is waited for, and it sleeps after that all the same.
+    shop.service("api").deploying_since = Some(at("2026-11-21T21:58").timestamp());
+    shop.run_until_quiet(&at("2026-11-21T22:05"));
+    assert_eq!(shop.service("api").desired, 1);
+    shop.service("api").deploying_since = None;
+    shop.check("2026-11-21T22:10", &[
+        "* api sleep: goes to sleep again, since the time of what was started by hand is over | 'never' wants it asleep; no next change",
+        "* api remember: what is over is forgotten | 'never' wants it asleep; no next change",
+    ]);
+    // A run that dies anywhere is finished.
+    for killed_after in 0..4 {
+        let mut broken = shop.clone();
+        broken.run_killed_after(killed_after, &sweep(), &at("2026-11-21T22:10"));
+        broken.run_until_quiet(&at("2026-11-21T22:15"));
+        let api = broken.service("api");
+        assert_eq!((api.desired, api.tags.get(keys::AWAKE_UNTIL_MEMORY)), (0, None), "{killed_after}");
+        let asleep: Asleep = api.tags[keys::ASLEEP].parse().unwrap();
+        assert_eq!((asleep.desired, asleep.limits.unwrap().min), (Some(3), 2));
+        // Started by hand again, it stays up again.
+        api.desired = 1;
+        broken.run_until_quiet(&at("2026-11-22T12:00"));
+        assert_eq!(broken.service("api").desired, 1);
+    }
+    // The same with a person's own tag, which stays.
+    shop.run_until_quiet(&at("2026-11-21T22:10"));
+    let service = shop.service("api");
+    service.tags.insert(keys::AWAKE_UNTIL.into(), "2026-11-22T18:00".into());
+    service.desired = 1;
+    shop.run_until_quiet(&at("2026-11-22T12:00"));
+    assert_eq!(shop.service("api").desired, 1);
+    shop.run_until_quiet(&at("2026-11-22T18:00"));
     assert_eq!(shop.service("api").desired, 0);
 }

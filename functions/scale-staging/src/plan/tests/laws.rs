@@ -314,7 +314,7 @@ proptest! {
         boosted.run_until_quiet(&at("2026-11-20T12:00"));
         for (before, after) in shop.services.iter().zip(&boosted.services) {
             let max = after.target.map_or(i32::MAX, |it| it.max);
-            // What somebody set to 0 stays there, unless `enforce=true` has woken it.
+            // What a person set to 0 stays there, unless `enforce=true` has woken it.
             let from = if before.desired == 0 && after.desired > 0 { 1.max(before.target.map_or(0, |it| it.min)) } else { before.desired };
             let expected = if from == 0 { 0 } else { from.saturating_add(step).min(max).max(from) };
             prop_assert_eq!(after.desired, expected);
@@ -364,7 +364,7 @@ proptest! {
             for turn in order.iter().map(|it| usize::from(*it)).chain([0; 40]).chain([1; 40]) {
                 if let Some((arn, call)) = plans[turn].next() {
                     let sleeping = both.databases.iter().find(|it| it.database.arn == arn).map(|it| it.database.status.clone());
-                    // What RDS refuses since it is done is as good; what is gone is forgotten.
+                    // What RDS refuses since it is done already is fine; what is gone is forgotten.
                     match (&call, sleeping.as_deref()) {
                         (Call::Stop { .. }, Some("stopping")) | (Call::Start { .. }, Some("starting")) => {}
                         (Call::TagSnapshot { arn, .. }, _) if !both.snapshots.contains_key(arn.rsplit(':').next().unwrap()) => {}

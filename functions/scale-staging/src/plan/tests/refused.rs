@@ -37,7 +37,7 @@ fn a_snapshot_quota_that_is_used_up_is_told_with_the_way_out() {
         Refusal::Stop.trouble("StopDBInstance db: SnapshotQuotaExceeded: Cannot create more than 100 manual snapshots");
     assert_eq!(told.kind, "snapshot-quota");
     assert!(
-        told.message.contains("Delete manual snapshots that nobody needs, or have the quota raised"),
+        told.message.contains("Delete manual snapshots that are not needed, or have the quota raised"),
         "{}",
         told.message
     );
