@@ -254,10 +254,12 @@ fn calls_of(function: &str) -> Vec<Call> {
             vec![
                 calls(
                     [
+                        "rds:DescribeAccountAttributes",
                         "rds:DescribeDBClusterSnapshots",
                         "rds:DescribeDBClusters",
                         "rds:DescribeDBInstances",
                         "rds:DescribeDBSnapshots",
+                        "rds:DescribeEvents",
                     ],
                     "*",
                 ),
@@ -306,7 +308,8 @@ fn calls_of(function: &str) -> Vec<Call> {
                 ],
                 "*",
             ),
-            calls(["ecs:DescribeServices"], SERVICE),
+            calls(["ecs:DescribeServices", "ecs:DescribeServiceRevisions"], SERVICE),
+            calls(["ecs:DescribeServiceRevisions"], "service-revision/truegul-production/api-server/1"),
             calls(["ecs:DescribeTasks"], "task/truegul-production/0123456789abcdef"),
             calls(
                 ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:ListTagsForResource"],

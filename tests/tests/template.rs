@@ -47,12 +47,13 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 18] = [
+const WITHOUT_RESOURCE: [(&str, &str); 19] = [
     ("application-autoscaling:DescribeScalableTargets", "the service authorization reference lists no resource for it"),
     (
         "application-autoscaling:DescribeScheduledActions",
         "the service authorization reference lists no resource for it",
     ),
+    ("rds:DescribeAccountAttributes", "a quota is no resource"),
     ("rds:DescribeEvents", "an event is no resource"),
     ("cloudwatch:DescribeAlarms", "a narrower grant leaves composite alarms out"),
     ("cloudwatch:DescribeAlarmContributors", "the service authorization reference does not list it yet"),

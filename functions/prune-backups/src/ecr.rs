@@ -6,6 +6,7 @@ use aws::{Error, each};
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{ImageDetail, ImageFailureCode, ImageIdentifier, Tag};
 use jiff::Timestamp;
+use rules::image::{INDEXES, Listing, kind};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -13,10 +14,6 @@ use crate::plan::{DeleteImages, Image};
 
 /// What BatchGetImage and BatchDeleteImage take at once.
 const BATCH: usize = 100;
-
-/// The media types of what lists other images.
-const INDEXES: [&str; 2] =
-    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
 
 /// The tags of a repository.
 pub async fn list_tags(ecr: &Client, arn: &str) -> Result<BTreeMap<String, String>, Error> {
@@ -56,6 +53,11 @@ fn image(detail: &ImageDetail) -> Option<Image> {
         digest: detail.image_digest()?.into(),
         tags: detail.image_tags().to_vec(),
         pushed_at,
+        kind: kind(Listing {
+            manifest: detail.image_manifest_media_type(),
+            artifact: detail.artifact_media_type(),
+            subject: detail.subject_manifest_digest(),
+        }),
         children: Vec::new(),
         subject: detail.subject_manifest_digest().map(str::to_owned),
     })
@@ -99,7 +101,7 @@ async fn list_children(
     }
 }
 
-/// Deletes images, batch after batch; those that are gone already are as good as deleted.
+/// Deletes images, batch after batch; those that are gone already count as deleted.
 ///
 /// What ECR does not delete stops no other, nor does a batch that it refuses; it is an error in the end.
 pub async fn delete_images(ecr: &Client, delete: &DeleteImages, until: Instant) -> Result<(), Error> {

@@ -2,53 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use aws::ecs::{Cause, Ecs, describe_services};
 use aws::{Error, each};
 use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types::{self as sdk, ServiceField, TaskDefinitionField};
+use aws_sdk_ecs::types::{self as sdk, TaskDefinitionField};
 use jiff::Timestamp;
+use rules::ServiceName;
+
+use crate::plan::{PinnedImage, Service, Task, TaskDefinition};
 
 /// How many clusters are looked at side by side, and how many calls are under way for each.
 const AT_A_TIME: usize = 4;
 
-/// DescribeServices takes no more.
-const SERVICES: usize = 10;
-
 /// DescribeTasks takes no more.
 const TASKS: usize = 100;
 
-/// A service, with all task definitions that it may start tasks of.
-pub struct Service {
-    /// `cluster/name`.
-    pub name: String,
-    /// The task definitions of the service, of its deployments and of its task sets.
-    pub task_definitions: Vec<String>,
-    /// How many tasks run or are about to.
-    pub tasks: i32,
-    /// When its newest deployment began.
-    pub deployed_at: Option<Timestamp>,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
-}
+/// DescribeServiceRevisions takes no more.
+const REVISIONS: usize = 20;
 
-/// A running task.
-pub struct Task {
-    /// Its ARN.
-    pub arn: String,
-    /// Its task definition.
-    pub task_definition: String,
-    /// The images of its containers, by digest where ECS knows it.
-    pub images: Vec<String>,
-}
-
-/// What a task definition names.
-pub struct TaskDefinition {
-    /// The images of its containers.
-    pub images: Vec<String>,
-    /// Its tags.
-    pub tags: BTreeMap<String, String>,
-}
-
-/// All services and running tasks of the region.
+/// All services and all tasks of the region that are not stopped.
 pub async fn list_all(ecs: &Client) -> Result<(Vec<Service>, Vec<Task>), Error> {
     let mut pages = ecs.list_clusters().max_results(100).into_paginator().send();
     let mut clusters = Vec::new();
@@ -58,11 +30,11 @@ pub async fn list_all(ecs: &Client) -> Result<(Vec<Service>, Vec<Task>), Error> 
     let found = each(&clusters, AT_A_TIME, async |cluster| {
         tokio::try_join!(list_services(ecs, cluster), list_tasks(ecs, cluster))
     });
-    let (mut services, mut tasks) = (Vec::new(), Vec::new());
+    let (mut names, mut tasks) = (Vec::new(), Vec::new());
     for found in found.await {
         match found {
             Ok((some, more)) => {
-                services.extend(some);
+                names.extend(some);
                 tasks.extend(more);
             }
             // It was deleted meanwhile, and so nothing runs there.
@@ -70,26 +42,31 @@ pub async fn list_all(ecs: &Client) -> Result<(Vec<Service>, Vec<Task>), Error> 
             Err(error) => return Err(error),
         }
     }
-    Ok((services, tasks))
-}
-
-async fn list_services(ecs: &Client, cluster: &str) -> Result<Vec<Service>, Error> {
-    let mut pages = ecs.list_services().cluster(cluster).max_results(100).into_paginator().send();
-    let mut arns = Vec::new();
-    while let Some(page) = pages.next().await {
-        arns.extend_from_slice(page.map_err(|err| Error::new("ListServices", cluster, err))?.service_arns());
+    let services = describe_services(&Ecs::of(ecs.clone()), names, |it| Some(service(it))).await;
+    for missing in services.missing {
+        // One that was deleted meanwhile uses nothing; of one that cannot be read that is not known.
+        if let Cause::Denied(error) = missing.cause {
+            return Err(Error::unexpected("DescribeServices", &missing.service.to_string(), error));
+        }
     }
-    let batches: Vec<&[String]> = arns.chunks(SERVICES).collect();
-    let described = each(batches, AT_A_TIME, async |batch| {
-        let call = ecs.describe_services().cluster(cluster).set_services(Some(batch.to_vec()));
-        let answer = call.include(ServiceField::Tags).send().await;
-        let answer = answer.map_err(|err| Error::new("DescribeServices", cluster, err))?;
-        all_told("DescribeServices", cluster, answer.failures())?;
-        Ok(answer.services().iter().map(service).collect::<Vec<_>>())
-    });
-    Ok(described.await.into_iter().collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect())
+    Ok((services.found, tasks))
 }
 
+async fn list_services(ecs: &Client, cluster: &str) -> Result<Vec<ServiceName>, Error> {
+    let mut pages = ecs.list_services().cluster(cluster).max_results(100).into_paginator().send();
+    let mut names = Vec::new();
+    while let Some(page) = pages.next().await {
+        for arn in page.map_err(|err| Error::new("ListServices", cluster, err))?.service_arns() {
+            // The cluster is known, which ARNs of the old form do not name.
+            let name = arn.rsplit('/').next().unwrap_or(arn);
+            let cluster = cluster.rsplit('/').next().unwrap_or(cluster);
+            names.push(ServiceName { cluster: cluster.into(), name: name.into() });
+        }
+    }
+    Ok(names)
+}
+
+/// ECS wants the tasks that are to run: that is those in every state before they are stopped, from `PROVISIONING` on.
 async fn list_tasks(ecs: &Client, cluster: &str) -> Result<Vec<Task>, Error> {
     let mut pages = ecs.list_tasks().cluster(cluster).max_results(100).into_paginator().send();
     let mut arns = Vec::new();
@@ -106,7 +83,7 @@ async fn list_tasks(ecs: &Client, cluster: &str) -> Result<Vec<Task>, Error> {
     Ok(described.await.into_iter().collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect())
 }
 
-/// What vanished between the listing and the question is no matter; what ECS would not tell of is.
+/// What vanished between the listing and the question is not needed; what ECS does not tell of is.
 fn all_told(operation: &'static str, cluster: &str, failures: &[sdk::Failure]) -> Result<(), Error> {
     match failures.iter().find(|it| it.reason() != Some("MISSING")) {
         None => Ok(()),
@@ -125,6 +102,7 @@ fn service(it: &sdk::Service) -> Service {
     Service {
         name: it.service_arn().and_then(|it| it.split_once(":service/")).map_or("a service", |(_, it)| it).into(),
         task_definitions: of_all.map(str::to_owned).collect(),
+        revisions: it.current_service_revisions().iter().filter_map(|it| it.arn().map(str::to_owned)).collect(),
         tasks: it.running_count() + it.pending_count(),
         deployed_at: began.filter_map(|it| Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()).max(),
         tags: tags(it.tags()),
@@ -142,6 +120,24 @@ fn task(it: &sdk::Task) -> Task {
         task_definition: it.task_definition_arn().unwrap_or_default().into(),
         images: it.containers().iter().filter_map(image).collect(),
     }
+}
+
+/// The images that deployments have pinned, by the ARN of the service revision.
+pub async fn pinned_images(ecs: &Client, revisions: Vec<String>) -> Result<BTreeMap<String, Vec<PinnedImage>>, Error> {
+    let batches: Vec<&[String]> = revisions.chunks(REVISIONS).collect();
+    let described = each(batches, AT_A_TIME, async |batch| {
+        let call = ecs.describe_service_revisions().set_service_revision_arns(Some(batch.to_vec()));
+        let answer = call.send().await.map_err(|err| Error::new("DescribeServiceRevisions", "all", err))?;
+        all_told("DescribeServiceRevisions", "all", answer.failures())?;
+        let image = |it: &sdk::ContainerImage| {
+            Some(PinnedImage { image: it.image()?.to_owned(), digest: it.image_digest()?.to_owned() })
+        };
+        let revision = |it: &sdk::ServiceRevision| {
+            Some((it.service_revision_arn()?.to_owned(), it.container_images().iter().filter_map(image).collect()))
+        };
+        Ok(answer.service_revisions().iter().filter_map(revision).collect::<Vec<_>>())
+    });
+    Ok(described.await.into_iter().collect::<Result<Vec<_>, Error>>()?.into_iter().flatten().collect())
 }
 
 /// A task definition with its tags.

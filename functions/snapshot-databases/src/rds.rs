@@ -1,14 +1,81 @@
-//! Calls to RDS that only this function makes: taking and copying snapshots.
+//! Calls to RDS that only this function makes: taking and copying snapshots, quotas and events.
+
+use std::collections::BTreeMap;
 
 use aws::Error;
 use aws::rds::{Rds, find_snapshot};
-use aws_sdk_rds::types::Tag;
-use rules::database::Kind;
+use aws_sdk_rds::primitives::DateTime;
+use aws_sdk_rds::types::{SourceType, Tag};
+use jiff::Timestamp;
+use rules::database::{Database, Kind, Snapshot};
 use tokio::time::Instant;
 
-use crate::plan::{CopySnapshot, Crowd, TakeSnapshot};
+use crate::plan::{CopySnapshot, Event, TakeSnapshot, way_out};
 
-/// Takes a snapshot and returns its status. One that exists by now, and has not failed, is as good.
+/// RDS keeps events for fourteen days; asked for longer it refuses.
+const MINUTES_OF_EVENTS: i32 = 14 * 24 * 60;
+
+/// How many manual snapshots of each kind the account may have in a region.
+pub async fn quotas(rds: &Rds) -> Result<BTreeMap<Kind, usize>, Error> {
+    rds.call(None, async |client| {
+        let answer = client.describe_account_attributes().send().await;
+        let answer = answer.map_err(|err| Error::new("DescribeAccountAttributes", "quotas", err))?;
+        let quota = |it: &aws_sdk_rds::types::AccountQuota| {
+            let kind = match it.account_quota_name()? {
+                "ManualSnapshots" => Kind::Instance,
+                "ManualClusterSnapshots" => Kind::Cluster,
+                _ => return None,
+            };
+            Some((kind, usize::try_from(it.max()?).ok()?))
+        };
+        Ok(answer.account_quotas().iter().filter_map(quota).collect())
+    })
+    .await
+}
+
+/// What RDS did with a database in the last fourteen days.
+pub async fn events_of_database(rds: &Rds, database: &Database, until: Instant) -> Result<Vec<Event>, Error> {
+    let source = match database.kind {
+        Kind::Instance => SourceType::DbInstance,
+        Kind::Cluster => SourceType::DbCluster,
+    };
+    events(rds, &database.id, source, until).await
+}
+
+/// What RDS told of a snapshot in the last fourteen days.
+pub async fn events_of_snapshot(rds: &Rds, snapshot: &Snapshot, until: Instant) -> Result<Vec<Event>, Error> {
+    let source = match snapshot.kind {
+        Kind::Instance => SourceType::DbSnapshot,
+        Kind::Cluster => SourceType::DbClusterSnapshot,
+    };
+    events(rds, &snapshot.id, source, until).await
+}
+
+async fn events(rds: &Rds, id: &str, source: SourceType, until: Instant) -> Result<Vec<Event>, Error> {
+    let (mut events, mut marker) = (Vec::new(), None);
+    loop {
+        let answer = rds.call(Some(until), async |client| {
+            let call = client.describe_events().source_identifier(id).source_type(source.clone());
+            let call = call.duration(MINUTES_OF_EVENTS).set_marker(marker.clone()).send();
+            call.await.map_err(|err| Error::new("DescribeEvents", id, err))
+        });
+        let answer = answer.await?;
+        let read = answer.events().iter().filter_map(|it| {
+            Some(Event { at: moment(it.date())?, message: it.message().unwrap_or_default().to_owned() })
+        });
+        events.extend(read);
+        marker = answer.marker().filter(|it| !it.is_empty()).map(str::to_owned);
+        if marker.is_none() {
+            return Ok(events);
+        }
+    }
+}
+
+pub fn moment(it: Option<&DateTime>) -> Option<Timestamp> {
+    it.and_then(|it| Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok())
+}
+
+/// Takes a snapshot and returns its status. One that exists by now, and has not failed, will do.
 pub async fn take_snapshot(rds: &Rds, take: &TakeSnapshot, until: Instant) -> Result<String, Error> {
     let TakeSnapshot { database, id, .. } = take;
     let answer = rds.call(Some(until), async |client| match take.kind {
@@ -27,13 +94,15 @@ pub async fn take_snapshot(rds: &Rds, take: &TakeSnapshot, until: Instant) -> Re
         }
     });
     match answer.await {
-        // The database has begun something else since it was looked at: the next run finds it ready.
+        // The database has begun something else since it was looked at: the next run finds it ready. If it never does,
+        // people hear of it, but no run fails for it.
         Err(error)
-            if !take.overdue
-                && (error.code.starts_with("InvalidDBInstanceState")
-                    || error.code.starts_with("InvalidDBClusterState")) =>
+            if error.code.starts_with("InvalidDBInstanceState") || error.code.starts_with("InvalidDBClusterState") =>
         {
-            Err(Error { message: error.message, ..Error::not_now() })
+            match take.overdue {
+                false => Err(Error { message: error.message, ..Error::not_now() }),
+                true => Err(told_as("no-backup", error, "look at the database, and at its events in RDS")),
+            }
         }
         Err(error) if error.code.starts_with("SnapshotQuotaExceeded") => Err(at_the_quota(error, take)),
         other => there_by_now(rds, take.kind, id, other).await,
@@ -60,10 +129,35 @@ pub async fn copy_snapshot(rds: &Rds, copy: &CopySnapshot, until: Instant) -> Re
             Ok(answer.db_cluster_snapshot().and_then(|it| it.status()).map(str::to_owned))
         }
     });
-    there_by_now(rds, copy.kind, id, answer.await).await
+    match answer.await {
+        Err(error) if stays(&error) => {
+            let region = &copy.region;
+            let remedy = format!("look at the KMS key, the quotas and the option groups of {region}");
+            Err(told_as("copy-refused", error, &remedy))
+        }
+        other => there_by_now(rds, copy.kind, id, other).await,
+    }
 }
 
-/// An answer may have been lost, or another run been quicker: then the snapshot is there, and that is all that is asked.
+/// A refusal that stays until a person does something: told once, and no run fails for it.
+fn told_as(problem: &'static str, error: Error, remedy: &str) -> Error {
+    let message = format!("{error}; {remedy}");
+    error.told_as(problem, message)
+}
+
+/// What a copy is refused for as long as nothing is changed, and the looks for copies come once an hour.
+fn stays(error: &Error) -> bool {
+    const CODES: [&str; 5] = [
+        "KMSKeyNotAccessible",
+        "SnapshotQuotaExceeded",
+        "OptionGroupNotFound",
+        "InvalidParameterCombination",
+        "InvalidParameterValue",
+    ];
+    error.is_denied() || CODES.iter().any(|it| error.code.starts_with(it))
+}
+
+/// An answer may have been lost, or another run been quicker: then the snapshot is there, which is all that was asked for.
 async fn there_by_now(rds: &Rds, kind: Kind, id: &str, answer: Result<Option<String>, Error>) -> Result<String, Error> {
     match answer {
         Ok(status) => Ok(status.unwrap_or_else(|| "creating".into())),
@@ -76,19 +170,9 @@ async fn there_by_now(rds: &Rds, kind: Kind, id: &str, answer: Result<Option<Str
 }
 
 fn at_the_quota(error: Error, take: &TakeSnapshot) -> Error {
-    let kind = take.kind;
-    let raise = format!("raise the quota \"Manual {kind} snapshots\" in Service Quotas, or shorten the rules");
-    let way_out = match take.crowd {
-        None => format!("invoke prune-backups, then this function again, or {raise}"),
-        Some(Crowd { manual, prunable: 0 }) => {
-            format!("there are {manual} manual {kind} snapshots in the region; {raise}")
-        }
-        Some(Crowd { manual, prunable }) => format!(
-            "there are {manual} manual {kind} snapshots in the region; {prunable} of them are kept by no rule any more: \
-             invoke prune-backups, then this function"
-        ),
-    };
-    Error { message: format!("{}; {way_out}", error.message), ..error }
+    let there = take.count.map(|it| format!("there are {} manual {} snapshots in the region; ", it.manual, take.kind));
+    let remedy = format!("{}{}", there.unwrap_or_default(), way_out(take.kind, take.count));
+    told_as("snapshot-quota", error, &remedy)
 }
 
 fn tags(tags: &[(String, String)]) -> Vec<Tag> {
@@ -106,7 +190,10 @@ mod tests {
     use aws_smithy_types::error::ErrorMetadata;
     use std::time::Duration;
 
+    use aws::ErrorKind;
+
     use super::*;
+    use crate::plan::SnapshotCount;
 
     fn take() -> TakeSnapshot {
         TakeSnapshot {
@@ -116,7 +203,7 @@ mod tests {
             tags: vec![("team".into(), "food".into())],
             replaces: false,
             overdue: false,
-            crowd: Some(Crowd { manual: 100, prunable: 40 }),
+            count: Some(SnapshotCount { manual: 100, prunable: 40 }),
         }
     }
 
@@ -155,7 +242,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_is_there_already_is_as_good_unless_it_failed() {
+    async fn one_that_is_there_already_will_do_unless_it_failed() {
         assert_eq!(refused("DBSnapshotAlreadyExists", Some("creating")).await.as_deref(), Ok("creating"));
         assert_eq!(refused("DBSnapshotAlreadyExists", Some("available")).await.as_deref(), Ok("available"));
         for odd in [Some("failed"), Some("deleting"), None] {
@@ -171,21 +258,27 @@ mod tests {
     #[tokio::test]
     async fn at_the_quota_the_way_out_is_told() {
         let error = refused("SnapshotQuotaExceeded", None).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Problem("snapshot-quota"));
         assert_eq!(
-            error.cause(),
+            error.message,
             "CreateDBSnapshot kfood-db: SnapshotQuotaExceeded: no; there are 100 manual DB instance snapshots in the \
              region; 40 of them are kept by no rule any more: invoke prune-backups, then this function"
         );
         let error = || Error::unexpected("CreateDBSnapshot", "kfood-db", "no");
-        let crowd = Some(Crowd { manual: 100, prunable: 0 });
-        let nothing_to_prune = at_the_quota(error(), &TakeSnapshot { crowd, ..take() }).message;
-        assert_eq!(
-            nothing_to_prune,
-            "no; there are 100 manual DB instance snapshots in the region; raise the quota \"Manual DB instance \
-             snapshots\" in Service Quotas, or shorten the rules"
+        let count = Some(SnapshotCount { manual: 100, prunable: 0 });
+        let nothing_to_prune = at_the_quota(error(), &TakeSnapshot { count, ..take() }).message;
+        assert!(
+            nothing_to_prune.ends_with(
+                "no; there are 100 manual DB instance snapshots in the region; raise the quota \"Manual DB instance \
+                 snapshots\" in Service Quotas, or shorten the rules"
+            ),
+            "{nothing_to_prune}"
         );
-        let unknown = at_the_quota(error(), &TakeSnapshot { crowd: None, ..take() }).message;
-        assert!(unknown.starts_with("no; invoke prune-backups, then this function again, or raise the quota"));
+        let unknown = at_the_quota(error(), &TakeSnapshot { count: None, ..take() }).message;
+        assert!(
+            unknown.contains("no; invoke prune-backups, then this function again, or raise the quota"),
+            "{unknown}"
+        );
     }
 
     #[tokio::test]

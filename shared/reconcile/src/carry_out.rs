@@ -159,7 +159,8 @@ async fn attempt<S: Step, E: Into<Undone>>(
         Err(error) => match error.into() {
             Undone::NotNow => action(planned, Outcome::Deferred, conduct),
             Undone::Problem(Trouble { kind, message }) => {
-                *trouble = Some(Problem { resource: planned.resource.clone(), problem: kind.into(), message });
+                let resource = planned.resource.clone();
+                *trouble = Some(Problem { resource, problem: kind.into(), message, monthly: false });
                 action(planned, Outcome::Deferred, conduct)
             }
             Undone::Failed(failure) => Action { error: Some(failure), ..action(planned, Outcome::Failed, conduct) },

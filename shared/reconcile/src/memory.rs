@@ -1,4 +1,4 @@
-//! Tells the same problem once, then again only when it changes or after a day.
+//! Tells the same problem once, then again only when it changes or after a day; some after a month.
 //!
 //! The memory of what was told is a tag on the resource itself; this module only decides its value.
 //! It reads `KINDS DIGEST told=MOMENT`: the kinds for people who look at the tag, the digest to see a change.
@@ -12,6 +12,9 @@ use crate::report::{Action, Outcome, Problem, Report};
 
 /// After this time a problem that is still there is told again.
 const TELL_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// The same for what is monthly.
+const A_MONTH: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// What of a report is news to people, and what to remember of it.
 #[derive(Debug, PartialEq)]
@@ -53,7 +56,7 @@ pub fn news<'a>(report: &'a Report, remembered: &BTreeMap<String, Option<String>
     let mut news = News { problems: Vec::new(), failures: Vec::new(), refused: None, notes: Vec::new() };
     for (resource, trouble) in &troubles {
         let told = remembered.get(*resource).and_then(|it| it.as_deref()).and_then(Told::parse);
-        if told.is_some_and(|it| it.digest == trouble.digest() && !it.is_stale(now)) {
+        if told.is_some_and(|it| it.digest == trouble.digest() && !it.is_older_than(trouble.tell_again_after(), now)) {
             continue;
         }
         news.problems.extend(&trouble.problems);
@@ -94,6 +97,12 @@ impl Wrong<'_> {
         Sha256::digest(causes.join("\n\n")).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// Monthly if all that is wrong is.
+    fn tell_again_after(&self) -> SignedDuration {
+        let monthly = self.failures.is_empty() && self.refused.is_none() && self.problems.iter().all(|it| it.monthly);
+        if monthly { A_MONTH } else { TELL_AGAIN_AFTER }
+    }
+
     fn memory(&self, now: &Zoned) -> String {
         let mut kinds: Vec<&str> = self.problems.iter().map(|it| it.problem.as_str()).collect();
         kinds.extend(self.failures.iter().map(|_| "failed"));
@@ -119,8 +128,8 @@ impl<'a> Told<'a> {
         Some(Told { digest, at })
     }
 
-    fn is_stale(&self, now: &Zoned) -> bool {
-        now.timestamp().duration_since(self.at) >= TELL_AGAIN_AFTER
+    fn is_older_than(&self, span: SignedDuration, now: &Zoned) -> bool {
+        now.timestamp().duration_since(self.at) >= span
     }
 }
 
@@ -163,6 +172,7 @@ mod tests {
                     resource: resource.to_string(),
                     problem: problem.to_string(),
                     message: message.to_string(),
+                    monthly: false,
                 })
                 .collect(),
             ..Report::new("test", now())
@@ -191,6 +201,19 @@ mod tests {
         let (again, told) = tell(&trouble, memory.as_deref(), &day);
         assert!(told);
         assert_ne!(again, memory);
+    }
+
+    #[test]
+    fn a_monthly_problem_is_told_again_after_a_month_unless_another_is_with_it() {
+        let mut trouble = report(&[("a", "last-backups", "x")], &[]);
+        trouble.problems[0].monthly = true;
+        let (memory, _) = tell(&trouble, None, &now());
+        let later = |days: i64| now().checked_add(SignedDuration::from_hours(days * 24)).unwrap();
+        assert!(!tell(&trouble, memory.as_deref(), &later(29)).1);
+        assert!(tell(&trouble, memory.as_deref(), &later(30)).1);
+        trouble.problems.extend(report(&[("a", "bad-tag", "y")], &[]).problems);
+        let (memory, _) = tell(&trouble, None, &now());
+        assert!(tell(&trouble, memory.as_deref(), &later(1)).1);
     }
 
     #[test]

@@ -223,7 +223,8 @@ mod tests {
     }
 
     fn bad_tag() -> Problem {
-        Problem { resource: SERVICE.into(), problem: "bad-tag".into(), message: "unknown word 'x'".into() }
+        let message = "unknown word 'x'".into();
+        Problem { resource: SERVICE.into(), problem: "bad-tag".into(), message, monthly: false }
     }
 
     fn written(report: &Report) -> Option<Message> {
@@ -235,7 +236,7 @@ mod tests {
         let mut report = report(Vec::new(), Vec::new());
         for index in 0..100 {
             let (resource, problem) = (format!("arn:{index}"), "odd".to_owned());
-            report.problems.push(Problem { resource, problem, message: "뒤".repeat(3000) });
+            report.problems.push(Problem { resource, problem, message: "뒤".repeat(3000), monthly: false });
         }
         let message = written(&report).unwrap();
         assert!(message.text.len() < 61_000, "{}", message.text.len());

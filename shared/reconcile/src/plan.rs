@@ -170,7 +170,14 @@ impl<S> Plan<S> {
             resource: resource.into(),
             problem: problem.into(),
             message: message.to_string(),
+            monthly: false,
         });
+    }
+
+    /// The same, told again after a month and not after a day: nothing fails, but it should not be forgotten.
+    pub fn monthly(&mut self, resource: &str, problem: &'static str, message: impl Display) {
+        self.problem(resource, problem, message);
+        self.problems.iter_mut().rev().take(1).for_each(|it| it.monthly = true);
     }
 
     /// Leaves `resource` alone and says what is wrong with it.

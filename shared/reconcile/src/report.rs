@@ -145,6 +145,9 @@ pub struct Problem {
     pub resource: String,
     /// The kind, in kebab case: `bad-tag`.
     pub problem: String,
+    /// It is told once a month instead of once a day: nothing fails, but it should not be forgotten.
+    #[serde(skip)]
+    pub monthly: bool,
     /// What is wrong and how it is mended.
     pub message: String,
 }

@@ -1,28 +1,22 @@
 //! Databases and their snapshots, as far as backups are concerned.
 
+mod kind;
+mod name;
 mod state;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-use jiff::Timestamp;
-use sha2::{Digest as _, Sha256};
+use jiff::{SignedDuration, Timestamp};
 
-use crate::{Digest, keys};
+use crate::keys;
 
+pub use kind::Kind;
+pub use name::{PREFIX, made_by, night_id, night_id_apart, predeploy_id, sleep_id, snapshot_id};
 pub use state::{Condition, State};
 
-/// What the ids of all snapshots begin with that Nightshift makes.
-pub const PREFIX: &str = "nightshift-";
-
-/// What a database is, and so by which calls it is snapshotted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    /// A DB instance that stands alone.
-    Instance,
-    /// A DB cluster: Aurora, or Multi-AZ with readable standbys.
-    Cluster,
-}
+/// AWS starts a stopped database after this time.
+pub const STOPPED_AT_MOST: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// A DB instance or a DB cluster.
 #[derive(Debug, Clone, PartialEq)]
@@ -85,30 +79,6 @@ pub struct Original<'a> {
     pub database_resource_id: Option<&'a str>,
 }
 
-/// What the snapshot of the database `id` before the deployment of `image` is called.
-///
-/// Whoever wants it and whoever takes it come to the same name, so that a doubled wish is one snapshot. It is one that
-/// RDS takes for an instance and for a cluster, since who wishes it need not know which of the two it is.
-pub fn predeploy_id(id: &str, image: &Digest) -> String {
-    snapshot_id("predeploy-", id, image.short().trim_start_matches("sha256:"), Kind::Cluster.longest_id())
-}
-
-/// An id of at most `longest` letters, of our prefix, `before`, the database, and `after`.
-///
-/// A database whose name is too long for that is cut and ends in a hash of the name; no id holds two hyphens in a row.
-pub fn snapshot_id(before: &str, database: &str, after: &str, longest: usize) -> String {
-    // RDS stores ids in lower case.
-    let database = database.to_ascii_lowercase();
-    let whole = format!("{PREFIX}{before}{database}-{after}");
-    if whole.len() <= longest {
-        return whole;
-    }
-    let hash: String = Sha256::digest(&database).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    let room = (longest + database.len()).saturating_sub(whole.len() + 1 + hash.len());
-    let cut = database.get(..room).unwrap_or_default().trim_end_matches('-');
-    format!("{PREFIX}{before}{cut}-{hash}-{after}")
-}
-
 impl Database {
     /// Whether `snapshot` is one of this very database.
     pub fn owns(&self, snapshot: &Snapshot) -> bool {
@@ -131,9 +101,11 @@ impl Snapshot {
         self.status == "available" && self.taken_at().is_some()
     }
 
-    /// Whether Nightshift made it: it says so, and is called so.
+    /// Whether Nightshift made it: it is called so, and says so of this very snapshot. A person's copy of it says so of
+    /// the original.
     pub fn is_ours(&self) -> bool {
-        self.id.starts_with(PREFIX) && self.tags.contains_key(keys::MADE_BY)
+        let says = |it: &String| name::is_made_by(it, &self.id, region_of(&self.arn));
+        self.id.starts_with(PREFIX) && self.tags.get(keys::MADE_BY).is_some_and(says)
     }
 
     /// Whether it is a copy that Nightshift made, of a snapshot of this region or of any other.
@@ -200,66 +172,4 @@ impl fmt::Display for Original<'_> {
 /// The region in an ARN.
 pub fn region_of(arn: &str) -> Option<&str> {
     arn.split(':').nth(3).filter(|it| !it.is_empty())
-}
-
-impl Kind {
-    /// The most letters that RDS takes for the id of a snapshot.
-    pub fn longest_id(self) -> usize {
-        match self {
-            Kind::Instance => 255,
-            Kind::Cluster => 63,
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Kind::Instance => "DB instance",
-            Kind::Cluster => "DB cluster",
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn image(number: u64) -> Digest {
-        format!("sha256:{number:012x}{:052x}", 0).parse().unwrap()
-    }
-
-    #[test]
-    fn the_snapshot_before_a_deployment_is_called_after_database_and_image() {
-        assert_eq!(predeploy_id("Kfood-db", &image(0x1a2b)), "nightshift-predeploy-kfood-db-000000001a2b");
-        // 29 letters are the most that fit.
-        let fits = "d".repeat(29);
-        assert_eq!(predeploy_id(&fits, &image(1)), format!("nightshift-predeploy-{fits}-000000000001"));
-        let long = format!("{}-{}", "d".repeat(19), "e".repeat(40));
-        assert_eq!(
-            predeploy_id(&long, &image(1)),
-            format!("nightshift-predeploy-{}-356f1f29-000000000001", "d".repeat(19))
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn an_id_is_always_one_that_rds_takes(parts in proptest::collection::vec("[a-zA-Z][a-zA-Z0-9]{0,20}", 1..6)) {
-            let mut database = parts.join("-");
-            database.truncate(63);
-            let database = database.trim_end_matches('-');
-            for id in [predeploy_id(database, &image(1)), snapshot_id("", database, "2026-11-21", 63)] {
-                prop_assert!(id.len() <= 63 && !id.contains("--") && !id.ends_with('-'), "{id}");
-            }
-        }
-
-        #[test]
-        fn two_databases_or_two_images_never_share_an_id(one in "[a-z]{20,63}", other in "[a-z]{20,63}") {
-            prop_assert_ne!(predeploy_id(&one, &image(1)), predeploy_id(&one, &image(2)));
-            prop_assume!(one != other);
-            prop_assert_ne!(predeploy_id(&one, &image(1)), predeploy_id(&other, &image(1)));
-        }
-    }
 }

@@ -91,6 +91,8 @@ pub const WINDOWS: &str = "nightshift-state:windows";
 
 /// On an ECS service: it was woken and is not up yet; see [`crate::sleep::Woken`].
 pub const WOKEN: &str = "nightshift-state:woken";
+/// On a snapshot: which attempt of its night it is, if not the first.
+pub const ATTEMPT: &str = "nightshift-state:attempt";
 
 /// On whatever sleeps: its size before; see [`crate::sleep::Asleep`].
 pub const ASLEEP: &str = "nightshift-state:asleep";
@@ -116,7 +118,8 @@ pub const HEALTH: &str = "nightshift-state:health";
 /// On a task definition: what people call the image that it pins.
 pub const IMAGE: &str = "nightshift-state:image";
 
-/// On a snapshot: the function that made it. Whatever lacks it is not Nightshift's to delete.
+/// On a snapshot: the function that made it, its id and its region; see [`crate::database::made_by`]. Whatever lacks it
+/// is not Nightshift's to delete.
 pub const MADE_BY: &str = "nightshift-state:made-by";
 
 /// On an ECS service: the migration that last ended well; see [`crate::memory::Migrated`].
@@ -134,7 +137,7 @@ pub const PREDEPLOY_PROBLEM: &str = "nightshift-state:predeploy-problem";
 /// On any resource: the problem that people were told of last.
 pub const PROBLEM: &str = "nightshift-state:problem";
 
-/// On a snapshot: the retention rule of its database when it was taken; see [`crate::retention::Retention`].
+/// On a snapshot: the retention rule of its database when it was taken; see [`crate::retention::BackupRule`].
 pub const RETAINED_BY: &str = "nightshift-state:backup";
 
 /// On an ECS service: the images that are not tried again; see [`crate::rejections::Rejections`].
@@ -166,6 +169,7 @@ mod tests {
         for key in [
             ASLEEP,
             APPROVED,
+            ATTEMPT,
             AWAKE_UNTIL_MEMORY,
             BOOST_MEMORY,
             BOOSTED,

@@ -177,7 +177,12 @@ impl Run<'_> {
     pub(crate) async fn tell_failure(&self, error: &aws::Error) {
         let mut report = Report::new(self.function, self.now.clone());
         let what = format!("nothing was done: {}", error);
-        report.problems.push(Problem { resource: self.function.into(), problem: "run-failed".into(), message: what });
+        report.problems.push(Problem {
+            resource: self.function.into(),
+            problem: "run-failed".into(),
+            message: what,
+            monthly: false,
+        });
         let remembered = self.remembered_here(&report, &BTreeMap::new());
         let news = news(&report, &remembered, &self.now);
         // A failure to tell adds nothing to the first one, which the caller reports.

@@ -1,7 +1,7 @@
 //! The deletions, and what people read of them.
 
 use jiff::Zoned;
-use reconcile::Undo;
+use reconcile::{Undo, when};
 use rules::database::{Kind, Snapshot};
 use rules::retention::Region;
 use serde_json::Value;
@@ -9,16 +9,13 @@ use serde_json::Value;
 /// A deletion.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// Deletes a snapshot of a database.
     DeleteSnapshot(DeleteSnapshot),
-    /// Deletes images of a repository.
     DeleteImages(DeleteImages),
 }
 
 /// Deletes images of a repository.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeleteImages {
-    /// The repository.
     pub repository: String,
     /// The digests, as many at a time as ECR takes, and an index before what it lists.
     pub batches: Vec<Vec<String>>,
@@ -26,34 +23,30 @@ pub struct DeleteImages {
     pub names: Vec<String>,
 }
 
-/// So many names are spelt out; the log has a line for each image that stays.
+/// How many names are spelt out; the log has a line for each image that stays.
 const NAMES: usize = 20;
 
 /// Deletes a snapshot of a database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct DeleteSnapshot {
-    /// What it is a snapshot of.
     pub kind: Kind,
-    /// Its identifier.
     pub id: String,
-    /// The identifier of the database.
     pub database: String,
     /// Its region, unless that is the stack's.
     pub region: Option<Region>,
     /// When it was taken, in the stack's zone.
     pub taken_at: Option<String>,
-    /// Its status.
     pub status: String,
 }
 
 impl Step {
-    pub(super) fn of(snapshot: &Snapshot, region: Option<&Region>, now: &Zoned) -> Self {
+    pub fn of(snapshot: &Snapshot, region: Option<&Region>, now: &Zoned) -> Self {
         Step::DeleteSnapshot(DeleteSnapshot {
             kind: snapshot.kind,
             id: snapshot.id.clone(),
             database: snapshot.database.clone(),
             region: region.cloned(),
-            taken_at: snapshot.taken_at().map(|it| super::local(it, now)),
+            taken_at: snapshot.taken_at().map(|it| when(it, now)),
             status: snapshot.status.clone(),
         })
     }
@@ -110,7 +103,7 @@ impl reconcile::Step for Step {
         Value::Null
     }
 
-    /// What is deleted is gone.
+    /// What is deleted cannot be had back.
     fn undo(&self) -> Option<Undo> {
         None
     }

@@ -1,3 +1,4 @@
+mod gone;
 mod images;
 mod laws;
 mod model;

@@ -23,6 +23,8 @@ pub struct Aws {
     pub tasks: BTreeMap<String, Vec<Value>>,
     /// The answer of DescribeTaskDefinition for each `family:revision`.
     pub task_definitions: BTreeMap<String, Value>,
+    /// The answer of DescribeServiceRevisions for each ARN.
+    pub revisions: BTreeMap<String, Value>,
     /// How many entries a page has.
     pub page: usize,
     /// What ECR refuses to delete, with the code.
@@ -110,7 +112,12 @@ impl Aws {
     fn described(call: &Call, asked: &str, most: usize, all: Option<&Vec<Value>>, arn: &str, list: &str) -> Answer {
         let asked = call.body[asked].as_array().unwrap();
         assert!(asked.len() <= most, "{list} takes {most}");
-        let find = |it: &&Value| all.into_iter().flatten().find(|known| known[arn] == **it).cloned();
+        // Services are asked for by name or by ARN, whose last part the name is.
+        let is = |known: &Value, it: &Value| {
+            let name = |it: &Value| it.as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+            name(&known[arn]) == name(it)
+        };
+        let find = |it: &&Value| all.into_iter().flatten().find(|known| is(known, it)).cloned();
         let failure = |it: &Value| json!({"arn": it, "reason": "MISSING"});
         let missing: Vec<Value> = asked.iter().filter(|it| find(it).is_none()).map(failure).collect();
         Answer::Json(json!({list: asked.iter().filter_map(|it| find(&it)).collect::<Vec<_>>(), "failures": missing}))
@@ -206,6 +213,12 @@ impl Tables for Aws {
                 self.page(call, "taskArns", self.tasks.get(cluster).unwrap_or(&none), |it| it["taskArn"].clone())
             }
             "DescribeTasks" => Self::described(call, "tasks", 100, self.tasks.get(cluster), "taskArn", "tasks"),
+            "DescribeServiceRevisions" => {
+                let asked = call.body["serviceRevisionArns"].as_array().unwrap();
+                assert!(asked.len() <= 20, "DescribeServiceRevisions takes 20");
+                let found = asked.iter().filter_map(|it| self.revisions.get(it.as_str().unwrap()).cloned());
+                Answer::Json(json!({"serviceRevisions": found.collect::<Vec<_>>(), "failures": []}))
+            }
             "DescribeTaskDefinition" => self.task_definition(call.text("taskDefinition")),
             _ => self.rds.answer(call),
         }

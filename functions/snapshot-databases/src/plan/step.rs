@@ -5,53 +5,43 @@ use rules::database::Kind;
 use rules::retention::Region;
 use serde_json::{Value, json};
 
-/// A snapshot or a copy of one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// Takes a snapshot.
     TakeSnapshot(TakeSnapshot),
-    /// Copies a snapshot to another region.
     CopySnapshot(CopySnapshot),
 }
 
 /// Takes a snapshot of a database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TakeSnapshot {
-    /// What is snapshotted.
     pub kind: Kind,
-    /// The identifier of the database.
     pub database: String,
-    /// The identifier of the snapshot.
     pub id: String,
-    /// The tags of the snapshot.
     pub tags: Vec<(String, String)>,
-    /// A failed one of that id has to go first.
+    /// A failed one of that id has to be deleted first.
     pub replaces: bool,
-    /// There has been no backup for two nights: a refusal is no matter of the next run any more.
+    /// There has been no backup for two nights: a refusal is not left to the next run any more.
     pub overdue: bool,
-    /// What to say should the quota be reached, if all snapshots were looked at.
-    pub crowd: Option<Crowd>,
+    /// What to say should the quota be reached, if all snapshots were read.
+    pub count: Option<SnapshotCount>,
 }
 
-/// How many snapshots of one kind there are.
+/// How many snapshots of one kind there are in a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Crowd {
+pub struct SnapshotCount {
     /// Manual ones, whoever made them.
     pub manual: usize,
-    /// Those of ours that no rule keeps any more.
+    /// Those that Nightshift made and no rule keeps any more.
     pub prunable: usize,
 }
 
 /// Copies a snapshot to another region.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CopySnapshot {
-    /// What it is a snapshot of.
     pub kind: Kind,
-    /// The identifier of the database.
     pub database: String,
-    /// The identifier of the copy.
     pub id: String,
-    /// The ARN of the snapshot.
+    /// The ARN of the original.
     pub source: String,
     /// Where it is copied to.
     pub region: Region,
@@ -59,9 +49,8 @@ pub struct CopySnapshot {
     pub key: Option<String>,
     /// The option group for the copy, by the same name, unless it is a default one.
     pub option_group: Option<String>,
-    /// The tags of the copy.
     pub tags: Vec<(String, String)>,
-    /// A failed copy has to go first.
+    /// A failed copy has to be deleted first.
     pub replaces: bool,
 }
 
@@ -98,8 +87,16 @@ impl reconcile::Step for Step {
         }
     }
 
-    /// A backup is nothing to take back: a command that deletes it must not stand in a message to be pasted.
+    /// A backup is not undone: a command that deletes one must not stand in a message to be pasted.
     fn undo(&self) -> Option<Undo> {
         None
+    }
+
+    /// That one failed is told as a problem; a mail "taking it" for each further attempt would read as if it was well.
+    fn is_quiet(&self) -> bool {
+        match self {
+            Step::TakeSnapshot(it) => it.replaces,
+            Step::CopySnapshot(it) => it.replaces,
+        }
     }
 }

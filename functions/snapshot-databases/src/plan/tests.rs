@@ -1,3 +1,5 @@
+mod copies;
 mod laws;
 mod model;
+mod nights;
 mod stories;

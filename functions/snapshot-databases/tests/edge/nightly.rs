@@ -34,6 +34,7 @@ async fn every_page_is_read_and_a_second_run_only_looks() {
         ["DescribeDBInstances", "DescribeDBSnapshots", "CreateDBSnapshot", "Publish"].map(|it| script.count(it))
     };
     assert_eq!(counts(&script), [3, 3, 229, 1]);
+    assert_eq!((script.count("DescribeAccountAttributes"), script.count("DescribeEvents")), (1, 0));
     script.forget_calls();
     assert_eq!(invoke(&script, json!({})).await.unwrap().actions.len(), 0);
     assert_eq!(counts(&script), [3, 5, 0, 0]);
@@ -41,32 +42,96 @@ async fn every_page_is_read_and_a_second_run_only_looks() {
 
 #[tokio::test]
 async fn each_status_of_the_snapshot_of_the_night_is_understood() {
-    for (status, expected) in [
-        ("available", "app skipped: nightshift-app-2026-11-21 is available"),
-        ("creating", "app skipped: nightshift-app-2026-11-21 is creating"),
-        ("failed", "app take-snapshot Done"),
-    ] {
+    for status in ["available", "creating"] {
         let script = shop(&["app"], "days=30");
         script.aws().store(&tonight("app"), "app", NOW, &[MADE_BY]).status = status.into();
+        let expected = format!("app skipped: nightshift-app-2026-11-21 is {status}");
         assert_eq!(told(&invoke(&script, json!({})).await.unwrap()), [expected]);
-        assert_eq!(script.count("DeleteDBSnapshot"), usize::from(status == "failed"));
+        assert_eq!(script.count("DeleteDBSnapshot"), 0);
     }
 }
 
 #[tokio::test]
-async fn at_the_quota_people_hear_at_once_how_many_could_go() {
+async fn a_snapshot_that_failed_is_taken_again_and_told_as_failing_with_what_rds_says() {
+    let script = shop(&["app"], "days=30");
+    let fail = |at: &str| {
+        script.aws().store(&tonight("app"), "app", at, &[MADE_BY]).status = "failed".into();
+    };
+    fail(NOW);
+    script.aws().events.insert(tonight("app"), vec![(NOW.into(), "Storage is full".into())]);
+    let failing = "app snapshot-failing: nightshift-app-2026-11-21 failed; RDS says \"Storage is full\"; it is taken again once an hour";
+    assert_eq!(told(&invoke(&script, json!({})).await.unwrap()), ["app take-snapshot Done", failing]);
+    assert_eq!((script.count("DeleteDBSnapshot"), script.count("DescribeEvents")), (1, 1));
+    assert_eq!(script.sent("Publish")[0].text("Subject"), "[Nightshift] PROBLEM app: snapshot-failing");
+
+    // Under way again: what was told stays remembered. Failed again within the hour: nothing is done, nobody is told.
+    invoke(&script, json!({})).await.unwrap();
+    assert!(script.aws().database("app").tags.contains_key("nightshift-state:snapshot-problem"));
+    (script.aws().snapshot(HOME, &tonight("app")).status, script.aws().snapshot(HOME, &tonight("app")).created_at) =
+        ("failed".into(), Some(NOW.into()));
+    assert_eq!(told(&invoke(&script, json!({})).await.unwrap()), [failing]);
+    // An hour later it is taken a third time, and nobody is told that it is being taken.
+    script.aws().snapshot(HOME, &tonight("app")).created_at = Some("2026-11-20T17:00:00Z".into());
+    assert_eq!(told(&invoke(&script, json!({})).await.unwrap()), ["app take-snapshot Done", failing]);
+    assert_eq!(script.count("Publish"), 1);
+}
+
+#[tokio::test]
+async fn at_the_quota_people_are_told_once_how_many_could_go_and_no_run_fails() {
     let script = shop(&["app"], "daily=1");
     for night in ["2026-11-18", "2026-11-19", "2026-11-20"] {
         script.aws().store(&format!("nightshift-app-{night}"), "app", &format!("{night}T00:00:00Z"), &[MADE_BY]);
     }
     script.aws().quota = 3;
-    let report = invoke(&script, json!({})).await.unwrap_err();
-    let way_out = "there are 3 manual DB instance snapshots in the region; 2 of them are kept by no rule any more";
-    assert!(report.contains("SnapshotQuotaExceeded") && report.contains(way_out), "{report}");
-    assert_eq!(script.sent("Publish")[0].text("Subject"), "[Nightshift] FAILED app: taking nightshift-app-2026-11-21");
-    // The catch-up runs of the night do not tell it again.
-    invoke(&script, json!({})).await.unwrap_err();
-    assert_eq!(script.count("Publish"), 1);
+    // The catch-up runs of the night neither try nor tell it again.
+    for _ in 0..3 {
+        let report = invoke(&script, json!({})).await.unwrap();
+        let full = "app snapshot-quota: all 3 manual DB instance snapshots that the quota allows in the region are there, so no further backup is taken; 2 of them are kept by no rule any more: invoke prune-backups, then this function";
+        assert_eq!(told(&report).last().unwrap(), full);
+    }
+    assert_eq!((script.count("CreateDBSnapshot"), script.count("Publish")), (0, 1));
+    assert_eq!(script.sent("Publish")[0].text("Subject"), "[Nightshift] PROBLEM app: snapshot-quota");
+    // Where the quota cannot be read, what AWS refuses is told.
+    script.refuse("DescribeAccountAttributes", "", 1, 403, "AccessDenied");
+    let report = told(&invoke(&script, json!({})).await.unwrap()).pop().unwrap();
+    assert!(
+        report.starts_with("app snapshot-quota: ") && report.contains("there are 3 manual DB instance"),
+        "{report}"
+    );
+}
+
+#[tokio::test]
+async fn a_copy_that_is_refused_for_good_is_told_once_and_no_run_fails() {
+    for code in ["KMSKeyNotAccessibleFault", "AccessDenied", "SnapshotQuotaExceeded"] {
+        let script = shop(&["app"], "days=30 copy=us-west-2");
+        script.aws().store(&tonight("app"), "app", NOW, &[MADE_BY]);
+        script.refuse("CopyDBSnapshot", "", 3, 400, code);
+        for _ in 0..3 {
+            let report = invoke(&script, json!({"copies": {}})).await.unwrap();
+            let refused = format!("{} copy-refused: ", tonight("app"));
+            assert!(told(&report).iter().any(|it| it.starts_with(&refused)), "{code}: {:?}", told(&report));
+        }
+        assert_eq!((script.count("CopyDBSnapshot"), script.count("Publish")), (3, 1), "{code}");
+        // It works again: the copy begins, and what was told is forgotten.
+        invoke(&script, json!({"copies": {}})).await.unwrap();
+        assert_eq!(script.aws().ids("us-west-2").len(), 1);
+        assert!(!script.aws().snapshot(HOME, &tonight("app")).tags.contains_key("nightshift-state:snapshot-problem"));
+    }
+}
+
+#[tokio::test]
+async fn a_full_region_gets_no_copies_and_people_are_told_once() {
+    let script = shop(&["app"], "days=30 copy=us-west-2");
+    script.aws().store(&tonight("app"), "app", NOW, &[MADE_BY]);
+    for number in 0..2 {
+        script.aws().store(&format!("by-hand-{number}"), "other", NOW, &[]).region = "us-west-2".into();
+    }
+    script.aws().quota = 2;
+    for _ in 0..2 {
+        let report = invoke(&script, json!({"copies": {}})).await.unwrap();
+        assert!(told(&report)[0].starts_with("app copy-quota: copy=us-west-2: all 2 manual DB instance"), "{report:?}");
+    }
+    assert_eq!((script.count("CopyDBSnapshot"), script.count("Publish")), (0, 1));
 }
 
 #[tokio::test]
@@ -121,7 +186,7 @@ async fn a_copy_is_begun_once_followed_and_replaced_when_it_failed() {
 }
 
 #[tokio::test]
-async fn where_nobody_asks_for_copies_a_snapshot_that_is_there_costs_two_calls() {
+async fn where_no_tag_asks_for_copies_looking_for_them_costs_two_calls() {
     let script = shop(&["app"], "days=30");
     script.aws().store(&tonight("app"), "app", NOW, &[MADE_BY]);
     let available = json!({"source": "aws.rds", "detail-type": "RDS DB Snapshot Event",
@@ -129,6 +194,9 @@ async fn where_nobody_asks_for_copies_a_snapshot_that_is_there_costs_two_calls()
     invoke(&script, available).await.unwrap();
     let counts = ["DescribeDBInstances", "DescribeDBClusters", "DescribeDBSnapshots", "DescribeDBClusterSnapshots"];
     assert_eq!(counts.map(|it| script.count(it)), [1, 1, 0, 0]);
+    // So does the hourly look for copies that wait.
+    invoke(&script, json!({"copies": {}})).await.unwrap();
+    assert_eq!(counts.map(|it| script.count(it)), [2, 2, 0, 0]);
 }
 
 #[tokio::test]

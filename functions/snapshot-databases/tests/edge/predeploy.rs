@@ -7,6 +7,8 @@ use super::{NOW, invoke, told};
 
 const ID: &str = "nightshift-predeploy-app-1a2b3c4d1a2b";
 const MADE_BY: (&str, &str) = ("nightshift-state:made-by", "snapshot-databases");
+const BY_US: (&str, &str) =
+    ("nightshift-state:made-by", "snapshot-databases nightshift-predeploy-app-1a2b3c4d1a2b ap-northeast-2");
 const MEMORY: &str = "nightshift-state:predeploy-problem";
 
 fn wish(database: &str) -> Value {
@@ -40,7 +42,7 @@ async fn one_database_is_looked_at_and_snapshotted_and_a_second_wish_finds_it_th
     let tags = script.aws().snapshot(HOME, ID).tags.clone();
     let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     let expected =
-        [("nightshift-state:backup", "daily=7"), ("nightshift-state:database", "app"), MADE_BY, ("team", "food")];
+        [("nightshift-state:backup", "daily=7"), ("nightshift-state:database", "app"), BY_US, ("team", "food")];
     assert_eq!(tags, expected);
 
     for status in ["creating", "available"] {
@@ -121,7 +123,8 @@ async fn an_answer_that_got_lost_is_no_failure() {
 async fn at_the_quota_the_way_out_is_told() {
     let script = shop();
     script.aws().quota = 0;
-    let report = invoke(&script, wish("app")).await.unwrap_err();
+    let report = told(&invoke(&script, wish("app")).await.unwrap()).pop().unwrap();
+    assert!(report.starts_with("app snapshot-quota: "), "{report}");
     assert!(report.contains("SnapshotQuotaExceeded: refused by the script; invoke prune-backups"), "{report}");
 }
 
@@ -135,4 +138,30 @@ async fn what_cannot_be_read_fails_the_run_and_people_hear_why() {
         assert_eq!(script.sent("Publish")[0].text("Subject"), "[Nightshift] PROBLEM snapshot-databases: run-failed");
         assert!(script.aws().snapshots.is_empty());
     }
+}
+
+#[tokio::test]
+async fn before_a_sleep_one_snapshot_of_the_cluster_is_taken_however_often_it_is_asked_for() {
+    let mut rds = Rds::default();
+    let cluster = rds.serve("shop", &[("nightshift:backup", "days=3")]);
+    (cluster.cluster, cluster.engine) = (true, "aurora-postgresql".into());
+    let script = Script::new(rds);
+    let before_sleep = || json!({"snapshot": {"database": "shop", "before-sleep": "2026-11-20T11:00:00Z"}});
+    assert_eq!(told(&invoke(&script, before_sleep()).await.unwrap()), ["shop take-snapshot Done"]);
+    let id = "nightshift-shop-2026-11-20-200000";
+    assert_eq!(script.aws().ids(HOME), [id]);
+    for status in ["creating", "available"] {
+        script.aws().snapshot(HOME, id).status = status.into();
+        let report = invoke(&script, before_sleep()).await.unwrap();
+        assert_eq!(told(&report), [format!("shop skipped: {id} is {status}")]);
+    }
+    script.aws().snapshot(HOME, id).status = "failed".into();
+    assert_eq!(told(&invoke(&script, before_sleep()).await.unwrap()), ["shop take-snapshot Done"]);
+    assert_eq!((script.count("CreateDBClusterSnapshot"), script.count("DeleteDBClusterSnapshot")), (2, 1));
+    // Asked for again while RDS is stopping it: scale-staging sees that itself, and nobody is told.
+    script.aws().snapshots.clear();
+    script.aws().database("shop").status = "stopping".into();
+    let report = invoke(&script, before_sleep()).await.unwrap();
+    assert!(told(&report)[0].starts_with("shop skipped: it is stopping"), "{report:?}");
+    assert_eq!(script.count("CreateDBClusterSnapshot"), 2);
 }

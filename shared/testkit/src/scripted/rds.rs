@@ -57,11 +57,13 @@ pub struct Rds {
     pub page: usize,
     /// How many manual snapshots of a kind there may be in a region.
     pub quota: usize,
+    /// What DescribeEvents tells, by the id of the database or snapshot: moment and message.
+    pub events: BTreeMap<String, Vec<(String, String)>>,
 }
 
 impl Default for Rds {
     fn default() -> Self {
-        Rds { databases: Vec::new(), snapshots: Vec::new(), page: 100, quota: 100_000 }
+        Rds { databases: Vec::new(), snapshots: Vec::new(), page: 100, quota: 100_000, events: BTreeMap::new() }
     }
 }
 
@@ -158,6 +160,25 @@ impl Rds {
         ))
     }
 
+    fn quotas(&self) -> Answer {
+        let quota = |name: &str| {
+            format!(
+                "<AccountQuota><AccountQuotaName>{name}</AccountQuotaName><Used>0</Used><Max>{}</Max></AccountQuota>",
+                self.quota
+            )
+        };
+        let quotas: String = ["DBInstances", "ManualSnapshots", "ManualClusterSnapshots"].map(quota).concat();
+        Answer::Xml(format!("<AccountQuotas>{quotas}</AccountQuotas>"))
+    }
+
+    fn describe_events(&self, call: &Call) -> Answer {
+        assert!(call.text("SourceType").starts_with("db-"), "a source needs its type");
+        let events = self.events.get(call.text("SourceIdentifier")).into_iter().flatten();
+        let events: String =
+            events.map(|(at, what)| format!("<Event><Date>{at}</Date><Message>{what}</Message></Event>")).collect();
+        Answer::Xml(format!("<Events>{events}</Events>"))
+    }
+
     fn place(&self, call: &Call, cluster: bool, id: &str) -> Option<usize> {
         self.snapshots.iter().position(|it| it.region == call.region && it.cluster == cluster && it.id == id)
     }
@@ -248,6 +269,8 @@ impl Tables for Rds {
             "CopyDBSnapshot" | "CopyDBClusterSnapshot" => self.copy(call, cluster),
             "DeleteDBSnapshot" | "DeleteDBClusterSnapshot" => self.delete(call, cluster),
             "AddTagsToResource" | "RemoveTagsFromResource" => self.tag(call),
+            "DescribeAccountAttributes" => self.quotas(),
+            "DescribeEvents" => self.describe_events(call),
             other => panic!("the script knows no {other}"),
         }
     }

@@ -9,7 +9,10 @@ use reconcile::{Plan, Step as _};
 use rules::keys;
 
 use super::model::{now, world};
-use crate::plan::{Image, InUse, Named, Repository, Step, World, plan};
+use rules::image::Kind;
+
+use crate::plan::images::Named;
+use crate::plan::{Image, PinnedImage, Repository, Service, Step, Task, TaskDefinition, Usage, World, plan};
 
 const ARN: &str = "arn:aws:ecr:ap-northeast-2:123456789012:repository/api";
 
@@ -23,15 +26,16 @@ fn image(number: usize, tag: &str, hours: i64) -> Image {
         digest: digest(number),
         tags: if tag.is_empty() { vec![] } else { vec![tag.into()] },
         pushed_at: Some(now().timestamp() - hours.hours()),
+        kind: Kind::Single,
         children: vec![],
         subject: None,
     }
 }
 
-fn shelf(rule: &str, images: Vec<Image>, in_use: InUse) -> World {
+fn shelf(rule: &str, images: Vec<Image>, usage: Usage) -> World {
     let tags = BTreeMap::from([(keys::KEEP_IMAGES.to_owned(), rule.to_owned())]);
     let repository = Repository { arn: ARN.into(), name: "api".into(), tags, images: Ok(images) };
-    World { repositories: Ok(vec![repository]), in_use: Ok(in_use), ..world(vec![], vec![]) }
+    World { repositories: Ok(vec![repository]), usage: Ok(usage), ..world(vec![], vec![]) }
 }
 
 fn images(world: &World) -> &Vec<Image> {
@@ -71,15 +75,35 @@ fn check(world: &World, expected: &[&str]) {
     assert_eq!(gone.chain(kept).chain(wrong).collect::<Vec<_>>(), expected);
 }
 
-fn used(named: &str, by: &str) -> InUse {
-    InUse { images: vec![(Named::read(named), by.into())], ..InUse::default() }
+/// What a task definition named `by` names.
+fn used(image: &str, by: &str) -> Usage {
+    define(by, image, Usage::default())
+}
+
+fn define(name: &str, image: &str, mut usage: Usage) -> Usage {
+    usage.definitions.insert(name.into(), TaskDefinition { images: vec![image.into()], ..TaskDefinition::default() });
+    usage
+}
+
+/// A service that runs `image`, with the tag `nightshift:deploy` if it has a rule.
+fn served(image: &str, rule: Option<&str>, tasks: i32, deployed: Option<Timestamp>) -> Usage {
+    let mut usage = used(image, "api:7");
+    usage.services.push(Service {
+        name: "shop/api".into(),
+        task_definitions: vec!["api:7".into()],
+        tasks,
+        deployed_at: deployed,
+        tags: rule.iter().map(|it| (keys::DEPLOY.into(), it.to_string())).collect(),
+        ..Service::default()
+    });
+    usage
 }
 
 #[test]
 fn keeps_the_newest_and_what_is_in_use_by_tag_or_digest() {
     let all = || (1..=5).map(|it| image(it as usize, &format!("v{it}"), 600 - 100 * it)).collect::<Vec<_>>();
     check(
-        &shelf("count=2", all(), InUse::default()),
+        &shelf("count=2", all(), Usage::default()),
         &[
             "- v1, v2, v3: not kept by count=2, and not in use",
             "+ v4: one of the newest 2",
@@ -107,7 +131,7 @@ fn an_index_goes_before_what_it_lists_and_stays_with_it() {
     // Both indexes list the same image for one of the platforms.
     new.children = vec![digest(2), digest(4)];
     let parts = || vec![image(1, "", 500), image(2, "", 500), old.clone(), image(4, "", 400), new.clone()];
-    let plan = plan(&shelf("count=1", parts(), InUse::default()), &now());
+    let plan = plan(&shelf("count=1", parts(), Usage::default()), &now());
     let Step::DeleteImages(delete) = &plan.steps[0].step else { panic!("{plan:?}") };
     assert_eq!(delete.batches, [vec![digest(3)], vec![digest(1)]]);
     assert_eq!(plan.steps[0].step.changes(), 2);
@@ -123,7 +147,7 @@ fn a_signature_goes_with_what_it_is_about_and_takes_no_place_of_the_newest() {
     let cosign = image(12, &format!("sha256-{}.sig", digest(2).trim_start_matches("sha256:")), 1);
     let all = vec![image(1, "v1", 400), image(2, "v2", 300), referrer, cosign];
     check(
-        &shelf("count=1", all, InUse::default()),
+        &shelf("count=1", all, Usage::default()),
         &[
             "- v1, sha256:000000000000: not kept by count=1, and not in use",
             "+ v2: one of the newest 1",
@@ -136,7 +160,7 @@ fn a_signature_goes_with_what_it_is_about_and_takes_no_place_of_the_newest() {
 fn what_lost_its_tag_is_counted_apart_and_what_was_just_pushed_waits_for_its_index() {
     let all = vec![image(1, "", 300), image(2, "", 200), image(3, "latest", 100), image(4, "", 23), image(5, "", 2)];
     check(
-        &shelf("count=1", all, InUse::default()),
+        &shelf("count=1", all, Usage::default()),
         &[
             "- sha256:000000000000, sha256:000000000000: not kept by count=1, and not in use",
             "+ latest: one of the newest 1",
@@ -149,12 +173,12 @@ fn what_lost_its_tag_is_counted_apart_and_what_was_just_pushed_waits_for_its_ind
 #[test]
 fn what_may_be_waiting_for_a_person_stays() {
     let all = (1..=5).map(|it| image(it as usize, &format!("v{it}"), 600 - 100 * it)).collect();
-    let waiting = vec![(Named::Digest(digest(2)), "shop/api".to_owned())];
+    let waiting = served(&format!("api@{}", digest(2)), Some("newest approval=manual"), 2, None);
     check(
-        &shelf("count=1", all, InUse { waiting, ..InUse::default() }),
+        &shelf("count=1", all, waiting),
         &[
             "- v1: not kept by count=1, and not in use",
-            "+ v2: used by shop/api",
+            "+ v2: used by api:7",
             "+ v3: newer than what shop/api runs, and may be waiting to go out to it",
             "+ v4: newer than what shop/api runs, and may be waiting to go out to it",
             "+ v5: newer than what shop/api runs, and may be waiting to go out to it",
@@ -166,40 +190,39 @@ fn what_may_be_waiting_for_a_person_stays() {
 fn a_sleeping_service_whose_tag_has_moved_leaves_everything_as_it_is() {
     let deployed = |hours: i64| Some(now().timestamp() - hours.hours());
     let world = |tag: &str, deployed: Option<Timestamp>| {
-        let sleeping = vec![(Named::read(tag), "shop/api".to_owned(), deployed)];
-        shelf(
-            "count=1",
-            vec![image(1, "", 300), image(2, "latest", 200), image(3, "v2", 100)],
-            InUse { sleeping, ..InUse::default() },
-        )
+        let images = vec![image(1, "", 300), image(2, "latest", 200), image(3, "v2", 100)];
+        shelf("count=1", images, served(tag, None, 0, deployed))
     };
     let doubt = "+ shop/api has no task, and api:latest has moved since its deployment: which image it will start cannot be told, so nothing is deleted";
     check(&world("api:latest", deployed(250)), &[doubt]);
     check(&world("api:latest", None), &[doubt]);
     check(&world("api:gone", deployed(1)), &[&doubt.replace("latest", "gone")]);
-    assert_eq!(doomed(&plan(&world("api:latest", deployed(150)), &now())).len(), 1);
-    assert_eq!(doomed(&plan(&world("web:latest", deployed(250)), &now())).len(), 1);
+    // In use is `latest`, and one without a tag and one with stay.
+    assert_eq!(doomed(&plan(&world("api:latest", deployed(150)), &now())), Vec::<String>::new());
+    assert_eq!(doomed(&plan(&world("web:latest", deployed(250)), &now())), [digest(2)]);
 }
 
 #[test]
 fn what_cannot_be_read_leaves_everything_as_it_is_and_is_told() {
-    let mut world = shelf("count=1", vec![image(1, "v1", 300), image(2, "v2", 200)], InUse::default());
-    world.in_use = Err("ListTasks shop: AccessDeniedException: no".into());
+    let mut world = shelf("count=1", vec![image(1, "v1", 300), image(2, "v2", 200)], Usage::default());
+    world.usage = Err("ListTasks shop: AccessDeniedException: no".into());
     check(
         &world,
         &[
             "! unreadable-use: which images are in use cannot be read, so nothing of it is deleted: ListTasks shop: AccessDeniedException: no",
         ],
     );
-    world.in_use = Ok(InUse::default());
+    world.usage = Ok(Usage::default());
     world.repositories.as_mut().unwrap()[0].images = Err("DescribeImages api: ServerException: no".into());
     check(&world, &["! unreadable-images: nothing of it is deleted: DescribeImages api: ServerException: no"]);
-    let world = shelf("10", vec![image(1, "v1", 300)], InUse::default());
+    let world = shelf("10", vec![image(1, "v1", 300)], Usage::default());
     check(
         &world,
-        &["! bad-tag: nightshift:keep-images: unknown word '10' in '10'; accepted: no word here, but count=…"],
+        &[
+            "! bad-tag: nightshift:keep-images: unknown word '10' in '10'; accepted: no word here, but the options count, days",
+        ],
     );
-    let mut world = shelf("count=1", vec![], InUse::default());
+    let mut world = shelf("count=1", vec![], Usage::default());
     world.repositories.as_mut().unwrap()[0].tags = BTreeMap::from([("team".into(), "food".into())]);
     check(&world, &["+ it no longer has the tag nightshift:keep-images"]);
     world.repositories = Err("GetResources nightshift:keep-images: Throttled: no".into());
@@ -207,7 +230,7 @@ fn what_cannot_be_read_leaves_everything_as_it_is_and_is_told() {
 }
 
 /// Indexes list and signatures name only what was there before them, as digests make it.
-fn shelves() -> impl Strategy<Value = (Vec<Image>, InUse)> {
+fn shelves() -> impl Strategy<Value = (Vec<Image>, Usage)> {
     let one = (0..2000i64, any::<bool>(), vec(0..40usize, 0..4), proptest::option::weighted(0.2, 0..40usize), 0..20u8);
     let named = (0..45usize, any::<bool>());
     (vec(one, 0..40), vec(named.clone(), 0..5), vec(named, 0..2)).prop_map(|(all, used, waiting)| {
@@ -222,25 +245,35 @@ fn shelves() -> impl Strategy<Value = (Vec<Image>, InUse)> {
             it
         });
         let named = |(number, by_tag): (usize, bool)| match by_tag {
-            true => (Named::read(&format!("api:v{number}")), "web".to_owned()),
-            false => (Named::Digest(digest(number)), "web".to_owned()),
+            true => format!("api:v{number}"),
+            false => format!("api@{}", digest(number)),
         };
-        let in_use = InUse {
-            images: used.into_iter().map(named).collect(),
-            waiting: waiting.into_iter().map(named).collect(),
-            sleeping: vec![],
-        };
-        (images.collect(), in_use)
+        let mut usage = Usage::default();
+        for (place, it) in used.into_iter().enumerate() {
+            usage = define(&format!("used:{place}"), &named(it), usage);
+        }
+        for (place, it) in waiting.into_iter().enumerate() {
+            let served = served(&named(it), Some("newest scan=high"), 1, None);
+            usage.services.extend(
+                served
+                    .services
+                    .into_iter()
+                    .map(|it| Service { task_definitions: vec![format!("waiting:{place}")], ..it }),
+            );
+            usage = define(&format!("waiting:{place}"), &named(it), usage);
+        }
+        (images.collect(), usage)
     })
 }
 
 proptest! {
     #[test]
-    fn what_is_in_use_stays_with_all_that_belongs_to_it((all, in_use) in shelves(), count in 1..6u16) {
-        let world = shelf(&format!("count={count}"), all, in_use.clone());
+    fn what_is_in_use_stays_with_all_that_belongs_to_it((all, usage) in shelves(), count in 1..6u16) {
+        let world = shelf(&format!("count={count}"), all, usage.clone());
         let gone: BTreeSet<String> = doomed(&plan(&world, &now())).into_iter().collect();
         for image in images(&world) {
-            let used = in_use.images.iter().any(|(it, _)| it.is("api", &image.digest, &image.tags));
+            let mut named = usage.definitions.values().flat_map(|it| &it.images).map(|it| Named::read(it));
+            let used = named.any(|it| it.is("api", &image.digest, &image.tags));
             prop_assert!(!used || !gone.contains(&image.digest), "{} is in use", image.digest);
             // What stays is whole: an index with all that it lists.
             if !gone.contains(&image.digest) {
@@ -254,8 +287,8 @@ proptest! {
     }
 
     #[test]
-    fn the_newest_stay((all, in_use) in shelves(), count in 1..6u16) {
-        let world = shelf(&format!("count={count}"), all, in_use);
+    fn the_newest_stay((all, usage) in shelves(), count in 1..6u16) {
+        let world = shelf(&format!("count={count}"), all, usage);
         let gone: BTreeSet<String> = doomed(&plan(&world, &now())).into_iter().collect();
         let alone = |it: &&Image| {
             let listed = images(&world).iter().any(|index| index.children.contains(&it.digest));
@@ -269,28 +302,95 @@ proptest! {
     }
 
     #[test]
-    fn once_applied_there_is_nothing_left_to_do((all, in_use) in shelves(), count in 1..6u16) {
-        let world = shelf(&format!("count={count}"), all, in_use);
+    fn once_applied_there_is_nothing_left_to_do((all, usage) in shelves(), count in 1..6u16) {
+        let world = shelf(&format!("count={count}"), all, usage);
         let rest = applied(&plan(&world, &now()), world);
         prop_assert_eq!(plan(&rest, &now()).steps, []);
     }
 
     #[test]
-    fn a_larger_count_never_keeps_less((all, in_use) in shelves(), count in 1..6u16, by in 1..5u16) {
+    fn a_larger_count_never_keeps_less((all, usage) in shelves(), count in 1..6u16, by in 1..5u16) {
         let gone = |count: u16| -> BTreeSet<String> {
-            doomed(&plan(&shelf(&format!("count={count}"), all.clone(), in_use.clone()), &now())).into_iter().collect()
+            doomed(&plan(&shelf(&format!("count={count}"), all.clone(), usage.clone()), &now())).into_iter().collect()
         };
         prop_assert!(gone(count + by).is_subset(&gone(count)));
     }
 
     #[test]
-    fn the_order_of_a_listing_is_indifferent((all, in_use) in shelves(), by in 0..40usize) {
+    fn the_order_of_a_listing_is_indifferent((all, usage) in shelves(), by in 0..40usize) {
         let mut turned = all.clone();
         let by = by.min(turned.len());
         turned.rotate_left(by);
         prop_assert_eq!(
-            plan(&shelf("count=2", all, in_use.clone()), &now()),
-            plan(&shelf("count=2", turned, in_use), &now())
+            plan(&shelf("count=2", all, usage.clone()), &now()),
+            plan(&shelf("count=2", turned, usage), &now())
         );
     }
+}
+
+#[test]
+fn what_a_deployment_has_pinned_stays_and_settles_what_a_sleeper_will_start() {
+    let images = || vec![image(1, "", 300), image(2, "latest", 200), image(3, "v2", 100), image(4, "", 50)];
+    let deployed = Some(now().timestamp() - 250i64.hours());
+    let mut usage = served("api:latest", None, 0, deployed);
+    usage.services[0].revisions = vec!["revision-1".into()];
+    assert_eq!(crate::plan::tag_revisions(&usage), ["revision-1"]);
+    let pinned = PinnedImage { image: "api:latest".into(), digest: digest(1) };
+    usage.pinned.insert("revision-1".into(), vec![pinned]);
+    check(
+        &shelf("count=1", images(), usage),
+        &[
+            "+ sha256:000000000000: used by shop/api, whose deployment has pinned it",
+            "+ latest: used by api:7",
+            "+ v2: one of the newest 1",
+            "+ sha256:000000000000: one of the newest 1",
+        ],
+    );
+    // A digest needs no revision.
+    let by_digest = served(&format!("api@{}", digest(1)), None, 0, deployed);
+    assert_eq!(crate::plan::tag_revisions(&by_digest), Vec::<String>::new());
+}
+
+#[test]
+fn a_task_that_has_not_pulled_its_image_yet_keeps_it() {
+    let task = Task { arn: "task/shop/1".into(), task_definition: "api:1".into(), images: vec!["api:v1".into()] };
+    let usage = Usage { tasks: vec![task], ..Usage::default() };
+    let all = vec![image(1, "v1", 300), image(2, "v2", 200), image(3, "v3", 100)];
+    assert_eq!(doomed(&plan(&shelf("count=1", all, usage), &now())), [digest(2)]);
+}
+
+#[test]
+fn what_is_not_an_image_takes_no_place_of_one() {
+    let of = |number, tag: &str, hours, kind| Image { kind, ..image(number, tag, hours) };
+    let attached = format!("sha256-{}", digest(9).trim_start_matches("sha256:"));
+    let all = vec![
+        image(1, "v1", 400),
+        // A list of referrers and a signature whose image is gone.
+        of(2, &attached, 300, Kind::Index),
+        of(3, "", 250, Kind::Attachment),
+        of(4, "cache", 200, Kind::Other),
+        of(5, "chart-2", 100, Kind::Other),
+        image(6, "v0", 500),
+    ];
+    check(
+        &shelf("count=1", all, Usage::default()),
+        &[
+            &format!("- v0, {attached}, sha256:000000000000, cache: not kept by count=1, and not in use"),
+            "+ v1: one of the newest 1",
+            "+ chart-2: one of the newest 1",
+        ],
+    );
+}
+
+#[test]
+fn what_was_pushed_in_the_last_days_stays_beside_the_newest() {
+    let all = || (1..=5).map(|it| image(it as usize, &format!("v{it}"), 600 - 100 * it)).collect::<Vec<_>>();
+    check(
+        &shelf("count=1 days=9", all(), Usage::default()),
+        &[
+            "- v1, v2, v3: not kept by count=1 days=9, and not in use",
+            "+ v4: pushed within 9 days",
+            "+ v5: one of the newest 1",
+        ],
+    );
 }

@@ -32,7 +32,7 @@ fn snapshots() -> impl Strategy<Value = Vec<Snapshot>> {
                 it.status = status.into();
                 match oddity {
                     0 => drop(it.tags.remove(keys::MADE_BY)),
-                    1 => it.id = format!("by-hand-{hours}"),
+                    1 => it.id = format!("nightshift-by-hand-{hours}"),
                     2 => drop(it.tags.insert(keys::KEEP.into(), String::new())),
                     3 => it.created_at = None,
                     4 => drop(it.tags.remove(keys::RETAINED_BY)),

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan, Zoned};
 use reconcile::Plan;
-use rules::database::{Database, Kind, Original, Snapshot};
+use rules::database::{Database, Kind, Original, Snapshot, made_by};
 use rules::keys;
 use rules::retention::Region;
 
-use crate::plan::{DeleteSnapshot, InUse, Step, World, plan};
+use crate::plan::{DeleteSnapshot, Step, Usage, World, plan};
 
 const ACCOUNT: &str = "ap-northeast-2:123456789012";
 
@@ -41,7 +41,7 @@ pub fn snapshot(database: &str, hours_ago: i64) -> Snapshot {
     Snapshot {
         kind: Kind::Instance,
         arn: format!("arn:aws:rds:{ACCOUNT}:snapshot:{id}"),
-        id,
+        id: id.clone(),
         database: database.into(),
         database_resource_id: Some(format!("db-{database}")),
         status: "available".into(),
@@ -51,7 +51,7 @@ pub fn snapshot(database: &str, hours_ago: i64) -> Snapshot {
         encrypted: true,
         option_group: None,
         tags: BTreeMap::from([
-            (keys::MADE_BY.into(), "snapshot-databases".into()),
+            (keys::MADE_BY.into(), made_by("snapshot-databases", &id, "ap-northeast-2")),
             (keys::DATABASE.into(), database.into()),
             (keys::RETAINED_BY.into(), "days=1".into()),
         ]),
@@ -63,6 +63,7 @@ pub fn copy(of: &Snapshot) -> Snapshot {
     let mut copy = of.clone();
     copy.id = of.copy_id();
     copy.arn = of.arn.replace("ap-northeast-2", region().name()).replace(&of.id, &copy.id);
+    copy.tags.insert(keys::MADE_BY.into(), made_by("snapshot-databases", &copy.id, region().name()));
     let original = Original { arn: &of.arn, database_resource_id: of.database_resource_id.as_deref() };
     copy.tags.insert(keys::COPY_OF.into(), original.to_string());
     // Whether AWS tells the same of a copy is not promised.
@@ -78,10 +79,9 @@ pub fn world(databases: Vec<Database>, snapshots: Vec<Snapshot>) -> World {
         databases,
         snapshots,
         copies: BTreeMap::new(),
-        spared: BTreeMap::new(),
-        unasked: None,
+        sharing: BTreeMap::new(),
         repositories: Ok(Vec::new()),
-        in_use: Ok(InUse::default()),
+        usage: Ok(Usage::default()),
     }
 }
 

@@ -4,7 +4,7 @@ use rules::database::Kind;
 use rules::keys;
 
 use super::model::*;
-use crate::plan::World;
+use crate::plan::{Sharing, World};
 
 const LOOK: &str =
     "; look first at the log of snapshot-databases for the last nights, then at the status of the database";
@@ -45,7 +45,7 @@ fn only_good_snapshots_count_and_a_failed_one_goes_a_day_later() {
         &world,
         &[
             "- app-51h: not kept by daily=1",
-            "- app-50h: it failed, so it is no backup",
+            "- app-50h: it failed, so it is not a backup",
             "+ app-26h: newest good snapshot of app, daily 2026-11-20",
             "+ app-3h: it is creating",
             "+ app-2h: it failed less than a day ago",
@@ -57,7 +57,7 @@ fn only_good_snapshots_count_and_a_failed_one_goes_a_day_later() {
 fn a_failing_backup_job_deletes_nothing_and_is_told() {
     let mut world = app("daily=1", &[1, 73, 100, 200]);
     world.snapshots[0].status = "failed".into();
-    let reason = "the newest good backup of app is of 2026-11-18 05:30, which is more than three days ago: nothing of it is deleted";
+    let reason = "the newest good backup of app is of Wed 2026-11-18 05:30 KST, which is more than three days ago: nothing of it is deleted";
     let kept = |it: &str| format!("+ app-{it}: {reason}");
     let told = format!("! app backups-failing: {reason}{LOOK}");
     let mut expected: Vec<String> = ["200h", "100h", "73h", "1h"].map(kept).to_vec();
@@ -81,7 +81,7 @@ fn a_tag_that_is_gone_or_unreadable_keeps_everything() {
     let gone = "app no longer has the tag nightshift:backup";
     check(&world, &[&format!("+ app-100h: {gone}"), &format!("+ app-1h: {gone}")]);
     world.databases[0].tags.insert(keys::BACKUP.into(), "dayly=1".into());
-    let bad = "nightshift:backup: unknown option 'dayly' in 'dayly=1'; did you mean 'daily'? accepted: days, daily, weekly, monthly, yearly, copy";
+    let bad = "nightshift:backup: unknown option 'dayly' in 'dayly=1'; did you mean 'daily'? accepted: last, days, daily, weekly, monthly, yearly, gone, copy";
     check(&world, &[&format!("+ app-100h: {bad}"), &format!("+ app-1h: {bad}"), &format!("! app bad-tag: {bad}")]);
 }
 
@@ -89,7 +89,8 @@ fn a_tag_that_is_gone_or_unreadable_keeps_everything() {
 fn the_tag_keep_and_sharing_spare_a_snapshot() {
     let mut world = app("daily=1", &[1, 100, 101, 102]);
     world.snapshots[1].tags.insert(keys::KEEP.into(), "the audit of 2026".into());
-    world.spared.insert(world.snapshots[2].arn.clone(), "it is shared with 210987654321".into());
+    world.sharing.insert(world.snapshots[2].arn.clone(), Sharing::With(vec!["210987654321".into()]));
+    world.sharing.insert(world.snapshots[3].arn.clone(), Sharing::With(Vec::new()));
     check(
         &world,
         &[
@@ -105,13 +106,14 @@ fn the_tag_keep_and_sharing_spare_a_snapshot() {
 fn of_a_database_that_is_gone_the_rule_on_its_snapshots_holds_and_the_last_one_stays() {
     let mut world = app("daily=1", &[500, 1000]);
     world.databases.clear();
-    check(&world, &["- app-1000h: not kept by days=1", "+ app-500h: newest good snapshot of app"]);
+    let told = "! app-500h last-backups: nightshift-app-500h is the last backup of a database that is gone, and stays for ever: delete what is not needed, tag the rest nightshift:keep, and give databases that come and go the option gone=90d";
+    check(&world, &["- app-1000h: not kept by days=1", "+ app-500h: newest good snapshot of app", told]);
     world.snapshots[0].tags.remove(keys::RETAINED_BY);
     let silent = "app is gone, and nightshift-app-500h does not say how long backups stay";
-    check(&world, &[&format!("+ app-1000h: {silent}"), &format!("+ app-500h: {silent}")]);
+    check(&world, &[&format!("+ app-1000h: {silent}"), &format!("+ app-500h: {silent}"), told]);
     world.snapshots[0].tags.insert(keys::RETAINED_BY.into(), "for ever".into());
-    let bad = "app is gone, and of nightshift-app-500h nightshift-state:backup: unknown word 'for' in 'for ever'; accepted: no word here, but the options days, daily, weekly, monthly, yearly";
-    check(&world, &[&format!("+ app-1000h: {bad}"), &format!("+ app-500h: {bad}")]);
+    let bad = "app is gone, and of nightshift-app-500h nightshift-state:backup: unknown word 'for' in 'for ever'; accepted: no word here, but the options last, days, daily, weekly, monthly, yearly, gone, copy";
+    check(&world, &[&format!("+ app-1000h: {bad}"), &format!("+ app-500h: {bad}"), told]);
 }
 
 #[test]
@@ -126,6 +128,7 @@ fn a_new_database_of_an_old_name_does_not_age_the_backups_of_the_old_one() {
             "- app-100h: not kept by daily=1",
             "+ app-1h: newest good snapshot of app, daily 2026-11-21",
             "+ app-700h: newest good snapshot of app",
+            "! app-700h last-backups: nightshift-app-700h is the last backup of a database that is gone, and stays for ever: delete what is not needed, tag the rest nightshift:keep, and give databases that come and go the option gone=90d",
         ],
     );
     // Where AWS tells no resource id, the name is all there is.
@@ -146,6 +149,7 @@ fn clusters_and_instances_of_one_name_are_two_databases() {
             "- app-100h: not kept by daily=1",
             "+ app-1h: newest good snapshot of app, daily 2026-11-21",
             "+ app-100h: newest good snapshot of app",
+            "! app-100h last-backups: nightshift-app-100h is the last backup of a database that is gone, and stays for ever: delete what is not needed, tag the rest nightshift:keep, and give databases that come and go the option gone=90d",
         ],
     );
 }
@@ -216,10 +220,10 @@ fn what_another_region_made_is_its_own_to_judge() {
 #[test]
 fn sharing_that_cannot_be_asked_for_is_told() {
     let mut world = app("daily=1", &[1, 100]);
-    let stays = "it cannot be told whether it is shared: AccessDenied";
-    world.spared.insert(world.snapshots[1].arn.clone(), stays.into());
-    world.unasked = Some("DescribeDBSnapshotAttributes x: AccessDenied: no".into());
-    let told = "! sharing of snapshots unreadable-sharing: it cannot be told which snapshots are shared with other accounts, so those stay: DescribeDBSnapshotAttributes x: AccessDenied: no; mend that, or deploy the stack with KeepShared=false if you share none";
+    let error = "DescribeDBSnapshotAttributes x: AccessDenied: no";
+    world.sharing.insert(world.snapshots[1].arn.clone(), Sharing::Unreadable(error.into()));
+    let stays = format!("it cannot be told whether it is shared: {error}");
+    let told = "! sharing of snapshots unreadable-sharing: it cannot be told which snapshots are shared with other accounts, so those stay: DescribeDBSnapshotAttributes x: AccessDenied: no; fix that, or deploy the stack with KeepShared=false if you share none";
     assert_eq!(lines(&world).last().unwrap(), told);
     assert!(lines(&world).contains(&format!("+ app-100h: {stays}")));
 }
@@ -228,7 +232,7 @@ fn sharing_that_cannot_be_asked_for_is_told() {
 fn copying_that_fails_is_told_and_a_region_that_cannot_be_read_is_left_alone() {
     let mut world = app("daily=1 copy=us-west-2", &[1]);
     world.copies.insert(region(), Ok(vec![copy(&snapshot("app", 100)), copy(&snapshot("app", 200))]));
-    let reason = "the newest good backup of app in us-west-2 is of 2026-11-17 02:30, which is more than three days ago: nothing of it is deleted";
+    let reason = "the newest good backup of app in us-west-2 is of Tue 2026-11-17 02:30 KST, which is more than three days ago: nothing of it is deleted";
     let look =
         "; look first at the log of snapshot-databases for copies that failed, then at the KMS key of that region";
     assert_eq!(lines(&world).last(), Some(&format!("! app backups-failing: {reason}{look}")));

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, ToSpan, Zoned};
 use reconcile::Plan;
-use rules::database::{Database, Kind, Original, Snapshot};
+use rules::database::{Database, Kind, Original, Snapshot, made_by};
 use rules::keys;
 use rules::retention::Region;
 
-use crate::plan::{CopySnapshot, Step, TakeSnapshot, World, plan};
-use crate::request::Request;
+use crate::plan::{CopySnapshot, Scope, Step, TakeSnapshot, World, plan};
 
 pub const KEY: &str = "arn:aws:kms:us-west-2:123456789012:key/1";
 
@@ -46,7 +45,7 @@ pub fn snapshot(database: &str, days_ago: i64) -> Snapshot {
     Snapshot {
         kind: Kind::Instance,
         arn: arn("snapshot", &id),
-        id,
+        id: id.clone(),
         database: database.into(),
         database_resource_id: Some(format!("db-{database}")),
         status: "available".into(),
@@ -56,7 +55,7 @@ pub fn snapshot(database: &str, days_ago: i64) -> Snapshot {
         encrypted: true,
         option_group: None,
         tags: BTreeMap::from([
-            (keys::MADE_BY.into(), "snapshot-databases".into()),
+            (keys::MADE_BY.into(), made_by("snapshot-databases", &id, "ap-northeast-2")),
             (keys::DATABASE.into(), database.into()),
             (keys::RETAINED_BY.into(), "days=30".into()),
         ]),
@@ -71,6 +70,7 @@ pub fn copy(of: &Snapshot) -> Snapshot {
     copy.tags.insert(keys::COPY_OF.into(), original.to_string());
     copy.tags.extend(of.taken_at().map(|it| (keys::TAKEN.into(), it.to_string())));
     copy.arn = of.arn.replace("ap-northeast-2", region().name()).replace(&of.id, &copy.id);
+    copy.tags.insert(keys::MADE_BY.into(), made_by("snapshot-databases", &copy.id, region().name()));
     copy
 }
 
@@ -78,32 +78,35 @@ pub fn world(databases: Vec<Database>, snapshots: Vec<Snapshot>) -> World {
     World {
         databases,
         snapshots,
-        manual: BTreeMap::new(),
         copies: BTreeMap::from([(region(), Ok(Vec::new()))]),
         copy_keys: BTreeMap::from([(region(), Some(KEY.into()))]),
+        ..World::default()
     }
 }
 
 /// AWS begins the snapshots and copies of `plan`; `status` is what becomes of them.
 pub fn applied(plan: &Plan<Step>, mut world: World, status: &str, at: Timestamp) -> World {
     for planned in &plan.steps {
-        let (place, kind, id, database, tags, replaces) = match &planned.step {
+        let (place, region, kind, id, database, tags, replaces) = match &planned.step {
             Step::TakeSnapshot(TakeSnapshot { kind, id, database, tags, replaces, .. }) => {
-                (&mut world.snapshots, kind, id, database, tags, replaces)
+                (&mut world.snapshots, "ap-northeast-2", kind, id, database, tags, replaces)
             }
             Step::CopySnapshot(CopySnapshot { kind, id, database, tags, replaces, region, .. }) => {
-                (world.copies.get_mut(region).unwrap().as_mut().unwrap(), kind, id, database, tags, replaces)
+                let copies = world.copies.get_mut(region).unwrap().as_mut().unwrap();
+                (copies, region.name(), kind, id, database, tags, replaces)
             }
         };
         if *replaces {
             place.retain(|it| it.kind != *kind || it.id != *id);
         }
         assert!(!place.iter().any(|it| it.kind == *kind && it.id == *id), "{id} is there already");
+        let of = world.databases.iter().find(|it| it.kind == *kind && it.id == *database);
+        let resource_id = of.and_then(|it| it.resource_id.clone());
         place.push(Snapshot {
             kind: *kind,
             id: id.clone(),
-            arn: arn("snapshot", id),
-            database_resource_id: Some(format!("db-{database}")),
+            arn: arn("snapshot", id).replacen("ap-northeast-2", region, 1),
+            database_resource_id: resource_id.or_else(|| Some(format!("db-{database}"))),
             created_at: Some(at),
             status: status.into(),
             tags: tags.iter().cloned().collect(),
@@ -123,8 +126,12 @@ pub fn finished(mut world: World) -> World {
 }
 
 /// What is done (as `* NAME ACTION ID: reason`), left alone (as `+ NAME: reason`) and wrong (as `! NAME KIND: message`).
-pub fn lines(world: &World, request: &Request) -> Vec<String> {
-    let plan = plan(world, request, &now());
+pub fn lines(world: &World, scope: &Scope) -> Vec<String> {
+    lines_at(world, scope, &now())
+}
+
+pub fn lines_at(world: &World, scope: &Scope, now: &Zoned) -> Vec<String> {
+    let plan = plan(world, scope, now);
     let name = |arn: &str| arn.rsplit(':').next().unwrap().to_owned();
     let act = |step: &Step| match step {
         Step::TakeSnapshot(it) => format!("take {}", it.id),
@@ -138,10 +145,11 @@ pub fn lines(world: &World, request: &Request) -> Vec<String> {
 
 #[track_caller]
 pub fn check(world: &World, expected: &[&str]) {
-    assert_eq!(lines(world, &Request::Everything), expected);
+    assert_eq!(lines(world, &Scope::Everything), expected);
 }
 
 /// The ages in the metrics, the last one that of all databases.
 pub fn ages(world: &World) -> Vec<(Option<String>, f64)> {
-    plan(world, &Request::Everything, &now()).measures.into_iter().map(|it| (it.of, it.value)).collect()
+    let measures = plan(world, &Scope::Everything, &now()).measures.into_iter();
+    measures.filter(|it| it.metric == "BackupAgeHours").map(|it| (it.of, it.value)).collect()
 }

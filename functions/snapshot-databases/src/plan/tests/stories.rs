@@ -6,8 +6,7 @@ use rules::database::{Kind, Snapshot};
 use rules::keys;
 
 use super::model::*;
-use crate::plan::{Crowd, Step, plan};
-use crate::request::{Request, Wish};
+use crate::plan::{Command, Occasion, Scope, SnapshotCount, Step, plan};
 
 #[test]
 fn takes_one_snapshot_a_night() {
@@ -26,8 +25,14 @@ fn takes_one_snapshot_a_night() {
 fn a_failed_snapshot_is_replaced_and_never_counts() {
     let mut world = world(vec![database("app", "days=30")], vec![snapshot("app", 0), snapshot("app", 1)]);
     world.snapshots[0].status = "failed".into();
-    check(&world, &["* take nightshift-app-2026-11-21: nightshift-app-2026-11-21 failed"]);
-    let steps = plan(&world, &Request::Everything, &now()).steps;
+    check(
+        &world,
+        &[
+            "* take nightshift-app-2026-11-21: nightshift-app-2026-11-21 failed",
+            "! app snapshot-failing: nightshift-app-2026-11-21 failed; RDS's events tell more; it is taken again once an hour",
+        ],
+    );
+    let steps = plan(&world, &Scope::Everything, &now()).steps;
     assert!(matches!(&steps[0].step, Step::TakeSnapshot(it) if it.replaces));
     assert_eq!(ages(&world), [(Some("app".into()), 24.0), (None, 24.0)]);
 }
@@ -39,15 +44,15 @@ fn the_databases_tags_come_along_without_those_that_are_orders() {
         ("aws:cloudformation:stack-name".into(), "shop".into()),
         (keys::SNAPSHOT_PROBLEM.into(), "failed".into()),
     ]);
-    let steps = plan(&world, &Request::Everything, &now()).steps;
+    let steps = plan(&world, &Scope::Everything, &now()).steps;
     let Step::TakeSnapshot(take) = &steps[0].step else { panic!("{steps:?}") };
     let tags: Vec<(&str, &str)> = take.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     assert_eq!(
         tags,
         [
-            (keys::MADE_BY, "snapshot-databases"),
+            (keys::MADE_BY, "snapshot-databases nightshift-app-2026-11-21 ap-northeast-2"),
             (keys::DATABASE, "app"),
-            (keys::RETAINED_BY, "daily=7 weekly=4"),
+            (keys::RETAINED_BY, "daily=7 weekly=4 copy=us-west-2"),
             ("team", "food"),
         ]
     );
@@ -56,6 +61,7 @@ fn the_databases_tags_come_along_without_those_that_are_orders() {
 #[test]
 fn what_cannot_be_snapshotted_now_waits_and_what_is_broken_is_told() {
     let mut world = world(vec![database("app", "days=30")], vec![]);
+    world.created.insert(arn("db", "app"), now().timestamp() - 1i64.hours());
     for status in ["backing-up", "modifying", "starting", "something-new"] {
         world.databases[0].status = status.into();
         let reason = format!("+ app: it is {status} and cannot be snapshotted now; the next run tries again");
@@ -63,13 +69,13 @@ fn what_cannot_be_snapshotted_now_waits_and_what_is_broken_is_told() {
     }
     for status in ["failed", "storage-full", "incompatible-network", "inaccessible-encryption-credentials"] {
         world.databases[0].status = status.into();
-        let told = format!("! app not-snapshottable: it is {status}: AWS takes no snapshot of it until that is mended");
+        let told = format!("! app not-snapshottable: it is {status}: AWS takes no snapshot of it until that is fixed");
         check(&world, &[&told]);
     }
     world.databases[0].status = "storage-optimization".into();
-    assert!(lines(&world, &Request::Everything)[0].starts_with("* take"));
+    assert!(lines(&world, &Scope::Everything)[0].starts_with("* take"));
     world.databases[0].kind = Kind::Cluster;
-    assert!(lines(&world, &Request::Everything)[0].starts_with("+ app: it is storage-optimization"));
+    assert!(lines(&world, &Scope::Everything)[0].starts_with("+ app: it is storage-optimization"));
 }
 
 #[test]
@@ -80,7 +86,7 @@ fn a_stopped_database_is_skipped_and_one_without_a_backup_is_told() {
     check(
         &world,
         &[
-            "+ app: it is stopped, so it does not change and cannot be snapshotted; its newest backup is of 2026-11-18 03:00",
+            "+ app: it is stopped, so it does not change and cannot be snapshotted; its newest backup is of Wed 2026-11-18 03:00 KST",
         ],
     );
     assert_eq!(ages(&world), [(Some("app".into()), 0.0), (None, 0.0)]);
@@ -90,7 +96,7 @@ fn a_stopped_database_is_skipped_and_one_without_a_backup_is_told() {
     check(
         &world,
         &[
-            "! app stopped-without-backup: it was stopped on 2026-11-20 10:00 without a snapshot, and its newest backup is of 2026-11-18 03:00: start it for a night",
+            "! app stopped-without-backup: it was stopped on Fri 2026-11-20 10:00 KST without a snapshot, and its newest backup is of Wed 2026-11-18 03:00 KST: start it for a night",
         ],
     );
     assert_eq!(ages(&world), [(Some("app".into()), 72.0), (None, 72.0)]);
@@ -117,33 +123,12 @@ fn a_tag_in_the_wrong_place_or_unreadable_is_told_with_the_remedy() {
     check(
         &world,
         &[
-            "! app bad-tag: nightshift:backup: unknown word 'nightly' in 'nightly'; accepted: no word here, but the options days, daily, weekly, monthly, yearly, copy",
+            "! app bad-tag: nightshift:backup: unknown word 'nightly' in 'nightly'; accepted: no word here, but the options last, days, daily, weekly, monthly, yearly, gone, copy",
         ],
     );
     world.databases[0] = database("app", "days=30");
     world.databases[0].engine = "docdb".into();
     check(&world, &["! app other-engine: docdb databases are not backed up by this function: remove the tag"]);
-}
-
-#[test]
-fn an_id_that_somebody_else_took_is_told() {
-    let mut world = world(vec![database("app", "days=30")], vec![snapshot("app", 0)]);
-    world.snapshots[0].tags.remove(keys::MADE_BY);
-    check(
-        &world,
-        &[
-            "! app id-taken: nightshift-app-2026-11-21 exists, but Nightshift did not make it: copy it to another name, then delete it",
-        ],
-    );
-    // The last backup of a database that was lost and is there anew: nobody is told to delete it.
-    world.snapshots[0] = snapshot("app", 0);
-    world.snapshots[0].database_resource_id = Some("db-an-earlier-one".into());
-    check(
-        &world,
-        &[
-            "! app id-taken: nightshift-app-2026-11-21 exists, and is the backup of an earlier database of this name, so it stays: take one by hand if there has to be one of this database today; the next night has a name of its own",
-        ],
-    );
 }
 
 #[test]
@@ -153,7 +138,7 @@ fn a_cluster_is_snapshotted_as_a_cluster() {
     // The snapshot of an instance of the same name is another thing.
     check(&world, &["* take nightshift-app-2026-11-21: there is no nightshift-app-2026-11-21 yet"]);
     // A command that deletes a backup is in no message.
-    let steps = plan(&world, &Request::Everything, &now()).steps;
+    let steps = plan(&world, &Scope::Everything, &now()).steps;
     assert_eq!(steps[0].step.undo(), None);
 }
 
@@ -166,8 +151,8 @@ fn a_snapshot_is_copied_once_it_is_available_and_keeps_its_tags_and_its_age() {
     world.snapshots[0].status = "available".into();
     let copied = "* copy nightshift-app-2026-11-21-ap-northeast-2 to us-west-2: it has no copy in us-west-2";
     check(&world, &[copied, "+ app: nightshift-app-2026-11-21 is available"]);
-    assert_eq!(lines(&world, &Request::Copies), [copied]);
-    let steps = plan(&world, &Request::Copies, &now()).steps;
+    assert_eq!(lines(&world, &Scope::Copies), [copied]);
+    let steps = plan(&world, &Scope::Copies, &now()).steps;
     let Step::CopySnapshot(copy) = &steps[0].step else { panic!("{steps:?}") };
     assert_eq!(copy.key.as_deref(), Some(KEY));
     assert!(copy.tags.contains(&(keys::TAKEN.into(), "2026-11-20T18:00:00Z".into())));
@@ -177,7 +162,7 @@ fn a_snapshot_is_copied_once_it_is_available_and_keeps_its_tags_and_its_age() {
     // Unencrypted it stays unencrypted.
     world.snapshots[0].encrypted = false;
     world.snapshots[0].option_group = Some("audit".into());
-    let steps = plan(&world, &Request::Copies, &now()).steps;
+    let steps = plan(&world, &Scope::Copies, &now()).steps;
     let Step::CopySnapshot(copy) = &steps[0].step else { panic!("{steps:?}") };
     assert_eq!((copy.key.as_deref(), copy.option_group.as_deref()), (None, Some("audit")));
 }
@@ -192,7 +177,14 @@ fn the_progress_of_a_copy_is_read_and_a_failed_one_replaced() {
     check(&world, &[tonight, "+ nightshift-app-2026-11-21: its copy in us-west-2 is creating, 40 %"]);
     copy.status = "failed".into();
     world.copies.insert(region(), Ok(vec![copy]));
-    check(&world, &["* copy nightshift-app-2026-11-21-ap-northeast-2 to us-west-2: its copy failed", tonight]);
+    check(
+        &world,
+        &[
+            "* copy nightshift-app-2026-11-21-ap-northeast-2 to us-west-2: its copy failed",
+            tonight,
+            "! app copy-failing: copy=us-west-2: nightshift-app-2026-11-21-ap-northeast-2 failed; RDS's events tell more; it is copied again once an hour",
+        ],
+    );
 }
 
 /// The other region has a stack of its own, with a database of the same name, and each copies to the other.
@@ -211,24 +203,25 @@ fn a_region_that_copies_here_too_is_no_concern_of_this_one() {
     world.copies.insert(region(), Ok(vec![elsewhere(0)]));
     // What came from there is no backup of the night here, and what was taken there is no copy of it.
     check(&world, &["* take nightshift-app-2026-11-21: there is no nightshift-app-2026-11-21 yet"]);
+    world.databases[0].tags.insert(keys::SNAPSHOT_PROBLEM.into(), "failed 1a2b told=2026-11-20T18:00:00Z".into());
     assert_eq!(ages(&world)[0], (Some("app".into()), 96.0));
     world.snapshots.push(snapshot("app", 0));
     assert_eq!(
-        lines(&world, &Request::Copies),
+        lines(&world, &Scope::Copies),
         ["* copy nightshift-app-2026-11-21-ap-northeast-2 to us-west-2: it has no copy in us-west-2"]
     );
 }
 
 #[test]
-fn what_has_the_name_of_a_copy_and_is_none_is_told() {
+fn what_has_the_name_of_a_copy_and_is_not_one_is_told() {
     let mut world = world(vec![database("app", "days=30 copy=us-west-2")], vec![snapshot("app", 0)]);
     let mut other = copy(&snapshot("app", 0));
     other.tags.remove(keys::COPY_OF);
     world.copies.insert(region(), Ok(vec![other]));
     assert_eq!(
-        lines(&world, &Request::Copies),
+        lines(&world, &Scope::Copies),
         [
-            "! app id-taken: copy=us-west-2: nightshift-app-2026-11-21-ap-northeast-2 exists there and is no copy of nightshift-app-2026-11-21: copy it to another name, then delete it"
+            "! app id-taken: copy=us-west-2: nightshift-app-2026-11-21-ap-northeast-2 exists there and is not a copy of nightshift-app-2026-11-21: copy it to another name, then delete it"
         ]
     );
 }
@@ -243,16 +236,16 @@ fn no_more_than_five_copies_are_under_way() {
     // One that is taken there of a database there is no copy.
     let taken = Snapshot { status: "creating".into(), ..snapshot("there", 0) };
     world.copies.insert(region(), Ok(vec![moving, taken]));
-    let lines = lines(&world, &Request::Copies);
+    let lines = lines(&world, &Scope::Copies);
     assert_eq!(lines.iter().filter(|it| it.starts_with("* copy")).count(), 4);
     let waits = "+ nightshift-app-6-2026-11-21: 5 copies to us-west-2 are under way; a later run copies it";
     assert_eq!(lines.last().unwrap(), waits);
 }
 
 #[test]
-fn what_stands_in_the_way_of_a_copy_is_told_with_the_remedy() {
+fn what_prevents_a_copy_is_told_with_the_remedy() {
     let mut world = world(vec![database("app", "days=30 copy=us-west-2")], vec![snapshot("app", 0)]);
-    let last = |world: &_| lines(world, &Request::Copies).pop().unwrap();
+    let last = |world: &_| lines(world, &Scope::Copies).pop().unwrap();
     world.copy_keys.insert(region(), None);
     assert_eq!(
         last(&world),
@@ -278,9 +271,9 @@ fn what_stands_in_the_way_of_a_copy_is_told_with_the_remedy() {
 fn at_the_quota_people_are_told_how_many_could_go() {
     let mut world = world(vec![database("app", "days=2")], (1..6).map(|it| snapshot("app", it)).collect());
     world.manual.insert(Kind::Instance, 100);
-    let steps = plan(&world, &Request::Everything, &now()).steps;
+    let steps = plan(&world, &Scope::Everything, &now()).steps;
     let Step::TakeSnapshot(take) = &steps[0].step else { panic!("{steps:?}") };
-    assert_eq!(take.crowd, Some(Crowd { manual: 100, prunable: 4 }));
+    assert_eq!(take.count, Some(SnapshotCount { manual: 100, prunable: 4 }));
 }
 
 #[test]
@@ -301,7 +294,7 @@ fn the_age_of_the_newest_backup_is_measured_and_that_of_the_worst() {
 }
 
 #[test]
-fn a_snapshot_that_takes_hours_is_no_missing_backup() {
+fn a_snapshot_that_takes_hours_is_not_a_missing_backup() {
     let mut world = world(vec![database("app", "days=30")], vec![snapshot("app", 1), snapshot("app", 0)]);
     world.snapshots[1].status = "creating".into();
     // AWS may not say when it was begun.
@@ -321,11 +314,11 @@ fn a_database_that_is_busy_night_after_night_is_told() {
     let waits = "+ app: it is modifying and cannot be snapshotted now; the next run tries again";
     check(&world, &[waits]);
     world.snapshots[0] = snapshot("app", 3);
-    let told = "! app no-backup: it is modifying, in which AWS takes no snapshot, and its newest backup is of 2026-11-18 03:00: look at the database, and at its events in RDS";
+    let told = "! app no-backup: it is modifying, in which AWS takes no snapshot, and its newest backup is of Wed 2026-11-18 03:00 KST: look at the database, and at its events in RDS";
     check(&world, &[told]);
-    // Ready, and AWS refuses it nevertheless: that is no matter of the next run either.
+    // Ready, and AWS refuses it nevertheless: that is not left to the next run either.
     world.databases[0].status = "available".into();
-    let steps = plan(&world, &Request::Everything, &now()).steps;
+    let steps = plan(&world, &Scope::Everything, &now()).steps;
     assert!(matches!(&steps[0].step, Step::TakeSnapshot(take) if take.overdue), "{steps:?}");
     // A new one is given time.
     world.databases[0].status = "creating".into();
@@ -333,14 +326,9 @@ fn a_database_that_is_busy_night_after_night_is_told() {
     check(&world, &["+ app: it is creating and cannot be snapshotted now; the next run tries again"]);
 }
 
-#[test]
-fn a_snapshot_that_became_available_changes_nothing_where_nothing_is_copied() {
-    let world = world(vec![database("app", "days=30")], vec![]);
-    assert!(lines(&world, &Request::Copies).is_empty());
-}
-
-fn wish(database: &str) -> Request {
-    Request::BeforeDeploy(Wish { database: database.into(), image: format!("sha256:{:064x}", 7).parse().unwrap() })
+fn asked(database: &str) -> Scope {
+    let image = format!("sha256:{:064x}", 7).parse().unwrap();
+    Scope::One(Command { database: database.into(), occasion: Occasion::Deployment(image) })
 }
 
 const BEFORE: &str = "nightshift-predeploy-app-000000000000";
@@ -348,36 +336,38 @@ const BEFORE: &str = "nightshift-predeploy-app-000000000000";
 #[test]
 fn before_a_deployment_one_snapshot_is_taken_and_tagged_as_the_nightly_ones_are() {
     let mut world = world(vec![database("app", "weekly=4 daily=7")], vec![]);
-    let steps = plan(&world, &wish("app"), &now()).steps;
+    let steps = plan(&world, &asked("app"), &now()).steps;
     let Step::TakeSnapshot(before) = &steps[0].step else { panic!("{steps:?}") };
-    let nightly = plan(&world, &Request::Everything, &now()).steps;
+    let nightly = plan(&world, &Scope::Everything, &now()).steps;
     let Step::TakeSnapshot(nightly) = &nightly[0].step else { panic!("{nightly:?}") };
-    assert_eq!((before.id.as_str(), &before.tags, before.crowd), (BEFORE, &nightly.tags, None));
-    assert_eq!(lines(&world, &wish("app")), [format!("* take {BEFORE}: it is asked for before a deployment")]);
+    assert_eq!((before.id.as_str(), &before.tags[1..], before.count), (BEFORE, &nightly.tags[1..], None));
+    assert_eq!(before.tags[0].1, format!("snapshot-databases {BEFORE} ap-northeast-2"));
+    assert_eq!(lines(&world, &asked("app")), [format!("* take {BEFORE}: it is asked for before a deployment")]);
 
     // Once it is there, or on its way, that is all that was asked for.
     world.snapshots = vec![snapshot("app", 0)];
     world.snapshots[0].id = BEFORE.into();
+    world.snapshots[0].tags.insert(keys::MADE_BY.into(), "snapshot-databases".into());
     for status in ["available", "creating"] {
         world.snapshots[0].status = status.into();
-        assert_eq!(lines(&world, &wish("app")), [format!("+ app: {BEFORE} is {status}")]);
+        assert_eq!(lines(&world, &asked("app")), [format!("+ app: {BEFORE} is {status}")]);
     }
     world.snapshots[0].status = "failed".into();
-    assert_eq!(lines(&world, &wish("app")), [format!("* take {BEFORE}: {BEFORE} failed")]);
-    let steps = plan(&world, &wish("app"), &now()).steps;
+    assert_eq!(lines(&world, &asked("app")), [format!("* take {BEFORE}: {BEFORE} failed")]);
+    let steps = plan(&world, &asked("app"), &now()).steps;
     assert!(matches!(&steps[0].step, Step::TakeSnapshot(it) if it.replaces));
     world.snapshots[0].status = "deleting".into();
     let told = format!("! app not-now: {BEFORE} is deleting: ask again when it is gone");
-    assert_eq!(lines(&world, &wish("app")), [told]);
+    assert_eq!(lines(&world, &asked("app")), [told]);
     world.snapshots[0].tags.clear();
     assert!(
-        lines(&world, &wish("app"))[0].starts_with(&format!("! app id-taken: {BEFORE} exists, but Nightshift did"))
+        lines(&world, &asked("app"))[0].starts_with(&format!("! app id-taken: {BEFORE} exists, but Nightshift did"))
     );
 }
 
 #[test]
-fn what_stands_in_the_way_of_a_snapshot_before_a_deployment_is_told_with_the_remedy() {
-    let told = |world: &_| lines(world, &wish("app")).pop().unwrap();
+fn what_prevents_a_snapshot_before_a_deployment_is_told_with_the_remedy() {
+    let told = |world: &_| lines(world, &asked("app")).pop().unwrap();
     let mut world = world(vec![], vec![]);
     assert_eq!(
         told(&world),
@@ -387,7 +377,7 @@ fn what_stands_in_the_way_of_a_snapshot_before_a_deployment_is_told_with_the_rem
     for (status, expected) in [
         ("stopped", "asleep: it is stopped, and AWS takes no snapshot of a stopped database: start it, then ask again"),
         ("modifying", "not-now: it is modifying and cannot be snapshotted now: ask again when it is available"),
-        ("storage-full", "not-snapshottable: it is storage-full: AWS takes no snapshot of it until that is mended"),
+        ("storage-full", "not-snapshottable: it is storage-full: AWS takes no snapshot of it until that is fixed"),
     ] {
         world.databases[0].status = status.into();
         assert_eq!(told(&world), format!("! app {expected}"));
@@ -413,11 +403,11 @@ fn of_an_instance_and_a_cluster_of_one_name_the_one_that_opted_in_is_meant() {
     let mut instance = database("app", "days=30");
     let mut world = world(vec![instance.clone(), cluster], vec![]);
     assert!(
-        lines(&world, &wish("app"))[0].starts_with("! app two-databases: there are a DB instance and a DB cluster")
+        lines(&world, &asked("app"))[0].starts_with("! app two-databases: there are a DB instance and a DB cluster")
     );
     instance.tags.clear();
     world.databases[0] = instance;
-    let steps = plan(&world, &wish("app"), &now()).steps;
+    let steps = plan(&world, &asked("app"), &now()).steps;
     assert!(matches!(&steps[0].step, Step::TakeSnapshot(it) if it.kind == Kind::Cluster));
 }
 
@@ -434,16 +424,16 @@ fn what_could_go_is_counted_of_each_kind_over_all_databases_that_opted_in() {
     for it in world.snapshots.iter_mut().filter(|it| it.database == "shop") {
         it.kind = Kind::Cluster;
     }
-    // Neither a failed one nor somebody else's could go by the rule.
+    // Neither a failed one nor a person's could go by the rule.
     world.snapshots[4].status = "failed".into();
     world.snapshots[9].tags.clear();
     world.manual = [(Kind::Instance, 70), (Kind::Cluster, 20)].into();
-    let steps = plan(&world, &Request::Everything, &now()).steps;
-    let crowds = steps.iter().map(|it| match &it.step {
-        Step::TakeSnapshot(it) => (it.database.as_str(), it.crowd.unwrap()),
+    let steps = plan(&world, &Scope::Everything, &now()).steps;
+    let counts = steps.iter().map(|it| match &it.step {
+        Step::TakeSnapshot(it) => (it.database.as_str(), it.count.unwrap()),
         Step::CopySnapshot(it) => panic!("{it:?}"),
     });
-    let instances = Crowd { manual: 70, prunable: 5 };
-    let clusters = Crowd { manual: 20, prunable: 4 };
-    assert_eq!(crowds.collect::<Vec<_>>(), [("app", instances), ("shop", clusters), ("web", instances)]);
+    let instances = SnapshotCount { manual: 70, prunable: 5 };
+    let clusters = SnapshotCount { manual: 20, prunable: 4 };
+    assert_eq!(counts.collect::<Vec<_>>(), [("app", instances), ("shop", clusters), ("web", instances)]);
 }

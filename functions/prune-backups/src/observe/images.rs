@@ -1,0 +1,97 @@
+//! The repositories that opted in, and what runs anywhere in the region.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aws::{Error, each, tagging};
+use aws_config::SdkConfig;
+use aws_sdk_resourcegroupstagging::Client as Tagging;
+use rules::keys;
+
+use crate::plan::{self, Repository, Usage};
+use crate::{ecr, ecs};
+
+/// How many repositories or task definitions are read side by side.
+const AT_A_TIME: usize = 8;
+
+/// The clients of the services that images depend on.
+pub struct Registry {
+    pub ecr: aws_sdk_ecr::Client,
+    ecs: aws_sdk_ecs::Client,
+    tagging: Tagging,
+}
+
+/// The repositories that opted in with their images, and what runs; why that cannot be told, if it cannot.
+pub struct Images {
+    pub repositories: Result<Vec<Repository>, String>,
+    pub usage: Result<Usage, String>,
+}
+
+impl Registry {
+    pub fn new(config: &SdkConfig) -> Self {
+        Registry {
+            ecr: aws_sdk_ecr::Client::new(config),
+            ecs: aws_sdk_ecs::Client::new(config),
+            tagging: Tagging::new(config),
+        }
+    }
+
+    /// Reads all of it; where no repository opted in, that is one call.
+    pub async fn read(&self) -> Images {
+        let arns = match tagging::resources(&self.tagging, "ecr:repository", keys::KEEP_IMAGES).await {
+            Ok(arns) => arns,
+            Err(error) => return Images { repositories: Err(error.cause()), usage: Ok(Usage::default()) },
+        };
+        if arns.is_empty() {
+            return Images { repositories: Ok(Vec::new()), usage: Ok(Usage::default()) };
+        }
+        // The images first: what is put to use after they were listed is newer than all that may go.
+        let repositories = each(arns, AT_A_TIME, async |arn| self.repository(arn).await).await;
+        let usage = self.usage().await.map_err(|err| err.cause());
+        Images { repositories: Ok(repositories.into_iter().flatten().collect()), usage }
+    }
+
+    /// The repository of this ARN, unless it is gone. The index of tags may lag behind, so its tags are read again.
+    async fn repository(&self, arn: String) -> Option<Repository> {
+        let name = arn.split_once(":repository/").map_or(arn.as_str(), |(_, it)| it).to_owned();
+        let tags = match ecr::list_tags(&self.ecr, &arn).await {
+            Ok(tags) => tags,
+            Err(error) if error.code == "RepositoryNotFoundException" => return None,
+            Err(error) => {
+                return Some(Repository { arn, name, tags: BTreeMap::new(), images: Err(error.cause()) });
+            }
+        };
+        if !tags.contains_key(keys::KEEP_IMAGES) {
+            return Some(Repository { arn, name, tags, images: Ok(Vec::new()) });
+        }
+        match ecr::list_images(&self.ecr, &name).await {
+            Err(error) if error.code == "RepositoryNotFoundException" => None,
+            images => Some(Repository { arn, name, tags, images: images.map_err(|err| err.cause()) }),
+        }
+    }
+
+    async fn usage(&self) -> Result<Usage, Error> {
+        let (services, tasks) = ecs::list_all(&self.ecs).await?;
+        let of_services = services.iter().flat_map(|it| it.task_definitions.iter().cloned());
+        let live: BTreeSet<String> =
+            of_services.chain(tasks.iter().map(|it| it.task_definition.clone())).filter(|it| !it.is_empty()).collect();
+        let mut usage = Usage { services, tasks, ..Usage::default() };
+        self.define(live.into_iter().collect(), false, &mut usage).await?;
+        let back = plan::ways_back(&usage);
+        self.define(back, true, &mut usage).await?;
+        usage.pinned = ecs::pinned_images(&self.ecs, plan::tag_revisions(&usage)).await?;
+        Ok(usage)
+    }
+
+    /// Reads task definitions. One that a service can go back to may have been deleted: then it cannot.
+    async fn define(&self, names: Vec<String>, may_be_gone: bool, usage: &mut Usage) -> Result<(), Error> {
+        let described =
+            each(names, AT_A_TIME, async |name| match ecs::describe_task_definition(&self.ecs, &name).await {
+                Err(error) if may_be_gone && error.code == "ClientException" => Ok(None),
+                other => other.map(|it| Some((name, it))),
+            });
+        for it in described.await {
+            usage.definitions.extend(it?);
+        }
+        Ok(())
+    }
+}

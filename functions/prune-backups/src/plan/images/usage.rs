@@ -1,0 +1,127 @@
+//! What runs, and which images it uses or may come to use.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use rules::deploy::{Approval, DeployRule};
+use rules::keys;
+use rules::memory::Approved;
+
+use super::named::Named;
+use crate::plan::world::{PinnedImage, Service, Usage};
+
+/// Which images are in use or may come to be.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct InUse {
+    /// What services, tasks and rollbacks name, each with who names it.
+    pub images: Vec<(Named, String)>,
+    /// Services with a gate that run this image: what was pushed after it may be waiting for a person or a scan.
+    pub waiting: Vec<(Named, String)>,
+    /// Services without a task that name an image by its tag, which nothing pins, with the moment of their deployment.
+    pub sleeping: Vec<(Named, String, Option<Timestamp>)>,
+}
+
+/// The service revisions whose pinned images have to be read: those of services that name an image by tag.
+///
+/// ECS pins what a tag means when a deployment begins, and starts that image for as long as the deployment lasts,
+/// whatever the tag means by then.
+pub fn tag_revisions(usage: &Usage) -> Vec<String> {
+    let by_tag = |it: &&Service| images_of(it, usage).any(|it| matches!(it, Named::Tag { .. }));
+    let revisions: BTreeSet<String> =
+        usage.services.iter().filter(by_tag).flat_map(|it| it.revisions.iter().cloned()).collect();
+    revisions.into_iter().collect()
+}
+
+/// The task definitions that services can go back to and those that they run before a deployment, as far as they are not
+/// read yet.
+pub fn ways_back(usage: &Usage) -> Vec<String> {
+    let known = |name: &String| usage.definitions.keys().any(|arn| last(arn) == name);
+    let wanted: BTreeSet<String> = usage
+        .services
+        .iter()
+        .flat_map(|it| named_back(it, usage))
+        .map(|(name, _)| name)
+        .filter(|it| !known(it))
+        .collect();
+    wanted.into_iter().collect()
+}
+
+/// The same with the reason for which each is kept.
+fn named_back(service: &Service, usage: &Usage) -> Vec<(String, String)> {
+    let definitions = service.task_definitions.iter().filter_map(|it| usage.definitions.get(it));
+    let previous = definitions.filter_map(|it| it.tags.get(keys::PREVIOUS));
+    let previous = previous.map(|it| (it.clone(), format!("{it}, which {} can go back to", service.name)));
+    let migration = rule(service).and_then(|it| it.migrate);
+    let migration = migration.map(|it| (it.clone(), format!("{it}, which migrates for {}", service.name)));
+    previous.chain(migration).collect()
+}
+
+impl InUse {
+    /// Everything that keeps an image, each with the words for it.
+    pub fn of(usage: &Usage) -> Self {
+        let mut in_use = InUse::default();
+        for task in &usage.tasks {
+            let by = format!("the task {}", last(&task.arn));
+            in_use.images.extend(task.images.iter().map(|it| (Named::read(it), by.clone())));
+        }
+        for service in &usage.services {
+            for (name, by) in named_back(service, usage) {
+                let definition = usage.definitions.iter().find(|(arn, _)| last(arn) == name);
+                let images = definition.into_iter().flat_map(|(_, it)| &it.images);
+                in_use.images.extend(images.map(|it| (Named::read(it), by.clone())));
+            }
+            for pinned in pinned(service, usage) {
+                let by = format!("{}, whose deployment has pinned it", service.name);
+                in_use.images.push((Named::Digest(pinned.digest.clone()), by));
+            }
+        }
+        for (name, definition) in &usage.definitions {
+            in_use.images.extend(definition.images.iter().map(|it| (Named::read(it), last(name).to_owned())));
+        }
+        usage.services.iter().for_each(|it| in_use.add_prospects(it, usage));
+        in_use
+    }
+
+    /// What a service may come to use: what people let through or choose from, and what it starts when it wakes up.
+    fn add_prospects(&mut self, service: &Service, usage: &Usage) {
+        let name = &service.name;
+        let approved = service.tags.get(keys::APPROVED).map(|it| it.parse::<Approved>());
+        // An approval that cannot be read may be of any image that is newer than what runs.
+        let unclear = matches!(approved, Some(Err(_)));
+        if let Some(Ok(approved)) = approved {
+            let by = format!("{name}, for which it is approved");
+            self.images.push((Named::Digest(approved.digest.to_string()), by));
+        }
+        // A tag that cannot be read asks for something: it is not taken for one that asks for nothing.
+        let waits = |rule: DeployRule| rule.approval == Some(Approval::Manual) || rule.has_gates();
+        let waiting = unclear || service.tags.contains_key(keys::DEPLOY) && rule(service).is_none_or(waits);
+        let images: BTreeSet<Named> = images_of(service, usage).collect();
+        for image in images {
+            if waiting {
+                self.waiting.push((image.clone(), name.clone()));
+            }
+            let is_pinned = pinned(service, usage).any(|it| Named::read(&it.image) == image);
+            if service.tasks == 0 && matches!(image, Named::Tag { .. }) && !is_pinned {
+                self.sleeping.push((image, name.clone(), service.deployed_at));
+            }
+        }
+    }
+}
+
+fn images_of<'a>(service: &'a Service, usage: &'a Usage) -> impl Iterator<Item = Named> {
+    let definitions = service.task_definitions.iter().filter_map(|it| usage.definitions.get(it));
+    definitions.flat_map(|it| &it.images).map(|it| Named::read(it))
+}
+
+fn pinned<'a>(service: &'a Service, usage: &'a Usage) -> impl Iterator<Item = &'a PinnedImage> {
+    service.revisions.iter().filter_map(|it| usage.pinned.get(it)).flatten()
+}
+
+fn rule(service: &Service) -> Option<DeployRule> {
+    service.tags.get(keys::DEPLOY)?.parse().ok()
+}
+
+/// `api:41` of `arn:aws:ecs:…:task-definition/api:41`.
+fn last(arn: &str) -> &str {
+    arn.rsplit('/').next().unwrap_or(arn)
+}
