@@ -1,5 +1,6 @@
 //! Calls to ECR.
 
+mod index;
 mod scan;
 
 use aws::Error;
@@ -10,6 +11,7 @@ use rules::deploy::RepositoryName;
 
 use crate::plan::Image;
 
+pub use index::list_indexes;
 pub use scan::list_scans;
 
 /// The images of a repository, untagged ones too: a running image may have lost its tag to a newer one.

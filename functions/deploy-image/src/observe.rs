@@ -55,8 +55,29 @@ pub async fn world(clients: &Clients, scope: &Scope, now: &Zoned) -> Result<Worl
     let repositories = plan::repositories(&world, scope);
     let images = each(repositories, READS, async |it| (ecr::list_images(&clients.ecr, &it).await, it)).await;
     world.repositories = images.into_iter().map(|(images, it)| (it, images.map_err(|err| err.to_string()))).collect();
+    ask_what_is_pinned(clients, scope, &mut world).await;
     look_back(clients, scope, now, &mut world).await;
     Ok(world)
+}
+
+/// Reads which images ECS pinned for services whose task definitions name a tag: what that means today is not what runs.
+async fn ask_what_is_pinned(clients: &Clients, scope: &Scope, world: &mut World) {
+    let asked: Vec<&Service> = world.services.iter().filter(|it| plan::wants_pinned(it, world, scope)).collect();
+    let arns = asked.iter().flat_map(|it| it.revisions.iter().cloned());
+    let told = ecs::describe_revisions(&clients.ecs, "service revisions", arns).await;
+    let pinned = |service: &Service| match &told {
+        Err(error) => Some(Err(error.to_string())),
+        // While a deployment is under way there is the revision before it as well.
+        Ok(told) => {
+            let revisions = service.revisions.iter().filter_map(|it| told.get(it));
+            revisions
+                .into_iter()
+                .find(|it| it.task_definition == service.task_definition)
+                .map(|it| Ok(it.pinned.clone()))
+        }
+    };
+    let pinned = asked.iter().filter_map(|it| Some((it.arn.clone(), pinned(it)?))).collect();
+    world.pinned = pinned;
 }
 
 /// The services to look at.
@@ -142,6 +163,9 @@ async fn observe(clients: &Clients, run: &Run<'_>, fact: &Fact) -> Observation {
             backup(&clients.rds, database, id).await.map(|it| Observation::Backup(Box::new(it)))
         }
         Fact::Health { service, url, look } => health(clients, run, service, url, *look).await.map(Observation::Health),
+        Fact::Indexes { repository, digests } => {
+            ecr::list_indexes(&clients.ecr, repository, digests).await.map(Observation::Indexes)
+        }
         Fact::Services => match names(clients, &Scope::Everywhere).await {
             Ok(names) => Ok(Observation::Services(describe_services(clients, &names).await.found)),
             Err(error) => Err(error),

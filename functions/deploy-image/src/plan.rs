@@ -7,12 +7,14 @@ mod app_spec;
 mod apply_command;
 mod case;
 mod command;
+mod config;
 mod deployer;
 mod draft;
 mod evidence;
 mod gate;
 mod motion;
 mod next;
+mod platform;
 mod rollback;
 mod select;
 mod step;
@@ -38,7 +40,7 @@ pub use gate::run_name;
 pub use step::{CreateDeployment, DeployVia, Migrate, Revision, Step, Stop, Unchanged};
 #[cfg(test)]
 pub use step::{Deploy, RollBack};
-pub use wanted::{LOOK_BACK, repositories, wanted_revisions, wants_history};
+pub use wanted::{LOOK_BACK, repositories, wanted_revisions, wants_history, wants_pinned};
 pub use world::*;
 
 use case::{Case, Leave};

@@ -97,9 +97,10 @@ impl<'a> Case<'a> {
         };
         let Watched { containers, image, elsewhere } = watched;
         let unfit = BTreeMap::new();
-        let case =
+        let mut case =
             Case { service, rule, memory, revision, containers, image, elsewhere, repository, images, unfit, world };
         case.ensure_one_image()?;
+        case.unfit = case.find_unfit();
         Ok(case)
     }
 
@@ -129,8 +130,12 @@ impl<'a> Case<'a> {
             let latest = self.history().iter().find(|it| it.task_definition == self.revision.arn())?;
             latest.pinned.get(container).cloned()
         };
-        let by_ecs = || pinned.and_then(|it| it.get(container).cloned()).or_else(of_history);
+        let by_ecs = || pinned.and_then(|it| it.as_ref().ok()?.get(container).cloned()).or_else(of_history);
         let by_tag = || {
+            // ECS knows it and would not say.
+            if matches!(pinned, Some(Err(_))) {
+                return None;
+            }
             let holds = |it: &&Image| it.tags.iter().any(|tag| Some(tag) == image.tag.as_ref());
             let began = self.began();
             self.images.iter().find(holds).filter(|it| it.pushed_at <= began).map(|it| it.digest.clone())
@@ -232,6 +237,16 @@ impl<'a> Case<'a> {
     /// A revision that was described, by its ARN.
     pub fn described(&self, arn: &str) -> Option<&'a TaskDefinition> {
         self.world.task_definitions.get(arn)
+    }
+
+    /// All that was observed for gates, of this service and of others.
+    pub fn all_facts(&self) -> impl Iterator<Item = (&'a Fact, &'a Observation)> + use<'a> {
+        self.world.facts.iter()
+    }
+
+    /// All revisions that were described.
+    pub fn all_described(&self) -> impl Iterator<Item = &'a TaskDefinition> + use<'a> {
+        self.world.task_definitions.values()
     }
 
     /// The newest revision of the family, if it is not the one in use.

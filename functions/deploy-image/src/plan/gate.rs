@@ -16,6 +16,7 @@ pub use health::{Before, after as health_after};
 pub use migrate::run_name;
 pub use migrate::{STARTED_BY, notes as migration_notes};
 
+use super::world::Observation;
 use answer::{look, unavailable};
 
 /// What is known of an image that may go out.
@@ -28,12 +29,22 @@ pub struct Passed {
 
 /// Whether the image may go out.
 pub fn pass(candidate: Candidate<'_>) -> Result<Passed, Blocked> {
+    platform(candidate)?;
     scan::pass(candidate)?;
     approval(candidate)?;
     awake(candidate)?;
     let health = health::before(candidate)?;
     snapshot::pass(candidate)?;
     Ok(Passed { notes: migrate::pass(candidate)?, health })
+}
+
+/// What the image consists of is known, so that one for another processor was not even chosen.
+fn platform(Candidate { case, image, .. }: Candidate<'_>) -> Result<(), Blocked> {
+    let Some(fact) = case.wanted_indexes(image) else { return Ok(()) };
+    match look(case, fact)? {
+        Observation::Indexes(_) => Ok(()),
+        other => Err(unavailable(other, "unreadable-image")),
+    }
 }
 
 /// What has to do with databases waits until the service is awake: they sleep with it.

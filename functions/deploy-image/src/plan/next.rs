@@ -275,7 +275,15 @@ impl<'a> Draft<'a> {
         let motion = motion(case);
         let repository = &case.repository;
         let rule = case.rule.selector.to_string();
-        match case.selection(&self.memory) {
+        let selection = case.selection(&self.memory);
+        self.tell_foreign_revision();
+        if !matches!(selection, Selection::Newer { .. }) {
+            self.tell_unread();
+            if self.deploy_config() {
+                return;
+            }
+        }
+        match selection {
             Selection::Newer { image, tag } => {
                 let waits = match motion {
                     Motion::Back => format!("{} is taking a deployment back", deployer::name(case)),
@@ -327,7 +335,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn deploy(&mut self, image: &'a Image, tag: &str, motion: &Motion) {
+    /// Deploys an image, once it has passed the gates.
+    pub fn deploy(&mut self, image: &'a Image, tag: &str, motion: &Motion) {
         let case = self.case;
         let service = case.service;
         if let Some(reason) = deployer::asleep(case) {
@@ -354,7 +363,12 @@ impl<'a> Draft<'a> {
         let previous = previous(case);
         let mut memory = vec![(keys::IMAGE, tag), (keys::PREVIOUS, &previous)];
         memory.extend(health.as_ref().map(|it| (keys::HEALTH, it.word())));
-        let next = case.revision.next(&case.containers, &pinned, &memory);
+        let base = case.base();
+        if let Some(missing) = case.containers.iter().find(|it| base.images().all(|(name, _)| name != *it)) {
+            let message = format!("{} has no container {missing}, which gets the image", base.short_name());
+            return self.problem("no-container", message);
+        }
+        let next = base.next(&case.containers, &pinned, &memory);
         // A run that died between registering and using the revision left it behind: use it instead of a second one.
         let left_over = case.newer_revision().filter(|it| it.next(&[], "", &[]) == next).map(|it| it.arn().to_owned());
         let from = case.running_label();
@@ -369,7 +383,15 @@ impl<'a> Draft<'a> {
             }
             _ => String::new(),
         };
-        let why = format!("{tag} is the image that '{}' selects in {}{over}{ill}", case.rule.selector, case.repository);
+        let config = match case.new_config() {
+            Some(base) => format!(", with the configuration of {}", base.short_name()),
+            None => String::new(),
+        };
+        let chosen = match case.running().digest.as_ref() == Some(&image.digest) {
+            true => format!("{tag} runs"),
+            false => format!("{tag} is the image that '{}' selects in {}", case.rule.selector, case.repository),
+        };
+        let why = format!("{chosen}{config}{over}{ill}");
         let step = Deploy {
             service: service.name.clone(),
             from,

@@ -5,6 +5,7 @@ mod blue_green;
 mod code_deploy;
 mod gates;
 mod groups;
+mod images;
 mod laws;
 mod model;
 mod sdk_fields;

@@ -33,7 +33,10 @@ pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
     };
     let counts = |sign: &Evidence| {
         let lost = &sign.lost;
-        !memory.rejects(&lost.digest) && !forgiven(lost, sign.since) && !superseded(lost)
+        // A way back from a rejected image may lead past older ones, which nobody took back.
+        let limit = memory.rejected.as_ref().and_then(|it| it.pushed_at).map(|it| it.as_millisecond());
+        let passed_by = lost.by == "hand" && limit.is_some_and(|limit| lost.pushed_at.as_millisecond() <= limit);
+        !passed_by && !memory.rejects(&lost.digest) && !forgiven(lost, sign.since) && !superseded(lost)
     };
     // Two runs that overlap may bring one image by two revisions: the earlier deployment then looks stopped by hand,
     // while of the later one AWS itself says what became of it.

@@ -11,7 +11,7 @@ use super::command::Scope;
 use super::motion::{Motion, motion};
 use super::select::Selection;
 use super::watched::Watched;
-use super::world::{RolloutState, Service, World};
+use super::world::{Image, RolloutState, Service, World};
 use super::{rollback, verdict};
 
 /// How far back the deployments of CodeDeploy are looked at: an image that failed before that is rejected long since.
@@ -72,16 +72,29 @@ pub fn wants_history(service: &Service, world: &World, scope: &Scope) -> bool {
     }
 }
 
+/// Whether deciding about `service` takes the digest that ECS pinned, since its task definition names a tag.
+///
+/// What was pushed after its deployment began is newer than whatever that is.
+pub fn wants_pinned(service: &Service, world: &World, scope: &Scope) -> bool {
+    let Ok(case) = Case::read(service, world) else { return false };
+    let running = case.running();
+    let is_newer = |image: &Image| image.pushed_at > running.no_later_than;
+    let clear = matches!(case.selection(&case.memory), Selection::Newer { image, .. } if is_newer(image));
+    let by_tag = case.image.digest.is_none() && case.elsewhere.is_none() && !service.revisions.is_empty();
+    by_tag && (matches!(scope, Scope::Service(_)) || !clear)
+}
+
 /// The ARNs of revisions that deciding about `service` takes and that `world` does not hold.
 pub fn wanted_revisions(service: &Service, world: &World) -> Vec<String> {
     let Ok(case) = Case::read(service, world) else { return Vec::new() };
-    if !world.history.contains_key(&service.arn) {
-        return Vec::new();
+    let mut wanted: Vec<String> = Vec::new();
+    if world.history.contains_key(&service.arn) {
+        wanted.extend(case.history().iter().map(|it| it.task_definition.clone()));
+        wanted.dedup();
+        wanted.truncate(6);
+        wanted.extend(rollback::candidates(&case).into_iter().take(6));
     }
-    let mut wanted: Vec<String> = case.history().iter().map(|it| it.task_definition.clone()).collect();
-    wanted.dedup();
-    wanted.truncate(6);
-    wanted.extend(rollback::candidates(&case).into_iter().take(6));
+    wanted.extend(case.unknown_revisions());
     wanted.retain(|it| case.described(it).is_none());
     wanted.sort();
     wanted.dedup();

@@ -34,8 +34,8 @@ pub struct World {
     /// The images of each repository that was asked about, or why they could not be listed.
     pub repositories: BTreeMap<String, Result<Vec<Image>, String>>,
     /// The digests that ECS pinned for the containers of a service when its deployment began, by service and container,
-    /// where it was asked.
-    pub pinned: BTreeMap<String, BTreeMap<String, Digest>>,
+    /// where it was asked, or why it would not say.
+    pub pinned: BTreeMap<String, Result<BTreeMap<String, Digest>, String>>,
     /// The past deployments of services, newest first, where they were asked about, or why they could not be listed.
     pub history: BTreeMap<String, Result<Vec<Rollout>, String>>,
     /// What gates asked for.

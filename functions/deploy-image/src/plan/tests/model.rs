@@ -101,7 +101,9 @@ impl Model {
                 newest_event: None,
                 task_definition: String::new(),
                 task_sets: vec![],
-                revisions: vec![],
+                revisions: vec![
+                    "arn:aws:ecs:ap-northeast-2:123456789012:service-revision/truegul-production/api-server/1".into(),
+                ],
                 tags: BTreeMap::from([(keys::DEPLOY.into(), rule.into())]),
             },
             revisions: vec![],
@@ -310,6 +312,11 @@ impl Model {
         for arn in [newest.arn(), &self.service.task_definition] {
             world.task_definitions.insert(arn.into(), self.revision(arn).clone());
         }
+        if let Some(last) = self.past.iter().rfind(|it| it.task_definition == self.service.task_definition)
+            && wants_pinned(&self.service, &world, scope)
+        {
+            world.pinned.insert(SERVICE.into(), Ok(last.pinned.clone()));
+        }
         let asked = wants_history(&self.service, &world, scope);
         if asked && self.service.controller == Controller::CodeDeploy {
             world.learn(BTreeMap::from([(SERVICE.into(), Ok(self.told()))]));
@@ -363,6 +370,7 @@ impl Model {
                 Observation::Health(Health::Unhealthy("503".into()))
             }
             Fact::Health { .. } => Observation::Health(self.health.clone()),
+            Fact::Indexes { .. } => known.unwrap_or_else(|| Observation::Indexes(BTreeMap::new())),
             Fact::Services => {
                 Observation::Services([self.service.clone()].into_iter().chain(self.others.iter().cloned()).collect())
             }

@@ -1,8 +1,11 @@
 //! What gates have to know, and what was seen of it.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use rules::Digest;
 use rules::database::{Database, Snapshot};
+use rules::image::Index;
 
 use super::service::Service;
 use super::task_definition::TaskDefinition;
@@ -42,6 +45,13 @@ pub enum Fact {
         /// When it is asked.
         look: Look,
     },
+    /// What these indexes of a repository list, and for which platforms.
+    Indexes {
+        /// The repository.
+        repository: String,
+        /// The indexes.
+        digests: BTreeSet<Digest>,
+    },
     /// All services that opted in.
     Services,
 }
@@ -70,6 +80,8 @@ pub enum Observation {
     Backup(Box<Backup>),
     /// What an address answered.
     Health(Health),
+    /// What indexes list; one that vanished meanwhile is missing.
+    Indexes(BTreeMap<Digest, Index>),
     /// Services.
     Services(Vec<Service>),
     /// AWS did not tell; the error in words.

@@ -1,0 +1,130 @@
+//! Revisions of the task definition that something else registered and that are not in use: what Terraform, CDK or a
+//! person changes besides the image.
+
+use jiff::{SignedDuration, Timestamp};
+use rules::deploy::Config;
+use rules::keys;
+
+use super::case::Case;
+use super::draft::Draft;
+use super::motion::{Motion, motion};
+use super::world::{RolloutEnd, TaskDefinition};
+
+/// So long after it was registered a revision that is not in use is a problem; after that it is only mentioned.
+const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+impl<'a> Case<'a> {
+    /// The newest revision that something else registered after the one in use.
+    pub fn foreign_revision(&self) -> Option<&'a TaskDefinition> {
+        let foreign = |it: &&TaskDefinition| {
+            let later = it.family() == self.revision.family() && it.number() > self.revision.number();
+            later && it.is_active() && !it.tags.contains_key(keys::IMAGE)
+        };
+        self.all_described().filter(foreign).max_by_key(|it| it.number())
+    }
+
+    /// The revision that the next one is made from: the one in use, or with `config=newest` a newer one of something else.
+    pub fn base(&self) -> &'a TaskDefinition {
+        self.new_config().unwrap_or(self.revision)
+    }
+
+    /// With `config=newest`, the revision whose configuration has yet to be deployed.
+    pub fn new_config(&self) -> Option<&'a TaskDefinition> {
+        self.rule.config.and_then(|Config::Newest| self.foreign_revision())
+    }
+
+    /// The numbers of revisions of the family between the one in use and the newest, which may be of something else.
+    pub fn unknown_revisions(&self) -> Vec<String> {
+        let (Some(Config::Newest), Some(newest)) = (self.rule.config, self.newer_revision()) else { return Vec::new() };
+        let (registry, _) = self.revision.arn().rsplit_once('/').unwrap_or_default();
+        let numbers = (self.revision.number() + 1..newest.number()).rev().take(5);
+        numbers.map(|it| format!("{registry}/{}:{it}", self.revision.family())).collect()
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// Says once that a newer revision is not in use, with both ways out.
+    pub fn tell_foreign_revision(&mut self) {
+        let case = self.case;
+        let Some(newer) = case.foreign_revision().filter(|_| case.rule.config.is_none()) else { return };
+        let name = newer.short_name();
+        let fresh = |it: Timestamp| self.now.timestamp().duration_since(it) < TOLD_FOR;
+        if !newer.registered_at().is_some_and(fresh) {
+            return self.skip(format!("{name} is newer than what runs and is not in use"));
+        }
+        self.problem(
+            "newer-revision",
+            format!(
+                "{name} is newer than what runs and is not in use. To have such revisions deployed, add config=newest to \
+                 the tag {}; or deploy it once with aws ecs update-service --cluster {} --service {} --task-definition \
+                 {name}, and the image is put on top of it",
+                keys::DEPLOY,
+                case.service.name.cluster,
+                case.service.name.name,
+            ),
+        );
+    }
+
+    /// Deploys a new configuration with the image that runs; `false` where there is none.
+    pub fn deploy_config(&mut self) -> bool {
+        let case = self.case;
+        let Some(base) = case.new_config() else { return false };
+        let name = base.short_name();
+        let motion = motion(case);
+        if motion != Motion::Still {
+            self.skip(format!("the configuration of {name} waits until what is under way has ended"));
+            return true;
+        }
+        let running = case.running();
+        let image = case.images.iter().find(|it| Some(&it.digest) == running.digest.as_ref() && it.is_deployable());
+        let Some(image) = image else {
+            let message = format!(
+                "{name} is to be deployed with the image that runs ({}), which is not in {} as it was; push a new image, \
+                 or deploy {name} by hand",
+                case.running_label(),
+                case.repository
+            );
+            self.problem("unknown-image", message);
+            return true;
+        };
+        if let Some(failed) = self.failed_config(base) {
+            self.problem("config-failed", failed);
+            return true;
+        }
+        self.deploy(image, &case.running_label(), &motion);
+        true
+    }
+
+    /// What to say of a configuration that was tried with the image that runs, and did not stay.
+    fn failed_config(&self, base: &TaskDefinition) -> Option<String> {
+        let tried = self.case.newer_revision().filter(|it| it.number() > base.number())?;
+        let last = self.case.history().iter().find(|it| it.task_definition == tried.arn())?;
+        let failed = matches!(last.end, RolloutEnd::TakenBack | RolloutEnd::GoingBack | RolloutEnd::Stopped);
+        failed.then(|| {
+            format!(
+                "{}, which has the configuration of {} and the image that runs, was deployed and did not stay: {}. \
+                 Register a corrected revision; the image is not rejected",
+                tried.short_name(),
+                base.short_name(),
+                if last.reason.is_empty() { "it gave no reason" } else { &last.reason },
+            )
+        })
+    }
+
+    /// Says of a newer image that the rule cannot read, once for each tag as a problem.
+    pub fn tell_unread(&mut self) {
+        let case = self.case;
+        let running = case.running();
+        let Some((image, tag)) = case.choice(&self.memory, &running).unread() else { return };
+        let rule = &case.rule.selector;
+        let message = format!(
+            "{tag} was pushed to {} after {}, but does not read as a version that '{rule}' compares, so it is left out",
+            case.repository,
+            case.running_label()
+        );
+        match self.now.timestamp().duration_since(image.pushed_at) < TOLD_FOR {
+            true => self.problem("unread-tag", format!("{message}. Versions are v1.2.3, 1.2.3, 1.4 and 2026.01.04")),
+            false => self.skip(message),
+        }
+    }
+}
