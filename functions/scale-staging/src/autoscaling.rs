@@ -9,24 +9,21 @@ use jiff::Timestamp;
 use rules::ServiceName;
 use rules::sleep::{Limits, Suspended};
 
+use crate::plan::ScheduledAction;
+
 /// DescribeScalableTargets takes no more names than this, and puts no more targets into one page.
 const TARGETS_PER_CALL: usize = 50;
 
 /// A scaling target, and what its owner has scheduled on it.
 pub struct Target {
     pub limits: Limits,
-    /// The names of scheduled actions that have not ended.
-    pub scheduled_actions: Vec<String>,
+    pub scheduled_actions: Vec<ScheduledAction>,
 }
 
 /// The scaling targets of these services, as far as they have any, by the service's ARN.
 ///
 /// Few services are asked for by name; of many, few have a target, so all targets of the region are read.
-pub async fn describe_targets(
-    scaling: &Client,
-    arns: &[String],
-    now: Timestamp,
-) -> Result<BTreeMap<String, Target>, Error> {
+pub async fn describe_targets(scaling: &Client, arns: &[String]) -> Result<BTreeMap<String, Target>, Error> {
     if arns.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -49,7 +46,7 @@ pub async fn describe_targets(
         }
     }
     if !targets.is_empty() {
-        add_scheduled_actions(scaling, &by_id, &mut targets, now).await?;
+        add_scheduled_actions(scaling, &by_id, &mut targets).await?;
     }
     Ok(targets)
 }
@@ -59,7 +56,6 @@ async fn add_scheduled_actions(
     scaling: &Client,
     by_id: &BTreeMap<String, &String>,
     targets: &mut BTreeMap<String, Target>,
-    now: Timestamp,
 ) -> Result<(), Error> {
     let mut pages = scaling
         .describe_scheduled_actions()
@@ -72,9 +68,9 @@ async fn add_scheduled_actions(
         let page = page.map_err(|err| Error::new("DescribeScheduledActions", "ecs", err))?;
         for action in page.scheduled_actions() {
             let target = by_id.get(action.resource_id()).and_then(|arn| targets.get_mut(*arn));
-            let has_ended = action.end_time().is_some_and(|it| it.secs() <= now.as_second());
-            if let Some(target) = target.filter(|_| !has_ended) {
-                target.scheduled_actions.push(action.scheduled_action_name().to_owned());
+            if let Some(target) = target {
+                let ends = action.end_time().and_then(|it| Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok());
+                target.scheduled_actions.push(ScheduledAction { name: action.scheduled_action_name().into(), ends });
             }
         }
     }

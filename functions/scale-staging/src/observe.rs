@@ -8,7 +8,7 @@ use aws::{Error, each, tagging};
 use rules::{ServiceName, keys};
 use runtime::Run;
 
-use crate::plan::{self, Listed, Missing, Scope, Sleeper, World};
+use crate::plan::{self, Listed, Missing, Scope, Service, Sleeper, World};
 use crate::{Clients, autoscaling, ecs, rds};
 
 /// How many reads are under way at a time.
@@ -24,7 +24,7 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     let (close, listed) = plan::services_to_look_at(listed, scope, &databases, &holidays, run.dry_run, &run.now);
     let (described, targets, snapshots) = tokio::join!(
         ecs::describe_services(&clients.ecs, &close),
-        autoscaling::describe_targets(&clients.scaling, &close, run.now.timestamp()),
+        autoscaling::describe_targets(&clients.scaling, &close),
         pending_snapshots(clients, &databases, run),
     );
     let (mut targets, mut services) = (targets?, described.found);
@@ -53,18 +53,15 @@ fn missing(it: aws::ecs::Missing, close: &[String], index: &tagging::Tagged) -> 
     Missing { refused, tags: index.get(&arn).cloned().unwrap_or_default(), arn }
 }
 
-/// Services that sleep and have lost the tag that opts in, where this run looks for them.
-async fn left_behind(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<Vec<Listed>, Error> {
+/// Services that may sleep and have lost the tag that opts in, where this run looks for them.
+async fn left_behind(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<Vec<Service>, Error> {
     if !plan::looks_for_those_left_behind(scope, run.dry_run, &run.now) {
         return Ok(Vec::new());
     }
     let index = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::ASLEEP).await?;
     let index = index.into_iter().filter(|(_, tags)| plan::is_left_behind(tags));
     let arns: Vec<String> = index.map(|(arn, _)| arn).collect();
-    // The index may be behind: a service that is gone is not left behind.
-    let found = ecs::describe_services(&clients.ecs, &arns).await.found.into_iter();
-    let found = found.filter(|it| it.status == "ACTIVE" && plan::is_left_behind(&it.tags));
-    Ok(found.map(|it| Listed { arn: it.arn, tags: it.tags }).collect())
+    Ok(ecs::describe_services(&clients.ecs, &arns).await.found)
 }
 
 /// What became of the snapshots that databases were to be stopped with.

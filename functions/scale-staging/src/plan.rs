@@ -43,7 +43,9 @@ pub use look::{databases_in_question, looks_for_those_left_behind, pending_snaps
 #[cfg(test)]
 pub use step::Refusal;
 pub use step::{Call, IfRefused, Step};
-pub use world::{CannotStop, DatabaseName, Events, LastEvent, Listed, Message, Missing, Service, Sleeper, World};
+pub use world::{
+    CannotStop, DatabaseName, Events, LastEvent, Listed, Message, Missing, ScheduledAction, Service, Sleeper, World,
+};
 
 use draft::Decision;
 use needs::{Need, Used, databases_named};

@@ -115,7 +115,8 @@ impl Asleep {
     pub fn is_of_another(&self, own: Option<&str>, created: Option<Timestamp>) -> bool {
         match (self.of.as_deref(), own) {
             (Some(of), Some(own)) => of != own,
-            _ => created.is_some_and(|it| it > self.since),
+            (None, Some(_)) => created.is_some_and(|it| it > self.since),
+            (_, None) => false,
         }
     }
 
@@ -314,6 +315,7 @@ mod tests {
         check("", Some("db-B"), Some("2026-11-20T12:00:00Z"), true);
         check("", Some("db-B"), Some("2026-11-20T10:00:00Z"), false);
         check("", Some("db-B"), None, false);
+        check("", None, Some("2026-11-20T12:00:00Z"), false);
     }
 
     #[test]

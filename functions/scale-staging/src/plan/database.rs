@@ -82,13 +82,15 @@ pub fn decide(
         (false, true) => case.wake(),
         (false, false) => case.sleep(),
     }
-    case.note_windows();
     let over = case.wants.over(case.at());
     case.draft.forget(&over);
     case.step(Change::Remember, "what is over is forgotten");
     let state = case.draft.idle().map_or_else(|| case.state(), str::to_owned);
     let idle = format!("{state}; {}; {}", case.verdict.why, case.next());
-    let decision = case.draft.finish(idle);
+    let is_idle = case.draft.is_idle();
+    // What is only noted once leaves its state to be told.
+    case.note_windows();
+    let decision = case.draft.finish(is_idle.then_some(idle));
     // A problem says more than its state does.
     let idle = decision.idle.filter(|_| decision.troubles.is_empty());
     Decision { idle, ..decision }
@@ -189,7 +191,10 @@ impl DatabaseCase<'_> {
                 );
                 self.step(Change::Remember, headline);
             }
-            None => self.draft.forget(&[keys::WINDOWS]),
+            None => {
+                self.draft.forget(&[keys::WINDOWS]);
+                self.step(Change::Remember, "no longer sleeps through its windows");
+            }
         }
     }
 

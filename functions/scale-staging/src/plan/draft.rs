@@ -119,9 +119,13 @@ impl Draft {
         self.idle.as_deref()
     }
 
+    /// Whether nothing is done so far.
+    pub fn is_idle(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// What was decided; `idle` says why nothing is done, where nothing is.
-    pub fn finish(self, idle: String) -> Decision {
-        let idle = self.steps.is_empty().then_some(idle);
+    pub fn finish(self, idle: Option<String>) -> Decision {
         Decision { steps: self.steps, troubles: self.troubles, idle }
     }
 }

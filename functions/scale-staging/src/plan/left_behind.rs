@@ -23,7 +23,9 @@ pub fn tell(world: &World, scope: &Scope, now: &Zoned, plan: &mut Plan<Step>) {
         let own = (it.database.resource_id.as_deref(), it.created_at);
         (&it.database.arn, (&it.database.tags, own))
     });
-    let services = world.left_behind.iter().map(|it| (&it.arn, (&it.tags, (None, None))));
+    // The index may be behind: a service that is gone is not left behind.
+    let services = world.left_behind.iter().filter(|it| it.status == "ACTIVE" && is_left_behind(&it.tags));
+    let services = services.map(|it| (&it.arn, (&it.tags, (None, None))));
     let all: BTreeMap<_, _> = services.chain(databases).collect();
     for (arn, (tags, (own, created))) in all {
         let Some(memory) = tags.get(keys::ASLEEP) else { continue };

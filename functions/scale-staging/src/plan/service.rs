@@ -68,6 +68,7 @@ pub fn decide(
     need.awake = case.verdict.awake;
     let state = case.draft.idle().map_or_else(|| case.state(), str::to_owned);
     let idle = format!("{state}; {}; {}", case.verdict.why, case.next());
+    let idle = case.draft.is_idle().then_some(idle);
     (case.draft.finish(idle), need)
 }
 

@@ -43,11 +43,13 @@ impl Case<'_> {
         if self.has_lost_its_memory() {
             return self.tell_that_it_lost_its_memory();
         }
-        if let [first, ..] = &self.service.scheduled_actions[..] {
+        let mut actions = self.service.scheduled_actions.iter();
+        if let Some(first) = actions.find(|it| it.ends.is_none_or(|it| self.at() < it)) {
             // Suspended with the rest of the scaling, these would be missed, and nothing says what they would have done.
             let message = format!(
-                "its scaling target has a schedule of its own (the scheduled action {first}), which Nightshift would \
+                "its scaling target has a schedule of its own (the scheduled action {}), which Nightshift would \
                  suspend: remove either the scheduled actions or the tag {}",
+                first.name,
                 keys::SCHEDULE
             );
             self.draft.trouble("scheduled-actions", message);

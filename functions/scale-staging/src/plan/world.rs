@@ -17,8 +17,8 @@ pub struct World {
     pub listed: Vec<Listed>,
     /// Services that do not exist, or that AWS would not tell about.
     pub missing: Vec<Missing>,
-    /// Services that sleep and have lost the tag that opts in, as far as this run looked for them.
-    pub left_behind: Vec<Listed>,
+    /// Services that may sleep and have lost the tag that opts in, as far as this run looked for them.
+    pub left_behind: Vec<Service>,
     /// All databases of the region.
     pub databases: Vec<Sleeper>,
     /// The status of the snapshot that a database was to be stopped with, by the database's ARN; `None` if there is none.
@@ -71,8 +71,16 @@ pub struct Service {
     /// Its scaling target, if it has one.
     pub target: Option<Limits>,
     /// The scheduled actions of that target, which are not Nightshift's.
-    pub scheduled_actions: Vec<String>,
+    pub scheduled_actions: Vec<ScheduledAction>,
     pub tags: BTreeMap<String, String>,
+}
+
+/// A scheduled action of a scaling target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ScheduledAction {
+    pub name: String,
+    /// From then on it does nothing any more.
+    pub ends: Option<Timestamp>,
 }
 
 /// An event of an ECS service.

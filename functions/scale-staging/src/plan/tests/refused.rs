@@ -3,7 +3,7 @@
 use rules::keys;
 
 use super::model::*;
-use crate::plan::{Call, CannotStop, Command, Refusal};
+use crate::plan::{Call, CannotStop, Command, Refusal, ScheduledAction};
 
 const SAID: &str = "StopDBCluster shop: InvalidDBClusterStateFault: it is in a blue/green deployment";
 
@@ -91,7 +91,10 @@ fn a_target_that_scales_by_its_own_schedule_is_left_alone_and_told() {
         it.run_until_quiet(&at("2026-11-19T20:00"));
         it
     };
-    shop.service("api").scheduled_actions = vec!["down-at-20".into(), "up-at-8".into()];
+    let action =
+        |name: &str, ends: Option<&str>| ScheduledAction { name: name.into(), ends: ends.map(|it| at(it).timestamp()) };
+    let actions = vec![action("over", Some("2026-11-01T00:00")), action("down-at-20", None), action("up-at-8", None)];
+    shop.service("api").scheduled_actions = actions;
     let lines = shop.lines(&sweep(), &at("2026-11-19T20:00"));
     assert_eq!(shop.run(&sweep(), &at("2026-11-19T20:00")), 0);
     assert!(lines[0].starts_with("+ api: it scales by scheduled actions of its own; "), "{lines:#?}");
@@ -100,7 +103,7 @@ fn a_target_that_scales_by_its_own_schedule_is_left_alone_and_told() {
     assert!(lines[1].starts_with(expected), "{lines:#?}");
     // One that sleeps already is woken, whoever has scheduled what since.
     let mut shop = asleep;
-    shop.service("api").scheduled_actions = vec!["up-at-8".into()];
+    shop.service("api").scheduled_actions = vec![action("up-at-8", None)];
     shop.run_until_quiet(&at("2026-11-20T08:00"));
     assert_eq!((shop.service("api").desired, shop.service("api").target.unwrap().min), (3, 2));
 }

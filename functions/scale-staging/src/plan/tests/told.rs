@@ -3,7 +3,7 @@
 use rules::keys;
 
 use super::model::*;
-use crate::plan::{Listed, Missing, Request, Scope, World, plan};
+use crate::plan::{Missing, Request, Scope, World, plan};
 
 #[test]
 fn what_did_not_opt_in_is_left_alone_and_a_bad_tag_told() {
@@ -45,8 +45,10 @@ fn a_sleeper_that_lost_its_schedule_is_told_and_left_alone() {
     shop.databases.iter_mut().for_each(|it| drop(it.database.tags.remove(keys::SCHEDULE)));
     let now = at("2026-11-21T12:30");
     let mut world = shop.seen(&now);
-    let api = world.services.remove(0);
-    world.left_behind = vec![Listed { arn: api.arn, tags: api.tags }];
+    world.left_behind = vec![world.services.remove(0)];
+    let mut gone = world.left_behind[0].clone();
+    (gone.arn, gone.status) = (service_arn("gone"), "INACTIVE".into());
+    world.left_behind.push(gone);
     let plan_of = |world: &World, scope| plan(world, &Request { scope, command: None }, &now);
     let plan = plan_of(&world, Scope::Everywhere);
     let back = "and has lost its tag nightshift:schedule, so that nothing wakes it: put the tag back \

@@ -19,6 +19,7 @@ fn windows_that_lie_wholly_in_the_sleep_are_told_once() {
     let lines = shop.lines(&sweep(), &at("2026-11-20T12:00"));
     let told = "* db remember: sleeps through its maintenance window sun:16:00-sun:16:30 UTC and backup window 17:00-17:30 UTC: ";
     assert!(lines[0].starts_with(told), "{lines:#?}");
+    assert!(lines[1].starts_with("+ db: it is available; "), "its state is told all the same: {lines:#?}");
     shop.run_until_quiet(&at("2026-11-20T12:00"));
     for now in ["2026-11-20T12:05", "2026-11-23T12:00", "2026-12-23T12:00"] {
         assert_eq!(shop.run(&sweep(), &at(now)), 0, "{now}");
