@@ -1,6 +1,7 @@
 //! Carries out steps; decides nothing.
 
 use aws::Error;
+use reconcile::memory::Note;
 use rules::keys;
 use rules::migrating::Start;
 use runtime::Run;
@@ -44,6 +45,11 @@ pub async fn apply(clients: &Clients, run: &Run<'_>, recheck: &Recheck, step: &S
             Ok(Value::Null)
         }
     }
+}
+
+/// Writes down what people were told of a service.
+pub async fn remember(clients: &Clients, note: &Note) -> Result<(), Error> {
+    aws::ecs::write_tag(&clients.ecs, &note.resource, keys::PROBLEM, note.value.as_deref()).await
 }
 
 /// Starts a migration, and leaves the mark of it on the service, before and after: ECS forgets a task within an hour

@@ -5,8 +5,6 @@ mod revisions;
 mod task_sets;
 mod tasks;
 
-use std::collections::BTreeMap;
-
 use aws::{Error, moment};
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
@@ -14,95 +12,18 @@ use jiff::SignedDuration;
 use serde_json::Value;
 
 use crate::plan::{
-    Cause, Controller, Deployment, Missing, Rollout, RolloutEnd, RolloutState, Safety, Service, ServiceName, Strategy,
-    TaskDefinition, TaskSet,
+    Controller, Deployment, Rollout, RolloutEnd, RolloutState, Safety, Service, ServiceName, Strategy, TaskDefinition,
+    TaskSet,
 };
 
 pub use revisions::describe_revisions;
 pub use tasks::{Started, list_family, run_task};
 
-/// DescribeServices takes no more names than this, all of one cluster.
-const SERVICES_PER_CALL: usize = 10;
-
 /// Deployments that are looked at; a deployment further back tells nothing about the present.
 const HISTORY: usize = 20;
 
-/// What ECS told about some services.
-#[derive(Default)]
-pub struct Services {
-    /// Those that exist.
-    pub found: Vec<Service>,
-    /// Those that do not, or that ECS would not tell about.
-    pub missing: Vec<Missing>,
-}
-
-/// The batches in which services are described.
-pub fn batches(names: &[ServiceName]) -> Vec<Vec<ServiceName>> {
-    let mut clusters: BTreeMap<&str, Vec<&ServiceName>> = BTreeMap::new();
-    for name in names {
-        clusters.entry(&name.cluster).or_default().push(name);
-    }
-    let batch = |names: &[&ServiceName]| names.iter().map(|it| (*it).clone()).collect();
-    clusters.values().flat_map(|names| names.chunks(SERVICES_PER_CALL).map(batch)).collect()
-}
-
-/// Describes up to ten services of one cluster.
-///
-/// One that may not be read hides the others of its batch, so a refused batch is read again one by one.
-pub async fn describe_services(ecs: &Client, batch: &[ServiceName]) -> Services {
-    match describe_batch(ecs, batch).await {
-        Err(error) if error.is_denied() && batch.len() > 1 => {
-            let mut services = Services::default();
-            for name in batch {
-                let one = std::slice::from_ref(name);
-                services.extend(describe_batch(ecs, one).await.unwrap_or_else(|error| refused(one, &error)));
-            }
-            services
-        }
-        other => other.unwrap_or_else(|error| refused(batch, &error)),
-    }
-}
-
-impl Services {
-    /// Adds what another batch told.
-    pub fn extend(&mut self, more: Services) {
-        self.found.extend(more.found);
-        self.missing.extend(more.missing);
-    }
-}
-
-fn refused(batch: &[ServiceName], error: &Error) -> Services {
-    // The tag index may list the services of a cluster for a while after both are gone.
-    let cause =
-        if error.code == "ClusterNotFoundException" { Cause::NotFound } else { Cause::Denied(error.to_string()) };
-    let missing = |name: &ServiceName| Missing { resource: name.to_string(), cause: cause.clone() };
-    Services { found: Vec::new(), missing: batch.iter().map(missing).collect() }
-}
-
-async fn describe_batch(ecs: &Client, batch: &[ServiceName]) -> Result<Services, Error> {
-    let cluster = &batch[0].cluster;
-    let answer = ecs
-        .describe_services()
-        .cluster(cluster)
-        .set_services(Some(batch.iter().map(|it| it.name.clone()).collect()))
-        .include(sdk::ServiceField::Tags)
-        .send()
-        .await
-        .map_err(|err| Error::new("DescribeServices", cluster, err))?;
-    let missing = |failure: &sdk::Failure| Missing {
-        resource: failure.arn().unwrap_or(cluster).into(),
-        cause: match failure.reason() {
-            Some("MISSING") => Cause::NotFound,
-            other => Cause::Denied(format!("DescribeServices {cluster}: {}", other.unwrap_or("no reason given"))),
-        },
-    };
-    Ok(Services {
-        found: answer.services().iter().filter_map(service).collect(),
-        missing: answer.failures().iter().map(missing).collect(),
-    })
-}
-
-fn service(it: &sdk::Service) -> Option<Service> {
+/// A service, as far as the decision depends on it.
+pub fn service(it: &sdk::Service) -> Option<Service> {
     let arn = it.service_arn()?;
     let configuration = it.deployment_configuration();
     let task_sets: Vec<TaskSet> = it.task_sets().iter().filter_map(task_sets::task_set).collect();
@@ -137,7 +58,7 @@ fn service(it: &sdk::Service) -> Option<Service> {
         newest_event: it.events().first().and_then(|it| it.message()).map(str::to_owned),
         task_sets,
         revisions: it.current_service_revisions().iter().filter_map(|it| it.arn().map(str::to_owned)).collect(),
-        tags: tags(it.tags()),
+        tags: aws::ecs::tags(it.tags()),
     })
 }
 
@@ -177,10 +98,6 @@ fn deployment(it: &sdk::Deployment) -> Option<Deployment> {
         failed_tasks: it.failed_tasks(),
         began: it.created_at().and_then(moment),
     })
-}
-
-fn tags(tags: &[sdk::Tag]) -> BTreeMap<String, String> {
-    tags.iter().map(|it| (it.key().unwrap_or_default().into(), it.value().unwrap_or_default().into())).collect()
 }
 
 /// A revision with its tags, by ARN, by `family:revision`, or of a family the newest active one.
@@ -233,31 +150,29 @@ pub async fn update_service(ecs: &Client, service: &ServiceName, task_definition
         .map_err(|err| Error::new("UpdateService", &service.to_string(), err))
 }
 
-/// What a run checks right before it changes a service: the ARN of its task definition and the id of its deployment.
-pub type Standing = (String, Option<String>);
-
-/// How up to ten services of one cluster stand now, by their ARNs.
-pub async fn standing(ecs: &Client, cluster: &str, services: &[String]) -> Result<BTreeMap<String, Standing>, Error> {
-    let answer = ecs.describe_services().cluster(cluster).set_services(Some(services.to_vec())).send().await;
-    let answer = answer.map_err(|err| Error::new("DescribeServices", cluster, err))?;
-    let standing = |it: &sdk::Service| {
-        let primary = it.deployments().iter().find(|it| it.status() == Some("PRIMARY"));
-        let deployment = primary.map(|it| it.id().unwrap_or_default().to_owned());
-        Some((it.service_arn()?.to_owned(), (it.task_definition().unwrap_or_default().to_owned(), deployment)))
-    };
-    Ok(answer.services().iter().filter_map(standing).collect())
+/// What a run checks right before it changes a service.
+#[derive(Debug, Clone)]
+pub struct Standing {
+    /// The service.
+    pub service: ServiceName,
+    /// The ARN of its task definition.
+    pub task_definition: String,
+    /// The id of its primary deployment.
+    pub deployment: Option<String>,
+    /// All tasks that it should have run, and no deployment is under way.
+    pub settled: bool,
 }
 
-/// Whether all tasks of a service run, and no deployment is under way.
-pub async fn all_tasks_run(ecs: &Client, arn: &str) -> Result<bool, Error> {
-    let Some(name) = ServiceName::of_arn(arn) else { return Ok(false) };
-    let answer = ecs.describe_services().cluster(&name.cluster).services(&name.name).send().await;
-    let answer = answer.map_err(|err| Error::new("DescribeServices", &name.cluster, err))?;
-    let settled = |it: &sdk::Service| {
-        let under_way = |it: &sdk::Deployment| it.rollout_state() == Some(&sdk::DeploymentRolloutState::InProgress);
-        it.running_count() >= it.desired_count() && it.desired_count() > 0 && !it.deployments().iter().any(under_way)
-    };
-    Ok(answer.services().iter().any(settled))
+/// How a service stands.
+pub fn standing(it: &sdk::Service) -> Option<Standing> {
+    let primary = it.deployments().iter().find(|it| it.status() == Some("PRIMARY"));
+    let all_run = it.desired_count() > 0 && it.running_count() >= it.desired_count();
+    Some(Standing {
+        service: ServiceName::of_arn(it.service_arn()?)?,
+        task_definition: it.task_definition().unwrap_or_default().to_owned(),
+        deployment: primary.map(|it| it.id().unwrap_or_default().to_owned()),
+        settled: all_run && aws::ecs::deploying_since(it).is_none(),
+    })
 }
 
 /// The service's latest deployments, newest first.

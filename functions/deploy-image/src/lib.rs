@@ -10,12 +10,12 @@ mod plan;
 mod recheck;
 mod request;
 
+use aws::ecs::Ecs;
 use aws::rds::Rds;
 use aws::{Error, Pace};
 use aws_config::SdkConfig;
 use reconcile::Report;
 use reconcile::memory::Note;
-use rules::keys;
 use runtime::Run;
 
 use health::Probe;
@@ -25,6 +25,7 @@ use request::Request;
 /// The clients of the services that this function calls.
 pub struct Clients {
     codedeploy: aws_sdk_codedeploy::Client,
+    described: Ecs,
     ecr: aws_sdk_ecr::Client,
     ecs: aws_sdk_ecs::Client,
     lambda: aws_sdk_lambda::Client,
@@ -36,12 +37,14 @@ pub struct Clients {
 }
 
 impl Clients {
-    /// With the real network.
+    /// Clients of the real network.
     pub fn new(config: &SdkConfig) -> Self {
+        let ecs = aws_sdk_ecs::Client::new(config);
         Clients {
+            described: Ecs::of(ecs.clone()),
             codedeploy: aws_sdk_codedeploy::Client::new(config),
             ecr: aws_sdk_ecr::Client::new(config),
-            ecs: aws_sdk_ecs::Client::new(config),
+            ecs,
             lambda: aws_sdk_lambda::Client::new(config),
             probe: Probe::default(),
             rds: Rds::new(config, None),
@@ -50,7 +53,7 @@ impl Clients {
         }
     }
 
-    /// The same, but for what asks addresses.
+    /// With another way to ask addresses.
     pub fn with_probe(self, probe: Probe) -> Self {
         Clients { probe, ..self }
     }
@@ -66,9 +69,7 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
         observe::facts(clients, run, decision.lacking, &mut world).await;
         decision = plan::plan(&world, &scope, command.as_ref(), &run.now);
     }
-    let remember = async |note: &Note| {
-        aws::ecs::write_tag(&clients.ecs, &note.resource, keys::PROBLEM, note.value.as_deref()).await
-    };
+    let remember = async |note: &Note| apply::remember(clients, note).await;
     let recheck = Recheck::of(&decision.plan);
     Ok(run.apply(decision.plan, async |step| apply::apply(clients, run, &recheck, step).await, remember).await)
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws::ecs::describe_services;
 use aws::rds::{Rds, find_databases, find_snapshot};
 use aws::{Error, each, tagging};
 use jiff::Zoned;
@@ -13,8 +14,8 @@ use runtime::Run;
 use tokio::time::{Instant, sleep};
 
 use crate::plan::{
-    self, Backup, Controller, Fact, Health, Look, Observation, Scope, Service, ServiceName, World, family,
-    wants_history,
+    self, Backup, Cause, Controller, Fact, Health, Look, Missing, Observation, Scope, Service, ServiceName, World,
+    family, wants_history,
 };
 use crate::{Clients, codedeploy, ecr, ecs, health};
 
@@ -29,10 +30,11 @@ const CHECKS: usize = 64;
 
 /// Everything but the facts of gates.
 pub async fn world(clients: &Clients, scope: &Scope, now: &Zoned) -> Result<World, Error> {
-    let mut services = describe_services(clients, &names(clients, scope).await?).await;
-    services.found.retain(|it| scope.concerns(it));
-    let mut world =
-        World { services: services.found, whole: scope.is_whole(), missing: services.missing, ..World::default() };
+    let listed = names(clients, scope).await?;
+    let (mut services, mut missing) = described(clients, listed.names).await;
+    missing.extend(listed.unnamed);
+    services.retain(|it| scope.concerns(it));
+    let mut world = World { services, whole: scope.is_whole(), missing, ..World::default() };
     // A service that has lost its tag since it was listed is not read any further.
     let tagged = |it: &Service| it.tags.contains_key(keys::DEPLOY);
     let families: BTreeSet<String> =
@@ -80,30 +82,49 @@ async fn ask_what_is_pinned(clients: &Clients, scope: &Scope, world: &mut World)
     world.pinned = pinned;
 }
 
-/// The services to look at.
-async fn names(clients: &Clients, scope: &Scope) -> Result<Vec<ServiceName>, Error> {
+/// The services to look at, and those of the tag index that have no name.
+#[derive(Default)]
+struct Listed {
+    names: Vec<ServiceName>,
+    unnamed: Vec<Missing>,
+}
+
+async fn names(clients: &Clients, scope: &Scope) -> Result<Listed, Error> {
+    let mut listed = Listed::default();
     match scope {
-        Scope::Service(name) => Ok(vec![name.clone()]),
+        Scope::Service(name) => listed.names.push(name.clone()),
         Scope::DeploymentGroup { application, group } => {
             let names = std::slice::from_ref(group);
             let groups = codedeploy::describe_groups(&clients.codedeploy, application, names).await?;
-            Ok(groups.into_iter().flat_map(|it| it.services).collect())
+            listed.names = groups.into_iter().flat_map(|it| it.services).collect();
         }
         Scope::Everywhere | Scope::Repository(_) | Scope::Migration(_) | Scope::Snapshot(_) => {
-            let arns = tagging::resources(&clients.tagging, "ecs:service", keys::DEPLOY).await?;
-            Ok(arns.iter().filter_map(|arn| ServiceName::of_arn(arn)).collect())
+            for arn in tagging::resources(&clients.tagging, "ecs:service", keys::DEPLOY).await? {
+                match ServiceName::of_arn(&arn) {
+                    Some(name) => listed.names.push(name),
+                    None => {
+                        let cause = Cause::Denied("its ARN names no cluster; recreate it with a long ARN".into());
+                        listed.unnamed.push(Missing { resource: arn, cause });
+                    }
+                }
+            }
         }
     }
+    Ok(listed)
 }
 
-async fn describe_services(clients: &Clients, names: &[ServiceName]) -> ecs::Services {
-    let mut services = ecs::Services::default();
-    let answers = each(ecs::batches(names), READS, async |batch| ecs::describe_services(&clients.ecs, &batch).await);
-    for answer in answers.await {
-        services.extend(answer);
-    }
+/// Services by the order of their ARNs, and which could not be described.
+async fn described(clients: &Clients, names: Vec<ServiceName>) -> (Vec<Service>, Vec<Missing>) {
+    let mut services = describe_services(&clients.described, names, ecs::service).await;
     services.found.sort_by(|a, b| a.arn.cmp(&b.arn));
-    services
+    let missing = services.missing.into_iter().map(|it| Missing {
+        resource: it.service.to_string(),
+        cause: match it.cause {
+            aws::ecs::Cause::NotFound => Cause::NotFound,
+            aws::ecs::Cause::Denied(error) => Cause::Denied(error),
+        },
+    });
+    (services.found, missing.collect())
 }
 
 /// Adds the revisions `arns` to `world`, as far as it lacks them, or why they cannot be read.
@@ -167,7 +188,7 @@ async fn observe(clients: &Clients, run: &Run<'_>, fact: &Fact) -> Observation {
             ecr::list_indexes(&clients.ecr, repository, digests).await.map(Observation::Indexes)
         }
         Fact::Services => match names(clients, &Scope::Everywhere).await {
-            Ok(names) => Ok(Observation::Services(describe_services(clients, &names).await.found)),
+            Ok(listed) => Ok(Observation::Services(described(clients, listed.names).await.0)),
             Err(error) => Err(error),
         },
     };
@@ -180,8 +201,11 @@ async fn health(clients: &Clients, run: &Run<'_>, service: &str, url: &str, look
         return Ok(Health::Later);
     }
     sleep(pause).await;
-    if look == Look::Again && !ecs::all_tasks_run(&clients.ecs, service).await? {
-        return Ok(Health::Later);
+    if look == Look::Again {
+        let standing = describe_services(&clients.described, ServiceName::of_arn(service), ecs::standing).await;
+        if !standing.found.iter().any(|it| it.settled) {
+            return Ok(Health::Later);
+        }
     }
     Ok(clients.probe.check(url).await)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use aws::Error;
+use aws::ecs::{Cause, Missing, describe_services};
 use reconcile::Plan;
 use rules::ServiceName;
 use serde_json::Value;
@@ -26,8 +27,7 @@ pub struct Recheck {
 }
 
 struct Batch {
-    cluster: String,
-    names: Vec<String>,
+    names: Vec<ServiceName>,
     standing: OnceCell<BTreeMap<ServiceName, Standing>>,
 }
 
@@ -41,13 +41,15 @@ impl Recheck {
         });
         let mut recheck = Recheck { batches: Vec::new(), batch_of: BTreeMap::new(), registered: Mutex::default() };
         for (service, _) in changed.filter(|(_, via)| matches!(via, DeployVia::UpdateService(_))) {
-            let open = |it: &Batch| it.cluster == service.cluster && it.names.len() < SERVICES_PER_CALL;
-            let batch = recheck.batches.iter().rposition(open).unwrap_or_else(|| {
-                let cluster = service.cluster.clone();
-                recheck.batches.push(Batch { cluster, names: Vec::new(), standing: OnceCell::new() });
-                recheck.batches.len() - 1
-            });
-            recheck.batches[batch].names.push(service.name.clone());
+            let open = |it: &Batch| it.names.len() < SERVICES_PER_CALL && it.names[0].cluster == service.cluster;
+            let batch = match recheck.batches.iter().rposition(open) {
+                Some(batch) => batch,
+                None => {
+                    recheck.batches.push(Batch { names: Vec::new(), standing: OnceCell::new() });
+                    recheck.batches.len() - 1
+                }
+            };
+            recheck.batches[batch].names.push(service.clone());
             recheck.batch_of.insert(service.clone(), batch);
         }
         recheck
@@ -73,7 +75,7 @@ impl Recheck {
         if let DeployVia::UpdateService(seen) = via
             && !self.is_own(&arn, seen)
         {
-            let standing = read(clients, &service.cluster, std::slice::from_ref(&service.name)).await?;
+            let standing = read(clients, std::slice::from_ref(service)).await?;
             compare(seen, standing.get(service))?;
         }
         Ok(arn)
@@ -99,7 +101,7 @@ impl Recheck {
                 let Some(batch) = self.batch_of.get(service).and_then(|it| self.batches.get(*it)) else {
                     return Ok(());
                 };
-                let standing = batch.standing.get_or_try_init(|| read(clients, &batch.cluster, &batch.names)).await?;
+                let standing = batch.standing.get_or_try_init(|| read(clients, &batch.names)).await?;
                 compare(seen, standing.get(service))
             }
         }
@@ -112,18 +114,15 @@ fn numbered(arn: &str) -> Option<(String, u64)> {
     Some((family.to_owned(), number.parse().ok()?))
 }
 
-async fn read(clients: &Clients, cluster: &str, names: &[String]) -> Result<BTreeMap<ServiceName, Standing>, Error> {
-    let standing = ecs::standing(&clients.ecs, cluster, names).await?;
-    Ok(standing.into_iter().filter_map(|(arn, it)| Some((ServiceName::of_arn(&arn)?, it))).collect())
+async fn read(clients: &Clients, names: &[ServiceName]) -> Result<BTreeMap<ServiceName, Standing>, Error> {
+    let services = describe_services(&clients.described, names.to_vec(), ecs::standing).await;
+    if let Some(Missing { cause: Cause::Denied(error), service }) = services.missing.into_iter().next() {
+        return Err(Error::unexpected("DescribeServices", &service.to_string(), error));
+    }
+    Ok(services.found.into_iter().map(|it| (it.service.clone(), it)).collect())
 }
 
 fn compare(seen: &Unchanged, standing: Option<&Standing>) -> Result<(), Error> {
-    match standing {
-        Some((task_definition, deployment))
-            if *task_definition == seen.task_definition && *deployment == seen.deployment =>
-        {
-            Ok(())
-        }
-        _ => Err(Error::not_now()),
-    }
+    let same = |it: &Standing| it.task_definition == seen.task_definition && it.deployment == seen.deployment;
+    if standing.is_some_and(same) { Ok(()) } else { Err(Error::not_now()) }
 }

@@ -101,3 +101,33 @@ async fn what_somebody_deployed_since_the_decision_is_not_deployed_over() {
     assert_eq!(told(&report), ["api deploy Deferred"]);
     assert_eq!((script.count("RegisterTaskDefinition"), script.count("UpdateService")), (0, 0));
 }
+
+#[tokio::test]
+async fn whatever_the_tag_index_lists_ends_in_the_report() {
+    let script = Script::new();
+    let api = shop(&script, "newest");
+    {
+        let mut aws = script.aws();
+        let short = "arn:aws:ecs:ap-northeast-2:123456789012:service/old".to_owned();
+        aws.services.insert(short, json!({}));
+        // An EXTERNAL service before its first task set has neither a task definition nor a deployment.
+        let mut external = aws.services[&api].clone();
+        external["serviceArn"] = json!(api.replace("shop/api", "shop/external"));
+        external["deploymentController"] = json!({"type": "EXTERNAL"});
+        external.as_object_mut().unwrap().retain(|key, _| key != "taskDefinition" && key != "deployments");
+        aws.services.insert(api.replace("shop/api", "shop/external"), external.clone());
+        // ECS tells of one that it deploys itself no more than that.
+        external["serviceArn"] = json!(api.replace("shop/api", "shop/bare"));
+        external["deploymentController"] = json!({"type": "ECS"});
+        aws.services.insert(api.replace("shop/api", "shop/bare"), external);
+    }
+    let told = told(&script.invoke(json!({})).await.unwrap());
+    for expected in [
+        "api deploy Done",
+        "old unreadable: its ARN names no cluster",
+        "external external-controller: ",
+        "bare no-task-definition: ",
+    ] {
+        assert!(told.iter().any(|it| it.starts_with(expected)), "{expected}: {told:?}");
+    }
+}
