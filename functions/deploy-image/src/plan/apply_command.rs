@@ -7,6 +7,7 @@ use rules::{Digest, ShortDigest, keys};
 use super::case::Case;
 use super::command::Command;
 use super::draft::Draft;
+use super::gate::run_name;
 use super::select::Selection;
 use super::step::MemoryChange;
 use super::verdict;
@@ -139,10 +140,11 @@ impl Draft<'_> {
     /// so an approval of it from before ends as well.
     fn clear(&mut self, image: Option<&str>) -> Result<(), Trouble> {
         let case = self.case;
-        let Some(mut rejected) = self.memory.rejected.clone() else {
+        let mut rejected = self.memory.rejected.clone().unwrap_or_default();
+        if rejected.images.is_empty() && image.is_none() {
             self.skip("nothing is rejected");
             return Ok(());
-        };
+        }
         let digest = match image {
             Some(image) => match find(case, image) {
                 Ok(found) => found.digest.clone(),
@@ -153,13 +155,14 @@ impl Draft<'_> {
         };
         let label = case.label(&digest);
         if !rejected.covers(&digest) {
-            self.skip(format!("{label} is not rejected"));
+            match self.is_held_by_migration(&digest) {
+                true => self.forgive(&digest, "a person asked to run its migration again"),
+                false => self.skip(format!("{label} is not rejected")),
+            }
             return Ok(());
         }
         let pushed = |short: &ShortDigest| case.images.iter().find(|it| short.is(&it.digest)).map(|it| it.pushed_at);
         rejected.remove(&digest, pushed);
-        let mut cleared = self.memory.cleared.clone();
-        cleared.add(&digest, self.now.timestamp());
         let why = "a person forgave it, so what is known against it does not count";
         if self.memory.approved.as_ref().is_some_and(|it| it.digest == digest) {
             self.remember_image(
@@ -171,12 +174,26 @@ impl Draft<'_> {
             );
             self.memory.approved = None;
         }
-        self.remember_image(MemoryChange::Forgive, keys::CLEARED, Some(cleared.to_string()), &digest, why);
+        self.forgive(&digest, why);
         let why = format!("a person cleared {label}: it is deployed again where the rule selects it");
         self.remember_image(MemoryChange::Clear, keys::REJECTED, rejected.value(), &digest, why);
-        self.memory.cleared = cleared;
         self.memory.rejected = Some(rejected).filter(|it| !it.images.is_empty());
         Ok(())
+    }
+
+    /// From now on what was known against the image does not count.
+    fn forgive(&mut self, digest: &Digest, why: &str) {
+        let mut cleared = self.memory.cleared.clone();
+        cleared.add(digest, self.now.timestamp());
+        self.remember_image(MemoryChange::Forgive, keys::CLEARED, Some(cleared.to_string()), digest, why);
+        self.memory.cleared = cleared;
+    }
+
+    /// Whether a migration for the image was started whose end is not known to have been good.
+    fn is_held_by_migration(&self, digest: &Digest) -> bool {
+        let Some(family) = &self.case.rule.migrate else { return false };
+        let run = run_name(&self.case.service.name.cluster, family, digest);
+        self.memory.migrating.as_ref().is_some_and(|it| it.run == run)
     }
 
     /// The rejected image, if there is just one: which one of several is meant, only a person knows.

@@ -12,9 +12,7 @@ mod snapshot;
 
 pub use answer::{Act, Blocked, Candidate};
 pub use health::{Before, after as health_after};
-#[cfg(test)]
-pub use migrate::run_name;
-pub use migrate::{STARTED_BY, notes as migration_notes};
+pub use migrate::{STARTED_BY, notes as migration_notes, run_name};
 
 use super::world::Observation;
 use answer::{look, unavailable};

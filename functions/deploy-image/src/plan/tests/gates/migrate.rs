@@ -171,6 +171,17 @@ fn an_interruption_is_told_and_runs_again_only_when_a_person_says_so() {
         let told = run(&mut model, &Scope::Everywhere);
         assert!(told[0].starts_with("migration-unknown: v1.1.0 is not deployed: its migration"), "{told:?}");
         assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.0.0", 1));
+        // The command of the message runs it again, however often it is sent.
+        let image =
+            told[0].split("{\"clear\":{\"service\":\"truegul-production/api-server\",\"image\":\"").nth(1).unwrap();
+        let clear = Command::Clear { image: Some(image.split('"').next().unwrap().into()) };
+        for _ in 0..2 {
+            model.run(&service(), Some(&clear), usize::MAX);
+        }
+        assert_eq!(model.tokens.len(), 2, "{model}");
+        model.stop_tasks(Some(0));
+        model.settle();
+        assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.1.0", 2));
     }
 }
 
