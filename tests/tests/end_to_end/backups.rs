@@ -87,8 +87,9 @@ fn a_night_takes_one_snapshot_of_each_tagged_database_however_often_it_runs() ->
     assert_eq!(taken.len(), 1);
     assert!(taken[0].starts_with("nightshift-kfood-db-20"), "{taken:?}");
     let xml = aws.rds("DescribeDBSnapshots", &[("DBSnapshotIdentifier", taken[0].as_str())])?;
+    let made_by = format!("snapshot-databases {} ap-northeast-2", taken[0]);
     for tag in [
-        "<Key>nightshift-state:made-by</Key><Value>snapshot-databases</Value>",
+        format!("<Key>nightshift-state:made-by</Key><Value>{made_by}</Value>").as_str(),
         "<Key>nightshift-state:database</Key><Value>kfood-db</Value>",
         "<Key>nightshift-state:backup</Key><Value>daily=2</Value>",
         "<Key>team</Key><Value>food</Value>",

@@ -314,3 +314,25 @@ fn of_a_database_that_is_gone_the_calendar_goes_on() {
     assert_eq!(kept("2026-10-31T12:00:00Z[UTC]"), 1);
     assert_eq!(kept("2027-11-24T12:00:00Z[UTC]"), 1);
 }
+
+/// The worked examples of the README of prune-backups.
+#[test]
+fn the_examples_that_people_read_are_true() {
+    let night = |it: i64| "2026-11-21T03:00:00+09:00".parse::<Timestamp>().unwrap() - (it * 24).hours();
+    let kept = |rule: &str, gone: bool, now: &str| {
+        let rule: Retention = rule.parse().unwrap();
+        let now: Zoned = format!("{now}T06:30:00+09:00[Asia/Seoul]").parse().unwrap();
+        let taken: Vec<Timestamp> = (i64::from(gone)..100).map(night).collect();
+        let judged = if gone { rule.judge_gone(&taken, &now) } else { rule.judge(&taken, &now) };
+        let days = taken.iter().zip(judged).filter(|(_, kept)| kept.is_some());
+        let day = |it: &Timestamp| it.to_zoned(now.time_zone().clone()).strftime("%m-%d").to_string();
+        days.map(|(it, _)| day(it)).collect::<Vec<_>>()
+    };
+    assert_eq!(kept("last=2 monthly=3", false, "2026-11-21"), ["11-21", "11-20", "10-31", "09-30"]);
+    assert_eq!(kept("days=3 weekly=2", false, "2026-11-21"), ["11-21", "11-20", "11-19", "11-15"]);
+    assert_eq!(kept("daily=2", true, "2026-11-21"), ["11-20"]);
+    let gone = |now: &str| kept("days=7 gone=90d", true, now);
+    assert_eq!(gone("2026-11-21"), ["11-20", "11-19", "11-18", "11-17", "11-16", "11-15"]);
+    assert_eq!((gone("2026-11-26").len(), gone("2026-11-27"), gone("2027-02-17").len()), (1, vec!["11-20".into()], 1));
+    assert_eq!(gone("2027-02-18"), Vec::<String>::new());
+}
