@@ -51,18 +51,19 @@ where
         report.refused = Some(Refused::Command(why.clone()));
         return report;
     }
-    let changes: usize = plan.steps.iter().map(|it| it.step.changes()).sum();
-    if changes > conduct.max_changes {
+    let too_many = too_many(plan, conduct.max_changes);
+    if !too_many.is_empty() {
+        let told = too_many.iter().map(|(kind, changes)| {
+            let of = kind.map(|it| format!(" for {it}")).unwrap_or_default();
+            format!("{changes} changes, more than the limit of {}{of}", conduct.max_changes)
+        });
         report.refused = Some(Refused::Plan(format!(
-            "the plan holds {changes} changes, more than the limit of {}, so none was made; look at it with \
-             {{\"dry_run\":true}}, and raise the parameter MaxChanges of the stack if it is right",
-            conduct.max_changes
+            "the plan holds {}, so none of them was made; look at it with {{\"dry_run\":true}}, and raise the parameter \
+             MaxChanges of the stack if it is right",
+            told.collect::<Vec<_>>().join(", and ")
         )));
-        // A dry run still shows the plan: that is how a person finds out what was refused.
-        if !conduct.dry_run {
-            return report;
-        }
     }
+    // A dry run still shows the plan: that is how a person finds out what was refused.
     if conduct.dry_run {
         report.actions = plan.steps.iter().map(|it| action(it, Outcome::Planned, conduct)).collect();
         return report;
@@ -71,8 +72,9 @@ where
     // A list that grows, or is made of another, is copied on the way: that is memory where there are thousands.
     let mut places = Vec::with_capacity(plan.steps.len());
     report.actions.reserve_exact(plan.steps.len());
+    let allowed = plan.steps.iter().filter(|it| !too_many.contains_key(&it.step.counted_with()));
     let (first, then): (Vec<_>, Vec<_>) =
-        chains(&plan.steps).into_iter().partition(|it| it.iter().all(|(_, it)| it.step.needs().is_none()));
+        chains(allowed).into_iter().partition(|it| it.iter().all(|(_, it)| it.step.needs().is_none()));
     let mut unfinished: BTreeSet<String> = BTreeSet::new();
     for wave in [first, then] {
         let lacks = |chain: &Chain<'_, S>| {
@@ -118,10 +120,20 @@ where
 /// The steps of a resource, with their places in the plan.
 type Chain<'a, S> = Vec<(usize, &'a Planned<S>)>;
 
-fn chains<S>(steps: &[Planned<S>]) -> Vec<Chain<'_, S>> {
+/// How many changes there are of each kind of which there are more than `limit`.
+fn too_many<S: Step>(plan: &Plan<S>, limit: usize) -> BTreeMap<Option<&'static str>, usize> {
+    let mut changes = BTreeMap::new();
+    for planned in &plan.steps {
+        *changes.entry(planned.step.counted_with()).or_default() += planned.step.changes();
+    }
+    changes.retain(|_, it| *it > limit);
+    changes
+}
+
+fn chains<'a, S>(steps: impl Iterator<Item = &'a Planned<S>>) -> Vec<Chain<'a, S>> {
     let mut place: BTreeMap<&str, usize> = BTreeMap::new();
     let mut chains: Vec<Chain<'_, S>> = Vec::new();
-    for (index, planned) in steps.iter().enumerate() {
+    for (index, planned) in steps.enumerate() {
         let chain = *place.entry(&planned.resource).or_insert_with(|| {
             chains.push(Vec::new());
             chains.len() - 1

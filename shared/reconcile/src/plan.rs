@@ -41,6 +41,11 @@ pub trait Step {
         1
     }
 
+    /// What it is counted with: each kind has a limit of its own, so that hundreds of one do not stop the others.
+    fn counted_with(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether it only writes down what is known and changes nothing else: people hear of it after the rest, in short.
     fn is_note(&self) -> bool {
         false

@@ -92,6 +92,13 @@ impl reconcile::Step for Step {
         }
     }
 
+    fn counted_with(&self) -> Option<&'static str> {
+        match self {
+            Step::DeleteSnapshot(_) => Some("snapshots"),
+            Step::DeleteImages(_) => Some("images"),
+        }
+    }
+
     fn changes(&self) -> usize {
         match self {
             Step::DeleteSnapshot(_) => 1,

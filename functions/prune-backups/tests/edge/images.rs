@@ -208,6 +208,47 @@ async fn each_image_counts_as_a_change_and_a_dry_run_deletes_none() {
 }
 
 #[tokio::test]
+async fn too_many_images_do_not_stop_the_snapshots() {
+    let script = shop();
+    {
+        let mut aws = script.aws();
+        let made_by = [("nightshift-state:made-by", "snapshot-databases")];
+        aws.rds.serve("app", &[("nightshift:backup", "daily=1")]);
+        for night in ["2026-11-18", "2026-11-19", "2026-11-20"] {
+            aws.rds.store(&format!("nightshift-app-{night}"), "app", &format!("{night}T18:00:00Z"), &made_by);
+        }
+    }
+    let report = invoke_with(&script, json!({}), &[("NIGHTSHIFT_MAX_CHANGES", "6")]).await.unwrap_err();
+    assert!(report.contains("the plan holds 7 changes, more than the limit of 6 for images, so none"), "{report}");
+    assert_eq!((script.count("DeleteDBSnapshot"), script.count("BatchDeleteImage")), (2, 0));
+    assert_eq!(left(&script).len(), 9);
+    // Seven images and two snapshots are nine changes, and within a limit of seven for each.
+    let report = invoke_with(&script, json!({}), &[("NIGHTSHIFT_MAX_CHANGES", "7")]).await.unwrap();
+    assert_eq!(told(&report), ["api delete-images Done"]);
+}
+
+#[tokio::test]
+async fn a_sleeping_service_starts_what_its_deployment_has_pinned_and_that_stays() {
+    let script = shop();
+    {
+        let mut aws = script.aws();
+        let asleep = aws.define("staging:1", "api:v9", &[]);
+        let revision = "arn:aws:ecs:ap-northeast-2:123456789012:service-revision/shop/staging/1";
+        let staging = aws.serve("shop", "staging", &asleep);
+        staging["runningCount"] = json!(0);
+        staging["deployments"][0]["createdAt"] = json!(1_795_000_000);
+        staging["currentServiceRevisions"] = json!([{"arn": revision}]);
+        let image = json!({"containerName": "app", "image": "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/api:v9",
+            "imageDigest": digest(3)});
+        aws.revisions.insert(revision.into(), json!({"serviceRevisionArn": revision, "containerImages": [image]}));
+    }
+    let report = invoke(&script).await.unwrap();
+    assert_eq!(told(&report), ["api delete-images Done"]);
+    assert_eq!(left(&script), [3, 8, 9].map(digest));
+    assert_eq!(script.count("DescribeServiceRevisions"), 1);
+}
+
+#[tokio::test]
 async fn a_sleeping_service_on_a_tag_that_has_moved_leaves_everything_as_it_is() {
     let script = shop();
     {
