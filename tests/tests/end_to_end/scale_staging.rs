@@ -122,8 +122,9 @@ fn a_weekend_ends_as_it_began() -> Result<()> {
     becomes(&aws, DATABASE, "stopped")?;
     let snapshots =
         aws.rds("DescribeDBSnapshots", &[("DBSnapshotIdentifier", "nightshift-codemate-dev-db-2026-11-20-200500")])?;
-    for (key, value) in [("made-by", "scale-staging"), ("database", DATABASE), ("backup", "days=30")] {
-        let tag = format!("<Key>nightshift-state:{key}</Key><Value>{value}</Value>");
+    let made_by = "scale-staging nightshift-codemate-dev-db-2026-11-20-200500 ";
+    for (key, value) in [("made-by", made_by), ("database", DATABASE), ("backup", "days=30")] {
+        let tag = format!("<Key>nightshift-state:{key}</Key><Value>{value}");
         assert!(snapshots.contains(&tag), "{tag} in {snapshots}");
     }
     // The night: nothing but looking.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rules::database::{Database, Kind, snapshot_id};
+use rules::database::{Database, Kind, made_by, region_of, sleep_id};
 use rules::keys;
 use rules::retention::BackupRule;
 use rules::sleep::Asleep;
@@ -30,16 +30,15 @@ impl DatabaseCase<'_> {
     }
 
     pub fn snapshot_id(&self) -> String {
-        let moment = self.now.strftime("%Y-%m-%d-%H%M%S").to_string();
-        let Database { id, kind, .. } = &self.sleeper.database;
-        snapshot_id("", id, &moment, kind.longest_id())
+        sleep_id(self.sleeper.database.kind, &self.sleeper.database.id, self.now)
     }
 
     pub fn tag_snapshot(&mut self, id: &str, asleep: &Asleep) {
         let Database { arn, id: name, tags, .. } = &self.sleeper.database;
         let rule = self.backup().ok().flatten();
-        let mut state = vec![(keys::MADE_BY, "scale-staging".to_owned()), (keys::DATABASE, name.clone())];
-        state.extend(rule.map(|it| (keys::RETAINED_BY, it.retention.to_string())));
+        let made_by = made_by("scale-staging", id, region_of(arn).unwrap_or_default());
+        let mut state = vec![(keys::MADE_BY, made_by), (keys::DATABASE, name.clone())];
+        state.extend(rule.map(|it| (keys::RETAINED_BY, it.to_string())));
         let snapshot = arn.replacen(&format!(":db:{name}"), &format!(":snapshot:{id}"), 1);
         let kept = snapshot_tags(tags, state);
         // Where RDS copies tags to snapshots it does so with a stop as well, the memory of that stop included; and there

@@ -1,12 +1,13 @@
 //! How a database is stopped, and whose doing it is where it runs all the same.
 
+use rules::database::STOPPED_AT_MOST;
 use rules::keys;
 use rules::schedule::Act;
 use rules::sleep::{Asleep, By};
 
 use super::database::DatabaseCase;
 use super::step::{Call, Change, IfRefused, Refusal};
-use super::times::{EVENTS_ARE_KEPT, GRACE, STANDS_FOR, STOPPED_AT_MOST};
+use super::times::{EVENTS_ARE_KEPT, GRACE, STANDS_FOR};
 use super::wants::Source;
 use super::world::{Events, LastEvent};
 

@@ -32,8 +32,5 @@ pub const BACKED_UP_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// A migration that has been marked for longer than this has lost whoever removes the mark.
 pub const MIGRATES_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
-/// AWS starts a stopped database after this time.
-pub const STOPPED_AT_MOST: SignedDuration = SignedDuration::from_hours(7 * 24);
-
 /// RDS tells of no older events.
 pub const EVENTS_ARE_KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);

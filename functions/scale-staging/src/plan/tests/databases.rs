@@ -41,8 +41,12 @@ fn a_database_is_stopped_with_a_snapshot_and_started_before_what_needs_it() {
     assert_eq!(*first, format!("since=2026-11-20T11:05:00Z snapshot={snapshot} by=schedule of=db-app-db"));
     assert_eq!((id.as_str(), last.as_str()), (snapshot, "since=2026-11-20T11:05:00Z by=schedule of=db-app-db"));
     assert_eq!(*arn, format!("arn:aws:rds:ap-northeast-2:123456789012:snapshot:{snapshot}"));
-    let expected =
-        [(keys::MADE_BY, "scale-staging"), (keys::DATABASE, "app-db"), (keys::RETAINED_BY, "daily=7"), ("team", "web")];
+    let expected = [
+        (keys::MADE_BY, "scale-staging nightshift-app-db-2026-11-20-200500 ap-northeast-2"),
+        (keys::DATABASE, "app-db"),
+        (keys::RETAINED_BY, "daily=7 copy=us-west-2"),
+        ("team", "web"),
+    ];
     assert_eq!(*tags, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
     shop.run_until_quiet(&at("2026-11-20T20:05"));
 

@@ -197,7 +197,12 @@ fn essence(shop: &Shop) -> Shop {
     shop.services.iter_mut().for_each(|it| it.updated_at = None);
     shop.stops.clear();
     shop.ready.clear();
-    shop.snapshots = shop.snapshots.into_iter().map(|(id, tags)| (id[..id.len() - 7].to_owned(), tags)).collect();
+    let timeless = |(id, mut tags): (String, std::collections::BTreeMap<String, String>)| {
+        // It names the snapshot, whose id holds the moment.
+        tags.remove(keys::MADE_BY);
+        (id[..id.len() - 7].to_owned(), tags)
+    };
+    shop.snapshots = shop.snapshots.into_iter().map(timeless).collect();
     shop
 }
 
