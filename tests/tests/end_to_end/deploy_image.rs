@@ -247,6 +247,60 @@ fn without_a_way_back_of_ecs_the_function_goes_back_itself_when_a_person_says_so
     Ok(())
 }
 
+/// The commands that a message offers to take back what it tells of.
+fn undos(body: &str) -> Vec<Value> {
+    let payload = |line: &str| {
+        let (_, rest) = line.split_once("--payload '")?;
+        serde_json::from_str(rest.split_once('\'')?.0).ok()
+    };
+    body.lines().filter(|it| it.trim_start().starts_with("Undo")).filter_map(payload).collect()
+}
+
+/// What a person sees of a service: the image that it is set to, and what it remembers as rejected.
+fn seen(aws: &LocalAws, service: &str) -> Result<(String, Option<String>)> {
+    let image = aws.images(CLUSTER, service)?[0].clone();
+    Ok((
+        image.rsplit(['@', '/']).next().unwrap_or_default().to_owned(),
+        tag(aws, service, "nightshift-state:rejected")?,
+    ))
+}
+
+#[test]
+fn every_undo_that_is_printed_brings_back_what_was_before_and_pasted_again_does_nothing() -> Result<()> {
+    let aws = truegul()?;
+    let before = seen(&aws, "api-server")?;
+    let digest = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
+    wait_for(&aws, "api-server", &digest)?;
+    wait_for_tag(&aws, "api-server", "nightshift-state:verdict")?;
+    let deployed = seen(&aws, "api-server")?;
+    let told = wait_for_message(&aws, "[Nightshift] truegul-production/api-server: deploying v1.1.0 (was v1.0.0)")?;
+    let live = wait_for_message(&aws, "[Nightshift] truegul-production/api-server: v1.1.0 is live")?;
+    assert_eq!(undos(&told), undos(&live));
+    let back = undos(&live).remove(0);
+    assert_eq!(back["rollback"]["image"], Value::from(digest.as_str()), "{back}");
+    run(&aws, &back)?;
+    aws.wait_until("v1.0.0 to run again", || Ok((seen(&aws, "api-server")?.0 == before.0).then_some(())))?;
+    aws.wait_until("the way back to have ended", || {
+        let deployment = aws.service(CLUSTER, "api-server")?["deployments"][0].clone();
+        Ok((deployment["rolloutState"] == "COMPLETED").then_some(()))
+    })?;
+    assert_eq!(run(&aws, &back)?["actions"], json!([]), "pasted twice");
+    // The way back has an undo as well.
+    let told = aws.wait_until("the message of the way back", || {
+        let message = aws.messages()?.into_iter().find(|it| it.body.contains("going back to v1.0.0 from v1.1.0"));
+        Ok(message.map(|it| it.body))
+    })?;
+    for forth in undos(&told) {
+        run(&aws, &forth)?;
+    }
+    wait_for(&aws, "api-server", &digest)?;
+    assert_eq!(seen(&aws, "api-server")?, deployed);
+    for forth in undos(&told) {
+        assert_eq!(run(&aws, &forth)?["actions"], json!([]), "pasted twice: {forth}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_mistyped_tag_is_told_once_and_stops_no_other_service() -> Result<()> {
     let aws = truegul()?;

@@ -1,14 +1,9 @@
 //! AWS as a script: answers the real SDK's requests byte for byte from a few tables, and keeps what it was sent.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::MutexGuard;
 
 use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
-use aws_sdk_ecs::config::{Credentials, Region, SharedCredentialsProvider};
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
-use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorFuture};
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
@@ -17,29 +12,12 @@ use deploy_image::health::Probe;
 use deploy_image::{Clients, handle};
 use reconcile::Report;
 use serde_json::{Value, json};
+use testkit::scripted::{self, Answer, Call, TOPIC, Tables};
 
 use crate::codedeploy::CodeDeploy;
 
-pub const TOPIC: &str = "arn:aws:sns:ap-northeast-2:123456789012:nightshift";
 const REGISTRY: &str = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com";
 const DEPLOY: &str = "nightshift:deploy";
-
-/// A request, as it came.
-#[derive(Debug, Clone)]
-pub struct Call {
-    pub operation: String,
-    pub body: Value,
-}
-
-/// An answer that is not the usual one.
-pub struct Fault {
-    operation: &'static str,
-    /// Only for requests whose body holds this.
-    about: String,
-    times: usize,
-    status: u16,
-    code: &'static str,
-}
 
 /// What is there, and what has happened.
 #[derive(Default)]
@@ -73,43 +51,26 @@ pub struct Aws {
     pub empty_page: bool,
     /// How many resources are on a page of the tagging API.
     pub page: usize,
-    pub calls: Vec<Call>,
-    pub faults: Vec<Fault>,
+    /// The addresses that were asked.
+    pub asked: Vec<Value>,
 }
 
 /// A handle on the script that the client and the test share.
 #[derive(Clone)]
-pub struct Script(Arc<Mutex<Aws>>);
+pub struct Script(scripted::Script<Aws>);
 
 impl Script {
     pub fn new() -> Self {
-        Script(Arc::new(Mutex::new(Aws { page: 100, ..Aws::default() })))
+        Script(scripted::Script::new(Aws { page: 100, ..Aws::default() }))
     }
 
     pub fn aws(&self) -> MutexGuard<'_, Aws> {
-        self.0.lock().unwrap()
+        self.0.aws()
     }
 
     /// Sends `payload` to the real function, whose SDK clients talk to this script.
     pub async fn invoke(&self, payload: Value) -> Result<Report, String> {
-        let script = self.clone();
-        let http = infallible_client_fn(move |request: http::Request<SdkBody>| {
-            let (status, body) = script.aws().answer(&request);
-            http::Response::builder()
-                .status(status)
-                .header("x-amzn-requestid", "req-1")
-                .body(SdkBody::from(body))
-                .unwrap()
-        });
-        let sdk = SdkConfig::builder()
-            .behavior_version(aws_config::BehaviorVersion::latest())
-            .region(Region::new("ap-northeast-2"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
-            .retry_config(RetryConfig::standard().with_max_attempts(5))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .time_source(SharedTimeSource::new(SystemTimeSource::new()))
-            .http_client(http)
-            .build();
+        let sdk = self.0.sdk();
         let variables = [
             ("NIGHTSHIFT_TIME_ZONE", "Asia/Seoul"),
             ("NIGHTSHIFT_TOPIC_ARN", TOPIC),
@@ -143,25 +104,22 @@ impl Script {
 
     /// From now on this operation fails, so many times, for requests whose body holds `about`.
     pub fn fail(&self, operation: &'static str, about: &str, times: usize, status: u16, code: &'static str) {
-        self.aws().faults.push(Fault { operation, about: about.into(), times, status, code });
+        self.0.refuse(operation, about, times, status, code);
     }
 
     /// How often each operation was called.
     pub fn counts(&self) -> BTreeMap<String, usize> {
-        let mut counts = BTreeMap::new();
-        for call in &self.aws().calls {
-            *counts.entry(call.operation.clone()).or_default() += 1;
-        }
-        counts
+        self.0.counts()
     }
 
+    /// How often an operation was called, or with `GET` an address asked.
     pub fn count(&self, operation: &str) -> usize {
-        self.counts().get(operation).copied().unwrap_or_default()
+        self.sent(operation).len()
     }
 
     /// The bodies of all requests of an operation.
     pub fn sent(&self, operation: &str) -> Vec<Value> {
-        self.aws().calls.iter().filter(|it| it.operation == operation).map(|it| it.body.clone()).collect()
+        if operation == "GET" { self.aws().asked.clone() } else { self.0.bodies(operation) }
     }
 }
 
@@ -169,7 +127,7 @@ impl Script {
 impl HttpConnector for Script {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let mut aws = self.aws();
-        aws.calls.push(Call { operation: request.method().into(), body: json!(request.uri()) });
+        aws.asked.push(json!(request.uri()));
         HttpConnectorFuture::ready(match aws.health.remove(0) {
             0 => Err(ConnectorError::other("as the script says".into(), None)),
             status => Ok(HttpResponse::new(status.try_into().unwrap(), SdkBody::empty())),
@@ -190,6 +148,13 @@ pub fn digest(number: u32) -> String {
 pub fn image(tag: &str, number: u32, minute: u32) -> Value {
     let tags = if tag.is_empty() { json!([]) } else { json!([tag]) };
     json!({"imageDigest": digest(number), "imageTags": tags, "imagePushedAt": 1_795_000_000 + minute * 60, "imageStatus": "ACTIVE"})
+}
+
+impl Tables for Aws {
+    fn answer(&mut self, call: &Call) -> Answer {
+        let refused = |(code, message)| Answer::Failed { status: 400, code, message };
+        self.usual(&call.operation, &call.body).unwrap_or_else(refused)
+    }
 }
 
 impl Aws {
@@ -226,39 +191,7 @@ impl Aws {
         tags.iter().find(|it| it["key"] == key)?["value"].as_str().map(str::to_owned)
     }
 
-    fn answer(&mut self, request: &http::Request<SdkBody>) -> (u16, String) {
-        let bytes = request.body().bytes().unwrap_or_default();
-        let target = request.headers().get("x-amz-target").and_then(|it| it.to_str().ok());
-        let (operation, body) = match target {
-            Some(target) => (target.rsplit('.').next().unwrap().to_owned(), serde_json::from_slice(bytes).unwrap()),
-            // Lambda's functions have addresses of their own.
-            None if request.uri().path().contains("/functions/") => {
-                let name = request.uri().path().split('/').nth(3).unwrap();
-                let kind = request.headers()["x-amz-invocation-type"].to_str().unwrap();
-                let payload: Value = serde_json::from_slice(bytes).unwrap();
-                ("Invoke".to_owned(), json!({"function": name, "type": kind, "payload": payload}))
-            }
-            // SNS and RDS speak the older query protocol.
-            None => form(std::str::from_utf8(bytes).unwrap()),
-        };
-        let length = request.headers().get("content-length").and_then(|it| it.to_str().ok()).map(str::to_owned);
-        assert_eq!(length, Some(bytes.len().to_string()), "{operation}");
-        self.calls.push(Call { operation: operation.clone(), body: body.clone() });
-        let text = body.to_string();
-        let fault =
-            self.faults.iter_mut().find(|it| it.operation == operation && it.times > 0 && text.contains(&it.about));
-        if let Some(fault) = fault {
-            fault.times -= 1;
-            let error = json!({"__type": format!("com.amazonaws#{}", fault.code), "message": "refused by the script"});
-            return (fault.status, error.to_string());
-        }
-        match self.usual(&operation, &body) {
-            Ok(answer) => (200, answer),
-            Err((code, message)) => (400, json!({"__type": code, "message": message}).to_string()),
-        }
-    }
-
-    fn usual(&mut self, operation: &str, body: &Value) -> Result<String, (&'static str, String)> {
+    fn usual(&mut self, operation: &str, body: &Value) -> Result<Answer, (&'static str, String)> {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let answer = match operation {
             "GetResources" => self.resources(&text("PaginationToken")),
@@ -342,7 +275,7 @@ impl Aws {
                 let all = past.iter().enumerate().map(brief);
                 let token = text("nextToken");
                 if self.empty_page && token.is_empty() {
-                    return Ok(json!({"serviceDeployments": [], "nextToken": "0"}).to_string());
+                    return Ok(Answer::Json(json!({"serviceDeployments": [], "nextToken": "0"})));
                 }
                 let from: usize = token.parse().unwrap_or_default();
                 let mut answer = json!({"serviceDeployments": all.skip(from).take(self.page).collect::<Vec<_>>()});
@@ -361,20 +294,15 @@ impl Aws {
                 let arns = body["serviceRevisionArns"].as_array().unwrap();
                 json!({"serviceRevisions": arns.iter().map(revision).collect::<Vec<_>>()})
             }
-            "Invoke" => return Ok(String::new()),
+            "Invoke" => return Ok(Answer::Body(String::new())),
             "DescribeDBSnapshots" | "DescribeDBClusterSnapshots" | "DescribeDBInstances" | "DescribeDBClusters" => {
-                return Ok(self.databases.get(operation).cloned().unwrap_or_else(|| {
+                return Ok(Answer::Body(self.databases.get(operation).cloned().unwrap_or_else(|| {
                     format!("<{operation}Response><{operation}Result></{operation}Result></{operation}Response>")
-                }));
-            }
-            "Publish" => {
-                return Ok(
-                    "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>".into(),
-                );
+                })));
             }
             other => self.codedeploy.answer(other, body)?,
         };
-        Ok(answer.to_string())
+        Ok(Answer::Json(answer))
     }
 
     fn resources(&self, token: &str) -> Value {
@@ -435,30 +363,4 @@ impl Aws {
 
 fn family_of(arn: &str) -> &str {
     arn.rsplit('/').next().unwrap().split(':').next().unwrap()
-}
-
-/// The operation and the fields of a request in the query protocol.
-fn form(body: &str) -> (String, Value) {
-    let pair = |it: &str| {
-        let (name, value) = it.split_once('=').unwrap();
-        (name.to_owned(), Value::String(decoded(value)))
-    };
-    let fields: serde_json::Map<String, Value> = body.split('&').map(pair).collect();
-    (fields["Action"].as_str().unwrap().to_owned(), Value::Object(fields))
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let hex = [rest.next().unwrap(), rest.next().unwrap()];
-                u8::from_str_radix(std::str::from_utf8(&hex).unwrap(), 16).unwrap()
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).unwrap()
 }

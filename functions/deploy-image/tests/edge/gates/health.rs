@@ -13,7 +13,7 @@ async fn deployed(before: Vec<u16>) -> (Script, String) {
     let api = shop(&script, RULE);
     script.aws().health = before;
     script.invoke(push_event("api")).await.unwrap();
-    script.aws().calls.retain(|it| it.operation != "GET");
+    script.aws().asked.clear();
     let mut aws = script.aws();
     aws.services.get_mut(&api).unwrap()["deployments"][0]["rolloutState"] = json!("COMPLETED");
     let revision = |number| format!("arn:aws:ecs:ap-northeast-2:123456789012:task-definition/api:{number}");
