@@ -95,7 +95,7 @@ fn service(it: &sdk::EcsService) -> Option<ServiceName> {
 
 /// Begins a deployment of the revision `task_definition`, which people know as `image`, and returns its id.
 ///
-/// The description says which revision it brings: CodeDeploy does not.
+/// The description says which revision it deploys: CodeDeploy does not.
 pub async fn create_deployment(
     codedeploy: &Client,
     how: &CreateDeployment,
@@ -111,14 +111,14 @@ pub async fn create_deployment(
         .create_deployment()
         .application_name(&how.application)
         .deployment_group_name(&how.group)
-        .description(format!("Nightshift brings {image}: {task_definition}"))
+        .description(format!("Nightshift deploys {image}: {task_definition}"))
         .revision(revision)
         .send()
         .await
         .map_err(|err| Error::new("CreateDeployment", &format!("{}/{}", how.application, how.group), err));
     match answer {
         Ok(answer) => Ok(answer.deployment_id().unwrap_or_default().to_owned()),
-        // Another run, or somebody, was faster: what has to be done then, the next run sees.
+        // Another run, or a person, was faster: what has to be done then, the next run sees.
         Err(error) if error.code == "DeploymentLimitExceededException" => Err(Error::not_now()),
         Err(error) => Err(error),
     }

@@ -12,7 +12,7 @@ use crate::plan::{CodeDeploy, Group, Service, group_of};
 /// How many reads are under way at a time.
 const READS: usize = 8;
 
-/// What CodeDeploy tells of each of `services`, by ARN, or why nothing, and what mends that; of the past since `since`.
+/// What CodeDeploy tells of each of `services`, by ARN, or why nothing, and how to fix that; of the past since `since`.
 ///
 /// The groups of all are found together: those that made the present task sets are read first, and only if a service is
 /// in none of them, all that there are.

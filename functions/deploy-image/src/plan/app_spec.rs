@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn the_task_definition_of_a_description_is_found() {
-        assert_eq!(task_definition_in(&format!("Nightshift brings v1.1.0: {OLD}")), Some(OLD));
+        assert_eq!(task_definition_in(&format!("Nightshift deploys v1.1.0: {OLD}")), Some(OLD));
         assert_eq!(task_definition_in("a deployment by hand"), None);
     }
 }

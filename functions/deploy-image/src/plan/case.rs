@@ -289,7 +289,7 @@ impl<'a> Case<'a> {
         self.world.code_deploy.get(&self.service.arn)?.as_ref().ok()
     }
 
-    /// Why CodeDeploy cannot be made to deploy the service, if so, and what mends it.
+    /// Why CodeDeploy cannot be made to deploy the service, if so, and how to fix it.
     pub fn code_deploy_error(&self) -> Option<&'a str> {
         self.world.code_deploy.get(&self.service.arn)?.as_ref().err().map(String::as_str)
     }
@@ -357,7 +357,7 @@ impl Memory {
 
 /// The revision in use. The rest of its family has to be known as well: it tells of images that were tried before.
 fn revision_in_use<'a>(service: &Service, world: &'a World) -> Result<&'a TaskDefinition, Leave> {
-    // What CodeDeploy brings is known by its deployment before ECS knows of it.
+    // What CodeDeploy deploys is known by its deployment before ECS knows of it.
     let told = world.code_deploy.get(&service.arn).and_then(|it| it.as_ref().ok());
     let target = told.and_then(CodeDeploy::target).and_then(|it| world.task_definitions.get(it));
     if let Some(target) = target {

@@ -1,4 +1,4 @@
-//! The signs that an image that was brought to a service did not stay. What they amount to, `verdict.rs` says.
+//! The signs that an image that was deployed to a service did not stay. What they amount to, `verdict.rs` says.
 
 use jiff::{SignedDuration, Timestamp};
 use rules::{Digest, keys};
@@ -9,7 +9,7 @@ use super::world::{Deployment, Rollout, RolloutEnd, RolloutState, TaskDefinition
 /// Longer than a run of this function lasts.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
 
-/// An image that was brought to a service and did not stay.
+/// An image that was deployed to a service and did not stay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lost {
     /// The image.
@@ -51,7 +51,7 @@ fn in_deployments(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
     failed.filter_map(|it| sign(case, &it.task_definition, it.began, "ecs", why(&it.reason))).collect()
 }
 
-/// Past deployments that were taken back, by ECS or by somebody.
+/// Past deployments that were taken back, by ECS or by hand.
 fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
     let mut seen: Vec<&str> = Vec::new();
     let mut signs = Vec::new();
@@ -77,7 +77,7 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
                 ("ecs", format!("ECS took its deployment back: {}", said(&it.reason)))
             }
             RolloutEnd::Successful if brought_back() => {
-                ("hand", "it was live, and somebody brought the service back".into())
+                ("hand", "it was live, and the service was rolled back by hand".into())
             }
             // CodeDeploy lets nothing supersede a deployment, so one that was stopped was stopped by a person or an alarm.
             RolloutEnd::Stopped if case.by_code_deploy() && replaced => {
@@ -85,7 +85,7 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
             }
             // Nothing was deployed after it, and yet something else is in use: it was stopped, and ECS went back.
             RolloutEnd::Stopped if brought_back() || replaced && latest => {
-                ("hand", "somebody brought the service back while it rolled out".into())
+                ("hand", "the service was rolled back by hand while it rolled out".into())
             }
             RolloutEnd::Successful
             | RolloutEnd::Stopped
@@ -98,7 +98,7 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
     signs
 }
 
-/// A deployment that was to bring the image again that was live before it, and failed.
+/// A deployment that was to deploy the image again that was live before it, and failed.
 ///
 /// Tasks that had run do not start any more: something around them has changed, and an older image would hardly help.
 pub struct FailedRestart {
@@ -123,7 +123,7 @@ pub fn failed_restart(case: &Case<'_>, memory: &Memory) -> Option<FailedRestart>
     is_restart(case, memory, arn, began).then(|| FailedRestart { began, why: said(reason).into() })
 }
 
-/// Whether a deployment that began then was to bring what was live, and still is in use.
+/// Whether a deployment that began then was to deploy what was live, and still is in use.
 fn is_restart(case: &Case<'_>, memory: &Memory, arn: &str, began: Option<Timestamp>) -> bool {
     let Some(digest) = digest_of(case, arn).filter(|it| case.running().digest.as_ref() == Some(it)) else {
         return false;
@@ -140,7 +140,7 @@ fn is_restart(case: &Case<'_>, memory: &Memory, arn: &str, began: Option<Timesta
 
 /// A deployment that was to bring back what was live before, and failed.
 pub struct FailedWayBack {
-    /// What it was to bring, for people.
+    /// What it was to deploy, for people.
     pub to: String,
     /// When it began.
     pub began: Option<Timestamp>,
@@ -201,7 +201,7 @@ fn in_registry(case: &Case<'_>) -> Option<Evidence> {
 fn in_memory(case: &Case<'_>, memory: &Memory) -> Option<Evidence> {
     let verdict = memory.verdict.as_ref().filter(|it| case.running().digest.as_ref() != Some(&it.digest))?;
     let pushed_at = case.pushed_at(&verdict.digest)?;
-    let why = "it was live, and somebody brought the service back".into();
+    let why = "it was live, and the service was rolled back by hand".into();
     let lost = Lost { digest: verdict.digest.clone(), pushed_at, by: "hand", why };
     went_back(case, None, Some(verdict.at)).then_some(Evidence { lost, since: Some(verdict.at) })
 }
@@ -218,7 +218,7 @@ fn sign(case: &Case<'_>, arn: &str, since: Option<Timestamp>, by: &'static str, 
     Some(Evidence { lost: Lost { digest, pushed_at, by, why }, since })
 }
 
-/// Whether somebody brought the service back from `lost`, which began then, to what is in use.
+/// Whether a person rolled the service back from `lost`, which began then, to what is in use.
 ///
 /// Only a revision that this function registered earlier counts. Another one, of Terraform, CDK or a person, changes the
 /// configuration and says nothing against an image, even where it names the image of before.

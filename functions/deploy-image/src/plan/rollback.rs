@@ -46,7 +46,7 @@ fn suits(case: &Case<'_>, memory: &Memory, revision: &TaskDefinition) -> Option<
     let running = case.running().digest;
     let pushed_at = case.pushed_at(&digest)?;
     let rejected = memory.rejects(&digest);
-    // A tag that moved since would bring a newer image, of which nothing is known.
+    // A tag that moved since would deploy a newer image, of which nothing is known.
     let newer = running.as_ref().and_then(|it| case.pushed_at(it)).is_some_and(|it| pushed_at > it);
     let same = running.as_ref() == Some(&digest);
     (!rejected && !newer && !same).then(|| image.tag.unwrap_or_else(|| case.label(&digest)))

@@ -87,11 +87,11 @@ pub struct Stop {
     pub service: ServiceName,
     /// The deployment's id.
     pub deployment: String,
-    /// The image that it was to bring, for people.
+    /// The image that it was to deploy, for people.
     pub from: String,
     /// That image, if it can be told.
     pub from_digest: Option<Digest>,
-    /// The ARN of the task definition that it was to bring.
+    /// The ARN of the task definition that it was to deploy.
     pub from_revision: String,
     /// The ARN of the task definition that CodeDeploy goes back to, if that can be told.
     pub to_revision: Option<String>,

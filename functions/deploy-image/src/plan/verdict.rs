@@ -17,7 +17,7 @@ const HANGS_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// So long a restart that failed and was taken back is a problem; after that it is history.
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-/// The newest image that was brought to the service and did not stay, unless that is remembered or forgiven.
+/// The newest image that was deployed to the service and did not stay, unless that is remembered or forgiven.
 pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
     let running = case.running();
     let forgiven = |lost: &Lost, since: Option<Timestamp>| {
@@ -38,7 +38,7 @@ pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
         let passed_by = lost.by == "hand" && limit.is_some_and(|limit| lost.pushed_at.as_millisecond() <= limit);
         !passed_by && !memory.rejects(&lost.digest) && !forgiven(lost, sign.since) && !superseded(lost)
     };
-    // Two runs that overlap may bring one image by two revisions: the earlier deployment then looks stopped by hand,
+    // Two runs that overlap may deploy one image by two revisions: the earlier deployment then looks stopped by hand,
     // while of the later one AWS itself says what became of it.
     let said_by_aws = |it: &Lost| it.by != "hand";
     signs(case, memory).into_iter().filter(counts).map(|it| it.lost).max_by_key(|it| (it.pushed_at, said_by_aws(it)))
@@ -88,7 +88,7 @@ pub fn restart_failed(case: &Case<'_>, memory: &Memory, now: &Zoned) -> Option<S
     }
     Some(format!(
         "{} was live, and when it was deployed once more at {} its new tasks failed: {why}. The image is not rejected, and \
-         nothing is brought in its place. Look at the events of the service and at why its new tasks stopped: a secret or a \
+         nothing is deployed in its place. Look at the events of the service and at why its new tasks stopped: a secret or a \
          parameter, the database, a quota, the image itself in the registry",
         case.running_label(),
         when(began, now),

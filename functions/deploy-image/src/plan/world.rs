@@ -40,7 +40,7 @@ pub struct World {
     pub history: BTreeMap<String, Result<Vec<Rollout>, String>>,
     /// What gates asked for.
     pub facts: BTreeMap<Fact, Observation>,
-    /// What CodeDeploy told of the services that it deploys, where it was asked, or why nothing, and what mends that.
+    /// What CodeDeploy told of the services that it deploys, where it was asked, or why nothing, and how to fix that.
     pub code_deploy: BTreeMap<String, Result<CodeDeploy, String>>,
     /// What could not be observed.
     pub missing: Vec<Missing>,

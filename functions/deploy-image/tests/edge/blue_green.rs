@@ -72,7 +72,7 @@ async fn a_push_becomes_a_deployment_like_the_one_before() {
     assert_eq!(content(&script), FIRST.replace("kfood-backend:1", "kfood-backend:2"), "hooks and all");
     let sent = &script.sent("CreateDeployment")[0];
     assert_eq!((&sent["applicationName"], &sent["deploymentGroupName"]), (&json!("kfood"), &json!("kfood-backend")));
-    assert_eq!(sent["description"], format!("Nightshift brings c0ffee2: {TASK_DEFINITION}:2"));
+    assert_eq!(sent["description"], format!("Nightshift deploys c0ffee2: {TASK_DEFINITION}:2"));
     assert_eq!(sent["autoRollbackConfiguration"], Value::Null, "the group's own setting counts");
     assert_eq!((script.count("UpdateService"), script.count("ListApplications")), (0, 0));
 }
@@ -398,7 +398,7 @@ async fn a_long_past_is_read_in_batches() {
         }
         aws.services.get_mut(&arn).unwrap()["taskSets"] = json!([task_set("PRIMARY", 1, "d-40")]);
         for it in &mut aws.codedeploy.deployments {
-            it["description"] = json!(format!("Nightshift brings c0ffee1: {TASK_DEFINITION}:1"));
+            it["description"] = json!(format!("Nightshift deploys c0ffee1: {TASK_DEFINITION}:1"));
         }
     }
     let report = script.invoke(push_event("kfood-backend")).await.unwrap();

@@ -140,7 +140,7 @@ fn failed_restart(safety: Safety) -> Model {
 fn a_restart_that_fails_is_told_and_nothing_older_takes_its_place() {
     let told = "restart-failed: v1.1.0 was live, and when it was deployed once more at 2026-11-21 03:10 KST its new tasks \
                 failed: ECS deployment circuit breaker: tasks failed to start. The image is not rejected, and nothing is \
-                brought in its place. Look at the events of the service and at why its new tasks stopped: a secret or a \
+                deployed in its place. Look at the events of the service and at why its new tasks stopped: a secret or a \
                 parameter, the database, a quota, the image itself in the registry";
     for goes_back in [true, false] {
         let mut model = failed_restart(Safety { gives_up: true, goes_back });

@@ -43,7 +43,7 @@ pub struct CodeDeploy {
 pub struct Attempt {
     /// Its id, `d-…`.
     pub id: String,
-    /// The ARN of the task definition that it was to bring, if that can be told.
+    /// The ARN of the task definition that it was to deploy, if that can be told.
     pub task_definition: Option<String>,
     /// How far it is.
     pub status: Status,
@@ -104,7 +104,7 @@ pub enum Source {
     Unread,
 }
 
-/// The deployment group among `groups` that deploys `service`; the error is a problem, with what mends it.
+/// The deployment group among `groups` that deploys `service`; the error is a problem, and how to fix it.
 pub fn group_of<'a>(service: &ServiceName, groups: &'a [Group]) -> Result<&'a Group, String> {
     let mut its = groups.iter().filter(|it| it.services.contains(service));
     match (its.next(), its.next()) {
@@ -127,7 +127,7 @@ impl CodeDeploy {
         self.attempts.iter().find(|it| it.status == Status::Open)
     }
 
-    /// The past as the rest of the decision knows it. What undoes a deployment brings nothing, and is no part of it.
+    /// The past as the rest of the decision knows it. What undoes a deployment deploys nothing, and does not belong to it.
     pub fn rollouts(&self) -> Vec<Rollout> {
         let rollout = |it: &Attempt| {
             Some(Rollout {
@@ -147,7 +147,7 @@ impl CodeDeploy {
         self.attempts.iter().filter(|it| !it.undoes).filter_map(rollout).collect()
     }
 
-    /// The ARN of the task definition that is being brought.
+    /// The ARN of the task definition that is being deployed.
     pub fn target(&self) -> Option<&str> {
         self.under_way().filter(|it| !it.undoes)?.task_definition.as_deref()
     }

@@ -49,7 +49,7 @@ impl TaskDefinition {
         short_name(self.arn()).to_owned()
     }
 
-    /// Whether a service can be brought to it.
+    /// Whether a service can use it.
     pub fn is_active(&self) -> bool {
         self.text("status") == "ACTIVE"
     }
