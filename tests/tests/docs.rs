@@ -11,10 +11,10 @@ use nightshift_tests::sources::{files, folders, read, root};
 use nightshift_tests::stack::Stack;
 use rules::budget::{Enforcement, Expendable};
 use rules::deploy::DeployRule;
+use rules::intent::{AwakeUntil, Boost};
 use rules::remedy::RemedyRule;
 use rules::retention::{BackupRule, KeepImages};
 use rules::schedule::Schedule;
-use rules::wish::{AwakeUntil, Boost};
 use rules::{BadTag, keys};
 use serde_json::Value;
 

@@ -164,7 +164,7 @@ fn crate_roots(tokens: &[Token]) -> impl Iterator<Item = &Token> {
 const OF_THE_ROOT: &str = "Clients";
 
 /// The crates whose modules are not in order yet. No crate is added to this list.
-const NOT_YET: [&str; 3] = ["functions/enforce-budget", "functions/remediate-alarm", "shared/testkit"];
+const NOT_YET: [&str; 1] = ["shared/testkit"];
 
 fn module_arrows(folder: &str) -> Vec<Arrow> {
     let all = arrows(&shipped(folder)).into_iter();
@@ -207,6 +207,90 @@ fn a_plan_names_nothing_of_its_crate_but_the_plan() {
         }
     }
     assert_none(wrong);
+}
+
+// -------------------------------------------------------------------------------- sizes
+
+/// The most lines of a function's `lib.rs`: its README, its modules, its clients and `handle`.
+const STORY: usize = 75;
+
+/// The most lines that ship of a file. What is longer holds two things, and mostly in the wrong order.
+const LONGEST: usize = 350;
+
+/// The files that may be longer, with the reason.
+const LONGER: [(&str, usize, &str); 4] = [
+    ("functions/deploy-image/src/plan/case.rs", 400, "everything that is read of one service, each in a few lines"),
+    (
+        "functions/deploy-image/src/plan/next.rs",
+        430,
+        "the order in which a service's next step is looked for, in one piece",
+    ),
+    ("functions/deploy-image/src/plan/select.rs", 420, "all selectors, which share the order of versions"),
+    ("functions/deploy-image/src/plan/step.rs", 400, "all steps, which only list what they say of themselves"),
+];
+
+#[test]
+fn the_story_of_a_function_fits_on_a_screen_or_two() {
+    let stories = folders("functions").into_iter().map(|it| format!("functions/{it}"));
+    let wrong = stories.filter(|it| !NOT_YET.contains(&it.as_str())).filter_map(|folder| {
+        let lines = read(format!("{folder}/src/lib.rs")).lines().count();
+        (lines > STORY).then(|| format!("{folder}/src/lib.rs has {lines} lines, more than {STORY}"))
+    });
+    assert_none(wrong.collect());
+}
+
+#[test]
+fn shipped_files_stay_short() {
+    let wrong = sources().iter().filter_map(|source| {
+        let path = source.path.to_string_lossy();
+        let most = LONGER.iter().find(|(longer, ..)| *longer == path).map_or(LONGEST, |(_, most, _)| *most);
+        // Tests at the end of a file do not ship.
+        let text = read(&source.path);
+        let lines = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default().lines().count();
+        (lines > most).then(|| format!("{path} has {lines} lines that ship, more than {most}"))
+    });
+    assert_none(wrong.collect());
+}
+
+#[test]
+fn the_template_stays_readable_in_one_go() {
+    let lines = read("template.yaml").lines().count();
+    assert!(lines <= 1_790, "template.yaml has {lines} lines");
+}
+
+// -------------------------------------------------------------------------------- one of each thing
+
+#[test]
+fn services_are_described_in_batches_in_one_place() {
+    let is_call = |tokens: &[Token], at: usize| {
+        tokens[at].is('.') && tokens.get(at + 1).and_then(Token::word) == Some("describe_services")
+    };
+    let mut places = Vec::new();
+    for source in sources() {
+        let tokens = &source.tokens;
+        let calls = (0..tokens.len()).filter(|&at| is_call(tokens, at));
+        places.extend(calls.map(|at| format!("{}:{}", source.path.display(), tokens[at].line)));
+    }
+    places.retain(|it| !it.starts_with("functions/remediate-alarm"));
+    assert!(places.len() == 1 && places[0].starts_with("shared/aws/src/ecs.rs"), "{places:?}");
+}
+
+#[test]
+fn actions_of_the_workflow_are_pinned_by_commit() {
+    let mut wrong = Vec::new();
+    let mut pinned = 0;
+    for file in [".github/workflows/ci.yml", ".github/actions/rust/action.yml"] {
+        for line in read(file).lines().filter(|it| it.contains("uses:") && !it.contains("./")) {
+            let commit = line.split('@').nth(1).and_then(|it| it.split(' ').next()).unwrap_or_default();
+            let is_commit = commit.len() == 40 && commit.bytes().all(|it| it.is_ascii_hexdigit());
+            match is_commit && line.contains("# v") {
+                true => pinned += 1,
+                false => wrong.push(format!("{file}: {}", line.trim())),
+            }
+        }
+    }
+    assert_none(wrong);
+    assert!(pinned >= 3, "only {pinned} actions were found");
 }
 
 #[test]

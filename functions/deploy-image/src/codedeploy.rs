@@ -130,7 +130,7 @@ pub async fn ensure_unchanged(codedeploy: &Client, how: &CreateDeployment) -> Re
     if ids.iter().all(|it| how.known.contains(it)) { Ok(()) } else { Err(Error::not_now()) }
 }
 
-/// Stops a deployment and has CodeDeploy go back; one that is over by now is as good as stopped.
+/// Stops a deployment and has CodeDeploy go back; one that has ended by now counts as stopped.
 pub async fn stop_deployment(codedeploy: &Client, stop: &Stop) -> Result<(), Error> {
     let answer = codedeploy.stop_deployment().deployment_id(&stop.deployment).auto_rollback_enabled(true).send().await;
     match answer.map_err(|err| Error::new("StopDeployment", &stop.deployment, err)) {

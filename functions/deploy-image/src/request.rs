@@ -152,7 +152,7 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
     Ok(Request { scope: Scope::Service(service), command: Some(command) })
 }
 
-/// Another function has written a wish on a service.
+/// Another function has written a request on a service.
 fn wake_up(argument: &Value) -> Result<Request, String> {
     let service = argument.as_str().and_then(ServiceName::of_arn);
     let service =

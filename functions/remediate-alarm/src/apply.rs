@@ -40,8 +40,8 @@ async fn start(clients: &Clients, step: &StartRemedy, run: &Run<'_>) -> Result<V
             write_request(clients, arn, keys::BOOST_MEMORY, &boost.to_string()).await?;
             Ok(wake(clients, run, "scale-staging", json!({"resource": arn})).await)
         }
-        RemedyAction::Rollback { arn, wish, .. } => {
-            write_request(clients, arn, keys::ROLLBACK, &wish.to_string()).await?;
+        RemedyAction::Rollback { arn, request, .. } => {
+            write_request(clients, arn, keys::ROLLBACK, &request.to_string()).await?;
             Ok(wake(clients, run, "deploy-image", json!({"resource": arn})).await)
         }
         RemedyAction::Wake { arn, until, .. } => {

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::plan::{Message, Service};
 
-/// So many events tell why tasks do not start; ECS keeps a hundred, which would be memory for nothing.
+/// This number of events tells why tasks do not start; ECS keeps a hundred, which would be memory for nothing.
 const MESSAGES: usize = 10;
 
 /// Describes services; their scaling targets are for another call.

@@ -1,4 +1,4 @@
-//! Wakes another function of the stack at once, so that a wish written for it need not wait for its next sweep.
+//! Wakes another function of the stack at once, so that a request written for it need not wait for its next sweep.
 
 use aws_sdk_lambda::Client;
 use aws_sdk_lambda::primitives::Blob;
@@ -8,7 +8,7 @@ use crate::Error;
 
 /// Invokes `function` with `payload` (JSON) and does not wait for what it does.
 ///
-/// A wake-up that fails loses nothing: the owner's sweep finds the wish.
+/// A wake-up that fails loses nothing: the owner's sweep finds the request.
 pub async fn wake(lambda: &Client, function: &str, payload: &str) -> Result<(), Error> {
     let call = lambda.invoke().function_name(function).invocation_type(InvocationType::Event);
     let call = call.payload(Blob::new(payload));

@@ -20,7 +20,7 @@ pub async fn each<T, R>(items: impl IntoIterator<Item = T>, at_a_time: usize, ca
     stream::iter(calls).buffered(at_a_time.max(1)).collect().await
 }
 
-/// A token bucket like those that AWS throttles by: a burst at once, then so many per second.
+/// A token bucket like those that AWS throttles by: a burst at once, then a number per second.
 ///
 /// To stay below the limit is quicker than to be refused and to back off.
 pub struct Pace {
@@ -75,7 +75,7 @@ const CUT: f64 = 0.4;
 /// How far below the measured limit the rate stays where calls come in bunches.
 const ROOM: f64 = 0.98;
 
-/// So many calls between two refusals tell the limit well enough.
+/// This number of calls between two refusals tells the limit well enough.
 const ENOUGH: u32 = 20;
 
 /// How long a call may be refused before that counts as its answer.
@@ -194,7 +194,7 @@ impl Learned {
             Some(_) if self.measured => (quiet / LATER_GROWTH.as_secs_f64()).powi(2),
             Some(_) => (quiet / SEARCHING_GROWTH.as_secs_f64()).powi(2),
         };
-        // Faster than this is no pace at all; it also keeps the numbers finite.
+        // Faster than this a pace limits nothing; it also keeps the numbers finite.
         (self.rate * growth.min(20.0).exp()).min(10_000.0)
     }
 

@@ -290,7 +290,7 @@ fn cluster(it: &sdk::DbCluster) -> Option<Database> {
     })
 }
 
-/// A snapshot of another type, should AWS list one, is none of ours.
+/// A snapshot of another type, should AWS list one, is skipped: Nightshift takes manual ones only.
 fn instance_snapshot(it: &sdk::DbSnapshot) -> Option<Snapshot> {
     let manual = it.snapshot_type().is_none_or(|it| it == "manual");
     manual.then_some(())?;

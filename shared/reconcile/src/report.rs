@@ -148,7 +148,7 @@ pub struct Problem {
     /// It is told once a month instead of once a day: nothing fails, but it should not be forgotten.
     #[serde(skip)]
     pub monthly: bool,
-    /// What is wrong and how it is mended.
+    /// What is wrong and how to fix it.
     pub message: String,
 }
 

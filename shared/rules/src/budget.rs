@@ -15,14 +15,14 @@ const MOMENT: &str = "2026-11-21T03:00:00Z";
 /// What the tag `nightshift:budget` of a budget asks for: `enforce`, `enforce warn-at=90`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Enforcement {
-    /// People are told when so many percent of the limit are forecast.
+    /// People are told when this percentage of the limit is forecast.
     pub warn_at: u32,
 }
 
 /// What the tag `nightshift:budget` of a service or database allows: `sleep-at=100`, `sleep-at=120 budget=Team_Monthly`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expendable {
-    /// It is put to sleep when so many percent of the limit are really spent.
+    /// It is put to sleep when this percentage of the limit is really spent.
     pub sleep_at: u32,
     /// By this budget alone, its name as in [`tag_name`]; otherwise by any that is enforced.
     pub budget: Option<String>,
@@ -68,7 +68,7 @@ pub struct Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Money(i64);
 
-/// What is no amount.
+/// The text is not an amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no amount")]
 pub struct BadMoney;
@@ -159,7 +159,7 @@ impl Money {
 
     const ONE: i64 = 1_000_000;
 
-    /// So many cents, or whatever the hundredth is called.
+    /// This number of cents, or whatever the hundredth is called.
     pub const fn cents(cents: i64) -> Self {
         Money(cents * (Self::ONE / 100))
     }
@@ -172,7 +172,7 @@ impl Money {
         Some(u32::try_from(percent).unwrap_or(u32::MAX))
     }
 
-    /// So many percent of this.
+    /// A percentage of this.
     pub fn share(self, percent: u32) -> Money {
         let share = i128::from(self.0) * i128::from(percent) / 100;
         Money(i64::try_from(share).unwrap_or(i64::MAX))

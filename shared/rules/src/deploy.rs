@@ -33,7 +33,7 @@ pub struct DeployRule {
     pub repository: Option<RepositoryName>,
     /// Which revision of the task definition the next one is made from.
     pub config: Option<Config>,
-    /// Whether somebody has to say yes first.
+    /// Whether a person has to approve each image first.
     pub approval: Option<Approval>,
     /// The findings of the image scan that hold a deployment back.
     pub scan: Option<Severity>,

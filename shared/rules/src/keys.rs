@@ -8,19 +8,19 @@ pub const MEMORY: &str = "nightshift-state:";
 
 // What people write.
 
-/// On an ECS service or database: it is kept awake until this moment; see [`crate::wish::Moment`].
+/// On an ECS service or database: it is kept awake until this moment; see [`crate::intent::Moment`].
 pub const AWAKE_UNTIL: &str = "nightshift:awake-until";
 
 /// On a DB instance or cluster: how long its backups are kept; see [`crate::retention::BackupRule`].
 pub const BACKUP: &str = "nightshift:backup";
 
-/// On an ECS service: a person's wish for more tasks for a while; see [`crate::wish::Boost`].
+/// On an ECS service: a person's request for more tasks for a while; see [`crate::intent::Boost`].
 pub const BOOST: &str = "nightshift:boost";
 
 /// On a budget: that it is enforced; on an ECS service or database: that the budget may put it to sleep.
 pub const BUDGET: &str = "nightshift:budget";
 
-/// On an ECS service: which image to bring; see [`crate::deploy::DeployRule`].
+/// On an ECS service: which image to deploy; see [`crate::deploy::DeployRule`].
 pub const DEPLOY: &str = "nightshift:deploy";
 
 /// On an ECS service: the rule for another container, from another repository; see [`crate::deploy::Companion`].
@@ -46,10 +46,10 @@ pub const SCHEDULE: &str = "nightshift:schedule";
 
 // What Nightshift writes.
 
-/// On a service or database that somebody started by hand: it stays awake until this moment.
+/// On a service or database that a person started by hand: it stays awake until this moment.
 pub const AWAKE_UNTIL_MEMORY: &str = "nightshift-state:awake-until";
 
-/// On an ECS service: another function's wish for more tasks for a while; see [`crate::wish::Boost`].
+/// On an ECS service: another function's request for more tasks for a while; see [`crate::intent::Boost`].
 pub const BOOST_MEMORY: &str = "nightshift-state:boost";
 
 /// On an ECS service: its size before it was boosted; see [`crate::sleep::Boosted`].
@@ -58,7 +58,7 @@ pub const BOOSTED: &str = "nightshift-state:boosted";
 /// On a service or database: what is wrong with its budget tag, as people were told last by `enforce-budget`.
 pub const BUDGET_PROBLEM: &str = "nightshift-state:budget-problem";
 
-/// On a service or database: another function's wish that it sleeps; see [`crate::wish::Hold`].
+/// On a service or database: another function's request that it sleeps; see [`crate::intent::Hold`].
 pub const HOLD_MEMORY: &str = "nightshift-state:hold";
 
 /// On a CloudWatch alarm: what was done about it, and when; see [`crate::remedied::Remedied`].
@@ -143,7 +143,7 @@ pub const RETAINED_BY: &str = "nightshift-state:backup";
 /// On an ECS service: the images that are not tried again; see [`crate::rejections::Rejections`].
 pub const REJECTED: &str = "nightshift-state:rejected";
 
-/// On an ECS service: another function's wish to go back; see [`crate::memory::RollbackWish`].
+/// On an ECS service: another function's request to go back; see [`crate::memory::RollbackIntent`].
 pub const ROLLBACK: &str = "nightshift-state:rollback";
 
 /// On a DB instance or cluster: what is wrong with its backups, as people were told last by `snapshot-databases`.

@@ -9,6 +9,7 @@ pub mod database;
 pub mod deploy;
 mod digest;
 pub mod image;
+pub mod intent;
 pub mod keys;
 pub mod memory;
 pub mod migrating;
@@ -22,7 +23,6 @@ pub mod service;
 pub mod sleep;
 pub mod tag;
 pub mod version;
-pub mod wish;
 pub mod zone;
 
 pub use digest::{BadDigest, Digest, ShortDigest};

@@ -54,16 +54,16 @@ pub struct Verdict {
     pub at: Timestamp,
 }
 
-/// `nightshift-state:rollback`: another function's wish to bring the service back.
+/// `nightshift-state:rollback`: another function's request to roll the service back.
 ///
 /// `sha256:… by=alarm:api-5xx at=2026-11-21T03:00:00Z`; without a digest it is about whatever runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RollbackWish {
-    /// The image to go back from; if another one runs by now, the wish is pointless.
+pub struct RollbackIntent {
+    /// The image to go back from; if another one runs by now, the request has no effect.
     pub digest: Option<Digest>,
-    /// Who wishes it.
+    /// Who asks for it.
     pub by: String,
-    /// When it was wished.
+    /// When it was asked for.
     pub at: Timestamp,
 }
 
@@ -145,21 +145,21 @@ impl fmt::Display for Verdict {
     }
 }
 
-impl FromStr for RollbackWish {
+impl FromStr for RollbackIntent {
     type Err = BadTag;
 
     fn from_str(value: &str) -> Result<Self, BadTag> {
         let mut tag = Reader::new(keys::ROLLBACK, value)?;
-        let wish = RollbackWish {
+        let request = RollbackIntent {
             digest: digest(&mut tag)?,
             by: tag.required("by", "NAME")?,
             at: tag.required("at", MOMENT)?,
         };
-        tag.finish().map(|()| wish)
+        tag.finish().map(|()| request)
     }
 }
 
-impl fmt::Display for RollbackWish {
+impl fmt::Display for RollbackIntent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.digest.iter().try_for_each(|it| write!(f, "{it} "))?;
         write!(f, "by={} at={}", self.by, written(self.at))
@@ -194,14 +194,14 @@ mod tests {
             prop_assert_eq!(verdict.to_string().parse(), Ok(verdict));
             let migrated = Migrated { run: name.clone(), at };
             prop_assert_eq!(migrated.to_string().parse(), Ok(migrated));
-            let wish = RollbackWish { digest: some.then_some(digest), by: name, at };
-            prop_assert_eq!(wish.to_string().parse(), Ok(wish));
+            let request = RollbackIntent { digest: some.then_some(digest), by: name, at };
+            prop_assert_eq!(request.to_string().parse(), Ok(request));
         }
 
         #[test]
         fn no_value_makes_it_panic(value in any::<String>()) {
             let _ = (value.parse::<Approved>(), value.parse::<Verdict>(), value.parse::<Migrated>());
-            let _ = value.parse::<RollbackWish>();
+            let _ = value.parse::<RollbackIntent>();
         }
     }
 

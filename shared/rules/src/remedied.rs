@@ -79,7 +79,7 @@ fn is_recent(at: Timestamp, now: Timestamp) -> bool {
     now.duration_since(at) < AN_HOUR
 }
 
-/// `alarm:NAME` for the `by=` of a wish: what a tag cannot hold is written as `_`, and a long name cut.
+/// `alarm:NAME` for the `by=` of a request: what a tag cannot hold is written as `_`, and a long name cut.
 pub fn by_alarm(name: &str) -> String {
     let fits = |it: char| it.is_ascii_alphanumeric() || "._:/+-@".contains(it);
     let name: String = name.chars().map(|it| if fits(it) { it } else { '_' }).take(100).collect();

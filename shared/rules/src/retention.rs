@@ -76,7 +76,7 @@ pub struct Retention {
     pub monthly: u16,
     /// The newest of each year.
     pub yearly: u16,
-    /// Once the database is gone: so many days after its last snapshot that one goes too.
+    /// Once the database is gone: this number of days after its last snapshot that one goes too.
     pub gone: Option<u16>,
 }
 

@@ -22,7 +22,7 @@ use crate::zone;
 const WORDS: &str =
     "always, never, or windows such as mon-fri 08:00-20:00 sat 10:00-14:00, then a zone such as Asia/Seoul";
 
-/// So many days are looked back and ahead at first: longer than any window and than a week.
+/// The number of days that are looked back and ahead at first: longer than any window and than a week.
 const NEAR: i32 = 10;
 
 /// A schedule that does not change in this time, holidays included, does not change.

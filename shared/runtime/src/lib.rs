@@ -68,7 +68,7 @@ where
 
 /// One invocation outside of Lambda: the whole function from payload to report, in an environment of `variables`.
 ///
-/// For tests, which bring an `sdk` that answers from a script.
+/// For tests, which pass an `sdk` that answers from a script.
 pub async fn invoke_once<C, R, H>(
     function: &'static str,
     sdk: &SdkConfig,

@@ -112,7 +112,7 @@ fn time_zone(value: Option<&str>) -> Result<TimeZone, BadSetting> {
 fn topic(name: &str, value: Option<&str>) -> Result<Option<String>, BadSetting> {
     match value {
         Some(arn) if !(arn.starts_with("arn:") && arn.contains(":sns:")) => {
-            Err(bad(name, &format!("'{arn}' is no topic"), "the ARN of an SNS topic, or nothing"))
+            Err(bad(name, &format!("'{arn}' is not a topic"), "the ARN of an SNS topic, or nothing"))
         }
         other => Ok(other.map(str::to_owned)),
     }
@@ -131,13 +131,13 @@ fn from_one<T: FromStr + PartialOrd + From<u8>>(name: &str, value: Option<&str>,
     let Some(number) = value else { return Ok(default) };
     match number.parse() {
         Ok(number) if number > T::from(0) => Ok(number),
-        _ => Err(bad(name, &format!("'{number}' is no such number"), "a whole number from 1")),
+        _ => Err(bad(name, &format!("'{number}' is not such a number"), "a whole number from 1")),
     }
 }
 
 fn holidays(value: Option<&str>) -> Result<Vec<Date>, BadSetting> {
     let date = |word: &str| {
-        let wrong = format!("'{word}' is no date");
+        let wrong = format!("'{word}' is not a date");
         word.parse().map_err(|_| bad("NIGHTSHIFT_HOLIDAYS", &wrong, "dates such as 2026-12-25, separated by spaces"))
     };
     value.unwrap_or_default().split_whitespace().map(date).collect()
@@ -149,10 +149,10 @@ fn copy_regions(value: Option<&str>) -> Result<BTreeMap<Region, Option<String>>,
     let refused = |wrong: String| bad("NIGHTSHIFT_COPY_REGIONS", &wrong, accepted);
     let region = |word: &str| {
         let (name, key) = word.split_once('=').map_or((word, None), |(name, key)| (name, Some(key)));
-        let region: Region = name.parse().map_err(|()| refused(format!("'{name}' is no region")))?;
+        let region: Region = name.parse().map_err(|()| refused(format!("'{name}' is not a region")))?;
         match key {
             Some(key) if key.split(':').nth(2) != Some("kms") || key.split(':').nth(3) != Some(name) => {
-                Err(refused(format!("'{key}' is no KMS key of {name}")))
+                Err(refused(format!("'{key}' is not a KMS key of {name}")))
             }
             key => Ok((region, key.map(str::to_owned))),
         }
@@ -162,7 +162,7 @@ fn copy_regions(value: Option<&str>) -> Result<BTreeMap<Region, Option<String>>,
 
 fn now(value: Option<&str>) -> Result<Option<Timestamp>, BadSetting> {
     let Some(moment) = value else { return Ok(None) };
-    let wrong = format!("'{moment}' is no moment");
+    let wrong = format!("'{moment}' is not a moment");
     let moment =
         moment.parse().map_err(|_| bad("NIGHTSHIFT_NOW", &wrong, "RFC 3339, such as 2026-11-21T03:10:00+09:00"))?;
     Ok(Some(moment))
@@ -228,28 +228,44 @@ mod tests {
                 "KST",
                 "NIGHTSHIFT_TIME_ZONE: 'KST' is not a time zone (use Asia/Seoul); accepted: the IANA name of a place such as",
             ),
-            ("NIGHTSHIFT_TOPIC_ARN", "nightshift", "NIGHTSHIFT_TOPIC_ARN: 'nightshift' is no topic; accepted: the ARN"),
+            (
+                "NIGHTSHIFT_TOPIC_ARN",
+                "nightshift",
+                "NIGHTSHIFT_TOPIC_ARN: 'nightshift' is not a topic; accepted: the ARN",
+            ),
             (
                 "NIGHTSHIFT_BUDGET_TOPIC_ARN",
                 "arn:aws:sqs:x",
-                "NIGHTSHIFT_BUDGET_TOPIC_ARN: 'arn:aws:sqs:x' is no topic; accepted: the ARN of an SNS topic, or nothing",
+                "NIGHTSHIFT_BUDGET_TOPIC_ARN: 'arn:aws:sqs:x' is not a topic; accepted: the ARN of an SNS topic, or nothing",
             ),
             ("NIGHTSHIFT_DRY_RUN", "yes", "NIGHTSHIFT_DRY_RUN: 'yes' is neither; accepted: true, false"),
-            ("NIGHTSHIFT_MAX_CHANGES", "0", "NIGHTSHIFT_MAX_CHANGES: '0' is no such number; accepted: a whole number"),
+            (
+                "NIGHTSHIFT_MAX_CHANGES",
+                "0",
+                "NIGHTSHIFT_MAX_CHANGES: '0' is not such a number; accepted: a whole number",
+            ),
             (
                 "NIGHTSHIFT_MAX_REMEDIES",
                 "-1",
-                "NIGHTSHIFT_MAX_REMEDIES: '-1' is no such number; accepted: a whole number",
+                "NIGHTSHIFT_MAX_REMEDIES: '-1' is not such a number; accepted: a whole number",
             ),
-            ("NIGHTSHIFT_HOLIDAYS", "2026-02-30", "NIGHTSHIFT_HOLIDAYS: '2026-02-30' is no date; accepted: dates such"),
+            (
+                "NIGHTSHIFT_HOLIDAYS",
+                "2026-02-30",
+                "NIGHTSHIFT_HOLIDAYS: '2026-02-30' is not a date; accepted: dates such",
+            ),
             ("NIGHTSHIFT_KEEP_SHARED", "no", "NIGHTSHIFT_KEEP_SHARED: 'no' is neither; accepted: true, false"),
-            ("NIGHTSHIFT_COPY_REGIONS", "oregon", "NIGHTSHIFT_COPY_REGIONS: 'oregon' is no region; accepted: regions"),
+            (
+                "NIGHTSHIFT_COPY_REGIONS",
+                "oregon",
+                "NIGHTSHIFT_COPY_REGIONS: 'oregon' is not a region; accepted: regions",
+            ),
             (
                 "NIGHTSHIFT_COPY_REGIONS",
                 "us-west-2=arn:aws:kms:eu-west-1:1:key/1",
-                "NIGHTSHIFT_COPY_REGIONS: 'arn:aws:kms:eu-west-1:1:key/1' is no KMS key of us-west-2; accepted: regions",
+                "NIGHTSHIFT_COPY_REGIONS: 'arn:aws:kms:eu-west-1:1:key/1' is not a KMS key of us-west-2; accepted: regions",
             ),
-            ("NIGHTSHIFT_NOW", "noon", "NIGHTSHIFT_NOW: 'noon' is no moment; accepted: RFC 3339"),
+            ("NIGHTSHIFT_NOW", "noon", "NIGHTSHIFT_NOW: 'noon' is not a moment; accepted: RFC 3339"),
             (
                 "NIGHTSHIFT_DRYRUN",
                 "true",

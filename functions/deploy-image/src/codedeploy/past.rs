@@ -129,7 +129,7 @@ fn attempt(it: &sdk::DeploymentInfo, id: &str, task_definition: Option<&str>, ap
         status: match status {
             Some(sdk::DeploymentStatus::Succeeded) => Status::Succeeded,
             Some(sdk::DeploymentStatus::Failed) => Status::Failed,
-            // An alarm or a time limit stops a deployment too; that is not what a person decided.
+            // An alarm or a time limit stops a deployment too; no person decided that.
             Some(sdk::DeploymentStatus::Stopped) if code.is_none_or(|it| *it == sdk::ErrorCode::ManualStop) => {
                 Status::Stopped
             }

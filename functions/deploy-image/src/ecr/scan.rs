@@ -63,7 +63,7 @@ async fn describe_scan(ecr: &Client, repository: &str, digest: Digest) -> Result
     Ok(scan)
 }
 
-/// How many findings of a severity there are. A finding that was suppressed in Inspector does not count.
+/// How many findings of a severity there are. A finding that a person suppressed in Inspector does not count.
 fn count(found: &sdk::ImageScanFindings, severity: &FindingSeverity) -> u64 {
     let counted = found.finding_severity_counts().and_then(|it| it.get(severity)).copied().unwrap_or_default();
     let suppressed = |it: &&sdk::EnhancedImageScanFinding| it.severity() == Some(severity.as_str()) && !is_active(it);
@@ -110,7 +110,7 @@ fn enhanced(it: &sdk::EnhancedImageScanFinding) -> Option<Finding> {
     Some(Finding { name: name.into(), package: package.map(str::to_owned), grade, score: it.score() })
 }
 
-/// Whether a finding still stands: neither closed nor suppressed by a rule.
+/// Whether a finding still stands: neither closed nor suppressed by a rule in Inspector.
 fn is_active(it: &sdk::EnhancedImageScanFinding) -> bool {
     it.status().is_none_or(|it| it == "ACTIVE")
 }

@@ -35,7 +35,7 @@ async fn list_arns(
     Ok(arns)
 }
 
-/// A task that ECS has forgotten in between is as good as never listed.
+/// A task that ECS has forgotten in between counts as never listed.
 async fn describe_tasks(ecs: &Client, cluster: &str, arns: Vec<String>) -> Result<Vec<Task>, Error> {
     let answer = ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).send().await;
     let answer = answer.map_err(|err| Error::new("DescribeTasks", cluster, err))?;

@@ -45,7 +45,7 @@ impl Draft<'_> {
 
     /// Another function asked to go back; for an image that no longer runs that has become pointless.
     fn apply_intent(&mut self) -> Result<Option<GoBack>, Trouble> {
-        let Some(intent) = self.memory.wish.clone() else { return Ok(None) };
+        let Some(intent) = self.memory.rollback.clone() else { return Ok(None) };
         if intent.digest.is_some() && intent.digest != self.case.running().digest {
             return Ok(None);
         }
@@ -170,7 +170,7 @@ impl Draft<'_> {
                 keys::APPROVED,
                 None,
                 &digest,
-                "to forgive is not to approve",
+                "clearing an image does not approve it",
             );
             self.memory.approved = None;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use rules::deploy::DeployRule;
-use rules::memory::{Approved, Migrated, RollbackWish, Verdict};
+use rules::memory::{Approved, Migrated, RollbackIntent, Verdict};
 use rules::migrating::Migrating;
 use rules::rejections::{Cleared, Rejections};
 use rules::{BadTag, Digest, keys};
@@ -56,8 +56,8 @@ pub struct Memory {
     pub migrated: Option<Migrated>,
     /// The migration that was started, as long as its end is not known.
     pub migrating: Option<Migrating>,
-    /// Another function's wish to roll back.
-    pub wish: Option<RollbackWish>,
+    /// Another function's request to roll back.
+    pub rollback: Option<RollbackIntent>,
 }
 
 /// Why a service is left alone before anything is decided.
@@ -339,7 +339,7 @@ impl Memory {
             verdict: read(service, keys::VERDICT)?,
             migrated: read(service, keys::MIGRATED)?,
             migrating: read(service, keys::MIGRATING)?,
-            wish: read(service, keys::ROLLBACK)?,
+            rollback: read(service, keys::ROLLBACK)?,
         })
     }
 

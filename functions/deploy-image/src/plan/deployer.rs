@@ -1,4 +1,4 @@
-//! How a service gets a task definition: by ECS itself, or by CodeDeploy with its own rules.
+//! How a task definition is deployed to a service: by ECS itself, or by CodeDeploy with its own rules.
 
 use jiff::{SignedDuration, Timestamp};
 use reconcile::Plan;
@@ -13,7 +13,7 @@ use super::world::{Attempt, CodeDeploy, Service, Source};
 /// After this time a deployment is tried again that failed for permissions, limits or AWS.
 const TRY_AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
-/// How a task definition gets into use; the error is a problem, and how to fix it.
+/// How a task definition gets into use; the error is a problem, with how to fix it.
 pub fn via(case: &Case<'_>) -> Result<DeployVia, String> {
     match case.code_deploy() {
         Some(told) => create_deployment(told, case.service).map(DeployVia::CreateDeployment),
@@ -82,7 +82,7 @@ pub fn blocked(case: &Case<'_>) -> Option<&'static str> {
         .or(asleep(case))
 }
 
-/// What CodeDeploy is bringing must be replaced: it stops, and goes back to what had the traffic before.
+/// What CodeDeploy is deploying must be replaced: it stops, and goes back to what had the traffic before.
 pub fn stop(case: &Case<'_>, asked: Option<&str>, plan: &mut Plan<Step>) {
     let service = case.service;
     let Some(under_way) = case.code_deploy().and_then(CodeDeploy::under_way) else { return };
@@ -92,7 +92,7 @@ pub fn stop(case: &Case<'_>, asked: Option<&str>, plan: &mut Plan<Step>) {
         return plan.problem(
             &service.arn,
             "code-deploy",
-            format!("{label} must be replaced, but CodeDeploy is deploying something else ({id}) that was started by hand; stop that first, or wait for its end"),
+            format!("{label} must be replaced, but CodeDeploy is deploying something else ({id}) that a person started; stop that first, or wait for its end"),
         );
     }
     let before = Some(&service.task_definition).filter(|it| *it != case.revision.arn());
@@ -147,7 +147,7 @@ pub fn under_way(case: &Case<'_>) -> String {
     }
 }
 
-/// What to say of a deployment that waits until a person routes traffic to it.
+/// What to say of a deployment that waits until a person reroutes the traffic.
 pub fn waits(case: &Case<'_>) -> Option<String> {
     let waiting = case.code_deploy().and_then(CodeDeploy::under_way).filter(|it| it.said == "Ready")?;
     let (label, id) = (case.running_label(), &waiting.id);

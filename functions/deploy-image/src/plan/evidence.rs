@@ -51,7 +51,7 @@ fn in_deployments(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
     failed.filter_map(|it| sign(case, &it.task_definition, it.began, "ecs", why(&it.reason))).collect()
 }
 
-/// Past deployments that were taken back, by ECS or by hand.
+/// Past deployments that were taken back, by ECS or by a person.
 fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
     let mut seen: Vec<&str> = Vec::new();
     let mut signs = Vec::new();
@@ -63,7 +63,7 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
         seen.push(&it.task_definition);
         let replaced = it.task_definition != case.revision.arn();
         let latest = case.history().first().is_some_and(|newest| newest == it);
-        let brought_back = || replaced && went_back(case, case.described(&it.task_definition), it.began);
+        let rolled_back = || replaced && went_back(case, case.described(&it.task_definition), it.began);
         let (by, why) = match it.end {
             RolloutEnd::TakenBack | RolloutEnd::GoingBack
                 if is_restart(case, memory, &it.task_definition, it.began) || is_way_back(case, at) =>
@@ -76,16 +76,16 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
             RolloutEnd::TakenBack | RolloutEnd::GoingBack => {
                 ("ecs", format!("ECS took its deployment back: {}", said(&it.reason)))
             }
-            RolloutEnd::Successful if brought_back() => {
-                ("hand", "it was live, and the service was rolled back by hand".into())
+            RolloutEnd::Successful if rolled_back() => {
+                ("hand", "it was live, and a person rolled the service back".into())
             }
             // CodeDeploy lets nothing supersede a deployment, so one that was stopped was stopped by a person or an alarm.
             RolloutEnd::Stopped if case.by_code_deploy() && replaced => {
                 ("hand", format!("its deployment by CodeDeploy was stopped: {}", said(&it.reason)))
             }
             // Nothing was deployed after it, and yet something else is in use: it was stopped, and ECS went back.
-            RolloutEnd::Stopped if brought_back() || replaced && latest => {
-                ("hand", "the service was rolled back by hand while it rolled out".into())
+            RolloutEnd::Stopped if rolled_back() || replaced && latest => {
+                ("hand", "a person rolled the service back while it was being deployed".into())
             }
             RolloutEnd::Successful
             | RolloutEnd::Stopped
@@ -98,7 +98,7 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
     signs
 }
 
-/// A deployment that was to deploy the image again that was live before it, and failed.
+/// A deployment that was meant to deploy again the image that was live before it, and failed.
 ///
 /// Tasks that had run do not start any more: something around them has changed, and an older image would hardly help.
 pub struct FailedRestart {
@@ -123,7 +123,7 @@ pub fn failed_restart(case: &Case<'_>, memory: &Memory) -> Option<FailedRestart>
     is_restart(case, memory, arn, began).then(|| FailedRestart { began, why: said(reason).into() })
 }
 
-/// Whether a deployment that began then was to deploy what was live, and still is in use.
+/// Whether a deployment that began then was meant to deploy what was live, and still is in use.
 fn is_restart(case: &Case<'_>, memory: &Memory, arn: &str, began: Option<Timestamp>) -> bool {
     let Some(digest) = digest_of(case, arn).filter(|it| case.running().digest.as_ref() == Some(it)) else {
         return false;
@@ -138,9 +138,9 @@ fn is_restart(case: &Case<'_>, memory: &Memory, arn: &str, began: Option<Timesta
     }
 }
 
-/// A deployment that was to bring back what was live before, and failed.
+/// A deployment that was meant to restore what was live before, and failed.
 pub struct FailedWayBack {
-    /// What it was to deploy, for people.
+    /// What it was meant to deploy, for people.
     pub to: String,
     /// When it began.
     pub began: Option<Timestamp>,
@@ -168,7 +168,7 @@ pub fn failed_way_back(case: &Case<'_>, image: &Digest) -> Option<FailedWayBack>
     failed.then(|| FailedWayBack { to, began: it.began, why: said(&it.reason).into() })
 }
 
-/// Whether an entry of the history was to bring back an earlier revision, which had been live, in place of a later one.
+/// Whether an entry of the history was meant to restore an earlier revision, which had been live, in place of a later one.
 pub fn is_way_back(case: &Case<'_>, at: usize) -> bool {
     let history = case.history();
     let number = |arn: &str| arn.rsplit_once(':').and_then(|(_, number)| number.parse::<u64>().ok());
@@ -201,7 +201,7 @@ fn in_registry(case: &Case<'_>) -> Option<Evidence> {
 fn in_memory(case: &Case<'_>, memory: &Memory) -> Option<Evidence> {
     let verdict = memory.verdict.as_ref().filter(|it| case.running().digest.as_ref() != Some(&it.digest))?;
     let pushed_at = case.pushed_at(&verdict.digest)?;
-    let why = "it was live, and the service was rolled back by hand".into();
+    let why = "it was live, and a person rolled the service back".into();
     let lost = Lost { digest: verdict.digest.clone(), pushed_at, by: "hand", why };
     went_back(case, None, Some(verdict.at)).then_some(Evidence { lost, since: Some(verdict.at) })
 }

@@ -58,7 +58,7 @@ impl<'a> Draft<'a> {
         } else {
             self.go_on();
         }
-        if case.memory.wish.is_some() && !(asked && deployer::blocked(case).is_some()) {
+        if case.memory.rollback.is_some() && !(asked && deployer::blocked(case).is_some()) {
             self.remember(MemoryChange::DropIntent, keys::ROLLBACK, None, "", "it is settled");
         }
         if !matches!(case.selection(&self.memory), Selection::Newer { .. }) {

@@ -12,9 +12,9 @@ use super::world::{Launch, Service, ServiceName, short_name};
 /// One change to one service.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// Brings a new image.
+    /// Deploys a new image.
     Deploy(Deploy),
-    /// Brings an earlier task definition back.
+    /// Deploys an earlier task definition again.
     RollBack(RollBack),
     /// Stops a deployment of CodeDeploy, which then goes back.
     Stop(Stop),
@@ -26,7 +26,7 @@ pub enum Step {
     Remember(Remember),
 }
 
-/// Brings a service to a new image.
+/// Deploys a new image to a service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deploy {
     /// The service.
@@ -87,11 +87,11 @@ pub struct Stop {
     pub service: ServiceName,
     /// The deployment's id.
     pub deployment: String,
-    /// The image that it was to deploy, for people.
+    /// The image that it was meant to deploy, for people.
     pub from: String,
     /// That image, if it can be told.
     pub from_digest: Option<Digest>,
-    /// The ARN of the task definition that it was to deploy.
+    /// The ARN of the task definition that it was meant to deploy.
     pub from_revision: String,
     /// The ARN of the task definition that CodeDeploy goes back to, if that can be told.
     pub to_revision: Option<String>,
@@ -106,7 +106,7 @@ pub enum Revision {
     Register(Value),
 }
 
-/// Brings a service back to an earlier task definition.
+/// Deploys an earlier task definition to a service again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RollBack {
     /// The service.
@@ -236,7 +236,7 @@ impl Remember {
 /// What a memory is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryChange {
-    /// The image is not to be tried again.
+    /// The image must not be tried again.
     Reject,
     /// The image may go out, whatever was known against it.
     Approve,
@@ -273,7 +273,7 @@ impl reconcile::Step for Step {
                 MemoryChange::Live => "record-success",
                 MemoryChange::Migrated => "record-migration",
                 MemoryChange::Migrating => "mark-migration",
-                MemoryChange::DropIntent => "drop-wish",
+                MemoryChange::DropIntent => "drop-request",
             },
         }
     }

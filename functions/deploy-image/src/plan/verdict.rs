@@ -44,7 +44,7 @@ pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
     signs(case, memory).into_iter().filter(counts).map(|it| it.lost).max_by_key(|it| (it.pushed_at, said_by_aws(it)))
 }
 
-/// Whether the deployment under way brings back what was live before.
+/// Whether the deployment under way restores what was live before.
 pub fn is_going_back(case: &Case<'_>) -> bool {
     let under_way = matches!(motion(case), Motion::Forward(_) | Motion::Back);
     under_way

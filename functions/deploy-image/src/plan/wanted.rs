@@ -54,7 +54,7 @@ pub fn wants_history(service: &Service, world: &World, scope: &Scope) -> bool {
         failed
             || told
             || matches!(motion(&case), Motion::Fallen(_) | Motion::Back)
-            || case.memory.wish.is_some()
+            || case.memory.rollback.is_some()
             || case.rule.health.is_some() && verdict::won(&case, &case.memory).is_some()
             || rejected()
     };

@@ -282,7 +282,7 @@ async fn a_deployment_that_ecs_took_back_is_rejected_and_told() {
                 "{strategy} {status}"
             );
             assert_eq!(script.count("UpdateService"), 0);
-            let reason = if by == "ecs" { "tasks failed to start" } else { "rolled back by hand" };
+            let reason = if by == "ecs" { "tasks failed to start" } else { "a person rolled the service back" };
             assert!(report.actions[0].reason.contains(reason), "{}", report.actions[0].reason);
             script.invoke(push_event("api")).await.unwrap();
             assert_eq!(script.count("UpdateService"), 0, "tried again after {strategy} {status}");

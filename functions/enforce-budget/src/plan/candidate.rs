@@ -4,8 +4,8 @@ use jiff::{Timestamp, Zoned};
 use reconcile::{Plan, when};
 use rules::BadTag;
 use rules::budget::{Expendable, tag_name};
+use rules::intent::{self, AwakeUntil};
 use rules::keys;
-use rules::wish::{self, AwakeUntil};
 
 use super::state::BudgetState;
 use super::step::{Hold, Release, Step};
@@ -21,7 +21,7 @@ pub struct Candidate<'a> {
     /// Its tag, if it has one.
     rule: Option<Result<Expendable, BadTag>>,
     /// Its hold, if it has one.
-    hold: Option<Result<wish::Hold, BadTag>>,
+    hold: Option<Result<intent::Hold, BadTag>>,
 }
 
 impl<'a> Candidate<'a> {
@@ -106,7 +106,7 @@ impl<'a> Candidate<'a> {
                     name: name.clone(),
                     budget: verdict.budget.name.clone(),
                     before,
-                    hold: wish::Hold { by, since: whole_second(now) }.to_string(),
+                    hold: intent::Hold { by, since: whole_second(now) }.to_string(),
                     after: verdict.note().map(|it| it.budget),
                 };
                 plan.act(arn, Step::Hold(hold), reason);
@@ -172,7 +172,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// Why a hold of `budget` is not needed any more, or `None` as long as it is.
-    fn free_again(&self, budget: &str, hold: &wish::Hold, verdicts: &[Verdict<'_>], now: &Zoned) -> Option<Free> {
+    fn free_again(&self, budget: &str, hold: &intent::Hold, verdicts: &[Verdict<'_>], now: &Zoned) -> Option<Free> {
         let by = verdicts.iter().find(|it| tag_name(&it.budget.name) == budget && it.is_tagged());
         let by = by.or_else(|| verdicts.iter().find(|it| tag_name(&it.budget.name) == budget));
         let after = by.and_then(Verdict::note).map(|it| it.budget);

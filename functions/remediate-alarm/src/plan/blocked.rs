@@ -12,7 +12,7 @@ pub enum Blocked {
         /// Whether people are told that it waits, or know it already.
         told: bool,
     },
-    /// The answer to this firing is no; it is a person's.
+    /// This firing is not answered by a remedy; a person has to look.
     Refused { kind: &'static str, reason: String },
     /// Something has to be fixed; once it is, the alarm is answered.
     Problem(Trouble),

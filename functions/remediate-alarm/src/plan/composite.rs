@@ -18,7 +18,7 @@ pub enum Rule {
     },
     All(Vec<Rule>),
     Any(Vec<Rule>),
-    /// At least so many of the alarms are in one of the states.
+    /// At least this number of the alarms are in one of the states.
     AtLeast {
         count: usize,
         of: Vec<Rule>,
@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
         self.expect(')')?;
         let all = alarms.len();
         let count = if percent { (number * all).div_ceil(100) } else { number };
-        // Not at least so many are in the states: at least all but one less of them are in the others.
+        // Fewer than that are in the states: at least all but one less of them are in the others.
         let (count, states) = if not { ((all + 1).saturating_sub(count), others(&states)) } else { (count, states) };
         let of = alarms.into_iter().map(|alarm| Rule::Is { alarm, states: states.clone() }).collect();
         Ok(Rule::AtLeast { count, of })

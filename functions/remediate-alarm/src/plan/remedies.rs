@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use reconcile::when;
 use rules::deploy::DeployRule;
-use rules::memory::RollbackWish;
+use rules::intent::{AwakeUntil, Boost, Moment};
+use rules::memory::RollbackIntent;
 use rules::remedied::by_alarm;
 use rules::remedy::in_minutes;
 use rules::sleep::Boosted;
-use rules::wish::{AwakeUntil, Boost, Moment};
 use rules::{Digest, keys};
 
 use super::blocked::Blocked;
@@ -82,15 +82,15 @@ impl AlarmCase<'_> {
         if let Some(why) = self.world.unreadable.get(&Wanted::History(service.arn.clone())) {
             return Err(Blocked::problem("unreadable", why.clone()));
         }
-        if let Some(wish) = service.tags.get(keys::ROLLBACK) {
-            let reason = format!("a rollback of {} is requested already: {wish}", service.name);
-            return Err(Blocked::refused("wished-already", reason));
+        if let Some(request) = service.tags.get(keys::ROLLBACK) {
+            let reason = format!("a rollback of {} is requested already: {request}", service.name);
+            return Err(Blocked::refused("already-requested", reason));
         }
         self.went_live_lately(service)?;
-        let wish =
-            RollbackWish { digest: self.digest(service)?, by: by_alarm(&self.alarm.name), at: self.now.timestamp() };
+        let request =
+            RollbackIntent { digest: self.digest(service)?, by: by_alarm(&self.alarm.name), at: self.now.timestamp() };
         let revision = service.task_definition.rsplit('/').next().unwrap_or_default().to_owned();
-        Ok(RemedyAction::Rollback { arn: service.arn.clone(), service: service.name.clone(), revision, wish })
+        Ok(RemedyAction::Rollback { arn: service.arn.clone(), service: service.name.clone(), revision, request })
     }
 
     /// Whether what is deployed is as new as the rule wants it. A deployment that has not ended yet always is: its tasks

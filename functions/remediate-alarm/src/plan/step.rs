@@ -2,10 +2,10 @@
 
 use jiff::SignedDuration;
 use reconcile::Undo;
+use rules::intent::{AwakeUntil, Boost};
 use rules::keys;
-use rules::memory::RollbackWish;
+use rules::memory::RollbackIntent;
 use rules::remedied::Remedied;
-use rules::wish::{AwakeUntil, Boost};
 use serde_json::{Value, json};
 
 use super::world::ServiceName;
@@ -55,7 +55,7 @@ pub enum RemedyAction {
         /// The revision in use, `api-server:42`.
         revision: String,
         /// From which image to go back.
-        wish: RollbackWish,
+        request: RollbackIntent,
     },
     /// RDS restarts the DB instance.
     Reboot {
@@ -172,7 +172,7 @@ impl reconcile::Step for Step {
             Step::Start(it) => match &it.action {
                 RemedyAction::Restart(_) => json!({"deployment": "a new one of the same task definition"}),
                 RemedyAction::ScaleOut { boost, .. } => json!({"boost": boost.to_string()}),
-                RemedyAction::Rollback { wish, .. } => json!({"wish": wish.to_string()}),
+                RemedyAction::Rollback { request, .. } => json!({"request": request.to_string()}),
                 RemedyAction::Reboot { failover, .. } => json!({"status": "rebooting", "failover": failover}),
                 RemedyAction::Wake { until, .. } => json!({"awake_until": until.0.to_string()}),
                 RemedyAction::Notify => Value::Null,

@@ -1,7 +1,7 @@
 //! What a run was asked: where to look, and what a person wants of that.
 
 use jiff::civil::Time;
-use rules::wish::Moment;
+use rules::intent::Moment;
 
 /// What a run of this function was asked.
 #[derive(Debug, Clone, PartialEq)]

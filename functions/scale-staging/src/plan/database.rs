@@ -147,8 +147,7 @@ impl DatabaseCase<'_> {
 
     /// In a state that does not pass it is neither stopped nor started, and what is remembered of it stays.
     fn tell_that_it_is_broken(&mut self) {
-        let message =
-            format!("it is {}: RDS does not bring it out of that by itself{}", self.condition.words, self.rds_says());
+        let message = format!("it is {}: RDS does not end that by itself{}", self.condition.words, self.rds_says());
         self.draft.trouble("database-broken", message);
     }
 

@@ -17,7 +17,7 @@ use super::windows::up_for_maintenance;
 use super::woken::{should_be_up, woken_at};
 use super::world::{Listed, Sleeper, World, named};
 
-/// Into so many parts sleeping services are divided, of which each run looks at one: what a person started by hand is
+/// The number of parts into which sleeping services are divided, of which each run looks at one: what a person started by hand is
 /// found within the hour.
 const ROUNDS: u64 = 12;
 

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use jiff::civil::Date;
 use jiff::{Timestamp, Zoned};
 use reconcile::when;
+use rules::intent::{AwakeUntil, Boost, Hold};
 use rules::keys;
 use rules::schedule::{Act, Schedule, Wanted};
 use rules::sleep::{Asleep, Boosted, By, Refused, Woken};
 use rules::tag::BadTag;
-use rules::wish::{AwakeUntil, Boost, Hold};
 
 use super::times::{GRACE, TRIED_AGAIN_AFTER};
 

@@ -167,7 +167,7 @@ fn what_somebody_else_deploys_is_not_stopped_for_what_runs() {
     let plan = ask(&mut model, Command::RollBack { image: None });
     assert_eq!(
         words(&plan).last().unwrap(),
-        "code-deploy: v1.1.0 must be replaced, but CodeDeploy is deploying something else (d-2) that was started by hand; stop that first, or wait for its end"
+        "code-deploy: v1.1.0 must be replaced, but CodeDeploy is deploying something else (d-2) that a person started; stop that first, or wait for its end"
     );
 }
 

@@ -272,14 +272,14 @@ fn a_wish_of_another_function_is_fulfilled_once_and_dropped() {
     model.service.tags.insert(keys::ROLLBACK.into(), wish(&running));
     let plan = model.run(&Scope::Everywhere, None, usize::MAX);
     let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
-    assert_eq!(actions, ["reject", "roll-back", "drop-wish"]);
+    assert_eq!(actions, ["reject", "roll-back", "drop-request"]);
     model.settle();
     assert_eq!(model.running(), "v1.0.0");
     // A late wish about an image that no longer runs is only dropped.
     model.service.tags.insert(keys::ROLLBACK.into(), wish(&running));
     let plan = model.run(&Scope::Everywhere, None, usize::MAX);
     let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
-    assert_eq!(actions, ["drop-wish"]);
+    assert_eq!(actions, ["drop-request"]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub struct CodeDeploy {
 pub struct Attempt {
     /// Its id, `d-…`.
     pub id: String,
-    /// The ARN of the task definition that it was to deploy, if that can be told.
+    /// The ARN of the task definition that it was meant to deploy, if that is known.
     pub task_definition: Option<String>,
     /// How far it is.
     pub status: Status,
@@ -89,7 +89,7 @@ pub enum Status {
     Succeeded,
     /// It failed.
     Failed,
-    /// Somebody stopped it, or it waited too long for its traffic.
+    /// A person stopped it, or it waited too long for its traffic.
     Stopped,
 }
 
@@ -104,7 +104,7 @@ pub enum Source {
     Unread,
 }
 
-/// The deployment group among `groups` that deploys `service`; the error is a problem, and how to fix it.
+/// The deployment group among `groups` that deploys `service`; the error is a problem, with how to fix it.
 pub fn group_of<'a>(service: &ServiceName, groups: &'a [Group]) -> Result<&'a Group, String> {
     let mut its = groups.iter().filter(|it| it.services.contains(service));
     match (its.next(), its.next()) {
@@ -127,7 +127,7 @@ impl CodeDeploy {
         self.attempts.iter().find(|it| it.status == Status::Open)
     }
 
-    /// The past as the rest of the decision knows it. What undoes a deployment deploys nothing, and does not belong to it.
+    /// The past as the rest of the decision knows it. What undoes a deployment deploys nothing, so it is left out.
     pub fn rollouts(&self) -> Vec<Rollout> {
         let rollout = |it: &Attempt| {
             Some(Rollout {

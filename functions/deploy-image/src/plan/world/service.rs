@@ -45,7 +45,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// The deployment that ECS is moving the service to, or has moved it to.
+    /// The deployment that is under way, or that ECS has completed.
     pub fn primary(&self) -> Option<&Deployment> {
         self.deployments.iter().find(|it| it.primary)
     }
@@ -132,7 +132,7 @@ pub struct Safety {
 pub struct Deployment {
     /// Its id, `ecs-svc/…`, or that of a task set.
     pub id: String,
-    /// The one that the service is moving to.
+    /// The one that is being deployed.
     pub primary: bool,
     /// The ARN of its task definition.
     pub task_definition: String,
@@ -162,7 +162,7 @@ pub enum RolloutState {
 /// One entry of a service's deployment history (ListServiceDeployments).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rollout {
-    /// The ARN of the task definition that it was to deploy.
+    /// The ARN of the task definition that it was meant to deploy.
     pub task_definition: String,
     /// What became of it.
     pub end: RolloutEnd,

@@ -49,7 +49,7 @@ impl TaskDefinition {
         short_name(self.arn()).to_owned()
     }
 
-    /// Whether a service can use it.
+    /// Whether it can be deployed to a service.
     pub fn is_active(&self) -> bool {
         self.text("status") == "ACTIVE"
     }

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp, Zoned};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rules::intent::Boost;
 use rules::keys;
 use rules::remedy::RemedyRule;
 use rules::sleep::Boosted;
-use rules::wish::Boost;
 
 use super::model::*;
 use crate::plan::plan;

@@ -157,8 +157,8 @@ fn start(step: &StartRemedy, world: &mut World) {
         RemedyAction::ScaleOut { arn, boost, .. } => {
             service(arn, &|it| drop(it.tags.insert(keys::BOOST_MEMORY.into(), boost.to_string())));
         }
-        RemedyAction::Rollback { arn, wish, .. } => {
-            service(arn, &|it| drop(it.tags.insert(keys::ROLLBACK.into(), wish.to_string())));
+        RemedyAction::Rollback { arn, request, .. } => {
+            service(arn, &|it| drop(it.tags.insert(keys::ROLLBACK.into(), request.to_string())));
         }
         RemedyAction::Reboot { id, .. } => {
             let database = world.databases.iter_mut().find(|it| it.id == *id).expect("the database is there");

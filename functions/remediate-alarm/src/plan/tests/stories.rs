@@ -377,7 +377,7 @@ fn only_what_went_live_lately_is_taken_back() {
     use RolloutEnd::*;
     let live = format!("sha256:{:064x}", 2);
     let mut world = fired("rollback");
-    let wish = reconcile::Step::after(&plan(&world, SWEEP, &now()).steps[0].step)["wish"].clone();
+    let wish = reconcile::Step::after(&plan(&world, SWEEP, &now()).steps[0].step)["request"].clone();
     assert_eq!(wish, format!("{live} by=alarm:api-5xx at=2026-11-20T18:10:00Z"));
     for (history, expected) in [
         (vec![(42, Successful, -29), (41, Successful, -3000)], "* api rollback: "),
@@ -400,7 +400,7 @@ fn only_what_went_live_lately_is_taken_back() {
         assert!(answer.starts_with(expected), "{history:?}: {answer}");
     }
     world.services[0].tags.insert(keys::ROLLBACK.into(), "by=alarm:other at=2026-11-20T18:00:00Z".into());
-    check_refused(world, "wished-already: ");
+    check_refused(world, "already-requested: ");
 }
 
 #[test]
@@ -521,7 +521,8 @@ fn a_deployment_of_codedeploy_that_has_not_ended_is_recent_and_an_ended_one_as_o
             made.iter().enumerate().map(|(at, it)| TaskSet { primary: at == 0, made: Some(moment(*it)) }).collect();
         service.deploying = made.len() > 1;
         world.history.clear();
-        let wish = plan(&world, SWEEP, &now()).steps.first().map(|it| reconcile::Step::after(&it.step)["wish"].clone());
+        let wish =
+            plan(&world, SWEEP, &now()).steps.first().map(|it| reconcile::Step::after(&it.step)["request"].clone());
         (answer(&world), wish)
     };
     let (told, wish) = with(&[-3000, -120]);

@@ -73,12 +73,12 @@ fn the_night(play: &Play) -> Result<Value> {
     screen::fact("wrote", &writes.join(", "));
     let expected = writes == ["TagResource", "TagResource", "InvokeFunction", "Publish"];
     screen::claim(
-        "it remembers, wishes, wakes deploy-image and tells you; the service is not its to change",
+        "it remembers, asks deploy-image by a tag, wakes it and tells you; it does not change the service itself",
         expected,
         writes.join(", "),
     )?;
 
-    screen::say("deploy-image alone changes what a service runs. It finds the wish and goes back:");
+    screen::say("deploy-image alone changes what a service runs. It finds the request and goes back:");
     wait_for_version(play, "v1.0.0")?;
     let now = API_SERVER.describe(aws)?;
     telling::deployments(&now);

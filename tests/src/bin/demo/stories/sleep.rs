@@ -213,7 +213,7 @@ fn ask(play: &Play, when: &'static str, now: &str, payload: &Value) -> Result<Mo
     })
 }
 
-/// State, wish and next change of each resource.
+/// State, intent and next change of each resource.
 fn dry_run(play: &Play, now: &str) -> Result<Vec<[String; 2]>> {
     play.aws().set_clock(&Play::full_name(FUNCTION), now)?;
     let report = play.ask(FUNCTION, &json!({"dry_run": true}))?;

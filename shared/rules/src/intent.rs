@@ -1,4 +1,4 @@
-//! What others wish of a service's or database's capacity, which `scale-staging` alone changes: a hold, a boost, a
+//! Capacity changes that others request of `scale-staging`, which alone changes it: a hold, a boost, a
 //! moment until which it stays awake.
 //!
 //! People write these under `nightshift:`, functions under `nightshift-state:`; where both speak, the person's counts.
@@ -33,27 +33,27 @@ pub struct BadMoment;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AwakeUntil(pub Moment);
 
-/// `nightshift-state:hold`: a function's wish that this sleeps until the wish is withdrawn.
+/// `nightshift-state:hold`: a function's request that this sleeps until the request is withdrawn.
 ///
 /// `by=budget:Team_Monthly since=2026-11-21T03:00:00Z`. A person's `nightshift:hold` is free text and not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
-    /// Who wishes it: `budget:NAME`, the name with `_` for spaces.
+    /// Who asks for it: `budget:NAME`, the name with `_` for spaces.
     pub by: String,
     /// Since when.
     pub since: Timestamp,
 }
 
-/// `nightshift:boost`, `nightshift-state:boost`: so many more tasks until then.
+/// `nightshift:boost`, `nightshift-state:boost`: this many more tasks until then.
 ///
-/// `step=1 until=2026-11-21T23:00`, and `by=alarm:NAME` where a function wishes it.
+/// `step=1 until=2026-11-21T23:00`, and `by=alarm:NAME` where a function asks for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Boost {
     /// How many tasks more than otherwise, from 1.
     pub step: u32,
     /// When it ends.
     pub until: Moment,
-    /// Who wishes it, where it is no person.
+    /// Who asks for it, unless a person does.
     pub by: Option<String>,
 }
 
