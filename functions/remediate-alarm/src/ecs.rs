@@ -8,42 +8,14 @@ use aws_sdk_ecs::types as sdk;
 
 use crate::plan::world::{Rollout, RolloutEnd, Service, ServiceName, TaskSet};
 
-/// DescribeServices takes no more names than this, all of one cluster.
-const SERVICES_PER_CALL: usize = 10;
-
 /// Deployments that are looked at: more than there can be within the longest `within=`, for any shop.
 const HISTORY: i32 = 100;
 
 /// DescribeServiceRevisions takes no more ARNs than this.
 const REVISIONS_PER_CALL: usize = 20;
 
-/// The batches in which services are described.
-pub fn batches(names: impl IntoIterator<Item = ServiceName>) -> Vec<Vec<ServiceName>> {
-    let mut clusters: BTreeMap<String, Vec<ServiceName>> = BTreeMap::new();
-    for name in names {
-        clusters.entry(name.cluster.clone()).or_default().push(name);
-    }
-    clusters.values().flat_map(|names| names.chunks(SERVICES_PER_CALL).map(<[_]>::to_vec)).collect()
-}
-
-/// Describes up to ten services of one cluster. What does not exist is left out.
-pub async fn describe_services(ecs: &Client, batch: &[ServiceName]) -> Result<Vec<Service>, Error> {
-    let cluster = &batch[0].cluster;
-    let answer = ecs
-        .describe_services()
-        .cluster(cluster)
-        .set_services(Some(batch.iter().map(|it| it.name.clone()).collect()))
-        .include(sdk::ServiceField::Tags)
-        .send()
-        .await;
-    match answer {
-        Ok(answer) => Ok(answer.services().iter().filter_map(service).collect()),
-        Err(err) if err.as_service_error().is_some_and(|it| it.is_cluster_not_found_exception()) => Ok(Vec::new()),
-        Err(err) => Err(Error::new("DescribeServices", cluster, err)),
-    }
-}
-
-fn service(it: &sdk::Service) -> Option<Service> {
+/// What is needed of a service.
+pub fn service(it: &sdk::Service) -> Option<Service> {
     let arn = it.service_arn()?;
     let under_way = |it: &sdk::Deployment| it.rollout_state() == Some(&sdk::DeploymentRolloutState::InProgress);
     let balancers = it.load_balancers();
@@ -66,11 +38,7 @@ fn service(it: &sdk::Service) -> Option<Service> {
         task_definition: live.or(it.task_definition()).unwrap_or_default().into(),
         task_sets: task_sets.iter().map(|it| task_set(it)).collect(),
         target_groups: groups.chain(balancers.iter().filter_map(alternate)).collect(),
-        tags: it
-            .tags()
-            .iter()
-            .filter_map(|it| Some((it.key()?.into(), it.value().unwrap_or_default().into())))
-            .collect(),
+        tags: aws::ecs::tags(it.tags()),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws::ecs::{Ecs, describe_all};
 use aws::{Error, each, tagging};
 use jiff::Zoned;
 use rules::keys;
@@ -196,13 +197,9 @@ async fn add_others(clients: &Clients, world: &mut World) -> Result<(), Error> {
 }
 
 async fn add_services(clients: &Clients, names: Vec<ServiceName>, world: &mut World) -> Result<(), Error> {
-    let batches = ecs::batches(names);
-    let answers = each(batches, READS, async |it| ecs::describe_services(&clients.ecs, &it).await).await;
-    for answer in answers {
-        for service in answer? {
-            world.services.retain(|it| it.arn != service.arn);
-            world.services.push(service);
-        }
+    for service in describe_all(&Ecs::of(clients.ecs.clone()), names, ecs::service).await? {
+        world.services.retain(|it| it.arn != service.arn);
+        world.services.push(service);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Calls to ECS, all at one pace.
 
-use aws::Error;
-use aws::ecs::{Ecs, Services, deploying_since, moment, tags};
+use aws::ecs::{Ecs, Services, deploying_since, tags};
+use aws::{Error, moment};
 use aws_sdk_ecs::types as sdk;
 use rules::ServiceName;
 use tokio::time::Instant;

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use rules::ServiceName;
 use tokio::time::Instant;
 
-use crate::{Boxed, Error, LeaveThrottling, Pace, each};
+use crate::{Boxed, Error, LeaveThrottling, Pace, each, moment};
 
 /// DescribeServices takes no more names than this, all of one cluster.
 const SERVICES_PER_CALL: usize = 10;
@@ -78,13 +78,6 @@ impl Ecs {
     }
 }
 
-impl<T> Services<T> {
-    fn none(names: &[ServiceName], cause: &Cause) -> Self {
-        let missing = names.iter().map(|it| Missing { service: it.clone(), cause: cause.clone() });
-        Services { found: Vec::new(), missing: missing.collect() }
-    }
-}
-
 /// Describes services, with their tags. `read` takes what is needed of each; a service of which it takes nothing
 /// counts as not found, such as an `INACTIVE` one that ECS still shows.
 ///
@@ -94,6 +87,59 @@ pub async fn describe_services<T>(
     names: impl IntoIterator<Item = ServiceName>,
     read: impl Fn(&sdk::Service) -> Option<T>,
 ) -> Services<T> {
+    let mut services = Services { found: Vec::new(), missing: Vec::new() };
+    for (service, answer) in describe_each(ecs, names, read).await {
+        let cause = match answer {
+            Ok(found) => {
+                services.found.push(found);
+                continue;
+            }
+            Err(Unread::NotFound) => Cause::NotFound,
+            Err(Unread::Failure(reason)) => Cause::Denied(format!("DescribeServices {service}: {reason}")),
+            Err(Unread::Error(error)) => Cause::Denied(error.to_string()),
+        };
+        services.missing.push(Missing { service, cause });
+    }
+    services
+}
+
+/// Describes those of the services that exist; one that ECS would not tell about is an error. For those who act on all
+/// of them or on none.
+pub async fn describe_all<T>(
+    ecs: &Ecs,
+    names: impl IntoIterator<Item = ServiceName>,
+    read: impl Fn(&sdk::Service) -> Option<T>,
+) -> Result<Vec<T>, Error> {
+    let mut all = Vec::new();
+    for (service, answer) in describe_each(ecs, names, read).await {
+        match answer {
+            Ok(found) => all.push(found),
+            Err(Unread::NotFound) => {}
+            Err(Unread::Failure(reason)) => {
+                return Err(Error::unexpected("DescribeServices", &service.to_string(), reason));
+            }
+            Err(Unread::Error(error)) => return Err(error),
+        }
+    }
+    Ok(all)
+}
+
+/// Why a service could not be read.
+#[derive(Clone)]
+enum Unread {
+    NotFound,
+    Failure(String),
+    Error(Error),
+}
+
+/// What was read of each service, in the order of their names.
+type Answers<T> = Vec<(ServiceName, Result<T, Unread>)>;
+
+async fn describe_each<T>(
+    ecs: &Ecs,
+    names: impl IntoIterator<Item = ServiceName>,
+    read: impl Fn(&sdk::Service) -> Option<T>,
+) -> Answers<T> {
     let mut clusters: BTreeMap<String, BTreeSet<ServiceName>> = BTreeMap::new();
     for name in names {
         clusters.entry(name.cluster.clone()).or_default().insert(name);
@@ -103,33 +149,22 @@ pub async fn describe_services<T>(
         names.chunks(SERVICES_PER_CALL).map(<[_]>::to_vec).collect::<Vec<_>>()
     });
     let answers = each(batches, BATCHES, async |batch: Vec<ServiceName>| describe_batch(ecs, &batch, &read).await);
-    let mut services = Services { found: Vec::new(), missing: Vec::new() };
-    for answer in answers.await {
-        services.found.extend(answer.found);
-        services.missing.extend(answer.missing);
-    }
-    services
+    answers.await.into_iter().flatten().collect()
 }
 
-async fn describe_batch<T>(
-    ecs: &Ecs,
-    batch: &[ServiceName],
-    read: &impl Fn(&sdk::Service) -> Option<T>,
-) -> Services<T> {
+async fn describe_batch<T>(ecs: &Ecs, batch: &[ServiceName], read: &impl Fn(&sdk::Service) -> Option<T>) -> Answers<T> {
+    let none = |names: &[ServiceName], why: Unread| names.iter().map(|it| (it.clone(), Err(why.clone()))).collect();
     match describe(ecs, batch, read).await {
-        Ok(services) => services,
-        Err(error) if error.code == "ClusterNotFoundException" => Services::none(batch, &Cause::NotFound),
+        Ok(answers) => answers,
+        Err(error) if error.code == "ClusterNotFoundException" => none(batch, Unread::NotFound),
         Err(error) if error.is_denied() && batch.len() > 1 => {
-            let mut services = Services { found: Vec::new(), missing: Vec::new() };
+            let mut answers = Vec::new();
             for one in batch.chunks(1) {
-                let denied = |error: Error| Services::none(one, &Cause::Denied(error.to_string()));
-                let answer = describe(ecs, one, read).await.unwrap_or_else(denied);
-                services.found.extend(answer.found);
-                services.missing.extend(answer.missing);
+                answers.extend(describe(ecs, one, read).await.unwrap_or_else(|error| none(one, Unread::Error(error))));
             }
-            services
+            answers
         }
-        Err(error) => Services::none(batch, &Cause::Denied(error.to_string())),
+        Err(error) => none(batch, Unread::Error(error)),
     }
 }
 
@@ -137,7 +172,7 @@ async fn describe<T>(
     ecs: &Ecs,
     batch: &[ServiceName],
     read: &impl Fn(&sdk::Service) -> Option<T>,
-) -> Result<Services<T>, Error> {
+) -> Result<Answers<T>, Error> {
     let cluster = batch[0].cluster.as_str();
     // Boxed, since the futures of SDK calls otherwise nest deeper than the compiler follows.
     let answer: Boxed<'_, _> = Box::pin(ecs.call(None, async |client| {
@@ -146,23 +181,18 @@ async fn describe<T>(
         call.send().await.map_err(|err| Error::new("DescribeServices", cluster, err))
     }));
     let answer = answer.await?;
-    let mut services = Services { found: Vec::new(), missing: Vec::new() };
-    for name in batch {
+    let read_one = |name: &ServiceName| {
         // Both the long and the old short form of an ARN end in the service's name.
         let is_it = |arn: Option<&str>| arn.and_then(|it| it.rsplit('/').next()) == Some(name.name.as_str());
         match answer.services().iter().find(|it| is_it(it.service_arn())).and_then(read) {
-            Some(found) => services.found.push(found),
-            None => {
-                let failure = answer.failures().iter().find(|it| is_it(it.arn())).and_then(|it| it.reason());
-                let cause = match failure {
-                    None | Some("MISSING") => Cause::NotFound,
-                    Some(reason) => Cause::Denied(format!("DescribeServices {name}: {reason}")),
-                };
-                services.missing.push(Missing { service: name.clone(), cause });
-            }
+            Some(found) => Ok(found),
+            None => match answer.failures().iter().find(|it| is_it(it.arn())).and_then(|it| it.reason()) {
+                None | Some("MISSING") => Err(Unread::NotFound),
+                Some(reason) => Err(Unread::Failure(reason.into())),
+            },
         }
-    }
-    Ok(services)
+    };
+    Ok(batch.iter().map(|name| (name.clone(), read_one(name))).collect())
 }
 
 /// Since when a deployment of the service is in progress, if one is.
@@ -189,11 +219,6 @@ pub fn deploying_since(service: &sdk::Service) -> Option<Timestamp> {
 /// The tags of a service or a task definition.
 pub fn tags(tags: &[Tag]) -> BTreeMap<String, String> {
     tags.iter().filter_map(|it| Some((it.key()?.into(), it.value().unwrap_or_default().into()))).collect()
-}
-
-/// A moment of the SDK; none where it is out of range.
-pub fn moment(it: &aws_sdk_ecs::primitives::DateTime) -> Option<Timestamp> {
-    Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()
 }
 
 /// Writes the tag `key` of the service `arn`, or removes it where there is no value.

@@ -365,7 +365,12 @@ mod tests {
             .status("available")
             .snapshot_create_time(DateTime::from_secs(1_800_000_000))
             .option_group_name("default:postgres-16")
-            .tag_list(sdk::Tag::builder().key(keys::MADE_BY).value("snapshot-databases").build())
+            .tag_list(
+                sdk::Tag::builder()
+                    .key(keys::MADE_BY)
+                    .value(rules::database::made_by("snapshot-databases", id, "ap-northeast-2"))
+                    .build(),
+            )
             .build()
     }
 

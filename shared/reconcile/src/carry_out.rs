@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::plan::{Plan, Planned, Step, Undo};
 use crate::report::{Action, Outcome, Problem, Refused, Report, Trouble, Undone};
+use crate::shell::CommandLine;
 
 /// How a run is to behave.
 pub struct Conduct<'a> {
@@ -200,10 +201,13 @@ impl Undo {
     /// The command line that a person can paste into a shell with the AWS CLI.
     pub fn command_line(&self, invoke_as: &str) -> String {
         match self {
-            Undo::Shell(line) => line.clone(),
-            Undo::Command(payload) => format!(
-                "aws lambda invoke --function-name {invoke_as} --cli-binary-format raw-in-base64-out --payload '{payload}' /dev/stdout"
-            ),
+            Undo::Shell(line) => line.to_string(),
+            Undo::Command(payload) => {
+                let call = ["aws", "lambda", "invoke", "--function-name", invoke_as];
+                let payload =
+                    ["--cli-binary-format", "raw-in-base64-out", "--payload", &payload.to_string(), "/dev/stdout"];
+                CommandLine::of(call.into_iter().chain(payload)).to_string()
+            }
         }
     }
 }

@@ -5,13 +5,16 @@
 //! [`message`] and [`memory`] decide who is told, and what is remembered of that.
 
 mod carry_out;
+mod fit;
 pub mod memory;
 pub mod message;
 mod plan;
 mod report;
+mod shell;
 mod when;
 
 pub use carry_out::{Conduct, carry_out};
 pub use plan::{Plan, Planned, Step, Undo};
-pub use report::{Action, Failure, Measure, Outcome, Problem, Refused, Report, Skipped, Trouble, Undone};
+pub use report::{Action, Failure, LeftOut, Measure, Outcome, Problem, Refused, Report, Skipped, Trouble, Undone};
+pub use shell::CommandLine;
 pub use when::when;

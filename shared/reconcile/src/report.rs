@@ -33,6 +33,22 @@ pub struct Report {
     /// Why the message to people did not get through, if it did not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notification_error: Option<String>,
+    /// What the answer leaves out, see [`Report::fit`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<LeftOut>,
+}
+
+/// How much an answer leaves out, so that it stays small.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LeftOut {
+    /// How many actions.
+    pub actions: usize,
+    /// How many problems.
+    pub problems: usize,
+    /// How many resources that were left alone.
+    pub skipped: usize,
+    /// Where all of it is.
+    pub note: &'static str,
 }
 
 /// What was refused whole, and why.
@@ -179,6 +195,7 @@ impl Report {
             refused: None,
             accepted: &[],
             notification_error: None,
+            left_out: None,
         }
     }
 

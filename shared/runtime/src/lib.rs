@@ -45,7 +45,7 @@ where
     H: AsyncFn(&C, R, &Run<'_>) -> Result<Report, aws::Error>,
 {
     let variables = environment();
-    log::start(&variables);
+    log::start(function, &variables);
     let complain =
         |error: &BadSetting| tracing::error!(function, reason = %error, "the environment cannot be understood");
     let settings = Settings::read(&variables).inspect_err(complain)?;
@@ -92,6 +92,9 @@ where
     invocation.await
 }
 
+/// The longest answer. The record of a failed invocation in the failure queue takes 256 KB together with the payload.
+const LONGEST_ANSWER: usize = 200_000;
+
 /// What stays from one invocation to the next.
 struct Lambda {
     function: &'static str,
@@ -121,6 +124,11 @@ impl Lambda {
         let measures = report.map(|it| metrics::measures(self.function, it, ended)).unwrap_or_default();
         let run = metrics::line(self.function, report, begun.elapsed(), ended);
         measures.iter().chain([&run]).for_each(|line| println!("{line}"));
+        // The log holds all of it by now.
+        let outcome = outcome.map(|mut report| {
+            report.fit(LONGEST_ANSWER);
+            report
+        });
         match outcome {
             // Lambda counts only an error as one, so a run that left something failed must end as one.
             Ok(report) if report.failed() => {

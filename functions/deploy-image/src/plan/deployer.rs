@@ -1,7 +1,7 @@
 //! How a task definition is deployed to a service: by ECS itself, or by CodeDeploy with its own rules.
 
 use jiff::{SignedDuration, Timestamp};
-use reconcile::Plan;
+use reconcile::{CommandLine, Plan};
 use rules::Digest;
 
 use super::app_spec::AppSpec;
@@ -150,9 +150,11 @@ pub fn under_way(case: &Case<'_>) -> String {
 /// What to say of a deployment that waits until a person reroutes the traffic.
 pub fn waits(case: &Case<'_>) -> Option<String> {
     let waiting = case.code_deploy().and_then(CodeDeploy::under_way).filter(|it| it.said == "Ready")?;
-    let (label, id) = (case.running_label(), &waiting.id);
+    let label = case.running_label();
+    let call = ["aws", "deploy", "continue-deployment", "--deployment-id", &waiting.id];
+    let route = CommandLine::of(call.into_iter().chain(["--deployment-wait-type", "READY_WAIT"]));
     Some(format!(
         "the new tasks of {label} run and wait for their traffic; look at them, then let them have it with \
-         aws deploy continue-deployment --deployment-id {id} --deployment-wait-type READY_WAIT, or send \"rollback\""
+         {route}, or send \"rollback\""
     ))
 }

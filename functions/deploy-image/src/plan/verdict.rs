@@ -2,6 +2,7 @@
 //! since a service is stable after a rollback too.
 
 use jiff::{SignedDuration, Timestamp, Zoned};
+use reconcile::when;
 use rules::Digest;
 
 use super::case::{Case, Memory};
@@ -144,8 +145,4 @@ fn timeless(event: &str) -> String {
     let changes = |it: &str| it.bytes().filter(u8::is_ascii_digit).count() >= 4;
     let words = event.trim_end_matches('.').split(' ').map(|it| if changes(it) { "…" } else { it });
     words.collect::<Vec<_>>().join(" ")
-}
-
-fn when(moment: Timestamp, now: &Zoned) -> String {
-    moment.to_zoned(now.time_zone().clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()
 }

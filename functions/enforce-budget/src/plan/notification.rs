@@ -1,6 +1,6 @@
 //! What notifications say, held against what AWS Budgets says. Nothing is ever done because of a notification.
 
-use reconcile::Plan;
+use reconcile::{CommandLine, Plan};
 use rules::keys;
 
 use super::scope::{Anomaly, Content, Kind, Own, Scope};
@@ -51,12 +51,12 @@ pub fn judge(scope: &Scope, own: &Own, budgets: &[Budget], plan: &mut Plan<Step>
 /// Tells people if the budget does nothing, or if the figure of a notification is more than AWS says.
 fn confirm(budget: &Budget, kind: Kind, claimed: Option<rules::budget::Money>, plan: &mut Plan<Step>) {
     if budget.tags.is_ok() && budget.tag(keys::BUDGET).is_none() {
+        let tag = format!("Key={},Value=enforce", keys::BUDGET);
+        let call = ["aws", "budgets", "tag-resource", "--resource-arn", &budget.arn, "--resource-tags", &tag];
         let message = format!(
-            "'{}' has passed a threshold, but it is not enforced, so nothing was done; to enforce it, tag it: \
-             aws budgets tag-resource --resource-arn '{}' --resource-tags Key={},Value=enforce",
+            "'{}' has passed a threshold, but it is not enforced, so nothing was done; to enforce it, tag it: {}",
             budget.name,
-            budget.arn,
-            keys::BUDGET
+            CommandLine::of(call)
         );
         return plan.problem(&budget.arn, "not-enforced", message);
     }

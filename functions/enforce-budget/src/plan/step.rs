@@ -1,6 +1,6 @@
 //! What is done: people are told how far a budget has come, and holds are written and removed.
 
-use reconcile::Undo;
+use reconcile::{CommandLine, Undo};
 use serde_json::{Value, json};
 
 /// A change.
@@ -129,11 +129,15 @@ impl reconcile::Step for Step {
     fn undo(&self) -> Option<Undo> {
         match self {
             Step::Hold(it) => Some(Undo::Command(json!({"release": {"budget": it.budget}}))),
-            Step::Tell(Tell { action: "release", note, .. }) => Some(Undo::Shell(format!(
-                "aws budgets untag-resource --resource-arn '{}' --resource-tag-keys {}",
-                note.budget,
-                rules::keys::WARNED
-            ))),
+            Step::Tell(Tell { action: "release", note, .. }) => Some(Undo::Shell(CommandLine::of([
+                "aws",
+                "budgets",
+                "untag-resource",
+                "--resource-arn",
+                &note.budget,
+                "--resource-tag-keys",
+                rules::keys::WARNED,
+            ]))),
             Step::Tell(_) | Step::Remember(_) | Step::Release(_) => None,
         }
     }

@@ -1,7 +1,7 @@
 //! What this function does: it starts a remedy, or changes what an alarm remembers.
 
 use jiff::SignedDuration;
-use reconcile::Undo;
+use reconcile::{CommandLine, Undo};
 use rules::intent::{AwakeUntil, Boost};
 use rules::keys;
 use rules::memory::RollbackIntent;
@@ -205,15 +205,22 @@ impl reconcile::Step for Step {
     }
 }
 
-/// The command line that gives a tag its value back, or removes it.
-fn tag_command(arn: &str, key: &str, value: Option<&str>) -> String {
+/// The command that gives a tag its value back, or removes it.
+fn tag_command(arn: &str, key: &str, value: Option<&str>) -> CommandLine {
+    // As JSON: in the AWS CLI's short form a comma or a quote in a value would end it.
     match (arn.contains(":ecs:"), value) {
-        (true, Some(value)) => format!("aws ecs tag-resource --resource-arn {arn} --tags 'key={key},value={value}'"),
-        (true, None) => format!("aws ecs untag-resource --resource-arn {arn} --tag-keys {key}"),
-        (false, Some(value)) => {
-            format!("aws rds add-tags-to-resource --resource-name {arn} --tags 'Key={key},Value={value}'")
+        (true, Some(value)) => {
+            let tags = json!([{"key": key, "value": value}]).to_string();
+            CommandLine::of(["aws", "ecs", "tag-resource", "--resource-arn", arn, "--tags", &tags])
         }
-        (false, None) => format!("aws rds remove-tags-from-resource --resource-name {arn} --tag-keys {key}"),
+        (true, None) => CommandLine::of(["aws", "ecs", "untag-resource", "--resource-arn", arn, "--tag-keys", key]),
+        (false, Some(value)) => {
+            let tags = json!([{"Key": key, "Value": value}]).to_string();
+            CommandLine::of(["aws", "rds", "add-tags-to-resource", "--resource-name", arn, "--tags", &tags])
+        }
+        (false, None) => {
+            CommandLine::of(["aws", "rds", "remove-tags-from-resource", "--resource-name", arn, "--tag-keys", key])
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is done to one service or database, call by call, and what people read of it.
 
 use jiff::Timestamp;
-use reconcile::{Trouble, Undo};
+use reconcile::{CommandLine, Trouble, Undo};
 use rules::ServiceName;
 use rules::keys;
 use rules::sleep::Suspended;
@@ -136,13 +136,13 @@ impl Target {
         }
     }
 
-    fn untag(&self, key: &str) -> String {
-        match self {
-            Target::Service { arn } => format!("aws ecs untag-resource --resource-arn {arn} --tag-keys {key}"),
+    fn untag(&self, key: &str) -> CommandLine {
+        CommandLine::of(match self {
+            Target::Service { arn } => ["aws", "ecs", "untag-resource", "--resource-arn", arn, "--tag-keys", key],
             Target::Database { arn } => {
-                format!("aws rds remove-tags-from-resource --resource-name {arn} --tag-keys {key}")
+                ["aws", "rds", "remove-tags-from-resource", "--resource-name", arn, "--tag-keys", key]
             }
-        }
+        })
     }
 }
 

@@ -106,6 +106,20 @@ async fn reasons_of_failures_are_looked_at_and_what_nobody_mentions_is_not_found
     assert_eq!(missing, expected.map(|(name, cause)| (format!("shop/{name}"), cause)));
 }
 
+#[tokio::test]
+async fn who_acts_on_all_or_none_gets_the_first_error_in_place_of_a_part() {
+    for (failures, expected) in [
+        (vec![("b", "MISSING")], Ok(vec!["a".to_owned()])),
+        (vec![("b", "DENIED")], Err("DescribeServices shop/b: UnexpectedAnswer: DENIED".to_owned())),
+    ] {
+        let rule = mock!(Client::describe_services).then_output(move || answer(&["a"], &failures));
+        let client = mock_client!(aws_sdk_ecs, RuleMode::MatchAny, [&rule]);
+        let read = |it: &sdk::Service| it.service_name().map(str::to_owned);
+        let all = describe_all(&Ecs::of(client), names(&["a", "b"]), read).await;
+        assert_eq!(all.map_err(|it| it.to_string()), expected);
+    }
+}
+
 fn deployment(status: &str, state: Option<DeploymentRolloutState>, created: i64) -> sdk::Deployment {
     let it = sdk::Deployment::builder().status(status).set_rollout_state(state);
     it.created_at(DateTime::from_secs(created)).build()

@@ -9,11 +9,12 @@ mod outcome;
 use std::fmt::Write;
 
 use jiff::SignedDuration;
+use reconcile::{CommandLine, when};
 use rules::deploy::DeployRule;
 use rules::memory::Migrated;
 use rules::migrating::{Migrating, Start};
 use rules::{Digest, keys};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{Act, Blocked, Candidate, look, unavailable};
@@ -107,19 +108,21 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
         State::Forgotten(mark) if now.timestamp().duration_since(mark.since) < LISTED_WITHIN => {
             Err(Blocked::Pending(format!("{tag} waits for its migration: {family} was started just now")))
         }
-        State::Forgotten(mark) => Err(Blocked::NeedsPerson(
-            "migration-unknown",
-            format!(
-                "{tag} is not deployed: its migration {family} was started at {}, and ECS no longer tells how it ended. \
-                 Look at its log. If it ended well, say so with aws ecs tag-resource --resource-arn {} --tags \
-                 'key={},value={}'. {}",
-                mark.since.to_zoned(now.time_zone().clone()).strftime("%Y-%m-%d %H:%M %Z"),
-                case.service.arn,
-                keys::MIGRATED,
-                Migrated { run: run.clone(), at: mark.since },
-                by_hand()
-            ),
-        )),
+        State::Forgotten(mark) => {
+            let migrated = Migrated { run: run.clone(), at: mark.since }.to_string();
+            let tags = json!([{"key": keys::MIGRATED, "value": migrated}]).to_string();
+            let say_so = ["aws", "ecs", "tag-resource", "--resource-arn", &case.service.arn, "--tags", &tags];
+            Err(Blocked::NeedsPerson(
+                "migration-unknown",
+                format!(
+                    "{tag} is not deployed: its migration {family} was started at {}, and ECS no longer tells how it ended. \
+                 Look at its log. If it ended well, say so with {}. {}",
+                    when(mark.since, now),
+                    CommandLine::of(say_so),
+                    by_hand()
+                ),
+            ))
+        }
         State::NotStarted { after } => start(candidate, family, run, after),
     }
 }

@@ -1,10 +1,11 @@
 //! `scan=critical|high`: the scan of the image has found nothing as bad as that.
 
 use jiff::SignedDuration;
+use reconcile::CommandLine;
 use rules::deploy::Severity;
 
 use super::{Blocked, Candidate, look, unavailable};
-use crate::plan::world::{Fact, Finding, Grade, Observation, Scan, ScanState};
+use crate::plan::world::{Fact, Finding, Grade, Image, Observation, Scan, ScanState};
 
 /// After this time a scan on push has long begun: if there is none, there will be none.
 const BEGUN: SignedDuration = SignedDuration::from_mins(10);
@@ -33,21 +34,24 @@ pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
     }
     let message = format!(
         "{tag} ({}) is held back: its scan found {found}; {} stays. A newer image or a better scan lets it go on; \
-         look at the rest with aws ecr describe-image-scan-findings --repository-name {} --image-id imageDigest={}",
+         look at the rest with {}",
         image.digest.short(),
         case.running_label(),
-        case.repository,
-        image.digest
+        scan_command("describe-image-scan-findings", &case.repository, image)
     );
     Err(Blocked::NeedsPerson("scan-findings", message))
+}
+
+fn scan_command(operation: &str, repository: &str, image: &Image) -> CommandLine {
+    let id = format!("imageDigest={}", image.digest);
+    CommandLine::of(["aws", "ecr", operation, "--repository-name", repository, "--image-id", &id])
 }
 
 /// The scan has come to an end, and the registry tells what it found.
 fn ended(Candidate { case, image, tag, now, .. }: Candidate<'_>, state: &ScanState) -> Result<(), Blocked> {
     let repository = &case.repository;
     let age = now.timestamp().duration_since(image.pushed_at);
-    let scan_it =
-        format!("aws ecr start-image-scan --repository-name {repository} --image-id imageDigest={}", image.digest);
+    let scan_it = scan_command("start-image-scan", repository, image);
     match state {
         ScanState::Done => Ok(()),
         ScanState::Pending if age < ENDED => Err(Blocked::Pending(format!("{tag} is being scanned"))),

@@ -197,11 +197,11 @@ fn a_migration_whose_end_nobody_saw_is_a_problem_and_not_a_second_run() {
         }
         let told = run(&mut model, &Scope::Everywhere);
         let expected = "migration-unknown: v1.1.0 is not deployed: its migration truegul-production-migrate was started at \
-                        2026-11-21 03:";
+                        Sat 2026-11-21 03:";
         assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
         assert_eq!(model.tokens.len(), 1);
         // The command in the message says that it ended well.
-        let value = told[0].split("value=").nth(1).unwrap().split('\'').next().unwrap();
+        let value = told[0].split("\"value\":\"").nth(1).unwrap().split('"').next().unwrap();
         model.service.tags.insert(keys::MIGRATED.into(), value.into());
         model.settle();
         assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.1.0", 1));
