@@ -189,7 +189,7 @@ fn calls_of(function: &str) -> Vec<Call> {
             calls(["ecs:DescribeServices", "ecs:ListServiceDeployments", "ecs:DescribeServiceRevisions"], SERVICE),
             calls(["ecs:DescribeServiceRevisions"], "service-revision/truegul-production/api-server/1"),
             calls(
-                ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeImageScanFindings"],
+                ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeImageScanFindings", "ecr:GetLifecyclePolicy"],
                 "repository/truegul-api-server",
             ),
             calls(["inspector2:ListCoverage", "inspector2:ListFindings"], "*"),

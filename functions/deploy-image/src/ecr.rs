@@ -27,6 +27,17 @@ pub async fn list_images(ecr: &Client, repository: &str) -> Result<Vec<Image>, E
     Ok(images)
 }
 
+/// Whether rules of the repository let images expire.
+pub async fn has_lifecycle_policy(ecr: &Client, repository: &str) -> Result<bool, Error> {
+    let (account, name) = registry_and_name(repository);
+    let answer = ecr.get_lifecycle_policy().set_registry_id(account).repository_name(name).send().await;
+    match answer {
+        Ok(_) => Ok(true),
+        Err(err) if err.as_service_error().is_some_and(|it| it.is_lifecycle_policy_not_found_exception()) => Ok(false),
+        Err(err) => Err(Error::new("GetLifecyclePolicy", repository, err)),
+    }
+}
+
 /// The account, where it is not the caller's own, and the name of `ACCOUNT/NAME` or `NAME`.
 fn registry_and_name(repository: &str) -> (Option<String>, String) {
     match repository.parse::<RepositoryName>() {

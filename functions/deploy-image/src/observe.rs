@@ -187,6 +187,9 @@ async fn observe(clients: &Clients, run: &Run<'_>, fact: &Fact) -> Observation {
         Fact::Indexes { repository, digests } => {
             ecr::list_indexes(&clients.ecr, repository, digests).await.map(Observation::Indexes)
         }
+        Fact::Lifecycle(repository) => {
+            ecr::has_lifecycle_policy(&clients.ecr, repository).await.map(Observation::Lifecycle)
+        }
         Fact::Services => match names(clients, &Scope::Everywhere).await {
             Ok(listed) => Ok(Observation::Services(described(clients, listed.names).await.0)),
             Err(error) => Err(error),

@@ -23,7 +23,7 @@ impl runtime::Request for Request {
         "{\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}} (with \"image\": only if that one runs)",
         "{\"clear\":{\"service\":\"CLUSTER/SERVICE\"}} (with \"image\": only if that one is rejected)",
         "{\"resource\":\"ARN of a service\"} (look at it now)",
-        "EventBridge events \"ECR Image Action\", \"ECR Image Scan\", \"Inspector2 Scan\", \
+        "EventBridge events \"ECR Image Action\", \"ECR Replication Action\", \"ECR Image Scan\", \"Inspector2 Scan\", \
          \"ECS Deployment State Change\", \"ECS Task State Change\", \"RDS DB Snapshot Event\", \
          \"RDS DB Cluster Snapshot Event\" and \"CodeDeploy Deployment State-change Notification\"",
     ];
@@ -43,7 +43,7 @@ impl runtime::Request for Request {
 
 fn bus_event(event: &BusEvent) -> Result<Reading<Scope>, String> {
     match (event.source.as_str(), event.detail_type.as_str()) {
-        ("aws.ecr", "ECR Image Action") => image_action(&event.detail),
+        ("aws.ecr", "ECR Image Action" | "ECR Replication Action") => image_action(&event.detail),
         ("aws.ecr", "ECR Image Scan") | ("aws.inspector2", "Inspector2 Scan") => {
             scan_end(&event.detail).map(Reading::Work)
         }
@@ -65,11 +65,12 @@ fn image_action(detail: &Value) -> Result<Reading<Scope>, String> {
     }
     let no_work = |reason| Reading::no_work(repository, reason);
     Ok(match (field("action-type"), field("result"), field("image-tag")) {
-        ("PUSH", "SUCCESS", "") => {
+        // An image that was replicated from another region or account counts as pushed here.
+        ("PUSH" | "REPLICATE", "SUCCESS", "") => {
             no_work("an image without a tag was pushed, such as a part of a multi-platform image")
         }
-        ("PUSH", "SUCCESS", _) => Reading::Work(Scope::Repository(repository.into())),
-        ("PUSH", _, _) => no_work("the push did not succeed"),
+        ("PUSH" | "REPLICATE", "SUCCESS", _) => Reading::Work(Scope::Repository(repository.into())),
+        ("PUSH" | "REPLICATE", _, _) => no_work("the push did not succeed"),
         _ => no_work("nothing was pushed"),
     })
 }
@@ -188,7 +189,7 @@ mod tests {
         for sweep in ["sweep", "dry-run", "scheduled-default"] {
             check(sweep, Scope::Everywhere, None);
         }
-        for push in ["ecr-push", "ecr-push-multi-arch-index"] {
+        for push in ["ecr-push", "ecr-push-multi-arch-index", "ecr-replication"] {
             check(push, Scope::Repository("truegul-api-server".into()), None);
         }
         for change in ["ecs-deployment-in-progress", "ecs-deployment-completed", "ecs-deployment-failed"] {
@@ -218,7 +219,7 @@ mod tests {
     fn no_sample_is_forgotten() {
         let folder = format!("{}/../../events/deploy-image", env!("CARGO_MANIFEST_DIR"));
         let samples: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
-        assert_eq!(samples.len(), 23);
+        assert_eq!(samples.len(), 24);
         for path in samples {
             let name = path.file_stem().unwrap().to_str().unwrap();
             assert!(sample(name).is_ok(), "{name}");

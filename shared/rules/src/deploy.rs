@@ -45,27 +45,6 @@ pub struct DeployRule {
     pub health: Option<String>,
 }
 
-/// What `nightshift:deploy-2` and `nightshift:deploy-3` ask for: the image of another container, which is deployed in
-/// one revision with that of the first. All that has to be true before a deployment stands in the first tag.
-///
-/// ```
-/// use rules::deploy::Companion;
-/// use rules::keys;
-///
-/// let rule = Companion::read(keys::DEPLOY_2, "semver container=nginx").unwrap();
-/// assert_eq!((rule.container.as_str(), rule.to_string().as_str()), ("nginx", "semver container=nginx"));
-/// assert!(Companion::read(keys::DEPLOY_2, "semver").is_err());
-/// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Companion {
-    /// Which image.
-    pub selector: Selector,
-    /// The container whose image is changed.
-    pub container: String,
-    /// The repository to choose from, where it is not the one of the image that runs.
-    pub repository: Option<RepositoryName>,
-}
-
 /// `NAME`, or `ACCOUNT/NAME` for the registry of another account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RepositoryName {
@@ -165,26 +144,6 @@ impl Selector {
             Some(other) => return Err(tag.bad_word(other, &SELECTORS)),
             None => return Err(tag.bad("no selector", SELECTORS.join(", "))),
         })
-    }
-}
-
-impl Companion {
-    /// Reads the value of the tag `key`, which is `nightshift:deploy-2` or `nightshift:deploy-3`.
-    pub fn read(key: &'static str, value: &str) -> Result<Self, BadTag> {
-        let mut tag = Reader::new(key, value)?;
-        let rule = Companion {
-            selector: Selector::read(&mut tag)?,
-            container: tag.required("container", "NAME")?,
-            repository: tag.parsed("repository", REPOSITORY)?,
-        };
-        tag.finish().map(|()| rule)
-    }
-}
-
-impl fmt::Display for Companion {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} container={}", self.selector, self.container)?;
-        self.repository.iter().try_for_each(|it| write!(f, " repository={it}"))
     }
 }
 
@@ -380,23 +339,6 @@ mod tests {
                 "nightshift:deploy: scan=low cannot be understood in 'newest scan=low'; accepted: scan=critical or high",
             ),
         );
-    }
-
-    #[test]
-    fn another_container_has_a_rule_of_its_own() {
-        let read =
-            |value: &str| Companion::read(keys::DEPLOY_3, value).map(|it| it.to_string()).map_err(|it| it.to_string());
-        for value in
-            ["newest prefix=nginx- container=nginx", "semver range=1.x container=web repository=210987654321/web"]
-        {
-            assert_eq!(read(value), Ok(value.to_owned()));
-        }
-        assert_eq!(
-            read("newest"),
-            Err("nightshift:deploy-3: no option 'container' in 'newest'; accepted: container=NAME".to_owned())
-        );
-        let gate = read("newest container=web approval=manual").unwrap_err();
-        assert!(gate.starts_with("nightshift:deploy-3: unknown option 'approval'"), "{gate}");
     }
 
     #[test]

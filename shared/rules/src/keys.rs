@@ -23,12 +23,6 @@ pub const BUDGET: &str = "nightshift:budget";
 /// On an ECS service: which image to deploy; see [`crate::deploy::DeployRule`].
 pub const DEPLOY: &str = "nightshift:deploy";
 
-/// On an ECS service: the rule for another container, from another repository; see [`crate::deploy::Companion`].
-pub const DEPLOY_2: &str = "nightshift:deploy-2";
-
-/// On an ECS service: the rule for a third container, as [`DEPLOY_2`].
-pub const DEPLOY_3: &str = "nightshift:deploy-3";
-
 /// On an ECS service or database, with any reason in words: it sleeps until a person removes the tag.
 pub const HOLD: &str = "nightshift:hold";
 
@@ -161,9 +155,7 @@ mod tests {
 
     #[test]
     fn every_name_has_an_owner_and_fits_a_tag_key() {
-        for key in
-            [AWAKE_UNTIL, BACKUP, BOOST, BUDGET, DEPLOY, DEPLOY_2, DEPLOY_3, HOLD, KEEP, KEEP_IMAGES, REMEDY, SCHEDULE]
-        {
+        for key in [AWAKE_UNTIL, BACKUP, BOOST, BUDGET, DEPLOY, HOLD, KEEP, KEEP_IMAGES, REMEDY, SCHEDULE] {
             assert!(key.starts_with(PEOPLE) && key.len() <= 128, "{key}");
         }
         for key in [

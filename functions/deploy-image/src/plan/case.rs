@@ -92,7 +92,15 @@ impl<'a> Case<'a> {
         let repository = watched.key(service);
         let images = match world.repositories.get(&repository) {
             Some(Ok(images)) => images,
-            Some(Err(error)) => return Err(Leave::Problem("unreadable-repository", error.clone())),
+            Some(Err(error)) => {
+                let other = rule.repository.as_ref().is_some_and(|it| it.account.is_some());
+                let hint = if other {
+                    "; it takes a repository policy in that account, and the same actions in this function's role"
+                } else {
+                    ""
+                };
+                return Err(Leave::Problem("unreadable-repository", format!("{error}{hint}")));
+            }
             None => return Err(Leave::Elsewhere(format!("it uses the repository {repository}"))),
         };
         let Watched { containers, image, elsewhere } = watched;

@@ -1,5 +1,5 @@
-//! Revisions of the task definition that something else registered and that are not in use: what Terraform, CDK or a
-//! person changes besides the image.
+//! What others change beside the image that is chosen: revisions that something else registered and that are not in use,
+//! tags that no rule reads, and images that may expire.
 
 use jiff::{SignedDuration, Timestamp};
 use rules::deploy::Config;
@@ -8,7 +8,7 @@ use rules::keys;
 use super::case::Case;
 use super::draft::Draft;
 use super::motion::{Motion, motion};
-use super::world::{RolloutEnd, TaskDefinition};
+use super::world::{Fact, Observation, RolloutEnd, TaskDefinition};
 
 /// So long after it was registered a revision that is not in use is a problem; after that it is only mentioned.
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -125,6 +125,34 @@ impl<'a> Draft<'a> {
         match self.now.timestamp().duration_since(image.pushed_at) < TOLD_FOR {
             true => self.problem("unread-tag", format!("{message}. Versions are v1.2.3, 1.2.3, 1.4 and 2026.01.04")),
             false => self.skip(message),
+        }
+    }
+
+    /// Says that the image that runs may expire: it has no tag left, and tasks that start later pull it once more.
+    pub fn tell_unpullable(&mut self) {
+        let case = self.case;
+        let running = case.running();
+        let Some(image) = case.images.iter().find(|it| Some(&it.digest) == running.digest.as_ref()) else { return };
+        if !image.tags.is_empty() {
+            return;
+        }
+        let fact = Fact::Lifecycle(case.repository.clone());
+        match case.observation(&fact) {
+            None => drop(self.lacking.insert(fact)),
+            Some(Observation::Lifecycle(true)) => self.problem(
+                "untagged-image",
+                format!(
+                    "{} ({}) runs, but no tag of {} names it any more, and the repository has a lifecycle policy: once that \
+                     lets the image expire, no task of it can start. Give it a tag that no rule of the policy selects, or \
+                     remove the rule for untagged images and tag the repository with {}",
+                    case.running_label(),
+                    image.digest.short(),
+                    case.repository,
+                    keys::KEEP_IMAGES,
+                ),
+            ),
+            // Without a policy nothing expires; what cannot be read is no reason to wait.
+            Some(_) => {}
         }
     }
 }

@@ -277,6 +277,7 @@ impl<'a> Draft<'a> {
         let rule = case.rule.selector.to_string();
         let selection = case.selection(&self.memory);
         self.tell_foreign_revision();
+        self.tell_unpullable();
         if !matches!(selection, Selection::Newer { .. }) {
             self.tell_unread();
             if self.deploy_config() {

@@ -2,7 +2,6 @@
 
 use rules::deploy::RepositoryName;
 use rules::image::{ImageName, Repository, looks_like_ecr};
-use rules::keys;
 
 use super::world::{Service, TaskDefinition};
 
@@ -57,7 +56,7 @@ impl Watched {
             };
         };
         if chosen.iter().any(|(_, image)| image.repository() != first.repository()) {
-            return Err(format!("its containers use several repositories: {}; {}", pairs(&chosen), add_container()));
+            return Err(format!("its containers use several repositories: {}; {}", pairs(&chosen), ADD_CONTAINER));
         }
         if wanted.is_none() && first.account != own.account {
             return Err(format!(
@@ -86,13 +85,11 @@ impl Watched {
 }
 
 /// The remedy where containers differ.
-fn add_container() -> String {
-    format!("add container=NAME to the tag; for a second one there is the tag {}", keys::DEPLOY_2)
-}
+const ADD_CONTAINER: &str = "add container=NAME to the tag";
 
 /// What is wrong with containers of one repository that run different images, which must not become one.
 pub fn different_images(containers: &[(&str, ImageName)]) -> String {
-    format!("its containers run several images of one repository: {}; {}", pairs(containers), add_container())
+    format!("its containers run several images of one repository: {}; {}", pairs(containers), ADD_CONTAINER)
 }
 
 fn pairs(containers: &[(&str, ImageName)]) -> String {

@@ -28,6 +28,10 @@ pub struct Aws {
     pub task_definitions: Vec<(String, Value)>,
     /// The pages of DescribeImages by repository.
     pub images: BTreeMap<String, Vec<Vec<Value>>>,
+    /// Service revisions by ARN, as DescribeServiceRevisions shows them.
+    pub revisions: BTreeMap<String, Value>,
+    /// Whether repositories have a lifecycle policy.
+    pub lifecycle: bool,
     /// ServiceDeploymentBriefs by service name, with the task definition under `taskDefinition`.
     pub history: BTreeMap<String, Vec<Value>>,
     /// The pages of DescribeImageScanFindings by digest; none is an image without a scan.
@@ -223,6 +227,8 @@ impl Aws {
                 let manifest = self.manifests.get(digest).unwrap_or(&single);
                 json!({"images": [{"imageId": {"imageDigest": digest}, "imageManifest": manifest.to_string()}], "failures": []})
             }
+            "GetLifecyclePolicy" if self.lifecycle => json!({"lifecyclePolicyText": "{}"}),
+            "GetLifecyclePolicy" => return Err(("LifecyclePolicyNotFoundException", "there is none".into())),
             "ListTasks" => self.list_tasks(&text("family"), &text("desiredStatus"), &text("nextToken")),
             "DescribeTasks" => {
                 let arns = body["tasks"].as_array().unwrap();
@@ -286,6 +292,9 @@ impl Aws {
             }
             "DescribeServiceRevisions" => {
                 let revision = |arn: &Value| {
+                    if let Some(known) = self.revisions.get(arn.as_str().unwrap()) {
+                        return known.clone();
+                    }
                     let mut parts = arn.as_str().unwrap().split('/').skip(1);
                     let past = &self.history[parts.next().unwrap()];
                     let number: usize = parts.next().unwrap().parse().unwrap();

@@ -7,6 +7,7 @@ mod aws;
 mod blue_green;
 mod codedeploy;
 mod gates;
+mod images;
 mod round_trip;
 
 use aws::{Script, digest, image};

@@ -334,6 +334,25 @@ fn an_image_for_another_processor_is_never_deployed() {
     assert_eq!(push_event(&mut model), ["skip: runs v1.0.0, the one that 'newest' selects in truegul-api-server"]);
 }
 
+#[test]
+fn an_image_that_runs_without_a_tag_is_told_where_it_may_expire() {
+    for policy in [true, false] {
+        let mut model = Model::new("newest prefix=main-");
+        model.push("main-1");
+        model.settle();
+        model.images.last_mut().unwrap().tags.clear();
+        model.push("v9.9.9");
+        model.facts.insert(Fact::Lifecycle(REPOSITORY.into()), Observation::Lifecycle(policy));
+        let problems = model.plan(&Scope::Everywhere, None).problems;
+        let told = problems.iter().find(|it| it.problem == "untagged-image");
+        assert_eq!(told.is_some(), policy, "{problems:?}");
+        assert!(
+            told.is_none_or(|it| it.message.starts_with("main-1 (sha256:000000000000) runs, but no tag of")),
+            "{told:?}"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn what_was_rejected_last_is_never_deployed_whatever_a_person_says_before_and_after(

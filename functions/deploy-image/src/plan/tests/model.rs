@@ -370,6 +370,7 @@ impl Model {
                 Observation::Health(Health::Unhealthy("503".into()))
             }
             Fact::Health { .. } => Observation::Health(self.health.clone()),
+            Fact::Lifecycle(_) => known.unwrap_or(Observation::Lifecycle(false)),
             Fact::Indexes { .. } => known.unwrap_or_else(|| Observation::Indexes(BTreeMap::new())),
             Fact::Services => {
                 Observation::Services([self.service.clone()].into_iter().chain(self.others.iter().cloned()).collect())

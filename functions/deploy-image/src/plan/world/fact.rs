@@ -52,6 +52,8 @@ pub enum Fact {
         /// The indexes.
         digests: BTreeSet<Digest>,
     },
+    /// Whether a repository has a lifecycle policy.
+    Lifecycle(String),
     /// All services that opted in.
     Services,
 }
@@ -82,6 +84,8 @@ pub enum Observation {
     Health(Health),
     /// What indexes list; one that vanished meanwhile is missing.
     Indexes(BTreeMap<Digest, Index>),
+    /// Whether there is a lifecycle policy.
+    Lifecycle(bool),
     /// Services.
     Services(Vec<Service>),
     /// AWS did not tell; the error in words.
