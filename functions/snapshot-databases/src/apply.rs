@@ -23,7 +23,8 @@ pub async fn apply(regions: &Regions, elsewhere: &Elsewhere, step: &Step, until:
             if it.replaces {
                 delete_snapshot(there, it.kind, &it.id, Some(until)).await?;
             }
-            rds::copy_snapshot(there, it, until).await?
+            let url = rds::signed_copy(regions, it).await?;
+            rds::copy_snapshot(there, it, url, until).await?
         }
     };
     Ok(json!({"status": status}))

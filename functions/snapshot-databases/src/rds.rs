@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws::Error;
-use aws::rds::{Rds, find_snapshot};
+use aws::rds::{Rds, Regions, find_snapshot};
 use aws_sdk_rds::primitives::DateTime;
 use aws_sdk_rds::types::{SourceType, Tag};
 use jiff::Timestamp;
@@ -109,14 +109,35 @@ pub async fn take_snapshot(rds: &Rds, take: &TakeSnapshot, until: Instant) -> Re
     }
 }
 
+/// The URL by which RDS reads the original, where it needs one.
+pub async fn signed_copy(regions: &Regions, copy: &CopySnapshot) -> Result<Option<String>, Error> {
+    let Some(region) = &copy.signed_for else { return Ok(None) };
+    let (action, source, target) = match copy.kind {
+        Kind::Instance => ("CopyDBSnapshot", "SourceDBSnapshotIdentifier", "TargetDBSnapshotIdentifier"),
+        Kind::Cluster => {
+            ("CopyDBClusterSnapshot", "SourceDBClusterSnapshotIdentifier", "TargetDBClusterSnapshotIdentifier")
+        }
+    };
+    let mut fields =
+        vec![("DestinationRegion", copy.region.name()), (source, copy.source.as_str()), (target, copy.id.as_str())];
+    fields.extend(copy.key.as_deref().map(|it| ("KmsKeyId", it)));
+    regions.presigned(region, action, &fields).await.map(Some)
+}
+
 /// Copies a snapshot into the region of `rds` and returns the status of the copy.
-pub async fn copy_snapshot(rds: &Rds, copy: &CopySnapshot, until: Instant) -> Result<String, Error> {
+pub async fn copy_snapshot(
+    rds: &Rds,
+    copy: &CopySnapshot,
+    url: Option<String>,
+    until: Instant,
+) -> Result<String, Error> {
     let CopySnapshot { id, source, .. } = copy;
     let answer = rds.call(Some(until), async |client| match copy.kind {
         Kind::Instance => {
             let call =
                 client.copy_db_snapshot().source_db_snapshot_identifier(source).target_db_snapshot_identifier(id);
             let call = call.set_kms_key_id(copy.key.clone()).set_option_group_name(copy.option_group.clone());
+            let call = call.set_pre_signed_url(url.clone());
             let answer = call.set_tags(Some(tags(&copy.tags))).send().await;
             let answer = answer.map_err(|err| Error::new("CopyDBSnapshot", source, err))?;
             Ok(answer.db_snapshot().and_then(|it| it.status()).map(str::to_owned))
@@ -124,6 +145,7 @@ pub async fn copy_snapshot(rds: &Rds, copy: &CopySnapshot, until: Instant) -> Re
         Kind::Cluster => {
             let call = client.copy_db_cluster_snapshot().source_db_cluster_snapshot_identifier(source);
             let call = call.target_db_cluster_snapshot_identifier(id).set_kms_key_id(copy.key.clone());
+            let call = call.set_pre_signed_url(url.clone());
             let answer = call.set_tags(Some(tags(&copy.tags))).send().await;
             let answer = answer.map_err(|err| Error::new("CopyDBClusterSnapshot", source, err))?;
             Ok(answer.db_cluster_snapshot().and_then(|it| it.status()).map(str::to_owned))
@@ -290,6 +312,7 @@ mod tests {
                     && it.target_db_snapshot_identifier() == Some("nightshift-kfood-db-2026-11-21")
                     && it.kms_key_id() == Some("arn:aws:kms:us-west-2:123456789012:key/1")
                     && it.option_group_name() == Some("audit")
+                    && it.pre_signed_url() == Some("https://signed")
             })
             .then_output(|| CopyDbSnapshotOutput::builder().build());
         let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&copied]);
@@ -300,10 +323,14 @@ mod tests {
             source: "arn:source".into(),
             region: "us-west-2".parse().unwrap(),
             key: Some(key.into()),
+            signed_for: None,
             option_group: Some("audit".into()),
             tags: Vec::new(),
             replaces: false,
         };
-        assert_eq!(copy_snapshot(&Rds::of(client), &copy, soon()).await.as_deref(), Ok("creating"));
+        assert_eq!(
+            copy_snapshot(&Rds::of(client), &copy, Some("https://signed".into()), soon()).await.as_deref(),
+            Ok("creating")
+        );
     }
 }

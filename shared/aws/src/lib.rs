@@ -12,6 +12,7 @@ pub mod lambda;
 pub mod memory;
 mod moment;
 mod pace;
+mod presign;
 pub mod rds;
 pub mod tagging;
 

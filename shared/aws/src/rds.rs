@@ -67,6 +67,16 @@ impl Regions {
         self.config.region().map(|it| it.to_string()).unwrap_or_default()
     }
 
+    /// The URL of a call to RDS in `region`, with its signature, to be handed on in a call to another region.
+    pub async fn presigned(
+        &self,
+        region: &str,
+        action: &'static str,
+        fields: &[(&str, &str)],
+    ) -> Result<String, Error> {
+        crate::presign::rds_url(&self.config, region, action, fields).await
+    }
+
     /// The clients of other regions; made as they are needed, since each costs connections of its own.
     pub fn elsewhere<'a>(&self, regions: impl IntoIterator<Item = &'a retention::Region>) -> Elsewhere {
         regions.into_iter().map(|it| (it.clone(), Rds::new(&self.config, Some(it.name())))).collect()
@@ -388,16 +398,16 @@ mod tests {
             .match_requests(|it| {
                 it.marker().is_none() && it.snapshot_type() == Some("manual") && it.max_records() == Some(100)
             })
-            .then_output(|| page(&["nightshift-a", "by-hand"], Some("more")));
+            .then_output(|| page(&["nightshift-a-2026-11-20", "by-hand"], Some("more")));
         let second = mock!(Client::describe_db_snapshots)
             .match_requests(|it| it.marker() == Some("more"))
-            .then_output(|| page(&["nightshift-b"], Some("")));
+            .then_output(|| page(&["nightshift-b-2026-11-20"], Some("")));
         let clusters = mock!(Client::describe_db_cluster_snapshots)
             .then_output(|| DescribeDbClusterSnapshotsOutput::builder().build());
         let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&first, &second, &clusters]);
         let snapshots = list_snapshots(&Rds::of(client), Snapshot::is_ours).await.unwrap();
         let ids: Vec<&str> = snapshots.iter().map(|it| it.id.as_str()).collect();
-        assert_eq!(ids, ["nightshift-a", "nightshift-b"]);
+        assert_eq!(ids, ["nightshift-a-2026-11-20", "nightshift-b-2026-11-20"]);
         assert_eq!((snapshots[0].option_group.as_deref(), snapshots[0].is_good()), (None, true));
         assert_eq!((first.num_calls(), second.num_calls(), clusters.num_calls()), (1, 1, 1));
     }

@@ -69,6 +69,12 @@ impl Partition {
         PARTITIONS.iter().find(|it| region.starts_with(it.regions)).unwrap_or(commercial)
     }
 
+    /// Whether RDS copies an encrypted snapshot from one of its regions to another only with a URL that is signed for the
+    /// region of the original. Elsewhere RDS makes that itself.
+    pub fn copies_need_a_signed_url(&self) -> bool {
+        self.name == "aws-us-gov"
+    }
+
     /// The partition of an ARN; `None` for what is not an ARN, or of a partition that this version does not know.
     pub fn of_arn(arn: &str) -> Option<&'static Partition> {
         let name = arn.strip_prefix("arn:")?.split(':').next()?;

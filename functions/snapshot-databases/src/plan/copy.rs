@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use reconcile::{Measure, Plan, Trouble};
 use rules::database::{Kind, Original, Snapshot, made_by, region_of};
 use rules::keys;
+use rules::partition::Partition;
 use rules::retention::{BackupRule, COPIED_WITHIN, Region};
 
 use super::case::{Case, attempt};
@@ -95,6 +96,7 @@ impl Due<'_> {
             source: source.arn.clone(),
             region: (*region).clone(),
             key: self.key.filter(|_| source.encrypted).map(str::to_owned),
+            signed_for: signed_for(source),
             option_group: source.option_group.clone(),
             tags: tags(&source.tags, &remembered, |key| !not_copied.contains(&key)),
             replaces: self.failed.is_some(),
@@ -226,6 +228,12 @@ impl<'a> Case<'a> {
         };
         copies.is_some_and(|it| it.iter().any(again))
     }
+}
+
+/// The region that RDS needs a signed URL of, in the partitions where it does.
+fn signed_for(source: &Snapshot) -> Option<String> {
+    let needs_it = source.encrypted && Partition::of_arn(&source.arn).is_some_and(Partition::copies_need_a_signed_url);
+    region_of(&source.arn).filter(|_| needs_it).map(str::to_owned)
 }
 
 fn cannot_copy(source: &Snapshot, region: &Region, key: Option<&str>) -> Option<Trouble> {

@@ -47,6 +47,8 @@ pub struct CopySnapshot {
     pub region: Region,
     /// The KMS key for the copy of an encrypted snapshot.
     pub key: Option<String>,
+    /// The region of the original, if RDS needs a URL that is signed for it.
+    pub signed_for: Option<String>,
     /// The option group for the copy, by the same name, unless it is a default one.
     pub option_group: Option<String>,
     pub tags: Vec<(String, String)>,

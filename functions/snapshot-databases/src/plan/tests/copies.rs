@@ -147,3 +147,22 @@ fn by_day_the_nights_problems_are_looked_at_but_no_snapshot_is_taken() {
     assert!(by_day.steps.iter().all(|it| matches!(it.step, Step::CopySnapshot(_))));
     assert_eq!(by_day.remembered, plan(&world, &Scope::Everything, &now()).remembered);
 }
+
+#[test]
+fn only_govcloud_needs_a_url_that_is_signed_for_the_region_of_an_encrypted_original() {
+    let signed_for = |partition: &str, encrypted: bool, kind: Kind| {
+        let mut database = database("app", "days=30 copy=us-west-2");
+        (database.kind, database.engine) = (kind, "aurora-mysql".into());
+        let mut source = Snapshot { encrypted, kind, engine: "aurora-mysql".into(), ..copied("app", 0) };
+        source.arn = source.arn.replace("arn:aws:", &format!("arn:{partition}:"));
+        let steps = plan(&world(vec![database], vec![source]), &Scope::Copies, &now()).steps;
+        let Step::CopySnapshot(copy) = &steps[0].step else { panic!("{steps:?}") };
+        copy.signed_for.clone()
+    };
+    for kind in [Kind::Instance, Kind::Cluster] {
+        assert_eq!(signed_for("aws-us-gov", true, kind).as_deref(), Some("ap-northeast-2"));
+        assert_eq!(signed_for("aws-us-gov", false, kind), None);
+        assert_eq!(signed_for("aws", true, kind), None);
+        assert_eq!(signed_for("aws-cn", true, kind), None);
+    }
+}
