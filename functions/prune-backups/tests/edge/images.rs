@@ -34,7 +34,7 @@ async fn every_use_keeps_an_image_whoever_it_is_of() {
         web["deployments"][0]["taskDefinition"] = json!(two);
         web["tags"] =
             json!([{"key": "nightshift-state:approved", "value": format!("{} at=2026-11-20T03:00:00Z", digest(4))}]);
-        // A task that somebody started by hand from a tag that has moved since.
+        // A task that was started by hand from a tag that has moved since.
         let by_hand = aws.define("batch:1", "api:latest", &[]);
         aws.run("jobs", &by_hand, "api:latest", 5);
     }

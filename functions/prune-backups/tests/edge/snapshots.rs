@@ -9,7 +9,7 @@ use crate::{invoke, invoke_with, told};
 const MADE_BY: (&str, &str) = ("nightshift-state:made-by", "snapshot-databases");
 const BACKUP: (&str, &str) = ("nightshift:backup", "daily=2");
 
-/// The DB instance `app` with a good snapshot of each of the last so many days.
+/// The DB instance `app` with a good snapshot of each of the last days.
 fn shop(nights: usize) -> Script<Aws> {
     let mut aws = Aws::default();
     aws.rds.serve("app", &[BACKUP]);
@@ -44,7 +44,7 @@ async fn every_page_is_read_and_each_deletion_is_asked_about_once() {
 }
 
 #[tokio::test]
-async fn what_is_creating_failed_shared_or_somebody_elses_is_no_backup_and_not_deleted() {
+async fn what_is_creating_failed_shared_or_a_persons_is_not_deleted() {
     let script = shop(8);
     {
         let rds = &mut script.aws().rds;

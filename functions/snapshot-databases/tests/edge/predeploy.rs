@@ -11,7 +11,7 @@ const BY_US: (&str, &str) =
     ("nightshift-state:made-by", "snapshot-databases nightshift-predeploy-app-1a2b3c4d1a2b ap-northeast-2");
 const MEMORY: &str = "nightshift-state:predeploy-problem";
 
-fn wish(database: &str) -> Value {
+fn asked(database: &str) -> Value {
     json!({"snapshot": {"database": database, "image": format!("sha256:{}", "1a2b3c4d".repeat(8))}})
 }
 
@@ -26,9 +26,9 @@ fn shop() -> Script<Rds> {
 }
 
 #[tokio::test]
-async fn one_database_is_looked_at_and_snapshotted_and_a_second_wish_finds_it_there() {
+async fn one_database_is_looked_at_and_snapshotted_and_a_second_command_finds_it_there() {
     let script = shop();
-    let report = invoke(&script, wish("App")).await.unwrap();
+    let report = invoke(&script, asked("App")).await.unwrap();
     assert_eq!(told(&report), ["app take-snapshot Done"]);
     let calls: Vec<(String, usize)> = script.counts().into_iter().collect();
     let expected = [
@@ -48,7 +48,7 @@ async fn one_database_is_looked_at_and_snapshotted_and_a_second_wish_finds_it_th
     for status in ["creating", "available"] {
         script.aws().snapshot(HOME, ID).status = status.into();
         script.forget_calls();
-        let report = invoke(&script, wish("app")).await.unwrap();
+        let report = invoke(&script, asked("app")).await.unwrap();
         assert_eq!(told(&report), [format!("app skipped: {ID} is {status}")]);
         assert_eq!((script.count("CreateDBSnapshot"), script.count("Publish")), (0, 0));
     }
@@ -62,18 +62,18 @@ async fn a_cluster_is_found_by_its_name_and_a_failed_snapshot_of_it_replaced() {
     let failed = rds.store(ID, "app", NOW, &[MADE_BY]);
     (failed.cluster, failed.status) = (true, "failed".into());
     let script = Script::new(rds);
-    let report = invoke(&script, wish("app")).await.unwrap();
+    let report = invoke(&script, asked("app")).await.unwrap();
     assert_eq!(told(&report), ["app take-snapshot Done"]);
     assert_eq!((script.count("DeleteDBClusterSnapshot"), script.count("CreateDBClusterSnapshot")), (1, 1));
     assert_eq!(script.aws().snapshot(HOME, ID).status, "creating");
 }
 
 #[tokio::test]
-async fn what_stands_in_the_way_is_told_once_and_forgotten_when_it_is_gone() {
+async fn what_prevents_it_is_told_once_and_forgotten_when_it_is_gone() {
     let script = shop();
     script.aws().database("app").status = "stopped".into();
     for _ in 0..3 {
-        let report = invoke(&script, wish("app")).await.unwrap();
+        let report = invoke(&script, asked("app")).await.unwrap();
         assert!(told(&report)[0].starts_with("app asleep: it is stopped, and AWS takes no snapshot"), "{report:?}");
     }
     assert_eq!(script.count("Publish"), 1);
@@ -85,7 +85,7 @@ async fn what_stands_in_the_way_is_told_once_and_forgotten_when_it_is_gone() {
     invoke(&script, json!({})).await.unwrap();
     assert_eq!(script.aws().database("app").tags[MEMORY], memory);
 
-    assert_eq!(told(&invoke(&script, wish("app")).await.unwrap()), ["app take-snapshot Done"]);
+    assert_eq!(told(&invoke(&script, asked("app")).await.unwrap()), ["app take-snapshot Done"]);
     assert!(!script.aws().database("app").tags.contains_key(MEMORY));
 }
 
@@ -95,7 +95,7 @@ async fn what_is_not_there_did_not_opt_in_or_is_a_member_is_not_touched() {
     script.aws().serve("bare", &[]);
     script.aws().serve("member", &[]).member_of = Some("cluster".into());
     for (database, kind) in [("nobody", "no-such-database"), ("bare", "not-opted-in"), ("member", "member-instance")] {
-        let report = invoke(&script, wish(database)).await.unwrap();
+        let report = invoke(&script, asked(database)).await.unwrap();
         assert!(told(&report)[0].starts_with(&format!("{database} {kind}: ")), "{report:?}");
     }
     assert!(script.aws().snapshots.is_empty());
@@ -106,15 +106,15 @@ async fn what_is_not_there_did_not_opt_in_or_is_a_member_is_not_touched() {
 async fn a_database_that_begins_something_else_meanwhile_is_asked_for_again_later() {
     let script = shop();
     script.refuse("CreateDBSnapshot", "app", 1, 400, "InvalidDBInstanceState");
-    assert_eq!(told(&invoke(&script, wish("app")).await.unwrap()), ["app take-snapshot Deferred"]);
-    assert_eq!(told(&invoke(&script, wish("app")).await.unwrap()), ["app take-snapshot Done"]);
+    assert_eq!(told(&invoke(&script, asked("app")).await.unwrap()), ["app take-snapshot Deferred"]);
+    assert_eq!(told(&invoke(&script, asked("app")).await.unwrap()), ["app take-snapshot Done"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_got_lost_is_no_failure() {
+async fn an_answer_that_got_lost_is_not_a_failure() {
     let script = shop();
     script.lose_answers("CreateDBSnapshot", 1);
-    assert_eq!(told(&invoke(&script, wish("app")).await.unwrap()), ["app take-snapshot Done"]);
+    assert_eq!(told(&invoke(&script, asked("app")).await.unwrap()), ["app take-snapshot Done"]);
     assert_eq!(script.aws().ids(HOME), [ID]);
     assert_eq!(script.count("CreateDBSnapshot"), 2);
 }
@@ -123,7 +123,7 @@ async fn an_answer_that_got_lost_is_no_failure() {
 async fn at_the_quota_the_way_out_is_told() {
     let script = shop();
     script.aws().quota = 0;
-    let report = told(&invoke(&script, wish("app")).await.unwrap()).pop().unwrap();
+    let report = told(&invoke(&script, asked("app")).await.unwrap()).pop().unwrap();
     assert!(report.starts_with("app snapshot-quota: "), "{report}");
     assert!(report.contains("SnapshotQuotaExceeded: refused by the script; invoke prune-backups"), "{report}");
 }
@@ -133,7 +133,7 @@ async fn what_cannot_be_read_fails_the_run_and_people_hear_why() {
     for operation in ["DescribeDBInstances", "DescribeDBClusters", "DescribeDBSnapshots"] {
         let script = shop();
         script.refuse(operation, "", 1, 403, "AccessDenied");
-        let error = invoke(&script, wish("app")).await.unwrap_err();
+        let error = invoke(&script, asked("app")).await.unwrap_err();
         assert!(error.starts_with(operation) && error.contains("AccessDenied"), "{error}");
         assert_eq!(script.sent("Publish")[0].text("Subject"), "[Nightshift] PROBLEM snapshot-databases: run-failed");
         assert!(script.aws().snapshots.is_empty());

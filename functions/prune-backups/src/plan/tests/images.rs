@@ -20,7 +20,7 @@ fn digest(number: usize) -> String {
     format!("sha256:{number:064x}")
 }
 
-/// An image that was pushed so many hours ago.
+/// An image that was pushed `hours` ago.
 fn image(number: usize, tag: &str, hours: i64) -> Image {
     Image {
         digest: digest(number),

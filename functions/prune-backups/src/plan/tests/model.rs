@@ -34,7 +34,7 @@ pub fn database(id: &str, rule: Option<&str>) -> Database {
     }
 }
 
-/// A good snapshot that Nightshift took so many hours ago.
+/// A good snapshot that Nightshift took `hours_ago`.
 pub fn snapshot(database: &str, hours_ago: i64) -> Snapshot {
     let taken: Timestamp = now().timestamp() - hours_ago.hours();
     let id = format!("nightshift-{database}-{hours_ago}h");

@@ -201,7 +201,7 @@ fn a_region_that_copies_here_too_is_no_concern_of_this_one() {
     inbound.database_resource_id = Some("db-app".into());
     let mut world = world(vec![database("app", "days=30 copy=us-west-2")], vec![snapshot("app", 4), inbound]);
     world.copies.insert(region(), Ok(vec![elsewhere(0)]));
-    // What came from there is no backup of the night here, and what was taken there is no copy of it.
+    // What came from there is not a backup of the night here, and what was taken there is not a copy of it.
     check(&world, &["* take nightshift-app-2026-11-21: there is no nightshift-app-2026-11-21 yet"]);
     world.databases[0].tags.insert(keys::SNAPSHOT_PROBLEM.into(), "failed 1a2b told=2026-11-20T18:00:00Z".into());
     assert_eq!(ages(&world)[0], (Some("app".into()), 96.0));
@@ -233,7 +233,7 @@ fn no_more_than_five_copies_are_under_way() {
     let mut world = world(databases, snapshots);
     let mut moving = copy(&snapshot("other", 1));
     moving.status = "copying".into();
-    // One that is taken there of a database there is no copy.
+    // One that is taken there of a database there is not a copy.
     let taken = Snapshot { status: "creating".into(), ..snapshot("there", 0) };
     world.copies.insert(region(), Ok(vec![moving, taken]));
     let lines = lines(&world, &Scope::Copies);
