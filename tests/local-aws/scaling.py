@@ -22,10 +22,18 @@ _ADJUST_SECONDS = 0.2
 # By the resource id, service/CLUSTER/SERVICE.
 _targets = {}
 
+# By the ARN of a target.
+_tags = {}
+
 
 async def _handle(method, path, headers, body, query_params):
     action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
     data = json.loads(body or b"{}")
+    if action == "ListTagsForResource":
+        return json_response({"Tags": _tags.get(data["ResourceARN"], {})})
+    if action == "TagResource":
+        _tags.setdefault(data["ResourceARN"], {}).update(data["Tags"])
+        return json_response({})
     if data.get("ServiceNamespace") != "ecs":
         return error_response_json("ValidationException", "Only the namespace ecs is played here.", 400)
     if action == "DescribeScalableTargets":
@@ -81,6 +89,8 @@ def _extract_resource_arn(original, service, method, path, headers, body, query_
     if service != _SERVICE:
         return original(service, method, path, headers, body, query_params, region, account_id)
     data = json.loads(body or b"{}")
+    if "ResourceARN" in data:
+        return data["ResourceARN"]
     return f"{_prefix()}/{data['ResourceId']}" if "ResourceId" in data else "*"
 
 
@@ -92,4 +102,6 @@ def _request_context(original, service, iam_action, body, params):
         data = json.loads(body or b"{}")
         context[f"{_SERVICE}:service-namespace"] = data.get("ServiceNamespace", "")
         context[f"{_SERVICE}:scalable-dimension"] = data.get("ScalableDimension", "")
+        if isinstance(data.get("Tags"), dict):
+            context["aws:TagKeys"] = list(data["Tags"])
     return context

@@ -415,6 +415,11 @@ fn calls_of(function: &str) -> Vec<Call> {
                 vec![
                     call("ecs:UpdateService", SERVICE).tagged("nightshift:schedule"),
                     call("ecs:UpdateService", "service/other/untagged").with("aws:ViaAWSService", "true"),
+                    call("application-autoscaling:ListTagsForResource", "scalable-target/0ec5"),
+                    Call {
+                        keys: Some("nightshift-state:asleep"),
+                        ..call("application-autoscaling:TagResource", "scalable-target/0ec5")
+                    },
                     call("application-autoscaling:RegisterScalableTarget", "scalable-target/0ec5")
                         .with("application-autoscaling:scalable-dimension", "ecs:service:DesiredCount")
                         .with("application-autoscaling:service-namespace", "ecs"),

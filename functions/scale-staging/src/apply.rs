@@ -34,6 +34,9 @@ async fn make(clients: &Clients, arn: &str, call: &Call, run: &Run<'_>) -> Resul
         Call::Count { service, desired } => ecs::set_count(&clients.ecs, service, *desired, until).await,
         Call::Stop { database, snapshot } => rds::stop(&clients.rds, database, snapshot.as_deref(), until).await,
         Call::Start { database } => rds::start(&clients.rds, database, until).await,
+        Call::CopyMemory { target, value } => {
+            autoscaling::write_tag(&clients.scaling, target, keys::ASLEEP, value).await
+        }
         Call::AskForSnapshot { database, begun } => {
             // Tried out alone, outside of AWS, there is no such function.
             let Some(function) = run.sibling("snapshot-databases") else { return Ok(()) };

@@ -16,6 +16,7 @@ const TARGETS_PER_CALL: usize = 50;
 
 /// A scaling target, and what its owner has scheduled on it.
 pub struct Target {
+    pub arn: Option<String>,
     pub limits: Limits,
     pub scheduled_actions: Vec<ScheduledAction>,
 }
@@ -42,7 +43,14 @@ pub async fn describe_targets(scaling: &Client, arns: &[String]) -> Result<BTree
         let page = page.map_err(|err| Error::new("DescribeScalableTargets", "ecs", err))?;
         for target in page.scalable_targets() {
             let Some(arn) = by_id.get(target.resource_id()) else { continue };
-            targets.insert(arn.to_string(), Target { limits: limits(target), scheduled_actions: Vec::new() });
+            targets.insert(
+                arn.to_string(),
+                Target {
+                    arn: target.scalable_target_arn().map(str::to_owned),
+                    limits: limits(target),
+                    scheduled_actions: Vec::new(),
+                },
+            );
         }
     }
     if !targets.is_empty() {
@@ -115,4 +123,16 @@ pub async fn set_limits(scaling: &Client, service: &ServiceName, min: i32, suspe
         .await
         .map(drop)
         .map_err(|err| Error::new("RegisterScalableTarget", &service.to_string(), err))
+}
+
+/// The value of one tag of a target, if it has that.
+pub async fn tag(scaling: &Client, target: &str, key: &str) -> Result<Option<String>, Error> {
+    let call = scaling.list_tags_for_resource().resource_arn(target);
+    let answer = call.send().await.map_err(|err| Error::new("ListTagsForResource", target, err))?;
+    Ok(answer.tags().and_then(|it| it.get(key)).cloned())
+}
+
+pub async fn write_tag(scaling: &Client, target: &str, key: &str, value: &str) -> Result<(), Error> {
+    let call = scaling.tag_resource().resource_arn(target).tags(key, value);
+    call.send().await.map(drop).map_err(|err| Error::new("TagResource", target, err))
 }

@@ -36,6 +36,8 @@ fn service(it: &sdk::Service) -> Option<Service> {
         updated_at: primary.and_then(|it| moment(it.updated_at()?)),
         messages: it.events().iter().filter_map(message).take(MESSAGES).collect(),
         target: None,
+        target_arn: None,
+        copy: None,
         scheduled_actions: Vec::new(),
         tags: tags(it.tags()),
     })

@@ -32,7 +32,12 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     for service in &mut services {
         if let Some(target) = targets.remove(&service.arn) {
             (service.target, service.scheduled_actions) = (Some(target.limits), target.scheduled_actions);
+            service.target_arn = target.arn;
         }
+    }
+    let copies = copies(clients, &services, run).await;
+    for service in &mut services {
+        service.copy = copies.get(&service.arn).cloned();
     }
     let mut world =
         World { services, listed, missing, left_behind, databases, snapshots, holidays, ..World::default() };
@@ -40,6 +45,20 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     let events = each(in_question, READS, async |it| (it.arn.clone(), rds::events(&clients.rds, it).await));
     world.events = events.await.into_iter().map(|(arn, it)| (arn, it.map_err(|err| err.to_string()))).collect();
     Ok(world)
+}
+
+/// What the scaling targets remember of their services, where that is in question.
+async fn copies(
+    clients: &Clients,
+    services: &[Service],
+    run: &Run<'_>,
+) -> BTreeMap<String, Result<Option<String>, String>> {
+    let read = each(plan::copies_in_question(services, &run.now), READS, async |it| {
+        let target = it.target_arn.as_deref().unwrap_or_default();
+        let copy = autoscaling::tag(&clients.scaling, target, keys::ASLEEP).await;
+        (it.arn.clone(), copy.map_err(|err| err.to_string()))
+    });
+    read.await.into_iter().collect()
 }
 
 /// A service that could not be described, by the ARN under which it was looked for.

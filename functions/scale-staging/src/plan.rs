@@ -8,6 +8,7 @@
 mod boost;
 mod case;
 mod command;
+mod copy;
 mod database;
 mod draft;
 mod left_behind;
@@ -39,7 +40,9 @@ use rules::keys;
 
 pub use command::{Command, Request, Scope, Until};
 pub use left_behind::is_left_behind;
-pub use look::{databases_in_question, looks_for_those_left_behind, pending_snapshots, services_to_look_at};
+pub use look::{
+    copies_in_question, databases_in_question, looks_for_those_left_behind, pending_snapshots, services_to_look_at,
+};
 #[cfg(test)]
 pub use step::Refusal;
 pub use step::{Call, IfRefused, Step};

@@ -9,13 +9,14 @@ use rules::database::Database;
 use rules::schedule::Act;
 
 use super::command::Scope;
+use super::copy;
 use super::database::needs_events;
 use super::needs::databases_named;
 use super::times::GRACE;
 use super::wants::{Source, Verdict, Wants};
 use super::windows::up_for_maintenance;
 use super::woken::{should_be_up, woken_at};
-use super::world::{Listed, Sleeper, World, named};
+use super::world::{Listed, Service, Sleeper, World, named};
 
 /// The number of parts into which sleeping services are divided, of which each run looks at one: what a person started by hand is
 /// found within the hour.
@@ -132,6 +133,16 @@ fn turn(arn: &str) -> u64 {
 
 fn round(now: &Zoned) -> u64 {
     now.minute().unsigned_abs() as u64 * ROUNDS / 60
+}
+
+/// The services whose scaling target has to be asked for the copy of their memory.
+pub fn copies_in_question<'a>(services: &'a [Service], now: &Zoned) -> Vec<&'a Service> {
+    let in_question = |it: &&Service| {
+        let Some(mut wants) = Wants::read(&it.tags, now).ok().flatten() else { return false };
+        wants.leave_out_memory_of_another(it.own_id().as_deref(), it.created_at);
+        it.target_arn.is_some() && copy::is_in_question(it, &wants, now)
+    };
+    services.iter().filter(in_question).collect()
 }
 
 /// The databases that RDS's events have to be read of.

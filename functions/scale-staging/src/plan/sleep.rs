@@ -37,11 +37,15 @@ impl Case<'_> {
             false => "goes on falling asleep, which an earlier run left unfinished",
         };
         self.step(Change::Sleep, headline);
+        self.keep_copy();
     }
 
     fn begin_sleep(&mut self) {
         if self.has_lost_its_memory() {
-            return self.tell_that_it_lost_its_memory();
+            if !self.restore_memory() {
+                self.tell_that_it_lost_its_memory();
+            }
+            return;
         }
         let mut actions = self.service.scheduled_actions.iter();
         if let Some(first) = actions.find(|it| it.ends.is_none_or(|it| self.at() < it)) {
@@ -165,24 +169,5 @@ impl Case<'_> {
             ),
             false => format!("was started by hand ({desired} tasks)"),
         }
-    }
-
-    /// Whether it is as Nightshift leaves what it puts to sleep, and nothing is remembered of it: a tool that manages its
-    /// tags has taken them away.
-    pub fn has_lost_its_memory(&self) -> bool {
-        let suspended = self.size.target.is_some_and(|it| it.suspended == Suspended::ALL && it.min <= self.off());
-        suspended && self.wants.asleep.is_none() && self.size.desired <= self.off()
-    }
-
-    pub fn tell_that_it_lost_its_memory(&mut self) {
-        let message = format!(
-            "it has {} tasks and all of its scaling is suspended, as Nightshift leaves what it puts to sleep, but its tag \
-             {} is gone, which said how many it had: set its count and resume its scaling by hand, and have your \
-             Terraform ignore tags that begin with {}",
-            self.size.desired,
-            keys::ASLEEP,
-            keys::MEMORY
-        );
-        self.draft.trouble("memory-lost", message);
     }
 }

@@ -74,6 +74,11 @@ pub enum Call {
     Start {
         database: DatabaseName,
     },
+    /// Writes what is remembered of a service on its scaling target as well, by the ARN of that.
+    CopyMemory {
+        target: String,
+        value: String,
+    },
     /// Asks snapshot-databases for the snapshot of a cluster that is to sleep since `begun`.
     AskForSnapshot {
         database: String,

@@ -29,6 +29,9 @@ pub const STOPPABLE_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// A cluster is stopped without the snapshot that it was to have before, if that is not there so long after.
 pub const BACKED_UP_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
+/// The copy of a memory is made with the first look at a sleeper, and each is looked at once an hour.
+pub const COPIED_WITHIN: SignedDuration = SignedDuration::from_mins(80);
+
 /// A migration that has been marked for longer than this has lost whoever removes the mark.
 pub const MIGRATES_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 

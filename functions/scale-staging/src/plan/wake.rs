@@ -14,6 +14,9 @@ impl Case<'_> {
     /// Wakes it, finishes that, or leaves alone what a person did.
     pub fn wake(&mut self) {
         let is_down = self.size.desired <= self.off();
+        if self.has_lost_its_memory() {
+            self.restore_memory();
+        }
         let Some(asleep) = self.wants.asleep.clone() else { return self.wake_without_memory() };
         let by_schedule = self.verdict.source == Source::Schedule && asleep.by == By::Schedule;
         // What kept the tasks that it had is not woken: only its scaling is.

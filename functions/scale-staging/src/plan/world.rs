@@ -70,6 +70,9 @@ pub struct Service {
     pub messages: Vec<Message>,
     /// Its scaling target, if it has one.
     pub target: Option<Limits>,
+    pub target_arn: Option<String>,
+    /// The copy of what is remembered of it, on the tags of that target, where that was read.
+    pub copy: Option<Result<Option<String>, String>>,
     /// The scheduled actions of that target, which are not Nightshift's.
     pub scheduled_actions: Vec<ScheduledAction>,
     pub tags: BTreeMap<String, String>,

@@ -18,6 +18,8 @@ pub struct Aws {
     pub services: BTreeMap<String, Value>,
     /// Scaling targets by resource id.
     pub targets: BTreeMap<String, Value>,
+    /// The tags of these, by their ARNs.
+    pub copies: BTreeMap<String, Value>,
     /// Scheduled actions of these.
     pub scheduled_actions: Vec<Value>,
     /// DB instances by id.
@@ -92,7 +94,8 @@ impl Script {
     /// Gives a service a scaling target.
     pub fn scale(&self, name: &str, min: i32, max: i32) {
         let id = format!("service/{name}");
-        let target = json!({"ResourceId": id, "ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount",
+        let arn = format!("arn:aws:application-autoscaling:ap-northeast-2:123456789012:scalable-target/{name}");
+        let target = json!({"ResourceId": id, "ScalableTargetARN": arn, "ServiceNamespace": "ecs", "ScalableDimension": "ecs:service:DesiredCount",
             "MinCapacity": min, "MaxCapacity": max, "RoleARN": "arn:role", "CreationTime": 1_795_000_000});
         self.aws().targets.insert(id, target);
     }
@@ -155,6 +158,12 @@ impl Tables for Aws {
             "GetResources" => self.resources(call.text("PaginationToken")),
             "DescribeServices" => self.describe_services(call),
             "DescribeScalableTargets" => self.describe_targets(call),
+            "ListTagsForResource" => json!({"Tags": self.copies.get(call.text("ResourceARN"))}),
+            "TagResource" if call.text("ResourceARN").contains(":scalable-target/") => {
+                let tags = call.body["Tags"].clone();
+                self.copies.insert(call.text("ResourceARN").into(), tags);
+                json!({})
+            }
             "DescribeScheduledActions" => json!({"ScheduledActions": self.scheduled_actions}),
             "RegisterScalableTarget" => {
                 let target = self.targets.get_mut(call.text("ResourceId")).unwrap();

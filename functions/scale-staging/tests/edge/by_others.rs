@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{EVENING, HOURS, MORNING, told};
-use crate::aws::Script;
+use crate::aws::{ASLEEP, SCHEDULE, Script};
 
 #[tokio::test]
 async fn a_deployment_of_codedeploy_is_waited_for_in_the_evening_and_in_the_morning() {
@@ -73,4 +73,31 @@ async fn a_service_whose_tasks_do_not_start_is_told_with_the_words_of_ecs() {
                     because no container instance met all of its requirements.";
     assert_eq!(told(&report), [expected]);
     assert_eq!(script.sent("DescribeServices").len(), 3, "in between nothing is due");
+}
+
+#[tokio::test]
+async fn a_memory_that_terraform_took_away_is_restored_from_the_scaling_target() {
+    let script = Script::new();
+    let api = script.serve("shop/api", HOURS, 3);
+    script.scale("shop/api", 2, 6);
+    script.invoke(EVENING, json!({})).await.unwrap();
+    let memory = script.aws().tag(&api, ASLEEP).unwrap();
+    // Within the hour it is looked at, and the copy made once.
+    for minute in (15..75).step_by(5) {
+        script.invoke(&format!("2026-11-20T{}:{:02}", 20 + minute / 60, minute % 60), json!({})).await.unwrap();
+    }
+    let copied = script.sent("TagResource").into_iter().filter(|it| it["Tags"] == json!({ASLEEP: memory}));
+    assert_eq!(copied.count(), 1);
+    script.aws().services.get_mut(&api).unwrap()["tags"] = json!([{"key": SCHEDULE, "value": HOURS}]);
+    let report = script.invoke("2026-11-21T03:00", json!({})).await.unwrap();
+    assert_eq!((told(&report), script.aws().tag(&api, ASLEEP)), (vec!["api remember Done".to_owned()], Some(memory)));
+    script.invoke(MORNING, json!({})).await.unwrap();
+    assert_eq!(script.aws().services[&api]["desiredCount"], 3);
+    assert_eq!(script.aws().targets["service/shop/api"]["MinCapacity"], 2);
+    // One that may not be read is told, and nothing is done.
+    script.invoke("2026-11-23T20:00", json!({})).await.unwrap();
+    script.aws().services.get_mut(&api).unwrap()["tags"] = json!([{"key": SCHEDULE, "value": HOURS}]);
+    script.fail("ListTagsForResource", "", 1, 400, "AccessDeniedException");
+    let report = script.invoke("2026-11-24T03:00", json!({})).await.unwrap();
+    assert!(told(&report)[0].starts_with("api memory-lost: "), "{:?}", told(&report));
 }

@@ -128,7 +128,7 @@ async fn what_a_database_says_when_it_does_not_come_up_is_told() {
         ("DB instance stopped", "2026-11-20T11:05:00Z"),
     ];
     let report = script.invoke("2026-11-23T08:10", json!({})).await.unwrap();
-    let expected = "app-db database-broken: it is incompatible-network: RDS does not bring it out of that by itself; RDS says: \
+    let expected = "app-db database-broken: it is incompatible-network: RDS does not end that by itself; RDS says: \
                     The DB instance is in a network that is not compatible";
     assert_eq!(told(&report), [expected]);
 }

@@ -194,7 +194,7 @@ fn essence(shop: &Shop) -> Shop {
             .for_each(|(_, it)| timeless(it));
     }
     shop.databases.iter_mut().for_each(|it| it.database.restarts_at = None);
-    shop.services.iter_mut().for_each(|it| it.updated_at = None);
+    shop.services.iter_mut().for_each(|it| (it.updated_at, it.copy) = (None, None));
     shop.stops.clear();
     shop.ready.clear();
     let timeless = |(id, mut tags): (String, std::collections::BTreeMap<String, String>)| {

@@ -44,6 +44,8 @@ pub fn service(name: &str, schedule: &str, desired: i32) -> Service {
         updated_at: Some("2026-11-02T00:05:00Z".parse().unwrap()),
         messages: Vec::new(),
         target: None,
+        target_arn: None,
+        copy: None,
         scheduled_actions: Vec::new(),
         tags: tags(&[(keys::SCHEDULE, schedule), ("team", "web")]),
     }
@@ -51,7 +53,8 @@ pub fn service(name: &str, schedule: &str, desired: i32) -> Service {
 
 pub fn scaled(name: &str, schedule: &str, desired: i32, min: i32, max: i32) -> Service {
     let target = Limits { min, max, suspended: Suspended::default() };
-    Service { target: Some(target), ..service(name, schedule, desired) }
+    let target_arn = Some(format!("arn:aws:application-autoscaling:r:1:scalable-target/{name}"));
+    Service { target: Some(target), target_arn, copy: Some(Ok(None)), ..service(name, schedule, desired) }
 }
 
 pub fn database(id: &str, schedule: &str) -> Sleeper {
@@ -298,6 +301,7 @@ fn make_on_service(service: &mut Service, call: &Call, now: Timestamp) {
             }
         }
         Call::Count { desired, .. } => (service.desired, service.updated_at) = (*desired, Some(now)),
+        Call::CopyMemory { value, .. } => service.copy = Some(Ok(Some(value.clone()))),
         other => memory(&mut service.tags, other),
     }
 }

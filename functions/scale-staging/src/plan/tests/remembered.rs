@@ -177,3 +177,31 @@ fn a_cluster_that_is_backed_up_is_stopped_once_its_snapshot_is_there() {
     shop.run_until_quiet(&at("2026-11-23T08:00"));
     assert_eq!(shop.database("shop").status, "available");
 }
+
+#[test]
+fn a_memory_that_was_lost_is_restored_from_the_scaling_target() {
+    let mut shop = shop(vec![scaled("api", HOURS, 3, 2, 6)], vec![]);
+    shop.run_until_quiet(&at("2026-11-19T20:00"));
+    // The evening does not wait for the copy, which comes with the first look after it.
+    assert_eq!(shop.service("api").copy, Some(Ok(None)));
+    shop.run_until_quiet(&at("2026-11-19T20:40"));
+    let memory = shop.service("api").tags[keys::ASLEEP].clone();
+    assert_eq!(shop.service("api").copy, Some(Ok(Some(memory.clone()))));
+    shop.service("api").tags.retain(|key, _| !key.starts_with(keys::MEMORY));
+    for (now, desired) in [("2026-11-19T23:00", 0), ("2026-11-20T08:00", 3)] {
+        let mut shop = shop.clone();
+        assert_eq!(told(&shop, now), [""; 0]);
+        shop.run_until_quiet(&at(now));
+        let api = shop.service("api");
+        assert_eq!((api.desired, api.target.unwrap().suspended == Suspended::ALL), (desired, desired == 0), "{now}");
+        assert_eq!(api.tags.get(keys::ASLEEP), Some(&memory).filter(|_| desired == 0));
+    }
+    // That of another service, one of long ago and one that cannot be read are no help.
+    let error = Err("ListTagsForResource api: AccessDenied: no".to_owned());
+    for copy in
+        [Ok(Some(memory.replace(" of=2026", " of=2025"))), Ok(Some(memory.replace("2026-11-19", "2026-10-19"))), error]
+    {
+        shop.service("api").copy = Some(copy);
+        assert!(told(&shop, "2026-11-19T23:00")[0].starts_with("! api memory-lost: "));
+    }
+}
