@@ -1,9 +1,9 @@
 """CodeDeploy for ECS services, which MiniStack has none of: applications, deployment groups, blue/green deployments.
 
-A service with the deployment controller CODE_DEPLOY has task sets in place of deployments. A deployment brings a green
+A service with the deployment controller CODE_DEPLOY has task sets in place of deployments. A deployment starts a green
 one, shifts the traffic to it and ends the blue one, a step after each delay of `rollouts.py`. One of an image among the
 `bad_digests` fails before it has the traffic, and is undone where its group says so. In `manual` mode a deployment stays
-in progress until somebody stops it.
+in progress until it is stopped.
 """
 
 import hashlib
@@ -134,7 +134,7 @@ def _begin(group, content, description, creator):
 
 
 def _carry_out(group, deployment, content):
-    steps = [_undo] if deployment["creator"] == "codeDeployRollback" else [_bring_green, _shift, _end_blue]
+    steps = [_undo] if deployment["creator"] == "codeDeployRollback" else [_start_green, _shift, _end_blue]
     for step in steps:
         time.sleep(rollouts.SETTINGS["delay_seconds"])
         with _lock:
@@ -145,7 +145,7 @@ def _carry_out(group, deployment, content):
             return
 
 
-def _bring_green(service, deployment, content):
+def _start_green(service, deployment, content):
     definition = re.search(r"arn:[\w:-]+:task-definition/[\w:-]+", content).group()
     service["taskSets"].append(_task_set(service, "ACTIVE", definition, deployment["deploymentId"]))
     _set(deployment, "InProgress")

@@ -1,7 +1,7 @@
 """What AWS shows late: the index of tags, and the last write to an ECS service.
 
-A test freezes what functions see. Then they see what was, until it thaws or until it has been read so many times; no
-clock is waited for. The test itself always sees what is.
+A test freezes what functions see. From then on they see the state of that moment, until the test thaws it or for a number
+of reads; nothing waits for a clock. The test itself always sees the present state.
 """
 
 import copy
@@ -19,7 +19,7 @@ _lock = threading.RLock()
 
 
 def freeze(what, times=None):
-    """Freezes `tag-index` or `services`, for so many reads or until `thaw`."""
+    """Freezes `tag-index` or `services`, for a number of reads or until `thaw`."""
     with _lock:
         _frozen[what] = {"was": _PICTURES[what](), "times": times}
         return {"frozen": sorted(_frozen)}

@@ -52,7 +52,7 @@ def forget(family):
 
 
 def end(family, exit_code=None, stop_code="EssentialContainerExited", reason="Essential container in task exited"):
-    """Ends the running tasks of a family, and ECS tells of it: every container exits so, or none has begun."""
+    """Ends the running tasks of a family and emits the event: every container exits so, or none has started."""
     ended = []
     for arn, task in list(ecs._tasks.items()):
         if f"/{family}:" not in task["taskDefinitionArn"] or task["lastStatus"] == "STOPPED":

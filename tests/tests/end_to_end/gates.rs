@@ -10,8 +10,12 @@ const RULE: &str = "semver range=1.x approval=manual migrate=truegul-production-
 
 /// TrueGul, whose API server has a migration and a person before every image.
 fn shop() -> Result<LocalAws> {
+    shop_with(RULE)
+}
+
+fn shop_with(rule: &str) -> Result<LocalAws> {
     let aws = LocalAws::start(Options::default())?;
-    truegul_with(&aws, RULE)?;
+    truegul_with(&aws, rule)?;
     let image = aws.image_uri("truegul-api-server", ":v1.0.0");
     let containers = json!([{"name": "migrate", "image": image, "command": ["migrate"], "essential": true}]);
     aws.ecs("RegisterTaskDefinition", json!({"family": FAMILY, "containerDefinitions": containers}))?;
@@ -74,5 +78,39 @@ fn a_migration_that_fails_rejects_the_image_and_a_lost_event_is_found_by_the_swe
     run(&aws, &json!({}))?;
     wait_for(&aws, "api-server", &digest)?;
     assert_eq!(count(&aws, "RunTask")?, 2);
+    Ok(())
+}
+
+#[test]
+fn a_migration_that_does_not_start_is_tried_again_and_one_that_ended_well_never() -> Result<()> {
+    let aws = shop_with("semver range=1.x migrate=truegul-production-migrate")?;
+    let sweep_until = |what: &str, running: usize| {
+        aws.wait_until(what, || {
+            aws.invoke(FUNCTION, &json!({}))?;
+            let tasks =
+                aws.ecs("ListTasks", json!({"cluster": CLUSTER, "family": FAMILY, "desiredStatus": "RUNNING"}))?;
+            Ok((tasks["taskArns"].as_array().map_or(0, Vec::len) == running).then_some(()))
+        })
+    };
+    // RunTask answers 200 and starts nothing, and would answer the same token so again.
+    aws.tasks_fail_to_start(&["RESOURCE:ENI"])?;
+    let digest = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
+    aws.wait_until("RunTask to be refused", || Ok((count(&aws, "RunTask")? == 1).then_some(())))?;
+    sweep_until("the migration to be tried again", 1)?;
+    let reason = "Timeout waiting for network interface provisioning to complete.";
+    assert_eq!(aws.end_tasks_before_they_begin(FAMILY, reason)?, 1);
+    sweep_until("the migration to be tried once more", 1)?;
+    assert_eq!(tag(&aws, "api-server", "nightshift-state:rejected")?, None);
+    assert!(aws.images(CLUSTER, "api-server")?[0].ends_with(":v1.0.0"));
+    assert_eq!(aws.end_tasks(FAMILY, 0)?, 1);
+    wait_for(&aws, "api-server", &digest)?;
+    wait_for_tag(&aws, "api-server", "nightshift-state:migrated")?;
+    wait_for_tag(&aws, "api-server", "nightshift-state:verdict")?;
+    // An hour later ECS knows neither the task nor the token.
+    let tried = count(&aws, "RunTask")?;
+    aws.forget_tasks(FAMILY)?;
+    run(&aws, &json!({}))?;
+    assert_eq!(count(&aws, "RunTask")?, tried);
+    assert_eq!(tag(&aws, "api-server", "nightshift-state:rejected")?, None);
     Ok(())
 }
