@@ -109,11 +109,6 @@ impl LocalAws {
         self.control("POST", "buckets", Some(bucket)).map(drop)
     }
 
-    /// Throttles nothing any more.
-    pub fn throttle_nothing(&self) -> Result<()> {
-        self.control("POST", "buckets", Some(json!([]))).map(drop)
-    }
-
     /// The next calls of RunTask start nothing, for these reasons.
     pub fn tasks_fail_to_start(&self, reasons: &[&str]) -> Result<()> {
         self.control("POST", "run-task", Some(json!({"reasons": reasons}))).map(drop)
