@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::memory::News;
 use crate::report::{Action, Outcome, Problem, Report};
+use safe::short_name;
 
 /// SNS takes no longer subject, and ASCII only.
 const SUBJECT_LENGTH: usize = 100;
@@ -225,11 +226,6 @@ fn related<'a>(done: &[&'a Action], news: &News<'a>) -> Vec<&'a str> {
     resources.dedup();
     resources.truncate(10);
     resources
-}
-
-/// `api-server` of `arn:aws:ecs:…:service/truegul-production/api-server`.
-fn short_name(resource: &str) -> &str {
-    resource.rsplit(['/', ':']).next().unwrap_or(resource)
 }
 
 #[cfg(test)]

@@ -94,13 +94,18 @@ pub fn subject(headline: &str, resource: &str, instead: &str) -> String {
     if plain(&headline) {
         return headline;
     }
-    let named = headline.replace(one_line(super::short_name(resource)).as_ref(), &kind_and_id(resource));
+    let named = headline.replace(one_line(short_name(resource)).as_ref(), &kind_and_id(resource));
     if plain(&named) { named } else { format!("{}: {instead}", kind_and_id(resource)) }
+}
+
+/// `api-server` of `arn:aws:ecs:…:service/truegul-production/api-server`.
+pub fn short_name(resource: &str) -> &str {
+    resource.rsplit(['/', ':']).next().unwrap_or(resource)
 }
 
 /// `service api-server`; where the name is not ASCII, `budget 1f2e3d4c`: the beginning of the digest of the ARN.
 fn kind_and_id(resource: &str) -> String {
-    let id = super::short_name(resource);
+    let id = short_name(resource);
     let parts: Vec<&str> = resource.splitn(6, ':').collect();
     let kind = match parts.get(2) {
         Some(&"cloudwatch") => "alarm",

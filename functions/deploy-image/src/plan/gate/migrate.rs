@@ -112,16 +112,12 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
             let migrated = Migrated { run: run.clone(), at: mark.since }.to_string();
             let tags = json!([{"key": keys::MIGRATED, "value": migrated}]).to_string();
             let say_so = ["aws", "ecs", "tag-resource", "--resource-arn", &case.service.arn, "--tags", &tags];
-            Err(Blocked::NeedsPerson(
-                "migration-unknown",
-                format!(
-                    "{tag} is not deployed: its migration {family} was started at {}, and ECS no longer tells how it ended. \
-                 Look at its log. If it ended well, say so with {}. {}",
-                    when(mark.since, now),
-                    CommandLine::of(say_so),
-                    by_hand()
-                ),
-            ))
+            let (since, say_so, by_hand) = (when(mark.since, now), CommandLine::of(say_so), by_hand());
+            let message = format!(
+                "{tag} is not deployed: its migration {family} was started at {since}, and ECS no longer tells how it \
+                 ended. Look at its log. If it ended well, say so with {say_so}. {by_hand}"
+            );
+            Err(Blocked::NeedsPerson("migration-unknown", message))
         }
         State::NotStarted { after } => start(candidate, family, run, after),
     }
