@@ -658,6 +658,13 @@ fn the_clock_is_never_fixed_in_an_account() {
     assert!(!Template::read().0.to_string().contains("NIGHTSHIFT_NOW"));
 }
 
+/// What is about a shop's own resources belongs into `deploy/watch.yaml`.
+#[test]
+fn the_template_can_be_read_in_one_go() {
+    let lines = read("template.yaml").lines().count();
+    assert!(lines <= 1_750, "template.yaml has {lines} lines; two or three actions fit on one line");
+}
+
 /// checkov takes a suppression without a reason as well.
 #[test]
 fn every_check_that_is_skipped_says_why() {
