@@ -163,9 +163,6 @@ fn crate_roots(tokens: &[Token]) -> impl Iterator<Item = &Token> {
 /// and so above the modules that take it.
 const OF_THE_ROOT: &str = "Clients";
 
-/// The crates whose modules are not in order yet. No crate is added to this list.
-const NOT_YET: [&str; 1] = ["shared/testkit"];
-
 fn module_arrows(folder: &str) -> Vec<Arrow> {
     let all = arrows(&shipped(folder)).into_iter();
     all.filter(|it| !(it.to.is_empty() && it.item.as_deref() == Some(OF_THE_ROOT))).collect()
@@ -178,7 +175,7 @@ fn spelled(module: &Module) -> String {
 #[test]
 fn no_modules_of_a_crate_depend_on_each_other_in_a_circle() {
     let mut wrong = Vec::new();
-    for folder in crates().into_iter().filter(|it| !NOT_YET.contains(&it.as_str())) {
+    for folder in crates() {
         let arrows = module_arrows(&folder);
         for circle in circles(&arrows) {
             wrong.push(format!("{folder}: a circle of {}", circle.iter().map(spelled).collect::<Vec<_>>().join(", ")));
@@ -198,7 +195,7 @@ fn a_plan_names_nothing_of_its_crate_but_the_plan() {
     let is_world = |it: &Module| it.starts_with(&["plan".to_owned(), "world".to_owned()]);
     let mut wrong = Vec::new();
     for name in folders("functions").iter().map(|it| format!("functions/{it}")) {
-        for arrow in module_arrows(&name).into_iter().filter(|_| !NOT_YET.contains(&name.as_str())) {
+        for arrow in module_arrows(&name) {
             if is_plan(&arrow.from) && !is_plan(&arrow.to) {
                 wrong.push(format!("{}: a plan must not name {}", arrow.at, spelled(&arrow.to)));
             } else if is_world(&arrow.from) && !is_world(&arrow.to) {
@@ -232,7 +229,7 @@ const LONGER: [(&str, usize, &str); 4] = [
 #[test]
 fn the_story_of_a_function_fits_on_a_screen_or_two() {
     let stories = folders("functions").into_iter().map(|it| format!("functions/{it}"));
-    let wrong = stories.filter(|it| !NOT_YET.contains(&it.as_str())).filter_map(|folder| {
+    let wrong = stories.filter_map(|folder| {
         let lines = read(format!("{folder}/src/lib.rs")).lines().count();
         (lines > STORY).then(|| format!("{folder}/src/lib.rs has {lines} lines, more than {STORY}"))
     });

@@ -4,8 +4,11 @@ mod binaries;
 mod calls;
 mod commands;
 mod control;
+mod folders;
 mod http;
 mod inbox;
+mod messages;
+mod progress;
 mod python;
 mod server;
 mod shop;
@@ -24,12 +27,14 @@ use std::{
 
 pub use calls::Invocation;
 pub use control::Call;
-pub use inbox::Message;
+pub use messages::Message;
+pub use progress::Progress;
 
 use crate::{Error, Result};
 use commands::Commands;
+use folders::{local_aws_dir, workspace};
 use http::Http;
-use inbox::Inbox;
+use messages::Inbox;
 use server::Server;
 
 /// How long [`LocalAws::wait_until`] waits: long enough for a busy machine, as nothing here takes longer than a second.
@@ -47,15 +52,6 @@ pub struct Options {
     pub progress: Box<dyn Fn(Progress<'_>)>,
     /// Set by another thread, it ends whatever is being waited for, with an error.
     pub stop: Arc<AtomicBool>,
-}
-
-/// What is being waited for.
-#[derive(Clone, Copy, Debug)]
-pub enum Progress<'a> {
-    /// A new step has begun, and the one before it has ended.
-    Step(&'a str),
-    /// Where the step is by now.
-    Detail(&'a str),
 }
 
 impl Default for Options {
@@ -84,7 +80,7 @@ pub struct LocalAws {
 
 impl LocalAws {
     /// The region that everything is in.
-    pub const REGION: &'static str = "ap-northeast-2";
+    pub const REGION: &'static str = http::REGION;
     /// The account that owns everything.
     pub const ACCOUNT: &'static str = "123456789012";
     /// The name of the stack.
@@ -215,21 +211,4 @@ impl LocalAws {
         }
         Ok(serde_json::from_slice(&output.stdout)?)
     }
-}
-
-/// The root of the workspace.
-fn workspace() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    root.expect("the testkit lies two folders below the root").to_owned()
-}
-
-/// The launcher and the pinned versions.
-fn local_aws_dir() -> PathBuf {
-    workspace().join("tests/local-aws")
-}
-
-/// Where cargo puts what it builds, and the local AWS what it installs and logs.
-#[expect(clippy::disallowed_methods, reason = "cargo says it in the environment")]
-fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace().join("target"), |dir| workspace().join(dir))
 }

@@ -33,6 +33,7 @@
 //! # }
 //! ```
 
+mod call;
 mod cbor;
 mod rds;
 mod request;
@@ -50,6 +51,7 @@ use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_types::body::SdkBody;
 use serde_json::Value;
 
+pub use call::Call;
 pub use rds::{Database, Rds, Snapshot};
 
 /// The region of the function.
@@ -63,22 +65,6 @@ pub const TOPIC: &str = "arn:aws:sns:ap-northeast-2:123456789012:nightshift";
 
 /// A poisoned lock means that a test or a table has panicked already.
 const SOUND: &str = "nothing panics while it holds the script";
-
-/// A request, as it came.
-#[derive(Debug, Clone)]
-pub struct Call {
-    /// Where to.
-    pub region: String,
-    /// The whole name of the host.
-    pub host: String,
-    /// The region that the signature names.
-    pub signed_for: String,
-    /// As AWS spells it.
-    pub operation: String,
-    /// The fields; of the query protocol all of them are texts under flat names. Of `Invoke` they are `function`,
-    /// `type` and `payload`. A moment of the binary protocol is its seconds.
-    pub body: Value,
-}
 
 /// What AWS says to a request.
 pub enum Answer {
@@ -273,18 +259,5 @@ impl<A: Tables> Stage<A> {
             "Publish" => Answer::Xml("<MessageId>1</MessageId>".into()),
             _ => self.aws.lock().expect(SOUND).answer(call),
         }
-    }
-}
-
-impl Call {
-    /// A field that is a text; empty if it is not there.
-    pub fn text(&self, name: &str) -> &str {
-        self.body[name].as_str().unwrap_or_default()
-    }
-
-    /// The texts of a list: `NAME.1`, `NAME.2` and so on of the query protocol.
-    pub fn texts(&self, name: &str) -> Vec<String> {
-        let item = |number: usize| self.body[format!("{name}.{number}")].as_str().map(str::to_owned);
-        (1..).map_while(item).collect()
     }
 }

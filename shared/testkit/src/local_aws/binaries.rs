@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command, sync:
 
 use serde_json::Value;
 
-use super::{commands::Commands, workspace};
+use super::{commands::Commands, folders::workspace};
 use crate::{Error, Result};
 
 /// The paths of the binaries by name. Asks cargo once per process.

@@ -15,7 +15,7 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::Progress;
+use super::progress::Progress;
 use crate::{Error, Result};
 
 /// How programs are run.

@@ -8,8 +8,10 @@ use ureq::{
     http::{Request, Response},
 };
 
-use super::LocalAws;
 use crate::{Error, Result};
+
+/// The region that everything is in.
+pub const REGION: &str = "ap-northeast-2";
 
 pub struct Http {
     agent: Agent,
@@ -74,7 +76,7 @@ impl Http {
         // The key `test` is the account's root: its signature is not looked at, but names region and service.
         let authorization = format!(
             "AWS4-HMAC-SHA256 Credential=test/20260101/{}/{service}/aws4_request, SignedHeaders=host, Signature=0",
-            LocalAws::REGION
+            REGION
         );
         let request = request.header("Authorization", authorization).body(body).map_err(Error::new)?;
         let mut response: Response<Body> = self.agent.run(request).map_err(Error::new)?;

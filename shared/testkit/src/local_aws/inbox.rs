@@ -1,30 +1,14 @@
 //! What people would have got: a queue that is subscribed to the stack's topic.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-};
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::LocalAws;
+use super::{
+    LocalAws,
+    messages::{Inbox, Message},
+};
 use crate::{Error, Result};
-
-/// A message to people.
-#[derive(Clone, Debug)]
-pub struct Message {
-    /// The subject of the e-mail.
-    pub subject: Option<String>,
-    /// The body as it was delivered to a queue.
-    pub body: String,
-    /// The form for each protocol (`email`, `https`, …), or only `default`.
-    pub forms: BTreeMap<String, String>,
-}
-
-pub struct Inbox {
-    queue: String,
-    received: Mutex<Vec<Message>>,
-}
 
 impl LocalAws {
     /// All messages that have been delivered so far, oldest first.

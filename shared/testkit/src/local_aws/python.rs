@@ -6,7 +6,10 @@ use std::{
     process::Command,
 };
 
-use super::{commands::Commands, local_aws_dir, target_dir};
+use super::{
+    commands::Commands,
+    folders::{local_aws_dir, target_dir},
+};
 use crate::{Error, Result};
 
 /// The interpreter of the environment, which is made anew when `requirements.txt` has changed.

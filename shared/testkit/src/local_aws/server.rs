@@ -14,7 +14,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::{local_aws_dir, target_dir};
+use super::folders::{local_aws_dir, target_dir};
 use crate::{Error, Result};
 
 pub struct Server {

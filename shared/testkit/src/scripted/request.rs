@@ -3,7 +3,7 @@
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Map, Value, json};
 
-use super::{Call, cbor};
+use super::{call::Call, cbor};
 
 /// How a service speaks.
 pub enum Protocol {
