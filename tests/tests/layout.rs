@@ -252,7 +252,7 @@ fn shipped_files_stay_short() {
 #[test]
 fn the_template_stays_readable_in_one_go() {
     let lines = read("template.yaml").lines().count();
-    assert!(lines <= 1_790, "template.yaml has {lines} lines");
+    assert!(lines <= 1_750, "template.yaml has {lines} lines");
 }
 
 // -------------------------------------------------------------------------------- one of each thing
