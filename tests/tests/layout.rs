@@ -215,7 +215,7 @@ const STORY: usize = 75;
 const LONGEST: usize = 350;
 
 /// The files that may be longer, with the reason.
-const LONGER: [(&str, usize, &str); 4] = [
+const LONGER: [(&str, usize, &str); 5] = [
     ("functions/deploy-image/src/plan/case.rs", 400, "everything that is read of one service, each in a few lines"),
     (
         "functions/deploy-image/src/plan/next.rs",
@@ -224,6 +224,7 @@ const LONGER: [(&str, usize, &str); 4] = [
     ),
     ("functions/deploy-image/src/plan/select.rs", 420, "all selectors, which share the order of versions"),
     ("functions/deploy-image/src/plan/step.rs", 400, "all steps, which only list what they say of themselves"),
+    ("functions/deploy-image/src/plan/gate/migrate.rs", 360, "one gate, from the first task to its end"),
 ];
 
 #[test]
@@ -249,12 +250,6 @@ fn shipped_files_stay_short() {
     assert_none(wrong.collect());
 }
 
-#[test]
-fn the_template_stays_readable_in_one_go() {
-    let lines = read("template.yaml").lines().count();
-    assert!(lines <= 1_750, "template.yaml has {lines} lines");
-}
-
 // -------------------------------------------------------------------------------- one of each thing
 
 #[test]
@@ -268,7 +263,6 @@ fn services_are_described_in_batches_in_one_place() {
         let calls = (0..tokens.len()).filter(|&at| is_call(tokens, at));
         places.extend(calls.map(|at| format!("{}:{}", source.path.display(), tokens[at].line)));
     }
-    places.retain(|it| !it.starts_with("functions/remediate-alarm"));
     assert!(places.len() == 1 && places[0].starts_with("shared/aws/src/ecs.rs"), "{places:?}");
 }
 

@@ -151,7 +151,7 @@ impl<'a> Draft<'a> {
                     keys::KEEP_IMAGES,
                 ),
             ),
-            // Without a policy nothing expires; what cannot be read is no reason to wait.
+            // Without a policy nothing expires; the image does not wait for a policy that cannot be read.
             Some(_) => {}
         }
     }
