@@ -112,9 +112,9 @@ fn a_person_stops_what_is_under_way_and_goes_back_from_what_is_live() -> Result<
     let mut rehearsed = rollback.clone();
     rehearsed["dry_run"] = json!(true);
     aws.wait_until("CodeDeploy to be done with undoing it", || {
-        Ok((actions(&run(&aws, &rehearsed)?) == ["roll-back planned"]).then_some(()))
+        Ok((actions(&run(&aws, &rehearsed)?) == ["reject planned", "roll-back planned"]).then_some(()))
     })?;
-    // What was rejected last covers what was pushed before it.
-    assert_eq!(actions(&run(&aws, &rollback)?), ["roll-back done"]);
+    // A rejection is of one image: the one before it is rejected by itself.
+    assert_eq!(actions(&run(&aws, &rollback)?), ["reject done", "roll-back done"]);
     wait_for(&aws, ":c0ffee1")
 }

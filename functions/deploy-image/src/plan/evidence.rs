@@ -230,6 +230,12 @@ fn went_back(case: &Case<'_>, lost: Option<&TaskDefinition>, began: Option<Times
     if case.digest_of_ours(in_use).is_none() {
         return false;
     }
+    // ECS may show a service for a while as it was before its last deployment, of which the history tells already: what
+    // is in use then was deployed before what seems lost. CodeDeploy goes back to tasks that are older indeed.
+    let deployed = case.service.primary().and_then(|it| it.began);
+    if !case.by_code_deploy() && deployed.zip(began).is_some_and(|(deployed, began)| deployed < began) {
+        return false;
+    }
     let one_back = lost.and_then(|it| it.tags.get(keys::PREVIOUS)).is_some_and(|it| *it == in_use.short_name());
     let old = match (in_use.registered_at(), began) {
         (Some(registered), Some(began)) => began.duration_since(registered) > OVERLAP,

@@ -178,6 +178,23 @@ fn five_runs_that_decided_the_same_register_one_revision_and_make_one_deployment
 }
 
 #[test]
+fn a_service_that_is_shown_as_it_was_before_its_last_deployment_says_nothing_against_that() {
+    let mut model = lived(&["v1.1.0"]);
+    let stale = model.service.clone();
+    model.push("v1.2.0");
+    model.settle();
+    let fresh = std::mem::replace(&mut model.service, stale);
+    for place in [service(), repository(), Scope::Everywhere] {
+        let plan = model.plan(&place, None);
+        assert!(plan.steps.iter().all(|it| it.step.action() != "reject"), "{:?}", words(&plan));
+        let mut after = model.clone();
+        after.service = fresh.clone();
+        after.carry_out(&plan, usize::MAX);
+        assert_eq!(after.running(), "v1.2.0", "what was decided of the past is not done: {:?}", words(&plan));
+    }
+}
+
+#[test]
 fn an_alarms_rollback_is_told_as_the_alarms() {
     let mut model = lived(&["v1.1.0"]);
     let wish = format!("{} by=alarm:api-5xx at=2026-11-20T18:20:00Z", digest("v1.1.0"));
