@@ -203,6 +203,15 @@ fn a_plan_names_nothing_of_its_crate_but_the_plan() {
             }
         }
     }
+    // Not even by a detour: what `request` imports from the plan is the plan's.
+    for source in sources().iter().filter(|it| it.path.starts_with("functions") && it.is_named("plan")) {
+        for at in source.tokens.windows(4).filter(|at| at[0].word() == Some("crate") && at[1].is(':') && at[2].is(':'))
+        {
+            if at[3].word() != Some("plan") {
+                wrong.push(format!("{}:{}: a plan names crate::plan only", source.path.display(), at[0].line));
+            }
+        }
+    }
     assert_none(wrong);
 }
 
