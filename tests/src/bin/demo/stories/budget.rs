@@ -147,9 +147,8 @@ fn until_the_month_is_over(play: &Play, month: &mut Month) -> Result<()> {
     screen::claim("until the 30th nothing changes, and nothing is said", quiet, "a change")?;
     set_clock(play, "2026-12-01T09:17:00+09:00")?;
     let report = play.ask(FUNCTION, &json!({}))?;
-    let reasons: Vec<&str> =
-        report["actions"].as_array().into_iter().flatten().filter_map(|it| it["reason"].as_str()).collect();
-    screen::fact("why", reasons.first().copied().unwrap_or_default());
+    let released = report["actions"].as_array().into_iter().flatten().find(|it| it["action"] == "release");
+    screen::fact("why", released.and_then(|it| it["reason"].as_str()).unwrap_or_default());
     screen::claim("both are free again, seventeen minutes into December", held(play)?.is_empty(), &report)?;
     for message in play.messages()? {
         screen::mail(ADDRESS, &message);
