@@ -214,7 +214,7 @@ fn a_bad_image_is_taken_back_told_and_not_tried_again() -> Result<()> {
 
     let report = run(&aws, &push_event("truegul-ml-server", "v1.2.0", &bad))?;
     assert_eq!(report["actions"], json!([]), "{report}");
-    assert!(report["skipped"].to_string().contains("v1.2.0 is rejected"));
+    assert!(report["skipped"].to_string().contains("v1.2.0 is rejected; v1.1.0 stays"));
 
     let cleared = run(&aws, &json!({"clear": {"service": "truegul-production/ml-server"}, "dry_run": true}))?;
     assert!(cleared["actions"].to_string().contains("\"deploy\""), "{cleared}");

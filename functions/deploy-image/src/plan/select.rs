@@ -120,7 +120,10 @@ impl<'a> Choice<'_, 'a> {
             return match is_running(newest) && !self.is_rejected(&newest.image.digest) {
                 true => Selection::Current { tag: newest.tag.clone() },
                 false => {
-                    let older = matching.iter().filter(|it| !self.is_rejected(&it.image.digest) && !is_running(it));
+                    // What is older than the image that runs as well is of no interest.
+                    let newer = |it: &&&Candidate| self.compared(it) == Some(Ordering::Greater);
+                    let held_back = matching.iter().filter(|it| !self.is_rejected(&it.image.digest) && !is_running(it));
+                    let older = held_back.filter(newer);
                     Selection::Rejected { older: older.max_by(|a, b| a.order(b)).map(|it| it.tag.clone()) }
                 }
             };
