@@ -32,6 +32,34 @@ pub struct Conduct<'a> {
 /// Resources are changed side by side, the steps of one resource in their order.
 /// A failing step ends the chain of its own resource only, unless it is dispensable; what was not tried is [`Outcome::Deferred`].
 /// What `apply` returns is merged into the step's `after`: what only the doing could tell, such as a new revision.
+///
+/// ```
+/// use reconcile::{Conduct, Outcome, Plan, Step, Undo, Undone, carry_out};
+/// use serde_json::{Value, json};
+///
+/// struct Stop;
+///
+/// impl Step for Stop {
+///     fn action(&self) -> &'static str { "stop" }
+///     fn headline(&self) -> String { "app-db stops".into() }
+///     fn before(&self) -> Value { json!({"status": "available"}) }
+///     fn after(&self) -> Value { json!({"status": "stopping"}) }
+///     fn undo(&self) -> Option<Undo> { Some(Undo::Command(json!({"start": "app-db"}))) }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let now: jiff::Zoned = "2026-11-21T20:00:00+09:00[Asia/Seoul]".parse().unwrap();
+/// let (function, invoke_as, out_of_time) = ("stop-databases", "shop-stop-databases", || false);
+/// let conduct = Conduct { function, invoke_as, now: &now, dry_run: false, max_changes: 500, out_of_time: &out_of_time };
+/// let mut plan = Plan::new();
+/// plan.act("arn:app-db", Stop, "its schedule ends at 20:00");
+/// // Here the SDK is called; this one answers that the database is busy.
+/// let report = carry_out(&plan, &conduct, async |_: &Stop| Err::<Value, _>(Undone::NotNow)).await;
+/// assert_eq!(report.actions[0].outcome, Outcome::Deferred); // the next run does it
+/// assert!(!report.failed());
+/// # }
+/// ```
 pub async fn carry_out<S, E>(
     plan: &Plan<S>,
     conduct: &Conduct<'_>,

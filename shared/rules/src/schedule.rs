@@ -33,6 +33,17 @@ const FAR: i32 = 400;
 const GAP: SignedDuration = SignedDuration::from_mins(1);
 
 /// `nightshift:schedule`: when it is awake, and what is done about that.
+///
+/// ```
+/// use rules::schedule::{Hours, Schedule};
+///
+/// let schedule: Schedule = "mon-fri 08:00-20:00 Asia/Seoul off=1".parse().unwrap();
+/// assert!(matches!(schedule.hours, Hours::Windows(_)));
+/// assert_eq!((schedule.off, schedule.zone.is_some()), (1, true));
+/// // A word that is not understood is named, with what is accepted in its place.
+/// let refused = "mon-fry 08:00-20:00".parse::<Schedule>().unwrap_err().to_string();
+/// assert!(refused.contains("mon-fry"), "{refused}");
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Schedule {
     /// When it is awake.
