@@ -138,7 +138,7 @@ fn the_story_sleep_is_told_to_its_end() {
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
     for line in [
         "  ✓ all four are in the answer",
-        "  Fri 19:55  2 tasks  2 tasks   available  stopped  nothing to do",
+        "  Fri 19:55  2 tasks  2 tasks   available  stopped  remember codemate-dev-db",
         "  ✓ the size is remembered on the service itself",
         "  ✓ what the colleague started stays up until Monday",
         "  ✓ what AWS started is stopped again",

@@ -210,19 +210,33 @@ pub fn json(value: &serde_json::Value) -> String {
     value.to_string().replace(",\"", ", \"")
 }
 
-/// The words of `text` in lines of at most `width`; a longer word stays whole.
+/// The words of `text` in lines of at most `width`; a longer word is cut, or it would break the box of a mail.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in text.split(' ') {
+    for word in text.split(' ').flat_map(|it| cut(it, width)) {
         let line = lines.last_mut().expect("never empty");
         if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(word.to_owned());
+            lines.push(word);
         } else {
             if !line.is_empty() {
                 line.push(' ');
             }
-            line.push_str(word);
+            line.push_str(&word);
         }
     }
     lines
+}
+
+/// `word` in pieces of at most `width`: after a comma if there is one, as the commands in mails have them.
+fn cut(word: &str, width: usize) -> Vec<String> {
+    let mut pieces = Vec::new();
+    let mut rest: Vec<char> = word.chars().collect();
+    while rest.len() > width {
+        let comma = rest[..width].iter().rposition(|&it| it == ',');
+        let tail = rest.split_off(comma.map_or(width, |it| it + 1));
+        pieces.push(rest.into_iter().collect());
+        rest = tail;
+    }
+    pieces.push(rest.into_iter().collect());
+    pieces
 }

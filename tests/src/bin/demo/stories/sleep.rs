@@ -92,6 +92,9 @@ fn friday(play: &Play, line: &mut Vec<Moment>) -> Result<()> {
     line.push(tick(play, "Fri 20:00", "2026-11-20T20:00:00+09:00")?);
     line.push(tick(play, "Fri 20:05", "2026-11-20T20:05:00+09:00")?);
     show(&line[..]);
+    screen::say(
+        "At five to eight it only writes down, and tells once, that the database sleeps through the windows in which RDS takes its own backups and does its maintenance.",
+    );
     let backend = aws.service(CLUSTER, BACKEND)?;
     let memory = tag(&backend, "nightshift-state:asleep");
     screen::fact("memory", &format!("nightshift-state:asleep = {memory}"));
