@@ -251,7 +251,7 @@ fn calls_of(function: &str) -> Vec<Call> {
             ];
             let through_rds = |it: Call| it.with("kms:ViaService", "rds.us-west-2.amazonaws.com").only(Variant::Copies);
             let copies = |it: Call| it.elsewhere().only(Variant::Copies);
-            vec![
+            [
                 calls(
                     [
                         "rds:DescribeAccountAttributes",
@@ -293,7 +293,7 @@ fn calls_of(function: &str) -> Vec<Call> {
             ]
             .concat()
         }
-        "prune-backups" => vec![
+        "prune-backups" => [
             calls(
                 [
                     "ecs:DescribeTaskDefinition",
@@ -345,7 +345,7 @@ fn calls_of(function: &str) -> Vec<Call> {
             ],
         ]
         .concat(),
-        "enforce-budget" => vec![
+        "enforce-budget" => [
             calls(["tag:GetResources", "rds:DescribeDBClusters", "rds:DescribeDBInstances"], "*"),
             calls(["budgets:ListTagsForResource", "budgets:ViewBudget"], "budget/monthly"),
             calls(["ecs:DescribeServices"], SERVICE),
@@ -362,7 +362,7 @@ fn calls_of(function: &str) -> Vec<Call> {
             ],
         ]
         .concat(),
-        "remediate-alarm" => vec![
+        "remediate-alarm" => [
             calls(
                 [
                     "cloudwatch:DescribeAlarmContributors",
@@ -396,7 +396,7 @@ fn calls_of(function: &str) -> Vec<Call> {
         .concat(),
         "scale-staging" => {
             let told = |it: Call| Call { keys: Some("nightshift-state:sleep-problem"), ..it };
-            vec![
+            [
                 calls(
                     [
                         "application-autoscaling:DescribeScalableTargets",

@@ -123,7 +123,9 @@ async fn describe(clients: &Clients, names: Vec<String>) -> (Vec<Alarm>, Vec<(St
             Ok(found) => alarms.extend(found),
             // The text names this alarm alone: which others were in the same call differs from one run to the next.
             Err(error) => {
-                unread.extend(names.iter().map(|it| (it.clone(), Error { resource: it.clone(), ..error.clone() })));
+                unread.extend(
+                    names.iter().map(|it| (it.clone(), Error { resource: it.as_str().into(), ..error.clone() })),
+                );
             }
         }
     }

@@ -19,13 +19,14 @@ pub struct Error {
     /// The operation as AWS spells it.
     pub operation: &'static str,
     /// What it was called for: an ARN or a name.
-    pub resource: String,
+    // Boxed, as the request id is: a result that is passed on by value should stay small.
+    pub resource: Box<str>,
     /// The wire code, such as `AccessDeniedException`; `Timeout` or `NoAnswer` where AWS did not answer.
     pub code: String,
     /// What AWS said.
     pub message: String,
     /// AWS's id of the request, where there was an answer.
-    pub request_id: Option<String>,
+    pub request_id: Option<Box<str>>,
     /// Whether it failed, or is left for a later run.
     pub kind: ErrorKind,
 }
@@ -68,7 +69,7 @@ impl Error {
                 (None, None) => "AWS gave no message".into(),
                 (Some(_), _) => DisplayErrorContext(&error).to_string(),
             },
-            request_id: meta.extra("aws_request_id").map(str::to_owned),
+            request_id: meta.extra("aws_request_id").map(Box::from),
             kind: ErrorKind::Failed,
         }
     }
@@ -89,7 +90,7 @@ impl Error {
     pub fn not_now() -> Self {
         Error {
             operation: "none",
-            resource: String::new(),
+            resource: Box::default(),
             code: "NotNow".into(),
             message: "the call was not made, since its turn would have come too late".into(),
             request_id: None,
@@ -101,7 +102,7 @@ impl Error {
     pub fn unanswered(operation: &'static str) -> Self {
         Error {
             operation,
-            resource: String::new(),
+            resource: Box::default(),
             code: "NoAnswer".into(),
             message: "AWS had not answered when the time of the run was over; the next run looks at it again".into(),
             request_id: None,

@@ -158,7 +158,7 @@ mod tests {
         #[test]
         fn no_tag_makes_it_panic(tag in any::<String>(), numbers in "v?[0-9.]{0,30}[-a-z0-9.]{0,6}") {
             for tag in [&tag, &numbers] {
-                let _ = (version(tag, None), closest_version(tag), moves_with(tag, Some("-x"), &[tag.clone()]));
+                let _ = (version(tag, None), closest_version(tag), moves_with(tag, Some("-x"), std::slice::from_ref(tag)));
             }
         }
 

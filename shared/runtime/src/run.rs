@@ -213,7 +213,7 @@ impl From<Failed> for Undone {
             aws::ErrorKind::Problem(kind) => Undone::Problem(Trouble::new(kind, error.message)),
             aws::ErrorKind::Failed | aws::ErrorKind::Refused => {
                 let message = error.to_string();
-                Undone::Failed(Failure { code: error.code, message, request_id: error.request_id })
+                Undone::Failed(Failure { code: error.code, message, request_id: error.request_id.map(String::from) })
             }
         }
     }

@@ -25,11 +25,11 @@ pub fn to_ask(world: &World, now: &Zoned, max_changes: usize) -> Vec<(String, De
 
 /// Tells why snapshots stay of which it cannot be told; once, since the reason is mostly one.
 pub fn tell(world: &World, plan: &mut Plan<Step>) {
-    let unreadable = |it| match it {
-        &Sharing::Unreadable(ref error) => Some(error),
+    let error = world.sharing.values().find_map(|it| match it {
+        Sharing::Unreadable(error) => Some(error),
         _ => None,
-    };
-    if let Some(error) = world.sharing.values().find_map(unreadable) {
+    });
+    if let Some(error) = error {
         let message = format!(
             "it cannot be told which snapshots are shared with other accounts, so those stay: {error}; \
              fix that, or deploy the stack with KeepShared=false if you share none"

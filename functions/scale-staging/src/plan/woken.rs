@@ -37,7 +37,7 @@ impl Case<'_> {
             return;
         }
         let told = self.verdict.since.filter(|_| self.verdict.source == Source::Schedule);
-        if !told.is_some_and(|it| self.at().duration_since(it) < WOKEN_WITHIN) {
+        if told.is_none_or(|it| self.at().duration_since(it) >= WOKEN_WITHIN) {
             let woken = rules::sleep::Woken { since: self.at() };
             self.draft.remember(keys::WOKEN, woken.to_string());
             self.wants.woken = Some(woken);

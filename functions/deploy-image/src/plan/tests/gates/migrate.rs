@@ -142,7 +142,8 @@ fn only_the_container_that_runs_the_image_is_judged() {
 
 #[test]
 fn an_interruption_is_told_and_runs_again_only_when_a_person_says_so() {
-    let interruptions: [(&str, &str, fn(&mut Model)); 3] = [
+    type Interruption = (&'static str, &'static str, fn(&mut Model));
+    let interruptions: [Interruption; 3] = [
         ("SpotInterruption", "SpotInterruption: Your Spot Task was interrupted.", |_| {}),
         ("UserInitiated", "UserInitiated: Your Spot Task was interrupted.", |_| {}),
         (
