@@ -2,22 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use aws::ecs::{Ecs, deploying_since, tags};
 use aws::{Error, moment};
-use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
 
 use crate::plan::world::{Rollout, RolloutEnd, Service, ServiceName, TaskSet};
 
 /// Deployments that are looked at: more than there can be within the longest `within=`, for any shop.
-const HISTORY: i32 = 100;
+const HISTORY: usize = 100;
+
+/// The most deployments that AWS puts into one page.
+const PAGE: i32 = 100;
 
 /// DescribeServiceRevisions takes no more ARNs than this.
 const REVISIONS_PER_CALL: usize = 20;
 
-/// What is needed of a service.
+/// What is needed of a service; one that ECS still shows after its deletion counts as not there.
 pub fn service(it: &sdk::Service) -> Option<Service> {
-    let arn = it.service_arn()?;
-    let under_way = |it: &sdk::Deployment| it.rollout_state() == Some(&sdk::DeploymentRolloutState::InProgress);
+    let arn = it.service_arn().filter(|_| it.status() != Some("INACTIVE"))?;
     let balancers = it.load_balancers();
     let alternate =
         |it: &sdk::LoadBalancer| Some(it.advanced_configuration()?.alternate_target_group_arn()?.to_owned());
@@ -34,11 +36,11 @@ pub fn service(it: &sdk::Service) -> Option<Service> {
             Some(other) => Some(other.as_str().into()),
         },
         desired: it.desired_count(),
-        deploying: it.deployments().len() > 1 || it.deployments().iter().any(under_way) || task_sets.len() > 1,
+        deploying: deploying_since(it).is_some(),
         task_definition: live.or(it.task_definition()).unwrap_or_default().into(),
         task_sets: task_sets.iter().map(|it| task_set(it)).collect(),
         target_groups: groups.chain(balancers.iter().filter_map(alternate)).collect(),
-        tags: aws::ecs::tags(it.tags()),
+        tags: tags(it.tags()),
     })
 }
 
@@ -47,19 +49,34 @@ fn task_set(it: &sdk::TaskSet) -> TaskSet {
 }
 
 /// The containers of a task definition, each with its image.
-pub async fn images(ecs: &Client, task_definition: &str) -> Result<Vec<(String, String)>, Error> {
-    let answer = ecs.describe_task_definition().task_definition(task_definition).send().await;
-    let answer = answer.map_err(|err| Error::new("DescribeTaskDefinition", task_definition, err))?;
+pub async fn images(ecs: &Ecs, task_definition: &str) -> Result<Vec<(String, String)>, Error> {
+    let answer = ecs.call(None, async |client| {
+        let answer = client.describe_task_definition().task_definition(task_definition).send().await;
+        answer.map_err(|err| Error::new("DescribeTaskDefinition", task_definition, err))
+    });
+    let answer = answer.await?;
     let containers = answer.task_definition().map_or(&[][..], |it| it.container_definitions());
     Ok(containers.iter().filter_map(|it| Some((it.name()?.into(), it.image()?.into()))).collect())
 }
 
 /// The service's latest deployments, newest first.
-pub async fn list_rollouts(ecs: &Client, service: &ServiceName) -> Result<Vec<Rollout>, Error> {
+pub async fn list_rollouts(ecs: &Ecs, service: &ServiceName) -> Result<Vec<Rollout>, Error> {
     let name = service.to_string();
-    let call = ecs.list_service_deployments().cluster(&service.cluster).service(&service.name).max_results(HISTORY);
-    let answer = call.send().await.map_err(|err| Error::new("ListServiceDeployments", &name, err))?;
-    let mut briefs = answer.service_deployments().to_vec();
+    let (mut briefs, mut token) = (Vec::new(), None::<String>);
+    // A page can be short, or empty, and not be the last one.
+    while briefs.len() < HISTORY {
+        let page = ecs.call(None, async |client| {
+            let call = client.list_service_deployments().cluster(&service.cluster).service(&service.name);
+            let answer = call.max_results(PAGE).set_next_token(token.clone()).send().await;
+            answer.map_err(|err| Error::new("ListServiceDeployments", &name, err))
+        });
+        let page = page.await?;
+        briefs.extend_from_slice(page.service_deployments());
+        token = page.next_token().filter(|it| !it.is_empty()).map(str::to_owned);
+        if token.is_none() {
+            break;
+        }
+    }
     briefs.sort_by_key(|it| std::cmp::Reverse(it.created_at().and_then(moment)));
     let mut revisions: Vec<String> =
         briefs.iter().filter_map(|it| it.target_service_revision_arn().map(str::to_owned)).collect();
@@ -67,8 +84,11 @@ pub async fn list_rollouts(ecs: &Client, service: &ServiceName) -> Result<Vec<Ro
     revisions.dedup();
     let mut task_definitions = BTreeMap::new();
     for some in revisions.chunks(REVISIONS_PER_CALL) {
-        let answer = ecs.describe_service_revisions().set_service_revision_arns(Some(some.to_vec())).send().await;
-        let answer = answer.map_err(|err| Error::new("DescribeServiceRevisions", &name, err))?;
+        let answer = ecs.call(None, async |client| {
+            let call = client.describe_service_revisions().set_service_revision_arns(Some(some.to_vec()));
+            call.send().await.map_err(|err| Error::new("DescribeServiceRevisions", &name, err))
+        });
+        let answer = answer.await?;
         let pair =
             |it: &sdk::ServiceRevision| Some((it.service_revision_arn()?.to_owned(), it.task_definition()?.to_owned()));
         task_definitions.extend(answer.service_revisions().iter().filter_map(pair));
@@ -94,14 +114,21 @@ fn end(status: Option<&sdk::ServiceDeploymentStatus>) -> RolloutEnd {
 }
 
 /// Replaces every task of the service. Nothing of the service changes, its image and its size least of all.
-pub async fn restart(ecs: &Client, service: &ServiceName) -> Result<(), Error> {
-    let call = ecs.update_service().cluster(&service.cluster).service(&service.name).force_new_deployment(true);
-    call.send().await.map(drop).map_err(|err| Error::new("UpdateService", &service.to_string(), err))
+pub async fn restart(ecs: &Ecs, service: &ServiceName) -> Result<(), Error> {
+    ecs.call(None, async |client| {
+        let call = client.update_service().cluster(&service.cluster).service(&service.name);
+        let answer = call.force_new_deployment(true).send().await;
+        answer.map(drop).map_err(|err| Error::new("UpdateService", &service.to_string(), err))
+    })
+    .await
 }
 
 /// Writes on the service what its owner is asked for. Nothing is ever removed, so that the role need not allow it.
-pub async fn write_request(ecs: &Client, arn: &str, key: &str, value: &str) -> Result<(), Error> {
-    let tag = sdk::Tag::builder().key(key).value(value).build();
-    let call = ecs.tag_resource().resource_arn(arn).tags(tag);
-    call.send().await.map(drop).map_err(|err| Error::new("TagResource", arn, err))
+pub async fn write_request(ecs: &Ecs, arn: &str, key: &str, value: &str) -> Result<(), Error> {
+    ecs.call(None, async |client| {
+        let tag = sdk::Tag::builder().key(key).value(value).build();
+        let call = client.tag_resource().resource_arn(arn).tags(tag);
+        call.send().await.map(drop).map_err(|err| Error::new("TagResource", arn, err))
+    })
+    .await
 }

@@ -9,6 +9,7 @@ mod rds;
 mod request;
 
 use aws::Error;
+use aws::ecs::Ecs;
 use aws::rds::Rds;
 use aws_config::SdkConfig;
 use reconcile::Report;
@@ -23,7 +24,7 @@ use request::Request;
 /// The clients of the services that this function calls.
 pub struct Clients {
     cloudwatch: aws_sdk_cloudwatch::Client,
-    ecs: aws_sdk_ecs::Client,
+    ecs: Ecs,
     lambda: aws_sdk_lambda::Client,
     rds: Rds,
     tagging: aws_sdk_resourcegroupstagging::Client,
@@ -34,7 +35,7 @@ impl Clients {
     pub fn new(config: &SdkConfig) -> Self {
         Clients {
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
-            ecs: aws_sdk_ecs::Client::new(config),
+            ecs: Ecs::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
             rds: Rds::new(config, None),
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::ecs::{Ecs, describe_all};
+use aws::ecs::{Cause, describe_services};
 use aws::{Error, each, tagging};
 use jiff::Zoned;
 use rules::keys;
@@ -160,29 +160,38 @@ async fn look_up(clients: &Clients, lacking: &BTreeSet<Wanted>, world: &mut Worl
     for (name, error) in unread {
         world.unreadable.insert(Wanted::Child(name), error.cause());
     }
+    let services: Vec<ServiceName> = lacking
+        .iter()
+        .filter_map(|it| if let Wanted::Service(name) = it { Some(name.clone()) } else { None })
+        .collect();
+    for (name, why) in add_services(clients, services, world).await {
+        world.unreadable.insert(Wanted::Service(name), why);
+    }
     for it in lacking {
         let outcome = match it {
-            Wanted::Child(_) => continue,
+            Wanted::Child(_) | Wanted::Service(_) => continue,
             Wanted::Contributors(name) => cloudwatch::contributors(&clients.cloudwatch, name)
                 .await
-                .map(|found| drop(world.contributors.insert(name.clone(), found))),
+                .map(|found| drop(world.contributors.insert(name.clone(), found)))
+                .map_err(|err| err.cause()),
             Wanted::MuteRules(name) => cloudwatch::mute_rules(&clients.cloudwatch, name)
                 .await
-                .map(|found| drop(world.mute_rules.insert(name.clone(), found))),
+                .map(|found| drop(world.mute_rules.insert(name.clone(), found)))
+                .map_err(|err| err.cause()),
             // Without them the limit of the account is unknown, and Lambda repeats an event that failed.
             Wanted::OtherAlarms => {
                 add_others(clients, world).await?;
                 Ok(())
             }
-            Wanted::Service(name) => add_services(clients, vec![name.clone()], world).await,
             Wanted::ServicesThatOptedIn => add_services_that_opted_in(clients, world).await,
             Wanted::Database(id) => {
-                rds::describe_database(&clients.rds, id).await.map(|found| world.databases.extend(found))
+                let found = rds::find_databases(&clients.rds, id).await;
+                found.map(|found| world.databases.extend(found)).map_err(|err| err.cause())
             }
-            Wanted::History(arn) => add_history(clients, arn, world).await,
+            Wanted::History(arn) => add_history(clients, arn, world).await.map_err(|err| err.cause()),
         };
-        if let Err(error) = outcome {
-            world.unreadable.insert(it.clone(), error.cause());
+        if let Err(why) = outcome {
+            world.unreadable.insert(it.clone(), why);
         }
     }
     Ok(())
@@ -198,21 +207,33 @@ async fn add_others(clients: &Clients, world: &mut World) -> Result<(), Error> {
     Ok(())
 }
 
-async fn add_services(clients: &Clients, names: Vec<ServiceName>, world: &mut World) -> Result<(), Error> {
-    for service in describe_all(&Ecs::of(clients.ecs.clone()), names, ecs::service).await? {
+/// Adds services, and returns why some of them could not be read.
+async fn add_services(
+    clients: &Clients,
+    names: impl IntoIterator<Item = ServiceName>,
+    world: &mut World,
+) -> Vec<(ServiceName, String)> {
+    let answer = describe_services(&clients.ecs, names, ecs::service).await;
+    for service in answer.found {
         world.services.retain(|it| it.arn != service.arn);
         world.services.push(service);
     }
-    Ok(())
+    let denied = answer.missing.into_iter().filter_map(|it| match it.cause {
+        Cause::NotFound => None,
+        Cause::Denied(why) => Some((it.service, why)),
+    });
+    denied.collect()
 }
 
-async fn add_services_that_opted_in(clients: &Clients, world: &mut World) -> Result<(), Error> {
+/// The error is why one of them could not be read: it may be the one that is looked for.
+async fn add_services_that_opted_in(clients: &Clients, world: &mut World) -> Result<(), String> {
     let listed = each(OPT_IN, READS, async |key| tagging::resources(&clients.tagging, "ecs:service", key).await).await;
     let mut arns = BTreeSet::new();
     for all in listed {
-        arns.extend(all?);
+        arns.extend(all.map_err(|err| err.cause())?);
     }
-    add_services(clients, arns.iter().filter_map(|it| ServiceName::of_arn(it)).collect(), world).await
+    let denied = add_services(clients, arns.iter().filter_map(|it| ServiceName::of_arn(it)), world).await;
+    denied.into_iter().next().map_or(Ok(()), |(_, why)| Err(why))
 }
 
 async fn add_history(clients: &Clients, arn: &str, world: &mut World) -> Result<(), Error> {

@@ -7,10 +7,10 @@ use rules::database::Kind;
 
 use crate::plan::world::Database;
 
-/// The DB instance of that id, or else the DB cluster; `None` if there is neither.
-pub async fn describe_database(rds: &Rds, id: &str) -> Result<Option<Database>, Error> {
-    let multi_az = |it: Option<bool>| it.unwrap_or_default();
-    let found = find_databases_with(rds, id, |it| multi_az(it.multi_az()), |it| multi_az(it.multi_az())).await?;
+/// The DB instance and the DB cluster of that id, as far as there are such.
+pub async fn find_databases(rds: &Rds, id: &str) -> Result<Vec<Database>, Error> {
+    let standby = |it: &sdk::DbInstance| it.multi_az().unwrap_or_default();
+    let found = find_databases_with(rds, id, standby, |it| it.multi_az().unwrap_or_default()).await?;
     let database = |(it, multi_az): (rules::database::Database, bool)| Database {
         arn: it.arn,
         id: it.id,
@@ -20,7 +20,7 @@ pub async fn describe_database(rds: &Rds, id: &str) -> Result<Option<Database>, 
         multi_az,
         tags: it.tags,
     };
-    Ok(found.into_iter().map(database).find(|it| it.id == id))
+    Ok(found.into_iter().map(database).collect())
 }
 
 /// Restarts a DB instance; with `failover` its standby takes over.

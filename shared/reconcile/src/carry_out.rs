@@ -230,14 +230,23 @@ impl Undo {
     pub fn command_line(&self, invoke_as: &str) -> String {
         match self {
             Undo::Shell(line) => line.to_string(),
-            Undo::Command(payload) => {
-                let call = ["aws", "lambda", "invoke", "--function-name", invoke_as];
-                let payload =
-                    ["--cli-binary-format", "raw-in-base64-out", "--payload", &payload.to_string(), "/dev/stdout"];
-                CommandLine::of(call.into_iter().chain(payload)).to_string()
+            Undo::Command(payload) => invocation(invoke_as, payload),
+            Undo::Sibling { own, function, payload } => {
+                // Functions of a stack are called STACK-FUNCTION; in a trial outside of AWS there is no stack.
+                let sibling = match invoke_as.strip_suffix(own).filter(|it| it.ends_with('-')) {
+                    Some(stack) => format!("{stack}{function}"),
+                    None => function.to_string(),
+                };
+                invocation(&sibling, payload)
             }
         }
     }
+}
+
+fn invocation(function: &str, payload: &Value) -> String {
+    let call = ["aws", "lambda", "invoke", "--function-name", function];
+    let payload = ["--cli-binary-format", "raw-in-base64-out", "--payload", &payload.to_string(), "/dev/stdout"];
+    CommandLine::of(call.into_iter().chain(payload)).to_string()
 }
 
 #[cfg(test)]
@@ -386,6 +395,15 @@ mod tests {
         use Outcome::*;
         assert_eq!(outcomes(&report), [Deferred, Deferred, Done]);
         assert_eq!((set, report.failed()), (vec![6], false));
+    }
+
+    #[test]
+    fn what_another_function_did_is_undone_by_that_function() {
+        let undo = Undo::Sibling { own: "resize", function: "grow", payload: json!({"clear": "it"}) };
+        let invoked = |invoke_as: &str| undo.command_line(invoke_as).split(' ').nth(4).map(str::to_owned);
+        assert_eq!(invoked("shop-resize").as_deref(), Some("shop-grow"));
+        assert_eq!(invoked("resize").as_deref(), Some("grow"));
+        assert!(undo.command_line("shop-resize").contains(r#"--payload '{"clear":"it"}'"#));
     }
 
     #[tokio::test(flavor = "current_thread")]

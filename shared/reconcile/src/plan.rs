@@ -69,6 +69,15 @@ pub trait Step {
 pub enum Undo {
     /// A command object for the function that did it.
     Command(Value),
+    /// A command object for another function of the stack, which carried out what this one requested.
+    Sibling {
+        /// This function, as its folder is called.
+        own: &'static str,
+        /// The other one.
+        function: &'static str,
+        /// The command.
+        payload: Value,
+    },
     /// A command line.
     Shell(CommandLine),
 }

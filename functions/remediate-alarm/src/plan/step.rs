@@ -198,7 +198,13 @@ impl reconcile::Step for Step {
             RemedyAction::Wake { arn, before, .. } => {
                 Some(Undo::Shell(tag_command(arn, keys::AWAKE_UNTIL_MEMORY, before.as_deref())))
             }
-            RemedyAction::Rollback { arn, .. } => Some(Undo::Shell(tag_command(arn, keys::ROLLBACK, None))),
+            // deploy-image is woken at once: by the time a person reads this, the image is rejected.
+            RemedyAction::Rollback { service, request, .. } => {
+                let mut clear = json!({"service": service.to_string()});
+                request.digest.iter().for_each(|it| clear["image"] = it.to_string().into());
+                let payload = json!({"clear": clear});
+                Some(Undo::Sibling { own: "remediate-alarm", function: "deploy-image", payload })
+            }
             // New tasks cannot be made old ones again, nor a restart undone.
             RemedyAction::Restart(_) | RemedyAction::Reboot { .. } | RemedyAction::Notify => None,
         }

@@ -258,6 +258,10 @@ impl Aws {
                 let image = format!("123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/api@sha256:{:064x}", 2);
                 json!({"taskDefinition": {"containerDefinitions": [{"name": "app", "image": image}]}})
             }
+            // The first page is empty, as AWS may answer.
+            "ListServiceDeployments" if text("nextToken").is_empty() => {
+                json!({"serviceDeployments": [], "nextToken": "1"})
+            }
             "ListServiceDeployments" => {
                 let past = self.history.get(&text("service")).cloned().unwrap_or_default();
                 let brief = |(number, it): (usize, &Value)| {
@@ -363,7 +367,9 @@ impl Aws {
     }
 
     fn describe_database(&self, id: &str) -> (u16, String) {
-        let Some(it) = self.databases.get(id) else { return (404, failure("DBInstanceNotFound")) };
+        // RDS finds an identifier however it is written, and shows it in lower case.
+        let id = id.to_lowercase();
+        let Some(it) = self.databases.get(&id) else { return (404, failure("DBInstanceNotFound")) };
         let field = |name: &str| it[name].as_str().unwrap();
         let tags = it["tags"].as_object().unwrap().iter();
         let tags: String = tags

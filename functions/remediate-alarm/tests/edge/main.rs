@@ -179,6 +179,9 @@ async fn databases_are_rebooted_and_woken() {
     assert_eq!(sent["ResourceName"], "arn:aws:rds:ap-northeast-2:123456789012:db:shop-db");
     assert!(sent.to_string().contains("nightshift-state:awake-until"), "{sent}");
 
+    let script = on_database("reboot db=Shop-DB");
+    assert_eq!(told(&script.invoke(directly("db")).await.unwrap()), ["shop-db reboot Done"]);
+
     let script = on_database("reboot db=gone");
     let gone = "db no-such-target: there is no DB instance or DB cluster gone";
     assert_eq!(told(&script.invoke(directly("db")).await.unwrap()), [gone]);
@@ -504,6 +507,34 @@ async fn an_alarm_that_cannot_be_read_is_told_once_and_hides_no_other() {
     let report = script.invoke(json!({})).await.unwrap();
     let unreadable = "ill unreadable: DescribeAlarms child: AccessDeniedException: refused by the script";
     assert_eq!(told(&report), ["api restart Done", unreadable]);
+}
+
+#[tokio::test]
+async fn a_service_that_cannot_be_read_hides_no_other_of_its_cluster() {
+    let script = shop("restart");
+    let deleted = script.service("old");
+    script.aws().services.get_mut(&deleted).unwrap()["status"] = json!("INACTIVE");
+    script.alarm("old-5xx", "restart service=shop/old");
+    script.service("web");
+    script.alarm("web-5xx", "restart service=shop/web");
+    script.fail("DescribeServices", "web", 9, 400, "AccessDeniedException");
+    let expected = [
+        "api restart Done",
+        "old-5xx no-such-target: there is no ECS service shop/old",
+        "web-5xx unreadable: DescribeServices shop: AccessDeniedException: refused by the script",
+    ];
+    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), expected);
+    assert_eq!(script.counts()["DescribeServices"], 4, "all in one call, then each by itself");
+}
+
+#[tokio::test]
+async fn what_went_live_is_found_behind_an_empty_page_of_deployments() {
+    let script = shop("rollback");
+    let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
+    assert_eq!(told(&report), ["api rollback Done"]);
+    assert_eq!(script.counts()["ListServiceDeployments"], 2);
+    let undo = report.actions[0].undo.as_deref().unwrap();
+    assert!(undo.contains("--function-name nightshift-deploy-image "), "{undo}");
 }
 
 #[tokio::test]

@@ -577,3 +577,33 @@ fn in_a_storm_the_first_ones_are_answered_and_the_others_handed_over() {
     assert!(lines[1].starts_with("! storm-1 busy: "), "{lines:#?}");
     assert!(lines[2].starts_with("! storm-2 busy: "), "{lines:#?}");
 }
+
+#[test]
+fn the_undo_of_a_remedy_is_that_of_its_runbook() {
+    let undo = |world: &World| {
+        let undo = reconcile::Step::undo(&plan(world, SWEEP, &now()).steps[0].step);
+        undo.map(|it| it.command_line("shop-remediate-alarm"))
+    };
+    let arn = "arn:aws:ecs:ap-northeast-2:123456789012:service/shop/api";
+    let mut world = fired("scale-out step=2 max=6");
+    let untag = format!("aws ecs untag-resource --resource-arn {arn} --tag-keys nightshift-state:boost");
+    assert_eq!(undo(&world), Some(untag));
+    // What was in force before comes back.
+    let before = "step=1 until=2026-11-20T18:30:00Z by=alarm:x";
+    world.services[0].tags.insert(keys::BOOST_MEMORY.into(), before.into());
+    let tags = format!("[{{\"key\":\"nightshift-state:boost\",\"value\":\"{before}\"}}]");
+    let tag = format!("aws ecs tag-resource --resource-arn {arn} --tags '{tags}'");
+    assert_eq!(undo(&world), Some(tag));
+    let image = format!("sha256:{:064x}", 2);
+    let clear = undo(&fired("rollback")).unwrap();
+    let words = [
+        "--function-name shop-deploy-image ",
+        r#"{"clear":{"#,
+        r#""service":"shop/api""#,
+        &format!(r#""image":"{image}""#),
+    ];
+    assert!(words.iter().all(|it| clear.contains(it)), "{clear}");
+    for rule in ["restart", "reboot db=shop-db", "notify"] {
+        assert_eq!(undo(&fired(rule)), None, "{rule}");
+    }
+}
