@@ -46,10 +46,13 @@ fn suits(case: &Case<'_>, memory: &Memory, revision: &TaskDefinition) -> Option<
     let running = case.running().digest;
     let pushed_at = case.pushed_at(&digest)?;
     let rejected = memory.rejects(&digest);
-    // A tag that moved since would deploy a newer image, of which nothing is known.
+    // A tag that moved since would deploy a newer image, of which nothing is known; but what a person replaced with an
+    // older image was live.
+    let chosen = memory.approved.as_ref().filter(|it| !it.cleared && running.as_ref() == Some(&it.digest));
+    let replaced = chosen.and_then(|it| it.from.as_ref()).is_some_and(|from| from.is(&digest));
     let newer = running.as_ref().and_then(|it| case.pushed_at(it)).is_some_and(|it| pushed_at > it);
     let same = running.as_ref() == Some(&digest);
-    (!rejected && !newer && !same).then(|| image.tag.unwrap_or_else(|| case.label(&digest)))
+    (!rejected && (!newer || replaced) && !same).then(|| image.tag.unwrap_or_else(|| case.label(&digest)))
 }
 
 /// Whether all containers that use the repository could pull what the revision sets them to.

@@ -191,15 +191,7 @@ impl<'a> Choice<'_, 'a> {
     /// The image that a person let out and that has not been deployed since, if it is the one to deploy.
     fn approved_next(&self) -> Option<(&'a Image, String)> {
         let approved = self.approved.filter(|it| !it.cleared && !self.is_rejected(&it.digest))?;
-        let pending = match (&approved.from, &self.running.digest) {
-            (Some(from), Some(running)) => from.is(running) && *running != approved.digest,
-            // What ran then was not known, and is not now.
-            (None, None) => true,
-            _ => false,
-        };
-        // Whatever was deployed since, by this function or by hand, is the later word, even if it is what ran before.
-        let began = self.running.no_later_than;
-        let pending = pending && (began <= approved.at || began == Timestamp::MAX);
+        let pending = self.is_still_to_deploy(approved);
         let image = self.images.iter().find(|it| it.digest == approved.digest && it.is_deployable())?;
         if !pending || self.unfit.contains_key(&image.digest) {
             return None;
@@ -213,6 +205,21 @@ impl<'a> Choice<'_, 'a> {
         let name = best_name(image.tags.iter().filter(|it| !is_attachment_tag(it)));
         let by_rule = all.iter().find(|it| it.image.digest == image.digest).map(|it| it.tag.clone());
         Some((image, by_rule.or(name).unwrap_or_else(|| image.digest.short().to_owned())))
+    }
+
+    /// Whether an image that a person let out has still to replace what ran then: nothing was deployed since.
+    ///
+    /// A deployment by CodeDeploy that fails or is stopped leaves the tasks of before as they were, so it does not count.
+    pub fn is_still_to_deploy(&self, approved: &Approved) -> bool {
+        let same = match (&approved.from, &self.running.digest) {
+            (Some(from), Some(running)) => from.is(running) && *running != approved.digest,
+            // What ran then was not known, and is not now.
+            (None, None) => true,
+            _ => false,
+        };
+        // Whatever was deployed since, by this function or by hand, is the later word, even if it is what ran before.
+        let began = self.running.no_later_than;
+        same && (began <= approved.at || began == Timestamp::MAX)
     }
 
     /// Whether a person chose another image instead of this one, or of one that is newer than this one.

@@ -74,14 +74,15 @@ pub fn wants_history(service: &Service, world: &World, scope: &Scope) -> bool {
 
 /// Whether deciding about `service` takes the digest that ECS pinned, since its task definition names a tag.
 ///
-/// What was pushed after its deployment began is newer than whatever that is.
+/// What was pushed after its deployment began is newer than whatever that is; but where images are rejected, what runs
+/// may be one of them.
 pub fn wants_pinned(service: &Service, world: &World, scope: &Scope) -> bool {
     let Ok(case) = Case::read(service, world) else { return false };
     let running = case.running();
     let is_newer = |image: &Image| image.pushed_at > running.no_later_than;
     let clear = matches!(case.selection(&case.memory), Selection::Newer { image, .. } if is_newer(image));
     let by_tag = case.image.digest.is_none() && case.elsewhere.is_none() && !service.revisions.is_empty();
-    by_tag && (matches!(scope, Scope::Service(_)) || !clear)
+    by_tag && (matches!(scope, Scope::Service(_)) || !clear || case.memory.rejected.is_some())
 }
 
 /// The ARNs of revisions that deciding about `service` takes and that `world` does not hold.

@@ -1,5 +1,8 @@
 //! The model of a service that CodeDeploy deploys: two task sets, and one deployment at a time that moves between them.
 
+use std::collections::BTreeMap;
+
+use rules::Digest;
 use serde_json::json;
 
 use super::model::{Model, SERVICE};
@@ -9,6 +12,8 @@ use crate::plan::*;
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct BlueGreen {
     pub attempts: Vec<Attempt>,
+    /// The digests that ECS pinned for the tasks of each.
+    pub pinned: Vec<BTreeMap<String, Digest>>,
     /// CodeDeploy undoes what fails.
     pub goes_back: bool,
     /// What is bad fails only once it has the traffic.
@@ -90,6 +95,16 @@ impl Model {
             app_spec: Source::Unread,
         };
         self.blue_green.attempts.push(attempt);
+        let known = self.revisions.iter().any(|it| it.arn() == task_definition);
+        let pinned = if known { self.pinned(task_definition) } else { BTreeMap::new() };
+        self.blue_green.pinned.push(pinned);
+    }
+
+    /// The digests that ECS pinned for the tasks that have the traffic, if a deployment of CodeDeploy made them.
+    pub fn pinned_by_code_deploy(&self) -> Option<BTreeMap<String, Digest>> {
+        let id = self.service.task_sets.iter().find(|it| it.primary)?.deployment.as_ref()?;
+        let at = self.blue_green.attempts.iter().position(|it| it.id == *id)?;
+        self.blue_green.pinned.get(at).cloned()
     }
 
     /// StopDeployment with the wish to go back, by whomever.

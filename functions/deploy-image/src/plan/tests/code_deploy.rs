@@ -19,6 +19,10 @@ fn ask(model: &mut Model, ask: Command) -> reconcile::Plan<Step> {
     model.run(&service(), Some(&ask), usize::MAX)
 }
 
+fn approve(model: &mut Model, image: &str) {
+    ask(model, Command::Approve { image: image.into() });
+}
+
 /// The model with v1.1.0 pushed and its deployment as far as so many moves of CodeDeploy bring it.
 fn brought(moves: usize) -> Model {
     let mut model = Model::by_code_deploy("newest");
@@ -199,4 +203,110 @@ fn while_codedeploy_undoes_a_deployment_a_person_has_to_wait_and_a_wish_waits_by
     );
     model.settle();
     assert_eq!((model.running().as_str(), model.service.tags.get(keys::ROLLBACK)), ("v1.0.0", None));
+}
+
+#[test]
+fn an_approved_older_image_that_fails_is_tried_once() {
+    for (rule, goes_back, late) in [
+        ("newest", false, false),
+        ("semver", false, false),
+        ("semver", false, true),
+        ("semver", true, false),
+        ("semver", true, true),
+        ("semver approval=manual", false, false),
+        ("tag name=v1.3.0", false, false),
+    ] {
+        let mut model = Model::by_code_deploy(rule);
+        (model.blue_green.goes_back, model.blue_green.late) = (goes_back, late);
+        // By version it is the older one, and by push as well.
+        let older = model.push("v1.2.0");
+        model.bad.push(older);
+        model.push("v1.3.0");
+        approve(&mut model, "v1.3.0");
+        model.settle();
+        assert_eq!(model.running(), "v1.3.0", "{rule}");
+        approve(&mut model, "v1.2.0");
+        model.settle();
+        assert_eq!(model.running(), "v1.3.0", "{rule}");
+        let rejected = &model.service.tags[keys::REJECTED];
+        assert!(rejected.ends_with(" by=codedeploy tag=v1.2.0"), "{rule}: {rejected}");
+        let attempts = model.blue_green.attempts.iter().filter(|it| !it.undoes).count();
+        // Where it has the traffic when it fails, and CodeDeploy leaves it there, the way back is a deployment too.
+        let expected = if late && !goes_back { 3 } else { 2 };
+        assert_eq!(attempts, expected, "{rule}, goes back: {goes_back}, late: {late}");
+    }
+}
+
+#[test]
+fn an_approved_older_image_that_was_pushed_later_and_fails_is_tried_once() {
+    let mut model = Model::by_code_deploy("semver");
+    model.blue_green.goes_back = false;
+    model.push("v1.3.0");
+    let older = model.push("v1.2.0");
+    model.bad.push(older);
+    push_event(&mut model);
+    model.settle();
+    approve(&mut model, "v1.2.0");
+    model.finish();
+    model.finish();
+    let plan = event(&mut model);
+    check(
+        &plan,
+        &[
+            "truegul-production/api-server: v1.2.0 is rejected, v1.3.0 stays: v1.2.0 did not stay: its deployment by CodeDeploy failed: HEALTH_CONSTRAINTS",
+            "skip: runs v1.3.0, the one that 'semver' selects in truegul-api-server",
+        ],
+    );
+    model.settle();
+    assert_eq!((model.running().as_str(), model.blue_green.attempts.len()), ("v1.3.0", 2));
+}
+
+#[test]
+fn an_approved_older_image_that_a_person_stopped_is_not_begun_again() {
+    for (rule, rejected) in [("newest", false), ("semver", false), ("newest", true), ("semver", true)] {
+        let mut model = Model::by_code_deploy(rule);
+        model.push("v1.2.0");
+        let newest = model.push("v1.3.0");
+        // A rejection says that the older image was passed over, but not once a person let it out.
+        if rejected {
+            model.bad.push(newest);
+        }
+        push_event(&mut model);
+        model.settle();
+        let (runs, before) = (model.running(), model.blue_green.attempts.len());
+        assert_eq!(runs, if rejected { "v1.0.0" } else { "v1.3.0" });
+        approve(&mut model, "v1.2.0");
+        model.finish();
+        model.stop_deployment();
+        model.settle();
+        assert_eq!((model.running(), model.blue_green.attempts.len()), (runs, before + 1), "{rule}, {rejected}");
+    }
+}
+
+#[test]
+fn what_runs_by_its_tag_is_known_to_be_rejected_by_the_first_run_whatever_else_was_pushed() {
+    let mut model = Model::by_code_deploy("semver");
+    let first = model.service.task_definition.clone();
+    ask(&mut model, Command::RollBack { image: None });
+    model.push("v1.1.0");
+    push_event(&mut model);
+    model.stop_deployment();
+    // The tag names another image from now on.
+    model.push("v1.0.0");
+    model.bring(&first);
+    let plan = model.run(&Scope::Everywhere, None, usize::MAX);
+    let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
+    assert_eq!(actions, ["reject", "stop"], "{:?}", words(&plan));
+}
+
+#[test]
+fn a_way_back_to_a_tag_that_moved_deploys_what_it_names_now() {
+    let mut model = Model::by_code_deploy("newest");
+    (model.blue_green.goes_back, model.blue_green.late) = (false, true);
+    model.push("v1.0.0");
+    let bad = model.push("v1.1.0");
+    model.bad.push(bad);
+    ask(&mut model, Command::RollBack { image: None });
+    model.settle();
+    assert_eq!((model.running().as_str(), model.blue_green.attempts.len()), ("v1.0.0", 2), "{model}");
 }

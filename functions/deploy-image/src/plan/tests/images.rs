@@ -107,6 +107,43 @@ fn an_older_image_that_a_person_approves_stays_until_something_newer_is_pushed()
 }
 
 #[test]
+fn an_older_image_that_a_person_approved_and_that_fails_leads_back_to_the_one_that_ran() {
+    for rule in ["newest", "semver"] {
+        for goes_back in [true, false] {
+            let mut model = Model::new(rule);
+            model.service.safety = Safety { gives_up: true, goes_back };
+            let older = model.push("v1.1.0");
+            model.bad.push(older);
+            model.push("v1.2.0");
+            model.settle();
+            ask(&mut model, Command::Approve { image: "v1.1.0".into() });
+            let began = model.past.len();
+            model.settle();
+            assert_eq!(model.running(), "v1.2.0", "{model}");
+            assert!(model.service.tags[keys::REJECTED].ends_with(" by=ecs tag=v1.1.0"), "{model}");
+            // One way back, and nothing older than either of the two on it.
+            assert_eq!(model.past.len() - began, usize::from(!goes_back), "{rule}, goes back: {goes_back}");
+        }
+    }
+}
+
+#[test]
+fn a_rollback_from_an_approved_older_image_leads_to_the_one_that_ran() {
+    let mut model = Model::new("semver");
+    for version in ["v1.1.0", "v1.2.0"] {
+        model.push(version);
+        model.settle();
+    }
+    ask(&mut model, Command::Approve { image: "v1.1.0".into() });
+    model.settle();
+    let revisions = model.revisions.len();
+    ask(&mut model, Command::RollBack { image: None });
+    assert_eq!((model.running().as_str(), model.revisions.len()), ("v1.2.0", revisions), "{model}");
+    model.settle();
+    assert_eq!(model.running(), "v1.2.0", "{model}");
+}
+
+#[test]
 fn a_configuration_that_something_else_deploys_gets_the_image_and_rejects_nothing() {
     let mut model = Model::new("newest");
     model.push("v1.1.0");

@@ -220,7 +220,7 @@ impl Model {
     }
 
     /// The digests that ECS pins when a deployment of this revision begins.
-    fn pinned(&self, arn: &str) -> BTreeMap<String, Digest> {
+    pub fn pinned(&self, arn: &str) -> BTreeMap<String, Digest> {
         let digest = |image: &str| {
             let image = ImageName::parse(image)?;
             let holds = |it: &&Image| it.tags.iter().any(|tag| Some(tag) == image.tag.as_ref());
@@ -315,7 +315,8 @@ impl Model {
         if let Some(last) = self.past.iter().rfind(|it| it.task_definition == self.service.task_definition)
             && wants_pinned(&self.service, &world, scope)
         {
-            world.pinned.insert(SERVICE.into(), Ok(last.pinned.clone()));
+            let pinned = self.pinned_by_code_deploy().unwrap_or_else(|| last.pinned.clone());
+            world.pinned.insert(SERVICE.into(), Ok(pinned));
         }
         let asked = wants_history(&self.service, &world, scope);
         if asked && self.service.controller == Controller::CodeDeploy {
