@@ -1,7 +1,7 @@
 //! The shape of every run: a plan, what became of it, and what people are told about it.
 //!
 //! Names no AWS service, reads no clock and no environment.
-//! [`Plan`] is what a function decides, [`carry_out`] does it, [`Report`] says what came of it,
+//! [`Plan`] is what a function decides, [`carry_out()`] does it, [`Report`] says what came of it,
 //! [`message`] and [`memory`] decide who is told, and what is remembered of that.
 
 mod carry_out;

@@ -1,6 +1,6 @@
 //! The Lambda around a function: clock, environment, clients, log, metrics and messages.
 //!
-//! The only crate that reads the clock or the environment. [`run`] is a function's whole `main`.
+//! The only crate that reads the clock or the environment. [`run()`] is a function's whole `main`.
 
 mod event;
 mod log;
@@ -31,7 +31,7 @@ pub use run::Run;
 use event::{Incoming, Misread};
 use settings::{BadSetting, Settings};
 
-/// The event in a payload, as [`run`] would hand it to a [`Request`]; the error says what is wrong with it.
+/// The event in a payload, as [`run()`] would hand it to a [`Request`]; the error says what is wrong with it.
 pub fn event(payload: Value) -> Result<Event, String> {
     Incoming::read(payload).map(|it| it.event).map_err(|(Misread::Command(why) | Misread::Event(why))| why)
 }

@@ -1,6 +1,6 @@
 //! `cargo demo`: plays a story of Nightshift on an AWS on this machine, and checks every sentence of it.
 //!
-//! A story is a file in `stories/` and a line in [`stories::STORIES`].
+//! A story is a file in `stories/` and a line in `stories::STORIES`.
 
 mod arguments;
 mod function;

@@ -161,7 +161,7 @@ impl std::fmt::Display for Finding {
 pub struct Task {
     /// Its ARN.
     pub arn: String,
-    /// Who started it; of ours its [`run_name`].
+    /// Who started it; of ours its `run_name`.
     pub started_by: String,
     /// The ARN of its task definition.
     pub task_definition: String,
