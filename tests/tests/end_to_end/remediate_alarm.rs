@@ -153,7 +153,7 @@ fn a_service_without_a_tag_is_not_touched_and_iam_would_not_let_it_be() -> Resul
     // The tag is there while the function looks, and gone before it acts.
     let arn = aws.service(CLUSTER, API)?["serviceArn"].clone();
     aws.ecs("TagResource", json!({"resourceArn": arn, "tags": [{"key": "nightshift:deploy", "value": "newest"}]}))?;
-    let slow = json!([{"service": "monitoring", "action": "TagResource", "times": 1, "delay_seconds": 2}]);
+    let slow = json!([{"service": "cloudwatch", "action": "TagResource", "times": 1, "delay_seconds": 2}]);
     aws.control("POST", "faults", Some(slow))?;
     aws.forget_calls()?;
     let payload = json!({"alarmData": {"alarmName": "api-stuck"}, "source": "aws.cloudwatch"});
