@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use nightshift_tests::calls::metadata;
 use nightshift_tests::modules::{Arrow, Module, arrows, circles};
-use nightshift_tests::sources::{Kind, Source, Token, folders, read, shipped};
+use nightshift_tests::sources::{Kind, Source, Token, files, folders, read, shipped};
 use serde_json::Value;
 
 /// The crates of the workspace that each shared crate may import.
@@ -273,6 +273,17 @@ fn services_are_described_in_batches_in_one_place() {
         places.extend(calls.map(|at| format!("{}:{}", source.path.display(), tokens[at].line)));
     }
     assert!(places.len() == 1 && places[0].starts_with("shared/aws/src/ecs.rs"), "{places:?}");
+}
+
+/// What an HTTP client of the SDK that only pretends is made with.
+const PRETENDED: [&str; 4] = ["infallible_client_fn", "StaticReplayClient", "ReplayEvent", "capture_request"];
+
+#[test]
+fn aws_is_scripted_in_one_place() {
+    let sources = ["functions", "shared"].into_iter().flat_map(|it| files(it, ".rs"));
+    let pretends = |path: &std::path::PathBuf| PRETENDED.iter().any(|it| read(path).contains(it));
+    let places: Vec<String> = sources.filter(pretends).map(|it| it.display().to_string()).collect();
+    assert_eq!(places, ["shared/testkit/src/scripted.rs"]);
 }
 
 #[test]

@@ -1,45 +1,19 @@
-//! AWS as a script: answers the real SDK's requests byte for byte from a few tables, and keeps what it was sent.
+//! Alarms, services and databases as tables that answer the real SDK, and what the function makes of them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
 
-use aws_config::SdkConfig;
-use aws_config::retry::RetryConfig;
-use aws_sdk_ecs::config::{Credentials, Region, SharedCredentialsProvider};
-use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
-use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
-use aws_smithy_http_client::test_util::infallible_client_fn;
-use aws_smithy_types::body::SdkBody;
 use reconcile::Report;
 use remediate_alarm::{Clients, handle};
-use serde_json::{Value, json};
-
-use crate::cbor;
+use serde_json::{Map, Value, json};
+use testkit::scripted::{Answer, Call, Script as Scripted, TOPIC, Tables};
 
 pub const REMEDY: &str = "nightshift:remedy";
 pub const REMEDIED: &str = "nightshift-state:remedied";
-const TOPIC: &str = "arn:aws:sns:ap-northeast-2:123456789012:nightshift";
 
 /// 2026-11-21T03:10:00+09:00, the moment of every run.
 pub const NOW: i64 = 1_795_198_200;
 
-/// A request, as it came.
-#[derive(Debug, Clone)]
-pub struct Call {
-    pub operation: String,
-    pub body: Value,
-}
-
-/// An answer that is not the usual one.
-struct Fault {
-    operation: &'static str,
-    about: String,
-    times: usize,
-    status: u16,
-    code: &'static str,
-}
-
-/// What is there, and what has happened.
+/// What is there.
 #[derive(Default)]
 pub struct Aws {
     /// Alarms by name, as DescribeAlarms shows them; `Tags` are told by other calls only.
@@ -56,36 +30,27 @@ pub struct Aws {
     pub page: usize,
     /// What the tag index has not heard of yet.
     pub unindexed: Vec<String>,
-    pub calls: Vec<Call>,
-    faults: Vec<Fault>,
 }
 
 /// A handle on the script that the client and the test share.
-#[derive(Clone)]
-pub struct Script(Arc<Mutex<Aws>>);
+pub struct Script(Scripted<Aws>);
+
+impl std::ops::Deref for Script {
+    type Target = Scripted<Aws>;
+
+    fn deref(&self) -> &Scripted<Aws> {
+        &self.0
+    }
+}
 
 impl Script {
     pub fn new() -> Self {
-        Script(Arc::new(Mutex::new(Aws { page: 100, ..Aws::default() })))
-    }
-
-    pub fn aws(&self) -> MutexGuard<'_, Aws> {
-        self.0.lock().unwrap()
+        Script(Scripted::new(Aws { page: 100, ..Aws::default() }))
     }
 
     /// Sends `payload` to the real function, whose SDK clients talk to this script.
     pub async fn invoke(&self, payload: Value) -> Result<Report, String> {
-        let script = self.clone();
-        let http = infallible_client_fn(move |request: http::Request<SdkBody>| script.aws().answer(&request));
-        let sdk = SdkConfig::builder()
-            .behavior_version(aws_config::BehaviorVersion::latest())
-            .region(Region::new("ap-northeast-2"))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::for_tests()))
-            .retry_config(RetryConfig::standard().with_max_attempts(5))
-            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
-            .time_source(SharedTimeSource::new(SystemTimeSource::new()))
-            .http_client(http)
-            .build();
+        let sdk = self.sdk();
         let variables = [
             ("NIGHTSHIFT_TIME_ZONE", "Asia/Seoul"),
             ("NIGHTSHIFT_TOPIC_ARN", TOPIC),
@@ -137,93 +102,23 @@ impl Script {
         self.aws().databases.insert(id.into(), it);
     }
 
-    /// From now on this operation fails, so many times, for requests whose body holds `about`.
-    pub fn fail(&self, operation: &'static str, about: &str, times: usize, status: u16, code: &'static str) {
-        self.aws().faults.push(Fault { operation, about: about.into(), times, status, code });
-    }
-
-    /// How often each operation was called.
-    pub fn counts(&self) -> BTreeMap<String, usize> {
-        let mut counts = BTreeMap::new();
-        for call in &self.aws().calls {
-            *counts.entry(call.operation.clone()).or_default() += 1;
-        }
-        counts
-    }
-
-    /// The bodies of all requests of an operation.
-    pub fn sent(&self, operation: &str) -> Vec<Value> {
-        self.aws().calls.iter().filter(|it| it.operation == operation).map(|it| it.body.clone()).collect()
-    }
-
     /// What an alarm remembers.
     pub fn memory(&self, name: &str) -> Option<String> {
         self.aws().alarms[name]["Tags"][REMEDIED].as_str().map(str::to_owned)
     }
 }
 
-impl Aws {
-    fn answer(&mut self, request: &http::Request<SdkBody>) -> http::Response<SdkBody> {
-        let bytes = request.body().bytes().unwrap_or_default();
-        let target = request.headers().get("x-amz-target").and_then(|it| it.to_str().ok());
-        let path = request.uri().path().to_owned();
-        let binary = path.rsplit_once("/operation/").map(|(_, operation)| operation.to_owned());
-        let (operation, body) = match (target, &binary) {
-            (_, Some(operation)) => (operation.clone(), cbor::read(bytes)),
-            (Some(target), _) => {
-                (target.rsplit('.').next().unwrap().to_owned(), serde_json::from_slice(bytes).unwrap())
-            }
-            _ if path.ends_with("/invocations") => {
-                let payload: Value = serde_json::from_slice(bytes).unwrap();
-                let kind = request.headers().get("x-amz-invocation-type").and_then(|it| it.to_str().ok());
-                ("Invoke".to_owned(), json!({"function": path.split('/').nth(3), "kind": kind, "payload": payload}))
-            }
-            _ => form(std::str::from_utf8(bytes).unwrap()),
-        };
-        self.calls.push(Call { operation: operation.clone(), body: body.clone() });
-        let query = target.is_none() && binary.is_none() && operation != "Invoke";
-        let (status, text) = match self.fault(&operation, &body) {
-            Some((status, code)) if query => (status, failure(code)),
-            Some((status, code)) => (
-                status,
-                json!({"__type": format!("com.amazonaws#{code}"), "message": "refused by the script"}).to_string(),
-            ),
-            None => self.usual(&operation, &body),
-        };
-        let bytes = match &binary {
-            Some(_) => cbor::write(&serde_json::from_str(&text).unwrap()),
-            None => text.into_bytes(),
-        };
-        let mut response = http::Response::builder().status(status).header("x-amzn-requestid", "req-1");
-        if binary.is_some() {
-            response = response.header("smithy-protocol", "rpc-v2-cbor").header("content-type", "application/cbor");
-        }
-        response.body(SdkBody::from(bytes)).unwrap()
-    }
-
-    fn fault(&mut self, operation: &str, body: &Value) -> Option<(u16, &'static str)> {
-        let text = body.to_string();
-        let fault =
-            self.faults.iter_mut().find(|it| it.operation == operation && it.times > 0 && text.contains(&it.about))?;
-        fault.times -= 1;
-        Some((fault.status, fault.code))
-    }
-
-    fn usual(&mut self, operation: &str, body: &Value) -> (u16, String) {
-        let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+impl Tables for Aws {
+    fn answer(&mut self, call: &Call) -> Answer {
+        let (operation, body) = (call.operation.as_str(), &call.body);
+        let text = |name: &str| call.text(name).to_owned();
         let answer = match operation {
             "DescribeAlarms" => self.describe_alarms(body),
             "ListTagsForResource" => match self.alarm_tags(&text("ResourceARN")) {
                 Some(tags) => {
                     json!({"Tags": tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect::<Vec<_>>()})
                 }
-                None => {
-                    return (
-                        404,
-                        json!({"__type": "com.amazonaws.cloudwatch#ResourceNotFoundException", "Message": "gone"})
-                            .to_string(),
-                    );
-                }
+                None => return missing("ResourceNotFoundException"),
             },
             "TagResource" | "UntagResource" if body["ResourceARN"].is_string() => {
                 let arn = text("ResourceARN");
@@ -282,23 +177,17 @@ impl Aws {
                 json!({"serviceRevisions": arns.iter().map(revision).collect::<Vec<_>>()})
             }
             "UpdateService" | "TagResource" => json!({}),
-            "Invoke" => return (202, String::new()),
-            "Publish" => {
-                return (
-                    200,
-                    "<PublishResponse><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>".into(),
-                );
-            }
-            "RebootDBInstance" | "AddTagsToResource" => {
-                return (200, format!("<{operation}Response><{operation}Result/></{operation}Response>"));
-            }
-            "DescribeDBInstances" => return self.describe_database(&text("DBInstanceIdentifier")),
-            "DescribeDBClusters" => return (404, failure("DBClusterNotFoundFault")),
+            "Invoke" => return Answer::Body(String::new()),
+            "RebootDBInstance" | "AddTagsToResource" => return Answer::Xml(String::new()),
+            "DescribeDBInstances" => return self.describe_database(call.text("DBInstanceIdentifier")),
+            "DescribeDBClusters" => return missing("DBClusterNotFoundFault"),
             other => panic!("the script knows no {other}"),
         };
-        (200, answer.to_string())
+        Answer::Json(answer)
     }
+}
 
+impl Aws {
     fn describe_alarms(&self, body: &Value) -> Value {
         assert_eq!(body["AlarmTypes"], json!(["MetricAlarm", "CompositeAlarm", "LogAlarm"]));
         let names = body["AlarmNames"].as_array().expect("alarms are asked for by name");
@@ -319,7 +208,7 @@ impl Aws {
         answer
     }
 
-    fn alarm_tags(&self, arn: &str) -> Option<&serde_json::Map<String, Value>> {
+    fn alarm_tags(&self, arn: &str) -> Option<&Map<String, Value>> {
         self.alarms.values().find(|it| it["AlarmArn"] == arn)?["Tags"].as_object()
     }
 
@@ -366,24 +255,23 @@ impl Aws {
         json!({"services": found, "failures": []})
     }
 
-    fn describe_database(&self, id: &str) -> (u16, String) {
+    fn describe_database(&self, id: &str) -> Answer {
         // RDS finds an identifier however it is written, and shows it in lower case.
         let id = id.to_lowercase();
-        let Some(it) = self.databases.get(&id) else { return (404, failure("DBInstanceNotFound")) };
+        let Some(it) = self.databases.get(&id) else { return missing("DBInstanceNotFound") };
         let field = |name: &str| it[name].as_str().unwrap();
         let tags = it["tags"].as_object().unwrap().iter();
         let tags: String = tags
             .map(|(key, value)| format!("<Tag><Key>{key}</Key><Value>{}</Value></Tag>", value.as_str().unwrap()))
             .collect();
-        let body = format!(
-            "<DescribeDBInstancesResponse><DescribeDBInstancesResult><DBInstances><DBInstance>\
+        Answer::Xml(format!(
+            "<DBInstances><DBInstance>\
              <DBInstanceIdentifier>{id}</DBInstanceIdentifier><DBInstanceStatus>{}</DBInstanceStatus>\
              <DBInstanceArn>arn:aws:rds:ap-northeast-2:123456789012:db:{id}</DBInstanceArn><MultiAZ>{}</MultiAZ>\
-             <TagList>{tags}</TagList></DBInstance></DBInstances></DescribeDBInstancesResult></DescribeDBInstancesResponse>",
+             <TagList>{tags}</TagList></DBInstance></DBInstances>",
             field("status"),
             field("multi_az"),
-        );
-        (200, body)
+        ))
     }
 }
 
@@ -393,35 +281,7 @@ fn without_tags(alarm: &Value) -> Value {
     it
 }
 
-/// An error in the query protocol.
-fn failure(code: &str) -> String {
-    format!(
-        "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>refused by the script</Message></Error><RequestId>req-1</RequestId></ErrorResponse>"
-    )
-}
-
-/// The operation and the fields of a request in the query protocol.
-fn form(body: &str) -> (String, Value) {
-    let pair = |it: &str| {
-        let (name, value) = it.split_once('=').unwrap();
-        (name.to_owned(), Value::String(decoded(value)))
-    };
-    let fields: serde_json::Map<String, Value> = body.split('&').map(pair).collect();
-    (fields["Action"].as_str().unwrap().to_owned(), Value::Object(fields))
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let hex = [rest.next().unwrap(), rest.next().unwrap()];
-                u8::from_str_radix(std::str::from_utf8(&hex).unwrap(), 16).unwrap()
-            }
-            other => other,
-        });
-    }
-    String::from_utf8(bytes).unwrap()
+/// What is asked for is not there.
+fn missing(code: &'static str) -> Answer {
+    Answer::Failed { status: 404, code, message: "gone".into() }
 }

@@ -3,7 +3,6 @@
 #![recursion_limit = "256"]
 
 mod aws;
-mod cbor;
 
 use aws::{NOW, REMEDIED, REMEDY, Script};
 use reconcile::{Outcome, Report};
@@ -53,7 +52,7 @@ async fn the_same_change_by_every_way_is_one_restart() {
     assert_eq!(told(&report), ["api restart Done"]);
     // Nothing but the new deployment is asked for: no task definition, no size.
     let call = json!({"cluster": "shop", "service": "api", "forceNewDeployment": true});
-    assert_eq!(script.sent("UpdateService"), std::slice::from_ref(&call));
+    assert_eq!(script.bodies("UpdateService"), std::slice::from_ref(&call));
     let memory = "restart rung=1 at=2026-11-20T18:10:00Z hour=1 day=2026-11-21 count=1 fired=2026-11-20T18:09:00Z since=2026-11-20T18:09:00Z";
     assert_eq!(script.memory("api-5xx").as_deref(), Some(memory));
     for again in [by_sns("api-5xx"), directly("api-5xx"), by_event_bridge("api-5xx"), json!({})] {
@@ -61,14 +60,14 @@ async fn the_same_change_by_every_way_is_one_restart() {
         let answered = "api-5xx skipped: what fired at Sat 2026-11-21 03:09 KST was answered by restart at Sat 2026-11-21 03:10 KST; cooldown=15m";
         assert_eq!(told(&report), [answered]);
     }
-    assert_eq!(script.sent("UpdateService"), [call]);
+    assert_eq!(script.bodies("UpdateService"), [call]);
     assert_eq!(script.counts()["Publish"], 1);
 }
 
 #[tokio::test]
 async fn the_memory_is_written_before_the_remedy_is_begun() {
     let script = shop("restart");
-    script.fail("UpdateService", "", 9, 400, "AccessDeniedException");
+    script.refuse("UpdateService", "", 9, 400, "AccessDeniedException");
     let report: Value = serde_json::from_str(&script.invoke(directly("api-5xx")).await.unwrap_err()).unwrap();
     assert_eq!(report["actions"][0]["error"]["code"], "AccessDeniedException");
     assert!(script.memory("api-5xx").unwrap().starts_with("restart rung=1"));
@@ -77,7 +76,7 @@ async fn the_memory_is_written_before_the_remedy_is_begun() {
     assert_eq!(report.actions, []);
 
     let script = shop("restart");
-    script.fail("TagResource", REMEDIED, 9, 400, "AccessDeniedException");
+    script.refuse("TagResource", REMEDIED, 9, 400, "AccessDeniedException");
     assert!(script.invoke(directly("api-5xx")).await.is_err());
     assert_eq!(script.counts().get("UpdateService"), None);
 }
@@ -89,7 +88,7 @@ async fn whoever_finds_the_memory_of_another_run_leaves_it_to_that() {
     let outcomes: Vec<Outcome> =
         [own.unwrap(), other.unwrap()].iter().flat_map(|it| it.actions.iter().map(|it| it.outcome)).collect();
     let done = outcomes.iter().filter(|it| **it == Outcome::Done).count();
-    assert_eq!(done, script.sent("UpdateService").len());
+    assert_eq!(done, script.bodies("UpdateService").len());
     assert!(done >= 1 && script.counts()["TagResource"] == done, "{outcomes:?}");
 }
 
@@ -134,8 +133,8 @@ async fn wishes_are_tags_and_their_owners_are_woken() {
         assert_eq!(report.count(Outcome::Done), 1, "{rule}: {:?}", told(&report));
         assert_eq!(report.actions[0].after["owner"], owner);
         let wish = json!({"resourceArn": arn, "tags": [{"key": key, "value": value}]});
-        assert!(script.sent("TagResource").contains(&wish), "{rule}: {:?}", script.sent("TagResource"));
-        assert_eq!(script.sent("Invoke"), [json!({"function": owner, "kind": "Event", "payload": payload})]);
+        assert!(script.bodies("TagResource").contains(&wish), "{rule}: {:?}", script.bodies("TagResource"));
+        assert_eq!(script.bodies("Invoke"), [json!({"function": owner, "type": "Event", "payload": payload})]);
         assert_eq!(script.counts().get("UpdateService"), None);
     }
 }
@@ -143,7 +142,7 @@ async fn wishes_are_tags_and_their_owners_are_woken() {
 #[tokio::test]
 async fn an_owner_that_cannot_be_woken_finds_the_wish_by_itself() {
     let script = shop("scale-out max=6");
-    script.fail("Invoke", "", 9, 404, "ResourceNotFoundException");
+    script.refuse("Invoke", "", 9, 404, "ResourceNotFoundException");
     let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
     assert_eq!(told(&report), ["api scale-out Done"]);
     assert_eq!(report.actions[0].after["owner"], "the next sweep of scale-staging");
@@ -161,11 +160,11 @@ async fn databases_are_rebooted_and_woken() {
     };
     let script = on_database("reboot failover=true");
     assert_eq!(told(&script.invoke(directly("db")).await.unwrap()), ["shop-db reboot Done"]);
-    let sent = script.sent("RebootDBInstance").remove(0);
+    let sent = script.bodies("RebootDBInstance").remove(0);
     assert_eq!((&sent["DBInstanceIdentifier"], &sent["ForceFailover"]), (&json!("shop-db"), &json!("true")));
     let script = on_database("reboot");
     script.invoke(directly("db")).await.unwrap();
-    assert_eq!(script.sent("RebootDBInstance")[0]["ForceFailover"], Value::Null);
+    assert_eq!(script.bodies("RebootDBInstance")[0]["ForceFailover"], Value::Null);
 
     let script = on_database("wake");
     {
@@ -175,7 +174,7 @@ async fn databases_are_rebooted_and_woken() {
         it["tags"]["nightshift-state:asleep"] = json!("by=schedule");
     }
     assert_eq!(told(&script.invoke(directly("db")).await.unwrap()), ["shop-db wake Done"]);
-    let sent = script.sent("AddTagsToResource").remove(0);
+    let sent = script.bodies("AddTagsToResource").remove(0);
     assert_eq!(sent["ResourceName"], "arn:aws:rds:ap-northeast-2:123456789012:db:shop-db");
     assert!(sent.to_string().contains("nightshift-state:awake-until"), "{sent}");
 
@@ -267,7 +266,7 @@ async fn what_waits_is_told_once_with_its_reason_and_done_when_it_can_be() {
     let refusal = "api-5xx deploying: it fired at Sat 2026-11-21 03:09 KST, and restart waits: shop/api is being deployed; \
                    each sweep tries again until Sat 2026-11-21 04:09 KST, then it is a person's";
     assert_eq!(told(&report), [refusal]);
-    let message = script.sent("Publish").remove(0);
+    let message = script.bodies("Publish").remove(0);
     assert!(message["Subject"].as_str().unwrap().starts_with("[Nightshift] PROBLEM api-5xx: deploying"), "{message}");
     script.invoke(by_sns("api-5xx")).await.unwrap();
     script.invoke(json!({})).await.unwrap();
@@ -348,7 +347,7 @@ async fn each_contributor_of_an_alarm_is_read_and_answered() {
     }
     let answered = script.invoke(json!({})).await.unwrap();
     assert_eq!((answered.actions.len(), answered.skipped.len()), (0, 2), "{:?}", told(&answered));
-    script.fail("DescribeAlarmContributors", "", 9, 400, "AccessDeniedException");
+    script.refuse("DescribeAlarmContributors", "", 9, 400, "AccessDeniedException");
     let denied = "cpu unreadable: DescribeAlarmContributors cpu: AccessDeniedException: refused by the script";
     assert_eq!(told(&script.invoke(json!({})).await.unwrap()), [denied]);
 }
@@ -366,10 +365,10 @@ async fn a_muted_alarm_is_left_alone_by_events_and_by_the_sweep() {
     assert_eq!(told(&script.invoke(json!({})).await.unwrap()), ["api restart Done"]);
 
     let script = shop("restart");
-    script.fail("ListAlarmMuteRules", "", 9, 400, "UnknownOperationException");
+    script.refuse("ListAlarmMuteRules", "", 9, 400, "UnknownOperationException");
     assert_eq!(told(&script.invoke(json!({})).await.unwrap()), ["api restart Done"]);
     let script = shop("restart");
-    script.fail("ListAlarmMuteRules", "", 9, 400, "AccessDeniedException");
+    script.refuse("ListAlarmMuteRules", "", 9, 400, "AccessDeniedException");
     let denied = "api-5xx unreadable: ListAlarmMuteRules api-5xx: AccessDeniedException: refused by the script";
     assert_eq!(told(&script.invoke(json!({})).await.unwrap()), [denied]);
     assert_eq!(told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()), ["api restart Done"]);
@@ -387,7 +386,7 @@ async fn a_tagged_alarm_that_is_not_described_is_a_problem_and_a_deleted_one_is_
     }
     assert_eq!(script.counts()["Publish"], 2, "the restart, and the problem once");
     script.alarm("deleted", "notify");
-    script.fail("ListTagsForResource", "alarm:deleted", 9, 404, "ResourceNotFoundException");
+    script.refuse("ListTagsForResource", "alarm:deleted", 9, 404, "ResourceNotFoundException");
     script.aws().alarms.get_mut("deleted").unwrap()["Hidden"] = json!(true);
     let told = told(&script.invoke(json!({})).await.unwrap());
     assert!(told.contains(&"deleted skipped: it no longer exists".to_owned()), "{told:?}");
@@ -407,7 +406,7 @@ async fn the_description_of_an_alarm_is_in_the_message() {
             }
         }
         script.invoke(by_event_bridge("ill")).await.unwrap();
-        let message = script.sent("Publish").remove(0).to_string();
+        let message = script.bodies("Publish").remove(0).to_string();
         assert!(message.contains("of its tag. Customers see 5xx. Look first at the log."), "{message}");
     }
 }
@@ -455,17 +454,17 @@ async fn a_sweep_reads_every_page_and_asks_only_about_what_may_need_an_answer() 
 async fn throttling_is_waited_out_and_what_cannot_be_read_is_told() {
     let script = shop("restart");
     for operation in ["DescribeAlarms", "ListTagsForResource", "TagResource", "DescribeServices", "UpdateService"] {
-        script.fail(operation, "", 2, 400, "ThrottlingException");
+        script.refuse(operation, "", 2, 400, "ThrottlingException");
     }
     assert_eq!(told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()), ["api restart Done"]);
 
     let script = shop("restart");
-    script.fail("DescribeServices", "", 9, 400, "AccessDeniedException");
+    script.refuse("DescribeServices", "", 9, 400, "AccessDeniedException");
     let unreadable = "api-5xx unreadable: DescribeServices shop: AccessDeniedException: refused by the script";
     assert_eq!(told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()), [unreadable]);
 
     let script = shop("restart");
-    script.fail("DescribeAlarms", "", 9, 400, "AccessDeniedException");
+    script.refuse("DescribeAlarms", "", 9, 400, "AccessDeniedException");
     let error = script.invoke(by_event_bridge("api-5xx")).await.unwrap_err();
     assert!(error.starts_with("DescribeAlarms api-5xx: AccessDeniedException: refused by the script"), "{error}");
 }
@@ -474,7 +473,7 @@ async fn throttling_is_waited_out_and_what_cannot_be_read_is_told() {
 async fn an_alarm_that_cannot_be_read_is_told_once_and_hides_no_other() {
     let script = shop("restart");
     script.alarm("other", "restart");
-    script.fail("ListTagsForResource", "alarm:other", 99, 400, "AccessDeniedException");
+    script.refuse("ListTagsForResource", "alarm:other", 99, 400, "AccessDeniedException");
     let unreadable =
         format!("other unreadable: ListTagsForResource {ALARM}other: AccessDeniedException: refused by the script");
     let report = script.invoke(json!({})).await.unwrap();
@@ -493,7 +492,7 @@ async fn an_alarm_that_cannot_be_read_is_told_once_and_hides_no_other() {
         script.aws().alarms.get_mut(&format!("quiet-{number:03}")).unwrap()["StateValue"] = json!("OK");
     }
     script.alarm("a-first", "restart");
-    script.fail("DescribeAlarms", "quiet-149", 9, 400, "AccessDeniedException");
+    script.refuse("DescribeAlarms", "quiet-149", 9, 400, "AccessDeniedException");
     let report = script.invoke(json!({})).await.unwrap();
     assert_eq!((report.count(Outcome::Done), report.skipped.len(), report.problems.len()), (1, 99, 51));
     let unreadable = "quiet-099 unreadable: DescribeAlarms quiet-099: AccessDeniedException: refused by the script";
@@ -503,7 +502,7 @@ async fn an_alarm_that_cannot_be_read_is_told_once_and_hides_no_other() {
     let script = shop("restart");
     script.alarm("ill", "restart");
     script.aws().alarms.get_mut("ill").unwrap()["AlarmRule"] = json!("ALARM(child)");
-    script.fail("DescribeAlarms", "child", 9, 400, "AccessDeniedException");
+    script.refuse("DescribeAlarms", "child", 9, 400, "AccessDeniedException");
     let report = script.invoke(json!({})).await.unwrap();
     let unreadable = "ill unreadable: DescribeAlarms child: AccessDeniedException: refused by the script";
     assert_eq!(told(&report), ["api restart Done", unreadable]);
@@ -517,7 +516,7 @@ async fn a_service_that_cannot_be_read_hides_no_other_of_its_cluster() {
     script.alarm("old-5xx", "restart service=shop/old");
     script.service("web");
     script.alarm("web-5xx", "restart service=shop/web");
-    script.fail("DescribeServices", "web", 9, 400, "AccessDeniedException");
+    script.refuse("DescribeServices", "web", 9, 400, "AccessDeniedException");
     let expected = [
         "api restart Done",
         "old-5xx no-such-target: there is no ECS service shop/old",
