@@ -295,7 +295,17 @@ fn every_undo_that_is_printed_brings_back_what_was_before_and_pasted_again_does_
 
 #[test]
 fn a_mistyped_tag_is_told_once_and_stops_no_other_service() -> Result<()> {
-    let aws = truegul()?;
+    // The events of the opening would wake runs that look at the tag side by side, and each would tell of it.
+    let aws = deployed()?;
+    aws.deliver_events("lost")?;
+    open_shop(&aws)?;
+    for service in ["api-server", "ml-server"] {
+        aws.wait_until("the first rollout to end", || {
+            let rollout = aws.service(CLUSTER, service)?["deployments"][0]["rolloutState"].clone();
+            Ok((rollout == "COMPLETED").then_some(()))
+        })?;
+    }
+    aws.deliver_events("live")?;
     let arn = aws.service(CLUSTER, "ml-server")?["serviceArn"].clone();
     aws.ecs("TagResource", json!({"resourceArn": arn, "tags": [{"key": "nightshift:deploy", "value": "newst"}]}))?;
     let digest = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
