@@ -27,6 +27,7 @@ struct More {
     copies_tags: bool,
     maintenance_window: Option<String>,
     backup_window: Option<String>,
+    pending: Vec<&'static str>,
 }
 
 /// All databases of the region.
@@ -40,6 +41,7 @@ pub async fn list_sleepers(rds: &Rds) -> Result<Vec<Sleeper>, Error> {
         copies_tags: more.copies_tags,
         maintenance_window: more.maintenance_window,
         backup_window: more.backup_window,
+        pending: more.pending,
     };
     Ok(databases.into_iter().map(sleeper).collect())
 }
@@ -53,6 +55,7 @@ fn more_of_instance(it: &sdk::DbInstance) -> More {
         copies_tags: it.copy_tags_to_snapshot().unwrap_or_default(),
         maintenance_window: it.preferred_maintenance_window().map(str::to_owned),
         backup_window: it.preferred_backup_window().filter(|_| backed_up).map(str::to_owned),
+        pending: it.pending_modified_values().map(pending_of_instance).unwrap_or_default(),
     }
 }
 
@@ -65,7 +68,61 @@ fn more_of_cluster(it: &sdk::DbCluster) -> More {
         copies_tags: it.copy_tags_to_snapshot().unwrap_or_default(),
         maintenance_window: it.preferred_maintenance_window().map(str::to_owned),
         backup_window: it.preferred_backup_window().map(str::to_owned),
+        pending: it.pending_modified_values().map(pending_of_cluster).unwrap_or_default(),
     }
+}
+
+fn pending_of_instance(it: &sdk::PendingModifiedValues) -> Vec<&'static str> {
+    named(&[
+        ("DBInstanceClass", it.db_instance_class.is_some()),
+        ("AllocatedStorage", it.allocated_storage.is_some()),
+        ("MasterUserPassword", it.master_user_password.is_some()),
+        ("Port", it.port.is_some()),
+        ("BackupRetentionPeriod", it.backup_retention_period.is_some()),
+        ("MultiAZ", it.multi_az.is_some()),
+        ("EngineVersion", it.engine_version.is_some()),
+        ("LicenseModel", it.license_model.is_some()),
+        ("Iops", it.iops.is_some()),
+        ("StorageThroughput", it.storage_throughput.is_some()),
+        ("DBInstanceIdentifier", it.db_instance_identifier.is_some()),
+        ("StorageType", it.storage_type.is_some()),
+        ("CACertificateIdentifier", it.ca_certificate_identifier.is_some()),
+        ("DBSubnetGroupName", it.db_subnet_group_name.is_some()),
+        ("PendingCloudwatchLogsExports", it.pending_cloudwatch_logs_exports().is_some_and(changes_exports)),
+        ("ProcessorFeatures", !it.processor_features().is_empty()),
+        ("AutomationMode", it.automation_mode.is_some()),
+        ("ResumeFullAutomationModeTime", it.resume_full_automation_mode_time.is_some()),
+        ("MultiTenant", it.multi_tenant.is_some()),
+        ("IAMDatabaseAuthenticationEnabled", it.iam_database_authentication_enabled.is_some()),
+        ("DedicatedLogVolume", it.dedicated_log_volume.is_some()),
+        ("Engine", it.engine.is_some()),
+        ("AdditionalStorageVolumes", !it.additional_storage_volumes().is_empty()),
+        ("DBCapacityReservationIdentifier", it.db_capacity_reservation_identifier.is_some()),
+    ])
+}
+
+fn pending_of_cluster(it: &sdk::ClusterPendingModifiedValues) -> Vec<&'static str> {
+    named(&[
+        ("PendingCloudwatchLogsExports", it.pending_cloudwatch_logs_exports().is_some_and(changes_exports)),
+        ("DBClusterIdentifier", it.db_cluster_identifier.is_some()),
+        ("MasterUserPassword", it.master_user_password.is_some()),
+        ("IAMDatabaseAuthenticationEnabled", it.iam_database_authentication_enabled.is_some()),
+        ("EngineVersion", it.engine_version.is_some()),
+        ("BackupRetentionPeriod", it.backup_retention_period.is_some()),
+        ("StorageType", it.storage_type.is_some()),
+        ("AllocatedStorage", it.allocated_storage.is_some()),
+        ("RdsCustomClusterConfiguration", it.rds_custom_cluster_configuration.is_some()),
+        ("Iops", it.iops.is_some()),
+        ("CertificateDetails", it.certificate_details.is_some()),
+    ])
+}
+
+fn changes_exports(it: &sdk::PendingCloudwatchLogsExports) -> bool {
+    !it.log_types_to_enable().is_empty() || !it.log_types_to_disable().is_empty()
+}
+
+fn named(fields: &[(&'static str, bool)]) -> Vec<&'static str> {
+    fields.iter().filter(|(_, is_pending)| *is_pending).map(|(name, _)| *name).collect()
 }
 
 fn instance_cannot_stop(it: &sdk::DbInstance) -> Option<CannotStop> {

@@ -1,8 +1,8 @@
 //! One database: when it is stopped, when it is started, and whether it has come up.
 
 use jiff::{Timestamp, Zoned};
-use reconcile::Trouble;
-use rules::database::{Condition, Database, State};
+use reconcile::{CommandLine, Trouble};
+use rules::database::{Condition, Database, Kind, State};
 use rules::keys;
 use serde_json::{Value, json};
 
@@ -181,20 +181,39 @@ impl DatabaseCase<'_> {
     }
 
     fn note_windows(&mut self) {
-        match in_its_sleep(self.sleeper, &self.wants, self.now, &self.world.holidays) {
-            Some(windows) => {
-                self.draft.remember(keys::WINDOWS, windows.clone());
-                let headline = format!(
-                    "sleeps through its {windows}: RDS takes a missed automated backup once it is up, and maintenance \
-                     waits until it is up in its window, for which maintenance=awake keeps it up"
-                );
-                self.step(Change::Remember, headline);
-            }
-            None => {
-                self.draft.forget(&[keys::WINDOWS]);
-                self.step(Change::Remember, "no longer sleeps through its windows");
-            }
+        let Database { tags, kind, id, status, .. } = &self.sleeper.database;
+        // RDS lists what it applies at this moment as pending too: that does not wait for a window.
+        if !self.sleeper.pending.is_empty() && !["available", "stopped"].contains(&status.as_str()) {
+            return;
         }
+        let Some(found) = in_its_sleep(self.sleeper, &self.wants, self.now, &self.world.holidays) else {
+            self.draft.forget(&[keys::WINDOWS]);
+            return self.step(Change::Remember, "no longer sleeps through its windows");
+        };
+        self.draft.remember(keys::WINDOWS, found.memory());
+        let windows = &found.windows;
+        let headline = match &found.pending {
+            Some(pending) => {
+                let (operation, option) = match kind {
+                    Kind::Instance => ("modify-db-instance", "--db-instance-identifier"),
+                    Kind::Cluster => ("modify-db-cluster", "--db-cluster-identifier"),
+                };
+                let at_once = CommandLine::of(["aws", "rds", operation, option, id, "--apply-immediately"]);
+                format!(
+                    "sleeps through its {windows}, and a change waits for that ({pending}) until it is up in its \
+                     maintenance window: maintenance=awake keeps it up for that, or apply the change at once while it \
+                     is available, with {at_once}"
+                )
+            }
+            None if found.was_told_with_changes(tags.get(keys::WINDOWS)) => {
+                "has no change left that waits for its maintenance window".into()
+            }
+            None => format!(
+                "sleeps through its {windows}: RDS takes a missed automated backup once it is up, and maintenance \
+                 waits until it is up in its window, for which maintenance=awake keeps it up"
+            ),
+        };
+        self.step(Change::Remember, headline);
     }
 
     // -------------------------------------------------------------------------------- the rest

@@ -11,6 +11,9 @@ use super::world::Sleeper;
 /// A database takes minutes to start, and RDS does not wait for it.
 const UP_BEFORE: SignedDuration = SignedDuration::from_mins(30);
 
+/// Between the windows and the changes that wait for them.
+const PENDING: &str = " with pending ";
+
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// When a database with `maintenance=awake` is up for its maintenance window: now, or next.
@@ -19,8 +22,35 @@ pub fn up_for_maintenance(sleeper: &Sleeper, now: &Zoned) -> Option<(Timestamp, 
     Some((start - UP_BEFORE, end))
 }
 
+/// A tag of RDS holds 256 characters: the windows and four of the longest names fit.
+const NAMES: usize = 4;
+
+/// What lies wholly in the sleep of a database.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InItsSleep {
+    pub windows: String,
+    /// The changes that wait for the maintenance window.
+    pub pending: Option<String>,
+}
+
+impl InItsSleep {
+    /// As it is remembered; tags of RDS take no commas.
+    pub fn memory(&self) -> String {
+        match &self.pending {
+            Some(pending) => format!("{}{PENDING}{pending}", self.windows),
+            None => self.windows.clone(),
+        }
+    }
+
+    /// Whether these windows were told with changes that are not pending any more.
+    pub fn was_told_with_changes(&self, memory: Option<&String>) -> bool {
+        let rest = memory.and_then(|it| it.strip_prefix(&self.windows));
+        self.pending.is_none() && rest.is_some_and(|it| it.starts_with(PENDING))
+    }
+}
+
 /// What people have to know of the windows that lie wholly in its sleep, if some do.
-pub fn in_its_sleep(sleeper: &Sleeper, wants: &Wants, now: &Zoned, holidays: &[Date]) -> Option<String> {
+pub fn in_its_sleep(sleeper: &Sleeper, wants: &Wants, now: &Zoned, holidays: &[Date]) -> Option<InItsSleep> {
     // What never wakes has no better time for them.
     if !matches!(wants.schedule.hours, Hours::Windows(_)) {
         return None;
@@ -43,7 +73,18 @@ pub fn in_its_sleep(sleeper: &Sleeper, wants: &Wants, now: &Zoned, holidays: &[D
     .into_iter()
     .flatten()
     .collect();
-    (!both.is_empty()).then(|| both.join(" and "))
+    let pending = maintenance.and_then(|_| names(&sleeper.pending));
+    (!both.is_empty()).then(|| InItsSleep { windows: both.join(" and "), pending })
+}
+
+fn names(pending: &[&str]) -> Option<String> {
+    let more = pending.len().saturating_sub(NAMES);
+    let named = pending[..pending.len() - more].join(" ");
+    match (pending.is_empty(), more) {
+        (true, _) => None,
+        (false, 0) => Some(named),
+        (false, more) => Some(format!("{named} and {more} more")),
+    }
 }
 
 /// The occurrence of `sun:16:00-sun:16:30` (UTC) that holds at `now`, or else the next.

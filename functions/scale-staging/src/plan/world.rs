@@ -108,6 +108,8 @@ pub struct Sleeper {
     pub maintenance_window: Option<String>,
     /// Such as `17:00-17:30`, in UTC; none where RDS takes no automated backups.
     pub backup_window: Option<String>,
+    /// What RDS changes in the next maintenance window, by the names of its API; the values may be secret.
+    pub pending: Vec<&'static str>,
 }
 
 /// Why AWS refuses to stop a database.

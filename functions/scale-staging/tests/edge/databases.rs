@@ -207,3 +207,26 @@ async fn what_rds_would_not_stop_is_told_once() {
         assert_eq!((script.sent("Publish").len(), script.sent("StopDBInstance").len()), (1, 0));
     }
 }
+
+#[tokio::test]
+async fn a_pending_change_that_waits_for_a_window_in_the_sleep_is_told_once_and_without_its_values() {
+    let script = Script::new();
+    let more = "<PreferredMaintenanceWindow>sun:16:00-sun:16:30</PreferredMaintenanceWindow><PendingModifiedValues>\
+                <DBInstanceClass>db.t4g.large</DBInstanceClass><MasterUserPassword>****</MasterUserPassword>\
+                </PendingModifiedValues>";
+    script.store("app-db", "available", more, &[(SCHEDULE, HOURS)]);
+    // An empty element is not a change.
+    let none = "<PreferredMaintenanceWindow>sun:16:00-sun:16:30</PreferredMaintenanceWindow><PendingModifiedValues/>";
+    script.store("other-db", "available", none, &[(SCHEDULE, HOURS)]);
+    let report = script.invoke("2026-11-20T12:00", json!({})).await.unwrap();
+    assert_eq!(told(&report), ["app-db remember Done", "other-db remember Done"]);
+    let windows = |id: &str| script.aws().instances[id].tags["nightshift-state:windows"].clone();
+    let window = "maintenance window sun:16:00-sun:16:30 UTC";
+    assert_eq!(windows("app-db"), format!("{window} with pending DBInstanceClass MasterUserPassword"));
+    assert_eq!(windows("other-db"), window);
+    let mail = script.sent("Publish")[0]["Message"].to_string();
+    let command = "aws rds modify-db-instance --db-instance-identifier app-db --apply-immediately";
+    assert!(mail.contains(command) && !mail.contains("db.t4g.large") && !mail.contains("****"), "{mail}");
+    let report = script.invoke("2026-11-20T12:05", json!({})).await.unwrap();
+    assert_eq!((told(&report).len(), script.sent("Publish").len()), (0, 1));
+}

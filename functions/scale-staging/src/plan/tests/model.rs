@@ -76,6 +76,7 @@ pub fn database(id: &str, schedule: &str) -> Sleeper {
         copies_tags: false,
         maintenance_window: None,
         backup_window: None,
+        pending: Vec::new(),
     }
 }
 

@@ -42,6 +42,61 @@ fn windows_that_lie_wholly_in_the_sleep_are_told_once() {
 }
 
 #[test]
+fn a_change_that_waits_for_a_window_in_the_sleep_is_told_once() {
+    let now = at("2026-11-20T12:00");
+    let mut shop = sunday(HOURS);
+    shop.run_until_quiet(&now);
+    // While RDS applies it, it does not wait.
+    shop.databases[0].pending = vec!["DBInstanceClass", "EngineVersion"];
+    shop.database("db").status = "modifying".into();
+    assert!(!shop.lines(&sweep(), &now).iter().any(|it| it.contains("pending") || it.contains("change waits")));
+    shop.database("db").status = "available".into();
+    let lines = shop.lines(&sweep(), &now);
+    let told = "* db remember: sleeps through its maintenance window sun:16:00-sun:16:30 UTC and backup window \
+                17:00-17:30 UTC, and a change waits for that (DBInstanceClass EngineVersion) until it is up in its \
+                maintenance window: maintenance=awake keeps it up for that, or apply the change at once while it is \
+                available, with aws rds modify-db-instance --db-instance-identifier db --apply-immediately";
+    assert!(lines[0].starts_with(told), "{lines:#?}");
+    shop.run_until_quiet(&now);
+    for now in ["2026-11-20T12:05", "2026-11-23T12:00"] {
+        assert_eq!(shop.run(&sweep(), &at(now)), 0, "{now}");
+    }
+    // Another change is told again, and the memory of many fits into a tag of RDS.
+    shop.databases[0].pending = vec!["IAMDatabaseAuthenticationEnabled"; 20];
+    assert!(shop.lines(&sweep(), &now)[0].contains("IAMDatabaseAuthenticationEnabled and 16 more) until"));
+    shop.run_until_quiet(&now);
+    let memory = shop.database("db").tags[keys::WINDOWS].clone();
+    assert!(memory.len() <= 256 && !memory.contains(','), "{memory}");
+    shop.databases[0].pending.clear();
+    let lines = shop.lines(&sweep(), &now);
+    assert!(lines[0].starts_with("* db remember: has no change left that waits"), "{lines:#?}");
+}
+
+#[test]
+fn a_change_that_does_not_wait_for_a_window_in_the_sleep_is_not_told() {
+    let now = at("2026-11-20T12:00");
+    let awake = format!("{HOURS} maintenance=awake");
+    for (schedule, window) in [(awake.as_str(), "sun:16:00-sun:16:30"), (HOURS, "mon:00:00-mon:00:30")] {
+        let mut shop = sunday(schedule);
+        shop.databases[0].pending = vec!["DBInstanceClass"];
+        shop.databases[0].maintenance_window = Some(window.into());
+        let lines = shop.lines(&sweep(), &now);
+        assert!(lines[0].contains("backup window"), "{lines:#?}");
+        assert!(!lines.iter().any(|it| it.contains("DBInstanceClass")), "{lines:#?}");
+    }
+}
+
+#[test]
+fn a_change_of_a_cluster_is_applied_with_the_command_for_clusters() {
+    let mut shop = shop(vec![], cluster("aurora", HOURS).into());
+    shop.databases[0].maintenance_window = Some("sun:16:00-sun:16:30".into());
+    shop.databases[0].pending = vec!["EngineVersion"];
+    let lines = shop.lines(&sweep(), &at("2026-11-20T12:00"));
+    let command = "with aws rds modify-db-cluster --db-cluster-identifier aurora --apply-immediately";
+    assert!(lines[0].contains(command), "{lines:#?}");
+}
+
+#[test]
 fn maintenance_awake_keeps_the_database_up_in_its_own_window() {
     let mut shop = sunday(&format!("{HOURS} maintenance=awake"));
     shop.run_until_quiet(&at("2026-11-20T20:00"));
