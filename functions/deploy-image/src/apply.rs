@@ -47,7 +47,6 @@ pub async fn apply(clients: &Clients, run: &Run<'_>, recheck: &Recheck, step: &S
     }
 }
 
-/// Writes down what people were told of a service.
 pub async fn remember(clients: &Clients, note: &Note) -> Result<(), Error> {
     aws::ecs::write_tag(&clients.ecs, &note.resource, keys::PROBLEM, note.value.as_deref()).await
 }

@@ -27,7 +27,6 @@ pub async fn list_images(ecr: &Client, repository: &str) -> Result<Vec<Image>, E
     Ok(images)
 }
 
-/// Whether rules of the repository let images expire.
 pub async fn has_lifecycle_policy(ecr: &Client, repository: &str) -> Result<bool, Error> {
     let (account, name) = registry_and_name(repository);
     let answer = ecr.get_lifecycle_policy().set_registry_id(account).repository_name(name).send().await;

@@ -153,17 +153,13 @@ pub async fn update_service(ecs: &Client, service: &ServiceName, task_definition
 /// What a run checks right before it changes a service.
 #[derive(Debug, Clone)]
 pub struct Standing {
-    /// The service.
     pub service: ServiceName,
-    /// The ARN of its task definition.
     pub task_definition: String,
-    /// The id of its primary deployment.
     pub deployment: Option<String>,
     /// All tasks that it should have run, and no deployment is under way.
     pub settled: bool,
 }
 
-/// How a service stands.
 pub fn standing(it: &sdk::Service) -> Option<Standing> {
     let primary = it.deployments().iter().find(|it| it.status() == Some("PRIMARY"));
     let all_run = it.desired_count() > 0 && it.running_count() >= it.desired_count();

@@ -25,13 +25,11 @@ use crate::plan::Health;
 
 use public::{NotPublic, PublicOnly, System};
 
-/// How often the address is asked.
 const TRIES: u32 = 5;
 
 /// From one try to the next; the last one is 30 seconds after the first.
 const PAUSE: Duration = Duration::from_millis(7500);
 
-/// How long one answer may take.
 const ANSWER: Duration = Duration::from_secs(5);
 
 /// The longest that a check takes.
@@ -89,11 +87,9 @@ impl Probe {
     }
 }
 
-/// Why there is no answer.
 enum Unanswered {
     /// The address may not be asked.
     Refused(String),
-    /// It was asked.
     Failed(String),
     /// Nothing listens at its port.
     Closed(String),

@@ -8,7 +8,6 @@ use crate::plan::{Command, STARTED_BY, Scope, ServiceName, family};
 /// What a run of this function was asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
-    /// Where to look.
     pub scope: Scope,
     /// What a person commands, if a person did.
     pub command: Option<Command>,

@@ -29,7 +29,6 @@ pub async fn deployment_groups(
     Ok(told.iter().filter_map(group).collect())
 }
 
-/// The ids of all deployments of a group since then.
 pub async fn list_deployments(
     codedeploy: &Client,
     application: &str,

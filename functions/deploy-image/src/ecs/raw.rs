@@ -20,7 +20,6 @@ use serde_json::{Map, Value};
 pub struct Answer(Arc<Mutex<Vec<u8>>>);
 
 impl Answer {
-    /// The answer's fields.
     pub fn fields(&self, operation: &'static str, resource: &str) -> Result<Map<String, Value>, Error> {
         let body = self.0.lock().map(|it| it.clone()).unwrap_or_default();
         serde_json::from_slice(&body).map_err(|err| Error::unexpected(operation, resource, err.to_string()))

@@ -10,9 +10,7 @@ use rules::Digest;
 /// DescribeServiceRevisions takes no more.
 const REVISIONS_PER_CALL: usize = 20;
 
-/// A service revision.
 pub struct Revision {
-    /// The ARN of its task definition.
     pub task_definition: String,
     /// The digests that ECS resolved the tags of its containers to. A service that never had a task has none, and neither
     /// has a container whose `versionConsistency` is `disabled`.

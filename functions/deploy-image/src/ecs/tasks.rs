@@ -61,11 +61,9 @@ fn task(it: &sdk::Task) -> Option<Task> {
 
 /// What ECS answered to the start of a task.
 pub enum Started {
-    /// The ARN of the task.
     Task(String),
     /// A run that overlaps has started it, on a revision of its own.
     Elsewhere,
-    /// It started none; the reason.
     Refused(String),
 }
 

@@ -5,7 +5,6 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use aws_smithy_runtime_api::client::dns::{DnsFuture, ResolveDns, ResolveDnsError};
 use http::Uri;
 
-/// An address that may not be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotPublic(String);
 
@@ -28,7 +27,6 @@ pub fn literal(url: &str) -> Result<(), NotPublic> {
     }
 }
 
-/// The system's resolver.
 #[derive(Debug, Clone, Copy)]
 pub struct System;
 

@@ -15,13 +15,11 @@ use super::world::Image;
 
 /// That the service must go back at once.
 pub struct GoBack {
-    /// Why, in words.
     pub why: String,
     /// A person wants it, and not another function.
     pub by_person: bool,
 }
 
-/// A problem: its kind and what is wrong.
 type Trouble = (&'static str, String);
 
 impl Draft<'_> {

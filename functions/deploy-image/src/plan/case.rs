@@ -16,15 +16,10 @@ use super::world::{
     TaskDefinition, World, family,
 };
 
-/// A service that can be decided about.
 pub struct Case<'a> {
-    /// The service.
     pub service: &'a Service,
-    /// What its tag asks for.
     pub rule: DeployRule,
-    /// What it remembers.
     pub memory: Memory,
-    /// The revision in use.
     pub revision: &'a TaskDefinition,
     /// The names of the containers whose image this function changes.
     pub containers: Vec<String>,
@@ -34,25 +29,18 @@ pub struct Case<'a> {
     pub elsewhere: Option<String>,
     /// The repository: `NAME`, or `ACCOUNT/NAME` in the registry of another account.
     pub repository: String,
-    /// The repository's images.
     pub images: &'a [Image],
     /// Images that no container of the service can be started from, with the reason.
     pub unfit: BTreeMap<Digest, String>,
     world: &'a World,
 }
 
-/// What a service remembers about its deployments.
 #[derive(Debug, Clone, Default)]
 pub struct Memory {
-    /// The images that are not tried again.
     pub rejected: Option<Rejections>,
-    /// The images that a person forgave.
     pub cleared: Cleared,
-    /// The image that a person let through.
     pub approved: Option<Approved>,
-    /// The image that was last found live.
     pub verdict: Option<Verdict>,
-    /// The migration that last ended well.
     pub migrated: Option<Migrated>,
     /// The migration that was started, as long as its end is not known.
     pub migrating: Option<Migrating>,
@@ -64,9 +52,7 @@ pub struct Memory {
 pub enum Leave {
     /// It is none of this run's business.
     Elsewhere(String),
-    /// There is nothing to do.
     Skip(String),
-    /// It needs a person.
     Problem(&'static str, String),
 }
 
@@ -252,7 +238,6 @@ impl<'a> Case<'a> {
         self.world.facts.iter()
     }
 
-    /// All revisions that were described.
     pub fn all_described(&self) -> impl Iterator<Item = &'a TaskDefinition> + use<'a> {
         self.world.task_definitions.values()
     }
@@ -321,7 +306,6 @@ impl<'a> Case<'a> {
         self.completed() && (self.service.desired > 0 && self.service.running > 0 || found_live())
     }
 
-    /// Whether the primary deployment completed.
     fn completed(&self) -> bool {
         let Some(primary) = self.service.primary() else { return false };
         match primary.state {
@@ -357,7 +341,6 @@ impl Memory {
         self.cleared.at(digest).max(earlier_version)
     }
 
-    /// Whether an image is rejected.
     pub fn rejects(&self, digest: &Digest) -> bool {
         self.rejected.as_ref().is_some_and(|it| it.covers(digest))
     }

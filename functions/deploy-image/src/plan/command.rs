@@ -6,10 +6,8 @@ use rules::keys;
 
 use super::world::{Service, ServiceName};
 
-/// Where to look.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scope {
-    /// At every service that opted in.
     Everywhere,
     /// At every service that opted in and uses this ECR repository.
     Repository(String),
@@ -17,13 +15,9 @@ pub enum Scope {
     Migration(String),
     /// At every service that opted in and waits for this snapshot.
     Snapshot(String),
-    /// At one service.
     Service(ServiceName),
-    /// At the service of a deployment group of CodeDeploy.
     DeploymentGroup {
-        /// The application that it belongs to.
         application: String,
-        /// Its name.
         group: String,
     },
 }

@@ -110,7 +110,6 @@ pub fn stop(case: &Case<'_>, asked: Option<&str>, plan: &mut Plan<Step>) {
 
 /// The last deployment of an image by CodeDeploy, if it failed for something that the image has nothing to do with.
 pub struct Setback {
-    /// What to tell.
     pub message: String,
     /// It has just been, so that another try would most likely fail as well.
     pub just_now: bool,

@@ -13,13 +13,9 @@ use super::world::Fact;
 
 /// The decision about one service while it is made.
 pub struct Draft<'a> {
-    /// The service.
     pub case: &'a Case<'a>,
-    /// What it remembers once the steps so far are done.
     pub memory: Memory,
-    /// The moment for which is decided.
     pub now: &'a Zoned,
-    /// Where steps, skips and problems go.
     pub plan: &'a mut Plan<Step>,
     /// What has to be observed before the decision is whole.
     pub lacking: &'a mut BTreeSet<Fact>,

@@ -12,19 +12,15 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
 /// An image that was deployed to a service and did not stay.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Lost {
-    /// The image.
     pub digest: Digest,
     /// When it was pushed, or a moment before which it must have been.
     pub pushed_at: Timestamp,
     /// Who took it back, as the memory calls them.
     pub by: &'static str,
-    /// What happened, in words.
     pub why: String,
 }
 
-/// A sign that an image did not stay.
 pub struct Evidence {
-    /// The image, and what happened.
     pub lost: Lost,
     /// When what happened had begun.
     pub since: Option<Timestamp>,
@@ -102,9 +98,7 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
 ///
 /// Tasks that had run do not start any more: something around them has changed, and an older image would hardly help.
 pub struct FailedRestart {
-    /// When it began.
     pub began: Option<Timestamp>,
-    /// Why it failed, in words.
     pub why: String,
 }
 
@@ -142,9 +136,7 @@ fn is_restart(case: &Case<'_>, memory: &Memory, arn: &str, began: Option<Timesta
 pub struct FailedWayBack {
     /// What it was meant to deploy, for people.
     pub to: String,
-    /// When it began.
     pub began: Option<Timestamp>,
-    /// Why it failed, in words.
     pub why: String,
 }
 

@@ -17,7 +17,6 @@ pub use migrate::{STARTED_BY, notes as migration_notes, run_name};
 use super::world::Observation;
 use answer::{look, unavailable};
 
-/// What is known of an image that may go out.
 pub struct Passed {
     /// What is to be remembered first.
     pub notes: Vec<Act>,
@@ -25,7 +24,6 @@ pub struct Passed {
     pub health: Option<Before>,
 }
 
-/// Whether the image may go out.
 pub fn pass(candidate: Candidate<'_>) -> Result<Passed, Blocked> {
     platform(candidate)?;
     scan::pass(candidate)?;
@@ -58,7 +56,6 @@ fn awake(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Blocked> {
     Err(Blocked::Pending(format!("{tag} waits until the service is awake, since {why}")))
 }
 
-/// A person has said yes to this very image.
 fn approval(Candidate { case, memory, image, tag, .. }: Candidate<'_>) -> Result<(), Blocked> {
     let approved = memory.approved.as_ref().is_some_and(|it| it.digest == image.digest);
     if case.rule.approval.is_none() || approved {

@@ -5,10 +5,8 @@ use jiff::Timestamp;
 use super::case::Case;
 use super::world::{CodeDeploy, RolloutEnd, RolloutState, Service, Status};
 
-/// How a service moves just now.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Motion {
-    /// Nothing is under way.
     Still,
     /// A deployment is under way since then.
     Forward(Option<Timestamp>),
@@ -18,7 +16,6 @@ pub enum Motion {
     Fallen(Option<Timestamp>),
 }
 
-/// How the service moves just now.
 pub fn motion(case: &Case<'_>) -> Motion {
     if case.by_code_deploy() {
         return case.code_deploy().map_or(Motion::Still, |it| of_code_deploy(it, case.service));

@@ -30,13 +30,9 @@ pub struct Running {
 /// What a selection depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct Choice<'q, 'a> {
-    /// The rule.
     pub selector: &'q Selector,
-    /// The images of the repository.
     pub images: &'a [Image],
-    /// The image that runs.
     pub running: &'q Running,
-    /// The images that are not tried again.
     pub rejected: Option<&'q Rejections>,
     /// The image that a person let out.
     pub approved: Option<&'q Approved>,
@@ -51,24 +47,18 @@ pub struct Choice<'q, 'a> {
 pub enum Selection<'a> {
     /// A newer image, or one that a person or a tag that moved asks for.
     Newer {
-        /// The image.
         image: &'a Image,
-        /// The tag by which it was selected.
         tag: String,
     },
-    /// The image that runs.
     Current {
-        /// The tag by which it was selected.
         tag: String,
     },
     /// An image that is older than the one that runs.
     Older {
-        /// The tag by which it was selected.
         tag: String,
     },
     /// A newer image than the one that a person chose instead of it.
     Declined {
-        /// The tag by which it was selected.
         tag: String,
     },
     /// Nothing but rejected images, and images that are older than one of them.
@@ -83,14 +73,11 @@ pub enum Selection<'a> {
     },
     /// Images match, but none that a container of the service can be started from.
     Unfit {
-        /// The tag of the newest.
         tag: String,
-        /// What is wrong with it.
         why: String,
     },
     /// An image of which it cannot be told whether it is newer.
     CannotTell {
-        /// The tag by which it was selected.
         tag: String,
     },
 }
@@ -265,7 +252,6 @@ impl<'a> Choice<'_, 'a> {
         }
     }
 
-    /// The images that match the rule.
     fn candidates(&self) -> Vec<Candidate<'a>> {
         let shape = self.shape();
         self.images.iter().filter_map(|it| self.candidate(it, shape)).collect()
@@ -379,7 +365,6 @@ impl<'a> Choice<'_, 'a> {
     }
 }
 
-/// An image that matches a rule.
 struct Candidate<'a> {
     image: &'a Image,
     tag: String,

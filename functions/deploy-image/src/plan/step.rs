@@ -9,57 +9,42 @@ use serde_json::{Value, json};
 use super::app_spec::AppSpec;
 use super::world::{Launch, Service, ServiceName, short_name};
 
-/// One change to one service.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
-    /// Deploys a new image.
     Deploy(Deploy),
-    /// Deploys an earlier task definition again.
     RollBack(RollBack),
     /// Stops a deployment of CodeDeploy, which then goes back.
     Stop(Stop),
-    /// Runs the migration that comes before a new image.
     Migrate(Box<Migrate>),
     /// Asks `snapshot-databases` for the snapshot that comes before a new image.
     AskForSnapshot(AskForSnapshot),
-    /// Writes or removes a memory tag.
     Remember(Remember),
 }
 
-/// Deploys a new image to a service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Deploy {
-    /// The service.
     pub service: ServiceName,
     /// The image that runs now, for people.
     pub from: String,
-    /// The ARN of the task definition that runs now.
     pub from_revision: String,
     /// The human tag of the new image.
     pub to: String,
-    /// The new image.
     pub digest: Digest,
     /// Where the revision with the new image comes from.
     pub revision: Revision,
-    /// How it gets into use.
     pub via: DeployVia,
 }
 
-/// How a task definition gets into use.
 #[derive(Debug, Clone, PartialEq)]
 pub enum DeployVia {
-    /// ECS deploys.
     UpdateService(Unchanged),
-    /// CodeDeploy deploys.
     CreateDeployment(CreateDeployment),
 }
 
 /// What the decision saw of a service that ECS deploys: with anything else it has to be made anew.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Unchanged {
-    /// The ARN of its task definition.
     pub task_definition: String,
-    /// The id of its primary deployment.
     pub deployment: Option<String>,
     /// The number that its family's next revision gets, if nobody else registers one.
     pub next_revision: Option<u64>,
@@ -68,9 +53,7 @@ pub struct Unchanged {
 /// How CodeDeploy is asked to deploy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CreateDeployment {
-    /// The application.
     pub application: String,
-    /// The deployment group.
     pub group: String,
     /// What to deploy, but for the task definition.
     pub app_spec: AppSpec,
@@ -83,9 +66,7 @@ pub struct CreateDeployment {
 /// Stops a deployment of CodeDeploy that is under way.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stop {
-    /// The service.
     pub service: ServiceName,
-    /// The deployment's id.
     pub deployment: String,
     /// The image that it was meant to deploy, for people.
     pub from: String,
@@ -106,35 +87,26 @@ pub enum Revision {
     Register(Value),
 }
 
-/// Deploys an earlier task definition to a service again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RollBack {
-    /// The service.
     pub service: ServiceName,
     /// The image that runs now, for people.
     pub from: String,
     /// The image that runs now, if it can be told.
     pub from_digest: Option<Digest>,
-    /// The ARN of the task definition that runs now.
     pub from_revision: String,
     /// The image to go back to, for people.
     pub to: String,
     /// The ARN of the task definition to go back to.
     pub to_revision: String,
-    /// How it gets into use.
     pub via: DeployVia,
 }
 
-/// Runs a task before a new image goes out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Migrate {
-    /// The service.
     pub service: ServiceName,
-    /// The service's ARN.
     pub arn: String,
-    /// The new image.
     pub digest: Digest,
-    /// The task's family.
     pub family: String,
     /// The human tag of the new image.
     pub image: String,
@@ -144,13 +116,10 @@ pub struct Migrate {
     pub revision: Revision,
     /// Whether the task has an address of its own, and so needs a place in the network.
     pub in_vpc: bool,
-    /// How it is started.
     pub launch: Launch,
     /// What makes a doubled call one.
     pub token: String,
-    /// What the run is called.
     pub run: String,
-    /// When it is started.
     pub at: Timestamp,
 }
 
@@ -164,15 +133,11 @@ impl Migrate {
 /// Asks for a snapshot before a new image goes out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AskForSnapshot {
-    /// The service.
     pub service: ServiceName,
-    /// The DB instance or DB cluster.
     pub database: String,
-    /// The new image.
     pub digest: Digest,
     /// The human tag of the new image.
     pub image: String,
-    /// What the snapshot will be called.
     pub id: String,
 }
 
@@ -183,14 +148,10 @@ impl AskForSnapshot {
     }
 }
 
-/// Writes or removes a memory tag of a service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Remember {
-    /// The service.
     pub service: ServiceName,
-    /// The service's ARN.
     pub arn: String,
-    /// What is remembered or forgotten.
     pub change: MemoryChange,
     /// The image that it is about, for people.
     pub image: String,
@@ -200,9 +161,7 @@ pub struct Remember {
     pub running: String,
     /// Nothing else is deployed in the same run.
     pub stays: bool,
-    /// The tag's key.
     pub key: &'static str,
-    /// The tag's value now.
     pub before: Option<String>,
     /// The tag's value to be; `None` removes it.
     pub value: Option<String>,
@@ -236,19 +195,14 @@ impl Remember {
 /// What a memory is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemoryChange {
-    /// The image must not be tried again.
     Reject,
     /// The image may go out, whatever was known against it.
     Approve,
-    /// The image is not rejected any more.
     Clear,
     /// What is known against the image does not count.
     Forgive,
-    /// The image is no longer approved.
     DropApproval,
-    /// The image is live.
     Live,
-    /// The migration for the image ended well.
     Migrated,
     /// A migration runs, or does not run any more.
     Migrating,

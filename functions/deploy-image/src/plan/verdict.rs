@@ -86,7 +86,6 @@ pub fn failed_way_back(case: &Case<'_>, memory: &Memory) -> Option<String> {
     ))
 }
 
-/// The problem where a restart failed.
 pub const RESTART_FAILED: &str = "restart-failed";
 
 /// What to say of a restart that failed, for a day or as long as the service stands as it fell.

@@ -5,7 +5,6 @@ use rules::image::{ImageName, Repository, looks_like_ecr};
 
 use super::world::{Service, TaskDefinition};
 
-/// What a rule is about.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Watched {
     /// The names of the containers whose image is changed.
@@ -114,7 +113,6 @@ fn without_ecr(definition: &str, containers: &[(&str, &str)]) -> String {
     }
 }
 
-/// The account and region of a service.
 struct Registry<'a> {
     account: &'a str,
     region: &'a str,

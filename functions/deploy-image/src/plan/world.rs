@@ -42,7 +42,6 @@ pub struct World {
     pub facts: BTreeMap<Fact, Observation>,
     /// What CodeDeploy told of the services that it deploys, where it was asked, or why nothing, and how to fix that.
     pub code_deploy: BTreeMap<String, Result<CodeDeploy, String>>,
-    /// What could not be observed.
     pub missing: Vec<Missing>,
 }
 
@@ -62,16 +61,12 @@ impl World {
     }
 }
 
-/// A service that could not be observed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Missing {
-    /// Its ARN.
     pub resource: String,
-    /// Why not.
     pub cause: Cause,
 }
 
-/// Why something could not be observed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cause {
     /// The tag index still lists it, but it is gone.

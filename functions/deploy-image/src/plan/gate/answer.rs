@@ -9,7 +9,6 @@ use crate::plan::world::{Fact, Image, Observation};
 /// A step and the reason for it.
 pub type Act = (Step, String);
 
-/// Why an image does not go out now.
 #[derive(Debug, PartialEq)]
 pub enum Blocked {
     /// This has to be observed first.
@@ -24,7 +23,6 @@ pub enum Blocked {
     Reject {
         /// Who rejects it, as the memory calls them.
         by: &'static str,
-        /// What happened, in words.
         why: String,
     },
 }
@@ -32,15 +30,11 @@ pub enum Blocked {
 /// The image that stands before the gates.
 #[derive(Clone, Copy)]
 pub struct Candidate<'a> {
-    /// The service that it is for.
     pub case: &'a Case<'a>,
     /// What the service remembers, by what was decided so far.
     pub memory: &'a Memory,
-    /// The image.
     pub image: &'a Image,
-    /// What people call it.
     pub tag: &'a str,
-    /// The moment for which is decided.
     pub now: &'a Zoned,
 }
 

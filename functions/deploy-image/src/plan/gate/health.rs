@@ -16,7 +16,6 @@ const JUDGED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// What is known of an address before a rollout.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Before {
-    /// It answers well.
     Well,
     /// It does not: what it said. The new image may be the cure, so it goes out, and is not judged by the address.
     Ill(String),

@@ -52,10 +52,10 @@ pub fn run_name(cluster: &str, family: &str, digest: &Digest) -> String {
 /// How far the migration of an image is.
 enum State<'a> {
     /// Its end is remembered, or it is known to have ended well.
-    Done { remembered: bool },
-    /// It runs.
+    Done {
+        remembered: bool,
+    },
     Running(&'a Task),
-    /// It failed: why.
     Failed(String),
     /// Something else than the image ended it: what.
     Interrupted(String),
@@ -64,7 +64,9 @@ enum State<'a> {
     /// It was started, and ECS tells of no task.
     Forgotten(&'a Migrating),
     /// It has to be started. What ended before says which client token is a new one.
-    NotStarted { after: Option<i64> },
+    NotStarted {
+        after: Option<i64>,
+    },
 }
 
 /// The migration has run and ended well; what is to be remembered of that first.

@@ -13,7 +13,6 @@ const BEGUN: SignedDuration = SignedDuration::from_mins(10);
 /// After this time a scan that has not ended is told to people.
 const ENDED: SignedDuration = SignedDuration::from_hours(1);
 
-/// How many findings a message names.
 const NAMED: usize = 5;
 
 /// Nothing was found that holds the image back, and that is known.

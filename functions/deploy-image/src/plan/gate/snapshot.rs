@@ -9,7 +9,6 @@ use super::{Blocked, Candidate, look, unavailable};
 use crate::plan::step::{AskForSnapshot, Step};
 use crate::plan::world::{Fact, Observation};
 
-/// The snapshot is there.
 pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
     let Candidate { case, image, tag, .. } = candidate;
     let Some(database) = &case.rule.snapshot else { return Ok(()) };

@@ -4,12 +4,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::service::{Rollout, RolloutEnd, ServiceName};
 
-/// A deployment group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// The application that it belongs to.
     pub application: String,
-    /// Its name.
     pub name: String,
     /// The ECS services that it deploys; CodeDeploy takes one.
     pub services: Vec<ServiceName>,
@@ -28,7 +25,6 @@ impl std::fmt::Display for Group {
 /// What CodeDeploy told of a service that it deploys.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CodeDeploy {
-    /// The service's deployment group.
     pub group: Group,
     /// Its deployments, newest first: those since `since` and those that made the present task sets.
     pub attempts: Vec<Attempt>,
@@ -38,14 +34,12 @@ pub struct CodeDeploy {
     pub since: Timestamp,
 }
 
-/// A deployment of CodeDeploy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Attempt {
     /// Its id, `d-…`.
     pub id: String,
     /// The ARN of the task definition that it was meant to deploy, if that is known.
     pub task_definition: Option<String>,
-    /// How far it is.
     pub status: Status,
     /// The status as CodeDeploy calls it.
     pub said: String,
@@ -55,9 +49,7 @@ pub struct Attempt {
     pub reason: String,
     /// CodeDeploy itself began it, to undo another one.
     pub undoes: bool,
-    /// When it began.
     pub began: Option<Timestamp>,
-    /// When it ended.
     pub ended: Option<Timestamp>,
     /// By what it was deployed.
     pub app_spec: Source,
@@ -80,14 +72,12 @@ impl Attempt {
     }
 }
 
-/// How far a deployment of CodeDeploy is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Created, queued, in progress, baking or waiting for its traffic; or in a status that this version does not know.
     Open,
     /// It succeeded: the old tasks are gone.
     Succeeded,
-    /// It failed.
     Failed,
     /// A person stopped it, or it waited too long for its traffic.
     Stopped,

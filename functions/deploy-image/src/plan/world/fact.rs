@@ -13,57 +13,40 @@ use super::task_definition::TaskDefinition;
 /// Something that a gate has to know.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fact {
-    /// What the scan of an image found.
     Scan {
-        /// The image's repository.
         repository: String,
-        /// The image.
         digest: Digest,
     },
     /// The tasks of a family in a cluster, those that stopped lately included.
     Tasks {
-        /// The cluster.
         cluster: String,
-        /// The family.
         family: String,
     },
     /// A task definition by its ARN, or the newest active one of a family.
     TaskDefinition(String),
     /// The snapshot before a deployment.
     Snapshot {
-        /// The database.
         database: String,
-        /// What the snapshot is called.
         id: String,
     },
     /// What the address of a service answers.
     Health {
-        /// The service's ARN.
         service: String,
-        /// The address.
         url: String,
-        /// When it is asked.
         look: Look,
     },
     /// What these indexes of a repository list, and for which platforms.
     Indexes {
-        /// The repository.
         repository: String,
-        /// The indexes.
         digests: BTreeSet<Digest>,
     },
-    /// Whether a repository has a lifecycle policy.
     Lifecycle(String),
-    /// All services that opted in.
     Services,
 }
 
-/// When an address is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Look {
-    /// Before the rollout of an image.
     Before,
-    /// After it.
     After,
     /// A minute later, where the first answer was bad; and only if all tasks of the same deployment run then.
     Again,
@@ -74,45 +57,34 @@ pub enum Look {
 pub enum Observation {
     /// The scans of an image: one, or of a multi-platform image one for each platform.
     Scans(Vec<Scan>),
-    /// Tasks.
     Tasks(Vec<Task>),
-    /// A task definition.
     TaskDefinition(Box<TaskDefinition>),
     /// A snapshot, or what there is to take one of.
     Backup(Box<Backup>),
-    /// What an address answered.
     Health(Health),
     /// What indexes list; one that vanished meanwhile is missing.
     Indexes(BTreeMap<Digest, Index>),
-    /// Whether there is a lifecycle policy.
     Lifecycle(bool),
-    /// Services.
     Services(Vec<Service>),
     /// AWS did not tell; the error in words.
     Unavailable(String),
 }
 
-/// What the scan of one image found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scan {
-    /// How far it is.
     pub state: ScanState,
     /// How many findings are `CRITICAL`, as the registry counts them.
     pub critical: u64,
-    /// How many are `HIGH`.
     pub high: u64,
     /// The findings of these two grades.
     pub findings: Vec<Finding>,
 }
 
-/// How far a scan is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScanState {
     /// It has ended, or goes on for ever with findings so far: enhanced scanning.
     Done,
-    /// It is under way.
     Pending,
-    /// There is none.
     Missing,
     /// The registry cannot scan such an image: its reason.
     Unsupported(String),
@@ -120,14 +92,11 @@ pub enum ScanState {
     Unavailable(String),
 }
 
-/// A weakness that a scan found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
     /// `CVE-2026-1234`.
     pub name: String,
-    /// The package that has it.
     pub package: Option<String>,
-    /// How bad it is.
     pub grade: Grade,
     /// How bad it is within that, from 0 to 10.
     pub score: f64,
@@ -136,9 +105,7 @@ pub struct Finding {
 /// How bad a finding is; less bad ones hold nothing back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Grade {
-    /// `CRITICAL`
     Critical,
-    /// `HIGH`
     High,
 }
 
@@ -156,47 +123,37 @@ impl std::fmt::Display for Finding {
     }
 }
 
-/// A task of a migration's family.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Task {
-    /// Its ARN.
     pub arn: String,
     /// Who started it; of ours its `run_name`.
     pub started_by: String,
-    /// The ARN of its task definition.
     pub task_definition: String,
     /// Such as `RUNNING` and, at last, `STOPPED`.
     pub status: String,
-    /// Why it stopped, as ECS says.
     pub reason: String,
     /// The kind of that reason, such as `EssentialContainerExited` or `SpotInterruption`.
     pub stop_code: String,
     /// Its containers have run.
     pub started: bool,
-    /// When it stopped.
     pub stopped_at: Option<Timestamp>,
     /// Its containers as they ended; none if it never started.
     pub containers: Vec<Ended>,
 }
 
-/// How a container ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
-    /// Its name.
     pub name: String,
     /// What it exited with, if it ever ran.
     pub exit_code: Option<i32>,
-    /// What ECS says of it.
     pub reason: String,
 }
 
 impl Task {
-    /// Whether it will not run any more.
     pub fn has_stopped(&self) -> bool {
         self.status == "STOPPED"
     }
 
-    /// The last part of its ARN.
     pub fn id(&self) -> &str {
         self.arn.rsplit('/').next().unwrap_or(&self.arn)
     }

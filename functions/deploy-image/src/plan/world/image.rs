@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use rules::Digest;
 use rules::image::{Kind, Listing, kind};
 
-/// An image in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// Its digest; of a multi-platform image that of the index.

@@ -7,12 +7,9 @@ use rules::Digest;
 pub use rules::ServiceName;
 use serde_json::Value;
 
-/// An ECS service.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
-    /// Its ARN.
     pub arn: String,
-    /// Its name.
     pub name: ServiceName,
     /// `ACTIVE`, `DRAINING` or `INACTIVE`.
     pub status: String,
@@ -24,9 +21,7 @@ pub struct Service {
     pub safety: Safety,
     /// How its tasks are started.
     pub launch: Launch,
-    /// How many tasks there should be.
     pub desired: i32,
-    /// How many tasks there are.
     pub running: i32,
     /// Its deployments as they stand now, the primary one first.
     pub deployments: Vec<Deployment>,
@@ -40,7 +35,6 @@ pub struct Service {
     pub task_sets: Vec<TaskSet>,
     /// The ARNs of the service revisions in use: two while a deployment is under way.
     pub revisions: Vec<String>,
-    /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
 
@@ -58,11 +52,9 @@ pub struct TaskSet {
     pub id: String,
     /// It has the traffic.
     pub primary: bool,
-    /// The ARN of its task definition.
     pub task_definition: String,
     /// The id of the CodeDeploy deployment that made it; the first one of a service is made without.
     pub deployment: Option<String>,
-    /// When it began.
     pub began: Option<Timestamp>,
     /// What an AppSpec says of it besides the task definition: load balancer, platform version, network, capacity providers.
     pub properties: Value,
@@ -75,7 +67,6 @@ pub struct Launch {
     pub launch_type: Option<String>,
     /// Where on the capacity providers.
     pub capacity: Vec<Capacity>,
-    /// The version of Fargate.
     pub platform: Option<String>,
     /// The subnets, if they have an address of their own.
     pub subnets: Vec<String>,
@@ -88,7 +79,6 @@ pub struct Launch {
 /// An item of a capacity provider strategy.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Capacity {
-    /// The capacity provider.
     pub provider: String,
     /// How many of the tasks beyond the base go there, in relation to the others.
     pub weight: i32,
@@ -99,9 +89,7 @@ pub struct Capacity {
 /// Who carries out a service's deployments (`deploymentController`).
 #[derive(Debug, Clone, PartialEq)]
 pub enum Controller {
-    /// ECS itself.
     Ecs,
-    /// AWS CodeDeploy.
     CodeDeploy,
     /// Task sets from outside.
     External,
@@ -134,22 +122,17 @@ pub struct Deployment {
     pub id: String,
     /// The one that is being deployed.
     pub primary: bool,
-    /// The ARN of its task definition.
     pub task_definition: String,
-    /// How far it is.
     pub state: RolloutState,
     /// What ECS says of that.
     pub reason: String,
     /// How many of its tasks have failed.
     pub failed_tasks: i32,
-    /// When it began.
     pub began: Option<Timestamp>,
 }
 
-/// How far a deployment is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RolloutState {
-    /// Under way.
     InProgress,
     /// It reached a steady state.
     Completed,
@@ -164,24 +147,20 @@ pub enum RolloutState {
 pub struct Rollout {
     /// The ARN of the task definition that it was meant to deploy.
     pub task_definition: String,
-    /// What became of it.
     pub end: RolloutEnd,
     /// The digests that ECS pinned for its containers.
     pub pinned: BTreeMap<String, Digest>,
     /// What ECS says of that.
     pub reason: String,
-    /// When it began.
     pub began: Option<Timestamp>,
 }
 
-/// What became of a past deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RolloutEnd {
     /// Still under way, or in a status of CodeDeploy that this version does not know.
     Open,
     /// ECS is taking it back.
     GoingBack,
-    /// It completed.
     Successful,
     /// ECS took it back, or CodeDeploy gave it up.
     TakenBack,

@@ -24,17 +24,13 @@ pub const OUTPUT_ONLY: [&str; 8] = [
 /// Also output only, but for a revision that is being deleted: nothing that could be in use.
 pub const DELETED_ONLY: [&str; 1] = ["deleteRequestedAt"];
 
-/// A revision of a task definition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TaskDefinition {
-    /// The answer's `taskDefinition`.
     pub fields: Map<String, Value>,
-    /// The answer's `tags`.
     pub tags: BTreeMap<String, String>,
 }
 
 impl TaskDefinition {
-    /// Its ARN.
     pub fn arn(&self) -> &str {
         self.text("taskDefinitionArn")
     }

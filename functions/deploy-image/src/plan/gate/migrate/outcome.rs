@@ -7,7 +7,6 @@ use crate::plan::world::{Ended, ImageName, Task, TaskDefinition};
 /// What ECS sends to the containers that still run when a task ends: SIGTERM, and 30 seconds later SIGKILL.
 const STOPPED_BY_ECS: [i32; 2] = [143, 137];
 
-/// How a task ended.
 #[derive(Debug, PartialEq)]
 pub enum Outcome {
     /// The migration ran to its end.
@@ -16,7 +15,6 @@ pub enum Outcome {
     Failed(String),
     /// Something else ended it while it ran.
     Interrupted(String),
-    /// It never ran.
     NotStarted(String),
 }
 
