@@ -1,7 +1,8 @@
 //! Looks at a service once more right before it is changed: between the decision and the change another run, a person or
 //! Terraform may have deployed. One push under five tags makes five events, and five runs that decide the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Mutex;
 
 use aws::Error;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::ecs::Standing;
-use crate::plan::{DeployVia, Step, Unchanged, short_name};
+use crate::plan::{DeployVia, Step, Unchanged};
 use crate::{Clients, codedeploy, ecs};
 
 /// DescribeServices takes no more names than this, all of one cluster.
@@ -22,8 +23,17 @@ const SERVICES_PER_CALL: usize = 10;
 pub struct Recheck {
     batches: Vec<Batch>,
     batch_of: BTreeMap<ServiceName, usize>,
-    /// How many revisions of each family this run registers.
-    registered: Mutex<BTreeMap<String, u64>>,
+    /// The revisions that this run registers, by family.
+    registered: Mutex<BTreeMap<String, Registered>>,
+}
+
+/// The revisions of a family that a run registers.
+#[derive(Default)]
+struct Registered {
+    /// How many calls were begun.
+    begun: u64,
+    /// The numbers that came back.
+    numbers: BTreeSet<u64>,
 }
 
 struct Batch {
@@ -55,8 +65,10 @@ impl Recheck {
         recheck
     }
 
-    /// Registers a revision, after a look at the service; and looks once more where another run has registered one of
-    /// the family in the same moment.
+    /// Registers a revision, after a look at the service.
+    ///
+    /// ECS has no call that registers only if nobody else has, so two runs in lockstep register one revision each. The
+    /// numbers that ECS gives them are an order that both can see, and the earlier one is deployed.
     pub async fn register(
         &self,
         clients: &Clients,
@@ -69,23 +81,22 @@ impl Recheck {
         self.ensure_unchanged(clients, service, via).await?;
         let family = fields.get("family").and_then(Value::as_str).unwrap_or_default().to_owned();
         if let Ok(mut registered) = self.registered.lock() {
-            *registered.entry(family).or_default() += 1;
+            registered.entry(family.clone()).or_default().begun += 1;
         }
         let arn = ecs::register_task_definition(&clients.ecs, fields).await?;
-        if let DeployVia::UpdateService(seen) = via
-            && !self.is_own(&arn, seen)
-        {
+        let (Some(number), DeployVia::UpdateService(seen)) = (number(&arn), via) else { return Ok(arn) };
+        let own = self.registered.lock().map(|mut it| {
+            let registered = it.entry(family).or_default();
+            registered.numbers.insert(number);
+            (registered.begun, registered.numbers.clone())
+        });
+        let (Ok((begun, own)), Some(next)) = (own, seen.next_revision) else { return Ok(arn) };
+        if !(next..next + begun).contains(&number) {
+            give_way(clients, &arn, next..number, &own, fields).await?;
             let standing = read(clients, std::slice::from_ref(service)).await?;
             compare(seen, standing.get(service))?;
         }
         Ok(arn)
-    }
-
-    /// Whether the number of a revision is one that this run's own registrations lead to.
-    fn is_own(&self, arn: &str, seen: &Unchanged) -> bool {
-        let (Some((family, number)), Some(next)) = (numbered(arn), seen.next_revision) else { return false };
-        let own = self.registered.lock().ok().and_then(|it| it.get(&family).copied()).unwrap_or_default();
-        (next..next + own).contains(&number)
     }
 
     /// That nothing was deployed since the decision; if something was, the next run decides anew.
@@ -108,10 +119,33 @@ impl Recheck {
     }
 }
 
-/// The family and the number of a revision.
-fn numbered(arn: &str) -> Option<(String, u64)> {
-    let (family, number) = short_name(arn).rsplit_once(':')?;
-    Some((family.to_owned(), number.parse().ok()?))
+/// The number of a revision in its family.
+fn number(arn: &str) -> Option<u64> {
+    arn.rsplit_once(':')?.1.parse().ok()
+}
+
+/// How many revisions between the expected one and the registered one are looked at.
+const LOOKED_AT: usize = 20;
+
+/// Leaves the deployment to another run that has registered the same revision before this one.
+///
+/// A family may serve several services, each of which gets a revision of the same content: the run that registered as
+/// many of them first deploys.
+async fn give_way(
+    clients: &Clients,
+    arn: &str,
+    between: Range<u64>,
+    own: &BTreeSet<u64>,
+    fields: &Value,
+) -> Result<(), Error> {
+    let Some((family, _)) = arn.rsplit_once(':') else { return Ok(()) };
+    let earlier = own.range(..between.end).count();
+    let mut of_others = 0;
+    for number in between.filter(|it| !own.contains(it)).take(LOOKED_AT) {
+        let revision = ecs::describe_task_definition(&clients.ecs, &format!("{family}:{number}")).await?;
+        of_others += usize::from(revision.next(&[], "", &[]) == *fields);
+    }
+    if of_others > earlier { Err(Error::not_now()) } else { Ok(()) }
 }
 
 async fn read(clients: &Clients, names: &[ServiceName]) -> Result<BTreeMap<ServiceName, Standing>, Error> {

@@ -248,6 +248,12 @@ impl<'a> Case<'a> {
         self.described(arn).filter(|it| it.arn() != self.revision.arn())
     }
 
+    /// The same, unless it says what the one in use says: a run that overlapped with another one registered it in vain.
+    pub fn unused_revision(&self) -> Option<&'a TaskDefinition> {
+        let content = |it: &TaskDefinition| it.next(&[], "", &[]);
+        self.newer_revision().filter(|it| content(it) != content(self.revision))
+    }
+
     /// The service's past deployments, newest first, if they were asked for and could be read.
     pub fn history(&self) -> &'a [Rollout] {
         match self.world.history.get(&self.service.arn) {

@@ -24,6 +24,8 @@ pub struct Evidence {
     pub lost: Lost,
     /// When what happened had begun.
     pub since: Option<Timestamp>,
+    /// It was stopped before it was live.
+    pub stopped: bool,
 }
 
 /// All signs, whether they still count or not.
@@ -89,7 +91,8 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
             | RolloutEnd::Open
             | RolloutEnd::Unknown => continue,
         };
-        signs.extend(sign(case, &it.task_definition, it.began, by, why));
+        let stopped = it.end == RolloutEnd::Stopped;
+        signs.extend(sign(case, &it.task_definition, it.began, by, why).map(|it| Evidence { stopped, ..it }));
     }
     signs
 }
@@ -195,7 +198,7 @@ fn in_memory(case: &Case<'_>, memory: &Memory) -> Option<Evidence> {
     let pushed_at = case.pushed_at(&verdict.digest)?;
     let why = "it was live, and a person rolled the service back".into();
     let lost = Lost { digest: verdict.digest.clone(), pushed_at, by: "hand", why };
-    went_back(case, None, Some(verdict.at)).then_some(Evidence { lost, since: Some(verdict.at) })
+    went_back(case, None, Some(verdict.at)).then_some(Evidence { lost, since: Some(verdict.at), stopped: false })
 }
 
 /// The sign that the image of a revision of ours did not stay.
@@ -207,7 +210,7 @@ fn sign(case: &Case<'_>, arn: &str, since: Option<Timestamp>, by: &'static str, 
         return None;
     }
     let pushed_at = case.pushed_at(&digest).or(revision.registered_at())?;
-    Some(Evidence { lost: Lost { digest, pushed_at, by, why }, since })
+    Some(Evidence { lost: Lost { digest, pushed_at, by, why }, since, stopped: false })
 }
 
 /// Whether a person rolled the service back from `lost`, which began then, to what is in use.

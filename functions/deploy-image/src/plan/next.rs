@@ -228,7 +228,7 @@ impl<'a> Draft<'a> {
             value,
         );
         // After a way back, going back once more is not what takes it back.
-        let digest = case.newer_revision().is_none().then_some(verdict.digest);
+        let digest = case.unused_revision().is_none().then_some(verdict.digest);
         self.act(Step::Remember(Remember { digest, ..step }), why);
     }
 

@@ -28,11 +28,15 @@ pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
     };
     // What a person let out may be older than what runs. When its deployment ends badly it is lost all the same: it would
     // be deployed again and again, and the person would not learn of it.
-    let tried_for_a_person = |lost: &Lost| {
+    // A person who stopped it has taken the approval back. One who left it later for what ran before has not: that is the
+    // newer image, which needs no rejection of this one to stay.
+    let tried_for_a_person = |sign: &Evidence| {
+        let lost = &sign.lost;
         let approved = memory.approved.as_ref().filter(|it| it.digest == lost.digest && !it.cleared);
         approved.is_some_and(|it| {
             let replaced = it.from.as_ref().zip(running.digest.as_ref()).is_some_and(|(from, runs)| from.is(runs));
-            lost.by != "hand" && replaced || case.choice(memory, &running).is_still_to_deploy(it)
+            let failed = lost.by != "hand" || sign.stopped;
+            failed && replaced || case.choice(memory, &running).is_still_to_deploy(it)
         })
     };
     // What runs may be newer by now; where that cannot be told, the image counts as lost.
@@ -46,7 +50,7 @@ pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
         // A way back from a rejected image may lead past older ones, which nobody took back.
         let limit = memory.rejected.as_ref().and_then(|it| it.pushed_at).map(|it| it.as_millisecond());
         let passed_by = lost.by == "hand" && limit.is_some_and(|limit| lost.pushed_at.as_millisecond() <= limit);
-        let passed_over = (passed_by || superseded(lost)) && !tried_for_a_person(lost);
+        let passed_over = (passed_by || superseded(lost)) && !tried_for_a_person(sign);
         !passed_over && !memory.rejects(&lost.digest) && !forgiven(lost, sign.since)
     };
     // Two runs that overlap may deploy one image by two revisions: the earlier deployment then looks stopped by hand,

@@ -41,7 +41,7 @@ pub fn wants_history(service: &Service, world: &World, scope: &Scope) -> bool {
     let newer = || matches!(case.selection(&case.memory), Selection::Newer { .. });
     // A revision of ours that is not in use: either it was taken back, or a run died before using it.
     let unused = || {
-        case.newer_revision().is_some_and(|it| {
+        case.unused_revision().is_some_and(|it| {
             case.digest_of_ours(it)
                 .is_some_and(|digest| case.pushed_at(&digest).is_some() && !case.memory.rejects(&digest))
         })

@@ -92,6 +92,36 @@ async fn five_runs_at_once_make_one_deployment() {
 }
 
 #[tokio::test]
+async fn runs_in_lockstep_at_every_call_make_one_deployment_of_each_service() {
+    for (services, runs) in [(1, 2), (1, 3), (2, 2), (3, 2)] {
+        let script = Script::new();
+        let api = shop(&script, "newest");
+        let revision = script.aws().services[&api]["taskDefinition"].as_str().unwrap().to_owned();
+        // Services of one family: their revisions have the same content.
+        (1..services).for_each(|it| drop(script.aws().add_service(&format!("shop/api-{it}"), "newest", &revision)));
+        let run = || script.invoke_in_lockstep(push_event("api"));
+        let reports = match runs {
+            2 => <[_; 2]>::from(tokio::join!(run(), run())).to_vec(),
+            _ => <[_; 3]>::from(tokio::join!(run(), run(), run())).to_vec(),
+        };
+        for report in reports {
+            assert!(report.is_ok(), "{report:?}");
+        }
+        // Nothing that ECS offers keeps a run from registering what another one registers in the same moment.
+        assert_eq!(script.count("RegisterTaskDefinition"), services * runs);
+        assert_eq!(script.count("UpdateService"), services, "{services} services, {runs} runs");
+        script.invoke(json!({})).await.unwrap();
+        assert_eq!(script.count("UpdateService"), services, "the revision that is left over is not deployed");
+        // Nor is it used for the next image.
+        script.aws().services.values_mut().for_each(|it| it["deployments"][0]["rolloutState"] = json!("COMPLETED"));
+        script.push("api", "v1.2.0", 3, 9);
+        let report = script.invoke(push_event("api")).await.unwrap();
+        assert!(report.actions.iter().any(|it| it.action == "deploy" && it.after["digest"] == digest(3)), "{report:?}");
+        assert_eq!(script.count("UpdateService"), 2 * services);
+    }
+}
+
+#[tokio::test]
 async fn what_somebody_deployed_since_the_decision_is_not_deployed_over() {
     let script = Script::new();
     let api = shop(&script, "newest");

@@ -128,6 +128,35 @@ fn an_older_image_that_a_person_approved_and_that_fails_leads_back_to_the_one_th
 }
 
 #[test]
+fn an_approved_older_image_that_a_person_stops_is_rejected_and_its_approval_has_ended() {
+    for (rule, live) in [("newest", false), ("semver", false), ("newest", true), ("semver", true)] {
+        let mut model = Model::new(rule);
+        for version in ["v1.1.0", "v1.2.0"] {
+            model.push(version);
+            model.settle();
+        }
+        let before = model.service.task_definition.clone();
+        ask(&mut model, Command::Approve { image: "v1.1.0".into() });
+        if live {
+            model.settle();
+        }
+        // A person deploys by hand what ran before.
+        model.update_service(&before);
+        model.settle();
+        assert_eq!(model.running(), "v1.2.0", "{model}");
+        let rejected = model.service.tags.get(keys::REJECTED);
+        match live {
+            // Left once it was live, it is only the older one of two that are fine.
+            true => assert_eq!(rejected, None),
+            false => assert!(rejected.unwrap().ends_with(" by=hand tag=v1.1.0"), "{model}"),
+        }
+        let deployments = model.past.len();
+        model.settle();
+        assert_eq!(model.past.len(), deployments, "{rule}, live: {live}: {model}");
+    }
+}
+
+#[test]
 fn a_rollback_from_an_approved_older_image_leads_to_the_one_that_ran() {
     let mut model = Model::new("semver");
     for version in ["v1.1.0", "v1.2.0"] {
