@@ -16,7 +16,6 @@ mod motion;
 mod next;
 mod platform;
 mod rollback;
-mod select;
 mod step;
 mod verdict;
 mod wanted;

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws::{Error, each};
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{ImageDetail, ImageFailureCode, ImageIdentifier, Tag};
+use choose::kind::{INDEXES, Listing, kind};
 use jiff::Timestamp;
-use rules::image::{INDEXES, Listing, kind};
 use serde_json::Value;
 use tokio::time::Instant;
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws::Error;
 use aws_sdk_ecr::Client;
 use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier};
+use choose::kind::{Entry, INDEXES, Index};
 use rules::Digest;
-use rules::image::{Entry, INDEXES, Index};
 use serde_json::Value;
 
 /// What these indexes list; one that vanished meanwhile is left out. BatchGetImage takes a hundred.

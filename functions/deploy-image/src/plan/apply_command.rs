@@ -1,5 +1,6 @@
 //! What a person commands, or another function asks for in a tag, turned into memory and steps.
 
+use choose::Selection;
 use rules::memory::Approved;
 use rules::rejections::Rejections;
 use rules::{Digest, ShortDigest, keys};
@@ -8,7 +9,6 @@ use super::case::Case;
 use super::command::Command;
 use super::draft::Draft;
 use super::gate::run_name;
-use super::select::Selection;
 use super::step::MemoryChange;
 use super::verdict;
 use super::world::Image;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use choose::{Choice, Running, Selection};
 use jiff::Timestamp;
 use rules::deploy::DeployRule;
 use rules::memory::{Approved, Migrated, RollbackIntent, Verdict};
@@ -9,7 +10,6 @@ use rules::migrating::Migrating;
 use rules::rejections::{Cleared, Rejections};
 use rules::{BadTag, Digest, keys};
 
-use super::select::{Choice, Running, Selection};
 use super::watched::{Watched, different_images};
 use super::world::{
     CodeDeploy, Controller, Fact, Image, ImageName, Observation, Rollout, RolloutEnd, RolloutState, Service, Strategy,

@@ -1,5 +1,6 @@
 //! The one thing to do next about a service: the same whatever event led here, and nothing once it is done.
 
+use choose::Selection;
 use jiff::{SignedDuration, Timestamp};
 use rules::keys;
 use rules::memory::Verdict;
@@ -11,7 +12,6 @@ use super::draft::Draft;
 use super::evidence::Lost;
 use super::gate::{self, Before, Blocked, Candidate, Passed};
 use super::motion::{Motion, motion};
-use super::select::Selection;
 use super::step::{Deploy, MemoryChange, Remember, Revision, RollBack, Step};
 use super::verdict::PATIENCE;
 use super::world::{Fact, Image, Observation, Task};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use choose::kind::{Index, Kind, Platform};
 use jiff::SignedDuration;
 use rules::Digest;
-use rules::image::{Kind, Platform};
 
 use super::case::Case;
 use super::world::{Fact, Image, Observation};
@@ -67,7 +67,7 @@ impl Case<'_> {
         unfit
     }
 
-    fn known_indexes(&self) -> impl Iterator<Item = (&Digest, &rules::image::Index)> {
+    fn known_indexes(&self) -> impl Iterator<Item = (&Digest, &Index)> {
         let of_repository = self.all_facts().filter_map(|(fact, observation)| match (fact, observation) {
             (Fact::Indexes { repository, .. }, Observation::Indexes(it)) if *repository == self.repository => Some(it),
             _ => None,

@@ -9,5 +9,4 @@ mod images;
 mod laws;
 mod model;
 mod sdk_fields;
-mod select;
 mod stories;

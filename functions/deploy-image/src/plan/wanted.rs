@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use choose::Selection;
 use jiff::SignedDuration;
 use rules::deploy::DeployRule;
 use rules::keys;
@@ -9,7 +10,6 @@ use rules::keys;
 use super::case::Case;
 use super::command::Scope;
 use super::motion::{Motion, motion};
-use super::select::Selection;
 use super::watched::Watched;
 use super::world::{Image, RolloutState, Service, World};
 use super::{rollback, verdict};

@@ -2,17 +2,16 @@
 
 mod code_deploy;
 mod fact;
-mod image;
 mod service;
 mod task_definition;
 
 use std::collections::BTreeMap;
 
+pub use choose::Image;
 use rules::Digest;
 
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
 pub use fact::{Backup, Ended, Fact, Finding, Grade, Health, Look, Observation, Scan, ScanState, Task};
-pub use image::Image;
 pub use service::*;
 #[cfg(test)]
 pub use task_definition::{DELETED_ONLY, OUTPUT_ONLY};

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use choose::kind::{Entry, Index};
 use proptest::prelude::*;
-use rules::image::{Entry, Index};
 use rules::{Digest, keys};
 use serde_json::json;
 

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use choose::kind::Index;
 use jiff::Timestamp;
 use rules::Digest;
 use rules::database::{Database, Snapshot};
-use rules::image::Index;
 
 use super::service::Service;
 use super::task_definition::TaskDefinition;

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
+pub use choose::kind::Platform;
 use jiff::Timestamp;
-pub use rules::image::{ImageName, Platform};
+pub use rules::image::ImageName;
 use serde_json::{Map, Value, json};
 
 /// What DescribeTaskDefinition tells and RegisterTaskDefinition does not take.

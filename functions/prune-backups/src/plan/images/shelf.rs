@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use choose::kind::{Kind, attached_to};
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
-use rules::image::{Kind, attached_to};
 use rules::retention::KeepImages;
 
 use super::named::Named;

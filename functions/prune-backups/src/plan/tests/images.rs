@@ -9,7 +9,7 @@ use reconcile::{Plan, Step as _};
 use rules::keys;
 
 use super::model::{now, world};
-use rules::image::Kind;
+use choose::kind::Kind;
 
 use crate::plan::images::Named;
 use crate::plan::{Image, PinnedImage, Repository, Service, Step, Task, TaskDefinition, Usage, World, plan};

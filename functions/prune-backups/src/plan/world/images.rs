@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use choose::kind::Kind;
 use jiff::Timestamp;
-use rules::image::Kind;
 
 /// A repository that opted in.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,9 +1,11 @@
-//! An image in a repository.
+//! An entry of a repository.
 
 use jiff::Timestamp;
 use rules::Digest;
-use rules::image::{Kind, Listing, kind};
 
+use crate::kind::{Kind, Listing, kind};
+
+/// An image in a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Image {
     /// Its digest; of a multi-platform image that of the index.
@@ -36,4 +38,9 @@ impl Image {
     pub fn is_deployable(&self) -> bool {
         !self.archived && matches!(self.kind(), Kind::Single | Kind::Index)
     }
+}
+
+/// What people would call an image of several tags: rather a name of its own than the one that moves.
+pub(crate) fn best_name<'a>(tags: impl Iterator<Item = &'a String>) -> Option<String> {
+    tags.min_by_key(|it| (*it == "latest", *it)).cloned()
 }

@@ -9,8 +9,7 @@ use rules::memory::Approved;
 use rules::rejections::{Rejection, Rejections};
 use rules::{Digest, ShortDigest};
 
-use crate::plan::select::{Choice, Running, Selection};
-use crate::plan::world::Image;
+use crate::{Choice, Image, Running, Selection};
 
 fn digest(number: u32) -> Digest {
     format!("sha256:{number:064x}").parse().unwrap()

@@ -1,0 +1,4 @@
+//! Tables and laws of the choice.
+
+mod kind;
+mod select;
