@@ -7,6 +7,7 @@ use futures_util::{StreamExt, stream};
 use jiff::Zoned;
 use serde_json::Value;
 
+use crate::kind::MessageKind;
 use crate::plan::{Plan, Planned, Step, Undo};
 use crate::report::{Action, Outcome, Problem, Refused, Report, Trouble, Undone};
 use crate::shell::CommandLine;
@@ -34,7 +35,7 @@ pub struct Conduct<'a> {
 /// What `apply` returns is merged into the step's `after`: what only the doing could tell, such as a new revision.
 ///
 /// ```
-/// use reconcile::{Conduct, Outcome, Plan, Step, Undo, Undone, carry_out};
+/// use reconcile::{Conduct, MessageKind, Outcome, Plan, Step, Undo, Undone, carry_out};
 /// use serde_json::{Value, json};
 ///
 /// struct Stop;
@@ -45,6 +46,7 @@ pub struct Conduct<'a> {
 ///     fn before(&self) -> Value { json!({"status": "available"}) }
 ///     fn after(&self) -> Value { json!({"status": "stopping"}) }
 ///     fn undo(&self) -> Option<Undo> { Some(Undo::Command(json!({"start": "app-db"}))) }
+///     fn tells(&self) -> Option<MessageKind> { Some(MessageKind::Routine) }
 /// }
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -101,7 +103,7 @@ where
     // A list that grows, or is made of another, is copied on the way: that is memory where there are thousands.
     let mut places = Vec::with_capacity(plan.steps.len());
     report.actions.reserve_exact(plan.steps.len());
-    let allowed = plan.steps.iter().filter(|it| !too_many.contains_key(&it.step.counted_with()));
+    let allowed = plan.steps.iter().filter(|it| !too_many.contains_key(&it.step.counts_as().1));
     let (first, then): (Vec<_>, Vec<_>) =
         chains(allowed).into_iter().partition(|it| it.iter().all(|(_, it)| it.step.needs().is_none()));
     let mut unfinished: BTreeSet<String> = BTreeSet::new();
@@ -153,7 +155,8 @@ type Chain<'a, S> = Vec<(usize, &'a Planned<S>)>;
 fn too_many<S: Step>(plan: &Plan<S>, limit: usize) -> BTreeMap<Option<&'static str>, usize> {
     let mut changes = BTreeMap::new();
     for planned in &plan.steps {
-        *changes.entry(planned.step.counted_with()).or_default() += planned.step.changes();
+        let (count, kind) = planned.step.counts_as();
+        *changes.entry(kind).or_default() += count;
     }
     changes.retain(|_, it| *it > limit);
     changes
@@ -201,7 +204,13 @@ async fn attempt<S: Step, E: Into<Undone>>(
             Undone::NotNow => action(planned, Outcome::Deferred, conduct),
             Undone::Problem(Trouble { kind, message }) => {
                 let resource = planned.resource.clone();
-                *trouble = Some(Problem { resource, problem: kind.into(), message, monthly: false });
+                *trouble = Some(Problem {
+                    resource,
+                    problem: kind.into(),
+                    message,
+                    kind: MessageKind::NeedsYou,
+                    monthly: false,
+                });
                 action(planned, Outcome::Deferred, conduct)
             }
             Undone::Failed(failure) => Action { error: Some(failure), ..action(planned, Outcome::Failed, conduct) },
@@ -214,8 +223,7 @@ fn action<S: Step>(planned: &Planned<S>, outcome: Outcome, conduct: &Conduct<'_>
         resource: planned.resource.clone(),
         action: planned.step.action(),
         headline: planned.step.headline(),
-        is_note: planned.step.is_note(),
-        is_quiet: planned.step.is_quiet(),
+        tells: planned.step.tells(),
         reason: planned.reason.clone(),
         before: planned.step.before(),
         after: planned.step.after(),
@@ -277,6 +285,9 @@ mod tests {
         }
         fn undo(&self) -> Option<Undo> {
             Some(Undo::Command(json!({"unset": self.0})))
+        }
+        fn tells(&self) -> Option<MessageKind> {
+            Some(MessageKind::Changed)
         }
         fn needs(&self) -> Option<&str> {
             // From 1000 on it depends on what is done to "memory".

@@ -81,8 +81,7 @@ mod tests {
             resource: format!("arn:aws:ecs:ap-northeast-2:123456789012:service/shop/api-{index}"),
             action: "deploy",
             headline: String::new(),
-            is_note: false,
-            is_quiet: false,
+            tells: None,
             reason: "v1.1.0 is \"the newest\" image".into(),
             before: json!({"image": "v1.0.0"}),
             after: json!({"image": "v1.1.0"}),
@@ -102,8 +101,13 @@ mod tests {
         let at = "2026-11-21T03:10:00+09:00[Asia/Seoul]".parse().unwrap();
         let mut report = Report { actions: actions.collect(), ..Report::new("deploy-image", at) };
         let resource = |it: usize| format!("arn:{it}");
-        let problem =
-            |it| Problem { resource: resource(it), problem: "odd".into(), message: "뒤".repeat(300), monthly: false };
+        let problem = |it| Problem {
+            resource: resource(it),
+            problem: "odd".into(),
+            message: "뒤".repeat(300),
+            kind: crate::MessageKind::NeedsYou,
+            monthly: false,
+        };
         report.problems = (0..problems).map(problem).collect();
         report.skipped = (0..skipped).map(|it| Skipped { resource: resource(it), reason: "x ".repeat(50) }).collect();
         report

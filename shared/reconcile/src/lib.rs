@@ -6,6 +6,7 @@
 
 mod carry_out;
 mod fit;
+mod kind;
 pub mod memory;
 pub mod message;
 mod plan;
@@ -14,6 +15,7 @@ mod shell;
 mod when;
 
 pub use carry_out::{Conduct, carry_out};
+pub use kind::MessageKind;
 pub use plan::{Plan, Planned, Step, Undo};
 pub use report::{Action, Failure, LeftOut, Measure, Outcome, Problem, Refused, Report, Skipped, Trouble, Undone};
 pub use shell::CommandLine;

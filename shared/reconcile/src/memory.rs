@@ -152,8 +152,7 @@ mod tests {
                     resource: resource.to_string(),
                     action: "set",
                     headline: String::new(),
-                    is_note: false,
-                    is_quiet: false,
+                    tells: None,
                     reason: String::new(),
                     before: ().into(),
                     after: ().into(),
@@ -172,6 +171,7 @@ mod tests {
                     resource: resource.to_string(),
                     problem: problem.to_string(),
                     message: message.to_string(),
+                    kind: crate::MessageKind::NeedsYou,
                     monthly: false,
                 })
                 .collect(),

@@ -3,10 +3,12 @@
 mod safe;
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde_json::{Value, json};
 
+use crate::kind::MessageKind;
 use crate::memory::News;
 use crate::report::{Action, Outcome, Problem, Report};
 use safe::short_name;
@@ -23,12 +25,19 @@ const SPELLED_OUT: usize = 40;
 /// SNS takes 256 KiB for all forms of a message together, and the text goes out twice.
 const LONGEST_TEXT: usize = 60_000;
 
+/// An attribute of SNS counts with the message, and a filter asks for one of them.
+const MOST_RESOURCES: usize = 40;
+
 /// Of one fact, or of the card for chat, nobody reads more.
 const LONGEST_FACT: usize = 4_000;
 
-/// What one run has to say to people.
+/// One thing that people are told.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
+    /// What it asks of them.
+    pub kind: MessageKind,
+    /// What it is about: ARNs, or the name of the function.
+    pub resources: Vec<String>,
     /// What happened, in at most 100 ASCII characters.
     pub subject: String,
     /// What, why, before and after, and how to undo it; for e-mail.
@@ -37,22 +46,67 @@ pub struct Message {
     pub chat: Value,
 }
 
-/// The message for `report`, or none where nobody needs one: a dry run, or a run that did nothing new.
-pub fn message(report: &Report, news: &News<'_>) -> Option<Message> {
+/// What of a run one message tells.
+#[derive(Default)]
+struct Part<'a> {
+    refused: Option<&'a str>,
+    failures: Vec<&'a Action>,
+    problems: Vec<&'a Problem>,
+    done: Vec<&'a Action>,
+}
+
+/// The messages for `report`, one for each kind of news; none for a dry run, or for a run that did nothing new.
+///
+/// What a run has to say of one resource is one story, and stands in one message: that of its gravest part.
+pub fn messages(report: &Report, news: &News<'_>) -> Vec<Message> {
     if report.dry_run {
-        return None;
+        return Vec::new();
     }
-    let mut done: Vec<&Action> =
-        report.actions.iter().filter(|it| it.outcome == Outcome::Done && !it.is_quiet).collect();
-    done.sort_by_key(|it| it.is_note);
-    if done.is_empty() && news.problems.is_empty() && news.failures.is_empty() && news.refused.is_none() {
-        return None;
+    let done = || report.actions.iter().filter(|it| it.outcome == Outcome::Done && it.tells.is_some());
+    let mut kinds: BTreeMap<&str, MessageKind> = BTreeMap::new();
+    let refused = news.refused.map(|_| (report.function.as_str(), MessageKind::NeedsYou));
+    let problems = news.problems.iter().map(|it| (it.resource.as_str(), it.kind));
+    let failures = news.failures.iter().map(|it| (it.resource.as_str(), MessageKind::Failed));
+    let told = done().filter_map(|it| Some((it.resource.as_str(), it.tells?)));
+    for (resource, kind) in refused.into_iter().chain(problems).chain(failures).chain(told) {
+        kinds.entry(resource).and_modify(|it| *it = kind.min(*it)).or_insert(kind);
     }
-    let title = title(report, &done, news);
-    // SNS takes ASCII only and no more than a hundred characters; the title of the chat form has the real names.
-    let subject = format!("[Nightshift] {}{}", cut_to(&title.ascii, SUBJECT_LENGTH - title.around()), title.more);
-    let in_chat = format!("[Nightshift] {}{}", cut_to(&title.real, TITLE_LENGTH - title.around()), title.more);
-    Some(Message { text: text(report, &done, news), chat: chat(report, &done, news, &in_chat), subject })
+    let mut parts: BTreeMap<MessageKind, Part<'_>> = BTreeMap::new();
+    if let Some(why) = news.refused {
+        parts.entry(kinds[report.function.as_str()]).or_default().refused = Some(why);
+    }
+    for it in &news.problems {
+        parts.entry(kinds[it.resource.as_str()]).or_default().problems.push(it);
+    }
+    for it in &news.failures {
+        parts.entry(kinds[it.resource.as_str()]).or_default().failures.push(it);
+    }
+    for it in done() {
+        parts.entry(kinds[it.resource.as_str()]).or_default().done.push(it);
+    }
+    parts.into_iter().map(|(kind, part)| part.message(report, kind)).collect()
+}
+
+impl Part<'_> {
+    fn message(&self, report: &Report, kind: MessageKind) -> Message {
+        let title = title(report, self);
+        // SNS takes ASCII only and no more than a hundred characters; the title of the chat form has the real names.
+        let subject = format!("[Nightshift] {}{}", cut_to(&title.ascii, SUBJECT_LENGTH - title.around()), title.more);
+        let in_chat = format!("[Nightshift] {}{}", cut_to(&title.real, TITLE_LENGTH - title.around()), title.more);
+        let resources = self.resources(report);
+        Message { kind, text: text(report, self), chat: chat(report, self, &resources, &in_chat), resources, subject }
+    }
+
+    fn resources(&self, report: &Report) -> Vec<String> {
+        let of_actions = self.failures.iter().chain(&self.done).map(|it| it.resource.as_str());
+        let refused = self.refused.map(|_| report.function.as_str());
+        let all = self.problems.iter().map(|it| it.resource.as_str()).chain(of_actions).chain(refused);
+        let mut resources: Vec<String> = all.map(str::to_owned).collect();
+        resources.sort();
+        resources.dedup();
+        resources.truncate(MOST_RESOURCES);
+        resources
+    }
 }
 
 /// What a message is about, before it is cut to size.
@@ -72,18 +126,18 @@ impl Title {
     }
 }
 
-fn title(report: &Report, done: &[&Action], news: &News<'_>) -> Title {
-    let count = usize::from(news.refused.is_some()) + news.failures.len() + news.problems.len() + done.len();
+fn title(report: &Report, part: &Part<'_>) -> Title {
+    let count = usize::from(part.refused.is_some()) + part.failures.len() + part.problems.len() + part.done.len();
     let more = if count > 1 { format!(" (+{} more)", count - 1) } else { String::new() };
     // The worst comes first.
-    let (mark, headline, resource, instead) = if news.refused.is_some() {
+    let (mark, headline, resource, instead) = if part.refused.is_some() {
         ("REFUSED ", format!("{}: too many changes", report.function), &report.function, "too many changes")
-    } else if let Some(it) = news.failures.first() {
+    } else if let Some(it) = part.failures.first() {
         ("FAILED ", it.headline.clone(), &it.resource, it.action)
-    } else if let Some(it) = news.problems.first() {
+    } else if let Some(it) = part.problems.first() {
         ("PROBLEM ", format!("{}: {}", short_name(&it.resource), it.problem), &it.resource, it.problem.as_str())
     } else {
-        ("", done[0].headline.clone(), &done[0].resource, done[0].action)
+        ("", part.done[0].headline.clone(), &part.done[0].resource, part.done[0].action)
     };
     let ascii = format!("{mark}{}", safe::subject(&headline, resource, instead));
     Title { real: safe::chat(&format!("{mark}{headline}")), ascii, more }
@@ -97,12 +151,13 @@ fn cut_to(text: &str, longest: usize) -> String {
     }
 }
 
-fn text(report: &Report, done: &[&Action], news: &News<'_>) -> String {
+fn text(report: &Report, part: &Part<'_>) -> String {
+    let Part { refused, failures, problems, done } = part;
     let mut text = String::new();
-    if let Some(refused) = news.refused {
-        paragraph(&mut text, &format!("REFUSED {}", report.function), &[("Why", refused.to_owned())]);
+    if let Some(refused) = refused {
+        paragraph(&mut text, &format!("REFUSED {}", report.function), &[("Why", refused.to_string())]);
     }
-    for action in news.failures.iter().take(SPELLED_OUT) {
+    for action in failures.iter().take(SPELLED_OUT) {
         let error = action.error.as_ref().map_or(String::new(), |it| it.message.clone());
         paragraph(
             &mut text,
@@ -110,7 +165,7 @@ fn text(report: &Report, done: &[&Action], news: &News<'_>) -> String {
             &[("Error", error), ("Wanted", action.reason.clone()), ("Resource", action.resource.clone())],
         );
     }
-    for problem in news.problems.iter().take(SPELLED_OUT) {
+    for problem in problems.iter().take(SPELLED_OUT) {
         paragraph(
             &mut text,
             &format!("PROBLEM {}: {}", short_name(&problem.resource), problem.problem),
@@ -119,22 +174,20 @@ fn text(report: &Report, done: &[&Action], news: &News<'_>) -> String {
     }
     for action in done.iter().take(SPELLED_OUT) {
         let undo = action.undo.clone().unwrap_or_default();
-        // What a note says stands in its headline; the tag that keeps it is of no interest at night.
-        let change = |value: &Value| if action.is_note { String::new() } else { in_words(value) };
         paragraph(
             &mut text,
             &action.headline,
             &[
                 ("Why", action.reason.clone()),
-                ("Before", change(&action.before)),
-                ("After", change(&action.after)),
+                ("Before", in_words(&action.before)),
+                ("After", in_words(&action.after)),
                 ("Resource", action.resource.clone()),
                 ("Undo", undo),
             ],
         );
     }
     let left_out: usize =
-        [news.failures.len(), news.problems.len(), done.len()].iter().map(|it| it.saturating_sub(SPELLED_OUT)).sum();
+        [failures.len(), problems.len(), done.len()].iter().map(|it| it.saturating_sub(SPELLED_OUT)).sum();
     if left_out > 0 {
         let _ = writeln!(text, "... and {left_out} more; the log of the function holds the full report.\n");
     }
@@ -181,18 +234,19 @@ fn in_words(value: &Value) -> String {
 }
 
 /// The schema is that of "custom notifications" in the guide of Amazon Q Developer in chat applications.
-fn chat(report: &Report, done: &[&Action], news: &News<'_>, title: &str) -> Value {
+fn chat(report: &Report, part: &Part<'_>, resources: &[String], title: &str) -> Value {
+    let Part { refused, failures, problems, done } = part;
     let mut lines: Vec<String> = Vec::new();
-    lines.extend(news.refused.iter().map(|it| format!("*Refused:* {}", safe::chat(it))));
+    lines.extend(refused.iter().map(|it| format!("*Refused:* {}", safe::chat(it))));
     let failure = |it: &&Action| {
         let code = it.error.as_ref().map_or("", |it| &it.code);
         format!("*Failed:* {} ({})", safe::chat(&it.headline), safe::chat(code))
     };
-    lines.extend(news.failures.iter().map(failure));
+    lines.extend(failures.iter().map(failure));
     let problem = |it: &&Problem| {
         format!("*{}:* {} {}", it.problem, safe::chat(short_name(&it.resource)), safe::chat(&it.message))
     };
-    lines.extend(news.problems.iter().map(problem));
+    lines.extend(problems.iter().map(problem));
     lines.extend(done.iter().map(|it| format!("*{}:* {}", safe::chat(&it.headline), safe::chat(&it.reason))));
     let left_out = lines.len().saturating_sub(10);
     lines.truncate(10);
@@ -214,24 +268,13 @@ fn chat(report: &Report, done: &[&Action], news: &News<'_>, title: &str) -> Valu
         "metadata": {
             "summary": title,
             "eventType": format!("nightshift.{}", report.function),
-            "relatedResources": related(done, news),
+            "relatedResources": &resources[..resources.len().min(10)],
         },
     })
 }
 
-fn related<'a>(done: &[&'a Action], news: &News<'a>) -> Vec<&'a str> {
-    let failed = news.failures.iter().chain(done).map(|it| it.resource.as_str());
-    let mut resources: Vec<&str> = news.problems.iter().map(|it| it.resource.as_str()).chain(failed).collect();
-    resources.sort();
-    resources.dedup();
-    resources.truncate(10);
-    resources
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
     use crate::memory::news;
     use crate::report::Failure;
@@ -243,8 +286,12 @@ mod tests {
             resource: SERVICE.into(),
             action: "deploy",
             headline: headline.into(),
-            is_note: headline.ends_with("is rejected"),
-            is_quiet: headline.ends_with("asked for"),
+            tells: match headline {
+                it if it.ends_with("asked for") => None,
+                it if it.ends_with("is rejected") => Some(MessageKind::Failed),
+                it if it.ends_with("asleep") => Some(MessageKind::Routine),
+                _ => Some(MessageKind::Changed),
+            },
             reason: "v1.1.0 is the newest image".into(),
             before: json!({"image": "v1.0.0", "task_definition": "api-server:41"}),
             after: json!({"image": "v1.1.0", "task_definition": "api-server:42"}),
@@ -265,11 +312,24 @@ mod tests {
 
     fn bad_tag() -> Problem {
         let message = "unknown word 'x'".into();
-        Problem { resource: SERVICE.into(), problem: "bad-tag".into(), message, monthly: false }
+        Problem {
+            resource: SERVICE.into(),
+            problem: "bad-tag".into(),
+            message,
+            kind: MessageKind::NeedsYou,
+            monthly: false,
+        }
     }
 
+    fn all(report: &Report) -> Vec<Message> {
+        messages(report, &news(report, &BTreeMap::new(), &report.at))
+    }
+
+    /// The only message.
     fn written(report: &Report) -> Option<Message> {
-        message(report, &news(report, &BTreeMap::new(), &report.at))
+        let mut messages = all(report);
+        assert!(messages.len() <= 1, "{messages:#?}");
+        messages.pop()
     }
 
     #[test]
@@ -277,7 +337,13 @@ mod tests {
         let mut report = report(Vec::new(), Vec::new());
         for index in 0..100 {
             let (resource, problem) = (format!("arn:{index}"), "odd".to_owned());
-            report.problems.push(Problem { resource, problem, message: "뒤".repeat(3000), monthly: false });
+            report.problems.push(Problem {
+                resource,
+                problem,
+                message: "뒤".repeat(3000),
+                kind: MessageKind::NeedsYou,
+                monthly: false,
+            });
         }
         let message = written(&report).unwrap();
         assert!(message.text.len() < 61_000, "{}", message.text.len());
@@ -303,6 +369,29 @@ mod tests {
     }
 
     #[test]
+    fn each_kind_is_a_message_of_its_own_and_a_story_is_never_split() {
+        let of = |resource: &str, headline: &str, outcome| Action {
+            resource: format!("arn:{resource}"),
+            ..action(headline, outcome)
+        };
+        let report = report(
+            vec![
+                of("web", "web: v2 is rejected", Outcome::Done),
+                of("web", "web: going back to v1", Outcome::Done),
+                of("api", "api: v3 is live", Outcome::Done),
+                of("db", "db: asleep", Outcome::Done),
+                of("queue", "queue: asleep", Outcome::Failed),
+                of("queue", "queue: asleep", Outcome::Done),
+            ],
+            vec![bad_tag()],
+        );
+        let told: Vec<_> = all(&report).into_iter().map(|it| (it.kind.as_str(), it.resources.join(" "))).collect();
+        let expected =
+            [("needs-you", SERVICE), ("failed", "arn:queue arn:web"), ("changed", "arn:api"), ("routine", "arn:db")];
+        assert_eq!(told, expected.map(|(kind, resources)| (kind, resources.to_owned())));
+    }
+
+    #[test]
     fn nobody_is_told_of_a_dry_run_or_of_a_run_that_did_nothing() {
         assert_eq!(written(&report(vec![], vec![])), None);
         assert_eq!(written(&report(vec![action("x", Outcome::Deferred)], vec![])), None);
@@ -311,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_quiet_is_told_only_when_it_failed() {
+    fn bookkeeping_is_told_only_when_it_failed() {
         let asked = |outcome| report(vec![action("api-server: a snapshot is asked for", outcome)], vec![]);
         assert!(written(&asked(Outcome::Done)).is_none());
         assert!(written(&asked(Outcome::Failed)).is_some());

@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use serde_json::Value;
 
+use crate::kind::MessageKind;
 use crate::report::{Measure, Problem, Skipped, Trouble};
 use crate::shell::CommandLine;
 
@@ -37,29 +38,20 @@ pub trait Step {
         None
     }
 
-    /// How many changes it is, as `NIGHTSHIFT_MAX_CHANGES` counts them.
-    fn changes(&self) -> usize {
-        1
+    /// How many changes it is, as `MaxChanges` counts them, and of what: each kind has a limit of its own, so that
+    /// hundreds of one do not stop the others.
+    fn counts_as(&self) -> (usize, Option<&'static str>) {
+        (1, None)
     }
 
-    /// What it is counted with: each kind has a limit of its own, so that hundreds of one do not stop the others.
-    fn counted_with(&self) -> Option<&'static str> {
-        None
-    }
-
-    /// Whether it only writes down what is known and changes nothing else: people hear of it after the rest, in short.
-    fn is_note(&self) -> bool {
-        false
-    }
+    /// What kind of message tells people of it once it is done; `None` for bookkeeping, which is never sent.
+    ///
+    /// That it failed is always told, as [`MessageKind::Failed`].
+    fn tells(&self) -> Option<MessageKind>;
 
     /// Whether the steps after it are done although it failed: a deployment does not wait behind a note that cannot be
     /// written.
     fn is_dispensable(&self) -> bool {
-        false
-    }
-
-    /// Whether nobody needs to hear of it once it is done, since it changes nothing and may be repeated.
-    fn is_quiet(&self) -> bool {
         false
     }
 }
@@ -98,7 +90,7 @@ pub struct Planned<S> {
 /// Every resource that was looked at gets an answer with a reason:
 ///
 /// ```
-/// use reconcile::{Plan, Step, Undo};
+/// use reconcile::{MessageKind, Plan, Step, Undo};
 /// use serde_json::{Value, json};
 ///
 /// struct Resize { from: u32, to: u32 }
@@ -109,6 +101,7 @@ pub struct Planned<S> {
 ///     fn before(&self) -> Value { json!({"tasks": self.from}) }
 ///     fn after(&self) -> Value { json!({"tasks": self.to}) }
 ///     fn undo(&self) -> Option<Undo> { Some(Undo::Command(json!({"resize": self.from}))) }
+///     fn tells(&self) -> Option<MessageKind> { Some(MessageKind::Changed) }
 /// }
 ///
 /// let mut plan = Plan::remembering("nightshift-state:resize-problem");
@@ -185,6 +178,7 @@ impl<S> Plan<S> {
             resource: resource.into(),
             problem: problem.into(),
             message: message.to_string(),
+            kind: MessageKind::NeedsYou,
             monthly: false,
         });
     }

@@ -6,6 +6,8 @@ use jiff::Zoned;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::kind::MessageKind;
+
 /// What a run did, left alone and could not do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Report {
@@ -71,12 +73,9 @@ pub struct Action {
     /// One line for people; the subject of a message.
     #[serde(skip)]
     pub headline: String,
-    /// Whether it only wrote down what is known.
+    /// What kind of message tells people of it once it is done.
     #[serde(skip)]
-    pub is_note: bool,
-    /// Whether nobody needs to hear of it once it is done.
-    #[serde(skip)]
-    pub is_quiet: bool,
+    pub tells: Option<MessageKind>,
     /// Why.
     pub reason: String,
     /// What was changed, as it was.
@@ -161,6 +160,9 @@ pub struct Problem {
     pub resource: String,
     /// The kind, in kebab case: `bad-tag`.
     pub problem: String,
+    /// What kind of message tells of it.
+    #[serde(skip)]
+    pub kind: MessageKind,
     /// It is told once a month instead of once a day: nothing fails, but it should not be forgotten.
     #[serde(skip)]
     pub monthly: bool,

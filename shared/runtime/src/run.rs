@@ -10,8 +10,8 @@ use aws_sdk_sns::Client;
 use jiff::Zoned;
 use jiff::civil::Date;
 use reconcile::memory::{Note, news};
-use reconcile::message::{Message, message};
-use reconcile::{Conduct, Failure, Outcome, Plan, Problem, Report, Step, Trouble, Undone, carry_out};
+use reconcile::message::{Message, messages};
+use reconcile::{Conduct, Failure, MessageKind, Outcome, Plan, Problem, Report, Step, Trouble, Undone, carry_out};
 use rules::retention::Region;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -86,11 +86,12 @@ impl Run<'_> {
         let without_tag: BTreeSet<String> = here.keys().cloned().collect();
         remembered.extend(here);
         let news = news(&report, &remembered, &self.now);
-        if let Some(message) = message(&report, &news)
-            && let Err(error) = self.tell(&message).await
-        {
-            report.notification_error = Some(error.to_string());
-            return report;
+        // What was told before one of them failed is told once more: nothing is remembered that was not told.
+        for message in messages(&report, &news) {
+            if let Err(error) = self.tell(&message).await {
+                report.notification_error = Some(error.to_string());
+                return report;
+            }
         }
         let (here, on_tags): (Vec<&Note>, Vec<&Note>) =
             news.notes.iter().partition(|it| without_tag.contains(&it.resource));
@@ -181,23 +182,25 @@ impl Run<'_> {
             resource: self.function.into(),
             problem: "run-failed".into(),
             message: what,
+            kind: MessageKind::Failed,
             monthly: false,
         });
         let remembered = self.remembered_here(&report, &BTreeMap::new());
         let news = news(&report, &remembered, &self.now);
         // A failure to tell adds nothing to the first one, which the caller reports.
-        if let Some(message) = message(&report, &news)
-            && self.tell(&message).await.is_ok()
-        {
-            self.remember_here(&news.notes.iter().collect::<Vec<_>>());
+        for message in messages(&report, &news) {
+            if self.tell(&message).await.is_err() {
+                return;
+            }
         }
+        self.remember_here(&news.notes.iter().collect::<Vec<_>>());
     }
 
     async fn tell(&self, message: &Message) -> Result<(), aws::Error> {
         let (function, subject) = (self.function, &message.subject);
         info!(function, subject, "telling people");
         let Some(topic) = &self.settings.topic else { return Ok(()) };
-        sns::publish(self.sns, topic, message)
+        sns::publish(self.sns, topic, self.function, message)
             .await
             .inspect_err(|error| error!(function, subject, reason = %error, "the message did not get through"))
     }

@@ -1,10 +1,11 @@
 //! Whole invocations, from payload to answer.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
-use reconcile::{Outcome, Plan, Step, Undo};
+use reconcile::{MessageKind, Outcome, Plan, Step, Undo};
 use serde_json::json;
 
 use super::*;
@@ -54,11 +55,19 @@ impl Step for Greet {
     fn undo(&self) -> Option<Undo> {
         None
     }
+    fn tells(&self) -> Option<MessageKind> {
+        Some(MessageKind::Changed)
+    }
 }
 
 fn published() -> Rule {
     mock!(aws_sdk_sns::Client::publish)
-        .match_requests(|it| it.topic_arn() == Some(TOPIC) && it.message_structure() == Some("json"))
+        .match_requests(|it| {
+            let attributes = it.message_attributes().map(|it| it.keys().map(String::as_str).collect::<BTreeSet<_>>());
+            it.topic_arn() == Some(TOPIC)
+                && it.message_structure() == Some("json")
+                && attributes == Some(BTreeSet::from(["function", "kind", "resource"]))
+        })
         .then_output(|| PublishOutput::builder().build())
 }
 
@@ -106,7 +115,8 @@ async fn a_run_that_did_something_tells_people_once_and_remembers_the_problem() 
     let (answer, messages, notes) = invoke(json!({}), Ok(()), published()).await;
     let report = answer.unwrap();
     assert_eq!(report.at.to_string(), "2026-11-21T03:10:00+09:00[Asia/Seoul]");
-    assert_eq!((report.count(Outcome::Done), messages, notes), (1, 1, 1));
+    // What was done and what needs a person are two kinds of news.
+    assert_eq!((report.count(Outcome::Done), messages, notes), (1, 2, 1));
 }
 
 #[tokio::test]
@@ -123,7 +133,7 @@ async fn a_run_that_left_something_failed_returns_its_report_as_the_error() {
     assert_eq!(error.error_type, "Nightshift.RunFailed");
     assert_eq!(report["actions"][0]["outcome"], "failed");
     assert_eq!(report["actions"][0]["error"]["code"], "UnexpectedAnswer");
-    assert_eq!(messages, 1);
+    assert_eq!(messages, 2);
 }
 
 #[tokio::test(start_paused = true)]

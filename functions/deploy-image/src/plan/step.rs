@@ -1,7 +1,7 @@
 //! The changes that this function makes: a deployment, a way back, a memory.
 
 use jiff::Timestamp;
-use reconcile::Undo;
+use reconcile::{MessageKind, Undo};
 use rules::Digest;
 use rules::migrating::{Migrating, Start};
 use serde_json::{Value, json};
@@ -161,6 +161,8 @@ pub struct Remember {
     pub running: String,
     /// Nothing else is deployed in the same run.
     pub stays: bool,
+    /// The service sleeps by a schedule, so it is not production.
+    pub is_staging: bool,
     pub key: &'static str,
     pub before: Option<String>,
     /// The tag's value to be; `None` removes it.
@@ -185,6 +187,7 @@ impl Remember {
             digest: None,
             running,
             stays: true,
+            is_staging: service.tags.contains_key(rules::keys::SCHEDULE),
             key,
             before: service.tags.get(key).cloned(),
             value,
@@ -287,20 +290,32 @@ impl reconcile::Step for Step {
         }
     }
 
-    fn is_note(&self) -> bool {
-        matches!(self, Step::Remember(_))
-    }
-
     /// Whoever rejected or approved an image wants the deployment or the way back more than the note of it; without the
     /// note the past of the service tells most of it.
     fn is_dispensable(&self) -> bool {
         matches!(self, Step::Remember(_))
     }
 
-    /// Asking changes nothing, and is repeated as long as the snapshot is not there: whoever takes it tells of it.
-    fn is_quiet(&self) -> bool {
-        let mark = |it: &Remember| it.change == MemoryChange::Migrating;
-        matches!(self, Step::AskForSnapshot(_)) || matches!(self, Step::Remember(it) if mark(it))
+    /// How a deployment ended is news; that it begins, and what an image passes before, is routine. Asking for a
+    /// snapshot changes nothing and is repeated until it is there: whoever takes it tells of it.
+    fn tells(&self) -> Option<MessageKind> {
+        match self {
+            Step::RollBack(_) => Some(MessageKind::Changed),
+            Step::Stop(_) => Some(MessageKind::Failed),
+            Step::Deploy(_) | Step::Migrate(_) => Some(MessageKind::Routine),
+            Step::AskForSnapshot(_) => None,
+            Step::Remember(it) => match it.change {
+                MemoryChange::Reject => Some(MessageKind::Failed),
+                MemoryChange::Live if it.is_staging => Some(MessageKind::Routine),
+                MemoryChange::Live => Some(MessageKind::Changed),
+                MemoryChange::Approve
+                | MemoryChange::Clear
+                | MemoryChange::Forgive
+                | MemoryChange::DropApproval
+                | MemoryChange::Migrated => Some(MessageKind::Routine),
+                MemoryChange::Migrating | MemoryChange::DropIntent => None,
+            },
+        }
     }
 
     /// Each names the image that it is about: sent late or twice, it does nothing to another one.

@@ -1,6 +1,6 @@
 //! What is done: people are told how far a budget has come, and holds are written and removed.
 
-use reconcile::{CommandLine, Undo};
+use reconcile::{CommandLine, MessageKind, Undo};
 use serde_json::{Value, json};
 
 /// A change.
@@ -118,12 +118,11 @@ impl reconcile::Step for Step {
         }
     }
 
-    fn is_note(&self) -> bool {
-        matches!(self, Step::Remember(_))
-    }
-
-    fn is_quiet(&self) -> bool {
-        matches!(self, Step::Remember(_))
+    fn tells(&self) -> Option<MessageKind> {
+        match self {
+            Step::Tell(_) | Step::Hold(_) | Step::Release(_) => Some(MessageKind::Changed),
+            Step::Remember(_) => None,
+        }
     }
 
     fn undo(&self) -> Option<Undo> {

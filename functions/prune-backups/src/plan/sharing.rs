@@ -13,7 +13,7 @@ use super::world::{Sharing, World};
 pub fn to_ask(world: &World, now: &Zoned, max_changes: usize) -> Vec<(String, DeleteSnapshot)> {
     let mut plan = Plan::new();
     snapshots::plan(world, now, &mut plan);
-    if plan.steps.iter().map(|it| it.step.changes()).sum::<usize>() > max_changes {
+    if plan.steps.iter().map(|it| it.step.counts_as().0).sum::<usize>() > max_changes {
         return Vec::new();
     }
     let snapshot = |step| match step {

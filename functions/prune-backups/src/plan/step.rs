@@ -1,7 +1,7 @@
 //! The deletions, and what people read of them.
 
 use jiff::Zoned;
-use reconcile::{Undo, when};
+use reconcile::{MessageKind, Undo, when};
 use rules::database::{Kind, Snapshot};
 use rules::retention::Region;
 use serde_json::Value;
@@ -92,18 +92,15 @@ impl reconcile::Step for Step {
         }
     }
 
-    fn counted_with(&self) -> Option<&'static str> {
+    fn counts_as(&self) -> (usize, Option<&'static str>) {
         match self {
-            Step::DeleteSnapshot(_) => Some("snapshots"),
-            Step::DeleteImages(_) => Some("images"),
+            Step::DeleteSnapshot(_) => (1, Some("snapshots")),
+            Step::DeleteImages(it) => (it.names.len(), Some("images")),
         }
     }
 
-    fn changes(&self) -> usize {
-        match self {
-            Step::DeleteSnapshot(_) => 1,
-            Step::DeleteImages(it) => it.names.len(),
-        }
+    fn tells(&self) -> Option<MessageKind> {
+        Some(MessageKind::Routine)
     }
 
     fn after(&self) -> Value {

@@ -1,7 +1,7 @@
 //! What this function does: it starts a remedy, or changes what an alarm remembers.
 
 use jiff::SignedDuration;
-use reconcile::{CommandLine, Undo};
+use reconcile::{CommandLine, MessageKind, Undo};
 use rules::intent::{AwakeUntil, Boost};
 use rules::keys;
 use rules::memory::RollbackIntent;
@@ -181,12 +181,17 @@ impl reconcile::Step for Step {
         }
     }
 
-    fn is_note(&self) -> bool {
-        matches!(self, Step::Remember(_))
-    }
-
-    fn is_quiet(&self) -> bool {
-        matches!(self, Step::Remember(MemoryChange { kind: ChangeKind::Expired, .. }))
+    /// That an alarm has recovered ends its story, so whoever was told of the failure gets it too.
+    fn tells(&self) -> Option<MessageKind> {
+        match self {
+            Step::Start(StartRemedy { action: RemedyAction::Notify, .. }) => Some(MessageKind::NeedsYou),
+            Step::Start(_) => Some(MessageKind::Failed),
+            Step::Remember(it) => match it.kind {
+                ChangeKind::HandedOver => Some(MessageKind::NeedsYou),
+                ChangeKind::Recovered(_) => Some(MessageKind::Failed),
+                ChangeKind::Cleared | ChangeKind::Expired => None,
+            },
+        }
     }
 
     fn undo(&self) -> Option<Undo> {

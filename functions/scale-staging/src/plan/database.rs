@@ -1,7 +1,7 @@
 //! One database: when it is stopped, when it is started, and whether it has come up.
 
 use jiff::{Timestamp, Zoned};
-use reconcile::{CommandLine, Trouble};
+use reconcile::{CommandLine, MessageKind, Trouble};
 use rules::database::{Condition, Database, Kind, State};
 use rules::keys;
 use serde_json::{Value, json};
@@ -213,7 +213,10 @@ impl DatabaseCase<'_> {
                  waits until it is up in its window, for which maintenance=awake keeps it up"
             ),
         };
-        self.step(Change::Remember, headline);
+        // Whether it is kept up for its windows is for a person to decide.
+        let is_over = found.pending.is_none() && found.was_told_with_changes(tags.get(keys::WINDOWS));
+        let kind = if is_over { MessageKind::Routine } else { MessageKind::NeedsYou };
+        self.step(Change::Tell(kind), headline);
     }
 
     // -------------------------------------------------------------------------------- the rest

@@ -1,5 +1,6 @@
 //! How a service is put to sleep, and whose doing it is where it runs all the same.
 
+use reconcile::MessageKind;
 use rules::keys;
 use rules::schedule::Act;
 use rules::sleep::{Asleep, By, Suspended};
@@ -154,7 +155,7 @@ impl Case<'_> {
         self.verdict = self.wants.verdict(self.now, &self.world.holidays);
         self.finish_waking(asleep);
         let until = self.local(until);
-        self.step(Change::Remember, format!("{by}, so it stays up until {until}"));
+        self.step(Change::Tell(MessageKind::Routine), format!("{by}, so it stays up until {until}"));
     }
 
     fn who_started_it(&self, asleep: &Asleep) -> String {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use reconcile::MessageKind;
 use rules::database::{Database, Kind, made_by, region_of, sleep_id};
 use rules::keys;
 use rules::retention::BackupRule;
@@ -108,7 +109,7 @@ impl DatabaseCase<'_> {
             (Some(Ok(other)), "stopped") => {
                 let why = if other.is_some() { "failed" } else { "was never taken" };
                 self.forget_snapshot(&asleep);
-                self.step(Change::Remember, format!("is stopped without a snapshot: {id} {why}"));
+                self.step(Change::Tell(MessageKind::Failed), format!("is stopped without a snapshot: {id} {why}"));
             }
             (Some(Err(error)), _) => {
                 self.draft.trouble("unreadable-snapshot", format!("its snapshot {id}: {error}"));

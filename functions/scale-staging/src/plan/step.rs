@@ -1,7 +1,7 @@
 //! What is done to one service or database, call by call, and what people read of it.
 
 use jiff::Timestamp;
-use reconcile::{CommandLine, Trouble, Undo};
+use reconcile::{CommandLine, MessageKind, Trouble, Undo};
 use rules::ServiceName;
 use rules::keys;
 use rules::sleep::Suspended;
@@ -46,6 +46,8 @@ pub enum Change {
     EndBoost,
     /// Only what is remembered of it changes.
     Remember,
+    /// The same, and people are told.
+    Tell(MessageKind),
 }
 
 /// A call that changes something.
@@ -171,7 +173,7 @@ impl reconcile::Step for Step {
             Change::Wake => "wake",
             Change::Boost => "boost",
             Change::EndBoost => "end-boost",
-            Change::Remember => "remember",
+            Change::Remember | Change::Tell(_) => "remember",
         }
     }
 
@@ -197,15 +199,16 @@ impl reconcile::Step for Step {
                 _ => None,
             },
             Change::Wake => Some(Undo::Command(json!({"sleep": {"resource": arn}}))),
-            Change::Boost | Change::EndBoost | Change::Remember => None,
+            Change::Boost | Change::EndBoost | Change::Remember | Change::Tell(_) => None,
         }
     }
 
-    fn is_note(&self) -> bool {
-        self.change == Change::Remember
-    }
-
-    fn is_quiet(&self) -> bool {
-        self.is_again
+    fn tells(&self) -> Option<MessageKind> {
+        match self.change {
+            _ if self.is_again => None,
+            Change::Sleep | Change::Wake | Change::Boost | Change::EndBoost => Some(MessageKind::Routine),
+            Change::Tell(kind) => Some(kind),
+            Change::Remember => None,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! How a database is stopped, and whose doing it is where it runs all the same.
 
+use reconcile::MessageKind;
 use rules::database::STOPPED_AT_MOST;
 use rules::keys;
 use rules::schedule::Act;
@@ -166,7 +167,7 @@ impl DatabaseCase<'_> {
         self.draft.forget(&[keys::ASLEEP]);
         self.wants.asleep = None;
         let until = self.wants.local(until, self.now);
-        self.step(Change::Remember, format!("was started by hand, so it stays up until {until}"));
+        self.step(Change::Tell(MessageKind::Routine), format!("was started by hand, so it stays up until {until}"));
     }
 
     /// Stops it. Where AWS refuses that, `forget` is what was remembered for it.

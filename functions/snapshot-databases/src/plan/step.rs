@@ -1,6 +1,6 @@
 //! The snapshots and copies, and what people read of them.
 
-use reconcile::Undo;
+use reconcile::{MessageKind, Undo};
 use rules::database::Kind;
 use rules::retention::Region;
 use serde_json::{Value, json};
@@ -95,10 +95,9 @@ impl reconcile::Step for Step {
     }
 
     /// That one failed is told as a problem; a mail "taking it" for each further attempt would read as if it was well.
-    fn is_quiet(&self) -> bool {
-        match self {
-            Step::TakeSnapshot(it) => it.replaces,
-            Step::CopySnapshot(it) => it.replaces,
-        }
+    fn tells(&self) -> Option<MessageKind> {
+        let (Step::TakeSnapshot(TakeSnapshot { replaces, .. }) | Step::CopySnapshot(CopySnapshot { replaces, .. })) =
+            self;
+        (!replaces).then_some(MessageKind::Routine)
     }
 }

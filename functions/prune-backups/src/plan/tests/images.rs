@@ -134,7 +134,7 @@ fn an_index_goes_before_what_it_lists_and_stays_with_it() {
     let plan = plan(&shelf("count=1", parts(), Usage::default()), &now());
     let Step::DeleteImages(delete) = &plan.steps[0].step else { panic!("{plan:?}") };
     assert_eq!(delete.batches, [vec![digest(3)], vec![digest(1)]]);
-    assert_eq!(plan.steps[0].step.changes(), 2);
+    assert_eq!(plan.steps[0].step.counts_as().0, 2);
     // A task that runs one platform keeps the whole index.
     let platform = used(&format!("api@{}", digest(1)), "the task 1");
     assert_eq!(doomed(&crate::plan::plan(&shelf("count=1", parts(), platform), &now())), Vec::<String>::new());

@@ -71,7 +71,7 @@ fn a_start_that_comes_to_nothing_is_told_once_and_tried_again_every_half_hour() 
         let now = at("2026-11-20T08:00").checked_add(minute.minutes()).unwrap();
         let plan = shop.plan(&sweep(), &now);
         let start = plan.steps.iter().find(|it| it.step.is_start());
-        starts.extend(start.map(|it| (minute, reconcile::Step::is_quiet(&it.step))));
+        starts.extend(start.map(|it| (minute, reconcile::Step::tells(&it.step).is_none())));
         messages.extend(plan.problems.iter().map(|it| it.message.clone()));
         shop.run(&sweep(), &now);
         shop.database("db").status = "stopped".into();
