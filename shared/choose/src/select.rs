@@ -6,7 +6,6 @@ use jiff::Timestamp;
 use rules::Digest;
 use rules::deploy::Selector;
 use rules::memory::Approved;
-use rules::version::version;
 
 use crate::candidate::Candidate;
 use crate::choice::{Choice, Selection};
@@ -74,9 +73,9 @@ impl<'a> Choice<'_, 'a> {
 
     /// Whether an image that the rule can select is newer than the one that runs; `None` if that cannot be told.
     pub fn is_newer(&self, digest: &Digest) -> Option<bool> {
-        let shape = self.shape();
+        let alike = self.alike();
         let image = self.images.iter().find(|it| it.digest == *digest)?;
-        let order = self.compared(&self.candidate(image, shape)?)?;
+        let order = self.compared(&self.candidate(image, alike)?)?;
         Some(order == Ordering::Greater)
     }
 
@@ -148,10 +147,10 @@ impl<'a> Choice<'_, 'a> {
             Selector::Newest { .. } => {
                 rejected.pushed_at.is_some_and(|by| it.image.pushed_at.as_millisecond() <= by.as_millisecond())
             }
-            Selector::Semver { .. } => {
+            Selector::Semver { .. } | Selector::Number { .. } => {
                 let older = |by: &Candidate| rejected.covers(&by.image.digest) && it.order(by) == Ordering::Less;
                 let last_is_gone = || !self.images.iter().any(|it| rejected.last().is_some_and(|by| by.is(&it.digest)));
-                let last = || rejected.tag.as_ref().and_then(|tag| self.version_of(tag).or_else(|| version(tag, None)));
+                let last = || rejected.tag.as_ref().and_then(|tag| self.plain_version(tag));
                 all.iter().any(older) || last_is_gone() && last().is_some_and(|by| it.version.as_ref() <= Some(&by))
             }
         }

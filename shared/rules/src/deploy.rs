@@ -6,7 +6,8 @@ use std::str::FromStr;
 use crate::address;
 use crate::keys;
 use crate::tag::{BadTag, Reader};
-use crate::version::Range;
+
+pub use crate::selector::Selector;
 
 /// What the tag `nightshift:deploy` of an ECS service asks for.
 ///
@@ -20,7 +21,7 @@ use crate::version::Range;
 /// let wrong = "newst".parse::<DeployRule>().unwrap_err();
 /// assert_eq!(
 ///     wrong.to_string(),
-///     "nightshift:deploy: unknown word 'newst' in 'newst'; did you mean 'newest'? accepted: newest, semver, tag"
+///     "nightshift:deploy: unknown word 'newst' in 'newst'; did you mean 'newest'? accepted: newest, semver, number, tag"
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,28 +63,6 @@ pub enum Config {
     Newest,
 }
 
-/// Which image of the repository is chosen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selector {
-    /// The one that was pushed last, with a tag that begins so.
-    Newest {
-        /// What the tag has to begin with.
-        prefix: Option<String>,
-    },
-    /// The one with the highest version.
-    Semver {
-        /// The versions that are allowed; all, if it is missing.
-        range: Option<Range>,
-        /// What the tag has to end with, after the version.
-        suffix: Option<String>,
-    },
-    /// Whatever image holds this tag.
-    Tag {
-        /// The tag.
-        name: String,
-    },
-}
-
 /// Who says yes to a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Approval {
@@ -101,8 +80,6 @@ pub enum Severity {
 }
 
 const REPOSITORY: &str = "NAME, or ACCOUNT/NAME for the registry of another account";
-
-const SELECTORS: [&str; 3] = ["newest", "semver", "tag"];
 
 impl FromStr for DeployRule {
     type Err = BadTag;
@@ -128,22 +105,6 @@ impl FromStr for DeployRule {
         }
         tag.finish()?;
         Ok(rule)
-    }
-}
-
-impl Selector {
-    /// The selector that a tag begins with, and its options.
-    fn read(tag: &mut Reader<'_>) -> Result<Self, BadTag> {
-        Ok(match tag.word() {
-            Some("newest") => Selector::Newest { prefix: tag.option("prefix").map(str::to_owned) },
-            Some("semver") => Selector::Semver {
-                range: tag.parsed("range", "1.x, 1.2.x or 1.2.3")?,
-                suffix: tag.option("suffix").map(str::to_owned),
-            },
-            Some("tag") => Selector::Tag { name: tag.required("name", "TAG")? },
-            Some(other) => return Err(tag.bad_word(other, &SELECTORS)),
-            None => return Err(tag.bad("no selector", SELECTORS.join(", "))),
-        })
     }
 }
 
@@ -233,26 +194,12 @@ impl fmt::Display for DeployRule {
     }
 }
 
-impl fmt::Display for Selector {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Selector::Newest { prefix: None } => f.write_str("newest"),
-            Selector::Newest { prefix: Some(prefix) } => write!(f, "newest prefix={prefix}"),
-            Selector::Semver { range, suffix } => {
-                f.write_str("semver")?;
-                range.iter().try_for_each(|it| write!(f, " range={it}"))?;
-                suffix.iter().try_for_each(|it| write!(f, " suffix={it}"))
-            }
-            Selector::Tag { name } => write!(f, "tag name={name}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::version::{Allowed, Reading};
 
     #[track_caller]
     fn check(value: &str, expected: Result<&str, &str>) {
@@ -268,6 +215,11 @@ mod tests {
             "semver",
             "semver range=1.x",
             "semver range=1.2.x suffix=-alpine",
+            "semver prefix=api-v channel=rc suffix=-alpine",
+            "semver from=1.2 below=2.0",
+            "newest prefix=main- suffix=-prod except=latest+dev",
+            "number",
+            "number prefix=build-",
             "tag name=latest",
             "newest container=app approval=manual scan=critical snapshot=app-db migrate=app-migrate health=https://x.example/health",
             "semver range=1.2.3 scan=high",
@@ -282,7 +234,7 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_with_what_is() {
-        let selectors = "accepted: newest, semver, tag";
+        let selectors = "accepted: newest, semver, number, tag";
         check("", Err(&format!("nightshift:deploy: no selector in ''; {selectors}")));
         check("latest", Err(&format!("nightshift:deploy: unknown word 'latest' in 'latest'; {selectors}")));
         check(
@@ -292,20 +244,20 @@ mod tests {
         check(
             "newest semver",
             Err(
-                "nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here, but the options prefix, container, repository, config, approval, scan, snapshot, migrate, health",
+                "nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here, but the options prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, health",
             ),
         );
         check("tag", Err("nightshift:deploy: no option 'name' in 'tag'; accepted: name=TAG"));
         check(
             "newest range=1.x",
             Err(
-                "nightshift:deploy: unknown option 'range' in 'newest range=1.x'; accepted: prefix, container, repository, config, approval, scan, snapshot, migrate, health",
+                "nightshift:deploy: unknown option 'range' in 'newest range=1.x'; accepted: prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, health",
             ),
         );
         check(
             "newest aproval=manual",
             Err(
-                "nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: prefix, container, repository, config, approval, scan, snapshot, migrate, health",
+                "nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, health",
             ),
         );
         check(
@@ -342,6 +294,21 @@ mod tests {
     }
 
     #[test]
+    fn a_selector_that_contradicts_itself_is_refused() {
+        for (value, fault) in [
+            ("semver range=1.x from=1.2", "range together with from or below"),
+            ("semver from=2.0 below=1.0", "from=2.0 is not lower than below=1.0"),
+            ("semver from=v1", "from=v1 cannot be understood"),
+            ("semver channel=r-c", "channel=r-c cannot be understood"),
+            ("newest except=latest++dev", "except=latest++dev cannot be understood"),
+            ("number suffix=-x", "unknown option 'suffix'"),
+        ] {
+            let error = value.parse::<DeployRule>().unwrap_err().to_string();
+            assert!(error.starts_with(&format!("nightshift:deploy: {fault} in '{value}'; ")), "{error}");
+        }
+    }
+
+    #[test]
     fn a_health_address_is_one_that_can_be_asked() {
         for fine in ["https://x.example/health", "https://x.example:8443", "https://8.8.8.8/", "http://x.example/"] {
             check(&format!("newest health={fine}"), Ok(&format!("newest health={fine}")));
@@ -363,9 +330,14 @@ mod tests {
         #[test]
         fn what_is_written_is_read_back(
             selector in prop_oneof![
-                prop::option::of("[a-z-]{1,8}").prop_map(|prefix| Selector::Newest { prefix }),
-                (prop::option::of("[0-9]{1,2}(\\.[0-9]{1,2}){0,2}"), prop::option::of("-[a-z]{1,8}"))
-                    .prop_map(|(range, suffix)| Selector::Semver { range: range.map(|it| it.parse().unwrap()), suffix }),
+                (prop::option::of("[a-z-]{1,8}"), prop::option::of("-[a-z]{1,8}"), prop::collection::vec("[a-z.-]{1,8}", 0..3))
+                    .prop_map(|(prefix, suffix, except)| Selector::Newest { prefix, suffix, except }),
+                (prop::option::of("[0-9]{1,2}(\\.[0-9]{1,2}){0,2}"), prop::option::of("-[a-z]{1,8}"), prop::option::of("[a-z]{1,4}"))
+                    .prop_map(|(range, suffix, channel)| Selector::Semver {
+                        reading: Reading { prefix: channel.as_ref().map(|it| format!("{it}-v")), suffix, channel },
+                        allowed: Allowed { range: range.map(|it| it.parse().unwrap()), ..Allowed::default() },
+                    }),
+                prop::option::of("[a-z-]{1,8}").prop_map(|prefix| Selector::Number { prefix }),
                 "[a-z0-9.]{1,8}".prop_map(|name| Selector::Tag { name }),
             ],
             container in prop::option::of("[a-z-]{1,8}"),

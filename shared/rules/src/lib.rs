@@ -19,6 +19,7 @@ pub mod remedied;
 pub mod remedy;
 pub mod retention;
 pub mod schedule;
+mod selector;
 pub mod service;
 pub mod sleep;
 pub mod tag;

@@ -2,7 +2,7 @@
 //! tags that no rule reads, and images that may expire.
 
 use jiff::{SignedDuration, Timestamp};
-use rules::deploy::Config;
+use rules::deploy::{Config, Selector};
 use rules::keys;
 
 use super::case::Case;
@@ -117,15 +117,39 @@ impl<'a> Draft<'a> {
         let running = case.running();
         let Some((image, tag)) = case.choice(&self.memory, &running).unread() else { return };
         let rule = &case.rule.selector;
+        let (kind, examples) = match rule {
+            Selector::Number { .. } => ("number", "Numbers are build-412, 412-7f3a2b1 and main-7f3a2b1-1764300000"),
+            _ => ("version", "Versions are v1.2.3, 1.2.3, 1.4 and 2026.01.04"),
+        };
         let message = format!(
-            "{tag} was pushed to {} after {}, but does not read as a version that '{rule}' compares, so it is left out",
+            "{tag} was pushed to {} after {}, but does not read as a {kind} that '{rule}' compares, so it is left out",
             case.repository,
             case.running_label()
         );
         match self.now.timestamp().duration_since(image.pushed_at) < TOLD_FOR {
-            true => self.problem("unread-tag", format!("{message}. Versions are v1.2.3, 1.2.3, 1.4 and 2026.01.04")),
+            true => self.problem("unread-tag", format!("{message}. {examples}")),
             false => self.skip(message),
         }
+    }
+
+    /// Says of a tag that looks newer than the image that runs and names an older one, once a month: `newest` goes by the
+    /// push, and a build that gives the digest of before only adds a tag to it.
+    pub fn tell_older_image(&mut self) {
+        let case = self.case;
+        let running = case.running();
+        let Some((image, tag)) = case.choice(&self.memory, &running).newer_tag_of_older_image() else { return };
+        let message = format!(
+            "{tag} looks newer than {runs}, which runs, but names an image of {} that was pushed before it ({}), and '{}' \
+             goes by the push: ECR does not tell when a tag was put on an image. If {tag} is meant, send \
+             {{\"approve\":{{\"service\":\"{}\",\"image\":\"{}\"}}}}; or use the selector semver, number or tag",
+            case.repository,
+            image.digest.short(),
+            case.rule.selector,
+            case.service.name,
+            image.digest,
+            runs = case.running_label(),
+        );
+        self.plan.monthly(&case.service.arn, "older-image", message);
     }
 
     /// Says that the image that runs may expire: it has no tag left, and tasks that start later pull it once more.

@@ -280,6 +280,7 @@ impl<'a> Draft<'a> {
         self.tell_unpullable();
         if !matches!(selection, Selection::Newer { .. }) {
             self.tell_unread();
+            self.tell_older_image();
             if self.deploy_config() {
                 return;
             }

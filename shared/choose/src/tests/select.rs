@@ -362,6 +362,121 @@ fn a_person_may_let_out_any_image_that_is_not_rejected() {
     assert_eq!(question.said(), "newer v1.1.0", "where each image asks, this one has its answer");
 }
 
+#[test]
+fn newest_leaves_out_the_tags_that_are_excepted() {
+    let images = [
+        image(1, 1, &["a-prod"]),
+        image(2, 2, &["b-prod", "latest"]),
+        image(3, 3, &["latest-x", "dev"]),
+        image(4, 4, &["latest"]),
+    ];
+    check("newest except=latest+dev", &images, &running(1, "a-prod"), "newer latest-x");
+    check("newest suffix=-prod", &images, &running(1, "a-prod"), "newer b-prod");
+    check("newest suffix=-prod except=b-prod", &images, &running(1, "a-prod"), "current a-prod");
+    check("newest prefix=b- suffix=-prod", &images, &running(1, "a-prod"), "newer b-prod");
+    check("newest except=latest+dev+latest-x", &images[2..], &running(1, "a-prod"), "none of latest dev");
+}
+
+#[test]
+fn versions_of_one_prefix_are_those_of_one_product() {
+    let images = [
+        image(1, 1, &["api-v1.2.0"]),
+        image(2, 2, &["web-v3.0.0"]),
+        image(3, 3, &["api-v1.3.0", "api-v1.3"]),
+        image(4, 4, &["2.0.0"]),
+    ];
+    check("semver prefix=api-v", &images, &running(1, "api-v1.2.0"), "newer api-v1.3.0");
+    check("semver prefix=api-", &images, &running(1, "api-v1.2.0"), "newer api-v1.3.0");
+    check("semver prefix=api-v", &images, &running(3, "api-v1.3.0"), "current api-v1.3.0");
+    // The version that was deployed before the rule had a prefix still counts.
+    check("semver prefix=api-v", &images, &running(4, "2.0.0"), "older api-v1.3.0");
+    let both = [image(1, 1, &["api-v1.2.0", "5.0.0"]), image(2, 2, &["api-v1.3.0"])];
+    check("semver prefix=api-v", &both, &running(1, "api-v1.2.0"), "newer api-v1.3.0");
+}
+
+#[test]
+fn a_channel_lets_its_pre_releases_and_all_releases_out() {
+    let images = [image(1, 1, &["1.2.9"]), image(2, 2, &["1.3.0-rc.2"]), image(3, 3, &["1.3.0-beta.9"])];
+    check("semver", &images, &running(1, "1.2.9"), "current 1.2.9");
+    check("semver channel=rc", &images, &running(1, "1.2.9"), "newer 1.3.0-rc.2");
+    let later = [&images[..], &[image(4, 4, &["1.3.0-rc.10"]), image(5, 5, &["1.2.10"])]].concat();
+    check("semver channel=rc", &later, &running(2, "1.3.0-rc.2"), "newer 1.3.0-rc.10");
+    let released = [&later[..], &[image(6, 0, &["1.3.0"])]].concat();
+    check("semver channel=rc", &released, &running(4, "1.3.0-rc.10"), "newer 1.3.0");
+    check("semver channel=rc range=1.2.x", &released, &running(1, "1.2.9"), "newer 1.2.10");
+    // Without the channel again, what runs is not followed by what is lower.
+    check("semver", &later, &running(4, "1.3.0-rc.10"), "older 1.2.10");
+}
+
+#[test]
+fn bounds_hold_the_next_major_version_back() {
+    let images =
+        [image(1, 1, &["1.1.9"]), image(2, 2, &["1.9.0"]), image(3, 3, &["2.0.0"]), image(4, 4, &["20250115.3"])];
+    check("semver from=1.2 below=2.0", &images, &running(1, "1.1.9"), "newer 1.9.0");
+    check("semver from=1.2", &images, &running(1, "1.1.9"), "newer 2.0.0");
+    check("semver below=1.2", &images, &running(1, "1.1.9"), "current 1.1.9");
+    check("semver from=3", &images, &running(1, "1.1.9"), "none of 20250115.3 2.0.0 1.9.0 1.1.9");
+}
+
+#[test]
+fn the_highest_number_of_a_build_wins() {
+    let images = [
+        image(1, 1, &["build-9"]),
+        image(2, 2, &["build-10-7f3a2b1", "web-500"]),
+        image(3, 3, &["build-8"]),
+        image(4, 4, &["sha-1234567", "1234567"]),
+    ];
+    check("number prefix=build-", &images, &running(1, "build-9"), "newer build-10-7f3a2b1");
+    check("number prefix=build-", &images, &running(2, "build-10-7f3a2b1"), "current build-10-7f3a2b1");
+    check("number prefix=build-", &images[2..], &running(9, "build-10-7f3a2b1"), "older build-8");
+    // Across the number of digits; a commit of nothing but digits is not the next build.
+    let counted = [image(1, 1, &["999"]), image(2, 2, &["1000"]), image(3, 3, &["7654321"])];
+    check("number", &counted, &running(1, "999"), "newer 1000");
+    check("number", &counted, &running(2, "1000"), "current 1000");
+    let commits = [image(1, 1, &["412"]), image(2, 2, &["413", "9876543"]), image(3, 3, &["414"])];
+    check("number", &commits, &running(2, "413"), "newer 414");
+    let dates = [image(1, 1, &["20261130-7f3a2b1"]), image(2, 2, &["20261201-0a1b2c3"])];
+    check("number", &dates, &running(1, "20261130-7f3a2b1"), "newer 20261201-0a1b2c3");
+    let mut question = Question::of("number", &counted, &running(1, "999"));
+    question.rejected = Some(rejections(&counted, &[2]));
+    assert_eq!(question.said(), "rejected");
+    assert_eq!(question.choice().unread().map(|(_, tag)| tag).as_deref(), Some("7654321"));
+}
+
+#[test]
+fn a_tag_that_looks_newer_and_names_an_older_image_is_known() {
+    let check = |rule: &str, runs: &str, tags: &[&str], older: &[&str], expected: Option<&str>| {
+        let images = [image(1, 1, older), image(2, 2, tags)];
+        let question = Question::of(rule, &images, &running(2, runs));
+        let found = question.choice().newer_tag_of_older_image().map(|(image, tag)| (image.digest.clone(), tag));
+        assert_eq!(found, expected.map(|tag| (digest(1), tag.to_owned())), "{rule}: {runs} {older:?}");
+    };
+    // The build has the digest of before: ECR only adds a tag.
+    check("newest prefix=main-", "main-41", &["main-41"], &["main-40", "main-42"], Some("main-42"));
+    check("newest prefix=main-", "main-41", &["main-41"], &["main-40"], None);
+    check("newest", "main-41", &["main-41"], &["dev-42"], None);
+    check("newest", "main-41-7f3a2b1", &["main-41-7f3a2b1"], &["main-42-1234567"], Some("main-42-1234567"));
+    check("newest", "20261130", &["20261130"], &["20261201"], Some("20261201"));
+    check("newest", "v1.2.1", &["v1.2.1"], &["v1.3.0"], Some("v1.3.0"));
+    check("newest", "v1.2.1", &["v1.2.1", "v1.4.0"], &["v1.3.0"], None);
+    // Commits have no order.
+    check("newest", "sha-1234567", &["sha-1234567"], &["sha-7654321"], None);
+    check("newest", "7f3a2b1", &["7f3a2b1"], &["9f3a2b1"], None);
+    // The tag under which it was deployed has moved back.
+    check("newest", "main", &[], &["main"], Some("main"));
+    check("newest except=main", "main", &[], &["main"], None);
+    check("newest", "main", &["main"], &["old"], None);
+    // Other rules follow such a tag.
+    check("semver", "1.2.0", &["1.2.0"], &["1.3.0"], None);
+    check("tag name=main", "main", &[], &["main"], None);
+    let images = [image(1, 1, &["main-42"]), image(2, 2, &["main-43"]), image(3, 3, &["main-41"])];
+    let mut question = Question::of("newest", &images, &running(3, "main-41"));
+    let found = |question: &Question| question.choice().newer_tag_of_older_image().map(|(_, tag)| tag);
+    assert_eq!(found(&question).as_deref(), Some("main-43"));
+    question.rejected = Some(rejections(&images, &[2]));
+    assert_eq!(found(&question).as_deref(), Some("main-42"));
+}
+
 fn images() -> impl Strategy<Value = Vec<Image>> {
     let tag = prop::sample::select(vec![
         "v1.0.0",
@@ -381,7 +496,18 @@ fn images() -> impl Strategy<Value = Vec<Image>> {
 }
 
 fn selectors() -> impl Strategy<Value = &'static str> {
-    let rules = ["newest", "newest prefix=main-", "semver", "semver range=1.1.x", "tag name=latest"];
+    let rules = [
+        "newest",
+        "newest prefix=main-",
+        "newest except=latest+v1.0.0",
+        "semver",
+        "semver range=1.1.x",
+        "semver channel=rc",
+        "semver from=1.1 below=2.0",
+        "number",
+        "number prefix=main-",
+        "tag name=latest",
+    ];
     prop::sample::select(rules.to_vec())
 }
 
@@ -419,8 +545,13 @@ proptest! {
     ) {
         let mut question = Question::of(rule, &images, &running(number, "x"));
         question.rejected = Some(rejections(&images, &rejected)).filter(|it| !it.images.is_empty());
-        let one = (question.said(), question.choice().unread().map(|(_, tag)| tag));
+        let all = |question: &Question| {
+            let choice = question.choice();
+            let older = choice.newer_tag_of_older_image().map(|(_, tag)| tag);
+            (question.said(), choice.unread().map(|(_, tag)| tag), older)
+        };
+        let one = all(&question);
         question.images = shuffled;
-        prop_assert_eq!(one, (question.said(), question.choice().unread().map(|(_, tag)| tag)));
+        prop_assert_eq!(one, all(&question));
     }
 }

@@ -173,6 +173,41 @@ fn a_rollback_from_an_approved_older_image_leads_to_the_one_that_ran() {
 }
 
 #[test]
+fn a_newer_tag_of_an_older_image_is_told_and_an_approval_deploys_it() {
+    let mut model = Model::new("newest prefix=main-");
+    let good = model.push("main-40");
+    model.settle();
+    model.push("main-41");
+    model.settle();
+    // The revert is built to the digest of before, and ECR adds a tag to it.
+    model.images.iter_mut().find(|it| it.digest == good).unwrap().tags.push("main-42".into());
+    let plan = model.run(&repository(), None, usize::MAX);
+    let (problem, approve) = (
+        &plan.problems[0],
+        format!("{{\"approve\":{{\"service\":\"truegul-production/api-server\",\"image\":\"{good}\"}}}}"),
+    );
+    assert!(problem.problem == "older-image" && problem.monthly && plan.problems.len() == 1, "{:?}", words(&plan));
+    let said = &problem.message;
+    assert!(
+        said.starts_with("main-42 looks newer than main-41, which runs, but names an image of")
+            && said.contains(&approve),
+        "{said}"
+    );
+    assert_eq!(
+        model.run(&Scope::Everywhere, None, usize::MAX).problems,
+        plan.problems,
+        "the same words, so it is told once"
+    );
+    ask(&mut model, Command::Approve { image: good.to_string() });
+    model.settle();
+    assert!(model.is_running(&good), "{model}");
+    assert_eq!(model.plan(&repository(), None).problems, vec![]);
+    model.push("main-43");
+    model.settle();
+    assert_eq!(model.running(), "main-43", "{model}");
+}
+
+#[test]
 fn a_configuration_that_something_else_deploys_gets_the_image_and_rejects_nothing() {
     let mut model = Model::new("newest");
     model.push("v1.1.0");

@@ -58,7 +58,13 @@ fn happening() -> impl Strategy<Value = Happening> {
 }
 
 fn rules() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(vec!["newest", "semver", "semver range=1.x", "newest approval=manual"])
+    prop::sample::select(vec![
+        "newest",
+        "semver",
+        "semver range=1.x",
+        "semver from=1.1 below=2.0 prefix=v",
+        "newest approval=manual",
+    ])
 }
 
 fn safeties() -> impl Strategy<Value = Safety> {
