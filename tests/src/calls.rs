@@ -24,7 +24,7 @@ pub struct Service {
 }
 
 /// The services that Nightshift calls.
-pub const SERVICES: [Service; 11] = [
+pub const SERVICES: [Service; 12] = [
     Service { file: "autoscaling", sdk: "aws-sdk-applicationautoscaling", iam: "application-autoscaling" },
     Service { file: "budgets", sdk: "aws-sdk-budgets", iam: "budgets" },
     Service { file: "cloudwatch", sdk: "aws-sdk-cloudwatch", iam: "cloudwatch" },
@@ -35,6 +35,7 @@ pub const SERVICES: [Service; 11] = [
     Service { file: "lambda", sdk: "aws-sdk-lambda", iam: "lambda" },
     Service { file: "rds", sdk: "aws-sdk-rds", iam: "rds" },
     Service { file: "sns", sdk: "aws-sdk-sns", iam: "sns" },
+    Service { file: "sts", sdk: "aws-sdk-sts", iam: "sts" },
     Service { file: "tagging", sdk: "aws-sdk-resourcegroupstagging", iam: "tag" },
 ];
 
@@ -62,6 +63,12 @@ pub fn of_function(name: &str) -> Vec<Call> {
     let own = shipped(&format!("functions/{name}"));
     let shared: Vec<Source> = SHARED.into_iter().flat_map(shipped).collect();
     reachable(&own, &shared)
+}
+
+/// Every call that the preview makes itself, those of the functions that it runs left out.
+pub fn of_preview() -> Vec<Call> {
+    let shared: Vec<Source> = SHARED.into_iter().flat_map(shipped).collect();
+    reachable(&shipped("shared/preview"), &shared)
 }
 
 fn reachable(own: &[Source], shared: &[Source]) -> Vec<Call> {
@@ -354,7 +361,8 @@ fn host() -> String {
     host.expect("cargo names its host").to_owned()
 }
 
-fn cargo(arguments: &[&str]) -> Vec<u8> {
+/// What cargo prints for these arguments; it has to end well.
+pub fn cargo(arguments: &[&str]) -> Vec<u8> {
     let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().expect("cargo runs");
     assert!(output.status.success(), "cargo {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     output.stdout

@@ -3,17 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
-use nightshift_tests::calls::metadata;
+use nightshift_tests::calls::{cargo, metadata};
 use nightshift_tests::modules::{Arrow, Module, arrows, circles};
 use nightshift_tests::sources::{Kind, Source, Token, files, folders, read, shipped};
 use serde_json::Value;
 
 /// The crates of the workspace that each shared crate may import.
-const SHARED: [(&str, &[&str]); 6] = [
+///
+/// `preview` lies above the functions and may import each: it is a program for a person's own machine, runs the dry run
+/// of all of them, and nothing imports it.
+const SHARED: [(&str, &[&str]); 7] = [
     ("rules", &[]),
     ("choose", &["rules"]),
     ("reconcile", &[]),
     ("aws", &["rules"]),
+    ("preview", &["aws", "reconcile", "rules", "runtime"]),
     ("runtime", &["aws", "reconcile", "rules"]),
     ("testkit", &["aws", "reconcile", "rules", "runtime"]),
 ];
@@ -64,12 +68,44 @@ fn crates_import_only_what_lies_below_them() {
     for Dependency { of, on, only_for_tests } in dependencies().into_iter().filter(|it| ours(&it.on)) {
         let allowed = match shared.get(of.as_str()) {
             _ if only_for_tests && on == "testkit" => true,
+            _ if of == "preview" && functions.contains(&on) => true,
             Some(below) => below.contains(&on.as_str()),
             None if functions.contains(&of) => FOR_FUNCTIONS.contains(&on.as_str()),
             None => true,
         };
         if !allowed {
             wrong.push(format!("{of} must not depend on {on}"));
+        }
+    }
+    assert_none(wrong);
+}
+
+/// A preview that leaves a function out would say that nothing happens.
+#[test]
+fn a_preview_runs_every_function() {
+    let runs = read("shared/preview/src/functions.rs");
+    let missing = folders("functions").into_iter().filter(|it| !runs.contains(&format!("run!(\"{it}\", ")));
+    assert_none(missing.map(|it| format!("shared/preview/src/functions.rs does not run {it}")).collect());
+}
+
+/// Lambda gives a function its credentials in variables; what signs a person in would only be weight.
+#[test]
+fn no_function_is_built_with_what_signs_a_person_in() {
+    let mut wrong = Vec::new();
+    for function in folders("functions") {
+        let tree = String::from_utf8(cargo(&[
+            "tree",
+            "--offline",
+            "--edges=normal",
+            "--prefix=none",
+            "--format={p} [{f}]",
+            "--package",
+            &function,
+        ]))
+        .expect("cargo prints UTF-8");
+        let config = tree.lines().find(|it| it.starts_with("aws-config ")).expect("every function has a configuration");
+        if config.contains("sso") || tree.contains("aws-sdk-sso") {
+            wrong.push(format!("{function} is built with {config}"));
         }
     }
     assert_none(wrong);
@@ -313,7 +349,7 @@ fn functions_and_shared_crates_are_apart_in_the_sources_too() {
         for token in crate_roots(&source.tokens) {
             let name = token.word().expect("a root is a word");
             let is_main = source.is_named("main") && name == own;
-            if functions.contains(name) && !is_main || name == "testkit" {
+            if functions.contains(name) && !is_main && own != "preview" || name == "testkit" {
                 wrong.push(format!("{}:{} uses {name}", source.path.display(), token.line));
             }
         }

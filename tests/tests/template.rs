@@ -7,6 +7,11 @@ use nightshift_tests::sources::{Kind, files, folders, read, shipped};
 use nightshift_tests::template::{Template, list};
 use serde_json::{Value, json};
 
+/// The table itself: a dependency on the preview would compile every function before these tests begin.
+#[path = "../../shared/preview/src/reads.rs"]
+#[allow(dead_code, reason = "these tests compare the actions only")]
+mod reads;
+
 /// What a call needs besides the action of its own name.
 const NEEDED_BESIDES: [(&str, &str, &str); 15] = [
     ("ecr:DescribeImageScanFindings", "inspector2:ListCoverage", SCANNED_BY_INSPECTOR),
@@ -92,6 +97,24 @@ fn every_action_granted_is_used_and_every_call_is_granted() {
         }
     }
     assert_none(wrong);
+}
+
+/// Reads that belong to a change, so that a dry run does not make them.
+const READS_OF_CHANGES: [&str; 2] = ["codedeploy:GetDeploymentConfig", "kms:DescribeKey"];
+
+#[test]
+fn the_policy_of_a_preview_is_what_the_functions_and_the_preview_itself_read() {
+    let template = Template::read();
+    let reads = |action: &String| {
+        let operation = action.split(':').nth(1).unwrap_or_default();
+        ["BatchGet", "Describe", "Get", "List", "View"].iter().any(|it| operation.starts_with(it))
+    };
+    let granted = folders("functions").into_iter().flat_map(|it| grants(&template, &role_of(&template, &it)));
+    let of_functions = granted.filter(reads).filter(|it| !READS_OF_CHANGES.contains(&it.as_str()));
+    let own = calls::of_preview().into_iter().map(|it| it.action).filter(|it| reads(it) && !it.starts_with("sts:"));
+    let needed: BTreeSet<String> = of_functions.chain(own).map(|it| it.to_lowercase()).collect();
+    let offered: BTreeSet<String> = reads::actions().iter().map(|it| it.to_lowercase()).collect();
+    assert_eq!(offered, needed, "shared/preview/src/reads.rs lists what only reads");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use crate::kind::MessageKind;
 use crate::memory::News;
 use crate::report::{Action, Outcome, Problem, Report};
-use safe::short_name;
+pub use safe::short_name;
 
 /// SNS takes no longer subject, and ASCII only.
 const SUBJECT_LENGTH: usize = 100;

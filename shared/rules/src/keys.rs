@@ -38,6 +38,44 @@ pub const REMEDY: &str = "nightshift:remedy";
 /// On an ECS service or database: when it is awake; see [`crate::schedule::Schedule`].
 pub const SCHEDULE: &str = "nightshift:schedule";
 
+/// All that people write.
+pub const OF_PEOPLE: [&str; 10] =
+    [AWAKE_UNTIL, BACKUP, BOOST, BUDGET, DEPLOY, HOLD, KEEP, KEEP_IMAGES, REMEDY, SCHEDULE];
+
+/// A tag key that looks like one of Nightshift's and is not: no function ever sees what carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownKey {
+    /// The key as it was written.
+    pub key: String,
+    /// The key that was most likely meant.
+    pub meant: Option<&'static str>,
+}
+
+/// Whether `key` looks like a key for people to write and is not one of them.
+///
+/// ```
+/// use rules::keys;
+///
+/// assert_eq!(keys::unknown("nightshift:deploi").unwrap().meant, Some(keys::DEPLOY));
+/// assert_eq!(keys::unknown("NightShift-Backup").unwrap().meant, Some(keys::BACKUP));
+/// assert_eq!(keys::unknown("nightshift:colour").unwrap().meant, None);
+/// assert_eq!(keys::unknown("nightshift:deploy"), None);
+/// assert_eq!(keys::unknown("nightshift-state:problem"), None);
+/// ```
+pub fn unknown(key: &str) -> Option<UnknownKey> {
+    let lower = key.to_ascii_lowercase();
+    let ours = lower.starts_with(PEOPLE.trim_end_matches(':')) && !key.starts_with(MEMORY);
+    if !ours || OF_PEOPLE.contains(&key) {
+        return None;
+    }
+    // The prefix is the same for all, so it says nothing about which was meant.
+    let word = |it: &str| it[PEOPLE.len() - 1..].trim_start_matches(|it: char| !it.is_ascii_alphanumeric()).to_owned();
+    let words: Vec<&'static str> = OF_PEOPLE.iter().map(|it| &it[PEOPLE.len()..]).collect();
+    let meant = crate::tag::closest(&word(&lower), &words);
+    let meant = meant.and_then(|word| OF_PEOPLE.into_iter().find(|it| it[PEOPLE.len()..] == *word));
+    Some(UnknownKey { key: key.into(), meant })
+}
+
 // What Nightshift writes.
 
 /// On a service or database that a person started by hand: it stays awake until this moment.
@@ -155,7 +193,7 @@ mod tests {
 
     #[test]
     fn every_name_has_an_owner_and_fits_a_tag_key() {
-        for key in [AWAKE_UNTIL, BACKUP, BOOST, BUDGET, DEPLOY, HOLD, KEEP, KEEP_IMAGES, REMEDY, SCHEDULE] {
+        for key in OF_PEOPLE {
             assert!(key.starts_with(PEOPLE) && key.len() <= 128, "{key}");
         }
         for key in [
@@ -196,5 +234,15 @@ mod tests {
         ] {
             assert!(key.starts_with(MEMORY) && key.len() <= 128, "{key}");
         }
+    }
+
+    #[test]
+    fn the_list_of_what_people_write_leaves_none_out() {
+        let declared = include_str!("keys.rs").split("#[cfg(test)]").next().unwrap_or_default().lines();
+        let declared: Vec<&str> = declared
+            .filter_map(|line| line.strip_prefix("pub const ")?.split_once(": &str = \"")?.1.strip_suffix("\";"))
+            .filter(|it| it.starts_with(PEOPLE) && *it != PEOPLE)
+            .collect();
+        assert_eq!(declared, OF_PEOPLE);
     }
 }

@@ -145,7 +145,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The accepted word that `word` is most likely a slip of.
-fn closest(word: &str, accepted: &[&'static str]) -> Option<&'static str> {
+pub(crate) fn closest(word: &str, accepted: &[&'static str]) -> Option<&'static str> {
     let near = |it: &&&str| distance(word, it) <= it.len().div_ceil(4);
     accepted.iter().filter(near).min_by_key(|it| distance(word, it)).copied()
 }

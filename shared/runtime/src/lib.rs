@@ -92,6 +92,38 @@ where
     invocation.await
 }
 
+/// What a run over everything would do, outside of Lambda: nothing is changed, logged, counted or sent.
+///
+/// The error says in a line why it could not look. `variables` are those of the function's environment.
+pub async fn dry_run<C, R, H>(
+    function: &'static str,
+    sdk: &SdkConfig,
+    variables: &[(&str, &str)],
+    clients: impl FnOnce(&SdkConfig) -> C,
+    handle: H,
+) -> Result<Report, String>
+where
+    R: Request,
+    H: AsyncFn(&C, R, &Run<'_>) -> Result<Report, aws::Error>,
+{
+    let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
+    let settings = Settings::read(&variables).map_err(|error| error.to_string())?;
+    // Without a topic nobody is told, not even that the run failed.
+    let settings = Settings { dry_run: true, topic: None, ..settings };
+    let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(sdk), told: Default::default() };
+    let clients = clients(sdk);
+    let handle = async |request, run: &Run<'_>| handle(&clients, request, run).await;
+    // Boxed, as in `run`.
+    let answer: Pin<Box<dyn Future<Output = _>>> =
+        Box::pin(lambda.answer(serde_json::json!({"dry_run": true}), Instant::now(), Duration::from_secs(600), handle));
+    answer.await.map_err(|error| error.error_message)
+}
+
+/// The moment that it is.
+pub fn now() -> Timestamp {
+    Timestamp::try_from(wall_clock()).unwrap_or_default()
+}
+
 /// The longest answer. The record of a failed invocation in the failure queue takes 256 KB together with the payload.
 const LONGEST_ANSWER: usize = 200_000;
 
@@ -120,7 +152,7 @@ impl Lambda {
             }
         };
         report.inspect(|it| log::report(it));
-        let ended = Timestamp::try_from(wall_clock()).unwrap_or_default();
+        let ended = now();
         let measures = report.map(|it| metrics::measures(self.function, it, ended)).unwrap_or_default();
         let run = metrics::line(self.function, report, begun.elapsed(), ended);
         measures.iter().chain([&run]).for_each(|line| println!("{line}"));
@@ -190,8 +222,7 @@ impl Lambda {
     }
 
     fn now(&self) -> jiff::Zoned {
-        let wall = || Timestamp::try_from(wall_clock()).unwrap_or_default();
-        self.settings.now.unwrap_or_else(wall).to_zoned(self.settings.time_zone.clone())
+        self.settings.now.unwrap_or_else(now).to_zoned(self.settings.time_zone.clone())
     }
 }
 

@@ -119,6 +119,11 @@ impl LocalAws {
         python::tools()
     }
 
+    /// A program of the workspace, built: the path of its binary, which is called as its package.
+    pub fn program(&self, name: &str) -> Result<PathBuf> {
+        binaries::program(&Commands { progress: &|_| (), stop: &self.stop }, name)
+    }
+
     /// The root of the workspace that is deployed.
     pub fn workspace(&self) -> PathBuf {
         workspace()

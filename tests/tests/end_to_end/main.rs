@@ -8,5 +8,6 @@ mod deploy_image;
 mod gates;
 mod local_aws;
 mod overview;
+mod preview;
 mod remediate_alarm;
 mod scale_staging;

@@ -18,8 +18,20 @@ pub fn build(commands: &Commands<'_>) -> Result<BTreeMap<String, PathBuf>> {
     Ok(built.insert(cargo_build(commands)?).clone())
 }
 
+/// The path of another program of the workspace, whose package is called as it is.
+pub fn program(commands: &Commands<'_>, name: &str) -> Result<PathBuf> {
+    let mut cargo = cargo();
+    cargo.args(["--package", name, "--bin", name]);
+    let output = commands.output(&mut cargo)?;
+    if !output.status.success() {
+        return Err(Error::new(format!("cargo build failed:\n{}", String::from_utf8_lossy(&output.stderr))));
+    }
+    executables(&output.stdout).remove(name).ok_or_else(|| Error::new(format!("{name} built no binary of its name")))
+}
+
+/// `cargo build` with the crates that the tests are linked with.
 #[expect(clippy::disallowed_methods, reason = "cargo says in the environment which cargo it is")]
-fn cargo_build(commands: &Commands<'_>) -> Result<BTreeMap<String, PathBuf>> {
+fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace()).args(["build", "--message-format=json-render-diagnostics"]);
     // Cargo unites the features of the packages that are named. With these two the binaries link the very crates that
@@ -28,6 +40,11 @@ fn cargo_build(commands: &Commands<'_>) -> Result<BTreeMap<String, PathBuf>> {
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
+    cargo
+}
+
+fn cargo_build(commands: &Commands<'_>) -> Result<BTreeMap<String, PathBuf>> {
+    let mut cargo = cargo();
     let functions = functions()?;
     for function in &functions {
         cargo.args(["--package", function, "--bin", function]);

@@ -1,0 +1,126 @@
+//! The dry run of every function, in this process.
+
+use std::collections::BTreeMap;
+
+use aws_config::SdkConfig;
+use jiff::Zoned;
+use reconcile::Report;
+use reconcile::message::short_name;
+
+use crate::arguments::Options;
+use crate::moments;
+use crate::page::{Line, Section};
+use crate::sts::Caller;
+
+/// How many resources that are left alone for the same reason are named.
+const NAMED: usize = 5;
+
+/// What each function would do, in the order in which the README shows them.
+pub async fn runs(sdk: &SdkConfig, caller: &Caller, region: &str, options: &Options, now: &Zoned) -> Vec<Section> {
+    // enforce-budget learns from it whose budgets are meant; nothing is sent to it.
+    let topic = format!("arn:{}:sns:{region}:{}:nightshift-budgets", caller.partition, caller.account);
+    let mut sections = Vec::new();
+    macro_rules! run {
+        ($name:literal, $function:ident) => {
+            let at = options.at.map_or_else(|| moments::of($name, now), |it| it.to_zoned(now.time_zone().clone()));
+            let (moment, called) = (at.timestamp().to_string(), concat!("nightshift-", $name));
+            let zone = now.time_zone().iana_name().unwrap_or("UTC");
+            let variables = [
+                ("AWS_LAMBDA_FUNCTION_NAME", called),
+                ("NIGHTSHIFT_BUDGET_TOPIC_ARN", topic.as_str()),
+                ("NIGHTSHIFT_COPY_REGIONS", options.copy_regions.as_str()),
+                ("NIGHTSHIFT_HOLIDAYS", options.holidays.as_str()),
+                ("NIGHTSHIFT_NOW", moment.as_str()),
+                ("NIGHTSHIFT_TIME_ZONE", zone),
+            ];
+            let report = runtime::dry_run($name, sdk, &variables, $function::Clients::new, $function::handle).await;
+            sections.push(section($name, &at, report));
+        };
+    }
+    run!("deploy-image", deploy_image);
+    run!("snapshot-databases", snapshot_databases);
+    run!("prune-backups", prune_backups);
+    run!("scale-staging", scale_staging);
+    run!("enforce-budget", enforce_budget);
+    run!("remediate-alarm", remediate_alarm);
+    sections
+}
+
+/// What a report says, as a part of the page.
+fn section(function: &str, at: &Zoned, report: Result<Report, String>) -> Section {
+    let mut section = Section::new(format!("{function}, {}", reconcile::when(at.timestamp(), at)));
+    let lines = &mut section.lines;
+    let report = match report {
+        Ok(report) => report,
+        Err(why) => {
+            lines.push(Line::Problem { what: "could not look".into(), why });
+            return section;
+        }
+    };
+    lines.extend(report.refusal().map(|why| Line::Problem { what: "refused".into(), why: why.into() }));
+    for action in report.actions.iter().filter(|it| !it.is_note) {
+        lines.push(Line::Would { what: action.headline.clone(), why: action.reason.clone() });
+    }
+    for problem in &report.problems {
+        let what = short_name(&problem.resource).to_owned();
+        lines.push(Line::Problem { what, why: problem.message.clone() });
+    }
+    let mut left_alone: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for skipped in &report.skipped {
+        left_alone.entry(&skipped.reason).or_default().push(short_name(&skipped.resource));
+    }
+    for (why, names) in left_alone {
+        let more = names.len().saturating_sub(NAMED);
+        let mut what = names[..names.len() - more].join(", ");
+        if more > 0 {
+            what += &format!(" and {more} more");
+        }
+        lines.push(Line::LeftAlone { what, why: why.into() });
+    }
+    if lines.is_empty() {
+        lines.push(Line::Text("Nothing is tagged for it.".into()));
+    }
+    section
+}
+
+#[cfg(test)]
+mod tests {
+    use reconcile::{Problem, Skipped};
+
+    use super::*;
+
+    fn at() -> Zoned {
+        "2026-11-22T03:00:00+09:00[Asia/Seoul]".parse().unwrap()
+    }
+
+    #[test]
+    fn a_run_that_could_not_look_is_one_line() {
+        let why = "GetResources nightshift:deploy: AccessDeniedException: no";
+        let section = section("deploy-image", &at(), Err(why.into()));
+        assert_eq!(section.heading, "deploy-image, Sun 2026-11-22 03:00 KST");
+        assert_eq!(section.lines, [Line::Problem { what: "could not look".into(), why: why.into() }]);
+    }
+
+    #[test]
+    fn what_is_left_alone_for_one_reason_is_one_line() {
+        let skipped = |name: usize| Skipped { resource: format!("arn:…:snapshot:s{name}"), reason: "kept".into() };
+        let mut report = Report::new("prune-backups", at());
+        report.skipped = (1..=7).map(skipped).collect();
+        report.problems.push(Problem {
+            resource: "arn:…:db:shop".into(),
+            problem: "bad-tag".into(),
+            monthly: false,
+            message: "unknown".into(),
+        });
+        let lines = section("prune-backups", &at(), Ok(report)).lines;
+        assert_eq!(
+            lines,
+            [
+                Line::Problem { what: "shop".into(), why: "unknown".into() },
+                Line::LeftAlone { what: "s1, s2, s3, s4, s5 and 2 more".into(), why: "kept".into() },
+            ]
+        );
+        let nothing = section("prune-backups", &at(), Ok(Report::new("prune-backups", at())));
+        assert_eq!(nothing.lines, [Line::Text("Nothing is tagged for it.".into())]);
+    }
+}

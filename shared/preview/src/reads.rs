@@ -1,0 +1,107 @@
+//! The calls that a preview may make: what the functions read, and what it reads itself.
+
+use serde_json::{Value, json};
+
+/// The services by their IAM prefix, each with the operations that only read. `tests/tests/template.rs` compares them
+/// with the reads that the functions are granted.
+pub const READS: [(&str, &[&str]); 9] = [
+    ("application-autoscaling", &["DescribeScalableTargets", "DescribeScheduledActions", "ListTagsForResource"]),
+    ("budgets", &["DescribeBudget", "DescribeBudgets", "ListTagsForResource"]),
+    ("cloudwatch", &["DescribeAlarmContributors", "DescribeAlarms", "ListAlarmMuteRules", "ListTagsForResource"]),
+    (
+        "codedeploy",
+        &[
+            "BatchGetDeploymentGroups",
+            "BatchGetDeployments",
+            "GetApplicationRevision",
+            "ListApplications",
+            "ListDeploymentGroups",
+            "ListDeployments",
+        ],
+    ),
+    (
+        "ecr",
+        &[
+            "BatchGetImage",
+            "DescribeImageScanFindings",
+            "DescribeImages",
+            "DescribeRepositories",
+            "GetLifecyclePolicy",
+            "ListTagsForResource",
+        ],
+    ),
+    (
+        "ecs",
+        &[
+            "DescribeServiceRevisions",
+            "DescribeServices",
+            "DescribeTaskDefinition",
+            "DescribeTasks",
+            "ListClusters",
+            "ListServiceDeployments",
+            "ListServices",
+            "ListTasks",
+        ],
+    ),
+    // With enhanced scanning ECR reads these by the right of the caller.
+    ("inspector2", &["ListCoverage", "ListFindings"]),
+    (
+        "rds",
+        &[
+            "DescribeAccountAttributes",
+            "DescribeDBClusterSnapshotAttributes",
+            "DescribeDBClusterSnapshots",
+            "DescribeDBClusters",
+            "DescribeDBInstances",
+            "DescribeDBSnapshotAttributes",
+            "DescribeDBSnapshots",
+            "DescribeEvents",
+        ],
+    ),
+    ("tag", &["GetResources", "GetTagKeys"]),
+];
+
+/// Whether an operation of that name only reads.
+pub fn is_read(operation: &str) -> bool {
+    READS.iter().any(|(_, operations)| operations.contains(&operation))
+}
+
+/// The IAM actions of all of them, in order.
+pub fn actions() -> Vec<String> {
+    let mut actions: Vec<String> = READS
+        .iter()
+        .flat_map(|(service, operations)| operations.iter().map(move |it| format!("{service}:{it}")))
+        // IAM has one action for both.
+        .map(|it| if it.starts_with("budgets:DescribeBudget") { "budgets:ViewBudget".to_owned() } else { it })
+        .collect();
+    actions.sort();
+    actions.dedup();
+    actions
+}
+
+/// The policy that a person needs for a preview.
+pub fn policy() -> String {
+    let policy: Value = json!({
+        "Version": "2012-10-17",
+        "Statement": [{ "Sid": "NightshiftPreview", "Effect": "Allow", "Action": actions(), "Resource": "*" }],
+    });
+    format!("{policy:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_reads_and_does_nothing_else() {
+        let policy: Value = serde_json::from_str(&policy()).unwrap();
+        let actions = policy["Statement"][0]["Action"].as_array().unwrap();
+        for action in actions {
+            let (_, operation) = action.as_str().unwrap().split_once(':').unwrap();
+            let reads = ["BatchGet", "Describe", "Get", "List", "View"].iter().any(|it| operation.starts_with(it));
+            assert!(reads, "{action}");
+        }
+        assert!(actions.contains(&"budgets:ViewBudget".into()) && actions.contains(&"tag:GetTagKeys".into()));
+        assert!(is_read("DescribeServices") && !is_read("UpdateService") && !is_read("Invoke"));
+    }
+}
