@@ -90,7 +90,7 @@ fn a_preview_with_the_policy_that_it_prints_shows_the_night_and_changes_nothing(
 
     // Whatever it called only read, and was allowed.
     for call in aws.calls()? {
-        assert!(call.status < 400 || call.action == "GetLifecyclePolicy", "{call:?}");
+        assert_ne!(call.status, 403, "{call:?}");
         let reads = ["BatchGet", "Describe", "Get", "List", "View"].iter().any(|it| call.action.starts_with(it));
         assert!(reads, "{call:?}");
     }
