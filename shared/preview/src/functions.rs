@@ -58,7 +58,7 @@ fn section(function: &str, at: &Zoned, report: Result<Report, String>) -> Sectio
         }
     };
     lines.extend(report.refusal().map(|why| Line::Problem { what: "refused".into(), why: why.into() }));
-    for action in report.actions.iter().filter(|it| !it.is_note) {
+    for action in &report.actions {
         lines.push(Line::Would { what: action.headline.clone(), why: action.reason.clone() });
     }
     for problem in &report.problems {
@@ -85,7 +85,7 @@ fn section(function: &str, at: &Zoned, report: Result<Report, String>) -> Sectio
 
 #[cfg(test)]
 mod tests {
-    use reconcile::{Problem, Skipped};
+    use reconcile::{MessageKind, Problem, Skipped};
 
     use super::*;
 
@@ -109,6 +109,7 @@ mod tests {
         report.problems.push(Problem {
             resource: "arn:…:db:shop".into(),
             problem: "bad-tag".into(),
+            kind: MessageKind::NeedsYou,
             monthly: false,
             message: "unknown".into(),
         });
