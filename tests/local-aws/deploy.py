@@ -1,10 +1,10 @@
 """Deploys a template as `sam deploy` does, to the endpoint given and nowhere else.
 
     python deploy.py --endpoint URL --template template.yaml --stack nightshift
-        --binary deploy-image=target/debug/deploy-image … [--parameter Email=…  …]
+        --binary deploy-image=target/debug/deploy-image … [--placeholders] [--parameter Email=…  …]
     python deploy.py --endpoint URL --template deploy/watch.yaml --stack watch-api-server --parameter Service=…
 
-Puts each function's binary as `bootstrap` in an archive, uploads that, points CodeUri at it, leaves the rest of the
+Puts each function's binary as `bootstrap` in an archive (with `--placeholders`, one that fails where none is given), uploads that, points CodeUri at it, leaves the rest of the
 template as it is, and uploads that too, since CloudFormation takes no more than 51,200 bytes in a request. Creates or updates the stack through a change set and prints its outputs as JSON.
 """
 
@@ -26,8 +26,11 @@ from samtranslator.yaml_helper import yaml_parse
 REGION = "ap-northeast-2"
 BUCKET = "nightshift-packages"
 
+# In the place of a function that is not needed.
+PLACEHOLDER = "#!/bin/sh\necho '{} is not built: whoever deployed this does not need it' >&2\nexit 1\n"
 
-def package(template, binaries, s3):
+
+def package(template, binaries, placeholders, s3):
     """Replaces each local CodeUri by the archive of that function's binary."""
     with contextlib.suppress(s3.exceptions.BucketAlreadyOwnedByYou):
         s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
@@ -37,21 +40,24 @@ def package(template, binaries, s3):
         properties = resource["Properties"]
         binary = resource.get("Metadata", {}).get("BuildProperties", {}).get("Binary")
         binary = binary or pathlib.PurePosixPath(properties["CodeUri"]).name
-        if binary not in binaries:
+        if binary in binaries:
+            archive = zipped(without_debug_information(binaries[binary]))
+        elif placeholders:
+            archive = zipped(PLACEHOLDER.format(binary).encode())
+        else:
             sys.exit(f"{name} needs the binary {binary}, which was not given")
-        archive = zipped(binaries[binary])
         key = f"{binary}-{hashlib.sha256(archive).hexdigest()[:16]}.zip"
         s3.put_object(Bucket=BUCKET, Key=key, Body=archive)
         properties["CodeUri"] = f"s3://{BUCKET}/{key}"
 
 
-def zipped(binary):
+def zipped(bootstrap):
     """Not compressed: the archive does not travel."""
     entry = zipfile.ZipInfo("bootstrap")
     entry.external_attr = 0o755 << 16
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(entry, without_debug_information(binary))
+        archive.writestr(entry, bootstrap)
     return buffer.getvalue()
 
 
@@ -112,12 +118,13 @@ def main():
     arguments.add_argument("--stack", required=True)
     arguments.add_argument("--binary", action="append", type=pair, default=[])
     arguments.add_argument("--parameter", action="append", type=pair, default=[])
+    arguments.add_argument("--placeholders", action="store_true")
     options = arguments.parse_args()
 
     session = boto3.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name=REGION)
     template = yaml_parse(pathlib.Path(options.template).read_text())
     s3 = session.client("s3", endpoint_url=options.endpoint)
-    package(template, dict(options.binary), s3)
+    package(template, dict(options.binary), options.placeholders, s3)
     cloudformation = session.client("cloudformation", endpoint_url=options.endpoint)
     print(json.dumps(deploy(cloudformation, options.stack, upload(template, s3), dict(options.parameter))))
 

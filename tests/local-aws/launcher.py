@@ -4,7 +4,7 @@
 
 Prints one line of JSON, `{"endpoint": "http://127.0.0.1:PORT"}`, and logs to standard error. It stops on SIGTERM, on
 SIGINT and when its standard input ends, that is, also when whoever started it dies: then it removes DIR as well.
-Its functions stop with it.
+Its functions stop with it. It ends with 1 if it failed, and says why.
 """
 
 import argparse
@@ -16,8 +16,10 @@ import pathlib
 import shutil
 import signal
 import socket
+import subprocess
 import sys
 import threading
+import traceback
 
 REGION = "ap-northeast-2"
 ACCOUNT = "123456789012"
@@ -33,6 +35,9 @@ def environment(port, directory, auth):
         "LANG": "C.UTF-8",
         "HOME": directory,
         "TMPDIR": directory,
+        # By default both are in /tmp, where they would stay.
+        "STATE_DIR": f"{directory}/state",
+        "S3_DATA_DIR": f"{directory}/s3",
         "AUTH": str(auth).lower(),
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
@@ -89,11 +94,24 @@ def wait_for_parent(loop, stop):
 
 def stop_children():
     """Ends the functions, which MiniStack leaves running."""
+    for child in children():
+        # It may end meanwhile.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+
+
+def children():
+    if not os.path.isdir("/proc/self/task"):
+        # Not Linux: there `ps` is part of the system.
+        listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False)
+        pairs = [[int(number) for number in line.split()] for line in listed.stdout.splitlines()]
+        return [process for process, parent in pairs if parent == os.getpid()]
+    found = []
     for thread in os.listdir("/proc/self/task"):
-        # A thread may end meanwhile, and so may a function.
+        # A thread may end meanwhile.
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            for child in pathlib.Path(f"/proc/self/task/{thread}/children").read_text().split():
-                os.kill(int(child), signal.SIGKILL)
+            found += pathlib.Path(f"/proc/self/task/{thread}/children").read_text().split()
+    return [int(child) for child in found]
 
 
 def main():
@@ -105,14 +123,19 @@ def main():
     listener = socket.create_server(("127.0.0.1", 0))
     os.environ.clear()
     os.environ.update(environment(listener.getsockname()[1], options.directory, options.auth))
+    status = 0
     try:
         asyncio.run(serve(listener))
+    except BaseException:
+        traceback.print_exc()
+        status = 1
     finally:
         stop_children()
         if _abandoned.is_set():
             shutil.rmtree(options.directory, ignore_errors=True)
         # MiniStack's own threads would keep the process alive.
-        os._exit(0)
+        sys.stderr.flush()
+        os._exit(status)
 
 
 if __name__ == "__main__":

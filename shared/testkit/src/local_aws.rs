@@ -35,6 +35,7 @@ use commands::Commands;
 use folders::{local_aws_dir, workspace};
 use http::Http;
 use messages::Inbox;
+use python::Packages;
 use server::Server;
 
 /// How long [`LocalAws::wait_until`] waits: long enough for a busy machine, as nothing here takes longer than a second.
@@ -46,6 +47,9 @@ pub struct Options {
     pub auth: bool,
     /// Build the functions and deploy `template.yaml`.
     pub deploy: bool,
+    /// Which functions to build; all of them if none is named. In the place of each other one the stack has a function
+    /// that says so and fails.
+    pub functions: Vec<&'static str>,
     /// Parameters of the template. `Architecture` is this machine's unless given.
     pub parameters: Vec<(String, String)>,
     /// Is told, in a line for people, what is being waited for.
@@ -59,6 +63,7 @@ impl Default for Options {
         Self {
             auth: true,
             deploy: true,
+            functions: Vec::new(),
             parameters: Vec::new(),
             progress: Box::new(|progress| match progress {
                 Progress::Step(line) => eprintln!("local AWS: {line}"),
@@ -88,9 +93,10 @@ impl LocalAws {
 
     /// Starts it and, unless told otherwise, deploys the template. The first start on a machine installs MiniStack.
     pub fn start(options: Options) -> Result<Self> {
-        let commands = Commands { progress: &options.progress, stop: &options.stop };
-        let python = python::environment(&commands)?;
-        let binaries = if options.deploy { binaries::build(&commands)? } else { BTreeMap::new() };
+        let stopped = flag(&options.stop);
+        let commands = Commands { progress: &options.progress, stop: &stopped };
+        let (programs, binaries) = installed_and_built(&options, &commands)?;
+        let python = programs.join("python");
         commands.step("starting the local AWS");
         let server = Server::start(&python, options.auth)?;
         let http = Http::new(server.endpoint());
@@ -106,7 +112,9 @@ impl LocalAws {
 
     /// The Python of the local AWS, with boto3; installed if it is missing. For programs that call another AWS.
     pub fn interpreter(options: &Options) -> Result<PathBuf> {
-        python::environment(&Commands { progress: &options.progress, stop: &options.stop })
+        let stopped = flag(&options.stop);
+        let commands = Commands { progress: &options.progress, stop: &stopped };
+        Ok(python::SERVER.install(&commands)?.join("python"))
     }
 
     /// Where it listens, for `AWS_ENDPOINT_URL`.
@@ -114,14 +122,36 @@ impl LocalAws {
         self.server.endpoint()
     }
 
-    /// The folder of programs that go with it: `python` with boto3, and `cargo-lambda`.
-    pub fn tools(&self) -> PathBuf {
-        python::tools()
+    /// The Python of the local AWS, with boto3.
+    pub fn python(&self) -> Result<PathBuf> {
+        self.installed(&python::SERVER, "python")
+    }
+
+    /// The AWS CLI; installed if it is missing.
+    pub fn aws_cli(&self) -> Result<PathBuf> {
+        self.installed(&python::AWS_CLI, "aws")
+    }
+
+    /// The program behind `cargo lambda`; installed if it is missing.
+    pub fn cargo_lambda(&self) -> Result<PathBuf> {
+        self.installed(&python::CARGO_LAMBDA, "cargo-lambda")
+    }
+
+    fn installed(&self, packages: &Packages, program: &str) -> Result<PathBuf> {
+        let stopped = flag(&self.stop);
+        Ok(packages.install(&Commands { progress: &|_| (), stop: &stopped })?.join(program))
+    }
+
+    /// The binaries of all functions; built if they are not.
+    pub fn binaries(&self) -> Result<BTreeMap<String, PathBuf>> {
+        let stopped = flag(&self.stop);
+        binaries::build(&Commands { progress: &|_| (), stop: &stopped }, &[])
     }
 
     /// A program of the workspace, built: the path of its binary, which is called as its package.
     pub fn program(&self, name: &str) -> Result<PathBuf> {
-        binaries::program(&Commands { progress: &|_| (), stop: &self.stop }, name)
+        let stopped = flag(&self.stop);
+        binaries::program(&Commands { progress: &|_| (), stop: &stopped }, name)
     }
 
     /// The root of the workspace that is deployed.
@@ -141,17 +171,28 @@ impl LocalAws {
     pub fn wait_until<T>(&self, what: &str, mut question: impl FnMut() -> Result<Option<T>>) -> Result<T> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if let Some(answer) = question()? {
+            let answer = question().map_err(|err| match self.server.exit() {
+                Some(status) => Error::new(format!("{}\n{err}", self.ended(&status))),
+                None => err,
+            });
+            if let Some(answer) = answer? {
                 return Ok(answer);
             }
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Error::new(format!("stopped while waiting for {what}")));
             }
-            if Instant::now() > deadline || self.server.has_exited() {
+            if let Some(status) = self.server.exit() {
+                return Err(Error::new(self.ended(&status)).context(format_args!("waiting for {what}")));
+            }
+            if Instant::now() > deadline {
                 return Err(Error::new(format!("waited in vain for {what}\n{}", self.server.log_tail())));
             }
             thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    fn ended(&self, status: &str) -> String {
+        format!("the local AWS has ended with {status}\n{}", self.server.log_tail())
     }
 
     /// The end of the server's log, for error messages.
@@ -166,8 +207,9 @@ impl LocalAws {
         stack: &str,
         parameters: &[(&str, &str)],
     ) -> Result<BTreeMap<String, String>> {
-        let commands = Commands { progress: &|_| (), stop: &self.stop };
-        let mut deploy = self.deploy_command(&python::environment(&commands)?, template, stack);
+        let stopped = flag(&self.stop);
+        let commands = Commands { progress: &|_| (), stop: &stopped };
+        let mut deploy = self.deploy_command(&self.python()?, template, stack);
         for (key, value) in parameters {
             deploy.args(["--parameter", &format!("{key}={value}")]);
         }
@@ -183,6 +225,7 @@ impl LocalAws {
     ) -> Result<BTreeMap<String, String>> {
         let machine = if cfg!(target_arch = "aarch64") { "arm64" } else { "x86_64" };
         let mut deploy = self.deploy_command(python, "template.yaml", Self::STACK);
+        deploy.arg("--placeholders");
         for (name, path) in binaries {
             deploy.args(["--binary", &format!("{name}={}", path.display())]);
         }
@@ -216,4 +259,29 @@ impl LocalAws {
         }
         Ok(serde_json::from_slice(&output.stdout)?)
     }
+}
+
+/// Downloads and compiles side by side, since each leaves to the other what it does not use.
+fn installed_and_built(options: &Options, commands: &Commands<'_>) -> Result<(PathBuf, BTreeMap<String, PathBuf>)> {
+    if !options.deploy {
+        return Ok((python::SERVER.install(commands)?, BTreeMap::new()));
+    }
+    let failed = AtomicBool::new(false);
+    let [told, given_up] = [flag(&options.stop), flag(&failed)];
+    let stopped = || told() || given_up();
+    thread::scope(|scope| {
+        let installing = scope.spawn(|| python::SERVER.install(&Commands { progress: &|_| (), stop: &stopped }));
+        let built = binaries::build(commands, &options.functions);
+        failed.store(built.is_err(), Ordering::Relaxed);
+        if built.is_ok() && !installing.is_finished() {
+            commands.step("installing MiniStack (once)");
+        }
+        let programs = installing.join().map_err(|_| Error::new("installing MiniStack panicked"))?;
+        let binaries = built?;
+        Ok((programs?, binaries))
+    })
+}
+
+fn flag(flag: &AtomicBool) -> impl Fn() -> bool + Sync {
+    || flag.load(Ordering::Relaxed)
 }

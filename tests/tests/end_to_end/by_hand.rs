@@ -21,7 +21,7 @@ impl Drop for Watch {
 fn cargo_lambda_invoke_works_on_the_local_aws() -> Result<()> {
     let aws = LocalAws::start(Options { deploy: false, auth: false, ..Options::default() })?;
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port().to_string();
-    let lambda = aws.tools().join("cargo-lambda");
+    let lambda = aws.cargo_lambda()?;
     // Beside the programs, wherever cargo puts what it builds.
     let log = std::fs::File::create(lambda.with_file_name("watch.log"))?;
     let _watch = Watch(

@@ -1,4 +1,4 @@
-//! The function binaries: every folder of `functions/`, built in one go, in the profile of whoever asks.
+//! The function binaries, built in one go, in the profile of whoever asks.
 
 use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command, sync::Mutex};
 
@@ -7,15 +7,17 @@ use serde_json::Value;
 use super::{commands::Commands, folders::workspace};
 use crate::{Error, Result};
 
-/// The paths of the binaries by name. Asks cargo once per process.
-pub fn build(commands: &Commands<'_>) -> Result<BTreeMap<String, PathBuf>> {
-    static BUILT: Mutex<Option<BTreeMap<String, PathBuf>>> = Mutex::new(None);
+/// The paths of the binaries by name: of these functions, or of every folder of `functions/` where none is named. Asks
+/// cargo once per process for the same.
+pub fn build(commands: &Commands<'_>, only: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
+    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
+    let wanted = if only.is_empty() { functions()? } else { only.iter().map(|it| (*it).to_owned()).collect() };
     let mut built = BUILT.lock().map_err(|_| Error::new("building the functions panicked in another thread"))?;
-    if let Some(binaries) = &*built {
-        return Ok(binaries.clone());
+    if !wanted.iter().all(|it| built.contains_key(it)) {
+        commands.step("building the functions");
+        built.extend(cargo_build(commands, &wanted)?);
     }
-    commands.step("building the functions");
-    Ok(built.insert(cargo_build(commands)?).clone())
+    Ok(wanted.into_iter().filter_map(|it| Some((it.clone(), built.get(&it)?.clone()))).collect())
 }
 
 /// The path of another program of the workspace, whose package is called as it is.
@@ -43,10 +45,9 @@ fn cargo() -> Command {
     cargo
 }
 
-fn cargo_build(commands: &Commands<'_>) -> Result<BTreeMap<String, PathBuf>> {
+fn cargo_build(commands: &Commands<'_>, functions: &[String]) -> Result<BTreeMap<String, PathBuf>> {
     let mut cargo = cargo();
-    let functions = functions()?;
-    for function in &functions {
+    for function in functions {
         cargo.args(["--package", function, "--bin", function]);
     }
     let output = commands.output(&mut cargo)?;

@@ -85,6 +85,13 @@ impl LocalAws {
         self.http.query("cloudformation", "2010-05-15", action, parameters)
     }
 
+    /// The names of all buckets.
+    pub fn s3_buckets(&self) -> Result<Vec<String>> {
+        let answer = self.http.rest("s3", "GET", "/", String::new())?;
+        let names = answer.text.split("<Name>").skip(1);
+        Ok(names.filter_map(|it| Some(it.split_once('<')?.0.to_owned())).collect())
+    }
+
     /// The text of the first element of that name in an XML answer.
     pub fn element<'a>(xml: &'a str, name: &str) -> Result<&'a str> {
         element(xml, name).ok_or_else(|| Error::new(format!("no element {name} in {xml}")))

@@ -5,10 +5,7 @@ use std::{
     os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Output, Stdio},
-    sync::{
-        atomic::{AtomicBool, Ordering},
-        mpsc::{self, RecvTimeoutError, Sender},
-    },
+    sync::mpsc::{self, RecvTimeoutError, Sender},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -21,13 +18,18 @@ use crate::{Error, Result};
 /// How programs are run.
 pub struct Commands<'a> {
     pub progress: &'a dyn Fn(Progress<'_>),
-    pub stop: &'a AtomicBool,
+    /// Whether to end what is running.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Commands<'_> {
     /// Tells what is being waited for from now on.
     pub fn step(&self, line: &str) {
         (self.progress)(Progress::Step(line));
+    }
+
+    pub fn is_stopped(&self) -> bool {
+        (self.stop)()
     }
 
     /// Runs a program, tells each line that it writes to standard error, and returns all that it wrote.
@@ -45,7 +47,7 @@ impl Commands<'_> {
                 Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if self.stop.load(Ordering::Relaxed) {
+            if self.is_stopped() {
                 end_group(&mut child);
                 return Err(Error::new(format!("stopped while {program} was running")));
             }

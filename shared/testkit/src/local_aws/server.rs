@@ -27,7 +27,10 @@ pub struct Server {
 impl Server {
     /// Starts the launcher and waits until it says where it listens.
     pub fn start(python: &Path, auth: bool) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("run-").tempdir_in(target_dir().join("local-aws"))?;
+        let directory = tempfile::Builder::new()
+            .prefix("run-")
+            .tempdir_in(target_dir().join("local-aws"))
+            .map_err(|err| Error::from(err).context("making a folder for the local AWS"))?;
         let mut launcher = Command::new(python);
         // `-B`: no compiled files in the source tree.
         launcher.arg("-B").arg(local_aws_dir().join("launcher.py")).arg("--directory").arg(directory.path());
@@ -56,8 +59,10 @@ impl Server {
         &self.endpoint
     }
 
-    pub fn has_exited(&self) -> bool {
-        self.process.lock().unwrap_or_else(PoisonError::into_inner).try_wait().is_ok_and(|status| status.is_some())
+    /// How it ended, if it has, such as `signal: 9 (SIGKILL)`.
+    pub fn exit(&self) -> Option<String> {
+        let ended = self.process.lock().unwrap_or_else(PoisonError::into_inner).try_wait();
+        ended.ok().flatten().map(|it| it.to_string())
     }
 
     /// The last lines of its log.

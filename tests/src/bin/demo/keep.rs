@@ -12,6 +12,8 @@ use crate::screen;
 /// Says how to talk to the local AWS, and waits until the reader has had enough.
 pub fn until_stopped(aws: &LocalAws, stop: &Arc<AtomicBool>) -> Result<()> {
     aws.rollouts_end_by_themselves(&[])?;
+    let programs = [aws.cargo_lambda()?, aws.python()?];
+    let folders: Vec<String> = programs.iter().filter_map(|it| Some(it.parent()?.display().to_string())).collect();
     screen::heading("The local AWS stays up until Ctrl-C");
     screen::say("Rollouts take a moment and then succeed. In another terminal:");
     screen::put(format_args!(
@@ -42,7 +44,7 @@ pub fn until_stopped(aws: &LocalAws, stop: &Arc<AtomicBool>) -> Result<()> {
         --image-tag v1.2.0 --image-manifest '{{\"schemaVersion\":2,\"annotations\":{{\"any\":\"words\"}}}}'
 ",
         folder = aws.workspace().display(),
-        tools = aws.tools().display(),
+        tools = folders.join(":"),
         endpoint = aws.endpoint(),
         region = LocalAws::REGION,
     ));
