@@ -1,11 +1,12 @@
 //! Who may import whom, and what stands in one place only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use nightshift_tests::calls::{cargo, metadata};
 use nightshift_tests::modules::{Arrow, Module, arrows, circles};
-use nightshift_tests::sources::{Kind, Source, Token, files, folders, read, shipped};
+use nightshift_tests::sources::{Kind, Source, Token, files, folders, read, root, shipped};
 use serde_json::Value;
 
 /// The crates of the workspace that each shared crate may import.
@@ -322,12 +323,41 @@ fn aws_is_scripted_in_one_place() {
     assert_eq!(places, ["shared/testkit/src/scripted.rs"]);
 }
 
+/// `sam build` and `cargo lambda build` build one function after the other. A feature that only one of them turns on in a
+/// crate below the SDK compiles the whole SDK once more, which takes minutes.
+#[test]
+fn functions_are_built_from_the_same_crates_of_the_sdk() {
+    let mut features: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
+    for function in folders("functions") {
+        for (package, with) in built_with(&function) {
+            if package.starts_with("aws-") {
+                features.entry(package).or_default().entry(with).or_default().push(function.clone());
+            }
+        }
+    }
+    assert!(features.len() > 20, "{features:?}");
+    assert_none(features.into_iter().filter(|(_, it)| it.len() > 1).map(|it| format!("{it:?}")).collect());
+}
+
+/// The crates that a function alone is built from, each with its features.
+fn built_with(function: &str) -> BTreeSet<(String, String)> {
+    let mut tree = Command::new(env!("CARGO"));
+    tree.current_dir(root()).args(["tree", "--locked", "--package", function]);
+    tree.args(["--edges", "normal,build", "--prefix", "none", "--format", "{p}|{f}"]);
+    let output = tree.output().expect("cargo tree starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let pairs = text.lines().filter_map(|it| it.trim_end_matches(" (*)").split_once('|'));
+    pairs.map(|(package, features)| (package.to_owned(), features.to_owned())).collect()
+}
+
 #[test]
 fn actions_of_the_workflow_are_pinned_by_commit() {
     let mut wrong = Vec::new();
     let mut pinned = 0;
-    for file in [".github/workflows/ci.yml", ".github/actions/rust/action.yml"] {
-        for line in read(file).lines().filter(|it| it.contains("uses:") && !it.contains("./")) {
+    for file in files(".github", ".yml") {
+        let file = file.display().to_string();
+        for line in read(&file).lines().filter(|it| it.contains("uses:") && !it.contains("./")) {
             let commit = line.split('@').nth(1).and_then(|it| it.split(' ').next()).unwrap_or_default();
             let is_commit = commit.len() == 40 && commit.bytes().all(|it| it.is_ascii_hexdigit());
             match is_commit && line.contains("# v") {
