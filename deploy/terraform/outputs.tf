@@ -1,0 +1,56 @@
+# The outputs of template.yaml. A test holds this file to be what the template says, word by word.
+
+output "dashboard_url" {
+  description = "The dashboard."
+  value       = lookup(aws_cloudformation_stack.nightshift.outputs, "DashboardUrl", null)
+}
+
+output "topic_arn" {
+  description = "The topic that messages to people go to. Subscribe chats and further addresses here."
+  value       = aws_cloudformation_stack.nightshift.outputs["TopicArn"]
+}
+
+output "failure_queue_url" {
+  description = "The queue of runs that failed and events that reached no function."
+  value       = aws_cloudformation_stack.nightshift.outputs["FailureQueueUrl"]
+}
+
+output "budget_topic_arn" {
+  description = "The topic that AWS Budgets notifies. Let your own budgets and cost anomaly monitors notify it too."
+  value       = aws_cloudformation_stack.nightshift.outputs["BudgetTopicArn"]
+}
+
+output "deploy_image_function_name" {
+  description = "The name to invoke deploy-image by, for approve, reject, rollback and clear."
+  value       = aws_cloudformation_stack.nightshift.outputs["DeployImageFunctionName"]
+}
+
+output "enforce_budget_function_name" {
+  description = "The name to invoke enforce-budget by, for release."
+  value       = aws_cloudformation_stack.nightshift.outputs["EnforceBudgetFunctionName"]
+}
+
+output "prune_backups_function_name" {
+  description = "The name to invoke prune-backups by."
+  value       = aws_cloudformation_stack.nightshift.outputs["PruneBackupsFunctionName"]
+}
+
+output "remediate_alarm_function_arn" {
+  description = "What an alarm can have as its action, if EventBridge is not wanted."
+  value       = aws_cloudformation_stack.nightshift.outputs["RemediateAlarmFunctionArn"]
+}
+
+output "remediate_alarm_function_name" {
+  description = "The name to invoke remediate-alarm by, for clear."
+  value       = aws_cloudformation_stack.nightshift.outputs["RemediateAlarmFunctionName"]
+}
+
+output "scale_staging_function_name" {
+  description = "The name to invoke scale-staging by, for wake and sleep."
+  value       = aws_cloudformation_stack.nightshift.outputs["ScaleStagingFunctionName"]
+}
+
+output "snapshot_databases_function_name" {
+  description = "The name to invoke snapshot-databases by."
+  value       = aws_cloudformation_stack.nightshift.outputs["SnapshotDatabasesFunctionName"]
+}

@@ -1,0 +1,248 @@
+# The parameters of template.yaml. A test holds this file to be what the template says, word by word.
+
+variable "alarm_sweep" {
+  description = "When remediate-alarm looks at every tagged alarm: no alarm fires again while it is in ALARM, so the next step of a ladder waits for this."
+  type        = string
+  default     = "cron(2/10 * * * ? *)"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^cron\\([^()]+\\)$", var.alarm_sweep))
+    error_message = "Must be a cron expression of EventBridge Scheduler, such as cron(2/10 * * * ? *)."
+  }
+}
+
+variable "alarm_topic_arn" {
+  description = "A topic of yours that alarms publish to. It is not needed: EventBridge delivers every alarm. Not the topic of this stack."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|^arn:aws[a-z-]*:sns:[a-z0-9-]+:\\d{12}:[\\w-]+$", var.alarm_topic_arn))
+    error_message = "Must be the ARN of an SNS topic, or empty."
+  }
+}
+
+variable "architecture" {
+  description = "The processor that the functions are built for. arm64 is the cheaper one."
+  type        = string
+  default     = "arm64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "Must be one of arm64, x86_64."
+  }
+}
+
+variable "budget_amount" {
+  description = "What the account may cost in a month, in BudgetCurrency. The stack creates a budget of this amount that is enforced: you are told at 80 % of the forecast, at 80 % and at 100 % of what is spent, and what you tagged as expendable then sleeps until the month ends. Credits and refunds are left out, since they would hide what is spent. 0 means no budget."
+  type        = number
+  default     = 300
+  nullable    = false
+
+  validation {
+    condition     = var.budget_amount >= 0
+    error_message = "Must be at least 0."
+  }
+}
+
+variable "budget_currency" {
+  description = "The currency of BudgetAmount. It must be the one that AWS bills the account in, or the figures cannot be compared."
+  type        = string
+  default     = "USD"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Z]{3}$", var.budget_currency))
+    error_message = "Must be the three letters of the currency that AWS bills the account in, such as USD or CNY."
+  }
+}
+
+variable "copy_regions" {
+  description = "Regions that the option copy= of nightshift:backup may name, separated by spaces, four at most. Encrypted snapshots need a KMS key of the region, as in us-west-2=arn:aws:kms:us-west-2:123456789012:key/1234. Leave a region here as long as copies are in it, so that they are pruned."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|^[a-z]+(-[a-z]+)+-\\d+(=arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+)?( [a-z]+(-[a-z]+)+-\\d+(=arn:aws[a-z-]*:kms:[a-z0-9-]+:\\d{12}:key/[\\w-]+)?){0,3}$", var.copy_regions))
+    error_message = "Must be at most four regions separated by single spaces, each alone or as region=ARN of a KMS key (not of an alias, because IAM grants keys only), or empty."
+  }
+}
+
+variable "dashboard" {
+  description = "With true a CloudWatch dashboard shows Nightshift's own runs, alarms, backups and budgets."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "dry_run" {
+  description = "With true every function only plans and logs what it would do. Nothing is changed."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "email" {
+  description = "Where messages go. AWS sends a link there that must be confirmed once. Empty means that you subscribe to the topic yourself."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|^[^@\\s,]+@[^@\\s,]+\\.[^@\\s,]+$", var.email))
+    error_message = "Must be one e-mail address, or empty."
+  }
+}
+
+variable "holidays" {
+  description = "Days on which no schedule window starts, as dates such as 2026-12-25, separated by spaces."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(\\d{4}-\\d{2}-\\d{2}( \\d{4}-\\d{2}-\\d{2})*)?$", var.holidays))
+    error_message = "Must be dates such as 2026-12-25, separated by single spaces, or empty."
+  }
+}
+
+variable "keep_shared" {
+  description = "With true each snapshot is asked before it is deleted whether it is shared, and stays if so. That is one more call for each."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "log_retention_days" {
+  description = "How long CloudWatch keeps the logs of the functions."
+  type        = number
+  default     = 30
+  nullable    = false
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "Must be one of 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653."
+  }
+}
+
+variable "max_changes" {
+  description = "A plan with more changes than this is refused as a whole, and you are told."
+  type        = number
+  default     = 500
+  nullable    = false
+
+  validation {
+    condition     = var.max_changes >= 1
+    error_message = "Must be at least 1."
+  }
+
+  validation {
+    condition     = var.max_changes <= 10000
+    error_message = "Must be at most 10000."
+  }
+}
+
+variable "max_remedies" {
+  description = "No more remedies than this start within an hour, over all alarms of the account. Further alarms are left to you, and you are told."
+  type        = number
+  default     = 10
+  nullable    = false
+
+  validation {
+    condition     = var.max_remedies >= 1
+    error_message = "Must be at least 1."
+  }
+
+  validation {
+    condition     = var.max_remedies <= 1000
+    error_message = "Must be at most 1000."
+  }
+}
+
+variable "pays_for_others" {
+  description = "Whether this account pays for others, as the management account of an organization does. Then the stack's budget counts what this account alone costs; otherwise it would count them all."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "prune_schedule" {
+  description = "When prune-backups runs, in the stack's time zone. Once a day, after the snapshots."
+  type        = string
+  default     = "cron(30 6 * * ? *)"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^cron\\([^()]+\\)$", var.prune_schedule))
+    error_message = "Must be a cron expression of EventBridge Scheduler, such as cron(0/15 3-5 * * ? *)."
+  }
+}
+
+variable "snapshot_schedule" {
+  description = "When snapshot-databases runs, in the stack's time zone. The first run of the night takes the snapshots, the others those that were not possible then, and the copies."
+  type        = string
+  default     = "cron(0/15 3-5 * * ? *)"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^cron\\([^()]+\\)$", var.snapshot_schedule))
+    error_message = "Must be a cron expression of EventBridge Scheduler, such as cron(0/15 3-5 * * ? *)."
+  }
+}
+
+variable "task_role_arns" {
+  description = "The task roles and execution roles that your task definitions name, as ARNs separated by commas. A new revision hands them on to ECS, which IAM has to allow. The word any stands for every role of this account that ECS tasks can assume."
+  type        = list(string)
+  default     = ["any"]
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for it in var.task_role_arns : can(regex("^any$|^arn:aws[a-z-]*:iam::\\d{12}:role/[\\w+=.@*/-]+$", it))])
+    error_message = "Must be the word any, or IAM role ARNs (the name may hold *) separated by commas without spaces."
+  }
+}
+
+variable "time_zone" {
+  description = "The IANA time zone that schedules, dates and messages are in, such as Asia/Seoul."
+  type        = string
+  default     = "UTC"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", var.time_zone))
+    error_message = "Must be an IANA time zone such as Asia/Seoul, Europe/Berlin or UTC."
+  }
+
+  validation {
+    condition     = length(var.time_zone) <= 50
+    error_message = "Must have at most 50 characters."
+  }
+}
+
+locals {
+  parameters = {
+    AlarmSweep       = var.alarm_sweep
+    AlarmTopicArn    = var.alarm_topic_arn
+    Architecture     = var.architecture
+    BudgetAmount     = tostring(var.budget_amount)
+    BudgetCurrency   = var.budget_currency
+    CopyRegions      = var.copy_regions
+    Dashboard        = tostring(var.dashboard)
+    DryRun           = tostring(var.dry_run)
+    Email            = var.email
+    Holidays         = var.holidays
+    KeepShared       = tostring(var.keep_shared)
+    LogRetentionDays = tostring(var.log_retention_days)
+    MaxChanges       = tostring(var.max_changes)
+    MaxRemedies      = tostring(var.max_remedies)
+    PaysForOthers    = tostring(var.pays_for_others)
+    PruneSchedule    = var.prune_schedule
+    SnapshotSchedule = var.snapshot_schedule
+    TaskRoleArns     = join(",", var.task_role_arns)
+    TimeZone         = var.time_zone
+  }
+}
