@@ -6,6 +6,7 @@ mod budget;
 mod by_hand;
 mod deploy_image;
 mod gates;
+mod install;
 mod local_aws;
 mod overview;
 mod preview;
