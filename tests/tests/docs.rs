@@ -21,7 +21,7 @@ use serde_json::Value;
 /// Every Markdown file of the project, as paths from its folder.
 fn pages() -> Vec<PathBuf> {
     let at_the_root = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
-    let below = ["docs", "events", "functions", "tests"].iter().flat_map(|it| files(it, ".md"));
+    let below = ["deploy", "docs", "events", "functions", "tests"].iter().flat_map(|it| files(it, ".md"));
     at_the_root.iter().map(PathBuf::from).chain(below).collect()
 }
 
@@ -209,7 +209,10 @@ fn every_command_can_be_pasted_and_says_what_it_means() {
     for page in pages() {
         for command in commands(&read(&page)) {
             // Programs of the project itself are not stubs.
-            if [".ci/run", "docs/benchmarks/", "target/"].iter().any(|it| command.contains(it)) {
+            if [".ci/run", "docs/benchmarks/", "target/", "./install.sh", "deploy/"]
+                .iter()
+                .any(|it| command.contains(it))
+            {
                 continue;
             }
             let at = page.display();
@@ -224,6 +227,18 @@ fn every_command_can_be_pasted_and_says_what_it_means() {
     }
     assert_none(wrong);
     assert!(pasted >= 30, "only {pasted} commands were found");
+}
+
+#[test]
+fn the_parameters_that_pages_give_to_the_installation_exist() {
+    let template = read("template.yaml");
+    let commands: Vec<String> = pages().iter().flat_map(|it| commands(&read(it))).collect();
+    let given = commands.iter().filter(|it| it.contains("install.sh")).flat_map(|it| it.split_whitespace());
+    let names: Vec<_> = given.filter_map(|it| Some(it.split_once('=')?.0)).filter(|it| !it.starts_with('-')).collect();
+    assert!(names.len() >= 3, "{names:?}");
+    for name in names {
+        assert!(template.contains(&format!("\n  {name}:\n    Type: ")), "{name} is not a parameter of the template");
+    }
 }
 
 #[test]

@@ -323,6 +323,19 @@ fn aws_is_scripted_in_one_place() {
     assert_eq!(places, ["shared/testkit/src/scripted.rs"]);
 }
 
+#[test]
+fn a_python_package_has_one_version_in_what_is_deployed_and_what_is_tested() {
+    let mut versions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files("tests/local-aws", ".txt").into_iter().chain(files("deploy", ".txt")) {
+        for line in read(file).lines().filter(|it| !it.starts_with('#')) {
+            let (package, version) = line.split_once("==").unwrap_or_else(|| panic!("{line} is not pinned"));
+            versions.entry(package.to_owned()).or_default().insert(version.to_owned());
+        }
+    }
+    assert!(versions.contains_key("aws-sam-translator"), "{versions:?}");
+    assert_none(versions.iter().filter(|(_, it)| it.len() > 1).map(|it| format!("{it:?}")).collect());
+}
+
 /// `sam build` and `cargo lambda build` build one function after the other. A feature that only one of them turns on in a
 /// crate below the SDK compiles the whole SDK once more, which takes minutes.
 #[test]

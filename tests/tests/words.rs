@@ -35,10 +35,10 @@ fn shipped() -> Vec<PathBuf> {
         ["functions", "shared"].iter().flat_map(|kind| folders(kind).into_iter().map(move |it| format!("{kind}/{it}")));
     let sources = crates.filter(|it| it != "shared/testkit").flat_map(|it| files(&format!("{it}/src"), ".rs"));
     let no_tests = sources.filter(|it| !it.iter().any(|part| part == "tests" || part == "tests.rs"));
-    let pages = ["docs", "events", "functions"].iter().flat_map(|it| files(it, ".md"));
-    let others =
-        ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "template.yaml", "deploy/watch.yaml"];
-    no_tests.chain(pages).chain(others.iter().map(PathBuf::from)).collect()
+    let pages = ["deploy", "docs", "events", "functions"].iter().flat_map(|it| files(it, ".md"));
+    let others = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "template.yaml"];
+    let deployment = [".yaml", ".sh", ".tf"].iter().flat_map(|it| files("deploy", it));
+    no_tests.chain(pages).chain(deployment).chain(others.iter().map(PathBuf::from)).collect()
 }
 
 /// Whether the line holds the phrase, as whole words.
