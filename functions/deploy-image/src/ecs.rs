@@ -37,6 +37,7 @@ pub fn service(it: &sdk::Service) -> Option<Service> {
         name: ServiceName::of_arn(arn)?,
         status: it.status().unwrap_or_default().into(),
         controller: match it.deployment_controller().map(|it| it.r#type()) {
+            _ if it.resource_management_type() == Some(&sdk::ResourceManagementType::Ecs) => Controller::Express,
             None | Some(sdk::DeploymentControllerType::Ecs) => Controller::Ecs,
             Some(sdk::DeploymentControllerType::CodeDeploy) => Controller::CodeDeploy,
             Some(sdk::DeploymentControllerType::External) => Controller::External,

@@ -62,7 +62,7 @@ impl Clients {
 /// One run: looks where the request says, decides, and carries out what was decided.
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
     let Request { scope, command } = request;
-    let mut world = observe::world(clients, &scope, &run.now).await?;
+    let mut world = observe::world(clients, &scope, run).await?;
     let mut decision = plan::plan(&world, &scope, command.as_ref(), &run.now);
     // What one gate learns opens the next one, so it is decided again until no gate lacks anything.
     while !decision.lacking.is_empty() {

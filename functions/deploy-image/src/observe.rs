@@ -14,8 +14,8 @@ use runtime::Run;
 use tokio::time::{Instant, sleep};
 
 use crate::plan::{
-    self, Backup, Cause, Controller, Fact, Health, Look, Missing, Observation, Scope, Service, ServiceName, World,
-    family, wants_history,
+    self, Backup, Calendar, Cause, Controller, Fact, Health, Look, Missing, Observation, Scope, Service, ServiceName,
+    World, family, wants_history,
 };
 use crate::{Clients, codedeploy, ecr, ecs, health};
 
@@ -29,12 +29,13 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 const CHECKS: usize = 64;
 
 /// Everything but the facts of gates.
-pub async fn world(clients: &Clients, scope: &Scope, now: &Zoned) -> Result<World, Error> {
+pub async fn world(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<World, Error> {
     let listed = names(clients, scope).await?;
     let (mut services, mut missing) = described(clients, listed.names).await;
     missing.extend(listed.unnamed);
     services.retain(|it| scope.concerns(it));
-    let mut world = World { services, whole: scope.is_whole(), missing, ..World::default() };
+    let calendar = Calendar { holidays: run.holidays().to_vec(), freeze: run.freeze() };
+    let mut world = World { services, whole: scope.is_whole(), calendar, missing, ..World::default() };
     // A service that has lost its tag since it was listed is not read any further.
     let tagged = |it: &Service| it.tags.contains_key(keys::DEPLOY);
     let families: BTreeSet<String> =
@@ -58,7 +59,7 @@ pub async fn world(clients: &Clients, scope: &Scope, now: &Zoned) -> Result<Worl
     let images = each(repositories, READS, async |it| (ecr::list_images(&clients.ecr, &it).await, it)).await;
     world.repositories = images.into_iter().map(|(images, it)| (it, images.map_err(|err| err.to_string()))).collect();
     ask_what_is_pinned(clients, scope, &mut world).await;
-    look_back(clients, scope, now, &mut world).await;
+    look_back(clients, scope, &run.now, &mut world).await;
     Ok(world)
 }
 

@@ -26,6 +26,7 @@ fn service(it: &sdk::Service) -> Option<Service> {
         arn: arn.into(),
         name,
         status: it.status().unwrap_or_default().into(),
+        is_express: it.resource_management_type() == Some(&sdk::ResourceManagementType::Ecs),
         is_daemon: it.scheduling_strategy() == Some(&sdk::SchedulingStrategy::Daemon),
         desired: it.desired_count(),
         running: it.running_count(),

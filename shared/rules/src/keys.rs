@@ -23,6 +23,12 @@ pub const BUDGET: &str = "nightshift:budget";
 /// On an ECS service: which image to deploy; see [`crate::deploy::DeployRule`].
 pub const DEPLOY: &str = "nightshift:deploy";
 
+/// On an ECS service: when deployments may begin; see [`crate::calendar::DeployWindow`].
+pub const DEPLOY_WINDOW: &str = "nightshift:deploy-window";
+
+/// On an ECS service, with any reason in words: no deployment begins until a person removes the tag.
+pub const FREEZE: &str = "nightshift:freeze";
+
 /// On an ECS service or database, with any reason in words: it sleeps until a person removes the tag.
 pub const HOLD: &str = "nightshift:hold";
 
@@ -39,8 +45,8 @@ pub const REMEDY: &str = "nightshift:remedy";
 pub const SCHEDULE: &str = "nightshift:schedule";
 
 /// All that people write.
-pub const OF_PEOPLE: [&str; 10] =
-    [AWAKE_UNTIL, BACKUP, BOOST, BUDGET, DEPLOY, HOLD, KEEP, KEEP_IMAGES, REMEDY, SCHEDULE];
+pub const OF_PEOPLE: [&str; 12] =
+    [AWAKE_UNTIL, BACKUP, BOOST, BUDGET, DEPLOY, DEPLOY_WINDOW, FREEZE, HOLD, KEEP, KEEP_IMAGES, REMEDY, SCHEDULE];
 
 /// A tag key that looks like one of Nightshift's and is not: no function ever sees what carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]

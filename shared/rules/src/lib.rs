@@ -5,6 +5,7 @@
 
 pub mod address;
 pub mod budget;
+pub mod calendar;
 pub mod database;
 pub mod deploy;
 mod digest;

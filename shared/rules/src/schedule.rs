@@ -99,19 +99,25 @@ pub struct Wanted {
 impl Schedule {
     /// What it wants at `now`, in `zone` unless it names its own, if no window starts on `holidays`.
     pub fn wanted(&self, now: Timestamp, zone: &TimeZone, holidays: &[Date]) -> Wanted {
-        let zone = self.zone(zone);
-        let windows = match &self.hours {
+        self.hours.wanted(now, self.zone(zone), holidays)
+    }
+
+    /// Its zone, or that of the stack.
+    pub fn zone<'a>(&'a self, of_the_stack: &'a TimeZone) -> &'a TimeZone {
+        self.zone.as_ref().unwrap_or(of_the_stack)
+    }
+}
+
+impl Hours {
+    /// What they want at `now` in `zone`, if no window starts on `holidays`.
+    pub(crate) fn wanted(&self, now: Timestamp, zone: &TimeZone, holidays: &[Date]) -> Wanted {
+        let windows = match self {
             Hours::Always => return Wanted { awake: true, since: None, until: None },
             Hours::Never => return Wanted { awake: false, since: None, until: None },
             Hours::Windows(windows) => windows,
         };
         let near = wanted(windows, now, zone, holidays, NEAR);
         if near.until.is_some() { near } else { wanted(windows, now, zone, holidays, FAR) }
-    }
-
-    /// Its zone, or that of the stack.
-    pub fn zone<'a>(&'a self, of_the_stack: &'a TimeZone) -> &'a TimeZone {
-        self.zone.as_ref().unwrap_or(of_the_stack)
     }
 }
 
@@ -203,7 +209,8 @@ impl FromStr for Schedule {
     }
 }
 
-fn read_words(tag: &mut Reader<'_>) -> Result<(Hours, Option<TimeZone>), BadTag> {
+/// The hours and the zone that a tag begins with.
+pub(crate) fn read_words(tag: &mut Reader<'_>) -> Result<(Hours, Option<TimeZone>), BadTag> {
     let mut hours = None;
     let mut windows = Vec::new();
     // The days that were named last, and whether a time has followed them.

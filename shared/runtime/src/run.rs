@@ -12,6 +12,7 @@ use jiff::civil::Date;
 use reconcile::memory::{Note, news};
 use reconcile::message::{Message, messages};
 use reconcile::{Conduct, Failure, MessageKind, Outcome, Plan, Problem, Report, Step, Trouble, Undone, carry_out};
+use rules::calendar::Freeze;
 use rules::retention::Region;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -128,6 +129,11 @@ impl Run<'_> {
     /// Days on which no schedule window starts.
     pub fn holidays(&self) -> &[Date] {
         &self.settings.holidays
+    }
+
+    /// When nothing is deployed.
+    pub fn freeze(&self) -> Option<Freeze> {
+        self.settings.freeze
     }
 
     /// The regions that snapshots may be copied to, each with the KMS key for the copies there.

@@ -6,13 +6,15 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use rules::calendar::{BadFreeze, Freeze};
 use rules::retention::Region;
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 10] = [
+const VARIABLES: [&str; 11] = [
     "NIGHTSHIFT_BUDGET_TOPIC_ARN",
     "NIGHTSHIFT_COPY_REGIONS",
     "NIGHTSHIFT_DRY_RUN",
+    "NIGHTSHIFT_FREEZE",
     "NIGHTSHIFT_HOLIDAYS",
     "NIGHTSHIFT_KEEP_SHARED",
     "NIGHTSHIFT_MAX_CHANGES",
@@ -39,6 +41,8 @@ pub struct Settings {
     pub max_remedies: u32,
     /// Days on which no schedule window starts (`NIGHTSHIFT_HOLIDAYS`, ISO dates separated by spaces).
     pub holidays: Vec<Date>,
+    /// When nothing is deployed (`NIGHTSHIFT_FREEZE`, `FROM/TO`, dates or wall times of the stack's zone).
+    pub freeze: Option<Freeze>,
     /// The regions that snapshots may be copied to, each with the KMS key that encrypts the copies there
     /// (`NIGHTSHIFT_COPY_REGIONS`, such as `us-west-2=arn:aws:kms:… eu-west-1`).
     pub copy_regions: BTreeMap<Region, Option<String>>,
@@ -69,6 +73,7 @@ impl Default for Settings {
             max_changes: 500,
             max_remedies: 10,
             holidays: Vec::new(),
+            freeze: None,
             copy_regions: BTreeMap::new(),
             keep_shared: true,
             now: None,
@@ -94,6 +99,7 @@ impl Settings {
             max_changes: from_one("NIGHTSHIFT_MAX_CHANGES", value("NIGHTSHIFT_MAX_CHANGES"), 500)?,
             max_remedies: from_one("NIGHTSHIFT_MAX_REMEDIES", value("NIGHTSHIFT_MAX_REMEDIES"), 10)?,
             holidays: holidays(value("NIGHTSHIFT_HOLIDAYS"))?,
+            freeze: freeze(value("NIGHTSHIFT_FREEZE"))?,
             copy_regions: copy_regions(value("NIGHTSHIFT_COPY_REGIONS"))?,
             keep_shared: truth("NIGHTSHIFT_KEEP_SHARED", value("NIGHTSHIFT_KEEP_SHARED"), true)?,
             now: now(value("NIGHTSHIFT_NOW"))?,
@@ -141,6 +147,14 @@ fn holidays(value: Option<&str>) -> Result<Vec<Date>, BadSetting> {
         word.parse().map_err(|_| bad("NIGHTSHIFT_HOLIDAYS", &wrong, "dates such as 2026-12-25, separated by spaces"))
     };
     value.unwrap_or_default().split_whitespace().map(date).collect()
+}
+
+fn freeze(value: Option<&str>) -> Result<Option<Freeze>, BadSetting> {
+    let accepted =
+        "FROM/TO, each a date or a wall time, such as 2026-12-20/2027-01-03 or 2026-12-18T18:00/2027-01-04T09:00";
+    value
+        .map(|it| it.parse().map_err(|wrong: BadFreeze| bad("NIGHTSHIFT_FREEZE", &wrong.to_string(), accepted)))
+        .transpose()
 }
 
 fn copy_regions(value: Option<&str>) -> Result<BTreeMap<Region, Option<String>>, BadSetting> {
@@ -202,6 +216,7 @@ mod tests {
             ("NIGHTSHIFT_MAX_CHANGES", "5000"),
             ("NIGHTSHIFT_MAX_REMEDIES", "4"),
             ("NIGHTSHIFT_HOLIDAYS", "2026-12-25 2027-01-01"),
+            ("NIGHTSHIFT_FREEZE", "2026-12-20/2027-01-03"),
             ("NIGHTSHIFT_COPY_REGIONS", "eu-west-1 us-west-2=arn:aws:kms:us-west-2:123456789012:key/1"),
             ("NIGHTSHIFT_KEEP_SHARED", "false"),
             ("NIGHTSHIFT_NOW", "2026-11-21T03:10:00+09:00"),
@@ -212,7 +227,7 @@ mod tests {
         assert_eq!(settings.topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:nightshift"));
         assert_eq!(settings.budget_topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:budgets"));
         assert_eq!((settings.dry_run, settings.max_changes, settings.holidays.len()), (true, 5000, 2));
-        assert_eq!(settings.max_remedies, 4);
+        assert_eq!((settings.max_remedies, settings.freeze), (4, "2026-12-20/2027-01-03".parse().ok()));
         let key = |region: &str| settings.copy_regions[&region.parse().unwrap()].clone();
         assert_eq!((key("eu-west-1"), settings.keep_shared), (None, false));
         assert_eq!(key("us-west-2").as_deref(), Some("arn:aws:kms:us-west-2:123456789012:key/1"));
@@ -248,6 +263,11 @@ mod tests {
                 "NIGHTSHIFT_MAX_REMEDIES",
                 "-1",
                 "NIGHTSHIFT_MAX_REMEDIES: '-1' is not such a number; accepted: a whole number",
+            ),
+            (
+                "NIGHTSHIFT_FREEZE",
+                "2026-12-20/2026-12-19",
+                "NIGHTSHIFT_FREEZE: '2026-12-20/2026-12-19' ends before it begins; accepted: FROM/TO, each a date",
             ),
             (
                 "NIGHTSHIFT_HOLIDAYS",

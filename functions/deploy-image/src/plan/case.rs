@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use choose::{Choice, Running, Selection};
 use jiff::Timestamp;
+use rules::calendar::DeployWindow;
 use rules::deploy::DeployRule;
-use rules::memory::{Approved, Migrated, RollbackIntent, Verdict};
-use rules::migrating::Migrating;
-use rules::rejections::{Cleared, Rejections};
 use rules::{BadTag, Digest, keys};
 
+pub use super::leave::Leave;
+use super::leave::deployable;
+pub use super::memory::Memory;
 use super::watched::{Watched, different_images};
 use super::world::{
-    CodeDeploy, Controller, Fact, Image, ImageName, Observation, Rollout, RolloutEnd, RolloutState, Service, Strategy,
-    TaskDefinition, World, family,
+    Calendar, CodeDeploy, Controller, Fact, Image, ImageName, Observation, Rollout, RolloutEnd, RolloutState, Service,
+    Strategy, TaskDefinition, World, family,
 };
 
 pub struct Case<'a> {
@@ -33,27 +34,6 @@ pub struct Case<'a> {
     /// Images that no container of the service can be started from, with the reason.
     pub unfit: BTreeMap<Digest, String>,
     world: &'a World,
-}
-
-#[derive(Debug, Clone, Default)]
-pub struct Memory {
-    pub rejected: Option<Rejections>,
-    pub cleared: Cleared,
-    pub approved: Option<Approved>,
-    pub verdict: Option<Verdict>,
-    pub migrated: Option<Migrated>,
-    /// The migration that was started, as long as its end is not known.
-    pub migrating: Option<Migrating>,
-    /// Another function's request to roll back.
-    pub rollback: Option<RollbackIntent>,
-}
-
-/// Why a service is left alone before anything is decided.
-pub enum Leave {
-    /// It is none of this run's business.
-    Elsewhere(String),
-    Skip(String),
-    Problem(&'static str, String),
 }
 
 impl<'a> Case<'a> {
@@ -165,6 +145,16 @@ impl<'a> Case<'a> {
     /// All services that opted in, if this run looks at all of them.
     pub fn all_services(&self) -> Option<&'a [Service]> {
         self.world.whole.then_some(&self.world.services)
+    }
+
+    /// When deployments to the service may begin, if its tag says so. Where the tag is wrong only these wait.
+    pub fn window(&self) -> Result<Option<DeployWindow>, BadTag> {
+        self.service.tags.get(keys::DEPLOY_WINDOW).map(|it| it.parse()).transpose()
+    }
+
+    /// When the stack deploys nothing.
+    pub fn calendar(&self) -> &'a Calendar {
+        &self.world.calendar
     }
 
     /// What the rule selects, seen from the image that runs.
@@ -325,33 +315,6 @@ impl<'a> Case<'a> {
     }
 }
 
-impl Memory {
-    fn read(service: &Service) -> Result<Self, BadTag> {
-        fn read<T: std::str::FromStr<Err = BadTag>>(service: &Service, key: &str) -> Result<Option<T>, BadTag> {
-            service.tags.get(key).map(|it| it.parse()).transpose()
-        }
-        Ok(Memory {
-            rejected: read(service, keys::REJECTED)?,
-            cleared: read(service, keys::CLEARED)?.unwrap_or_default(),
-            approved: read(service, keys::APPROVED)?,
-            verdict: read(service, keys::VERDICT)?,
-            migrated: read(service, keys::MIGRATED)?,
-            migrating: read(service, keys::MIGRATING)?,
-            rollback: read(service, keys::ROLLBACK)?,
-        })
-    }
-
-    /// When a person forgave this image whatever was known against it.
-    pub fn forgiven_at(&self, digest: &Digest) -> Option<Timestamp> {
-        let earlier_version = self.approved.as_ref().filter(|it| it.digest == *digest && it.cleared).map(|it| it.at);
-        self.cleared.at(digest).max(earlier_version)
-    }
-
-    pub fn rejects(&self, digest: &Digest) -> bool {
-        self.rejected.as_ref().is_some_and(|it| it.covers(digest))
-    }
-}
-
 /// The revision in use. The rest of its family has to be known as well: it tells of images that were tried before.
 fn revision_in_use<'a>(service: &Service, world: &'a World) -> Result<&'a TaskDefinition, Leave> {
     // What CodeDeploy deploys is known by its deployment before ECS knows of it.
@@ -367,22 +330,6 @@ fn revision_in_use<'a>(service: &Service, world: &'a World) -> Result<&'a TaskDe
         (error, _) => Err(Leave::Problem(
             "unreadable-task-definition",
             error.cloned().unwrap_or_else(|| format!("its task definition {arn} could not be read")),
-        )),
-    }
-}
-
-fn deployable(service: &Service) -> Result<(), Leave> {
-    match &service.controller {
-        Controller::Ecs | Controller::CodeDeploy => Ok(()),
-        Controller::External => Err(Leave::Problem(
-            "external-controller",
-            "its deployments come from outside (deployment controller EXTERNAL), so nothing else may start one; \
-             use the deployment controller ECS or CODE_DEPLOY, or remove the tag"
-                .into(),
-        )),
-        Controller::Unknown(name) => Err(Leave::Problem(
-            "unknown-controller",
-            format!("this version does not know the deployment controller {name}; use ECS, or remove the tag"),
         )),
     }
 }

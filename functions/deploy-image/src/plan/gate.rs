@@ -1,4 +1,4 @@
-//! The gates that an image passes before it goes out, in their order: scan, approval, snapshot, migration;
+//! The gates that an image passes before it goes out, in their order: scan, approval, window, snapshot, migration;
 //! and the check that comes after, health.
 //!
 //! Each asks for what it has to know ([`super::world::Fact`]) only when an image stands before it, and says what it lacks to go on.
@@ -9,6 +9,7 @@ mod health;
 mod migrate;
 mod scan;
 mod snapshot;
+mod window;
 
 pub use answer::{Act, Blocked, Candidate};
 pub use health::{Before, after as health_after};
@@ -29,6 +30,7 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Passed, Blocked> {
     scan::pass(candidate)?;
     approval(candidate)?;
     awake(candidate)?;
+    window::pass(candidate)?;
     let health = health::before(candidate)?;
     snapshot::pass(candidate)?;
     Ok(Passed { notes: migrate::pass(candidate)?, health })

@@ -1,26 +1,19 @@
 //! The one thing to do next about a service: the same whatever event led here, and nothing once it is done.
 
 use choose::Selection;
-use jiff::{SignedDuration, Timestamp};
 use rules::keys;
 use rules::memory::Verdict;
 
-use super::apply_command::GoBack;
 use super::case::Case;
 use super::command::Command;
 use super::draft::Draft;
 use super::evidence::Lost;
-use super::gate::{self, Before, Blocked, Candidate, Passed};
+use super::gate::{self, Blocked};
 use super::motion::{Motion, motion};
-use super::step::{Deploy, MemoryChange, Remember, Revision, RollBack, Step};
-use super::verdict::PATIENCE;
-use super::world::{Fact, Image, Observation, Task};
-use super::{deployer, rollback, verdict};
+use super::step::{MemoryChange, Remember, Step};
+use super::{deployer, verdict};
 
-/// After this time ECS would still list a task that runs, and no longer one that has stopped.
-const MIGRATION_FORGOTTEN: SignedDuration = SignedDuration::from_hours(2);
-
-impl<'a> Draft<'a> {
+impl Draft<'_> {
     /// Decides what is next.
     ///
     /// In this order: what a person asks, what became of the last deployment, a way back if the running image is
@@ -82,107 +75,6 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// No image waits for its migration any more: the mark of one goes once its task is known to have stopped.
-    fn forget_migration(&mut self) {
-        let case = self.case;
-        let Some(mark) = self.memory.migrating.as_ref() else { return };
-        let Some(family) = mark.family.as_ref().or(case.rule.migrate.as_ref()) else { return };
-        let fact = Fact::Tasks { cluster: case.service.name.cluster.clone(), family: family.clone() };
-        let tasks = match case.observation(&fact) {
-            None => return self.hold(Blocked::Lacks(fact)),
-            Some(Observation::Tasks(tasks)) => tasks,
-            Some(_) => return,
-        };
-        let mut of_run = tasks.iter().filter(|it| it.started_by == mark.run).peekable();
-        let known = of_run.peek().is_some() || !mark.may_run();
-        let long_ago = self.now.timestamp().duration_since(mark.since) > MIGRATION_FORGOTTEN;
-        if of_run.all(Task::has_stopped) && (known || long_ago) {
-            self.remember(MemoryChange::Migrating, keys::MIGRATING, None, "", "it does not run any more");
-        }
-    }
-
-    /// The running image must be replaced: by a newer one if there is one, else by the last one that was live.
-    fn roll_back(&mut self, asked: Option<&GoBack>) {
-        let case = self.case;
-        let service = case.service;
-        let label = case.running_label();
-        if let Some(reason) = deployer::blocked(case) {
-            let kept = case.running().digest.is_some_and(|it| self.memory.rejects(&it));
-            return match asked.is_some_and(|it| it.by_person) && !kept {
-                true => self.problem(
-                    "not-now",
-                    format!("cannot roll back {label} yet: {reason}. Send the command again afterwards"),
-                ),
-                false => self.skip(format!("{label} must be replaced; {reason}")),
-            };
-        }
-        let motion = motion(case);
-        if case.by_code_deploy() && matches!(motion, Motion::Forward(_)) {
-            return deployer::stop(case, asked.map(|it| it.why.as_str()), self.plan);
-        }
-        if let Some(reason) = self.patience(&motion).filter(|_| asked.is_none()) {
-            return self.skip(reason);
-        }
-        if asked.is_none()
-            && let Selection::Newer { image, tag } = case.selection(&self.memory)
-        {
-            match gate::pass(self.candidate(image, &tag)) {
-                Ok(_) => return self.deploy(image, &tag, &motion),
-                Err(blocked @ Blocked::Lacks(_)) => return self.hold(blocked),
-                Err(_) => {}
-            }
-        }
-        if let Some(failed) =
-            verdict::failed_way_back(case, &self.memory).filter(|_| !asked.is_some_and(|it| it.by_person))
-        {
-            return self.problem("way-back-failed", failed);
-        }
-        match rollback::target(case, &self.memory) {
-            Ok((revision, to)) => {
-                let via = match deployer::via(case) {
-                    Ok(via) => via,
-                    Err(problem) => return self.problem("code-deploy", problem),
-                };
-                let step = RollBack {
-                    service: service.name.clone(),
-                    from: label.clone(),
-                    from_digest: case.running().digest,
-                    from_revision: case.revision.arn().into(),
-                    to,
-                    to_revision: revision.arn().into(),
-                    via,
-                };
-                let why = asked.map_or_else(|| format!("{label} is rejected or failed"), |it| it.why.clone());
-                self.act(Step::RollBack(step), format!("{why}; {} completed before it", revision.short_name()));
-            }
-            Err(why) => self.problem(
-                "no-way-back",
-                format!(
-                    "{label} must be replaced, but there is nothing to go back to: {why}; push a newer image, or deploy one by hand"
-                ),
-            ),
-        }
-    }
-
-    /// Why a service that must not stay as it is, is left alone for now: it goes back by itself, or its traffic is
-    /// shifting.
-    fn patience(&self, motion: &Motion) -> Option<String> {
-        let case = self.case;
-        let label = case.running_label();
-        let now = self.now.timestamp();
-        let young = |since: &Option<Timestamp>| since.is_some_and(|it| now.duration_since(it) < PATIENCE);
-        match motion {
-            Motion::Back => Some(format!("ECS is taking {label} back")),
-            Motion::Fallen(since) if case.service.safety.goes_back && young(since) => {
-                Some(format!("{label} failed, and {} goes back by itself", deployer::name(case)))
-            }
-            Motion::Forward(_) if case.shifts() => {
-                Some("a deployment that shifts traffic is under way; it must end first".into())
-            }
-            _ => None,
-        }
-    }
-
     /// Nothing is wrong with the running image: is it live, and is there a newer one?
     fn go_on(&mut self) {
         let case = self.case;
@@ -232,45 +124,8 @@ impl<'a> Draft<'a> {
         self.act(Step::Remember(Remember { digest, ..step }), why);
     }
 
-    fn candidate<'b>(&'b self, image: &'b Image, tag: &'b str) -> Candidate<'b> {
-        Candidate { case: self.case, memory: &self.memory, image, tag, now: self.now }
-    }
-
-    /// Says why an image does not go out yet, does what lets it go on, or rejects it and looks for another one.
-    ///
-    /// Its migration may have run before something else blocked it. ECS forgets how that ended within an hour, and what
-    /// the image waits for may take longer, so the result is recorded first.
-    fn wait(&mut self, image: &'a Image, tag: &str, blocked: Blocked) {
-        let mut blocked = blocked;
-        if !matches!(blocked, Blocked::Reject { .. }) {
-            match gate::migration_notes(self.candidate(image, tag)) {
-                Ok(notes) => notes.into_iter().for_each(|(step, why)| self.act(step, why)),
-                Err(other) => blocked = other,
-            }
-        }
-        let Blocked::Reject { by, why } = blocked else { return self.hold(blocked) };
-        self.reject(image.digest.clone(), image.pushed_at, by, &why);
-        if by == "migration" && self.memory.migrating.take().is_some() {
-            self.remember(MemoryChange::Migrating, keys::MIGRATING, None, tag, "it has failed");
-        }
-        self.deploy_selected();
-    }
-
-    /// Says why an image does not go out yet, or does what lets it go on.
-    fn hold(&mut self, blocked: Blocked) {
-        match blocked {
-            Blocked::Lacks(fact) => {
-                self.lacking.insert(fact);
-            }
-            Blocked::Pending(reason) => self.skip(reason),
-            Blocked::NeedsPerson(kind, message) => self.problem(kind, message),
-            Blocked::Requires(acts) => acts.into_iter().for_each(|(step, why)| self.act(step, why)),
-            Blocked::Reject { why, .. } => self.problem("rejected", why),
-        }
-    }
-
     /// Deploys what the rule selects, or says why not.
-    fn deploy_selected(&mut self) {
+    pub fn deploy_selected(&mut self) {
         let case = self.case;
         let motion = motion(case);
         let repository = &case.repository;
@@ -278,6 +133,9 @@ impl<'a> Draft<'a> {
         let selection = case.selection(&self.memory);
         self.tell_foreign_revision();
         self.tell_unpullable();
+        if let Err(bad) = case.window() {
+            return self.problem("bad-tag", bad);
+        }
         if !matches!(selection, Selection::Newer { .. }) {
             self.tell_unread();
             self.tell_older_image();
@@ -336,75 +194,6 @@ impl<'a> Draft<'a> {
             ),
         }
     }
-
-    /// Deploys an image, once it has passed the gates.
-    pub fn deploy(&mut self, image: &'a Image, tag: &str, motion: &Motion) {
-        let case = self.case;
-        let service = case.service;
-        if let Some(reason) = deployer::asleep(case) {
-            return self.wait(image, tag, Blocked::Pending(format!("{tag} is newer; {reason}")));
-        }
-        if let Some(setback) = deployer::setback(case, &image.digest, self.now.timestamp()) {
-            self.problem("deployment-failed", setback.message);
-            if setback.just_now {
-                return;
-            }
-        }
-        let via = match deployer::via(case) {
-            Ok(via) => via,
-            Err(problem) => return self.problem("code-deploy", problem),
-        };
-        let health = match gate::pass(self.candidate(image, tag)) {
-            Ok(Passed { notes, health }) => {
-                notes.into_iter().for_each(|(step, why)| self.act(step, why));
-                health
-            }
-            Err(blocked) => return self.wait(image, tag, blocked),
-        };
-        let pinned = case.image.pinned(&image.digest);
-        let previous = previous(case);
-        let mut memory = vec![(keys::IMAGE, tag), (keys::PREVIOUS, &previous)];
-        memory.extend(health.as_ref().map(|it| (keys::HEALTH, it.word())));
-        let base = case.base();
-        if let Some(missing) = case.containers.iter().find(|it| base.images().all(|(name, _)| name != *it)) {
-            let message = format!("{} has no container {missing}, which gets the image", base.short_name());
-            return self.problem("no-container", message);
-        }
-        let next = base.next(&case.containers, &pinned, &memory);
-        // A run that died between registering and using the revision left it behind: use it instead of a second one.
-        let left_over = case.newer_revision().filter(|it| it.next(&[], "", &[]) == next).map(|it| it.arn().to_owned());
-        let from = case.running_label();
-        let over = match motion {
-            Motion::Forward(_) => format!("; {from}, which is still rolling out, is superseded"),
-            _ if service.tags.contains_key(keys::ASLEEP) => "; the service is asleep and stays so".into(),
-            _ => String::new(),
-        };
-        let ill = match &health {
-            Some(Before::Ill(said)) => {
-                format!("; its health is not judged by the address, which is ill already: {said}")
-            }
-            _ => String::new(),
-        };
-        let config = match case.new_config() {
-            Some(base) => format!(", with the configuration of {}", base.short_name()),
-            None => String::new(),
-        };
-        let chosen = match case.running().digest.as_ref() == Some(&image.digest) {
-            true => format!("{tag} runs"),
-            false => format!("{tag} is the image that '{}' selects in {}", case.rule.selector, case.repository),
-        };
-        let why = format!("{chosen}{config}{over}{ill}");
-        let step = Deploy {
-            service: service.name.clone(),
-            from,
-            from_revision: case.revision.arn().into(),
-            to: tag.into(),
-            digest: image.digest.clone(),
-            revision: left_over.map_or(Revision::Register(next), Revision::Registered),
-            via,
-        };
-        self.act(Step::Deploy(step), why);
-    }
 }
 
 /// What to say of a service whose image is the one that its rule selects.
@@ -420,10 +209,4 @@ fn current(case: &Case<'_>, tag: &str, motion: &Motion) -> String {
         Motion::Back => format!("{} is going back to {tag}, {chosen}", deployer::name(case)),
         Motion::Fallen(_) => format!("{tag}, {chosen}, failed"),
     }
-}
-
-/// The last revision that was live: the one in use, or where that was never proven, the one before it.
-fn previous(case: &Case<'_>) -> String {
-    let before = case.revision.tags.get(keys::PREVIOUS).filter(|_| !case.proven());
-    before.cloned().unwrap_or_else(|| case.revision.short_name())
 }

@@ -10,3 +10,4 @@ mod laws;
 mod model;
 mod sdk_fields;
 mod stories;
+mod windows;

@@ -8,7 +8,9 @@ mod task_definition;
 use std::collections::BTreeMap;
 
 pub use choose::Image;
+use jiff::civil::Date;
 use rules::Digest;
+use rules::calendar::Freeze;
 
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
 pub use fact::{Backup, Ended, Fact, Finding, Grade, Health, Look, Observation, Scan, ScanState, Task};
@@ -42,6 +44,16 @@ pub struct World {
     /// What CodeDeploy told of the services that it deploys, where it was asked, or why nothing, and how to fix that.
     pub code_deploy: BTreeMap<String, Result<CodeDeploy, String>>,
     pub missing: Vec<Missing>,
+    pub calendar: Calendar,
+}
+
+/// What the stack says of when deployments may begin.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Calendar {
+    /// Days on which no window of a service opens.
+    pub holidays: Vec<Date>,
+    /// A time in which nothing is deployed.
+    pub freeze: Option<Freeze>,
 }
 
 impl World {

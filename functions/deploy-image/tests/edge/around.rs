@@ -146,6 +146,10 @@ async fn whatever_the_tag_index_lists_ends_in_the_report() {
         external["deploymentController"] = json!({"type": "EXTERNAL"});
         external.as_object_mut().unwrap().retain(|key, _| key != "taskDefinition" && key != "deployments");
         aws.services.insert(api.replace("shop/api", "shop/external"), external.clone());
+        let mut express = aws.services[&api].clone();
+        express["serviceArn"] = json!(api.replace("shop/api", "shop/express"));
+        express["resourceManagementType"] = json!("ECS");
+        aws.services.insert(api.replace("shop/api", "shop/express"), express);
         // ECS tells of one that it deploys itself no more than that.
         external["serviceArn"] = json!(api.replace("shop/api", "shop/bare"));
         external["deploymentController"] = json!({"type": "ECS"});
@@ -156,6 +160,7 @@ async fn whatever_the_tag_index_lists_ends_in_the_report() {
         "api deploy Done",
         "old unreadable: its ARN names no cluster",
         "external external-controller: ",
+        "express express-service: ",
         "bare no-task-definition: ",
     ] {
         assert!(told.iter().any(|it| it.starts_with(expected)), "{expected}: {told:?}");

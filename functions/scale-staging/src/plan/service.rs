@@ -36,6 +36,14 @@ pub fn decide(
             format!("a DAEMON service has no desired count and cannot sleep: remove the tag {}", keys::SCHEDULE);
         return (Decision::trouble(Trouble::new("daemon", message)), need);
     }
+    if service.is_express {
+        let message = format!(
+            "an Express Mode service cannot sleep: ECS owns its scaling and changes it by UpdateExpressGatewayService only; \
+             remove the tag {}, or run the service without Express Mode",
+            keys::SCHEDULE
+        );
+        return (Decision::trouble(Trouble::new("express-service", message)), need);
+    }
     if wants.schedule.maintenance_awake {
         let message = format!(
             "{}: maintenance=awake is for databases, whose maintenance window RDS keeps; leave it out here",

@@ -55,6 +55,8 @@ pub struct Service {
     pub status: String,
     /// It runs one task on each instance, and has no desired count.
     pub is_daemon: bool,
+    /// Whether it is an Express Mode service, whose scaling ECS owns.
+    pub is_express: bool,
     pub desired: i32,
     pub running: i32,
     /// How many tasks are about to run.

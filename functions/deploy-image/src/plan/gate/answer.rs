@@ -17,6 +17,8 @@ pub enum Blocked {
     Pending(String),
     /// It takes a person: the problem's kind and what is wrong.
     NeedsPerson(&'static str, String),
+    /// It takes time that people have set apart, mostly days: the problem's kind and until when.
+    Scheduled(&'static str, String),
     /// It takes these steps, and then an event.
     Requires(Vec<Act>),
     /// It must not go out at all.

@@ -50,6 +50,7 @@ pub struct Model {
     pub sick: Vec<Digest>,
     /// Other services that opted in.
     pub others: Vec<Service>,
+    pub calendar: Calendar,
     pub minutes: i64,
 }
 
@@ -123,6 +124,7 @@ impl Model {
             health: Health::Healthy,
             sick: vec![],
             others: vec![],
+            calendar: Calendar::default(),
             minutes: 0,
         };
         model.push("v1.0.0");
@@ -305,6 +307,7 @@ impl Model {
         let mut world = World {
             services: vec![self.service.clone()],
             whole: scope.is_whole(),
+            calendar: self.calendar.clone(),
             newest_revision: BTreeMap::from([("api-server".into(), newest.arn().into())]),
             repositories: BTreeMap::from([(REPOSITORY.into(), Ok(self.images.clone()))]),
             ..World::default()

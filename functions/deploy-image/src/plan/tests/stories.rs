@@ -484,6 +484,7 @@ fn what_cannot_be_decided_is_a_problem_that_says_how_to_mend_it() {
     assert_eq!(problem(&tag("newest container=web")), "no-container");
     assert_eq!(problem(&tag("newest prefix=main-")), "no-image");
     assert_eq!(problem(&|model, _| model.service.controller = Controller::External), "external-controller");
+    assert_eq!(problem(&|model, _| model.service.controller = Controller::Express), "express-service");
     assert_eq!(
         problem(&|model, _| model.service.controller = Controller::CodeDeploy),
         "code-deploy",

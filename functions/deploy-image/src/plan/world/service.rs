@@ -91,6 +91,8 @@ pub struct Capacity {
 pub enum Controller {
     Ecs,
     CodeDeploy,
+    /// ECS, as part of an Express Mode service, whose load balancer, scaling and deployments it owns.
+    Express,
     /// Task sets from outside.
     External,
     /// One that this version does not know.

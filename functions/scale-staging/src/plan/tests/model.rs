@@ -35,6 +35,7 @@ pub fn service(name: &str, schedule: &str, desired: i32) -> Service {
         name: ServiceName::of_arn(&service_arn(name)).unwrap(),
         status: "ACTIVE".into(),
         is_daemon: false,
+        is_express: false,
         desired,
         running: desired,
         pending: 0,

@@ -1,0 +1,50 @@
+//! What a service remembers about its deployments, read from its tags.
+
+use jiff::Timestamp;
+use rules::memory::{Approved, Migrated, RollbackIntent, Verdict};
+use rules::migrating::Migrating;
+use rules::rejections::{Cleared, Rejections};
+use rules::{BadTag, Digest, keys};
+
+use super::world::Service;
+
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    pub rejected: Option<Rejections>,
+    pub cleared: Cleared,
+    pub approved: Option<Approved>,
+    pub verdict: Option<Verdict>,
+    pub migrated: Option<Migrated>,
+    /// The migration that was started, as long as its end is not known.
+    pub migrating: Option<Migrating>,
+    /// Another function's request to roll back.
+    pub rollback: Option<RollbackIntent>,
+}
+
+impl Memory {
+    /// Reads the tags of `service`.
+    pub fn read(service: &Service) -> Result<Self, BadTag> {
+        fn read<T: std::str::FromStr<Err = BadTag>>(service: &Service, key: &str) -> Result<Option<T>, BadTag> {
+            service.tags.get(key).map(|it| it.parse()).transpose()
+        }
+        Ok(Memory {
+            rejected: read(service, keys::REJECTED)?,
+            cleared: read(service, keys::CLEARED)?.unwrap_or_default(),
+            approved: read(service, keys::APPROVED)?,
+            verdict: read(service, keys::VERDICT)?,
+            migrated: read(service, keys::MIGRATED)?,
+            migrating: read(service, keys::MIGRATING)?,
+            rollback: read(service, keys::ROLLBACK)?,
+        })
+    }
+
+    /// When a person forgave this image whatever was known against it.
+    pub fn forgiven_at(&self, digest: &Digest) -> Option<Timestamp> {
+        let earlier_version = self.approved.as_ref().filter(|it| it.digest == *digest && it.cleared).map(|it| it.at);
+        self.cleared.at(digest).max(earlier_version)
+    }
+
+    pub fn rejects(&self, digest: &Digest) -> bool {
+        self.rejected.as_ref().is_some_and(|it| it.covers(digest))
+    }
+}
