@@ -98,15 +98,27 @@ variable "email" {
   }
 }
 
+variable "freeze" {
+  description = "A time in which deploy-image deploys nothing, in the stack's time zone, as FROM/TO. A date stands for the whole day. Ways back never wait."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2})?/\\d{4}-\\d{2}-\\d{2}(T\\d{2}:\\d{2})?)?$", var.freeze))
+    error_message = "Must be FROM/TO, such as 2026-12-20/2027-01-03 or 2026-12-18T18:00/2027-01-04T09:00, or empty."
+  }
+}
+
 variable "holidays" {
-  description = "Days on which no schedule window starts, as dates such as 2026-12-25, separated by spaces."
+  description = "Days on which no window of a schedule or of deployments starts, as dates such as 2026-12-25, separated by spaces."
   type        = string
   default     = ""
   nullable    = false
 
   validation {
     condition     = can(regex("^(\\d{4}-\\d{2}-\\d{2}( \\d{4}-\\d{2}-\\d{2})*)?$", var.holidays))
-    error_message = "Must be dates such as 2026-12-25, separated by single spaces, or empty."
+    error_message = "Must be dates such as 2026-12-25, separated by single spaces and not by commas, or empty."
   }
 }
 
@@ -213,8 +225,8 @@ variable "time_zone" {
   nullable    = false
 
   validation {
-    condition     = can(regex("^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$", var.time_zone))
-    error_message = "Must be an IANA time zone such as Asia/Seoul, Europe/Berlin or UTC."
+    condition     = can(regex("^(UTC|GMT|[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)+)$", var.time_zone))
+    error_message = "Must be an IANA time zone such as Asia/Seoul, Europe/Berlin or UTC, not an abbreviation such as KST or PST."
   }
 
   validation {
@@ -234,6 +246,7 @@ locals {
     Dashboard        = tostring(var.dashboard)
     DryRun           = tostring(var.dry_run)
     Email            = var.email
+    Freeze           = var.freeze
     Holidays         = var.holidays
     KeepShared       = tostring(var.keep_shared)
     LogRetentionDays = tostring(var.log_retention_days)

@@ -266,6 +266,22 @@ fn what_is_wrong_with_a_command_is_found() {
     check("curl https://example.com", "the shell says");
 }
 
+#[test]
+fn everything_is_paused_and_goes_on_again() {
+    let page = read("README.md");
+    let section = page.split("### Pause everything now").nth(1).expect("the README has the section");
+    let mut blocks = section.split("```sh\n").skip(1).filter_map(|it| it.split("```").next());
+    let stubs = Stubs::new("pause");
+    let mut calls_of = |operation: &str| {
+        let calls = stubs.paste(blocks.next().expect("a command")).expect("a shell takes it");
+        assert!(calls.iter().all(|it| it[2] == operation), "{calls:?}");
+        calls.iter().map(|it| it[4].replace("nightshift-", "")).collect::<BTreeSet<_>>()
+    };
+    let functions: BTreeSet<String> = folders("functions").into_iter().collect();
+    assert_eq!(calls_of("put-function-concurrency"), functions);
+    assert_eq!(calls_of("delete-function-concurrency"), functions);
+}
+
 // -------------------------------------------------------------------------------- who may do what
 
 /// The policy of the README's section "Who may do what".

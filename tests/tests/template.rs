@@ -721,6 +721,18 @@ fn every_parameter_is_explained_and_grouped() {
     }
 }
 
+#[test]
+fn what_is_deployed_as_it_is_shipped_changes_nothing() {
+    let template = Template::read();
+    let settings: toml::Table = read("samconfig.toml").parse().expect("samconfig.toml is TOML");
+    let overrides = settings["default"]["global"]["parameters"]["parameter_overrides"].as_str().expect("a text");
+    let overrides: BTreeMap<_, _> = overrides.split(' ').filter_map(|it| it.split_once('=')).collect();
+    assert_eq!(overrides.get("DryRun"), Some(&"true"));
+    assert!(overrides.contains_key("TimeZone"), "{overrides:?}");
+    let parameters = template.0["Parameters"].as_object().expect("parameters");
+    assert_none(overrides.keys().filter(|it| !parameters.contains_key(**it)).map(|it| format!("no {it}")).collect());
+}
+
 // -------------------------------------------------------------------------------- sample events
 
 #[test]

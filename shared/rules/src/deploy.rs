@@ -236,7 +236,13 @@ mod tests {
     fn what_is_not_understood_is_refused_with_what_is() {
         let selectors = "accepted: newest, semver, number, tag";
         check("", Err(&format!("nightshift:deploy: no selector in ''; {selectors}")));
-        check("latest", Err(&format!("nightshift:deploy: unknown word 'latest' in 'latest'; {selectors}")));
+        for (written, meant) in [("latest", "tag name=latest"), ("main", "tag name=main"), ("v1.2", "semver range=1.2")]
+        {
+            let said = "nightshift:deploy: unknown word";
+            check(written, Err(&format!("{said} '{written}' in '{written}'; did you mean '{meant}'? {selectors}")));
+            meant.parse::<DeployRule>().unwrap();
+        }
+        check("cat", Err(&format!("nightshift:deploy: unknown word 'cat' in 'cat'; {selectors}")));
         check(
             "Newest",
             Err(&format!("nightshift:deploy: unknown word 'Newest' in 'Newest'; did you mean 'newest'? {selectors}")),

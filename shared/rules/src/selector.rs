@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::tag::{BadTag, Reader};
-use crate::version::{Allowed, Reading};
+use crate::version::{Allowed, Range, Reading};
 
 /// Which image of the repository is chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,9 +67,27 @@ impl Selector {
             }
             Some("number") => Selector::Number { prefix: text(tag.option("prefix")) },
             Some("tag") => Selector::Tag { name: tag.required("name", "TAG")? },
-            Some(other) => return Err(tag.bad_word(other, &SELECTORS)),
+            Some(other) => {
+                let mut error = tag.bad_word(other, &SELECTORS);
+                if let Some(meant) = meant(other) {
+                    error.help = format!("did you mean '{meant}'? {}", error.help);
+                }
+                return Err(error);
+            }
             None => return Err(tag.bad("no selector", SELECTORS.join(", "))),
         })
+    }
+}
+
+/// Tags that many repositories move from image to image.
+const MOVING: [&str; 9] = ["latest", "stable", "main", "master", "dev", "develop", "staging", "prod", "production"];
+
+/// The selector that a person most likely means who writes a tag, or a range of versions, in its place.
+fn meant(word: &str) -> Option<String> {
+    let is_range = word.trim_start_matches('v').parse::<Range>().is_ok();
+    match is_range {
+        true => Some(format!("semver range={}", word.trim_start_matches('v'))),
+        false => MOVING.contains(&word).then(|| format!("tag name={word}")),
     }
 }
 

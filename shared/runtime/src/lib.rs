@@ -54,7 +54,7 @@ where
     let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(&sdk), told: Default::default() };
     let (lambda, clients, handle) = (&lambda, &clients, &handle);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
-        let remaining = event.context.deadline().duration_since(wall_clock()).unwrap_or_default();
+        let remaining = remaining(event.context.deadline(), wall_clock());
         // Boxed, since the futures of SDK calls otherwise nest deeper than the compiler follows.
         let invocation: Pin<Box<dyn Future<Output = _>>> = Box::pin(lambda.invoke(
             event.payload,
@@ -64,6 +64,17 @@ where
         invocation.await
     }))
     .await
+}
+
+/// How long the template lets a run take.
+const TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The time until `deadline`.
+///
+/// Lambda starts nothing whose deadline is over. Programs that play Lambda on a person's machine name one that is; a run
+/// without any time would plan, put every change off and say that it went well.
+fn remaining(deadline: SystemTime, now: SystemTime) -> Duration {
+    deadline.duration_since(now).ok().filter(|it| !it.is_zero()).unwrap_or(TIMEOUT)
 }
 
 /// One invocation outside of Lambda: the whole function from payload to report, in an environment of `variables`.
@@ -87,8 +98,7 @@ where
     let clients = clients(sdk);
     let handle = async |request, run: &Run<'_>| handle(&clients, request, run).await;
     // Boxed, as in `run`.
-    let invocation: Pin<Box<dyn Future<Output = _>>> =
-        Box::pin(lambda.invoke(payload, Duration::from_secs(300), handle));
+    let invocation: Pin<Box<dyn Future<Output = _>>> = Box::pin(lambda.invoke(payload, TIMEOUT, handle));
     invocation.await
 }
 

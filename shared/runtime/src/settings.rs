@@ -129,7 +129,16 @@ fn truth(name: &str, value: Option<&str>, default: bool) -> Result<bool, BadSett
         None => Ok(default),
         Some("false") => Ok(false),
         Some("true") => Ok(true),
-        Some(other) => Err(bad(name, &format!("'{other}' is neither"), "true, false")),
+        Some(other) => {
+            let lower = other.to_ascii_lowercase();
+            let hint = match lower.as_str() {
+                "true" | "false" => format!(" (write {lower}, in small letters)"),
+                "yes" | "on" | "1" => " (write true)".into(),
+                "no" | "off" | "0" => " (write false)".into(),
+                _ => String::new(),
+            };
+            Err(bad(name, &format!("'{other}' is neither{hint}"), "true, false"))
+        }
     }
 }
 
@@ -143,7 +152,8 @@ fn from_one<T: FromStr + PartialOrd + From<u8>>(name: &str, value: Option<&str>,
 
 fn holidays(value: Option<&str>) -> Result<Vec<Date>, BadSetting> {
     let date = |word: &str| {
-        let wrong = format!("'{word}' is not a date");
+        let comma = if word.contains(',') { " (separate dates by spaces, not by commas)" } else { "" };
+        let wrong = format!("'{word}' is not a date{comma}");
         word.parse().map_err(|_| bad("NIGHTSHIFT_HOLIDAYS", &wrong, "dates such as 2026-12-25, separated by spaces"))
     };
     value.unwrap_or_default().split_whitespace().map(date).collect()
@@ -253,7 +263,13 @@ mod tests {
                 "arn:aws:sqs:x",
                 "NIGHTSHIFT_BUDGET_TOPIC_ARN: 'arn:aws:sqs:x' is not a topic; accepted: the ARN of an SNS topic, or nothing",
             ),
-            ("NIGHTSHIFT_DRY_RUN", "yes", "NIGHTSHIFT_DRY_RUN: 'yes' is neither; accepted: true, false"),
+            ("NIGHTSHIFT_DRY_RUN", "yes", "NIGHTSHIFT_DRY_RUN: 'yes' is neither (write true); accepted: true, false"),
+            (
+                "NIGHTSHIFT_DRY_RUN",
+                "True",
+                "NIGHTSHIFT_DRY_RUN: 'True' is neither (write true, in small letters); accepted: true, false",
+            ),
+            ("NIGHTSHIFT_DRY_RUN", "maybe", "NIGHTSHIFT_DRY_RUN: 'maybe' is neither; accepted: true, false"),
             (
                 "NIGHTSHIFT_MAX_CHANGES",
                 "0",
@@ -274,7 +290,16 @@ mod tests {
                 "2026-02-30",
                 "NIGHTSHIFT_HOLIDAYS: '2026-02-30' is not a date; accepted: dates such",
             ),
-            ("NIGHTSHIFT_KEEP_SHARED", "no", "NIGHTSHIFT_KEEP_SHARED: 'no' is neither; accepted: true, false"),
+            (
+                "NIGHTSHIFT_KEEP_SHARED",
+                "no",
+                "NIGHTSHIFT_KEEP_SHARED: 'no' is neither (write false); accepted: true, false",
+            ),
+            (
+                "NIGHTSHIFT_HOLIDAYS",
+                "2026-12-25,2027-01-01",
+                "NIGHTSHIFT_HOLIDAYS: '2026-12-25,2027-01-01' is not a date (separate dates by spaces, not by commas); accepted:",
+            ),
             (
                 "NIGHTSHIFT_COPY_REGIONS",
                 "oregon",

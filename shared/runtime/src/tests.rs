@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use aws_sdk_sns::operation::publish::{PublishError, PublishOutput};
 use aws_smithy_mocks::{Rule, RuleMode, mock, mock_client};
+use reconcile::memory::Note;
 use reconcile::{MessageKind, Outcome, Plan, Step, Undo};
 use serde_json::json;
 
@@ -295,4 +296,38 @@ async fn another_function_of_the_stack_is_called_as_this_one_is() {
         };
         lambda.invoke(json!({}), Duration::from_secs(60), asked).await.unwrap();
     }
+}
+
+#[test]
+fn a_deadline_that_is_over_does_not_take_all_time_from_a_run() {
+    let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+    let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    assert_eq!(remaining(at(1_090), now), Duration::from_secs(90));
+    assert_eq!((remaining(at(1_000), now), remaining(at(0), now)), (TIMEOUT, TIMEOUT));
+}
+
+/// A dry run outside of Lambda tells nobody, not even that it failed.
+#[tokio::test]
+async fn a_preview_plans_and_sends_nothing() {
+    let sdk = SdkConfig::builder()
+        .behavior_version(aws_config::BehaviorVersion::latest())
+        .region(aws_config::Region::new("ap-northeast-2"))
+        .build();
+    let variables = [("NIGHTSHIFT_TOPIC_ARN", TOPIC), ("NIGHTSHIFT_NOW", "2026-11-21T03:10:00+09:00")];
+    let handle = async |(): &(), _: Look, run: &Run<'_>| {
+        let mut plan = Plan::new();
+        plan.act("moon", Greet, "it is there");
+        let nothing = async |_: &Note| -> Result<(), aws::Error> { panic!("nothing is remembered") };
+        let never = async |_: &Greet| -> Result<Value, aws::Error> { panic!("nothing is done") };
+        Ok(run.apply(plan, never, nothing).await)
+    };
+    let report = dry_run("greeter", &sdk, &variables, |_| (), handle).await.unwrap();
+    assert_eq!((report.dry_run, report.actions[0].outcome), (true, Outcome::Planned));
+    assert_eq!(report.at.timestamp().to_string(), "2026-11-20T18:10:00Z");
+
+    let fails = async |(): &(), _: Look, _: &Run<'_>| Err(aws::Error::unexpected("ListMoons", "all", "denied"));
+    let why = dry_run("greeter", &sdk, &variables, |_| (), fails).await.unwrap_err();
+    assert_eq!(why, "ListMoons all: UnexpectedAnswer: denied");
+    let wrong = dry_run("greeter", &sdk, &[("NIGHTSHIFT_HOLIDAYS", "soon")], |_| (), fails).await.unwrap_err();
+    assert!(wrong.starts_with("NIGHTSHIFT_HOLIDAYS: 'soon' is not a date"), "{wrong}");
 }

@@ -8,6 +8,7 @@ mod deploy_image;
 mod gates;
 mod install;
 mod local_aws;
+mod operations;
 mod overview;
 mod preview;
 mod remediate_alarm;
