@@ -17,10 +17,13 @@ mod leave;
 mod memory;
 mod motion;
 mod next;
+mod part;
+mod past;
 mod platform;
 mod rollback;
 mod send;
 mod step;
+mod together;
 mod verdict;
 mod wanted;
 mod watched;
@@ -47,7 +50,6 @@ pub use wanted::{LOOK_BACK, repositories, wanted_revisions, wants_history, wants
 pub use world::*;
 
 use case::{Case, Leave};
-use draft::Draft;
 
 /// What is decided about all services of a run.
 #[derive(Debug, Default)]
@@ -72,19 +74,19 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
     }
     for service in &world.services {
         let examined = |plan: &mut Plan<Step>| plan.examined(&service.arn, &service.tags);
-        match Case::read(service, world) {
-            Ok(case) => {
-                examined(&mut plan);
-                let memory = case.memory.clone();
-                Draft { case: &case, memory, now, plan: &mut plan, lacking: &mut lacking }.decide(command);
+        let cases = Case::all(service, world);
+        for case in &cases {
+            match case {
+                Ok(_) => examined(&mut plan),
+                Err(Leave::Problem(kind, message)) => {
+                    examined(&mut plan);
+                    plan.problem(&service.arn, kind, message);
+                }
+                Err(Leave::Skip(reason)) if command.is_some() => plan.problem(&service.arn, "not-ours", reason),
+                Err(Leave::Skip(reason) | Leave::Elsewhere(reason)) => plan.skip(&service.arn, reason),
             }
-            Err(Leave::Problem(kind, message)) => {
-                examined(&mut plan);
-                plan.problem(&service.arn, kind, message);
-            }
-            Err(Leave::Skip(reason)) if command.is_some() => plan.problem(&service.arn, "not-ours", reason),
-            Err(Leave::Skip(reason) | Leave::Elsewhere(reason)) => plan.skip(&service.arn, reason),
         }
+        together::decide(service, &cases, command, now, &mut plan, &mut lacking);
     }
     match scope {
         Scope::DeploymentGroup { application, group } if world.services.is_empty() && world.missing.is_empty() => {

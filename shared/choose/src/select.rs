@@ -71,6 +71,12 @@ impl<'a> Choice<'_, 'a> {
         self.candidates().into_iter().max_by(|a, b| a.order(b)).map(|it| it.image)
     }
 
+    /// Whether the rule can select this image, whatever runs or is rejected.
+    pub fn can_select(&self, digest: &Digest) -> bool {
+        let alike = self.alike();
+        self.images.iter().any(|it| it.digest == *digest && self.candidate(it, alike).is_some())
+    }
+
     /// Whether an image that the rule can select is newer than the one that runs; `None` if that cannot be told.
     pub fn is_newer(&self, digest: &Digest) -> Option<bool> {
         let alike = self.alike();

@@ -142,6 +142,36 @@ impl FromStr for Config {
 }
 
 impl DeployRule {
+    /// Reads the tag `key` about a further container, `nightshift:deploy-2`: the container has to be named, and what
+    /// comes before or after a revision as a whole belongs to `nightshift:deploy`.
+    ///
+    /// ```
+    /// use rules::deploy::DeployRule;
+    /// use rules::keys::DEPLOY_2;
+    ///
+    /// assert!(DeployRule::further(DEPLOY_2, "newest container=web").is_ok());
+    /// let error = DeployRule::further(DEPLOY_2, "newest container=web migrate=app").unwrap_err();
+    /// assert!(error.to_string().starts_with("nightshift:deploy-2: migrate= belongs to nightshift:deploy"));
+    /// ```
+    pub fn further(key: &'static str, value: &str) -> Result<Self, BadTag> {
+        let rule: DeployRule = value.parse().map_err(|it| BadTag { key, ..it })?;
+        let bad = |wrong: String, help: &str| Err(BadTag { key, value: value.into(), wrong, help: help.into() });
+        let whole = [
+            ("config", rule.config.is_some()),
+            ("health", rule.health.is_some()),
+            ("migrate", rule.migrate.is_some()),
+            ("snapshot", rule.snapshot.is_some()),
+        ];
+        if let Some((name, _)) = whole.iter().find(|(_, is_there)| *is_there) {
+            let help = "accepted: a selector, container, repository, approval, scan";
+            return bad(format!("{name}= belongs to {}", keys::DEPLOY), help);
+        }
+        match rule.container {
+            Some(_) => Ok(rule),
+            None => bad("no option 'container'".into(), "accepted: container=NAME"),
+        }
+    }
+
     /// Whether an image has to pass a gate of which the registry's list of images does not tell.
     pub fn has_gates(&self) -> bool {
         self.scan.is_some() || self.snapshot.is_some() || self.migrate.is_some() || self.health.is_some()

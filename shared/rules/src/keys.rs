@@ -23,6 +23,12 @@ pub const BUDGET: &str = "nightshift:budget";
 /// On an ECS service: which image to deploy; see [`crate::deploy::DeployRule`].
 pub const DEPLOY: &str = "nightshift:deploy";
 
+/// On an ECS service: which image to deploy to a further container of it; see [`crate::deploy::DeployRule::further`].
+pub const DEPLOY_2: &str = "nightshift:deploy-2";
+
+/// The same for one more container.
+pub const DEPLOY_3: &str = "nightshift:deploy-3";
+
 /// On an ECS service: when deployments may begin; see [`crate::calendar::DeployWindow`].
 pub const DEPLOY_WINDOW: &str = "nightshift:deploy-window";
 
@@ -45,8 +51,22 @@ pub const REMEDY: &str = "nightshift:remedy";
 pub const SCHEDULE: &str = "nightshift:schedule";
 
 /// All that people write.
-pub const OF_PEOPLE: [&str; 12] =
-    [AWAKE_UNTIL, BACKUP, BOOST, BUDGET, DEPLOY, DEPLOY_WINDOW, FREEZE, HOLD, KEEP, KEEP_IMAGES, REMEDY, SCHEDULE];
+pub const OF_PEOPLE: [&str; 14] = [
+    AWAKE_UNTIL,
+    BACKUP,
+    BOOST,
+    BUDGET,
+    DEPLOY,
+    DEPLOY_2,
+    DEPLOY_3,
+    DEPLOY_WINDOW,
+    FREEZE,
+    HOLD,
+    KEEP,
+    KEEP_IMAGES,
+    REMEDY,
+    SCHEDULE,
+];
 
 /// A tag key that looks like one of Nightshift's and is not: no function ever sees what carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -193,6 +213,51 @@ pub const TAKEN: &str = "nightshift-state:taken";
 /// On an ECS service: the image that was last found live; see [`crate::memory::Verdict`].
 pub const VERDICT: &str = "nightshift-state:verdict";
 
+/// A tag by which people say which image to deploy to containers of a service, and the memory of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct DeployKeys {
+    /// What people write.
+    pub rule: &'static str,
+    /// See [`APPROVED`].
+    pub approved: &'static str,
+    /// See [`CLEARED`].
+    pub cleared: &'static str,
+    /// See [`IMAGE`].
+    pub image: &'static str,
+    /// See [`REJECTED`].
+    pub rejected: &'static str,
+    /// See [`VERDICT`].
+    pub verdict: &'static str,
+}
+
+/// The tags of one service, each about other containers and with a memory of its own.
+pub const DEPLOYS: [DeployKeys; 3] = [
+    DeployKeys {
+        rule: DEPLOY,
+        approved: APPROVED,
+        cleared: CLEARED,
+        image: IMAGE,
+        rejected: REJECTED,
+        verdict: VERDICT,
+    },
+    DeployKeys {
+        rule: DEPLOY_2,
+        approved: "nightshift-state:approved-2",
+        cleared: "nightshift-state:cleared-2",
+        image: "nightshift-state:image-2",
+        rejected: "nightshift-state:rejected-2",
+        verdict: "nightshift-state:verdict-2",
+    },
+    DeployKeys {
+        rule: DEPLOY_3,
+        approved: "nightshift-state:approved-3",
+        cleared: "nightshift-state:cleared-3",
+        image: "nightshift-state:image-3",
+        rejected: "nightshift-state:rejected-3",
+        verdict: "nightshift-state:verdict-3",
+    },
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -239,6 +304,11 @@ mod tests {
             WOKEN,
         ] {
             assert!(key.starts_with(MEMORY) && key.len() <= 128, "{key}");
+        }
+        for it in &DEPLOYS {
+            assert!(it.rule.starts_with(PEOPLE), "{it:?}");
+            let memory = [it.approved, it.cleared, it.image, it.rejected, it.verdict];
+            assert!(memory.iter().all(|key| key.starts_with(MEMORY)), "{it:?}");
         }
     }
 

@@ -3,7 +3,7 @@
 use choose::Selection;
 use rules::memory::Approved;
 use rules::rejections::Rejections;
-use rules::{Digest, ShortDigest, keys};
+use rules::{Digest, ShortDigest};
 
 use super::case::Case;
 use super::command::Command;
@@ -20,7 +20,7 @@ pub struct GoBack {
     pub by_person: bool,
 }
 
-type Trouble = (&'static str, String);
+pub type Trouble = (&'static str, String);
 
 impl Draft<'_> {
     /// Applies `command`, or without one what another function asked for, and says whether to go back at once.
@@ -128,7 +128,13 @@ impl Draft<'_> {
         let deployed = |it: &Approved| it.digest == approved.digest && runs;
         if self.memory.approved.as_ref().is_none_or(|it| it.cleared || !known(it) && !deployed(it)) {
             let value = Some(approved.to_string());
-            self.remember_image(MemoryChange::Approve, keys::APPROVED, value, &approved.digest, "a person approved it");
+            self.remember_image(
+                MemoryChange::Approve,
+                case.keys.approved,
+                value,
+                &approved.digest,
+                "a person approved it",
+            );
             self.memory.approved = Some(approved);
         }
         Ok(())
@@ -165,7 +171,7 @@ impl Draft<'_> {
         if self.memory.approved.as_ref().is_some_and(|it| it.digest == digest) {
             self.remember_image(
                 MemoryChange::DropApproval,
-                keys::APPROVED,
+                case.keys.approved,
                 None,
                 &digest,
                 "clearing an image does not approve it",
@@ -174,7 +180,7 @@ impl Draft<'_> {
         }
         self.forgive(&digest, why);
         let why = format!("a person cleared {label}: it is deployed again where the rule selects it");
-        self.remember_image(MemoryChange::Clear, keys::REJECTED, rejected.value(), &digest, why);
+        self.remember_image(MemoryChange::Clear, case.keys.rejected, rejected.value(), &digest, why);
         self.memory.rejected = Some(rejected).filter(|it| !it.images.is_empty());
         Ok(())
     }
@@ -183,7 +189,7 @@ impl Draft<'_> {
     fn forgive(&mut self, digest: &Digest, why: &str) {
         let mut cleared = self.memory.cleared.clone();
         cleared.add(digest, self.now.timestamp());
-        self.remember_image(MemoryChange::Forgive, keys::CLEARED, Some(cleared.to_string()), digest, why);
+        self.remember_image(MemoryChange::Forgive, self.case.keys.cleared, Some(cleared.to_string()), digest, why);
         self.memory.cleared = cleared;
     }
 
@@ -215,7 +221,7 @@ impl Draft<'_> {
 }
 
 /// An image by a tag, by its digest, or by the beginning of that.
-fn find<'a>(case: &Case<'a>, image: &str) -> Result<&'a Image, Trouble> {
+pub fn find<'a>(case: &Case<'a>, image: &str) -> Result<&'a Image, Trouble> {
     let by_tag = |it: &&Image| it.tags.iter().any(|tag| tag == image);
     // Enough digits for people to copy from a message, and none by chance.
     let by_digest = |it: &&Image| image.len() >= "sha256:".len() + 8 && it.digest.to_string().starts_with(image);

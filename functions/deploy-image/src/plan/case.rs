@@ -6,19 +6,25 @@ use choose::{Choice, Running, Selection};
 use jiff::Timestamp;
 use rules::calendar::DeployWindow;
 use rules::deploy::DeployRule;
+use rules::keys::DeployKeys;
 use rules::{BadTag, Digest, keys};
 
 pub use super::leave::Leave;
 use super::leave::deployable;
 pub use super::memory::Memory;
+use super::part::{Part, parts};
 use super::watched::{Watched, different_images};
 use super::world::{
-    Calendar, CodeDeploy, Controller, Fact, Image, ImageName, Observation, Rollout, RolloutEnd, RolloutState, Service,
-    Strategy, TaskDefinition, World, family,
+    Calendar, CodeDeploy, Controller, Fact, Image, ImageName, Observation, Rollout, Service, Strategy, TaskDefinition,
+    World, family,
 };
 
 pub struct Case<'a> {
     pub service: &'a Service,
+    /// The tag that this is about, and its memory.
+    pub keys: &'static DeployKeys,
+    /// The containers of the service that its other tags are about.
+    pub others: Vec<String>,
     pub rule: DeployRule,
     pub memory: Memory,
     pub revision: &'a TaskDefinition,
@@ -37,12 +43,17 @@ pub struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// Puts together what `world` knows of `service`.
-    pub fn read(service: &'a Service, world: &'a World) -> Result<Self, Leave> {
-        let Some(tag) = service.tags.get(keys::DEPLOY) else {
-            return Err(Leave::Skip(format!("it has no {} tag", keys::DEPLOY)));
-        };
-        let rule: DeployRule = tag.parse().map_err(|it: BadTag| Leave::Problem("bad-tag", it.to_string()))?;
+    /// What `world` knows of `service`, put together for each of its tags.
+    pub fn all(service: &'a Service, world: &'a World) -> Vec<Result<Self, Leave>> {
+        let parts = parts(&service.tags);
+        if parts.is_empty() {
+            return vec![Err(Leave::Skip(format!("it has no {} tag", keys::DEPLOY)))];
+        }
+        parts.into_iter().map(|part| Self::read(service, world, part)).collect()
+    }
+
+    fn read(service: &'a Service, world: &'a World, part: Result<Part, BadTag>) -> Result<Self, Leave> {
+        let Part { keys, rule, others } = part.map_err(|it| Leave::Problem("bad-tag", it.to_string()))?;
         if service.status != "ACTIVE" {
             return Err(Leave::Skip(format!("its status is {}", service.status)));
         }
@@ -51,7 +62,7 @@ impl<'a> Case<'a> {
             return Err(Leave::Problem("no-task-definition", "ECS tells of no task definition that it runs".into()));
         }
         let memory =
-            Memory::read(service).map_err(|it| Leave::Problem("bad-memory", format!("{it}; remove the tag")))?;
+            Memory::read(service, keys).map_err(|it| Leave::Problem("bad-memory", format!("{it}; remove the tag")))?;
         let revision = revision_in_use(service, world)?;
         let watched = Watched::find(service, rule.container.as_deref(), rule.repository.as_ref(), revision);
         let watched = watched.map_err(|it| Leave::Problem("no-container", it))?;
@@ -71,8 +82,21 @@ impl<'a> Case<'a> {
         };
         let Watched { containers, image, elsewhere } = watched;
         let unfit = BTreeMap::new();
-        let mut case =
-            Case { service, rule, memory, revision, containers, image, elsewhere, repository, images, unfit, world };
+        let mut case = Case {
+            service,
+            keys,
+            others,
+            rule,
+            memory,
+            revision,
+            containers,
+            image,
+            elsewhere,
+            repository,
+            images,
+            unfit,
+            world,
+        };
         case.ensure_one_image()?;
         case.unfit = case.find_unfit();
         Ok(case)
@@ -176,7 +200,7 @@ impl<'a> Case<'a> {
             return Running { digest: None, tag: None, no_later_than, elsewhere: true };
         }
         let digest = self.digest_that_runs(&self.containers[0], &self.image);
-        let tag = self.revision.tags.get(keys::IMAGE).or(self.image.tag.as_ref()).cloned();
+        let tag = self.revision.tags.get(self.keys.image).or(self.image.tag.as_ref()).cloned();
         Running { digest, tag, no_later_than, elsewhere: false }
     }
 
@@ -214,7 +238,7 @@ impl<'a> Case<'a> {
 
     /// The digest that a revision pins, if this function registered it.
     pub fn digest_of_ours(&self, revision: &TaskDefinition) -> Option<Digest> {
-        revision.tags.get(keys::IMAGE)?;
+        revision.tags.get(self.keys.image)?;
         self.image_of(revision)?.digest
     }
 
@@ -257,22 +281,6 @@ impl<'a> Case<'a> {
         self.world.history.get(&self.service.arn)?.as_ref().err().map(String::as_str)
     }
 
-    /// The ARNs of the revisions that were in use before, as each remembers the one before it, latest first.
-    pub fn earlier_revisions(&self) -> Vec<String> {
-        let mut arns: Vec<String> = Vec::new();
-        let mut revision = Some(self.revision);
-        while let Some(previous) = revision.and_then(|it| it.tags.get(keys::PREVIOUS)) {
-            let (registry, _) = self.revision.arn().rsplit_once('/').unwrap_or_default();
-            let arn = format!("{registry}/{previous}");
-            if arns.contains(&arn) || arns.len() == 10 {
-                break;
-            }
-            revision = self.described(&arn);
-            arns.push(arn);
-        }
-        arns
-    }
-
     /// What CodeDeploy told of the service, if it is CodeDeploy that deploys it, and it was asked and had an answer.
     pub fn code_deploy(&self) -> Option<&'a CodeDeploy> {
         self.world.code_deploy.get(&self.service.arn)?.as_ref().ok()
@@ -291,27 +299,6 @@ impl<'a> Case<'a> {
     /// Whether traffic is shifted instead of task by task replaced, which tells less of its progress.
     pub fn shifts(&self) -> bool {
         matches!(self.service.strategy, Strategy::Shifting(_))
-    }
-
-    /// Whether tasks of the revision in use have run: a deployment to a sleeping service completes without any.
-    pub fn proven(&self) -> bool {
-        let found_live = || {
-            let digest = self.digest_of_ours(self.revision);
-            digest.is_some() && self.memory.verdict.as_ref().map(|it| &it.digest) == digest.as_ref()
-        };
-        self.completed() && (self.service.desired > 0 && self.service.running > 0 || found_live())
-    }
-
-    fn completed(&self) -> bool {
-        let Some(primary) = self.service.primary() else { return false };
-        match primary.state {
-            RolloutState::Completed => true,
-            RolloutState::InProgress | RolloutState::Failed => false,
-            RolloutState::Unsaid => {
-                let latest = self.history().iter().find(|it| it.task_definition == self.revision.arn());
-                latest.is_none_or(|it| it.end == RolloutEnd::Successful)
-            }
-        }
     }
 }
 

@@ -72,6 +72,16 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The image that it names.
+    pub fn image(&self) -> Option<&str> {
+        match self {
+            Command::Approve { image } | Command::Reject { image } => Some(image),
+            Command::RollBack { image } | Command::Clear { image } => image.as_deref(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

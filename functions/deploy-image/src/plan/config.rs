@@ -18,7 +18,7 @@ impl<'a> Case<'a> {
     pub fn foreign_revision(&self) -> Option<&'a TaskDefinition> {
         let foreign = |it: &&TaskDefinition| {
             let later = it.family() == self.revision.family() && it.number() > self.revision.number();
-            later && it.is_active() && !it.tags.contains_key(keys::IMAGE)
+            later && it.is_active() && keys::DEPLOYS.iter().all(|keys| !it.tags.contains_key(keys.image))
         };
         self.all_described().filter(foreign).max_by_key(|it| it.number())
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{Timestamp, Zoned};
 use reconcile::Plan;
 use rules::rejections::Rejection;
-use rules::{Digest, ShortDigest, keys};
+use rules::{Digest, ShortDigest};
 
 use super::case::{Case, Memory};
 use super::step::{MemoryChange, Remember, Step};
@@ -19,6 +19,18 @@ pub struct Draft<'a> {
     pub plan: &'a mut Plan<Step>,
     /// What has to be observed before the decision is whole.
     pub lacking: &'a mut BTreeSet<Fact>,
+    /// What the deployment in `plan` changes, if there is one.
+    pub change: Option<Change>,
+    /// The image that goes out as soon as something has ended, if one does.
+    pub soon: Option<String>,
+}
+
+/// What a deployment changes in a task definition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub containers: Vec<String>,
+    pub image: String,
+    pub memory: Vec<(&'static str, String)>,
 }
 
 impl Draft<'_> {
@@ -44,7 +56,7 @@ impl Draft<'_> {
         let mut rejected = self.memory.rejected.clone().unwrap_or_default();
         let is_there = |short: &ShortDigest| self.case.images.iter().any(|it| short.is(&it.digest));
         rejected.add(Rejection { digest: digest.clone(), pushed_at, tag, by: by.into() }, is_there);
-        self.remember_image(MemoryChange::Reject, keys::REJECTED, rejected.value(), &digest, why);
+        self.remember_image(MemoryChange::Reject, self.case.keys.rejected, rejected.value(), &digest, why);
         self.memory.rejected = Some(rejected);
     }
 

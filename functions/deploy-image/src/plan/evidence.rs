@@ -43,7 +43,10 @@ fn in_deployments(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
         let at = case.history().iter().position(|past| past.task_definition == it.task_definition);
         at.is_some_and(|at| is_way_back(case, at))
     };
-    let counts = |it: &&Deployment| !is_restart(case, memory, &it.task_definition, it.began) && !way_back(it);
+    let counts = |it: &&Deployment| {
+        let of_others = is_of_others(case, &it.task_definition, it.began);
+        !of_others && !is_restart(case, memory, &it.task_definition, it.began) && !way_back(it)
+    };
     let failed = failed_deployments(case).filter(counts);
     let why = |reason: &str| format!("ECS gave its deployment up: {}", said(reason));
     failed.filter_map(|it| sign(case, &it.task_definition, it.began, "ecs", why(&it.reason))).collect()
@@ -64,7 +67,9 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
         let rolled_back = || replaced && went_back(case, case.described(&it.task_definition), it.began);
         let (by, why) = match it.end {
             RolloutEnd::TakenBack | RolloutEnd::GoingBack
-                if is_restart(case, memory, &it.task_definition, it.began) || is_way_back(case, at) =>
+                if is_of_others(case, &it.task_definition, it.began)
+                    || is_restart(case, memory, &it.task_definition, it.began)
+                    || is_way_back(case, at) =>
             {
                 continue;
             }
@@ -117,7 +122,26 @@ pub fn failed_restart(case: &Case<'_>, memory: &Memory) -> Option<FailedRestart>
     let (arn, began, reason) = in_history
         .map(|it| (&it.task_definition, it.began, &it.reason))
         .or(in_deployments.map(|it| (&it.task_definition, it.began, &it.reason)))?;
-    is_restart(case, memory, arn, began).then(|| FailedRestart { began, why: said(reason).into() })
+    let restarts = !is_of_others(case, arn, began) && is_restart(case, memory, arn, began);
+    restarts.then(|| FailedRestart { began, why: said(reason).into() })
+}
+
+/// Whether a deployment that began then only changed the images of the service's other tags: how it ends says nothing
+/// about this one.
+pub fn is_of_others(case: &Case<'_>, arn: &str, began: Option<Timestamp>) -> bool {
+    if case.others.is_empty() {
+        return false;
+    }
+    let described = |arn: &str| if arn == case.revision.arn() { Some(case.revision) } else { case.described(arn) };
+    let Some(revision) = described(arn) else { return false };
+    let completed = case.history().iter().find(|it| it.end == RolloutEnd::Successful && it.began < began);
+    let by_tag = || {
+        let (registry, _) = arn.rsplit_once('/')?;
+        described(&format!("{registry}/{}", revision.tags.get(keys::PREVIOUS)?))
+    };
+    let before = completed.and_then(|it| described(&it.task_definition)).or_else(by_tag);
+    let same = |before: &TaskDefinition| case.image_of(before) == case.image_of(revision);
+    before.is_some_and(|it| same(it) && !case.has_same_others(it, revision))
 }
 
 /// Whether a deployment that began then was meant to deploy what was live, and still is in use.

@@ -1,6 +1,7 @@
 //! What a service remembers about its deployments, read from its tags.
 
 use jiff::Timestamp;
+use rules::keys::DeployKeys;
 use rules::memory::{Approved, Migrated, RollbackIntent, Verdict};
 use rules::migrating::Migrating;
 use rules::rejections::{Cleared, Rejections};
@@ -22,19 +23,21 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Reads the tags of `service`.
-    pub fn read(service: &Service) -> Result<Self, BadTag> {
-        fn read<T: std::str::FromStr<Err = BadTag>>(service: &Service, key: &str) -> Result<Option<T>, BadTag> {
-            service.tags.get(key).map(|it| it.parse()).transpose()
+    /// Reads what `service` remembers for one of its tags.
+    pub fn read(service: &Service, keys: &'static DeployKeys) -> Result<Self, BadTag> {
+        fn read<T: std::str::FromStr<Err = BadTag>>(service: &Service, key: &'static str) -> Result<Option<T>, BadTag> {
+            service.tags.get(key).map(|it| it.parse()).transpose().map_err(|it| BadTag { key, ..it })
         }
+        // What concerns the service as a whole belongs to the first tag.
+        let first = keys.rule == keys::DEPLOY;
         Ok(Memory {
-            rejected: read(service, keys::REJECTED)?,
-            cleared: read(service, keys::CLEARED)?.unwrap_or_default(),
-            approved: read(service, keys::APPROVED)?,
-            verdict: read(service, keys::VERDICT)?,
+            rejected: read(service, keys.rejected)?,
+            cleared: read(service, keys.cleared)?.unwrap_or_default(),
+            approved: read(service, keys.approved)?,
+            verdict: read(service, keys.verdict)?,
             migrated: read(service, keys::MIGRATED)?,
             migrating: read(service, keys::MIGRATING)?,
-            rollback: read(service, keys::ROLLBACK)?,
+            rollback: if first { read(service, keys::ROLLBACK)? } else { None },
         })
     }
 

@@ -7,7 +7,7 @@ use rules::memory::Verdict;
 use super::case::Case;
 use super::command::Command;
 use super::draft::Draft;
-use super::evidence::Lost;
+use super::evidence::{Lost, is_of_others};
 use super::gate::{self, Blocked};
 use super::motion::{Motion, motion};
 use super::step::{MemoryChange, Remember, Step};
@@ -41,7 +41,11 @@ impl Draft<'_> {
         let ours = case.digest_of_ours(case.revision).is_some();
         // Nor does an older image help where the one that was live fails only now.
         let restart_failed = verdict::restart_failed(case, &self.memory, self.now);
-        let fallen = ours && restart_failed.is_none() && matches!(motion(case), Motion::Fallen(_));
+        let began = case.service.primary().and_then(|it| it.began);
+        let fallen = ours
+            && restart_failed.is_none()
+            && matches!(motion(case), Motion::Fallen(_))
+            && !is_of_others(case, case.revision.arn(), began);
         if let Some(message) = restart_failed.filter(|_| !rejected && go_back.is_none()) {
             self.problem(verdict::RESTART_FAILED, message);
         }
@@ -116,7 +120,7 @@ impl Draft<'_> {
             MemoryChange::Live,
             &case.running_label(),
             case.running_label(),
-            keys::VERDICT,
+            self.case.keys.verdict,
             value,
         );
         // After a way back, going back once more is not what takes it back.

@@ -7,7 +7,9 @@ use super::world::{ImageName, RolloutEnd, TaskDefinition, short_name};
 
 /// The revision to go back to, and its image for people; the error says why there is none.
 pub fn target<'a>(case: &Case<'a>, memory: &Memory) -> Result<(&'a TaskDefinition, String), String> {
-    let candidates = candidates(case);
+    let mut candidates = candidates(case);
+    // What the service's other tags have deployed stays, where that is possible.
+    candidates.sort_by_key(|it| case.described(it).is_none_or(|it| !case.has_same_others(it, case.revision)));
     for arn in &candidates {
         if let Some(revision) = case.described(arn)
             && let Some(label) = suits(case, memory, revision)

@@ -6,7 +6,7 @@ use rules::keys;
 
 use super::case::Case;
 use super::deployer;
-use super::draft::Draft;
+use super::draft::{Change, Draft};
 use super::gate::{self, Before, Blocked, Candidate, Passed};
 use super::motion::Motion;
 use super::step::{Deploy, MemoryChange, Revision, Step};
@@ -42,7 +42,7 @@ impl<'a> Draft<'a> {
         };
         let pinned = case.image.pinned(&image.digest);
         let previous = previous(case);
-        let mut memory = vec![(keys::IMAGE, tag), (keys::PREVIOUS, &previous)];
+        let mut memory = vec![(case.keys.image, tag), (keys::PREVIOUS, &previous)];
         memory.extend(health.as_ref().map(|it| (keys::HEALTH, it.word())));
         let base = case.base();
         if let Some(missing) = case.containers.iter().find(|it| base.images().all(|(name, _)| name != *it)) {
@@ -82,6 +82,8 @@ impl<'a> Draft<'a> {
             revision: left_over.map_or(Revision::Register(next), Revision::Registered),
             via,
         };
+        let memory = memory.into_iter().map(|(key, value)| (key, value.to_owned())).collect();
+        self.change = Some(Change { containers: case.containers.clone(), image: pinned, memory });
         self.act(Step::Deploy(step), why);
     }
 
@@ -100,6 +102,9 @@ impl<'a> Draft<'a> {
                 Ok(notes) => notes.into_iter().for_each(|(step, why)| self.act(step, why)),
                 Err(other) => blocked = other,
             }
+        }
+        if matches!(blocked, Blocked::Pending(_) | Blocked::Requires(_)) {
+            self.soon = Some(tag.into());
         }
         let Blocked::Reject { by, why } = blocked else { return self.hold(blocked) };
         self.reject(image.digest.clone(), image.pushed_at, by, &why);

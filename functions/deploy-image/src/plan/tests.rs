@@ -10,4 +10,5 @@ mod laws;
 mod model;
 mod sdk_fields;
 mod stories;
+mod together;
 mod windows;

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use choose::Selection;
 use jiff::SignedDuration;
-use rules::deploy::DeployRule;
 use rules::keys;
 
 use super::case::Case;
 use super::command::Scope;
 use super::motion::{Motion, motion};
+use super::part::{Part, parts};
 use super::watched::Watched;
 use super::world::{Image, RolloutState, Service, World};
 use super::{rollback, verdict};
@@ -19,17 +19,20 @@ pub const LOOK_BACK: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// The repositories to list the images of, as AWS is asked for them.
 pub fn repositories(world: &World, scope: &Scope) -> BTreeSet<String> {
-    if let Scope::Repository(repository) = scope {
-        return BTreeSet::from([repository.clone()]);
-    }
-    let repository = |it: &Service| {
-        let rule: DeployRule = it.tags.get(keys::DEPLOY)?.parse().ok()?;
-        let revision = world.task_definitions.get(&it.task_definition)?;
-        Watched::find(it, rule.container.as_deref(), rule.repository.as_ref(), revision)
-            .ok()
-            .map(|watched| watched.key(it))
+    let of_service = |it: &Service| {
+        let Some(revision) = world.task_definitions.get(&it.task_definition) else { return BTreeSet::new() };
+        let of_part = |Part { rule, .. }: Part| {
+            let watched = Watched::find(it, rule.container.as_deref(), rule.repository.as_ref(), revision);
+            Some(watched.ok()?.key(it))
+        };
+        parts(&it.tags).into_iter().flatten().filter_map(of_part).collect::<BTreeSet<String>>()
     };
-    world.services.iter().filter_map(repository).collect()
+    if let Scope::Repository(repository) = scope {
+        // What is new in another repository of the same service goes out with it.
+        let together = world.services.iter().map(of_service).filter(|it| it.contains(repository));
+        return together.flatten().chain([repository.clone()]).collect();
+    }
+    world.services.iter().flat_map(of_service).collect()
 }
 
 /// Whether deciding about `service` takes its deployment history.
@@ -37,7 +40,11 @@ pub fn repositories(world: &World, scope: &Scope) -> BTreeSet<String> {
 /// Only where the present does not tell what became of the last deployment: a push to a hundred healthy services asks
 /// for none.
 pub fn wants_history(service: &Service, world: &World, scope: &Scope) -> bool {
-    let Ok(case) = Case::read(service, world) else { return false };
+    Case::all(service, world).into_iter().flatten().any(|case| case_wants_history(&case, scope))
+}
+
+fn case_wants_history(case: &Case<'_>, scope: &Scope) -> bool {
+    let service = case.service;
     let newer = || matches!(case.selection(&case.memory), Selection::Newer { .. });
     // A revision of ours that is not in use: either it was taken back, or a run died before using it.
     let unused = || {
@@ -53,9 +60,9 @@ pub fn wants_history(service: &Service, world: &World, scope: &Scope) -> bool {
         let failed = service.deployments.iter().any(|it| it.state == RolloutState::Failed);
         failed
             || told
-            || matches!(motion(&case), Motion::Fallen(_) | Motion::Back)
+            || matches!(motion(case), Motion::Fallen(_) | Motion::Back)
             || case.memory.rollback.is_some()
-            || case.rule.health.is_some() && verdict::won(&case, &case.memory).is_some()
+            || case.rule.health.is_some() && verdict::won(case, &case.memory).is_some()
             || rejected()
     };
     // A deployment of CodeDeploy may be under way before any task set tells of it.
@@ -64,7 +71,7 @@ pub fn wants_history(service: &Service, world: &World, scope: &Scope) -> bool {
         Scope::Service(_) | Scope::DeploymentGroup { .. } => true,
         _ if trouble() => true,
         _ if case.shifts() => {
-            newer() || unsettled() || case.repair().is_some() || verdict::won(&case, &case.memory).is_some()
+            newer() || unsettled() || case.repair().is_some() || verdict::won(case, &case.memory).is_some()
         }
         // A newer image that no push announced to us may be one that was tried before.
         Scope::Everywhere | Scope::Migration(_) | Scope::Snapshot(_) => newer() || unused(),
@@ -77,7 +84,11 @@ pub fn wants_history(service: &Service, world: &World, scope: &Scope) -> bool {
 /// What was pushed after its deployment began is newer than whatever that is; but where images are rejected, what runs
 /// may be one of them.
 pub fn wants_pinned(service: &Service, world: &World, scope: &Scope) -> bool {
-    let Ok(case) = Case::read(service, world) else { return false };
+    Case::all(service, world).into_iter().flatten().any(|case| case_wants_pinned(&case, scope))
+}
+
+fn case_wants_pinned(case: &Case<'_>, scope: &Scope) -> bool {
+    let service = case.service;
     let running = case.running();
     let is_newer = |image: &Image| image.pushed_at > running.no_later_than;
     let clear = matches!(case.selection(&case.memory), Selection::Newer { image, .. } if is_newer(image));
@@ -87,17 +98,23 @@ pub fn wants_pinned(service: &Service, world: &World, scope: &Scope) -> bool {
 
 /// The ARNs of revisions that deciding about `service` takes and that `world` does not hold.
 pub fn wanted_revisions(service: &Service, world: &World) -> Vec<String> {
-    let Ok(case) = Case::read(service, world) else { return Vec::new() };
+    let mut wanted: Vec<String> =
+        Case::all(service, world).iter().flatten().flat_map(|it| revisions(it, world)).collect();
+    wanted.sort();
+    wanted.dedup();
+    wanted
+}
+
+fn revisions(case: &Case<'_>, world: &World) -> Vec<String> {
+    let service = case.service;
     let mut wanted: Vec<String> = Vec::new();
     if world.history.contains_key(&service.arn) {
         wanted.extend(case.history().iter().map(|it| it.task_definition.clone()));
         wanted.dedup();
         wanted.truncate(6);
-        wanted.extend(rollback::candidates(&case).into_iter().take(6));
+        wanted.extend(rollback::candidates(case).into_iter().take(6));
     }
     wanted.extend(case.unknown_revisions());
     wanted.retain(|it| case.described(it).is_none());
-    wanted.sort();
-    wanted.dedup();
     wanted
 }

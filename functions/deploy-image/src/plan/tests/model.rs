@@ -16,6 +16,7 @@ use crate::plan::*;
 pub const SERVICE: &str = "arn:aws:ecs:ap-northeast-2:123456789012:service/truegul-production/api-server";
 pub const REGISTRY: &str = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com";
 pub const REPOSITORY: &str = "truegul-api-server";
+pub const WEB: &str = "truegul-web";
 
 /// A service with its past, a repository, and a clock that moves a minute with everything that happens.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Model {
     pub service: Service,
     pub revisions: Vec<TaskDefinition>,
     pub images: Vec<Image>,
+    /// The images of a second repository, which a container `web` runs.
+    pub web: Vec<Image>,
     pub past: Vec<Rollout>,
     pub blue_green: BlueGreen,
     /// Whether tasks of this image start.
@@ -109,6 +112,7 @@ impl Model {
             },
             revisions: vec![],
             images: vec![],
+            web: vec![],
             past: vec![],
             blue_green: BlueGreen::default(),
             bad: vec![],
@@ -135,6 +139,38 @@ impl Model {
         model.update_service(&arn);
         model.finish();
         model
+    }
+
+    /// The same with a container `web`, whose image is web-1 of another repository and which has the tag `rule`.
+    pub fn with_web(app: &str, web: &str) -> Self {
+        let mut model = Model::new(&format!("{app} container=app"));
+        model.service.tags.insert(keys::DEPLOY_2.into(), format!("{web} container=web"));
+        model.push_web("web-1");
+        let fields = json!({"family": "api-server", "containerDefinitions": [
+            {"name": "app", "image": format!("{REGISTRY}/{REPOSITORY}:v1.0.0"), "essential": true},
+            {"name": "web", "image": format!("{REGISTRY}/{WEB}:web-1")}]});
+        let arn = model.register(&fields);
+        model.update_service(&arn);
+        model.finish();
+        model
+    }
+
+    /// Pushes an image to the second repository.
+    pub fn push_web(&mut self, tag: &str) -> Digest {
+        std::mem::swap(&mut self.images, &mut self.web);
+        let digest = self.push(tag);
+        std::mem::swap(&mut self.images, &mut self.web);
+        digest
+    }
+
+    /// What the containers of the service are set to.
+    pub fn both(&self) -> String {
+        let revision = self.revision(&self.service.task_definition);
+        let name = |image: &str| match image.rsplit_once('@') {
+            Some((_, digest)) => shorten(digest),
+            None => image.rsplit_once(':').unwrap().1.into(),
+        };
+        revision.images().map(|(_, image)| name(image)).collect::<Vec<_>>().join(" ")
     }
 
     pub fn now(&self) -> Zoned {
@@ -226,7 +262,8 @@ impl Model {
         let digest = |image: &str| {
             let image = ImageName::parse(image)?;
             let holds = |it: &&Image| it.tags.iter().any(|tag| Some(tag) == image.tag.as_ref());
-            image.digest.or_else(|| Some(self.images.iter().find(holds)?.digest.clone()))
+            let all = || self.images.iter().chain(&self.web);
+            image.digest.or_else(|| Some(all().find(holds)?.digest.clone()))
         };
         self.revision(arn).images().filter_map(|(name, image)| Some((name.to_owned(), digest(image)?))).collect()
     }
@@ -293,8 +330,8 @@ impl Model {
 
     /// Whether tasks of this revision fail to start.
     pub fn is_bad(&self, arn: &str) -> bool {
-        let image = self.revision(arn).images().next().unwrap().1.to_owned();
-        self.service.desired > 0 && self.bad.iter().any(|it| image.ends_with(&it.to_string()))
+        let bad = |(_, image): (&str, &str)| self.bad.iter().any(|it| image.ends_with(&it.to_string()));
+        self.service.desired > 0 && self.revision(arn).images().any(bad)
     }
 
     pub fn revision(&self, arn: &str) -> &TaskDefinition {
@@ -309,7 +346,10 @@ impl Model {
             whole: scope.is_whole(),
             calendar: self.calendar.clone(),
             newest_revision: BTreeMap::from([("api-server".into(), newest.arn().into())]),
-            repositories: BTreeMap::from([(REPOSITORY.into(), Ok(self.images.clone()))]),
+            repositories: BTreeMap::from([
+                (REPOSITORY.into(), Ok(self.images.clone())),
+                (WEB.into(), Ok(self.web.clone())),
+            ]),
             ..World::default()
         };
         for arn in [newest.arn(), &self.service.task_definition] {

@@ -81,13 +81,19 @@ impl TaskDefinition {
     /// What to send to RegisterTaskDefinition for the next revision: this one with `image` in `containers`,
     /// with its own tags and `memory` on top of them.
     pub fn next(&self, containers: &[String], image: &str, memory: &[(&str, &str)]) -> Value {
+        self.next_with(&[(containers, image)], memory)
+    }
+
+    /// The same with several images.
+    pub fn next_with(&self, images: &[(&[String], &str)], memory: &[(&str, &str)]) -> Value {
         let mut fields = self.fields.clone();
         fields.retain(|name, _| !OUTPUT_ONLY.contains(&name.as_str()) && !DELETED_ONLY.contains(&name.as_str()));
         let definitions = fields.get_mut("containerDefinitions").and_then(Value::as_array_mut);
         for definition in definitions.into_iter().flatten() {
-            if definition.get("name").and_then(Value::as_str).is_some_and(|it| containers.iter().any(|name| name == it))
-            {
-                definition["image"] = image.into();
+            let name = definition.get("name").and_then(Value::as_str).unwrap_or_default();
+            let set = images.iter().find(|(containers, _)| containers.iter().any(|it| it == name));
+            if let Some((_, image)) = set {
+                definition["image"] = (*image).into();
             }
         }
         // Reserved keys cannot be written; AWS sets its own anew.

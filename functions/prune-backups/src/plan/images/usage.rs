@@ -85,16 +85,21 @@ impl InUse {
     /// What a service may come to use: what people let through or choose from, and what it starts when it wakes up.
     fn add_prospects(&mut self, service: &Service, usage: &Usage) {
         let name = &service.name;
-        let approved = service.tags.get(keys::APPROVED).map(|it| it.parse::<Approved>());
-        // An approval that cannot be read may be of any image that is newer than what runs.
-        let unclear = matches!(approved, Some(Err(_)));
-        if let Some(Ok(approved)) = approved {
-            let by = format!("{name}, for which it is approved");
-            self.images.push((Named::Digest(approved.digest.to_string()), by));
+        let mut unclear = false;
+        for approved in keys::DEPLOYS.iter().filter_map(|it| service.tags.get(it.approved)) {
+            match approved.parse::<Approved>() {
+                Ok(approved) => {
+                    let by = format!("{name}, for which it is approved");
+                    self.images.push((Named::Digest(approved.digest.to_string()), by));
+                }
+                // An approval that cannot be read may be of any image that is newer than what runs.
+                Err(_) => unclear = true,
+            }
         }
         // A tag that cannot be read asks for something: it is not taken for one that asks for nothing.
         let waits = |rule: DeployRule| rule.approval == Some(Approval::Manual) || rule.has_gates();
-        let waiting = unclear || service.tags.contains_key(keys::DEPLOY) && rule(service).is_none_or(waits);
+        let asks = |key: &'static str| service.tags.get(key).is_some_and(|it| it.parse().map_or(true, waits));
+        let waiting = unclear || keys::DEPLOYS.iter().any(|it| asks(it.rule));
         let images: BTreeSet<Named> = images_of(service, usage).collect();
         for image in images {
             if waiting {
