@@ -63,6 +63,6 @@ async fn tell_of(
         let attempts = past::attempts(codedeploy, &group, &known, &service.task_sets).await?;
         Ok::<_, Error>((known, attempts))
     };
-    let (known, attempts) = past.await.map_err(|error| error.cause())?;
+    let (known, attempts) = past.await.map_err(|error| error.to_string())?;
     Ok(CodeDeploy { group, attempts, known, since })
 }

@@ -73,12 +73,46 @@ async fn a_stop_that_aws_refuses_all_night_is_told_once_and_fails_no_run() {
 }
 
 #[tokio::test]
-async fn what_iam_refuses_is_a_failure_and_no_problem_of_the_database() {
-    let script = Script::new();
-    script.store("app-db", "available", "", &[(SCHEDULE, HOURS)]);
-    script.fail("StopDBInstance", "", 1, 403, "AccessDenied");
-    let report: Value = serde_json::from_str(&script.invoke(EVENING, json!({})).await.unwrap_err()).unwrap();
-    assert_eq!(report["actions"][0]["outcome"], "failed");
+async fn what_a_policy_or_a_key_refuses_is_told_once_with_the_way_out_and_fails_no_run() {
+    let (stop, start) = (("20:00", "StopDBInstance"), ("08:00", "StartDBInstance"));
+    for ((hour, operation), code) in
+        [(stop, "AccessDenied"), (start, "AccessDenied"), (start, "KMSKeyNotAccessibleFault")]
+    {
+        let script = Script::new();
+        script.store("app-db", "available", "", &[(SCHEDULE, HOURS)]);
+        if operation == "StartDBInstance" {
+            script.invoke(EVENING, json!({})).await.unwrap();
+            script.aws().instances.get_mut("app-db").unwrap().status = "stopped".into();
+        }
+        let messages = script.sent("Publish").len();
+        script.fail(operation, "", 99, 403, code);
+        for minute in ["00", "05", "10"] {
+            let now = format!("2026-11-2{}T{}:{minute}", if hour == "20:00" { 0 } else { 3 }, &hour[..2]);
+            let told = told(&script.invoke(&now, json!({})).await.unwrap());
+            let problem = told.last().unwrap();
+            assert!(problem.starts_with("app-db denied: it is not st") && problem.contains(code), "{problem}");
+            assert!(problem.contains("Look at the role of this function"), "{problem}");
+        }
+        assert_eq!(script.sent(operation).len(), 1, "{code}: tried again after an hour");
+        assert_eq!(script.sent("Publish").len(), messages + 1, "{code}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_policy_refuses_of_a_service_is_told_once_and_fails_no_run() {
+    for operation in ["UpdateService", "RegisterScalableTarget", "TagResource"] {
+        let script = Script::new();
+        script.serve("api", HOURS, 2);
+        script.scale("api", 1, 4);
+        script.fail(operation, "", 99, 403, "AccessDeniedException");
+        for now in ["2026-11-20T20:00", "2026-11-20T20:05", "2026-11-20T20:10"] {
+            let told = told(&script.invoke(now, json!({})).await.unwrap());
+            let denied = format!("api denied: {operation} ");
+            let is_told = |it: &String| it.starts_with(&denied) && it.contains("a policy forbids the call");
+            assert!(told.iter().any(is_told), "{operation}: {told:?}");
+        }
+        assert!(script.sent("Publish").len() == 1 || operation == "TagResource", "{operation}");
+    }
 }
 
 #[tokio::test]
