@@ -56,7 +56,7 @@ async fn tell_of(
     groups: Result<&Vec<Group>, &Error>,
     since: Timestamp,
 ) -> Result<CodeDeploy, String> {
-    let groups = groups.map_err(Error::cause)?;
+    let groups = groups.map_err(|err| err.to_string())?;
     let group = group_of(&service.name, groups)?.clone();
     let past = async {
         let known = past::list_deployments(codedeploy, &group.application, &group.name, since).await?;

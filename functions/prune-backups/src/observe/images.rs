@@ -70,7 +70,8 @@ impl Registry {
     }
 
     async fn usage(&self) -> Result<Usage, Error> {
-        let (services, tasks) = ecs::list_all(&self.ecs).await?;
+        let (mut services, tasks) = ecs::list_all(&self.ecs).await?;
+        ecs::add_rollback_revisions(&self.ecs, &mut services).await?;
         let of_services = services.iter().flat_map(|it| it.task_definitions.iter().cloned());
         let live: BTreeSet<String> =
             of_services.chain(tasks.iter().map(|it| it.task_definition.clone())).filter(|it| !it.is_empty()).collect();

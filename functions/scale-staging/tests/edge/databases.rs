@@ -23,6 +23,44 @@ async fn a_database_is_stopped_with_a_snapshot_that_gets_its_tags() {
 }
 
 #[tokio::test]
+async fn a_cluster_is_stopped_once_the_snapshot_that_was_asked_for_is_there() {
+    let script = Script::new();
+    script.cluster("shop", "available", &[(SCHEDULE, HOURS), ("nightshift:backup", "days=30")]);
+    let id = "nightshift-shop-2026-11-20-200000";
+    script.invoke(EVENING, json!({})).await.unwrap();
+    let asked = &script.sent("Invoke")[0];
+    assert_eq!(asked["function"], "nightshift-snapshot-databases");
+    let command = json!({"snapshot": {"database": "shop", "before-sleep": "2026-11-20T11:00:00Z"}});
+    assert_eq!(asked["payload"], command);
+    // A command that was lost is given again; a snapshot that is being taken is waited for, and asked for no more.
+    for (now, snapshot, asked) in [("20:05", None, 2), ("20:10", Some("creating"), 2)] {
+        script.aws().cluster_snapshots = snapshot.map(|it| (id.to_owned(), it.to_owned())).into_iter().collect();
+        script.invoke(&format!("2026-11-20T{now}"), json!({})).await.unwrap();
+        assert_eq!((script.sent("Invoke").len(), script.sent("StopDBCluster").len()), (asked, 0), "{now}");
+    }
+    script.aws().cluster_snapshots.insert(id.into(), "available".into());
+    let report = script.invoke("2026-11-20T20:15", json!({})).await.unwrap();
+    assert_eq!(told(&report), ["shop sleep Done"]);
+    assert_eq!(script.sent("StopDBCluster").len(), 1);
+}
+
+#[tokio::test]
+async fn a_cluster_whose_snapshot_fails_or_never_comes_is_stopped_after_an_hour_and_that_is_told() {
+    for snapshot in [None, Some("failed")] {
+        let script = Script::new();
+        script.cluster("shop", "available", &[(SCHEDULE, HOURS), ("nightshift:backup", "days=30")]);
+        let id = "nightshift-shop-2026-11-20-200000".to_owned();
+        script.invoke(EVENING, json!({})).await.unwrap();
+        script.aws().cluster_snapshots = snapshot.map(|it| (id, it.to_owned())).into_iter().collect();
+        script.invoke("2026-11-20T20:55", json!({})).await.unwrap();
+        assert_eq!(script.sent("StopDBCluster").len(), 0);
+        let report = told(&script.invoke("2026-11-20T21:00", json!({})).await.unwrap());
+        assert!(report.iter().any(|it| it.starts_with("shop no-snapshot: ")), "{report:?}");
+        assert_eq!(script.sent("StopDBCluster").len(), 1, "{snapshot:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_snapshot_that_is_not_there_yet_gets_its_tags_later() {
     let script = Script::new();
     script.store("app-db", "available", "", &[(SCHEDULE, HOURS), ("nightshift:backup", "days=30")]);
@@ -102,8 +140,8 @@ async fn what_a_policy_or_a_key_refuses_is_told_once_with_the_way_out_and_fails_
 async fn what_a_policy_refuses_of_a_service_is_told_once_and_fails_no_run() {
     for operation in ["UpdateService", "RegisterScalableTarget", "TagResource"] {
         let script = Script::new();
-        script.serve("api", HOURS, 2);
-        script.scale("api", 1, 4);
+        script.serve("shop/api", HOURS, 2);
+        script.scale("shop/api", 1, 4);
         script.fail(operation, "", 99, 403, "AccessDeniedException");
         for now in ["2026-11-20T20:00", "2026-11-20T20:05", "2026-11-20T20:10"] {
             let told = told(&script.invoke(now, json!({})).await.unwrap());
