@@ -1,6 +1,6 @@
 //! Databases: stops, starts and their snapshots, what RDS refuses, and what its events tell.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{EVENING, HOURS, NIGHT, told};
 use crate::aws::{ASLEEP, SCHEDULE, Script, database_arn};

@@ -184,6 +184,10 @@ async fn throttling_is_waited_out() {
     for operation in ["GetResources", "DescribeServices", "DescribeScalableTargets", "TagResource", "UpdateService"] {
         script.fail(operation, "", 3, 400, "ThrottlingException");
     }
+    // More often than the SDK retries: the pace waits.
+    for operation in ["DescribeScalableTargets", "RegisterScalableTarget"] {
+        script.fail(operation, "", 9, 400, "ThrottlingException");
+    }
     script.fail("RegisterScalableTarget", "", 2, 400, "ConcurrentUpdateException");
     // Another registration at the same time is no throttling: the next run finishes what is left.
     assert!(script.invoke(EVENING, json!({})).await.unwrap_err().contains("ConcurrentUpdateException"));
