@@ -32,6 +32,9 @@ pub const DEPLOY_3: &str = "nightshift:deploy-3";
 /// On an ECS service: when deployments may begin; see [`crate::calendar::DeployWindow`].
 pub const DEPLOY_WINDOW: &str = "nightshift:deploy-window";
 
+/// On a DB instance or cluster: how often a restore of its backup is tried; see [`crate::drill::DrillRule`].
+pub const DRILL: &str = "nightshift:drill";
+
 /// On an ECS service, with any reason in words: no deployment begins until a person removes the tag.
 pub const FREEZE: &str = "nightshift:freeze";
 
@@ -51,7 +54,7 @@ pub const REMEDY: &str = "nightshift:remedy";
 pub const SCHEDULE: &str = "nightshift:schedule";
 
 /// All that people write.
-pub const OF_PEOPLE: [&str; 14] = [
+pub const OF_PEOPLE: [&str; 15] = [
     AWAKE_UNTIL,
     BACKUP,
     BOOST,
@@ -60,6 +63,7 @@ pub const OF_PEOPLE: [&str; 14] = [
     DEPLOY_2,
     DEPLOY_3,
     DEPLOY_WINDOW,
+    DRILL,
     FREEZE,
     HOLD,
     KEEP,
@@ -164,6 +168,21 @@ pub const COPY_OF: &str = "nightshift-state:copy-of";
 /// On an ECS service: the image that a person let through; see [`crate::memory::Approved`].
 pub const APPROVED: &str = "nightshift-state:approved";
 
+/// On a drill database: of what it is a restore, and until when it may exist; see [`crate::drill::Drill`].
+pub const DRILL_MEMORY: &str = "nightshift-state:drill";
+
+/// On a drill database: the snapshot that it was restored from; see [`crate::drill::Source`].
+pub const DRILL_FROM: &str = "nightshift-state:drill-from";
+
+/// On a DB instance or cluster: what is wrong with its drills, as people were told last by `drill-restores`.
+pub const DRILL_PROBLEM: &str = "nightshift-state:drill-problem";
+
+/// On a drill database: how far its drill has come; see [`crate::drill::Progress`].
+pub const DRILL_PROGRESS: &str = "nightshift-state:drill-progress";
+
+/// On a DB instance or cluster: how its last drill ended; see [`crate::drill::Drilled`].
+pub const DRILLED: &str = "nightshift-state:drilled";
+
 /// On an ECS service: the images that a person forgave after they were rejected; see [`crate::rejections::Cleared`].
 pub const CLEARED: &str = "nightshift-state:cleared";
 
@@ -194,6 +213,9 @@ pub const PREDEPLOY_PROBLEM: &str = "nightshift-state:predeploy-problem";
 
 /// On any resource: the problem that people were told of last.
 pub const PROBLEM: &str = "nightshift-state:problem";
+
+/// On a snapshot: that a drill has restored it; see [`crate::drill::Proven`].
+pub const PROVEN: &str = "nightshift-state:proven";
 
 /// On a snapshot: the retention rule of its database when it was taken; see [`crate::retention::BackupRule`].
 pub const RETAINED_BY: &str = "nightshift-state:backup";
@@ -278,6 +300,11 @@ mod tests {
             CLEARED,
             COPY_OF,
             DATABASE,
+            DRILL_FROM,
+            DRILL_MEMORY,
+            DRILL_PROBLEM,
+            DRILL_PROGRESS,
+            DRILLED,
             HEALTH,
             HOLD_MEMORY,
             IMAGE,
@@ -287,6 +314,7 @@ mod tests {
             PREDEPLOY_PROBLEM,
             PREVIOUS,
             PROBLEM,
+            PROVEN,
             PRUNE_PROBLEM,
             REFUSED,
             REJECTED,

@@ -9,6 +9,7 @@ pub mod calendar;
 pub mod database;
 pub mod deploy;
 mod digest;
+pub mod drill;
 pub mod image;
 pub mod intent;
 pub mod keys;

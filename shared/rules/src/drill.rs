@@ -1,0 +1,148 @@
+//! `nightshift:drill`: how often a restore of the newest backup is tried, and what it has to show.
+//!
+//! `monthly rto=1h rpo=24h check=kfood-drill service=kfood-cluster/kfood-backend class=db.t4g.micro`
+
+mod due;
+mod memory;
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::SignedDuration;
+use jiff::civil::Date;
+
+use crate::database::{Kind, snapshot_id};
+use crate::tag::{BadTag, Reader};
+use crate::{ServiceName, keys};
+
+pub use due::{Calendar, Every};
+pub use memory::{Drill, Drilled, Outcome, Progress, Proven, Source};
+
+/// What the names of all drill databases begin with.
+pub const PREFIX: &str = "nightshift-drill-";
+
+/// The function that makes them, as it stands in their tag `nightshift-state:made-by`.
+pub const MAKER: &str = "drill-restores";
+
+/// What the drill database of `database` is called that is restored on this date.
+pub fn drill_id(database: &str, date: Date) -> String {
+    // An instance's name may have no more letters than a cluster's.
+    snapshot_id("drill-", database, &date.to_string(), Kind::Cluster.longest_id())
+}
+
+/// What a database's drills are to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DrillRule {
+    /// How often.
+    pub every: Every,
+    /// How long it may take until the restored database is proven.
+    pub rto: Option<SignedDuration>,
+    /// How old the data in it may be.
+    pub rpo: Option<SignedDuration>,
+    /// The task that has to find it right.
+    pub check: Option<Check>,
+    /// The class of the restored instance, where it is not that of the original.
+    pub class: Option<String>,
+}
+
+/// A task that is run against a restored database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// The family of its task definition.
+    pub family: String,
+    /// The service in whose cluster and network it runs.
+    pub service: ServiceName,
+}
+
+/// A length of time such as `90m`, `24h` or `7d`.
+struct Length(SignedDuration);
+
+const LENGTH: &str = "30m, 24h or 7d (at most 90d)";
+
+impl FromStr for Length {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or(())?;
+        let plain = !number.is_empty() && number.len() <= 6 && number.bytes().all(|it| it.is_ascii_digit());
+        let number: i64 = if plain { number.parse().map_err(drop)? } else { return Err(()) };
+        let minutes = match unit {
+            "m" => number,
+            "h" => number * 60,
+            "d" => number * 24 * 60,
+            _ => return Err(()),
+        };
+        let fits = (1..=90 * 24 * 60).contains(&minutes);
+        fits.then(|| Length(SignedDuration::from_mins(minutes))).ok_or(())
+    }
+}
+
+impl fmt::Display for Length {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_mins() {
+            minutes if minutes % 60 == 0 => write!(f, "{}h", minutes / 60),
+            minutes => write!(f, "{minutes}m"),
+        }
+    }
+}
+
+/// The name of a task definition's family, without a revision: a check is always the newest one.
+fn is_family(text: &str) -> bool {
+    text.len() <= 255 && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
+}
+
+fn is_class(text: &str) -> bool {
+    let sound = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '.' || it == '-';
+    text.strip_prefix("db.").is_some_and(|it| it.contains('.') || it == "serverless") && text.chars().all(sound)
+}
+
+impl FromStr for DrillRule {
+    type Err = BadTag;
+
+    fn from_str(value: &str) -> Result<Self, BadTag> {
+        let mut tag = Reader::new(keys::DRILL, value)?;
+        let Some(word) = tag.word() else {
+            return Err(tag.bad("how often is missing", Every::ALL.map(|(_, word)| word).join(", ")));
+        };
+        let every = Every::ALL.iter().find(|(_, it)| *it == word).map(|(every, _)| *every);
+        let every = every.ok_or_else(|| tag.bad_word(word, &Every::ALL.map(|(_, word)| word)))?;
+        let rto = tag.parsed::<Length>("rto", LENGTH)?.map(|it| it.0);
+        let rpo = tag.parsed::<Length>("rpo", LENGTH)?.map(|it| it.0);
+        let family = tag.option("check");
+        if let Some(bad) = family.filter(|it| !is_family(it)) {
+            return Err(tag.bad_option("check", bad, "FAMILY, the family of a task definition"));
+        }
+        let service = tag.parsed::<ServiceName>("service", "CLUSTER/SERVICE")?;
+        let class = tag.option("class");
+        if let Some(bad) = class.filter(|it| !is_class(it)) {
+            return Err(tag.bad_option("class", bad, "a class of RDS such as db.t4g.micro"));
+        }
+        let check = match (family, service) {
+            (Some(family), Some(service)) => Some(Check { family: family.to_owned(), service }),
+            (None, None) => None,
+            (Some(_), None) => {
+                let help = "service=CLUSTER/SERVICE, in whose cluster and network the check runs";
+                return Err(tag.bad("no option 'service' with the option 'check'", help));
+            }
+            (None, Some(_)) => {
+                let help = "check=FAMILY, the task definition that is run there, or neither of them";
+                return Err(tag.bad("no option 'check' with the option 'service'", help));
+            }
+        };
+        let rule = DrillRule { every, rto, rpo, check, class: class.map(str::to_owned) };
+        tag.finish().map(|()| rule)
+    }
+}
+
+impl fmt::Display for DrillRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.every)?;
+        self.rto.iter().try_for_each(|it| write!(f, " rto={}", Length(*it)))?;
+        self.rpo.iter().try_for_each(|it| write!(f, " rpo={}", Length(*it)))?;
+        self.check.iter().try_for_each(|it| write!(f, " check={} service={}", it.family, it.service))?;
+        self.class.iter().try_for_each(|it| write!(f, " class={it}"))
+    }
+}
+
+#[cfg(test)]
+mod tests;
