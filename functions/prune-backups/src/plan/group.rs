@@ -51,6 +51,11 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// The newest snapshot that a restore drill has restored: of this one it is known that it works.
+    fn newest_proven(&self) -> Option<&'a Snapshot> {
+        self.snapshots.iter().rev().find(|it| it.is_good() && it.tags.contains_key(keys::PROVEN)).copied()
+    }
+
     fn newest_good(&self) -> Option<&'a Snapshot> {
         self.snapshots.iter().rev().find(|it| it.is_good()).copied()
     }
@@ -111,6 +116,7 @@ impl<'a> Group<'a> {
             self.snapshots.iter().filter(|it| it.is_good()).filter_map(|it| Some((*it, it.taken_at()?))).collect();
         let moments: Vec<Timestamp> = good.iter().map(|(_, taken)| *taken).collect();
         let newest = self.newest_good().map(|it| it.arn.as_str());
+        let proven = self.newest_proven().map(|it| it.arn.as_str());
         let judged = match self.database {
             Some(_) => rule.judge(&moments, now),
             None => rule.judge_gone(&moments, now),
@@ -125,6 +131,10 @@ impl<'a> Group<'a> {
                 _ if newest == Some(snapshot.arn.as_str()) && !has_ended => {
                     let also = by_rule.flatten().filter(|it| it != "newest").map(|it| format!(", {it}"));
                     Some(format!("newest good snapshot of {}{}", self.name(), also.unwrap_or_default()))
+                }
+                _ if proven == Some(snapshot.arn.as_str()) && !has_ended => {
+                    let also = by_rule.flatten().map(|it| format!(", {it}"));
+                    Some(format!("newest snapshot that a restore drill has proven{}", also.unwrap_or_default()))
                 }
                 Some(Some(reason)) => Some(reason),
                 Some(None) => self.spared(snapshot, spare),

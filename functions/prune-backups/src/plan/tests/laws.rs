@@ -95,6 +95,24 @@ proptest! {
     }
 
     #[test]
+    fn the_newest_proven_backup_of_a_database_stays(world in worlds(), proven in vec(any::<bool>(), 40)) {
+        let mut world = world;
+        for (snapshot, proven) in world.snapshots.iter_mut().zip(proven) {
+            if proven {
+                snapshot.tags.insert(keys::PROVEN.into(), "2026-11-18T01:31:00Z".into());
+            }
+        }
+        let plan = plan(&world, &now());
+        for database in &world.databases {
+            let proven = world.snapshots.iter().filter(|it| it.is_ours() && it.is_good() && !it.is_copy());
+            let proven = proven.filter(|it| it.tags.contains_key(keys::PROVEN) && database.owns(it));
+            if let Some(newest) = proven.max_by_key(|it| (it.taken_at(), it.id.clone())) {
+                prop_assert!(plan.steps.iter().all(|it| it.resource != newest.arn), "{} would go", newest.id);
+            }
+        }
+    }
+
+    #[test]
     fn only_what_nightshift_made_and_nobody_keeps_is_deleted(world in worlds()) {
         let plan = plan(&world, &now());
         for planned in &plan.steps {

@@ -28,6 +28,26 @@ fn deletes_what_the_rule_no_longer_keeps_and_says_why_the_rest_stays() {
 }
 
 #[test]
+fn the_newest_snapshot_that_a_drill_has_proven_stays_whatever_the_rule_says() {
+    let mut world = app("days=1", &[3, 90, 200, 300]);
+    for proven in [1, 2] {
+        world.snapshots[proven].tags.insert(keys::PROVEN.into(), "2026-11-18T01:31:00Z check=app-drill".into());
+    }
+    check(
+        &world,
+        &[
+            "- app-300h: not kept by days=1",
+            "- app-200h: not kept by days=1",
+            "+ app-90h: newest snapshot that a restore drill has proven",
+            "+ app-3h: newest good snapshot of app, within 1 day",
+        ],
+    );
+    // A newer one that is proven takes its place.
+    world.snapshots[0].tags.insert(keys::PROVEN.into(), "2026-11-21T01:31:00Z".into());
+    assert!(lines(&world).contains(&"- app-90h: not kept by days=1".to_owned()));
+}
+
+#[test]
 fn touches_nothing_that_nightshift_did_not_make() {
     let mut world = app("days=1", &[3, 90, 91]);
     world.snapshots[1].tags.remove(keys::MADE_BY);
