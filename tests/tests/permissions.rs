@@ -293,6 +293,67 @@ fn calls_of(function: &str) -> Vec<Call> {
             ]
             .concat()
         }
+        "drill-restores" => {
+            let drill = |it: Call| it.with("aws:RequestTag/nightshift-state:drill", "of=kfood-db");
+            // As for copies: what is allowed through RDS is the same in every region.
+            let key = |it: Call| it.with("kms:ViaService", "rds.us-west-2.amazonaws.com");
+            let groups = ["og:default:postgres-16", "subgrp:kfood"];
+            let of_instance = [&groups[..], &["pg:kfood", OWN_SNAPSHOT]].concat();
+            let of_cluster = [&groups[..], &["cluster-pg:shop", OWN_CLUSTER_SNAPSHOT]].concat();
+            [
+                calls(
+                    [
+                        "ecs:DescribeTaskDefinition",
+                        "rds:DescribeDBClusterSnapshots",
+                        "rds:DescribeDBClusters",
+                        "rds:DescribeDBInstances",
+                        "rds:DescribeDBSnapshots",
+                    ],
+                    "*",
+                ),
+                vec![
+                    drill(call("rds:RestoreDBInstanceFromDBSnapshot", DRILL)),
+                    drill(call("rds:RestoreDBClusterFromSnapshot", CLUSTER_DRILL)),
+                    drill(call("rds:CreateDBInstance", DRILL)),
+                    drill(call("rds:CreateDBInstance", CLUSTER_DRILL)),
+                    drill(call("rds:AddTagsToResource", DRILL)),
+                    drill(call("rds:AddTagsToResource", CLUSTER_DRILL)),
+                    call("rds:AddTagsToResource", DRILL).tagged("nightshift-state:drill").remembers(),
+                    call("rds:AddTagsToResource", CLUSTER_DRILL).tagged("nightshift-state:drill").remembers(),
+                    call("rds:AddTagsToResource", OWN_SNAPSHOT).tagged("nightshift-state:made-by").remembers(),
+                    call("rds:AddTagsToResource", OWN_CLUSTER_SNAPSHOT).tagged("nightshift-state:made-by").remembers(),
+                    call("rds:AddTagsToResource", "db:kfood-db").tagged("nightshift:drill").remembers(),
+                    call("rds:AddTagsToResource", "cluster:shop").tagged("nightshift:drill").remembers(),
+                    call("rds:RemoveTagsFromResource", "db:kfood-db").tagged("nightshift:drill").remembers(),
+                    call("rds:RemoveTagsFromResource", "cluster:shop").tagged("nightshift:drill").remembers(),
+                    call("rds:DeleteDBInstance", DRILL)
+                        .tagged("nightshift-state:drill")
+                        .with("aws:ResourceTag/nightshift-state:made-by", "drill-restores nightshift-drill-x"),
+                    call("rds:DeleteDBCluster", CLUSTER_DRILL)
+                        .tagged("nightshift-state:drill")
+                        .with("aws:ResourceTag/nightshift-state:made-by", "drill-restores nightshift-drill-x"),
+                    call("rds:DeleteDBCluster", "cluster-snapshot:nightshift-drill-shop-2026-12-01"),
+                ],
+                of_instance.iter().map(|it| call("rds:RestoreDBInstanceFromDBSnapshot", it)).collect(),
+                of_cluster.iter().map(|it| call("rds:RestoreDBClusterFromSnapshot", it)).collect(),
+                calls(["ecs:DescribeServices"], SERVICE),
+                calls(["ecs:RunTask"], "task-definition/api-server:42"),
+                calls(["ecs:DescribeTasks"], "task/truegul-production/0123456789abcdef"),
+                vec![
+                    call("iam:PassRole", "role/tasks-api-server")
+                        .with("iam:PassedToService", "ecs-tasks.amazonaws.com"),
+                    call("iam:PassRole", "role/anything")
+                        .with("iam:PassedToService", "ecs-tasks.amazonaws.com")
+                        .only(Variant::Plain),
+                ],
+                all(calls(["kms:Decrypt", "kms:DescribeKey"], "arn:aws:kms:ap-northeast-2:123456789012:key/here"), key),
+                vec![
+                    key(call("kms:CreateGrant", "arn:aws:kms:ap-northeast-2:123456789012:key/here"))
+                        .with("kms:GrantIsForAWSResource", "true"),
+                ],
+            ]
+            .concat()
+        }
         "prune-backups" => [
             calls(
                 [
@@ -308,8 +369,7 @@ fn calls_of(function: &str) -> Vec<Call> {
                 ],
                 "*",
             ),
-            calls(["ecs:DescribeServices", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions"], SERVICE),
-            calls(["ecs:DescribeServiceDeployments"], "service-deployment/truegul-production/api-server/1"),
+            calls(["ecs:DescribeServices", "ecs:DescribeServiceRevisions"], SERVICE),
             calls(["ecs:DescribeServiceRevisions"], "service-revision/truegul-production/api-server/1"),
             calls(["ecs:DescribeTasks"], "task/truegul-production/0123456789abcdef"),
             calls(
@@ -451,8 +511,12 @@ fn calls_of(function: &str) -> Vec<Call> {
     [calls_of_all(function), own].concat()
 }
 
+/// What a drill restores.
+const DRILL: &str = "db:nightshift-drill-kfood-db-2026-12-01";
+const CLUSTER_DRILL: &str = "cluster:nightshift-drill-shop-2026-12-01";
+
 /// What no function may do, on resources that carry every tag of Nightshift.
-const NEVER: [(&str, &str); 44] = [
+const NEVER: [(&str, &str); 49] = [
     ("application-autoscaling:DeregisterScalableTarget", "scalable-target/0ec5"),
     ("budgets:ModifyBudget", "budget/monthly"),
     ("cloudwatch:DeleteAlarms", "alarm:api-5xx"),
@@ -487,7 +551,12 @@ const NEVER: [(&str, &str); 44] = [
     ("rds:DeleteDBClusterSnapshot", "cluster-snapshot:before-the-move"),
     ("rds:ModifyDBInstance", "db:kfood-db"),
     ("rds:ModifyDBSnapshotAttribute", OWN_SNAPSHOT),
-    ("rds:RestoreDBInstanceFromDBSnapshot", OWN_SNAPSHOT),
+    ("rds:CreateDBInstance", "db:orders"),
+    ("rds:DeleteDBInstance", "db:nightshift-drills"),
+    ("rds:ModifyDBInstance", DRILL),
+    ("rds:RestoreDBClusterFromSnapshot", "cluster:shop"),
+    ("rds:RestoreDBInstanceFromDBSnapshot", "db:orders"),
+    ("rds:RestoreDBInstanceFromDBSnapshot", "snapshot:before-the-move"),
     ("rds:StartExportTask", OWN_SNAPSHOT),
     ("rds:StopDBInstance", "snapshot:before-the-move"),
     ("s3:GetObject", "arn:aws:s3:::shop/orders.csv"),
@@ -500,8 +569,9 @@ const NEVER: [(&str, &str); 44] = [
 ];
 
 fn with_every_tag(request: Request) -> Request {
-    let tags = ["deploy", "schedule", "backup", "budget", "remedy", "keep-images"].map(|it| format!("nightshift:{it}"));
-    let memory = ["made-by", "asleep"].map(|it| format!("nightshift-state:{it}"));
+    let tags = ["deploy", "schedule", "backup", "budget", "remedy", "keep-images", "drill"]
+        .map(|it| format!("nightshift:{it}"));
+    let memory = ["made-by", "asleep", "drill"].map(|it| format!("nightshift-state:{it}"));
     tags.iter().chain(&memory).fold(request, |it, tag| it.with(&tag_key(tag), "x"))
 }
 

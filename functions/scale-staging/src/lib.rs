@@ -16,7 +16,6 @@ use reconcile::Report;
 use reconcile::memory::Note;
 use runtime::Run;
 
-use autoscaling::Scaling;
 pub use plan::Request;
 
 /// The clients of the services that this function calls.
@@ -24,7 +23,7 @@ pub struct Clients {
     ecs: Ecs,
     lambda: aws_sdk_lambda::Client,
     rds: Rds,
-    scaling: Scaling,
+    scaling: aws_sdk_applicationautoscaling::Client,
     tagging: aws_sdk_resourcegroupstagging::Client,
 }
 
@@ -35,7 +34,7 @@ impl Clients {
             ecs: Ecs::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
             rds: Rds::new(config, None),
-            scaling: Scaling::new(config),
+            scaling: aws_sdk_applicationautoscaling::Client::new(config),
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),
         }
     }

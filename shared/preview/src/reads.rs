@@ -33,7 +33,6 @@ pub const READS: [(&str, &[&str]); 9] = [
     (
         "ecs",
         &[
-            "DescribeServiceDeployments",
             "DescribeServiceRevisions",
             "DescribeServices",
             "DescribeTaskDefinition",

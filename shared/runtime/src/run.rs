@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_sns::Client;
 use jiff::Zoned;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use reconcile::memory::{Note, news};
 use reconcile::message::{Message, messages};
 use reconcile::{Conduct, Failure, MessageKind, Outcome, Plan, Problem, Report, Step, Trouble, Undone, carry_out};
@@ -144,6 +144,16 @@ impl Run<'_> {
     /// How many changes a plan may hold.
     pub fn max_changes(&self) -> usize {
         self.settings.max_changes
+    }
+
+    /// The time of the day from which restore drills begin.
+    pub fn drill_at(&self) -> Time {
+        self.settings.drill_at
+    }
+
+    /// How many restore drills there may be at once.
+    pub fn max_drills(&self) -> usize {
+        self.settings.max_drills as usize
     }
 
     /// How many remedies there may be within an hour, over all alarms.

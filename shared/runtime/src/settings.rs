@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
+use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 use rules::calendar::{BadFreeze, Freeze};
 use rules::retention::Region;
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 11] = [
+const VARIABLES: [&str; 13] = [
     "NIGHTSHIFT_BUDGET_TOPIC_ARN",
     "NIGHTSHIFT_COPY_REGIONS",
+    "NIGHTSHIFT_DRILL_AT",
     "NIGHTSHIFT_DRY_RUN",
     "NIGHTSHIFT_FREEZE",
     "NIGHTSHIFT_HOLIDAYS",
     "NIGHTSHIFT_KEEP_SHARED",
     "NIGHTSHIFT_MAX_CHANGES",
+    "NIGHTSHIFT_MAX_DRILLS",
     "NIGHTSHIFT_MAX_REMEDIES",
     "NIGHTSHIFT_NOW",
     "NIGHTSHIFT_TIME_ZONE",
@@ -33,10 +35,14 @@ pub struct Settings {
     pub topic: Option<String>,
     /// The SNS topic that AWS Budgets publishes to (`NIGHTSHIFT_BUDGET_TOPIC_ARN`); it also says whose budgets are meant.
     pub budget_topic: Option<String>,
+    /// The time of the day from which restore drills begin (`NIGHTSHIFT_DRILL_AT`, default `10:00`).
+    pub drill_at: Time,
     /// The whole function only plans (`NIGHTSHIFT_DRY_RUN=true`).
     pub dry_run: bool,
     /// A plan with more changes is refused whole (`NIGHTSHIFT_MAX_CHANGES`, default 500).
     pub max_changes: usize,
+    /// How many restore drills there may be at once (`NIGHTSHIFT_MAX_DRILLS`, default 1).
+    pub max_drills: u32,
     /// How many remedies there may be within an hour, over all alarms (`NIGHTSHIFT_MAX_REMEDIES`, default 10).
     pub max_remedies: u32,
     /// Days on which no schedule window starts (`NIGHTSHIFT_HOLIDAYS`, ISO dates separated by spaces).
@@ -69,8 +75,10 @@ impl Default for Settings {
             time_zone: TimeZone::UTC,
             topic: None,
             budget_topic: None,
+            drill_at: Time::constant(10, 0, 0, 0),
             dry_run: false,
             max_changes: 500,
+            max_drills: 1,
             max_remedies: 10,
             holidays: Vec::new(),
             freeze: None,
@@ -95,8 +103,10 @@ impl Settings {
             time_zone: time_zone(value("NIGHTSHIFT_TIME_ZONE"))?,
             topic: topic("NIGHTSHIFT_TOPIC_ARN", value("NIGHTSHIFT_TOPIC_ARN"))?,
             budget_topic: topic("NIGHTSHIFT_BUDGET_TOPIC_ARN", value("NIGHTSHIFT_BUDGET_TOPIC_ARN"))?,
+            drill_at: time_of_day("NIGHTSHIFT_DRILL_AT", value("NIGHTSHIFT_DRILL_AT"))?,
             dry_run: truth("NIGHTSHIFT_DRY_RUN", value("NIGHTSHIFT_DRY_RUN"), false)?,
             max_changes: from_one("NIGHTSHIFT_MAX_CHANGES", value("NIGHTSHIFT_MAX_CHANGES"), 500)?,
+            max_drills: from_one("NIGHTSHIFT_MAX_DRILLS", value("NIGHTSHIFT_MAX_DRILLS"), 1)?,
             max_remedies: from_one("NIGHTSHIFT_MAX_REMEDIES", value("NIGHTSHIFT_MAX_REMEDIES"), 10)?,
             holidays: holidays(value("NIGHTSHIFT_HOLIDAYS"))?,
             freeze: freeze(value("NIGHTSHIFT_FREEZE"))?,
@@ -122,6 +132,13 @@ fn topic(name: &str, value: Option<&str>) -> Result<Option<String>, BadSetting> 
         }
         other => Ok(other.map(str::to_owned)),
     }
+}
+
+fn time_of_day(name: &str, value: Option<&str>) -> Result<Time, BadSetting> {
+    let Some(text) = value else { return Ok(Settings::default().drill_at) };
+    // Only hours and minutes: nothing begins more precisely.
+    let read = (text.len() == 5).then(|| Time::strptime("%H:%M", text).ok()).flatten();
+    read.ok_or_else(|| bad(name, &format!("'{text}' is not a time of the day"), "a time such as 10:00"))
 }
 
 fn truth(name: &str, value: Option<&str>, default: bool) -> Result<bool, BadSetting> {
@@ -224,6 +241,8 @@ mod tests {
             ("NIGHTSHIFT_BUDGET_TOPIC_ARN", "arn:aws:sns:ap-northeast-2:123456789012:budgets"),
             ("NIGHTSHIFT_DRY_RUN", "true"),
             ("NIGHTSHIFT_MAX_CHANGES", "5000"),
+            ("NIGHTSHIFT_DRILL_AT", "14:30"),
+            ("NIGHTSHIFT_MAX_DRILLS", "2"),
             ("NIGHTSHIFT_MAX_REMEDIES", "4"),
             ("NIGHTSHIFT_HOLIDAYS", "2026-12-25 2027-01-01"),
             ("NIGHTSHIFT_FREEZE", "2026-12-20/2027-01-03"),
@@ -238,6 +257,8 @@ mod tests {
         assert_eq!(settings.budget_topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:budgets"));
         assert_eq!((settings.dry_run, settings.max_changes, settings.holidays.len()), (true, 5000, 2));
         assert_eq!((settings.max_remedies, settings.freeze), (4, "2026-12-20/2027-01-03".parse().ok()));
+        assert_eq!(settings.max_drills, 2);
+        assert_eq!(settings.drill_at, jiff::civil::time(14, 30, 0, 0));
         let key = |region: &str| settings.copy_regions[&region.parse().unwrap()].clone();
         assert_eq!((key("eu-west-1"), settings.keep_shared), (None, false));
         assert_eq!(key("us-west-2").as_deref(), Some("arn:aws:kms:us-west-2:123456789012:key/1"));
@@ -262,6 +283,11 @@ mod tests {
                 "NIGHTSHIFT_BUDGET_TOPIC_ARN",
                 "arn:aws:sqs:x",
                 "NIGHTSHIFT_BUDGET_TOPIC_ARN: 'arn:aws:sqs:x' is not a topic; accepted: the ARN of an SNS topic, or nothing",
+            ),
+            (
+                "NIGHTSHIFT_DRILL_AT",
+                "10am",
+                "NIGHTSHIFT_DRILL_AT: '10am' is not a time of the day; accepted: a time such as",
             ),
             ("NIGHTSHIFT_DRY_RUN", "yes", "NIGHTSHIFT_DRY_RUN: 'yes' is neither (write true); accepted: true, false"),
             (

@@ -1,0 +1,43 @@
+//! Reads what the decision depends on.
+
+use std::collections::BTreeMap;
+
+use aws::rds::{list_databases_with, list_snapshots};
+use aws::{Error, each};
+use rules::database::Snapshot;
+use rules::drill::Calendar;
+use runtime::Run;
+
+use crate::plan::{self, Scope, World};
+use crate::{Clients, ecs, rds};
+
+/// Everything that the decision depends on. Most runs find nothing to do and make two calls.
+pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<World, Error> {
+    let listed = list_databases_with(&clients.rds, rds::details_of_instance, rds::details_of_cluster).await?;
+    let details = listed.iter().map(|(database, details)| (database.arn.clone(), details.clone()));
+    let mut world = World {
+        details: details.collect(),
+        databases: listed.into_iter().map(|(database, _)| database).collect(),
+        snapshots: None,
+        checks: BTreeMap::new(),
+        tasks: BTreeMap::new(),
+        calendar: Calendar { at: run.drill_at(), holidays: run.holidays().to_vec() },
+        max_drills: run.max_drills(),
+    };
+    // A dry run tells from which snapshot the next drill of each would be.
+    if plan::wants_snapshots(&world, scope, &run.now) || run.dry_run {
+        world.snapshots = Some(list_snapshots(&clients.rds, Snapshot::is_ours).await?);
+    }
+    let checks = each(plan::wanted_checks(&world, scope, &run.now), 4, async |(arn, check)| {
+        let target = ecs::check_target(&clients.ecs, &check).await;
+        (arn, target)
+    });
+    let tasks = each(plan::wanted_tasks(&world, &run.now), 4, async |(arn, (service, task))| {
+        let task = ecs::find_task(&clients.ecs, &service.cluster, &task).await;
+        (arn, task.map_err(|err| err.cause()))
+    });
+    let (checks, tasks) = tokio::join!(checks, tasks);
+    world.checks = checks.into_iter().collect();
+    world.tasks = tasks.into_iter().collect();
+    Ok(world)
+}

@@ -1,0 +1,232 @@
+//! Whether a drill of a database begins, and from which snapshot.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Zoned};
+use reconcile::{Plan, Trouble, when};
+use rules::database::{Database, Kind, Snapshot, made_by, region_of};
+use rules::drill::{Drill, DrillRule, Drilled, MAKER, Source, drill_id};
+use rules::keys;
+
+use super::case::{Case, Original, hours, is_called_like_a_drill};
+use super::step::{Restore, Step};
+use super::world::World;
+
+/// A drill that is not over after this time is deleted, and told as failed.
+pub const LASTS: SignedDuration = SignedDuration::from_hours(6);
+
+/// RDS takes no more tags.
+const MOST_TAGS: usize = 50;
+
+/// Whether a drill of a database begins now.
+pub enum Turn {
+    /// Not now, for this reason.
+    Not(String),
+    /// Now, for this reason.
+    Now(String),
+}
+
+/// Whether it is the turn of `original`, which is not being drilled.
+pub fn turn(original: &Original<'_>, rule: &DrillRule, world: &World, now: &Zoned) -> Turn {
+    let (due, calendar) = (world.calendar.due(rule.every, now), &world.calendar);
+    let last = original.drilled.as_ref();
+    let ended = |it: &Drilled| format!("its last drill {} on {}", it.outcome, when(it.at, now));
+    if last.is_some_and(|it| it.begun >= due) {
+        let next = calendar.next_due(rule.every, now);
+        let last = last.map(ended).unwrap_or_default();
+        return Turn::Not(format!("{last}; the next one is due on {}", when(next, now)));
+    }
+    let last = last.map(ended).unwrap_or_else(|| "it was never drilled".into());
+    if now.timestamp() < due {
+        return Turn::Not(format!("{last}; the next one is due on {}", when(due, now)));
+    }
+    if !calendar.is_open(now) {
+        return Turn::Not(format!(
+            "{last}; one is due since {}, and begins on a weekday within six hours after {}",
+            when(due, now),
+            calendar.at.strftime("%H:%M")
+        ));
+    }
+    Turn::Now(format!("{last}, and one is due since {}", when(due, now)))
+}
+
+/// Begins a drill of `original`, or says why none can begin.
+pub fn begin(
+    original: &Original<'_>,
+    rule: &DrillRule,
+    world: &World,
+    now: &Zoned,
+    why: &str,
+    plan: &mut Plan<Step>,
+) -> bool {
+    match restore(original, rule, world, now) {
+        Ok(restore) => plan.act(&original.database.arn, Step::Restore(restore), why),
+        Err(trouble) => {
+            plan.trouble(&original.database.arn, trouble);
+            return false;
+        }
+    }
+    true
+}
+
+fn restore(original: &Original<'_>, rule: &DrillRule, world: &World, now: &Zoned) -> Result<Restore, Trouble> {
+    let database = original.database;
+    unfit(database, world)?;
+    let (snapshot, taken) = newest(database, world).ok_or_else(|| {
+        let message = format!(
+            "Nightshift has no good snapshot of it in this region, so there is nothing to restore: tag it {}, or look at the \
+             log of snapshot-databases",
+            keys::BACKUP
+        );
+        Trouble::new("no-backup", message)
+    })?;
+    if let Some(rpo) = rule.rpo
+        && now.timestamp().duration_since(taken) > rpo
+    {
+        let message = format!(
+            "the drill failed before it began: its newest good snapshot, {}, is of {}, and the data may be {} hours old: \
+             in a disaster everything since then would be lost; look at the log of snapshot-databases",
+            snapshot.id,
+            when(taken, now),
+            hours(rpo)
+        );
+        return Err(Trouble::new("older-than-rpo", message));
+    }
+    if let (Some(_), Some(Err(why))) = (&rule.check, world.checks.get(&database.arn)) {
+        return Err(Trouble::new("check-cannot-run", why));
+    }
+    let id = drill_id(&database.id, now.date());
+    if let Some(taken) = world.databases.iter().find(|it| it.id == id) {
+        let message = format!("the name {id} is taken by another {}: rename or delete that one", taken.kind);
+        return Err(Trouble::new("name-taken", message));
+    }
+    let class = match database.kind {
+        Kind::Instance => rule.class.clone().or_else(|| world.details(database).and_then(|it| it.class.clone())),
+        Kind::Cluster => class_of_instance(world, original, rule),
+    };
+    if class.is_none() {
+        let message =
+            "no class of an instance is known for its drill: add the option class=, such as class=db.t4g.medium";
+        return Err(Trouble::new("no-class", message));
+    }
+    let begun = now.timestamp();
+    let until = begun + LASTS;
+    let drill = Drill { of: database.id.clone(), resource: database.resource_id.clone(), begun, until };
+    let source = Source { snapshot: snapshot.id.clone(), taken };
+    Ok(Restore {
+        kind: database.kind,
+        of: database.id.clone(),
+        snapshot: snapshot.id.clone(),
+        settings: world.details(database).map(|it| it.settings.clone()).unwrap_or_default(),
+        class,
+        tags: tags_of_drill(database, &id, &drill, Some(&source)),
+        id,
+    })
+}
+
+/// What cannot be drilled, whatever the snapshots are.
+fn unfit(database: &Database, world: &World) -> Result<(), Trouble> {
+    let details = world.details(database);
+    if let Some(cluster) = &database.member_of {
+        let message = format!(
+            "it is a member of the DB cluster {cluster}, which is restored as a whole: move the tag {} to the cluster",
+            keys::DRILL
+        );
+        return Err(Trouble::new("member-instance", message));
+    }
+    if is_called_like_a_drill(database) {
+        let message = format!("it is called as the databases of drills are: remove the tag {} from it", keys::DRILL);
+        return Err(Trouble::new("called-like-a-drill", message));
+    }
+    if ["neptune", "docdb"].contains(&database.engine.as_str()) {
+        let message = format!("{} databases are not drilled by this function: remove the tag", database.engine);
+        return Err(Trouble::new("other-engine", message));
+    }
+    if database.kind == Kind::Cluster && !database.engine.starts_with("aurora") {
+        let message = "it is a Multi-AZ DB cluster, which this function does not restore: remove the tag, and restore it by \
+                       hand as docs/runbooks/restore.md says";
+        return Err(Trouble::new("multi-az-cluster", message));
+    }
+    if details.and_then(|it| it.engine_mode.as_deref()) == Some("serverless") {
+        let message = "it is Aurora Serverless v1, which this function does not restore: remove the tag";
+        return Err(Trouble::new("serverless-v1", message));
+    }
+    if details.is_some_and(|it| it.settings.subnet_group.is_none()) {
+        let message = "RDS names no subnet group of it, and without one it would be restored to another network";
+        return Err(Trouble::new("no-subnet-group", message));
+    }
+    Ok(())
+}
+
+/// The newest good snapshot that Nightshift made of the database in this region.
+fn newest<'a>(database: &Database, world: &'a World) -> Option<(&'a Snapshot, jiff::Timestamp)> {
+    let snapshots = world.snapshots.iter().flatten();
+    let good = snapshots.filter(|it| it.is_ours() && !it.is_copy() && it.is_good() && database.owns(it));
+    let taken = good.filter_map(|it| Some((it, it.taken_at()?)));
+    taken.max_by_key(|(it, taken)| (*taken, it.id.clone()))
+}
+
+/// The class of the one instance of a restored cluster: that of the original's writer, unless the tag names one.
+pub fn class_of_instance(world: &World, original: &Original<'_>, rule: &DrillRule) -> Option<String> {
+    let members = world.databases.iter().filter(|it| it.is_member_of(original.database));
+    let classes = members.filter_map(|it| Some((it.id.as_str(), world.details(it)?.class.clone()?)));
+    let mut classes: Vec<(&str, String)> = classes.collect();
+    let writer = world.details(original.database).and_then(|it| it.writer.as_deref());
+    classes.sort_by_key(|(id, _)| (Some(*id) != writer, id.to_string()));
+    rule.class.clone().or_else(|| classes.into_iter().next().map(|(_, class)| class))
+}
+
+/// The tags of a drill database: what it is, and those by which people sort their costs.
+pub fn tags_of_drill(original: &Database, id: &str, drill: &Drill, source: Option<&Source>) -> Vec<(String, String)> {
+    let region = region_of(&original.arn).unwrap_or_default();
+    let mut tags = vec![
+        (keys::MADE_BY.to_owned(), made_by(MAKER, id, region)),
+        (keys::DRILL_MEMORY.to_owned(), drill.to_string()),
+    ];
+    tags.extend(source.map(|it| (keys::DRILL_FROM.to_owned(), it.to_string())));
+    // With a tag of Nightshift it would be backed up, put to sleep and drilled itself.
+    let not_wanted = ["aws:", "rds:", keys::PEOPLE, keys::MEMORY];
+    let people: BTreeMap<&String, &String> = original
+        .tags
+        .iter()
+        .filter(|(key, _)| !not_wanted.iter().any(|it| key.to_ascii_lowercase().starts_with(it)))
+        .collect();
+    tags.extend(people.into_iter().map(|(key, value)| (key.clone(), value.clone())));
+    // One is left for how far the drill has come.
+    tags.truncate(MOST_TAGS - 1);
+    tags
+}
+
+/// How long the next drill will exist, for a dry run. AWS bills ten minutes at least.
+pub fn cost(original: &Original<'_>, rule: &DrillRule, world: &World, now: &Zoned) -> Option<String> {
+    world.snapshots.as_ref()?;
+    let Some((snapshot, taken)) = newest(original.database, world) else {
+        return Some("there is no good snapshot to restore now".into());
+    };
+    let class = match original.database.kind {
+        Kind::Instance => rule.class.clone().or_else(|| world.details(original.database)?.class.clone()),
+        Kind::Cluster => class_of_instance(world, original, rule),
+    };
+    let age = hours(now.timestamp().duration_since(taken));
+    Some(format!(
+        "now it would restore {}, {age} h old; that costs up to {} hours of one {}, and its storage for that time",
+        snapshot.id,
+        LASTS.as_hours(),
+        class.unwrap_or_else(|| "instance".into())
+    ))
+}
+
+/// Whether the last good drill of a database is older than two of its periods, or there is none though some were tried.
+pub fn is_overdue(original: &Original<'_>, rule: &DrillRule, troubled: bool, now: &Zoned) -> bool {
+    let good = original.drilled.as_ref().map(|it| it.good);
+    match good {
+        Some(Some(good)) => now.timestamp().duration_since(good) > rule.every.longest() * 2,
+        Some(None) => true,
+        None => troubled,
+    }
+}
+
+/// The drill that runs for this original, if one does.
+pub fn running<'a, 'b>(drills: &'a [Case<'b>], original: &Original<'_>) -> Option<&'a Case<'b>> {
+    drills.iter().find(|it| it.is_of(original))
+}

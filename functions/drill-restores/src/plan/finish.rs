@@ -1,0 +1,208 @@
+//! The end of a drill: what is written down, what people are told, and what is deleted.
+
+use jiff::{SignedDuration, Timestamp};
+use reconcile::{Measure, Plan};
+use rules::database::{Database, Kind, region_of};
+use rules::drill::{Drilled, Outcome, Proven};
+use rules::keys;
+
+use super::case::{Case, Stray, hours, minutes};
+use super::own::Own;
+use super::step::{Delete, Finish, Prove, Step};
+
+/// One of ours that says nothing of itself stays no longer.
+const STRAY_STAYS: SignedDuration = SignedDuration::from_hours(24);
+
+/// How a drill ended.
+pub enum End {
+    /// It was restored, and proven at this moment.
+    Good(Timestamp),
+    /// It was not, for this reason.
+    Failed(String),
+    /// It was ended before that.
+    Ended(String),
+}
+
+impl Case<'_> {
+    /// Writes down how the drill ended, and deletes it.
+    pub fn finish(&self, end: End, plan: &mut Plan<Step>) {
+        let arn = &self.database.arn;
+        let reason = self.reason(&end);
+        if let Some(original) = &self.original {
+            let drilled = self.drilled(&end);
+            let snapshot = &drilled.snapshot;
+            if drilled.outcome.is_good() && self.source.is_some() {
+                let check = original.rule.as_ref().ok().and_then(|it| it.check.as_ref()).map(|it| it.family.clone());
+                let value = Proven { at: drilled.at, check }.to_string();
+                let prove = Prove { arn: self.snapshot_arn(snapshot), id: snapshot.clone(), value };
+                plan.act(arn, Step::Prove(prove), &reason);
+            }
+            if let End::Good(proven) = &end {
+                let of = original.database.id.clone();
+                let restore = minutes(self.after(*proven)) as f64;
+                for (metric, value) in [("RestoreMinutes", restore), ("RestoredDataAgeHours", drilled.data as f64)] {
+                    for of in [Some(of.clone()), None] {
+                        plan.measure(Measure { metric, kind: "Database", of, value });
+                    }
+                }
+            }
+            let finish = Finish {
+                arn: original.database.arn.clone(),
+                headline: self.headline(&end, &drilled),
+                drilled,
+                over: self.is_over(),
+            };
+            plan.act(arn, Step::Finish(finish), &reason);
+        }
+        self.delete(&reason, plan);
+    }
+
+    /// Whether the time is over that any drill may take.
+    pub fn is_over(&self) -> bool {
+        self.now.timestamp() >= self.drill.until
+    }
+
+    /// Deletes the drill database; of a cluster its instance first.
+    pub fn delete(&self, reason: &str, plan: &mut Plan<Step>) {
+        let mut gone = true;
+        for member in &self.members {
+            if member.status == "deleting" {
+                continue;
+            }
+            gone = false;
+            let drill = match self.world.own(member) {
+                Some(Own::Drill(drill)) => Some(drill),
+                Some(Own::Unreadable) => None,
+                None => {
+                    self.tell_foreign(member, plan);
+                    continue;
+                }
+            };
+            // Not before it is written down how the drill ended.
+            let after = Some(self.database.arn.clone());
+            let (id, arn) = (member.id.clone(), member.arn.clone());
+            plan.act(&member.arn, Step::Delete(Delete { kind: Kind::Instance, id, arn, drill, after }), reason);
+        }
+        // RDS deletes no cluster that still has instances. The event of their deletion wakes this function.
+        if gone {
+            let Database { kind, id, arn, .. } = self.database;
+            let drill = Some(self.drill.clone());
+            let delete = Delete { kind: *kind, id: id.clone(), arn: arn.clone(), drill, after: None };
+            plan.act(arn, Step::Delete(delete), reason);
+        }
+    }
+
+    fn tell_foreign(&self, member: &Database, plan: &mut Plan<Step>) {
+        let message = format!(
+            "a person has added the instance {} to this cluster of a drill, so it is not deleted and costs money: delete \
+             that instance, and drill-restores deletes the cluster",
+            member.id
+        );
+        plan.problem(&self.database.arn, "foreign-instance", message);
+    }
+
+    fn drilled(&self, end: &End) -> Drilled {
+        let original = self.original.as_ref();
+        let rto = original.and_then(|it| it.rule.as_ref().ok()?.rto);
+        let checked = original.is_some_and(|it| it.rule.as_ref().is_ok_and(|it| it.check.is_some()));
+        let outcome = match end {
+            End::Failed(_) => Outcome::Failed,
+            End::Ended(_) => Outcome::Ended,
+            End::Good(proven) if rto.is_some_and(|it| self.after(*proven) > it) => Outcome::Late,
+            End::Good(_) if checked => Outcome::Proven,
+            End::Good(_) => Outcome::Restored,
+        };
+        let (took, good) = match end {
+            End::Good(proven) => (Some(minutes(self.after(*proven))), Some(*proven)),
+            _ => (None, original.and_then(|it| it.drilled.as_ref()?.good)),
+        };
+        Drilled {
+            outcome,
+            at: self.now.timestamp(),
+            begun: self.drill.begun,
+            took,
+            data: self.source.as_ref().map_or(0, |it| hours(self.drill.begun.duration_since(it.taken))),
+            good,
+            snapshot: self.source.as_ref().map_or("unknown".into(), |it| it.snapshot.clone()),
+        }
+    }
+
+    fn headline(&self, end: &End, drilled: &Drilled) -> String {
+        let (of, snapshot) = (self.of(), &drilled.snapshot);
+        let rule = self.original.as_ref().and_then(|it| it.rule.as_ref().ok());
+        match end {
+            End::Failed(_) => format!("{of}: the restore drill from {snapshot} FAILED"),
+            End::Ended(_) => format!("{of}: the restore drill from {snapshot} was ended"),
+            End::Good(proven) => {
+                let took = minutes(self.after(*proven));
+                let took = match rule.and_then(|it| it.rto) {
+                    Some(rto) => format!("{took} of {} min", rto.as_mins()),
+                    None => format!("{took} min"),
+                };
+                let data = match rule.and_then(|it| it.rpo) {
+                    Some(rpo) => format!("{} of {} h", drilled.data, hours(rpo)),
+                    None => format!("{} h", drilled.data),
+                };
+                let check = rule.and_then(|it| it.check.as_ref());
+                let checked = check.map(|it| format!(", checked by {}", it.family)).unwrap_or_default();
+                let late = if drilled.outcome == Outcome::Late { ", TOO LATE" } else { "" };
+                format!("{of} restored from {snapshot} in {took}{late}, data {data} old{checked}")
+            }
+        }
+    }
+
+    fn reason(&self, end: &End) -> String {
+        match end {
+            End::Failed(why) => format!("{why}; a restore of this snapshot in a real disaster would end the same way"),
+            End::Ended(why) => why.clone(),
+            End::Good(proven) => {
+                let up = self.progress.up.unwrap_or(*proven);
+                let loaded = match self.is_loading() {
+                    false => format!("all of its data loaded after {} min", minutes(self.after(self.now.timestamp()))),
+                    true => "its data was not fully loaded when the time of the drill was over".into(),
+                };
+                format!(
+                    "it took connections after {} min, was proven after {} min, {loaded}",
+                    minutes(self.after(up)),
+                    minutes(self.after(*proven))
+                )
+            }
+        }
+    }
+
+    fn snapshot_arn(&self, id: &str) -> String {
+        let arn = &self.database.arn;
+        let account = arn.split(':').nth(4).unwrap_or_default();
+        let partition = arn.split(':').nth(1).unwrap_or_default();
+        let kind = match self.database.kind {
+            Kind::Instance => "snapshot",
+            Kind::Cluster => "cluster-snapshot",
+        };
+        format!("arn:{partition}:rds:{}:{account}:{kind}:{id}", region_of(arn).unwrap_or_default())
+    }
+}
+
+impl Stray<'_> {
+    /// Deletes what nobody can end any more, once it has been there for a day.
+    pub fn judge(&self, now: &jiff::Zoned, plan: &mut Plan<Step>) {
+        let arn = &self.database.arn;
+        if self.database.status == "deleting" {
+            return plan.skip(arn, "it is being deleted");
+        }
+        let age = self.created.map(|it| now.timestamp().duration_since(it));
+        if age.is_some_and(|it| it > STRAY_STAYS) {
+            let Database { kind, id, .. } = self.database;
+            let delete = Delete { kind: *kind, id: id.clone(), arn: arn.clone(), drill: None, after: None };
+            return plan.act(arn, Step::Delete(delete), "it is a drill database, and has been there for a day");
+        }
+        plan.problem(
+            arn,
+            "unreadable-drill",
+            format!(
+                "its tag {} was changed by hand, so its drill cannot go on: delete it, or drill-restores deletes it a day \
+                 after it was created",
+                keys::DRILL_MEMORY
+            ),
+        );
+    }
+}

@@ -1,0 +1,40 @@
+//! Which databases are drills of ours: the only ones that are ever deleted.
+//!
+//! All of it must hold: the name begins as those of drills do; the tag `nightshift-state:made-by` names this function,
+//! this very name and region; there is a tag `nightshift-state:drill`; no tag of a person makes it a database that
+//! Nightshift works for; and it was created after the drill had begun. What a person made of a drill, such as a restore
+//! or a clone with all of its tags, has another name, so it is the person's.
+
+use jiff::{SignedDuration, Timestamp};
+use rules::database::{Database, made_by, region_of};
+use rules::drill::{Drill, MAKER, PREFIX};
+use rules::keys;
+
+/// The clocks of Lambda and of RDS may differ by as much.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
+
+/// What the tags of a drill say of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Own {
+    /// A drill.
+    Drill(Drill),
+    /// One of ours whose memory a person has changed, so that it cannot be read.
+    Unreadable,
+}
+
+/// What `database` is, if it is ours. `created` is missing while AWS is still creating it.
+pub fn own(database: &Database, created: Option<Timestamp>) -> Option<Own> {
+    let region = region_of(&database.arn)?;
+    let named = database.tags.get(keys::MADE_BY) == Some(&made_by(MAKER, &database.id, region));
+    let serves_people = database.tags.keys().any(|it| it.starts_with(keys::PEOPLE));
+    if !database.id.starts_with(PREFIX) || !named || serves_people {
+        return None;
+    }
+    match database.tags.get(keys::DRILL_MEMORY)?.parse::<Drill>() {
+        Ok(drill) => {
+            let was_there = created.is_some_and(|it| it < drill.begun - CLOCKS_DIFFER);
+            (!was_there && !drill.of.eq_ignore_ascii_case(&database.id)).then_some(Own::Drill(drill))
+        }
+        Err(_) => Some(Own::Unreadable),
+    }
+}

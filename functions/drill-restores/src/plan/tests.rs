@@ -1,0 +1,5 @@
+//! What drills do, as stories, and what holds whatever happens.
+
+mod laws;
+mod model;
+mod stories;

@@ -1,0 +1,294 @@
+//! Drills from their beginning to their end.
+
+use reconcile::Step as _;
+use rules::database::Kind;
+use rules::drill::{Drilled, Outcome};
+use rules::keys;
+
+use super::model::*;
+use crate::plan::{Scope, Step, Task, World, plan};
+
+const DRILL: &str = "nightshift-drill-kfood-db-2026-12-01";
+
+fn run(world: &mut World, minutes: i64) -> Vec<String> {
+    let at = minutes_later(minutes);
+    let lines = lines(world, &Scope::Everything, &at);
+    apply(&plan(world, &Scope::Everything, &at), world, &at, |_| true);
+    lines
+}
+
+fn drilled(world: &World) -> Drilled {
+    world.databases.iter().find_map(|it| it.tags.get(keys::DRILLED)).unwrap().parse().unwrap()
+}
+
+/// The drill is restored and takes connections; its check runs since minute 12.
+fn being_checked() -> World {
+    let mut world = kfood();
+    run(&mut world, 0);
+    of(&mut world, DRILL).status = "available".into();
+    run(&mut world, 12);
+    world
+}
+
+#[test]
+fn a_drill_restores_checks_measures_deletes_and_tells() {
+    let mut world = kfood();
+    let restoring = format!("* kfood-db: restore drill, restoring nightshift-kfood-db-2026-12-01 as {DRILL}");
+    assert_eq!(run(&mut world, 0), [restoring]);
+    let restored = of(&mut world, DRILL);
+    assert_eq!(restored.tags["team"], "food");
+    assert!(!restored.tags.keys().any(|it| it.starts_with(keys::PEOPLE)), "it is not drilled itself");
+    let under_way = format!("+ kfood-db: its drill {DRILL} is under way");
+    check(&world, &minutes_later(5), &[&format!("+ {DRILL}: it is creating"), &under_way]);
+
+    of(&mut world, DRILL).status = "available".into();
+    let checking = format!("* kfood-db: checking {DRILL} with kfood-drill");
+    assert_eq!(run(&mut world, 12), ["* note up=2026-12-01T01:12:00Z", &checking, &under_way]);
+    let drill = arn(Kind::Instance, DRILL);
+    let running = Task { stopped: false, ..stopped(None, &now()) };
+    world.tasks.insert(drill.clone(), Ok(Some(running)));
+    check(&world, &minutes_later(15), &[&format!("+ {DRILL}: it is being checked by kfood-drill"), &under_way]);
+
+    // It ended well, but the data is not all there yet.
+    world.tasks.insert(drill.clone(), Ok(Some(stopped(Some(0), &minutes_later(20)))));
+    world.details.get_mut(&drill).unwrap().loading = true;
+    let loading = format!("+ {DRILL}: it is proven, and its data is still being loaded");
+    let noted = "* note up=2026-12-01T01:12:00Z task=0123 proven=2026-12-01T01:20:00Z";
+    assert_eq!(run(&mut world, 21), [noted, &loading, &under_way]);
+    // ECS has forgotten the task by now, which does not matter any more.
+    world.tasks.clear();
+    world.details.get_mut(&drill).unwrap().loading = false;
+    let ended = plan(&world, &Scope::Everything, &minutes_later(90));
+    assert_eq!(
+        ended.steps[1].reason,
+        "it took connections after 12 min, was proven after 20 min, all of its data loaded after 90 min"
+    );
+    let value = |metric| ended.measures.iter().find(|it| it.metric == metric).unwrap().value;
+    assert_eq!((value("RestoreMinutes"), value("RestoredDataAgeHours")), (20.0, 7.0));
+    assert_eq!(
+        run(&mut world, 90),
+        [
+            "* nightshift-kfood-db-2026-12-01: noting that it was restored",
+            "* kfood-db restored from nightshift-kfood-db-2026-12-01 in 20 of 60 min, data 7 of 24 h old, checked by kfood-drill",
+            &format!("* delete DB instance {DRILL}"),
+            &under_way,
+        ]
+    );
+    assert_eq!(world.snapshots.as_ref().unwrap()[0].tags[keys::PROVEN], "2026-12-01T02:30:00Z check=kfood-drill");
+    assert_eq!((drilled(&world).outcome, drilled(&world).took), (Outcome::Proven, Some(20)));
+    assert!(run(&mut world, 100)[0].starts_with(
+        "+ kfood-db: its last drill proven on Tue 2026-12-01 11:30 KST; the next one is due on Fri 2027-01-01 10:00 KST"
+    ));
+}
+
+#[test]
+fn a_check_that_fails_is_told_with_what_it_means() {
+    let failed = |task: Option<Task>| {
+        let mut world = being_checked();
+        world.tasks.insert(arn(Kind::Instance, DRILL), Ok(task));
+        let plan = plan(&world, &Scope::Everything, &minutes_later(30));
+        let Step::Finish(finish) = &plan.steps[0].step else { panic!("{:?}", plan.steps) };
+        assert_eq!(finish.headline, "kfood-db: the restore drill from nightshift-kfood-db-2026-12-01 FAILED");
+        assert_eq!(finish.drilled.outcome, Outcome::Failed);
+        assert!(matches!(plan.steps[1].step, Step::Delete(_)));
+        assert_eq!(plan.steps[0].step.tells(), Some(reconcile::MessageKind::Failed));
+        plan.steps[0].reason.split("; a restore of").next().unwrap().to_owned()
+    };
+    let at = minutes_later(29);
+    assert_eq!(
+        failed(Some(stopped(Some(3), &at))),
+        "the container check of the check kfood-drill ended with exit code 3"
+    );
+    let never = Task { reason: "ResourceInitializationError".into(), ..stopped(None, &at) };
+    assert_eq!(
+        failed(Some(never)),
+        "the container check of the check kfood-drill never ran (ResourceInitializationError)"
+    );
+    assert_eq!(failed(None), "ECS no longer knows the task 0123 of kfood-drill, so how it ended is unknown");
+}
+
+#[test]
+fn a_restore_that_takes_too_long_is_good_and_told_as_late() {
+    let mut world = being_checked();
+    world.tasks.insert(arn(Kind::Instance, DRILL), Ok(Some(stopped(Some(0), &minutes_later(75)))));
+    let lines = run(&mut world, 76);
+    assert!(
+        lines[1].starts_with("* kfood-db restored from nightshift-kfood-db-2026-12-01 in 75 of 60 min, TOO LATE"),
+        "{lines:?}"
+    );
+    assert_eq!(drilled(&world).outcome, Outcome::Late);
+    assert!(drilled(&world).good.is_some());
+}
+
+#[test]
+fn what_never_gets_available_is_deleted_after_six_hours() {
+    let mut world = kfood();
+    run(&mut world, 0);
+    assert_eq!(run(&mut world, 359)[0], format!("+ {DRILL}: it is creating"));
+    assert_eq!(
+        run(&mut world, 360)[..2],
+        [
+            "* kfood-db: the restore drill from nightshift-kfood-db-2026-12-01 FAILED".to_owned(),
+            format!("* delete DB instance {DRILL}")
+        ]
+    );
+    let mut broken = kfood();
+    run(&mut broken, 0);
+    of(&mut broken, DRILL).status = "incompatible-restore".into();
+    let plan = plan(&broken, &Scope::Everything, &minutes_later(9));
+    assert!(plan.steps[0].reason.starts_with("the restored database is incompatible-restore; "));
+}
+
+#[test]
+fn aurora_is_a_cluster_that_gets_one_instance_and_loses_it_first() {
+    let cluster = database(Kind::Cluster, "codemate-db", &[(keys::DRILL, "weekly class=db.t4g.medium")]);
+    let mut world = world(vec![cluster, member("codemate-db-1", "codemate-db")]);
+    let drill = "nightshift-drill-codemate-db-2026-12-01";
+    let begun = run(&mut world, 0);
+    assert_eq!(
+        begun[0],
+        format!("* codemate-db: restore drill, restoring nightshift-codemate-db-2026-12-01 as {drill}")
+    );
+    of(&mut world, drill).status = "available".into();
+    assert_eq!(run(&mut world, 10)[0], format!("* {drill}: creating its instance"));
+    assert_eq!(run(&mut world, 11)[0], format!("+ {drill}: it is available, but its DB instance {drill} is creating"));
+    world.databases.iter_mut().for_each(|it| it.status = "available".into());
+    let ended = run(&mut world, 25);
+    assert_eq!(ended[0], "* note up=2026-12-01T01:25:00Z");
+    assert_eq!(ended[2], "* codemate-db restored from nightshift-codemate-db-2026-12-01 in 25 min, data 7 h old");
+    assert_eq!(ended[3], format!("* delete DB instance {drill}"), "the cluster waits for its instance");
+    assert_eq!(run(&mut world, 30)[0], format!("* delete DB cluster {drill}"));
+    assert_eq!(world.databases.len(), 2);
+}
+
+#[test]
+fn an_instance_that_a_person_added_to_a_drill_stays_and_is_told() {
+    let cluster = database(Kind::Cluster, "codemate-db", &[(keys::DRILL, "weekly class=db.t4g.medium")]);
+    let mut world = world(vec![cluster]);
+    run(&mut world, 0);
+    let drill = "nightshift-drill-codemate-db-2026-12-01";
+    of(&mut world, drill).status = "available".into();
+    world.databases.push(member("by-hand", drill));
+    let lines = run(&mut world, 20);
+    assert!(lines.iter().all(|it| !it.contains("* delete")), "{lines:?}");
+    assert!(
+        lines
+            .last()
+            .unwrap()
+            .starts_with(&format!("! {drill} foreign-instance: a person has added the instance by-hand"))
+    );
+}
+
+#[test]
+fn what_cannot_be_drilled_is_told_with_the_reason() {
+    let refused = |change: &dyn Fn(&mut World)| {
+        let mut world = kfood();
+        change(&mut world);
+        let plan = plan(&world, &Scope::Everything, &now());
+        assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+        assert_eq!(plan.problems.len(), 1);
+        (plan.problems[0].problem.clone(), plan.problems[0].message.clone())
+    };
+    let kind = |change: &dyn Fn(&mut World)| refused(change).0;
+    assert_eq!(kind(&|it| it.snapshots = Some(Vec::new())), "no-backup");
+    // What a person took, what is not complete and what is a copy do not count.
+    assert_eq!(kind(&|it| it.snapshots.as_mut().unwrap()[0].tags.clear()), "no-backup");
+    assert_eq!(kind(&|it| it.snapshots.as_mut().unwrap()[0].status = "creating".into()), "no-backup");
+    let old = refused(&|it| it.snapshots = Some(vec![snapshot(&it.databases[0], 30)]));
+    assert_eq!(
+        old,
+        (
+            "older-than-rpo".into(),
+            "the drill failed before it began: its newest good snapshot, nightshift-kfood-db-2026-11-30, is of Mon \
+             2026-11-30 04:00 KST, and the data may be 24 hours old: in a disaster everything since then would be lost; \
+             look at the log of snapshot-databases"
+                .into()
+        )
+    );
+    let gone =
+        refused(&|it| drop(it.checks.insert(arn(Kind::Instance, "kfood-db"), Err("there is no such service".into()))));
+    assert_eq!(gone, ("check-cannot-run".into(), "there is no such service".into()));
+    assert_eq!(kind(&|it| it.databases.push(database(Kind::Instance, DRILL, &[]))), "name-taken");
+    assert_eq!(kind(&|it| it.databases[0].engine = "docdb".into()), "other-engine");
+    assert_eq!(kind(&|it| it.databases[0].member_of = Some("shop".into())), "member-instance");
+    assert_eq!(kind(&|it| it.details.values_mut().for_each(|it| it.settings.subnet_group = None)), "no-subnet-group");
+    assert_eq!(kind(&|it| drop(it.databases[0].tags.insert(keys::DRILL.into(), "daily".into()))), "bad-tag");
+}
+
+#[test]
+fn commands_begin_and_end_a_drill_and_are_refused_with_the_reason() {
+    let drill = Scope::Drill("kfood-db".into());
+    let end = Scope::End("KFOOD-DB".into());
+    let night = minutes_later(-600);
+    let mut world = kfood();
+    assert_eq!(lines(&world, &end, &night), ["refused: no drill of KFOOD-DB is under way"]);
+    let none = Scope::Drill("shop".into());
+    assert_eq!(
+        lines(&world, &none, &night),
+        ["refused: there is no DB instance and no DB cluster shop in this region"]
+    );
+    let begun = plan(&world, &drill, &night);
+    assert_eq!(begun.steps[0].reason, "a person asked for it");
+    apply(&begun, &mut world, &night, |_| true);
+    let name = "nightshift-drill-kfood-db-2026-12-01";
+    assert_eq!(
+        lines(&world, &drill, &night),
+        [format!("refused: a drill of kfood-db is under way, or being deleted: {name}")]
+    );
+    assert_eq!(
+        lines(&world, &end, &night)[..2],
+        [
+            "* kfood-db: the restore drill from nightshift-kfood-db-2026-12-01 was ended".to_owned(),
+            format!("* delete DB instance {name}")
+        ]
+    );
+    of(&mut world, "kfood-db").tags.remove(keys::DRILL);
+    assert_eq!(
+        lines(&world, &drill, &night)[0],
+        format!("refused: a drill of kfood-db is under way, or being deleted: {name}")
+    );
+    // Without its tag the original is not drilled any more.
+    assert_eq!(lines(&world, &Scope::Everything, &night), [format!("* delete DB instance {name}")]);
+}
+
+#[test]
+fn no_more_drills_run_at_once_than_the_stack_allows() {
+    let mut world = kfood();
+    world.databases.push(database(Kind::Instance, "truegul-db", &[(keys::DRILL, "monthly")]));
+    let all = super::model::world(world.databases.clone());
+    world.snapshots = all.snapshots;
+    world.details = all.details;
+    let lines = run(&mut world, 0);
+    assert_eq!(lines.len(), 2);
+    assert!(lines[1].ends_with("waits for another one to end (parameter MaxDrills of the stack)"), "{lines:?}");
+    assert!(run(&mut world, 10).iter().all(|it| !it.starts_with('*')));
+}
+
+#[test]
+fn what_is_not_due_tells_when_it_is_and_what_it_would_cost() {
+    // Nobody is there at 17:00 to read how it ends.
+    check(
+        &kfood(),
+        &minutes_later(7 * 60),
+        &[
+            "+ kfood-db: it was never drilled; one is due since Tue 2026-12-01 10:00 KST, and begins on a weekday within \
+           six hours after 10:00; now it would restore nightshift-kfood-db-2026-12-01, 14 h old; that costs up to 6 \
+           hours of one db.t3.medium, and its storage for that time",
+        ],
+    );
+}
+
+#[test]
+fn a_database_that_is_called_like_a_drill_is_left_alone() {
+    let mut world = kfood();
+    run(&mut world, 0);
+    let copied: Vec<(String, String)> = of(&mut world, DRILL).tags.clone().into_iter().collect();
+    let copied: Vec<(&str, &str)> = copied.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    // A person's clone of a drill, with all of its tags.
+    world.databases.push(database(Kind::Instance, "nightshift-drill-x", &copied));
+    let lines = run(&mut world, 400);
+    let foreign =
+        "+ nightshift-drill-x: it is called as the databases of drills are, but drill-restores did not make it";
+    assert!(lines.iter().any(|it| it == foreign), "{lines:?}");
+    assert!(world.databases.iter().any(|it| it.id == "nightshift-drill-x"));
+}

@@ -1,0 +1,245 @@
+//! Calls to RDS that only this function makes: restoring a snapshot, and deleting what was restored.
+
+use aws::rds::{Rds, find_databases_with};
+use aws::{Error, moment};
+use aws_sdk_rds::types as sdk;
+use rules::database::Kind;
+use tokio::time::Instant;
+
+use crate::plan::{AddMember, Delete, Details, Own, Restore, Settings, own};
+
+/// What a drill depends on of an instance.
+pub fn details_of_instance(it: &sdk::DbInstance) -> Details {
+    let group = |it: &sdk::VpcSecurityGroupMembership| it.vpc_security_group_id().map(str::to_owned);
+    let named = |it: Option<&str>| it.filter(|it| !it.is_empty()).map(str::to_owned);
+    Details {
+        created: it.instance_create_time().and_then(moment),
+        class: named(it.db_instance_class()),
+        settings: Settings {
+            subnet_group: named(it.db_subnet_group().and_then(|it| it.db_subnet_group_name())),
+            security_groups: it.vpc_security_groups().iter().filter_map(group).collect(),
+            parameter_group: named(it.db_parameter_groups().first().and_then(|it| it.db_parameter_group_name())),
+            option_group: named(it.option_group_memberships().first().and_then(|it| it.option_group_name())),
+            capacity: None,
+            lifecycle_support: named(it.engine_lifecycle_support()),
+        },
+        engine_mode: None,
+        writer: None,
+        endpoint: named(it.endpoint().and_then(|it| it.address())),
+        port: it.endpoint().and_then(|it| it.port()),
+        database_name: named(it.db_name()),
+        // It is there only while RDS works on the storage; `Optimizing` follows a change of it, and loads nothing.
+        loading: it.storage_operation_status().is_some_and(|it| it.eq_ignore_ascii_case("initializing")),
+    }
+}
+
+/// What a drill depends on of a cluster.
+pub fn details_of_cluster(it: &sdk::DbCluster) -> Details {
+    let group = |it: &sdk::VpcSecurityGroupMembership| it.vpc_security_group_id().map(str::to_owned);
+    let named = |it: Option<&str>| it.filter(|it| !it.is_empty()).map(str::to_owned);
+    let capacity = it.serverless_v2_scaling_configuration();
+    let writer = it.db_cluster_members().iter().find(|it| it.is_cluster_writer() == Some(true));
+    Details {
+        created: it.cluster_create_time().and_then(moment),
+        class: named(it.db_cluster_instance_class()),
+        settings: Settings {
+            subnet_group: named(it.db_subnet_group()),
+            security_groups: it.vpc_security_groups().iter().filter_map(group).collect(),
+            parameter_group: named(it.db_cluster_parameter_group()),
+            option_group: None,
+            capacity: capacity.and_then(|it| Some((it.min_capacity()?, it.max_capacity()?))),
+            lifecycle_support: named(it.engine_lifecycle_support()),
+        },
+        engine_mode: named(it.engine_mode()),
+        writer: named(writer.and_then(|it| it.db_instance_identifier())),
+        endpoint: named(it.endpoint()),
+        port: it.port(),
+        database_name: named(it.database_name()),
+        loading: false,
+    }
+}
+
+/// Restores the snapshot. A database of that name that is there by now was restored by an overlapping run.
+pub async fn restore(rds: &Rds, restore: &Restore, until: Instant) -> Result<(), Error> {
+    let answer = match restore.kind {
+        Kind::Instance => restore_instance(rds, restore, until).await,
+        Kind::Cluster => restore_cluster(rds, restore, until).await,
+    };
+    match answer {
+        Err(error) if error.code.contains("AlreadyExists") => Err(Error { message: error.message, ..Error::not_now() }),
+        Err(error) => Err(told(error, restore)),
+        Ok(()) => Ok(()),
+    }
+}
+
+async fn restore_instance(rds: &Rds, restore: &Restore, until: Instant) -> Result<(), Error> {
+    let Restore { id, snapshot, settings, .. } = restore;
+    // RDS takes gp3 where no type is named, and a change of the type makes the restore slower.
+    let described = rds.call(Some(until), async |client| {
+        let call = client.describe_db_snapshots().db_snapshot_identifier(snapshot).send().await;
+        call.map_err(|err| Error::new("DescribeDBSnapshots", snapshot, err))
+    });
+    let described = described.await?;
+    let storage = described.db_snapshots().first().and_then(|it| it.storage_type()).map(str::to_owned);
+    rds.call(Some(until), async |client| {
+        let call = client
+            .restore_db_instance_from_db_snapshot()
+            .db_instance_identifier(id)
+            .db_snapshot_identifier(snapshot)
+            .set_db_instance_class(restore.class.clone())
+            .set_db_subnet_group_name(settings.subnet_group.clone())
+            .set_vpc_security_group_ids(Some(settings.security_groups.clone()))
+            .set_db_parameter_group_name(settings.parameter_group.clone())
+            .set_option_group_name(settings.option_group.clone())
+            .set_engine_lifecycle_support(settings.lifecycle_support.clone())
+            .set_storage_type(storage.clone())
+            .multi_az(false)
+            .publicly_accessible(false)
+            .deletion_protection(false)
+            .copy_tags_to_snapshot(false)
+            .auto_minor_version_upgrade(false)
+            .backup_retention_period(0)
+            .set_tags(Some(tags(&restore.tags)));
+        let answer = call.send().await;
+        answer.map(drop).map_err(|err| Error::new("RestoreDBInstanceFromDBSnapshot", id, err))
+    })
+    .await
+}
+
+async fn restore_cluster(rds: &Rds, restore: &Restore, until: Instant) -> Result<(), Error> {
+    let Restore { id, snapshot, settings, .. } = restore;
+    // RDS takes the newest engine of the region where no version is named.
+    let described = rds.call(Some(until), async |client| {
+        let call = client.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(snapshot).send().await;
+        call.map_err(|err| Error::new("DescribeDBClusterSnapshots", snapshot, err))
+    });
+    let described = described.await?;
+    let Some(original) = described.db_cluster_snapshots().first() else {
+        return Err(Error::unexpected("DescribeDBClusterSnapshots", snapshot, "the answer holds no snapshot"));
+    };
+    let capacity = settings.capacity.map(|(least, most)| {
+        sdk::ServerlessV2ScalingConfiguration::builder().min_capacity(least).max_capacity(most).build()
+    });
+    rds.call(Some(until), async |client| {
+        let call = client
+            .restore_db_cluster_from_snapshot()
+            .db_cluster_identifier(id)
+            .snapshot_identifier(snapshot)
+            .engine(original.engine().unwrap_or_default())
+            .set_engine_version(original.engine_version().map(str::to_owned))
+            .set_db_subnet_group_name(settings.subnet_group.clone())
+            .set_vpc_security_group_ids(Some(settings.security_groups.clone()))
+            .set_db_cluster_parameter_group_name(settings.parameter_group.clone())
+            .set_serverless_v2_scaling_configuration(capacity.clone())
+            .set_engine_lifecycle_support(settings.lifecycle_support.clone())
+            .deletion_protection(false)
+            .copy_tags_to_snapshot(false)
+            // A cluster cannot be without; its backups go with it.
+            .backup_retention_period(1)
+            .set_tags(Some(tags(&restore.tags)));
+        let answer = call.send().await;
+        answer.map(drop).map_err(|err| Error::new("RestoreDBClusterFromSnapshot", id, err))
+    })
+    .await
+}
+
+/// Creates the instance of a restored cluster. Everything else is the cluster's, and refused here.
+pub async fn add_member(rds: &Rds, add: &AddMember, until: Instant) -> Result<(), Error> {
+    let id = &add.cluster;
+    let answer = rds.call(Some(until), async |client| {
+        let call = client
+            .create_db_instance()
+            .db_instance_identifier(id)
+            .db_cluster_identifier(id)
+            .db_instance_class(&add.class)
+            .engine(&add.engine)
+            .publicly_accessible(false)
+            .auto_minor_version_upgrade(false)
+            .set_tags(Some(tags(&add.tags)));
+        call.send().await.map(drop).map_err(|err| Error::new("CreateDBInstance", id, err))
+    });
+    match answer.await {
+        Err(error) if error.code.contains("AlreadyExists") || error.code.starts_with("InvalidDBClusterState") => {
+            Err(Error { message: error.message, ..Error::not_now() })
+        }
+        other => other,
+    }
+}
+
+/// Deletes a drill database without a final snapshot, after a last look at whether it still is one.
+pub async fn delete(rds: &Rds, delete: &Delete, until: Instant) -> Result<(), Error> {
+    let id = delete.id.as_str();
+    let found = find_databases_with(
+        rds,
+        id,
+        |it| it.instance_create_time().and_then(moment),
+        |it| it.cluster_create_time().and_then(moment),
+    );
+    let found = found.await?.into_iter().find(|(it, _)| it.kind == delete.kind);
+    let Some((database, created)) = found else { return Ok(()) };
+    let same = match own(&database, created) {
+        Some(Own::Drill(drill)) => delete.drill == Some(drill),
+        Some(Own::Unreadable) => delete.drill.is_none(),
+        None => false,
+    };
+    if !same || database.arn != delete.arn {
+        let operation = if delete.kind == Kind::Instance { "DeleteDBInstance" } else { "DeleteDBCluster" };
+        return Err(Error::unexpected(operation, id, "it is not the database of this drill any more, so it stays"));
+    }
+    let answer = rds.call(Some(until), async |client| match delete.kind {
+        Kind::Instance => {
+            // A member has no backups of its own: of it RDS takes neither option.
+            let alone = database.member_of.is_none();
+            let call = client.delete_db_instance().db_instance_identifier(id).skip_final_snapshot(true);
+            let call = call.set_delete_automated_backups(alone.then_some(true));
+            call.send().await.map(drop).map_err(|err| Error::new("DeleteDBInstance", id, err))
+        }
+        Kind::Cluster => {
+            let call = client.delete_db_cluster().db_cluster_identifier(id).skip_final_snapshot(true);
+            call.send().await.map(drop).map_err(|err| Error::new("DeleteDBCluster", id, err))
+        }
+    });
+    match answer.await {
+        Err(error) if error.code.contains("NotFound") => Ok(()),
+        // It is being created or changed, or is deleted already: the next run looks again.
+        Err(error)
+            if error.code.starts_with("InvalidDBInstanceState") || error.code.starts_with("InvalidDBClusterState") =>
+        {
+            Err(Error { message: error.message, ..Error::not_now() })
+        }
+        other => other,
+    }
+}
+
+/// What AWS says no to, as what it is: nothing was restored, which is the finding.
+fn told(error: Error, restore: &Restore) -> Error {
+    let remedy = match error.code.as_str() {
+        it if it.contains("QuotaExceeded") => "raise that quota in Service Quotas, or delete what is not needed",
+        it if it.starts_with("InsufficientDBInstanceCapacity") => {
+            "AWS has no instance of this class free now; set another one with the option class="
+        }
+        it if it.starts_with("KMSKeyNotAccessible") => {
+            "the key of the snapshot is disabled or gone, or its policy does not let the role of drill-restores use it; a \
+             real restore needs it too"
+        }
+        it if it.contains("SubnetGroup") => "the subnet group of the original does not fit or is gone",
+        it if it.starts_with("InvalidDBSnapshotState") || it.starts_with("InvalidDBClusterSnapshotState") => {
+            "the snapshot is not ready; the next run tries again"
+        }
+        it if it.starts_with("InvalidRestore")
+            || it.starts_with("InvalidParameterCombination")
+            || it.starts_with("InvalidParameterValue")
+            || it.starts_with("StorageTypeNotSupported") =>
+        {
+            "a real restore with the settings of the original would be refused too; set another class with the option class=, \
+             or look at the settings that the message names"
+        }
+        _ => return error,
+    };
+    let message = format!("{} could not be restored: {}; {remedy}", restore.snapshot, error.cause());
+    error.told_as("restore-refused", message)
+}
+
+fn tags(tags: &[(String, String)]) -> Vec<sdk::Tag> {
+    tags.iter().map(|(key, value)| sdk::Tag::builder().key(key).value(value).build()).collect()
+}
