@@ -13,6 +13,9 @@ use super::motion::{Motion, motion};
 use super::step::{MemoryChange, Remember, Step};
 use super::{deployer, verdict};
 
+/// How many images are found lost in one run; what is left, the next run finds.
+const AT_ONCE: usize = 3;
+
 impl Draft<'_> {
     /// Decides what is next.
     ///
@@ -31,7 +34,9 @@ impl Draft<'_> {
         if let Some(error) = case.history_error().filter(|_| go_back.is_none()) {
             return self.problem("unreadable-history", error);
         }
-        if let Some(Lost { digest, pushed_at, by, why }) = verdict::lost(case, &self.memory) {
+        // A person may have gone back from one image to another that fails as well.
+        for _ in 0..AT_ONCE {
+            let Some(Lost { digest, pushed_at, by, why }) = verdict::lost(case, &self.memory) else { break };
             let why = format!("{} did not stay: {why}", case.label(&digest));
             self.reject(digest, pushed_at, by, &why);
         }

@@ -156,3 +156,34 @@ async fn a_running_image_without_a_tag_is_told_where_the_repository_has_a_lifecy
         assert_eq!(script.count("GetLifecyclePolicy"), 1);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_new_for_two_containers_goes_out_as_one_revision() {
+    let script = Script::new();
+    let registry = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com";
+    let containers = json!({"containerDefinitions": [
+        {"name": "app", "image": format!("{registry}/api@{}", digest(1)), "essential": true, "cpu": 128},
+        {"name": "web", "image": format!("{registry}/web@{}", digest(3)), "essential": true}]});
+    let revision = script.aws().add_revision("api", containers, json!([]));
+    let api = script.aws().add_service("shop/api", "semver container=app", &revision);
+    let second = json!({"key": "nightshift:deploy-2", "value": "newest container=web"});
+    script.aws().services.get_mut(&api).unwrap()["tags"].as_array_mut().unwrap().push(second);
+    script.push("api", "v1.0.0", 1, 1);
+    script.push("api", "v1.1.0", 2, 5);
+    script.push("web", "main-1", 3, 1);
+    script.push("web", "main-2", 4, 6);
+    let report = script.invoke(push_event("web")).await.unwrap();
+    assert_eq!(told(&report), ["api deploy Done"]);
+    let sent = script.sent("RegisterTaskDefinition");
+    let image = |at: usize| sent[0]["containerDefinitions"][at]["image"].as_str().unwrap().to_owned();
+    assert_eq!(
+        (image(0), image(1)),
+        (format!("{registry}/api@{}", digest(2)), format!("{registry}/web@{}", digest(4)))
+    );
+    assert_eq!(sent[0]["containerDefinitions"][0]["cpu"], 128);
+    let tags = sent[0]["tags"].to_string();
+    assert!(tags.contains("nightshift-state:image-2") && tags.contains("main-2") && tags.contains("v1.1.0"), "{tags}");
+    assert_eq!((sent.len(), script.count("UpdateService"), script.count("DescribeImages")), (1, 1, 2));
+    let again = script.invoke(push_event("api")).await.unwrap();
+    assert_eq!((again.actions.len(), script.count("RegisterTaskDefinition")), (0, 1), "{:?}", told(&again));
+}

@@ -507,3 +507,31 @@ proptest! {
         prop_assert!(model.is_running(&newest) || model.running() == "v1.0.0" && model.images.len() == 1, "{}", model);
     }
 }
+
+#[test]
+fn two_images_that_did_not_stay_are_rejected_in_one_run() {
+    let mut model = Model::new("newest");
+    model.service.safety = Safety { gives_up: true, goes_back: false };
+    let bad = model.push("v1.0.0");
+    model.bad.push(bad.clone());
+    push_event(&mut model);
+    model.restart();
+    model.push("v1.1.0");
+    push_event(&mut model);
+    ask(&mut model, Command::RollBack { image: None });
+    ask(&mut model, Command::Clear { image: None });
+    model.finish();
+    ask(&mut model, Command::Approve { image: bad.to_string() });
+    // Instead of waiting for that, a person goes back by hand to the image that never ran, and it fails.
+    let arn = model.revisions[model.revisions.len() - 3].arn().to_owned();
+    model.update_service(&arn);
+    model.finish();
+    let said = sweep_words(&mut model);
+    let rejected = said.iter().filter(|it| it.contains("is rejected")).count();
+    assert_eq!(rejected, 2, "{said:?}: {model}");
+    assert_eq!(model.plan(&Scope::Everywhere, None).steps, vec![], "{model}");
+}
+
+fn sweep_words(model: &mut Model) -> Vec<String> {
+    words(&model.run(&Scope::Everywhere, None, usize::MAX))
+}
