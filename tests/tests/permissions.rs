@@ -369,7 +369,8 @@ fn calls_of(function: &str) -> Vec<Call> {
                 ],
                 "*",
             ),
-            calls(["ecs:DescribeServices", "ecs:DescribeServiceRevisions"], SERVICE),
+            calls(["ecs:DescribeServices", "ecs:DescribeServiceDeployments", "ecs:DescribeServiceRevisions"], SERVICE),
+            calls(["ecs:DescribeServiceDeployments"], "service-deployment/truegul-production/api-server/1"),
             calls(["ecs:DescribeServiceRevisions"], "service-revision/truegul-production/api-server/1"),
             calls(["ecs:DescribeTasks"], "task/truegul-production/0123456789abcdef"),
             calls(

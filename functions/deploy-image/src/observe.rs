@@ -196,7 +196,7 @@ async fn observe(clients: &Clients, run: &Run<'_>, fact: &Fact) -> Observation {
             Err(error) => Err(error),
         },
     };
-    observation.unwrap_or_else(|error| Observation::Unavailable(error.cause()))
+    observation.unwrap_or_else(|error| Observation::Unavailable(error.to_string()))
 }
 
 async fn health(clients: &Clients, run: &Run<'_>, service: &str, url: &str, look: Look) -> Result<Health, Error> {

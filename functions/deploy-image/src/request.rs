@@ -19,6 +19,7 @@ impl runtime::Request for Request {
         "{\"dry_run\":true}",
         "{\"approve\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}",
         "{\"reject\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}",
+        "{\"deploy\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}} (with \"now\":true: through no gate)",
         "{\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}} (with \"image\": only if that one runs)",
         "{\"clear\":{\"service\":\"CLUSTER/SERVICE\"}} (with \"image\": only if that one is rejected)",
         "{\"resource\":\"ARN of a service\"} (look at it now)",
@@ -135,6 +136,7 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
     }
     let form = match name {
         "approve" | "reject" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}",
+        "deploy" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"} or that and \"now\":true",
         "rollback" | "clear" => "{\"service\":\"CLUSTER/SERVICE\"} or that and \"image\":\"TAG or sha256:DIGEST\"",
         _ => return Err(no_such_command(name)),
     };
@@ -144,6 +146,7 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
         .ok_or_else(|| format!("\"{name}\": service \"{service}\" is not CLUSTER/SERVICE"))?;
     let command = match name {
         "approve" => Command::Approve { image: argument.text("image")? },
+        "deploy" => Command::Deploy { image: argument.text("image")?, now: argument.flag("now")? },
         "reject" => Command::Reject { image: argument.text("image")? },
         "rollback" => Command::RollBack { image: argument.optional_text("image")? },
         _ => Command::Clear { image: argument.optional_text("image")? },
@@ -195,6 +198,7 @@ mod tests {
             check(change, api_server(), None);
         }
         check("approve", api_server(), Some(Command::Approve { image: "v1.1.0".into() }));
+        check("deploy", api_server(), Some(Command::Deploy { image: "v1.0.0".into(), now: true }));
         check("reject", api_server(), Some(Command::Reject { image: "v1.1.0".into() }));
         check("rollback", api_server(), Some(Command::RollBack { image: None }));
         check("clear", api_server(), Some(Command::Clear { image: None }));
@@ -218,7 +222,7 @@ mod tests {
     fn no_sample_is_forgotten() {
         let folder = format!("{}/../../events/deploy-image", env!("CARGO_MANIFEST_DIR"));
         let samples: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
-        assert_eq!(samples.len(), 24);
+        assert_eq!(samples.len(), 25);
         for path in samples {
             let name = path.file_stem().unwrap().to_str().unwrap();
             assert!(sample(name).is_ok(), "{name}");
@@ -235,6 +239,10 @@ mod tests {
             (json!({"approve": {"service": "b", "image": "v1"}}), "\"approve\": service \"b\" is not CLUSTER/SERVICE"),
             (json!({"clear": {"service": "a/b", "image": 1}}), "\"clear\": \"image\" is 1, not a text in quotes;"),
             (json!({"clear": {"service": "a/b", "force": true}}), "\"clear\" knows no \"force\"; it takes"),
+            (
+                json!({"deploy": {"service": "a/b", "image": "v1", "now": 1}}),
+                "\"deploy\": \"now\" is 1, not true or false;",
+            ),
             (json!({"rollback": "api"}), "\"rollback\" takes {\"service\":\"CLUSTER/SERVICE\"} or that and"),
             (bus("ECR Image Scan", json!({})), "an event of a scan without repository-name"),
             (

@@ -55,7 +55,7 @@ pub async fn check_target(ecs: &Ecs, check: &Check) -> Result<CheckTarget, Strin
         // ECS answers a family that it does not know like any other bad request.
         match err.code.as_str() {
             "ClientException" => format!("there is no active task definition {family}, which the option check= names"),
-            _ => err.cause(),
+            _ => err.to_string(),
         }
     })?;
     let containers = answer.task_definition().map(|it| it.container_definitions()).unwrap_or_default();

@@ -34,7 +34,7 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     });
     let tasks = each(plan::wanted_tasks(&world, &run.now), 4, async |(arn, (service, task))| {
         let task = ecs::find_task(&clients.ecs, &service.cluster, &task).await;
-        (arn, task.map_err(|err| err.cause()))
+        (arn, task.map_err(|err| err.to_string()))
     });
     let (checks, tasks) = tokio::join!(checks, tasks);
     world.checks = checks.into_iter().collect();

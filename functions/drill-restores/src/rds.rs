@@ -236,7 +236,7 @@ fn told(error: Error, restore: &Restore) -> Error {
         }
         _ => return error,
     };
-    let message = format!("{} could not be restored: {}; {remedy}", restore.snapshot, error.cause());
+    let message = format!("{} could not be restored: {error}; {remedy}", restore.snapshot);
     error.told_as("restore-refused", message)
 }
 

@@ -28,7 +28,7 @@ pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Valu
     write_tag(clients, resource, keys::HOLD_MEMORY, hold).await?;
     let payload = json!({"resource": resource}).to_string();
     let woken = match run.sibling("scale-staging") {
-        Some(function) => lambda::wake(&clients.lambda, &function, &payload).await.map_err(|err| err.cause()),
+        Some(function) => lambda::wake(&clients.lambda, &function, &payload).await.map_err(|err| err.to_string()),
         None => Err("this function has no siblings here".into()),
     };
     // The hold stands on the resource, where the sweep of scale-staging finds it.

@@ -39,7 +39,8 @@ async fn list_budgets(clients: &Clients, partition: &str, account: &str, run: &R
     let listed = clients.budgets.list(partition, account).await?;
     let tagged = each(listed, READS, async |mut budget| {
         let tags = clients.budgets.tags(&budget.arn, run.last_start).await;
-        budget.tags = tags.map_err(|err| NoTags { for_now: err.is_throttled() || err.is_not_now(), why: err.cause() });
+        budget.tags =
+            tags.map_err(|err| NoTags { for_now: err.is_throttled() || err.is_not_now(), why: err.to_string() });
         budget
     });
     Ok(tagged.await)

@@ -16,10 +16,14 @@ use crate::plan::Step;
 pub async fn apply(places: &Places<'_>, ecr: &Ecr, step: &Step, until: Instant) -> Result<Value, Error> {
     match step {
         Step::DeleteSnapshot(it) => {
-            let existed = delete_snapshot(places.of(it.region.as_ref()), it.kind, &it.id, Some(until)).await?;
+            let there = places.of(it.region.as_ref());
+            let deleted = delete_snapshot(there, it.kind, &it.id, Some(until)).await;
+            let existed = deleted.map_err(Error::told_if_denied)?;
             Ok(if existed { Value::Null } else { json!({"found": "gone already"}) })
         }
-        Step::DeleteImages(it) => ecr::delete_images(ecr, it, until).await.map(|()| Value::Null),
+        Step::DeleteImages(it) => {
+            ecr::delete_images(ecr, it, until).await.map(|()| Value::Null).map_err(Error::told_if_denied)
+        }
     }
 }
 

@@ -20,6 +20,9 @@ const TASKS: usize = 100;
 /// DescribeServiceRevisions takes no more.
 const REVISIONS: usize = 20;
 
+/// DescribeServiceDeployments takes no more.
+const DEPLOYMENTS: usize = 20;
+
 /// All services and all tasks of the region that are not stopped.
 pub async fn list_all(ecs: &Client) -> Result<(Vec<Service>, Vec<Task>), Error> {
     let mut pages = ecs.list_clusters().max_results(100).into_paginator().send();
@@ -103,6 +106,8 @@ fn service(it: &sdk::Service) -> Service {
         name: it.service_arn().and_then(|it| it.split_once(":service/")).map_or("a service", |(_, it)| it).into(),
         task_definitions: of_all.map(str::to_owned).collect(),
         revisions: it.current_service_revisions().iter().filter_map(|it| it.arn().map(str::to_owned)).collect(),
+        deployment: it.current_service_deployment().map(str::to_owned),
+        rollback_revisions: Vec::new(),
         tasks: it.running_count() + it.pending_count(),
         deployed_at: began.filter_map(|it| Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()).max(),
         tags: tags(it.tags()),
@@ -120,6 +125,34 @@ fn task(it: &sdk::Task) -> Task {
         task_definition: it.task_definition_arn().unwrap_or_default().into(),
         images: it.containers().iter().filter_map(image).collect(),
     }
+}
+
+/// Adds the service revisions that deployments go back to if they fail.
+///
+/// In a blue/green deployment the old tasks end with the shift of the traffic or stay without it until the bake time is
+/// over: a service without tasks still needs the image of the revision it came from.
+pub async fn add_rollback_revisions(ecs: &Client, services: &mut [Service]) -> Result<(), Error> {
+    let arns: Vec<String> = services.iter().filter_map(|it| it.deployment.clone()).collect();
+    let batches: Vec<&[String]> = arns.chunks(DEPLOYMENTS).collect();
+    let described = each(batches, AT_A_TIME, async |batch| {
+        let call = ecs.describe_service_deployments().set_service_deployment_arns(Some(batch.to_vec()));
+        let answer = call.send().await.map_err(|err| Error::new("DescribeServiceDeployments", "all", err))?;
+        all_told("DescribeServiceDeployments", "all", answer.failures())?;
+        let sources = |it: &sdk::ServiceDeployment| {
+            let sources = it.source_service_revisions().iter().filter_map(|it| it.arn());
+            let back = it.rollback().and_then(|it| it.service_revision_arn());
+            let revisions: Vec<String> = sources.chain(back).map(str::to_owned).collect();
+            Some((it.service_deployment_arn()?.to_owned(), revisions))
+        };
+        Ok(answer.service_deployments().iter().filter_map(sources).collect::<Vec<_>>())
+    });
+    let described = described.await.into_iter().collect::<Result<Vec<_>, Error>>()?;
+    let by_arn: BTreeMap<String, Vec<String>> = described.into_iter().flatten().collect();
+    for service in services {
+        let revisions = service.deployment.as_ref().and_then(|it| by_arn.get(it));
+        service.rollback_revisions = revisions.cloned().unwrap_or_default();
+    }
+    Ok(())
 }
 
 /// The images that deployments have pinned, by the ARN of the service revision.

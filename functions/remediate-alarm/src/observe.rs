@@ -75,7 +75,7 @@ async fn every_alarm(clients: &Clients) -> Result<World, Error> {
     for (name, arn, tags) in answers.await {
         match tags {
             Ok(tags) => add_not_shown(&name, &arn, tags, &mut world),
-            Err(error) => world.alarms.push(Alarm::unread(&name, &arn, error.cause())),
+            Err(error) => world.alarms.push(Alarm::unread(&name, &arn, error.to_string())),
         }
     }
     Ok(world)
@@ -105,7 +105,7 @@ async fn tagged(clients: &Clients) -> Result<(Vec<Alarm>, Hidden, Option<Error>)
         return Err(error);
     }
     let unread =
-        unread.into_iter().filter_map(|(name, error)| Some(Alarm::unread(&name, arns.get(&name)?, error.cause())));
+        unread.into_iter().filter_map(|(name, error)| Some(Alarm::unread(&name, arns.get(&name)?, error.to_string())));
     let known = |it: Alarm| Some(Alarm { tags: index.remove(&it.arn)?, ..it });
     let alarms: Vec<Alarm> = described.into_iter().chain(unread).filter_map(known).collect();
     let hidden = arns.into_iter().filter(|(_, arn)| index.contains_key(arn)).collect();
@@ -140,7 +140,7 @@ async fn with_tags(clients: &Clients, alarms: Vec<Alarm>) -> (Vec<Alarm>, Option
         match answer {
             Ok(tags) => alarms.extend(tags.map(|tags| Alarm { tags, ..it })),
             Err(error) => {
-                alarms.push(Alarm { unreadable: Some(error.cause()), ..it });
+                alarms.push(Alarm { unreadable: Some(error.to_string()), ..it });
                 first.get_or_insert(error);
             }
         }
@@ -158,7 +158,7 @@ async fn look_up(clients: &Clients, lacking: &BTreeSet<Wanted>, world: &mut Worl
         (name, child)
     }));
     for (name, error) in unread {
-        world.unreadable.insert(Wanted::Child(name), error.cause());
+        world.unreadable.insert(Wanted::Child(name), error.to_string());
     }
     let services: Vec<ServiceName> = lacking
         .iter()
@@ -173,11 +173,11 @@ async fn look_up(clients: &Clients, lacking: &BTreeSet<Wanted>, world: &mut Worl
             Wanted::Contributors(name) => cloudwatch::contributors(&clients.cloudwatch, name)
                 .await
                 .map(|found| drop(world.contributors.insert(name.clone(), found)))
-                .map_err(|err| err.cause()),
+                .map_err(|err| err.to_string()),
             Wanted::MuteRules(name) => cloudwatch::mute_rules(&clients.cloudwatch, name)
                 .await
                 .map(|found| drop(world.mute_rules.insert(name.clone(), found)))
-                .map_err(|err| err.cause()),
+                .map_err(|err| err.to_string()),
             // Without them the limit of the account is unknown, and Lambda repeats an event that failed.
             Wanted::OtherAlarms => {
                 add_others(clients, world).await?;
@@ -186,9 +186,9 @@ async fn look_up(clients: &Clients, lacking: &BTreeSet<Wanted>, world: &mut Worl
             Wanted::ServicesThatOptedIn => add_services_that_opted_in(clients, world).await,
             Wanted::Database(id) => {
                 let found = rds::find_databases(&clients.rds, id).await;
-                found.map(|found| world.databases.extend(found)).map_err(|err| err.cause())
+                found.map(|found| world.databases.extend(found)).map_err(|err| err.to_string())
             }
-            Wanted::History(arn) => add_history(clients, arn, world).await.map_err(|err| err.cause()),
+            Wanted::History(arn) => add_history(clients, arn, world).await.map_err(|err| err.to_string()),
         };
         if let Err(why) = outcome {
             world.unreadable.insert(it.clone(), why);
@@ -230,7 +230,7 @@ async fn add_services_that_opted_in(clients: &Clients, world: &mut World) -> Res
     let listed = each(OPT_IN, READS, async |key| tagging::resources(&clients.tagging, "ecs:service", key).await).await;
     let mut arns = BTreeSet::new();
     for all in listed {
-        arns.extend(all.map_err(|err| err.cause())?);
+        arns.extend(all.map_err(|err| err.to_string())?);
     }
     let denied = add_services(clients, arns.iter().filter_map(|it| ServiceName::of_arn(it)), world).await;
     denied.into_iter().next().map_or(Ok(()), |(_, why)| Err(why))

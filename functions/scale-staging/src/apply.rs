@@ -17,7 +17,8 @@ pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Valu
             (Err(error), Some(refusal)) if error.is_refused() => {
                 return Err(remember_refusal(clients, step.target.arn(), refusal, error, run).await?);
             }
-            (outcome, _) => outcome?,
+            // Told once: the run comes every five minutes, and a policy does not change by itself.
+            (outcome, _) => outcome.map_err(Error::told_if_denied)?,
         }
     }
     Ok(Value::Null)
@@ -29,13 +30,13 @@ async fn make(clients: &Clients, arn: &str, call: &Call, run: &Run<'_>) -> Resul
         Call::Remember(key, value) => write(clients, arn, key, Some(value), run).await,
         Call::Forget(keys) => forget(clients, arn, keys, run).await,
         Call::Limits { service, min, suspended } => {
-            autoscaling::set_limits(&clients.scaling, service, *min, *suspended).await
+            autoscaling::set_limits(&clients.scaling, service, *min, *suspended, until).await
         }
         Call::Count { service, desired } => ecs::set_count(&clients.ecs, service, *desired, until).await,
         Call::Stop { database, snapshot } => rds::stop(&clients.rds, database, snapshot.as_deref(), until).await,
         Call::Start { database } => rds::start(&clients.rds, database, until).await,
         Call::CopyMemory { target, value } => {
-            autoscaling::write_tag(&clients.scaling, target, keys::ASLEEP, value).await
+            autoscaling::write_tag(&clients.scaling, target, keys::ASLEEP, value, until).await
         }
         Call::AskForSnapshot { database, begun } => {
             // Tried out alone, outside of AWS, there is no such function.

@@ -16,6 +16,7 @@ use reconcile::Report;
 use reconcile::memory::Note;
 use runtime::Run;
 
+use autoscaling::Scaling;
 pub use plan::Request;
 
 /// The clients of the services that this function calls.
@@ -23,7 +24,7 @@ pub struct Clients {
     ecs: Ecs,
     lambda: aws_sdk_lambda::Client,
     rds: Rds,
-    scaling: aws_sdk_applicationautoscaling::Client,
+    scaling: Scaling,
     tagging: aws_sdk_resourcegroupstagging::Client,
 }
 
@@ -34,7 +35,7 @@ impl Clients {
             ecs: Ecs::new(config),
             lambda: aws_sdk_lambda::Client::new(config),
             rds: Rds::new(config, None),
-            scaling: aws_sdk_applicationautoscaling::Client::new(config),
+            scaling: Scaling::new(config),
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),
         }
     }

@@ -238,9 +238,9 @@ async fn settled(rds: &Rds, database: &DatabaseName, allows: &str, outcome: Resu
     }
 }
 
-/// Whether AWS has looked at the database and says no. What IAM says, what is throttled and what has no answer is not.
+/// Whether the call is refused until something changes. What is throttled and what has no answer is not.
 fn is_refusal(error: &Error) -> bool {
-    [
+    const CODES: [&str; 12] = [
         "InvalidDBInstanceState",
         "InvalidDBCluster",
         "SnapshotAlreadyExists",
@@ -249,14 +249,12 @@ fn is_refusal(error: &Error) -> bool {
         "InsufficientDBInstanceCapacity",
         "InsufficientDBClusterCapacity",
         "InsufficientStorageClusterCapacity",
-        "KMSKeyNotAccessible",
         "DBSubnetGroupDoesNotCoverEnoughAZs",
         "InvalidSubnet",
         "InvalidVPCNetworkState",
         "AuthorizationNotFound",
-    ]
-    .iter()
-    .any(|it| error.code.contains(it))
+    ];
+    error.way_out().is_some() || CODES.iter().any(|it| error.code.contains(it))
 }
 
 /// Takes tags off a snapshot, then gives it its own; one that is not there yet gets them from a later run.

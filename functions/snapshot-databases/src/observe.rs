@@ -57,7 +57,7 @@ pub async fn observe(regions: &Regions, scope: &Scope, run: &Run<'_>) -> Result<
     });
     let (of_databases, of_snapshots) = tokio::join!(of_databases, of_snapshots);
     let events = of_databases.into_iter().chain(of_snapshots);
-    world.events = events.map(|(arn, events)| (arn, events.map_err(|err| err.cause()))).collect();
+    world.events = events.map(|(arn, events)| (arn, events.map_err(|err| err.to_string()))).collect();
     Ok((world, elsewhere))
 }
 
@@ -82,7 +82,7 @@ async fn shelf(rds: &Rds) -> Result<Shelf, Error> {
 
 impl World {
     fn put(&mut self, region: Region, shelf: Result<Shelf, Error>) {
-        let snapshots = shelf.map_err(|err| err.cause()).map(|shelf| {
+        let snapshots = shelf.map_err(|err| err.to_string()).map(|shelf| {
             let full = shelf.quotas.into_iter().filter(|(kind, quota)| shelf.manual.get(kind) >= Some(quota));
             self.full.extend(full.map(|(kind, quota)| ((region.clone(), kind), quota)));
             shelf.snapshots

@@ -130,14 +130,35 @@ impl Error {
         self.kind == ErrorKind::NotNow
     }
 
-    /// The same as `to_string`.
-    pub fn cause(&self) -> String {
-        self.to_string()
-    }
-
     /// Whether IAM refused the call.
     pub fn is_denied(&self) -> bool {
         self.code.starts_with("AccessDenied")
+    }
+
+    /// What a person can do about a refusal by a policy or a KMS key, which stays until a person changes that.
+    pub fn way_out(&self) -> Option<&'static str> {
+        if self.is_denied() {
+            Some(
+                "a policy forbids the call: look at the role of this function, at the organization's policies, and at \
+                 the policy of the resource or of its KMS key",
+            )
+        } else if self.code.contains("KMSKeyNotAccessible") {
+            Some("look whether the KMS key is enabled, and at its policy")
+        } else {
+            None
+        }
+    }
+
+    /// The same as the problem `denied` where a policy or a KMS key refuses the call: told once, with the way out, and
+    /// no run fails for it at every tick.
+    pub fn told_if_denied(self) -> Self {
+        match self.way_out().filter(|_| self.kind != ErrorKind::NotNow) {
+            Some(way_out) => {
+                let message = format!("{self}; {way_out}");
+                self.told_as("denied", message)
+            }
+            None => self,
+        }
     }
 
     /// Whether AWS refused the call for being one too many.
@@ -171,6 +192,20 @@ mod tests {
         ] {
             assert_eq!(without_request_id(message), expected);
         }
+    }
+
+    #[test]
+    fn what_a_policy_or_a_key_refuses_is_a_problem_with_the_way_out() {
+        let refused = |code: &str| Error { code: code.into(), ..Error::unexpected("StopDBInstance", "app-db", "no") };
+        for (code, says) in [
+            ("AccessDenied", "StopDBInstance app-db: AccessDenied: no; a policy forbids the call"),
+            ("AccessDeniedException", "StopDBInstance app-db: AccessDeniedException: no; a policy forbids the call"),
+            ("KMSKeyNotAccessibleFault", "KMSKeyNotAccessibleFault: no; look whether the KMS key is enabled"),
+        ] {
+            let told = refused(code).told_if_denied();
+            assert!(told.kind == ErrorKind::Problem("denied") && told.message.contains(says), "{told:?}");
+        }
+        assert_eq!(refused("InvalidDBInstanceState").told_if_denied().kind, ErrorKind::Failed);
     }
 
     #[test]

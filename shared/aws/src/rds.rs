@@ -245,12 +245,8 @@ pub async fn delete_snapshot(rds: &Rds, kind: Kind, id: &str, until: Option<Inst
     .await
 }
 
-/// Writes the tag `key` of a database or a snapshot, or removes it where there is no value.
-pub async fn write_memory(rds: &Rds, arn: &str, key: &str, value: Option<&str>) -> Result<(), Error> {
-    write_tag(rds, arn, key, value, None).await
-}
-
-/// The same, unless its turn comes later than `until`.
+/// Writes the tag `key` of a database or a snapshot, or removes it where there is no value, unless its turn comes later
+/// than `until`.
 pub async fn write_tag(
     rds: &Rds,
     arn: &str,
@@ -468,7 +464,7 @@ mod tests {
         let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&denied]);
         let error = instance_snapshots(&Rds::of(client), |_| true).await.unwrap_err();
         assert!(error.is_denied());
-        assert_eq!(error.cause(), "DescribeDBSnapshots all: AccessDenied: no");
+        assert_eq!(error.to_string(), "DescribeDBSnapshots all: AccessDenied: no");
     }
 
     #[tokio::test]
@@ -488,6 +484,6 @@ mod tests {
             .then_error(|| DeleteDBSnapshotError::generic(meta("InvalidDBSnapshotState")));
         let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&refused]);
         let error = delete_snapshot(&Rds::of(client), Kind::Instance, "nightshift-a", None).await.unwrap_err();
-        assert_eq!(error.cause(), "DeleteDBSnapshot nightshift-a: InvalidDBSnapshotState: no");
+        assert_eq!(error.to_string(), "DeleteDBSnapshot nightshift-a: InvalidDBSnapshotState: no");
     }
 }

@@ -33,6 +33,7 @@ pub const READS: [(&str, &[&str]); 9] = [
     (
         "ecs",
         &[
+            "DescribeServiceDeployments",
             "DescribeServiceRevisions",
             "DescribeServices",
             "DescribeTaskDefinition",

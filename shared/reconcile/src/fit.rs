@@ -10,7 +10,7 @@ use crate::report::{LeftOut, Outcome, Report};
 const FRAME: usize = 2_000;
 
 impl Report {
-    /// Leaves out what makes the report longer than `most` bytes, and says how much that was; the log holds all.
+    /// Leaves out what makes the report longer than `most` bytes, and says how much that was; the log holds every action and problem.
     ///
     /// What failed stays first, then what needs a person, then what was done, then what was left alone.
     /// The bytes are those of a text within JSON, since Lambda wraps the answer of a failed run into one.
@@ -40,7 +40,7 @@ impl Report {
             actions: before.0 - self.actions.len(),
             problems: before.1 - self.problems.len(),
             skipped: before.2 - self.skipped.len(),
-            note: "the log of the function holds all",
+            note: "the log of the function holds every action and problem",
         });
     }
 }
@@ -131,7 +131,10 @@ mod tests {
             // Every kind of thing that is worth a look is still there.
             assert_eq!(cut.failed(), whole.failed());
             assert_eq!(cut.problems.is_empty(), problems == 0);
-            assert_eq!(serde_json::to_value(&cut).unwrap()["left_out"]["note"], "the log of the function holds all");
+            assert_eq!(
+                serde_json::to_value(&cut).unwrap()["left_out"]["note"],
+                "the log of the function holds every action and problem"
+            );
         }
     }
 

@@ -166,7 +166,7 @@ impl Lambda {
         let measures = report.map(|it| metrics::measures(self.function, it, ended)).unwrap_or_default();
         let run = metrics::line(self.function, report, begun.elapsed(), ended);
         measures.iter().chain([&run]).for_each(|line| println!("{line}"));
-        // The log holds all of it by now.
+        // The log holds every action and problem by now.
         let outcome = outcome.map(|mut report| {
             report.fit(LONGEST_ANSWER);
             report

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use reconcile::{Outcome, Report};
-use tracing::{Level, error, info, warn};
+use tracing::{Level, debug, error, info, warn};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -30,6 +30,9 @@ fn targets(function: &str, level: Level) -> Targets {
 }
 
 /// Writes `report`: a line for each step and problem, then one for the run.
+///
+/// What was left alone is counted there, and spelt out at DEBUG only: most runs find nothing to do, and a line for each
+/// of a hundred services costs more CPU than the rest of such a run. In a dry run a person wants to read them.
 pub fn report(report: &Report) {
     let function = report.function.as_str();
     for it in &report.actions {
@@ -48,7 +51,11 @@ pub fn report(report: &Report) {
         warn!(function, resource = it.resource, problem = it.problem, reason = it.message);
     }
     for it in &report.skipped {
-        info!(function, resource = it.resource, action = "none", reason = it.reason, outcome = "skipped");
+        let (resource, reason) = (&it.resource, &it.reason);
+        match report.dry_run {
+            true => info!(function, resource, action = "none", reason, outcome = "skipped"),
+            false => debug!(function, resource, action = "none", reason, outcome = "skipped"),
+        }
     }
     info!(
         function,
@@ -75,7 +82,46 @@ fn outcome(outcome: Outcome) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use reconcile::Skipped;
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_run_with_nothing_to_do_is_one_line_and_its_details_are_at_debug() {
+        for (level, dry_run, expected) in
+            [(Level::INFO, false, 1), (Level::DEBUG, false, 101), (Level::INFO, true, 101)]
+        {
+            let written = Lines::default();
+            let sink = written.clone();
+            let log = tracing_subscriber::fmt().with_max_level(level).with_ansi(false);
+            let log = log.with_writer(move || sink.clone()).finish();
+            let skipped = |it: usize| Skipped { resource: format!("api-{it}"), reason: "it is awake".into() };
+            let at = "2026-11-21T03:10:00+09:00[Asia/Seoul]".parse().unwrap();
+            let skipped = (0..100).map(skipped).collect();
+            let it = Report { dry_run, skipped, ..Report::new("scale-staging", at) };
+            tracing::subscriber::with_default(log, || report(&it));
+            let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+            assert_eq!(text.lines().count(), expected, "{text}");
+            assert!(text.lines().last().unwrap().contains("skipped=100"), "{text}");
+        }
+    }
 
     #[test]
     fn whatever_the_level_is_the_crates_of_others_never_print_more_than_info() {

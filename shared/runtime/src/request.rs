@@ -162,6 +162,17 @@ impl Argument {
         }
     }
 
+    /// Whether a field that may be left out is `true`.
+    pub fn flag(&mut self, field: &str) -> Result<bool, String> {
+        match self.fields.shift_remove(field) {
+            None => Ok(false),
+            Some(Value::Bool(set)) => Ok(set),
+            Some(other) => {
+                Err(format!("\"{}\": \"{field}\" is {other}, not true or false; it takes {}", self.command, self.form))
+            }
+        }
+    }
+
     /// Refuses fields that nothing has asked for: a misspelt one would otherwise be ignored.
     pub fn end(self) -> Result<(), String> {
         match self.fields.keys().next() {
@@ -199,6 +210,13 @@ mod tests {
             json!({"service": 1}),
             Err(&format!("\"approve\": \"service\" is 1, not a text in quotes; it takes {FORM}")),
         );
+        let flag = |argument: Value| Argument::read("deploy", argument, FORM).and_then(|mut it| it.flag("now"));
+        assert_eq!(
+            (flag(json!({"now": true})), flag(json!({"now": false})), flag(json!({}))),
+            (Ok(true), Ok(false), Ok(false))
+        );
+        let wrong = format!("\"deploy\": \"now\" is \"yes\", not true or false; it takes {FORM}");
+        assert_eq!(flag(json!({"now": "yes"})), Err(wrong));
         check(json!({"service": "a", "force": true}), Err(&format!("\"approve\" knows no \"force\"; it takes {FORM}")));
     }
 }

@@ -47,9 +47,11 @@ pub struct Options {
     pub auth: bool,
     /// Build the functions and deploy `template.yaml`.
     pub deploy: bool,
-    /// Which functions to build; all of them if none is named. In the place of each other one the stack has a function
+    /// Which functions to deploy; all of them if none is named. In the place of each other one the stack has a function
     /// that says so and fails.
     pub functions: Vec<&'static str>,
+    /// Build those functions only, and not all of them from the crates that the tests are linked with.
+    pub build_only_these: bool,
     /// Parameters of the template. `Architecture` is this machine's unless given.
     pub parameters: Vec<(String, String)>,
     /// Is told, in a line for people, what is being waited for.
@@ -64,6 +66,7 @@ impl Default for Options {
             auth: true,
             deploy: true,
             functions: Vec::new(),
+            build_only_these: false,
             parameters: Vec::new(),
             progress: Box::new(|progress| match progress {
                 Progress::Step(line) => eprintln!("local AWS: {line}"),
@@ -122,6 +125,11 @@ impl LocalAws {
         self.server.endpoint()
     }
 
+    /// The id of the server's process.
+    pub fn process_id(&self) -> u32 {
+        self.server.process_id()
+    }
+
     /// The Python of the local AWS, with boto3.
     pub fn python(&self) -> Result<PathBuf> {
         self.installed(&python::SERVER, "python")
@@ -145,7 +153,7 @@ impl LocalAws {
     /// The binaries of all functions; built if they are not.
     pub fn binaries(&self) -> Result<BTreeMap<String, PathBuf>> {
         let stopped = flag(&self.stop);
-        binaries::build(&Commands { progress: &|_| (), stop: &stopped }, &[])
+        binaries::build(&Commands { progress: &|_| (), stop: &stopped })
     }
 
     /// A program of the workspace, built: the path of its binary, which is called as its package.
@@ -171,7 +179,7 @@ impl LocalAws {
     pub fn wait_until<T>(&self, what: &str, mut question: impl FnMut() -> Result<Option<T>>) -> Result<T> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = question().map_err(|err| match self.server.exit() {
+            let answer = question().map_err(|err| match self.server.exit_after(&err) {
                 Some(status) => Error::new(format!("{}\n{err}", self.ended(&status))),
                 None => err,
             });
@@ -271,13 +279,17 @@ fn installed_and_built(options: &Options, commands: &Commands<'_>) -> Result<(Pa
     let stopped = || told() || given_up();
     thread::scope(|scope| {
         let installing = scope.spawn(|| python::SERVER.install(&Commands { progress: &|_| (), stop: &stopped }));
-        let built = binaries::build(commands, &options.functions);
+        let built = match options.build_only_these {
+            true => binaries::build_only(commands, &options.functions),
+            false => binaries::build(commands),
+        };
         failed.store(built.is_err(), Ordering::Relaxed);
         if built.is_ok() && !installing.is_finished() {
             commands.step("installing MiniStack (once)");
         }
         let programs = installing.join().map_err(|_| Error::new("installing MiniStack panicked"))?;
-        let binaries = built?;
+        let mut binaries = built?;
+        binaries.retain(|name, _| options.functions.is_empty() || options.functions.contains(&name.as_str()));
         Ok((programs?, binaries))
     })
 }

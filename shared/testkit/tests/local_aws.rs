@@ -1,6 +1,6 @@
 //! The local AWS itself: what the end-to-end tests rely on, without any function deployed.
 
-use std::{fs, net::TcpStream};
+use std::{fs, net::TcpStream, process::Command};
 
 use serde_json::{Value, json};
 use testkit::{Error, LocalAws, Options, Result};
@@ -216,6 +216,72 @@ fn stopping_leaves_no_process_behind() -> Result<()> {
     drop(aws);
     assert_eq!(processes_with(&endpoint)?, 0);
     assert!(TcpStream::connect(address).is_err());
+    Ok(())
+}
+
+/// Runs a program in Python that can import the launcher, and returns how it ended and what it said.
+fn with_the_launcher(program: &str) -> Result<(Option<i32>, String)> {
+    let python = LocalAws::interpreter(&Options::default())?;
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/local-aws");
+    let begin = format!("import sys; sys.path.insert(0, {:?}); import launcher", folder.display().to_string());
+    let output = Command::new(python).args(["-B", "-c", &format!("{begin}\n{program}")]).output()?;
+    let said = [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned()).concat();
+    Ok((output.status.code(), said))
+}
+
+#[test]
+fn functions_get_no_container_engine_no_proxy_and_no_folder_that_stays() -> Result<()> {
+    let ask = "import json; print(json.dumps(launcher.environment(4566, '/home/of/the/run', True)))";
+    let (_, said) = with_the_launcher(ask)?;
+    let environment: std::collections::BTreeMap<String, String> = serde_json::from_str(&said)?;
+    // Where an engine runs, MiniStack would run tasks and functions in containers.
+    assert_eq!(environment["DOCKER_HOST"], "unix:///nonexistent");
+    for folder in ["HOME", "TMPDIR", "STATE_DIR", "S3_DATA_DIR"] {
+        assert!(environment[folder].starts_with("/home/of/the/run"), "{folder}");
+    }
+    for name in environment.keys() {
+        assert!(!name.to_lowercase().contains("proxy") && !name.starts_with("NIGHTSHIFT"), "{name}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_launcher_that_fails_says_why_and_ends_with_an_error() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().display().to_string();
+    let fail = format!("sys.modules['alarms'] = None; sys.argv[1:] = ['--directory', {path:?}]; launcher.main()");
+    let (code, said) = with_the_launcher(&fail)?;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("Traceback") && said.contains("alarms"), "{said}");
+    Ok(())
+}
+
+#[test]
+fn a_server_that_is_killed_is_told_as_that() -> Result<()> {
+    let aws = start()?;
+    let kill = Command::new("kill").args(["-KILL", &aws.process_id().to_string()]).status()?;
+    assert!(kill.success());
+    let error = aws.wait_until("a queue", || aws.create_queue("never").map(Some)).map(drop);
+    let said = error.err().map(|it| it.to_string()).unwrap_or_default();
+    assert!(said.contains("the local AWS has ended with signal: 9"), "{said}");
+    Ok(())
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "it looks at what the test itself has set")]
+fn a_proxy_of_the_shell_is_not_asked_for_this_machine() -> Result<()> {
+    const TOLD: &str = "HTTP_PROXY";
+    if std::env::var_os(TOLD).is_some_and(|it| it == "http://127.0.0.1:9") {
+        return start().map(drop);
+    }
+    // In a process of its own, because the environment belongs to all tests of this one.
+    let mut again = Command::new(std::env::current_exe()?);
+    again.args(["--exact", "a_proxy_of_the_shell_is_not_asked_for_this_machine"]);
+    for variable in [TOLD, "HTTPS_PROXY", "ALL_PROXY", "http_proxy"] {
+        again.env(variable, "http://127.0.0.1:9");
+    }
+    let output = again.env_remove("NO_PROXY").env_remove("no_proxy").output()?;
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
     Ok(())
 }
 

@@ -99,6 +99,40 @@ fn writes(aws: &LocalAws) -> Result<Vec<String>> {
 }
 
 #[test]
+fn an_aurora_cluster_is_backed_up_by_the_other_function_before_it_is_stopped() -> Result<()> {
+    let aws =
+        LocalAws::start(Options { parameters: vec![("TimeZone".into(), "Asia/Seoul".into())], ..Options::default() })?;
+    let tags = [(SCHEDULE, "mon-fri 08:00-20:00"), ("nightshift:backup", "days=30")];
+    let mut parameters = vec![
+        ("DBClusterIdentifier".to_owned(), "shop"),
+        ("Engine".into(), "aurora-postgresql"),
+        ("MasterUsername".into(), "codemate"),
+        ("MasterUserPassword".into(), "not-a-secret"),
+    ];
+    for (index, (key, value)) in tags.iter().enumerate() {
+        parameters.push((format!("Tags.Tag.{}.Key", index + 1), key));
+        parameters.push((format!("Tags.Tag.{}.Value", index + 1), value));
+    }
+    let parameters: Vec<(&str, &str)> = parameters.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    aws.rds("CreateDBCluster", &parameters)?;
+    let status = |name: &str, answer: String| LocalAws::element(&answer, name).map(str::to_owned);
+    let cluster = || status("Status", aws.rds("DescribeDBClusters", &[("DBClusterIdentifier", "shop")])?);
+    aws.set_clock("nightshift-snapshot-databases", EVENING)?;
+    let evening = run(&aws, EVENING, json!({}))?;
+    assert_eq!(done(&evening), ["remember shop"], "{evening}");
+    assert_eq!(cluster()?, "available");
+    let id = [("DBClusterSnapshotIdentifier", "nightshift-shop-2026-11-20-200000")];
+    aws.wait_until("the snapshot to be there", || {
+        let answer = aws.rds("DescribeDBClusterSnapshots", &id);
+        Ok(answer.ok().filter(|it| it.contains("<Status>available</Status>")))
+    })?;
+    let later = run(&aws, LATER, json!({}))?;
+    assert_eq!(done(&later), ["sleep shop"], "{later}");
+    assert!(["stopping", "stopped"].contains(&cluster()?.as_str()));
+    Ok(())
+}
+
+#[test]
 fn a_weekend_ends_as_it_began() -> Result<()> {
     let aws = start()?;
     let evening = run(&aws, EVENING, json!({}))?;

@@ -56,13 +56,13 @@ async fn tell_of(
     groups: Result<&Vec<Group>, &Error>,
     since: Timestamp,
 ) -> Result<CodeDeploy, String> {
-    let groups = groups.map_err(Error::cause)?;
+    let groups = groups.map_err(|err| err.to_string())?;
     let group = group_of(&service.name, groups)?.clone();
     let past = async {
         let known = past::list_deployments(codedeploy, &group.application, &group.name, since).await?;
         let attempts = past::attempts(codedeploy, &group, &known, &service.task_sets).await?;
         Ok::<_, Error>((known, attempts))
     };
-    let (known, attempts) = past.await.map_err(|error| error.cause())?;
+    let (known, attempts) = past.await.map_err(|error| error.to_string())?;
     Ok(CodeDeploy { group, attempts, known, since })
 }

@@ -27,7 +27,16 @@ impl Draft<'_> {
     pub fn apply_command(&mut self, command: Option<&Command>) -> Result<Option<GoBack>, Trouble> {
         match command {
             None => self.apply_intent(),
-            Some(Command::Approve { image }) => self.approve(image).map(|()| None),
+            Some(Command::Approve { image }) => self.approve(image, "a person approved it").map(|_| None),
+            Some(Command::Deploy { image, now }) => {
+                let rule = &self.case.rule.selector;
+                let why = format!(
+                    "a person asked to deploy it; it stays until '{rule}' selects an image that is pushed from now on"
+                );
+                let digest = self.approve(image, &why)?;
+                self.now_wanted = Some(digest).filter(|_| *now);
+                Ok(None)
+            }
             Some(Command::Reject { image }) => {
                 let image = find(self.case, image)?;
                 if self.memory.rejects(&image.digest) {
@@ -95,7 +104,7 @@ impl Draft<'_> {
 
     /// A person may let out any image that is not rejected itself, older than the newest or than what runs, or not what
     /// the rule selects at all.
-    fn approve(&mut self, image: &str) -> Result<(), Trouble> {
+    fn approve(&mut self, image: &str, why: &str) -> Result<Digest, Trouble> {
         let case = self.case;
         let image = find(case, image)?;
         let label = case.label(&image.digest);
@@ -128,16 +137,10 @@ impl Draft<'_> {
         let deployed = |it: &Approved| it.digest == approved.digest && runs;
         if self.memory.approved.as_ref().is_none_or(|it| it.cleared || !known(it) && !deployed(it)) {
             let value = Some(approved.to_string());
-            self.remember_image(
-                MemoryChange::Approve,
-                case.keys.approved,
-                value,
-                &approved.digest,
-                "a person approved it",
-            );
+            self.remember_image(MemoryChange::Approve, case.keys.approved, value, &approved.digest, why);
             self.memory.approved = Some(approved);
         }
-        Ok(())
+        Ok(image.digest.clone())
     }
 
     /// What was rejected may be tried again: what is known against it does not count any more. That is not an approval,

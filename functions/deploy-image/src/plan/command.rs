@@ -55,6 +55,13 @@ pub enum Command {
         /// A tag or a digest.
         image: String,
     },
+    /// Deploy this image, whatever the rule selects.
+    Deploy {
+        /// A tag or a digest.
+        image: String,
+        /// Through no gate.
+        now: bool,
+    },
     /// Never deploy this image; if it runs, go back. What is older does not go out by itself either.
     Reject {
         /// A tag or a digest.
@@ -76,7 +83,7 @@ impl Command {
     /// The image that it names.
     pub fn image(&self) -> Option<&str> {
         match self {
-            Command::Approve { image } | Command::Reject { image } => Some(image),
+            Command::Approve { image } | Command::Deploy { image, .. } | Command::Reject { image } => Some(image),
             Command::RollBack { image } | Command::Clear { image } => image.as_deref(),
         }
     }

@@ -21,6 +21,8 @@ pub struct Draft<'a> {
     pub lacking: &'a mut BTreeSet<Fact>,
     /// What the deployment in `plan` changes, if there is one.
     pub change: Option<Change>,
+    /// The image that a person wants out through no gate.
+    pub now_wanted: Option<Digest>,
     /// The image that goes out as soon as something has ended, if one does.
     pub soon: Option<String>,
 }

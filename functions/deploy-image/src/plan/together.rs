@@ -28,6 +28,8 @@ struct Decided<'a> {
     soon: Option<String>,
     /// The image that runs is rejected.
     must_go: bool,
+    /// A person wants its image out at once.
+    at_once: bool,
 }
 
 /// Decides about a service by its tags.
@@ -48,11 +50,13 @@ pub fn decide(
     for (index, case) in readable.iter().copied().enumerate() {
         let mut own = Plan::remembering(keys::PROBLEM);
         let memory = case.memory.clone();
-        let mut draft = Draft { case, memory, now, plan: &mut own, lacking, change: None, soon: None };
+        let mut draft =
+            Draft { case, memory, now, plan: &mut own, lacking, change: None, soon: None, now_wanted: None };
         draft.decide(command.filter(|_| addressed == Some(index)));
         let (change, soon) = (draft.change.take(), draft.soon.take());
         let must_go = case.running().digest.is_some_and(|it| draft.memory.rejects(&it));
-        all.push(Decided { case, plan: own, change, soon, must_go });
+        let at_once = draft.now_wanted.is_some();
+        all.push(Decided { case, plan: own, change, soon, must_go, at_once });
     }
     join(&mut all);
     for it in all {
@@ -89,7 +93,8 @@ fn join(all: &mut [Decided<'_>]) {
         return;
     }
     let changes = all.iter().filter(|it| it.change.is_some()).count();
-    if let Some(name) = all.iter().find_map(|it| it.soon.clone()).filter(|_| changes > 0) {
+    let at_once = all.iter().any(|it| it.at_once);
+    if let Some(name) = all.iter().find_map(|it| it.soon.clone()).filter(|_| changes > 0 && !at_once) {
         all.iter_mut().for_each(|it| it.drop_deployment(&format!("it goes out together with {name}, which waits")));
         return;
     }

@@ -39,14 +39,14 @@ impl Registry {
     pub async fn read(&self) -> Images {
         let arns = match tagging::resources(&self.tagging, "ecr:repository", keys::KEEP_IMAGES).await {
             Ok(arns) => arns,
-            Err(error) => return Images { repositories: Err(error.cause()), usage: Ok(Usage::default()) },
+            Err(error) => return Images { repositories: Err(error.to_string()), usage: Ok(Usage::default()) },
         };
         if arns.is_empty() {
             return Images { repositories: Ok(Vec::new()), usage: Ok(Usage::default()) };
         }
         // The images first: what is put to use after they were listed is newer than all that may go.
         let repositories = each(arns, AT_A_TIME, async |arn| self.repository(arn).await).await;
-        let usage = self.usage().await.map_err(|err| err.cause());
+        let usage = self.usage().await.map_err(|err| err.to_string());
         Images { repositories: Ok(repositories.into_iter().flatten().collect()), usage }
     }
 
@@ -57,7 +57,7 @@ impl Registry {
             Ok(tags) => tags,
             Err(error) if error.code == "RepositoryNotFoundException" => return None,
             Err(error) => {
-                return Some(Repository { arn, name, tags: BTreeMap::new(), images: Err(error.cause()) });
+                return Some(Repository { arn, name, tags: BTreeMap::new(), images: Err(error.to_string()) });
             }
         };
         if !tags.contains_key(keys::KEEP_IMAGES) {
@@ -65,12 +65,13 @@ impl Registry {
         }
         match ecr::list_images(&self.ecr, &name).await {
             Err(error) if error.code == "RepositoryNotFoundException" => None,
-            images => Some(Repository { arn, name, tags, images: images.map_err(|err| err.cause()) }),
+            images => Some(Repository { arn, name, tags, images: images.map_err(|err| err.to_string()) }),
         }
     }
 
     async fn usage(&self) -> Result<Usage, Error> {
-        let (services, tasks) = ecs::list_all(&self.ecs).await?;
+        let (mut services, tasks) = ecs::list_all(&self.ecs).await?;
+        ecs::add_rollback_revisions(&self.ecs, &mut services).await?;
         let of_services = services.iter().flat_map(|it| it.task_definitions.iter().cloned());
         let live: BTreeSet<String> =
             of_services.chain(tasks.iter().map(|it| it.task_definition.clone())).filter(|it| !it.is_empty()).collect();

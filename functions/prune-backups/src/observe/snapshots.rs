@@ -38,7 +38,7 @@ type Read = (Vec<Database>, Vec<Snapshot>, BTreeMap<Region, Result<Vec<Snapshot>
 pub async fn read(places: &Places<'_>) -> Result<Read, Error> {
     let copies = each(&places.elsewhere, 4, async |(region, rds)| (region.clone(), ours(rds).await));
     let (databases, snapshots, copies) = tokio::join!(list_databases(places.here), ours(places.here), copies);
-    let copies = copies.into_iter().map(|(region, it)| (region, it.map_err(|err| err.cause()))).collect();
+    let copies = copies.into_iter().map(|(region, it)| (region, it.map_err(|err| err.to_string()))).collect();
     Ok((databases?, snapshots?, copies))
 }
 
@@ -63,7 +63,7 @@ pub async fn ask_whether_shared(places: &Places<'_>, world: &World, run: &Run<'_
             // It vanished meanwhile: its deletion finds that out.
             Err(error) if error.code.contains("SnapshotNotFound") => Sharing::With(Vec::new()),
             Err(error) if error.is_not_now() => Sharing::NotAsked,
-            Err(error) => Sharing::Unreadable(error.cause()),
+            Err(error) => Sharing::Unreadable(error.to_string()),
         };
         (arn, answer)
     });

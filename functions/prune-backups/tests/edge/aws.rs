@@ -25,6 +25,8 @@ pub struct Aws {
     pub task_definitions: BTreeMap<String, Value>,
     /// The answer of DescribeServiceRevisions for each ARN.
     pub revisions: BTreeMap<String, Value>,
+    /// The answer of DescribeServiceDeployments for each ARN.
+    pub deployments: BTreeMap<String, Value>,
     /// How many entries a page has.
     pub page: usize,
     /// What ECR refuses to delete, with the code.
@@ -213,6 +215,12 @@ impl Tables for Aws {
                 self.page(call, "taskArns", self.tasks.get(cluster).unwrap_or(&none), |it| it["taskArn"].clone())
             }
             "DescribeTasks" => Self::described(call, "tasks", 100, self.tasks.get(cluster), "taskArn", "tasks"),
+            "DescribeServiceDeployments" => {
+                let asked = call.body["serviceDeploymentArns"].as_array().unwrap();
+                assert!(asked.len() <= 20, "DescribeServiceDeployments takes 20");
+                let found = asked.iter().filter_map(|it| self.deployments.get(it.as_str().unwrap()).cloned());
+                Answer::Json(json!({"serviceDeployments": found.collect::<Vec<_>>(), "failures": []}))
+            }
             "DescribeServiceRevisions" => {
                 let asked = call.body["serviceRevisionArns"].as_array().unwrap();
                 assert!(asked.len() <= 20, "DescribeServiceRevisions takes 20");

@@ -163,8 +163,9 @@ async fn a_batch_that_ecr_refuses_stops_no_other() {
     let script = shop();
     script.aws().stock("api", "count=2", 260);
     script.refuse("BatchDeleteImage", "", 1, 400, "AccessDeniedException");
-    let report = invoke(&script).await.unwrap_err();
-    assert!(report.contains("BatchDeleteImage api: AccessDeniedException"), "{report}");
+    let problem = "api denied: BatchDeleteImage api: AccessDeniedException: ";
+    let report = invoke(&script).await.unwrap();
+    assert!(told(&report).last().unwrap().starts_with(problem), "{:?}", told(&report));
     // The first hundred are there, the others are gone; the next night tries again.
     assert_eq!((left(&script).len(), script.count("BatchDeleteImage")), (103, 3));
     invoke(&script).await.unwrap();
@@ -246,6 +247,38 @@ async fn a_sleeping_service_starts_what_its_deployment_has_pinned_and_that_stays
     assert_eq!(told(&report), ["api delete-images Done"]);
     assert_eq!(left(&script), [3, 8, 9].map(digest));
     assert_eq!(script.count("DescribeServiceRevisions"), 1);
+}
+
+#[tokio::test]
+async fn what_a_deployment_under_way_can_go_back_to_stays() {
+    let script = shop();
+    let arn = |kind: &str, id: &str| format!("arn:aws:ecs:ap-northeast-2:123456789012:{kind}/shop/web/{id}");
+    let (deployment, blue, older) =
+        (arn("service-deployment", "d"), arn("service-revision", "1"), arn("service-revision", "0"));
+    {
+        let mut aws = script.aws();
+        let green = aws.define("web:2", &format!("api@{}", digest(9)), &[]);
+        let web = aws.serve("shop", "web", &green);
+        web["currentServiceDeployment"] = json!(deployment);
+        // The blue tasks have ended: only the deployment still names what it came from, and what it is going back to.
+        let told = json!({"serviceDeploymentArn": deployment, "status": "IN_PROGRESS",
+            "sourceServiceRevisions": [{"arn": blue}], "rollback": {"serviceRevisionArn": older}});
+        aws.deployments.insert(deployment, told);
+        for (revision, number) in [(blue, 3), (older, 2)] {
+            let image =
+                json!({"containerName": "app", "image": format!("api:v{number}"), "imageDigest": digest(number)});
+            aws.revisions.insert(revision.clone(), json!({"serviceRevisionArn": revision, "containerImages": [image]}));
+        }
+    }
+    invoke(&script).await.unwrap();
+    assert_eq!(left(&script), [2, 3, 8, 9].map(digest));
+    assert_eq!((script.count("DescribeServiceDeployments"), script.count("DescribeServiceRevisions")), (1, 1));
+    // Where it cannot be told, nothing goes.
+    let script = self::shop();
+    script.aws().services.get_mut("shop").unwrap()[0]["currentServiceDeployment"] = json!("arn:x");
+    script.refuse("DescribeServiceDeployments", "", 1, 400, "AccessDeniedException");
+    let report = told(&invoke(&script).await.unwrap());
+    assert!(report[0].starts_with("api unreadable-use: ") && left(&script).len() == 9, "{report:?}");
 }
 
 #[tokio::test]

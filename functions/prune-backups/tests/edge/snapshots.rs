@@ -86,13 +86,29 @@ async fn answers_lost_after_the_deletion_are_no_failure() {
 }
 
 #[tokio::test]
-async fn one_that_is_refused_stops_no_other_and_is_told_once() {
+async fn one_that_a_policy_refuses_stops_no_other_and_is_told_once_with_the_way_out() {
     let script = shop(6);
     script.refuse("DeleteDBSnapshot", "nightshift-app-0004", 2, 403, "AccessDenied");
     for _ in 0..2 {
+        let report = invoke(&script).await.unwrap();
+        let problem = "nightshift-app-0004 denied: DeleteDBSnapshot nightshift-app-0004: AccessDenied: refused by the \
+                       script; a policy forbids the call: ";
+        assert!(told(&report).last().unwrap().starts_with(problem), "{:?}", told(&report));
+        assert_eq!(left(&script), [0, 1, 4].map(|it| format!("nightshift-app-{it:04}")));
+    }
+    assert_eq!(script.sent("Publish").iter().filter(|it| it.text("Message").contains("denied")).count(), 1);
+    invoke(&script).await.unwrap();
+    assert_eq!(left(&script).len(), 2);
+}
+
+#[tokio::test]
+async fn one_that_is_refused_for_another_reason_stops_no_other_and_fails_the_run() {
+    let script = shop(6);
+    script.refuse("DeleteDBSnapshot", "nightshift-app-0004", 2, 400, "InvalidDBSnapshotState");
+    for _ in 0..2 {
         let report: Value = serde_json::from_str(&invoke(&script).await.unwrap_err()).unwrap();
         let failed = report["actions"].as_array().unwrap().iter().find(|it| it["outcome"] == "failed").unwrap();
-        let message = "DeleteDBSnapshot nightshift-app-0004: AccessDenied: refused by the script";
+        let message = "DeleteDBSnapshot nightshift-app-0004: InvalidDBSnapshotState: refused by the script";
         assert_eq!(failed["error"]["message"], message);
         assert_eq!(left(&script), [0, 1, 4].map(|it| format!("nightshift-app-{it:04}")));
     }

@@ -13,8 +13,8 @@ use super::person::apply_command;
 use super::step::{Change, Refusal, Target};
 use super::times::{SERVES_WITHIN, STOPPABLE_WITHIN};
 use super::wants::{Source, Verdict, Wants};
-use super::windows::{in_its_sleep, up_for_maintenance};
-use super::world::{Events, Sleeper, World};
+use super::windows::{in_its_sleep, is_applying_changes, up_for_maintenance};
+use super::world::{DatabaseName, Events, Sleeper, World};
 
 /// A database with everything read, as it will be after the calls so far.
 pub struct DatabaseCase<'a> {
@@ -48,7 +48,7 @@ pub fn decide(
     }
     let mut draft = Draft::new(Target::Database { arn: arn.clone() }, tags, view(status));
     let foreign = wants.leave_out_memory_of_another(resource_id.as_deref(), sleeper.created_at);
-    wants.keep_up_for_maintenance(up_for_maintenance(sleeper, now));
+    wants.keep_up_for_maintenance(up_for_maintenance(sleeper, &world.databases, now));
     let asked = apply_command(command, &mut wants, &mut draft, now, &world.holidays);
     let needing: Vec<&Need> = needs.iter().filter(|it| it.is_for(sleeper, &world.databases)).collect();
     let verdict = wanted(&wants, &needing, now, world);
@@ -142,6 +142,21 @@ fn not_for_us(database: &Database) -> Option<Trouble> {
     other.then(|| Trouble::new("other-engine", message()))
 }
 
+/// The command that applies what is pending at once; of several instances that of the first.
+fn at_once(of: &[DatabaseName]) -> String {
+    let Some((first, others)) = of.split_first() else { return String::new() };
+    let (operation, option) = match first.kind {
+        Kind::Instance => ("modify-db-instance", "--db-instance-identifier"),
+        Kind::Cluster => ("modify-db-cluster", "--db-cluster-identifier"),
+    };
+    let command = CommandLine::of(["aws", "rds", operation, option, &first.id, "--apply-immediately"]);
+    let others: Vec<&str> = others.iter().map(|it| it.id.as_str()).collect();
+    match &others[..] {
+        [] => command.to_string(),
+        others => format!("{command}, and the same for {}", others.join(" and ")),
+    }
+}
+
 impl DatabaseCase<'_> {
     // -------------------------------------------------------------------------------- what is told
 
@@ -181,12 +196,12 @@ impl DatabaseCase<'_> {
     }
 
     fn note_windows(&mut self) {
-        let Database { tags, kind, id, status, .. } = &self.sleeper.database;
+        let Database { tags, .. } = &self.sleeper.database;
         // RDS lists what it applies at this moment as pending too: that does not wait for a window.
-        if !self.sleeper.pending.is_empty() && !["available", "stopped"].contains(&status.as_str()) {
+        if is_applying_changes(self.sleeper, &self.world.databases) {
             return;
         }
-        let Some(found) = in_its_sleep(self.sleeper, &self.wants, self.now, &self.world.holidays) else {
+        let Some(found) = in_its_sleep(self.sleeper, &self.wants, self.now, self.world) else {
             self.draft.forget(&[keys::WINDOWS]);
             return self.step(Change::Remember, "no longer sleeps through its windows");
         };
@@ -194,15 +209,12 @@ impl DatabaseCase<'_> {
         let windows = &found.windows;
         let headline = match &found.pending {
             Some(pending) => {
-                let (operation, option) = match kind {
-                    Kind::Instance => ("modify-db-instance", "--db-instance-identifier"),
-                    Kind::Cluster => ("modify-db-cluster", "--db-cluster-identifier"),
-                };
-                let at_once = CommandLine::of(["aws", "rds", operation, option, id, "--apply-immediately"]);
+                let at_once = at_once(&pending.of);
                 format!(
-                    "sleeps through its {windows}, and a change waits for that ({pending}) until it is up in its \
+                    "sleeps through its {windows}, and a change waits for that ({}) until it is up in its \
                      maintenance window: maintenance=awake keeps it up for that, or apply the change at once while it \
-                     is available, with {at_once}"
+                     is available, with {at_once}",
+                    pending.names
                 )
             }
             None if found.was_told_with_changes(tags.get(keys::WINDOWS)) => {

@@ -76,7 +76,7 @@ fn databases_that_may_stop<'a>(
 ) -> Vec<&'a Sleeper> {
     let may_stop = |it: &&Sleeper| {
         let Ok(Some(mut wants)) = Wants::read(&it.database.tags, now) else { return false };
-        wants.keep_up_for_maintenance(up_for_maintenance(it, now));
+        wants.keep_up_for_maintenance(up_for_maintenance(it, databases, now));
         let verdict = wants.verdict(now, holidays);
         // By its schedule it is not stopped as long as the tags of a service say that it is needed.
         let needed = || verdict.source == Source::Schedule && is_needed(it, listed, databases, holidays, now);
@@ -150,7 +150,7 @@ pub fn databases_in_question<'a>(world: &'a World, scope: &Scope, now: &Zoned) -
     let in_question = |it: &&Sleeper| {
         let Some(mut wants) = Wants::read(&it.database.tags, now).ok().flatten() else { return false };
         wants.leave_out_memory_of_another(it.database.resource_id.as_deref(), it.created_at);
-        wants.keep_up_for_maintenance(up_for_maintenance(it, now));
+        wants.keep_up_for_maintenance(up_for_maintenance(it, &world.databases, now));
         (scope.holds(&it.database.arn) || is_named_by_one_in(it, world, scope)) && needs_events(it, &wants, now, world)
     };
     world.databases.iter().filter(in_question).map(|it| &it.database).collect()

@@ -36,7 +36,8 @@ pub fn decide(
             format!("a DAEMON service has no desired count and cannot sleep: remove the tag {}", keys::SCHEDULE);
         return (Decision::trouble(Trouble::new("daemon", message)), need);
     }
-    if service.is_express {
+    // One that sleeps already wakes all the same.
+    if service.is_express && wants.asleep.is_none() {
         let message = format!(
             "an Express Mode service cannot sleep: ECS owns its scaling and changes it by UpdateExpressGatewayService only; \
              remove the tag {}, or run the service without Express Mode",

@@ -122,6 +122,14 @@ impl Refusal {
                      Delete manual snapshots that are not needed, or have the quota raised; it is tried again every hour"
                 ),
             ),
+            _ if ["AccessDenied", "KMSKeyNotAccessible"].iter().any(|it| said.contains(it)) => {
+                let call = if self == Refusal::Stop { "stopped" } else { "started" };
+                let message = format!(
+                    "it is not {call}, since a policy or its KMS key forbids that: {said}. Look at the role of this \
+                     function, at the organization's policies and at the key; it is tried again every hour"
+                );
+                Trouble::new("denied", message)
+            }
             Refusal::Stop => Trouble::new(
                 "not-stoppable",
                 format!("AWS refuses to stop it, though its state allows that: {said}; it is tried again every hour"),

@@ -3,10 +3,11 @@
 use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
+use rules::database::Kind;
 use rules::schedule::Hours;
 
 use super::wants::Wants;
-use super::world::Sleeper;
+use super::world::{DatabaseName, Sleeper, World};
 
 /// A database takes minutes to start, and RDS does not wait for it.
 const UP_BEFORE: SignedDuration = SignedDuration::from_mins(30);
@@ -16,28 +17,60 @@ const PENDING: &str = " with pending ";
 
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
-/// When a database with `maintenance=awake` is up for its maintenance window: now, or next.
-pub fn up_for_maintenance(sleeper: &Sleeper, now: &Zoned) -> Option<(Timestamp, Timestamp)> {
-    let (start, end) = weekly(sleeper.maintenance_window.as_deref()?, now.timestamp())?;
-    Some((start - UP_BEFORE, end))
+/// When a database with `maintenance=awake` is up for a maintenance window: now, or next.
+///
+/// Aurora gives each instance of a cluster a window of its own, beside that of the cluster.
+pub fn up_for_maintenance(sleeper: &Sleeper, all: &[Sleeper], now: &Zoned) -> Option<(Timestamp, Timestamp)> {
+    let parts = std::iter::once(sleeper).chain(members(sleeper, all));
+    let windows = parts.filter_map(|it| weekly(it.maintenance_window.as_deref()?, now.timestamp()));
+    windows.map(|(start, end)| (start - UP_BEFORE, end)).min()
 }
 
-/// A tag of RDS holds 256 characters: the windows and four of the longest names fit.
+/// The instances of a cluster.
+fn members<'a>(sleeper: &'a Sleeper, all: &'a [Sleeper]) -> impl Iterator<Item = &'a Sleeper> {
+    let is_cluster = sleeper.database.kind == Kind::Cluster;
+    let is_its = move |it: &&Sleeper| {
+        let cluster = it.database.member_of.as_deref();
+        is_cluster && cluster.is_some_and(|cluster| cluster.eq_ignore_ascii_case(&sleeper.database.id))
+    };
+    all.iter().filter(is_its)
+}
+
+/// Whether what is pending of it, or of an instance of the cluster, may be on its way: then it waits for no window.
+pub fn is_applying_changes(sleeper: &Sleeper, all: &[Sleeper]) -> bool {
+    let rests = |it: &Sleeper| ["available", "stopped"].contains(&it.database.status.as_str());
+    std::iter::once(sleeper).chain(members(sleeper, all)).any(|it| !it.pending.is_empty() && !rests(it))
+}
+
+/// A tag of RDS holds 256 characters.
+const MEMORY: usize = 256;
+
+/// This number of changes is named, as far as they fit into the memory.
 const NAMES: usize = 4;
+
+/// The longest that follows the names: ` and 9999 more`.
+const MORE: usize = 14;
 
 /// What lies wholly in the sleep of a database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InItsSleep {
     pub windows: String,
-    /// The changes that wait for the maintenance window.
-    pub pending: Option<String>,
+    pub pending: Option<Pending>,
+}
+
+/// The changes that wait for a maintenance window in the sleep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pending {
+    pub names: String,
+    /// What the changes are of: the database, or instances of the cluster.
+    pub of: Vec<DatabaseName>,
 }
 
 impl InItsSleep {
     /// As it is remembered; tags of RDS take no commas.
     pub fn memory(&self) -> String {
         match &self.pending {
-            Some(pending) => format!("{}{PENDING}{pending}", self.windows),
+            Some(pending) => format!("{}{PENDING}{}", self.windows, pending.names),
             None => self.windows.clone(),
         }
     }
@@ -50,40 +83,60 @@ impl InItsSleep {
 }
 
 /// What people have to know of the windows that lie wholly in its sleep, if some do.
-pub fn in_its_sleep(sleeper: &Sleeper, wants: &Wants, now: &Zoned, holidays: &[Date]) -> Option<InItsSleep> {
+pub fn in_its_sleep(sleeper: &Sleeper, wants: &Wants, now: &Zoned, world: &World) -> Option<InItsSleep> {
     // What never wakes has no better time for them.
     if !matches!(wants.schedule.hours, Hours::Windows(_)) {
         return None;
     }
     let sleeps_through = |(start, end): (Timestamp, Timestamp)| {
-        let then = wants.schedule.wanted(start, now.time_zone(), holidays);
+        let then = wants.schedule.wanted(start, now.time_zone(), &world.holidays);
         !then.awake && then.until.is_none_or(|it| end <= it)
     };
-    let maintenance = sleeper.maintenance_window.as_deref().filter(|_| !wants.schedule.maintenance_awake);
     // A holiday or a weekend is not what its sleep is: all that come soon have to lie in it.
     let all = |of: fn(&str, Timestamp) -> Option<(Timestamp, Timestamp)>, window: &str, times: i64, hours: i64| {
         (0..times).all(|it| of(window, now.timestamp() + (it * hours).hours()).is_some_and(sleeps_through))
     };
-    let maintenance = maintenance.filter(|it| all(weekly, it, 4, 7 * 24));
+    let maintenance_of = |it: &'_ Sleeper| {
+        let window = it.maintenance_window.clone().filter(|_| !wants.schedule.maintenance_awake);
+        window.filter(|it| all(weekly, it, 4, 7 * 24))
+    };
+    let own = maintenance_of(sleeper);
+    let waiting: Vec<&Sleeper> = std::iter::once(sleeper)
+        .chain(members(sleeper, &world.databases))
+        .filter(|it| !it.pending.is_empty() && maintenance_of(it).is_some())
+        .collect();
+    let of_instance = || {
+        let first = waiting.first()?;
+        Some(format!("maintenance window {} UTC of {}", maintenance_of(first)?, first.database.id))
+    };
     let backup = sleeper.backup_window.as_deref().filter(|it| all(daily, it, 7, 24));
     let both: Vec<String> = [
-        maintenance.map(|it| format!("maintenance window {it} UTC")),
+        own.map(|it| format!("maintenance window {it} UTC")).or_else(of_instance),
         backup.map(|it| format!("backup window {it} UTC")),
     ]
     .into_iter()
     .flatten()
     .collect();
-    let pending = maintenance.and_then(|_| names(&sleeper.pending));
-    (!both.is_empty()).then(|| InItsSleep { windows: both.join(" and "), pending })
+    let windows = both.join(" and ");
+    let names = names(sleeper, &waiting, MEMORY.saturating_sub(windows.len() + PENDING.len() + MORE));
+    let pending = names.map(|names| Pending { names, of: waiting.iter().map(|it| it.name()).collect() });
+    (!windows.is_empty()).then_some(InItsSleep { windows, pending })
 }
 
-fn names(pending: &[&str]) -> Option<String> {
-    let more = pending.len().saturating_sub(NAMES);
-    let named = pending[..pending.len() - more].join(" ");
-    match (pending.is_empty(), more) {
-        (true, _) => None,
-        (false, 0) => Some(named),
-        (false, more) => Some(format!("{named} and {more} more")),
+/// The names of the changes, as many as fit into `room`; those of instances with the instance.
+fn names(sleeper: &Sleeper, waiting: &[&Sleeper], room: usize) -> Option<String> {
+    let of = |it: &Sleeper| match it.database.arn == sleeper.database.arn {
+        true => String::new(),
+        false => format!(" of {}", it.database.id),
+    };
+    let all: Vec<String> =
+        waiting.iter().flat_map(|it| it.pending.iter().map(|name| format!("{name}{}", of(it)))).collect();
+    let named = (0..=all.len().min(NAMES)).rev().find(|it| all[..*it].join(" ").len() <= room).unwrap_or_default();
+    match (all.len(), named, all.len() - named) {
+        (0, ..) => None,
+        (_, _, 0) => Some(all.join(" ")),
+        (_, 0, more) => Some(format!("{more} changes")),
+        (_, _, more) => Some(format!("{} and {more} more", all[..named].join(" "))),
     }
 }
 

@@ -30,6 +30,8 @@ pub struct Aws {
     pub events: Vec<(&'static str, &'static str)>,
     /// The tags of snapshots by their ids.
     pub snapshots: BTreeMap<String, Vec<String>>,
+    /// The status of snapshots of clusters by their ids.
+    pub cluster_snapshots: BTreeMap<String, String>,
     /// What an operation is refused with, and what the databases have become meanwhile.
     pub becomes: Option<(&'static str, &'static str, &'static str)>,
     /// How many resources are on a page.
@@ -155,6 +157,7 @@ impl Tables for Aws {
             return Answer::Refused(code);
         }
         let json = match call.operation.as_str() {
+            "Invoke" => return Answer::Body(String::new()),
             "GetResources" => self.resources(call.text("PaginationToken")),
             "DescribeServices" => self.describe_services(call),
             "DescribeScalableTargets" => self.describe_targets(call),
@@ -237,6 +240,17 @@ impl Aws {
                 ),
                 false => return Answer::Refused("DBSnapshotNotFound"),
             },
+            "DescribeDBClusterSnapshots" => {
+                let id = call.text("DBClusterSnapshotIdentifier");
+                let Some(status) = self.cluster_snapshots.get(id) else {
+                    return Answer::Refused("DBClusterSnapshotNotFoundFault");
+                };
+                let snapshot = format!(
+                    "<DBClusterSnapshotIdentifier>{id}</DBClusterSnapshotIdentifier><DBClusterSnapshotArn>arn:x\
+                     </DBClusterSnapshotArn><DBClusterIdentifier>x</DBClusterIdentifier><Status>{status}</Status>"
+                );
+                format!("<DBClusterSnapshots><DBClusterSnapshot>{snapshot}</DBClusterSnapshot></DBClusterSnapshots>")
+            }
             "DescribeEvents" => {
                 let event = |(message, date): &(&str, &str)| {
                     format!("<Event><Message>{message}</Message><Date>{date}</Date></Event>")

@@ -184,6 +184,10 @@ async fn throttling_is_waited_out() {
     for operation in ["GetResources", "DescribeServices", "DescribeScalableTargets", "TagResource", "UpdateService"] {
         script.fail(operation, "", 3, 400, "ThrottlingException");
     }
+    // More often than the SDK retries: the pace waits.
+    for operation in ["DescribeScalableTargets", "RegisterScalableTarget"] {
+        script.fail(operation, "", 9, 400, "ThrottlingException");
+    }
     script.fail("RegisterScalableTarget", "", 2, 400, "ConcurrentUpdateException");
     // Another registration at the same time is no throttling: the next run finishes what is left.
     assert!(script.invoke(EVENING, json!({})).await.unwrap_err().contains("ConcurrentUpdateException"));
@@ -199,12 +203,12 @@ async fn one_refused_service_stops_no_other_and_is_tried_again_however_late() {
     for name in ["a", "b", "c"] {
         script.serve(&format!("shop/{name}"), HOURS, 2);
     }
-    script.fail("UpdateService", "\"b\"", 2, 400, "AccessDeniedException");
+    script.fail("UpdateService", "\"b\"", 2, 400, "InvalidParameterException");
     let report: Value = serde_json::from_str(&script.invoke(EVENING, json!({})).await.unwrap_err()).unwrap();
     let outcomes: Vec<&str> =
         report["actions"].as_array().unwrap().iter().map(|it| it["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["done", "failed", "done"]);
-    assert_eq!(report["actions"][1]["error"]["code"], "AccessDeniedException");
+    assert_eq!(report["actions"][1]["error"]["code"], "InvalidParameterException");
     // An hour later it still runs. That it failed is remembered, so it is nobody's start by hand.
     script.invoke("2026-11-20T21:00", json!({})).await.unwrap_err();
     assert_eq!(script.sent("Publish").len(), 2, "the same failure is told once");

@@ -101,6 +101,33 @@ async fn at_the_quota_people_are_told_once_how_many_could_go_and_no_run_fails() 
 }
 
 #[tokio::test]
+async fn a_snapshot_that_a_policy_or_a_key_refuses_is_told_once_with_the_way_out_and_no_run_fails() {
+    for code in ["AccessDenied", "KMSKeyNotAccessibleFault"] {
+        let script = shop(&["app", "other"], "days=30");
+        script.refuse("CreateDBSnapshot", "nightshift-app", 3, 403, code);
+        for _ in 0..3 {
+            let told = told(&invoke(&script, json!({})).await.unwrap());
+            let denied = format!("app denied: CreateDBSnapshot app: {code}: ");
+            let is_told = |it: &String| it.starts_with(&denied) && it.contains("; ");
+            assert!(told.iter().any(is_told), "{code}: {told:?}");
+        }
+        assert_eq!(script.count("CreateDBSnapshot"), 4, "{code}: the other database has its snapshot");
+        let told_of_it = script.sent("Publish").iter().filter(|it| it.text("Message").contains("denied")).count();
+        assert_eq!(told_of_it, 1, "{code}");
+        assert!(told(&invoke(&script, json!({})).await.unwrap()).contains(&"app take-snapshot Done".into()));
+    }
+}
+
+#[tokio::test]
+async fn a_failed_snapshot_that_may_not_be_replaced_is_told_and_no_run_fails() {
+    let script = shop(&["app"], "days=30");
+    script.aws().store(&tonight("app"), "app", "2026-11-20T15:30:00Z", &[MADE_BY]).status = "failed".into();
+    script.refuse("DeleteDBSnapshot", "", 1, 403, "AccessDenied");
+    let told = told(&invoke(&script, json!({})).await.unwrap());
+    assert!(told.iter().any(|it| it.starts_with("app denied: DeleteDBSnapshot ")), "{told:?}");
+}
+
+#[tokio::test]
 async fn a_copy_that_is_refused_for_good_is_told_once_and_no_run_fails() {
     for code in ["KMSKeyNotAccessibleFault", "AccessDenied", "SnapshotQuotaExceeded"] {
         let script = shop(&["app"], "days=30 copy=us-west-2");
@@ -137,7 +164,7 @@ async fn a_full_region_gets_no_copies_and_people_are_told_once() {
 #[tokio::test]
 async fn one_refusal_stops_no_other_database() {
     let script = shop(&["a", "b", "c"], "days=30");
-    script.refuse("CreateDBSnapshot", "nightshift-b-", 1, 403, "AccessDenied");
+    script.refuse("CreateDBSnapshot", "nightshift-b-", 1, 400, "InternalFailure");
     let report: Value = serde_json::from_str(&invoke(&script, json!({})).await.unwrap_err()).unwrap();
     let outcomes: Vec<&Value> = report["actions"].as_array().unwrap().iter().map(|it| &it["outcome"]).collect();
     assert_eq!(outcomes, ["done", "failed", "done"]);

@@ -7,22 +7,28 @@ use serde_json::Value;
 use super::{commands::Commands, folders::workspace};
 use crate::{Error, Result};
 
-/// The paths of the binaries by name: of these functions, or of every folder of `functions/` where none is named. Asks
-/// cargo once per process for the same.
-pub fn build(commands: &Commands<'_>, only: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
-    static BUILT: Mutex<BTreeMap<String, PathBuf>> = Mutex::new(BTreeMap::new());
-    let wanted = if only.is_empty() { functions()? } else { only.iter().map(|it| (*it).to_owned()).collect() };
+/// The paths of all binaries by name, of every folder of `functions/`. Asks cargo once per process.
+pub fn build(commands: &Commands<'_>) -> Result<BTreeMap<String, PathBuf>> {
+    static BUILT: Mutex<Option<BTreeMap<String, PathBuf>>> = Mutex::new(None);
     let mut built = BUILT.lock().map_err(|_| Error::new("building the functions panicked in another thread"))?;
-    if !wanted.iter().all(|it| built.contains_key(it)) {
-        commands.step("building the functions");
-        built.extend(cargo_build(commands, &wanted)?);
+    if let Some(binaries) = &*built {
+        return Ok(binaries.clone());
     }
-    Ok(wanted.into_iter().filter_map(|it| Some((it.clone(), built.get(&it)?.clone()))).collect())
+    commands.step("building the functions");
+    Ok(built.insert(cargo_build(commands, cargo_like_tests(), &functions()?)?).clone())
+}
+
+/// The binaries of these functions, from no more crates than they need. Whoever runs the tests as well compiles the SDK
+/// twice then, but a newcomer has not to wait for what one story does not use.
+pub fn build_only(commands: &Commands<'_>, functions: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
+    commands.step("building the functions");
+    let functions: Vec<String> = functions.iter().map(|it| (*it).to_owned()).collect();
+    cargo_build(commands, cargo(), &functions)
 }
 
 /// The path of another program of the workspace, whose package is called as it is.
 pub fn program(commands: &Commands<'_>, name: &str) -> Result<PathBuf> {
-    let mut cargo = cargo();
+    let mut cargo = cargo_like_tests();
     cargo.args(["--package", name, "--bin", name]);
     let output = commands.output(&mut cargo)?;
     if !output.status.success() {
@@ -31,22 +37,27 @@ pub fn program(commands: &Commands<'_>, name: &str) -> Result<PathBuf> {
     executables(&output.stdout).remove(name).ok_or_else(|| Error::new(format!("{name} built no binary of its name")))
 }
 
-/// `cargo build` with the crates that the tests are linked with.
+/// `cargo build` in the profile of whoever asks.
 #[expect(clippy::disallowed_methods, reason = "cargo says in the environment which cargo it is")]
 fn cargo() -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.current_dir(workspace()).args(["build", "--message-format=json-render-diagnostics"]);
-    // Cargo unites the features of the packages that are named. With these two the binaries link the very crates that
-    // the tests are linked with; without them the SDK is compiled a second time, which takes five minutes of CPU.
-    cargo.args(["--package", "nightshift-tests", "--package", "testkit", "--features", "testkit/scripted"]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }
     cargo
 }
 
-fn cargo_build(commands: &Commands<'_>, functions: &[String]) -> Result<BTreeMap<String, PathBuf>> {
+/// `cargo build` with the crates that the tests are linked with.
+fn cargo_like_tests() -> Command {
     let mut cargo = cargo();
+    // Cargo unites the features of the packages that are named. With these two the binaries link the very crates that
+    // the tests are linked with; without them the SDK is compiled a second time, which takes five minutes of CPU.
+    cargo.args(["--package", "nightshift-tests", "--package", "testkit", "--features", "testkit/scripted"]);
+    cargo
+}
+
+fn cargo_build(commands: &Commands<'_>, mut cargo: Command, functions: &[String]) -> Result<BTreeMap<String, PathBuf>> {
     for function in functions {
         cargo.args(["--package", function, "--bin", function]);
     }

@@ -55,6 +55,10 @@ impl Server {
         Ok(server)
     }
 
+    pub fn process_id(&self) -> u32 {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner).id()
+    }
+
     pub fn endpoint(&self) -> &str {
         &self.endpoint
     }
@@ -63,6 +67,16 @@ impl Server {
     pub fn exit(&self) -> Option<String> {
         let ended = self.process.lock().unwrap_or_else(PoisonError::into_inner).try_wait();
         ended.ok().flatten().map(|it| it.to_string())
+    }
+
+    /// The same after a call has failed. A process that is killed closes its connections a moment before it is gone.
+    pub fn exit_after(&self, error: &Error) -> Option<String> {
+        let deadline = Instant::now() + Duration::from_millis(500);
+        // An error with a code is an answer, so whoever gave it is there.
+        while error.code().is_none() && self.exit().is_none() && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+        self.exit()
     }
 
     /// The last lines of its log.

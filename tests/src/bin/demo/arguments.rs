@@ -6,19 +6,29 @@ use crate::stories::{self, Story};
 pub enum Command {
     Help,
     List,
-    Play { story: &'static Story, keep: bool },
+    Play { story: &'static Story, options: Options },
+}
+
+/// How it is played.
+#[derive(Clone, Copy, Default)]
+pub struct Options {
+    /// Leave the local AWS up afterwards.
+    pub keep: bool,
+    /// Build every function, as the tests do.
+    pub all: bool,
 }
 
 /// Reads the arguments; the error says what is wrong with them.
 pub fn read(arguments: impl Iterator<Item = String>) -> Result<Command, String> {
     let mut name = None;
-    let mut keep = false;
+    let mut options = Options::default();
     for argument in arguments {
         match argument.as_str() {
             "-h" | "--help" => return Ok(Command::Help),
-            "--keep" => keep = true,
+            "--keep" => options.keep = true,
+            "--all" => options.all = true,
             option if option.starts_with('-') => {
-                return Err(format!("There is no option {option}, only --keep and --help."));
+                return Err(format!("There is no option {option}, only --keep, --all and --help."));
             }
             _ if name.is_some() => return Err(format!("One story at a time: what is {argument:?}?")),
             _ => name = Some(argument),
@@ -27,24 +37,29 @@ pub fn read(arguments: impl Iterator<Item = String>) -> Result<Command, String> 
     match name.as_deref() {
         Some("help") => Ok(Command::Help),
         Some("list") => Ok(Command::List),
-        name => Ok(Command::Play { story: stories::find(name.unwrap_or(stories::PLAIN))?, keep }),
+        name => Ok(Command::Play { story: stories::find(name.unwrap_or(stories::PLAIN))?, options }),
     }
 }
 
 pub fn help() -> String {
     format!(
         "\
-Plays a story of Nightshift on an AWS that runs on this machine only. Needs Rust and Python 3.
+Plays a story of Nightshift on an AWS that runs on this machine only. 
+Needs Rust, and Python 3.10 or later with venv.
 
     cargo demo          plays the story {}
     cargo demo NAME     plays another one
     cargo demo list     names them all
 
-    --keep    leaves the local AWS up after the story, until Ctrl-C, and says how to talk to it
+    --keep    leaves the local AWS up after the story, until Ctrl-C, and says how
+              to talk to it; builds every function
+    --all     builds every function, from the crates that the tests use, and not
+              only what the story needs
     --help    this text
 
-The first time it installs MiniStack into target/local-aws and builds the functions, which takes some minutes.
-Ends with 0 if all went as told, with 1 if not, with 2 if the command line makes no sense, with 130 after Ctrl-C.",
+The first time it installs MiniStack into target/local-aws and builds the
+functions, which takes some minutes. Ends with 0 if all went as told, with 1 if
+not, with 2 if the command line makes no sense, with 130 after Ctrl-C.",
         stories::PLAIN
     )
 }

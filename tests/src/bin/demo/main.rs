@@ -22,7 +22,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag;
 use testkit::{Error, Result};
 
-use arguments::Command;
+use arguments::{Command, Options};
 use play::Play;
 use stories::Story;
 
@@ -30,7 +30,7 @@ fn main() -> ExitCode {
     match arguments::read(std::env::args().skip(1)) {
         Ok(Command::Help) => screen::put(arguments::help()),
         Ok(Command::List) => screen::put(stories::list()),
-        Ok(Command::Play { story, keep }) => return run(story, keep),
+        Ok(Command::Play { story, options }) => return run(story, options),
         Err(wrong) => {
             screen::complain(&wrong);
             return ExitCode::from(2);
@@ -40,17 +40,20 @@ fn main() -> ExitCode {
 }
 
 /// Plays and says how it went. By then the local AWS is gone, whatever happened.
-fn run(story: &Story, keep: bool) -> ExitCode {
+fn run(story: &'static Story, options: Options) -> ExitCode {
     let begun = Instant::now();
     let outcome = stop_flag().and_then(|stop| {
-        let outcome = play(story, keep, &stop);
+        let outcome = play(story, options, &stop);
         // What fails because it was stopped has not failed.
         if stop.load(Ordering::Relaxed) { outcome.map(Some).or(Ok(None)) } else { outcome.map(Some) }
     });
     match outcome {
         Ok(Some(())) => {
-            let done =
-                if keep { "Stopped".to_owned() } else { format!("Done in {:.0} s", begun.elapsed().as_secs_f64()) };
+            let done = if options.keep {
+                "Stopped".to_owned()
+            } else {
+                format!("Done in {:.0} s", begun.elapsed().as_secs_f64())
+            };
             screen::end(&format!("{done}. Nothing is left running."));
             ExitCode::SUCCESS
         }
@@ -65,11 +68,12 @@ fn run(story: &Story, keep: bool) -> ExitCode {
     }
 }
 
-fn play(story: &Story, keep: bool, stop: &Arc<AtomicBool>) -> Result<()> {
+fn play(story: &'static Story, options: Options, stop: &Arc<AtomicBool>) -> Result<()> {
     screen::title(story);
-    let play = Play::prepare(stop)?;
+    let play = Play::prepare(story, options, stop)?;
     (story.play)(&play)?;
-    if keep { keep::until_stopped(play.aws(), stop) } else { Ok(()) }
+    summary::read_next(&play, story);
+    if options.keep { keep::until_stopped(play.aws(), stop) } else { Ok(()) }
 }
 
 /// Is set by Ctrl-C and by whoever else asks this process to end. Who asks twice does not want to wait.

@@ -8,9 +8,11 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use testkit::{Call, Error, LocalAws, Message, Options, Result};
 
+use crate::arguments;
 use crate::function::{self, Run};
 use crate::progress::Steps;
 use crate::screen;
+use crate::stories::Story;
 
 /// Whom the stack of the story writes to.
 pub const ADDRESS: &str = "ops@truegul.example";
@@ -37,8 +39,8 @@ pub struct Rule {
 }
 
 impl Play {
-    /// Brings the local AWS up with the stack on it.
-    pub fn prepare(stop: &Arc<AtomicBool>) -> Result<Self> {
+    /// Starts the local AWS with the stack on it.
+    pub fn prepare(story: &Story, options: arguments::Options, stop: &Arc<AtomicBool>) -> Result<Self> {
         screen::heading("Getting ready");
         let steps = Steps::default();
         let progress = steps.clone();
@@ -46,6 +48,8 @@ impl Play {
             parameters: [("TimeZone", "Asia/Seoul"), ("Email", ADDRESS)]
                 .map(|(key, value)| (key.into(), value.into()))
                 .into(),
+            functions: if options.keep { Vec::new() } else { story.functions.to_vec() },
+            build_only_these: !options.keep && !options.all,
             progress: Box::new(move |it| progress.tell(it)),
             stop: stop.clone(),
             ..Options::default()

@@ -13,7 +13,7 @@ use testkit::Progress;
 const COLUMN: usize = 32;
 
 /// No line that is drawn again may wrap.
-const NARROW: usize = 78;
+const NARROW: usize = 59;
 
 /// Shows the step under way. Clones show the same.
 #[derive(Clone, Default)]

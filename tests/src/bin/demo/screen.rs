@@ -1,10 +1,11 @@
-//! What the reader sees: no line wider than 100 columns, and colours only where a terminal wants them.
+//! What the reader sees: lines that fit the terminal, 60 to 80 columns, and colours only where a terminal wants them.
 //!
 //! Blocks are set apart by a blank line without the story's help.
 
 use std::fmt::Display;
 use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::ops::RangeInclusive;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -12,13 +13,32 @@ use testkit::{Error, Message, Result};
 
 use crate::stories::Story;
 
-const WIDTH: usize = 100;
+/// How wide lines are. Wider ones are hard to read, and below the least the tables hold nothing any more.
+const WIDTHS: RangeInclusive<usize> = 60..=80;
 
-/// The last column of a table has at least so much, even if its lines then are longer than [`WIDTH`].
-const NARROWEST: usize = 24;
+/// Sentences in a table get no narrower than that, as long as another column can be broken.
+const SENTENCE: usize = 24;
+
+/// No column of a table gets narrower than that.
+const NARROWEST: usize = 7;
+
+/// The columns of a line: those of the terminal, as far as they are in [`WIDTHS`]. A file gets the most, unless the
+/// variable `COLUMNS` says otherwise, as for other programs.
+#[expect(clippy::disallowed_methods, reason = "this is a program, and the width of a terminal is nowhere else")]
+fn width() -> usize {
+    static WIDTH: OnceLock<usize> = OnceLock::new();
+    *WIDTH.get_or_init(|| {
+        let of_terminal = || rustix::termios::tcgetwinsize(std::io::stdout()).ok().map(|it| usize::from(it.ws_col));
+        let told = std::env::var("COLUMNS").ok().and_then(|it| it.parse().ok());
+        told.or_else(of_terminal).map_or(*WIDTHS.end(), |it| it.clamp(*WIDTHS.start(), *WIDTHS.end()))
+    })
+}
 
 /// Where the text of a labelled line begins.
 const TEXT: usize = 10;
+
+/// Where the subject of a message begins.
+const SUBJECT: usize = 9;
 
 /// Where the text of a fact in a message begins.
 const FACT: usize = 12;
@@ -78,28 +98,29 @@ pub fn complain(text: &str) {
 }
 
 pub fn title(story: &Story) {
-    put(format_args!("\n{TITLE}Nightshift: {}{TITLE:#}\n{}\n", story.name, story.about));
+    let about = wrapped(story.about, width()).join("\n");
+    put(format_args!("\n{TITLE}Nightshift: {}{TITLE:#}\n{about}\n", story.name));
 }
 
 /// A chapter, and when it begins.
 pub fn chapter(number: usize, title: &str, since: Duration) {
     begin(Block::Heading);
     let clock = format!("{:.1} s", since.as_secs_f64());
-    let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + clock.len() + 5));
+    let rule = "─".repeat(width().saturating_sub(title.chars().count() + clock.len() + 5));
     put(format_args!("{TITLE}{number}  {title}{TITLE:#} {DIM}{rule} {clock}{DIM:#}\n"));
 }
 
 /// A heading without a number.
 pub fn heading(title: &str) {
     begin(Block::Heading);
-    let rule = "─".repeat(WIDTH.saturating_sub(title.chars().count() + 1));
+    let rule = "─".repeat(width().saturating_sub(title.chars().count() + 1));
     put(format_args!("{TITLE}{title}{TITLE:#} {DIM}{rule}{DIM:#}\n"));
 }
 
 /// What the teller says.
 pub fn say(text: &str) {
     begin(Block::Said);
-    for line in wrapped(text, WIDTH - 2) {
+    for line in wrapped(text, width() - 2) {
         put(format_args!("  {line}"));
     }
 }
@@ -107,7 +128,10 @@ pub fn say(text: &str) {
 /// What a person or a pipeline would type.
 pub fn command(line: &str) {
     begin(Block::Typed);
-    put(format_args!("  {DIM}${DIM:#} {BOLD}{line}{BOLD:#}"));
+    for (index, line) in shell_lines(line, width() - 10).iter().enumerate() {
+        let mark = if index == 0 { "$ " } else { "      " };
+        put(format_args!("  {DIM}{mark}{DIM:#}{BOLD}{line}{BOLD:#}"));
+    }
 }
 
 /// A fact with its name in front.
@@ -124,7 +148,7 @@ pub fn announce(name: &str, text: &str) {
 
 fn named(name: &str, text: &str) {
     let mut name = name;
-    for line in wrapped(text, WIDTH - TEXT) {
+    for line in wrapped(text, width() - TEXT) {
         put(format_args!("  {DIM}{name:<width$}{DIM:#}{line}", width = TEXT - 2));
         name = "";
     }
@@ -136,38 +160,53 @@ pub fn claim(text: &str, holds: bool, saw: impl Display) -> Result<()> {
         return Err(Error::new(format!("it should have been so: {text}\nbut there was: {saw}")));
     }
     begin(Block::Claims);
-    for (index, line) in wrapped(text, WIDTH - 4).iter().enumerate() {
+    for (index, line) in wrapped(text, width() - 4).iter().enumerate() {
         let mark = if index == 0 { "✓" } else { " " };
         put(format_args!("  {GOOD}{mark}{GOOD:#} {line}"));
     }
     Ok(())
 }
 
-/// Aligned columns; the last one is wrapped.
+/// Aligned columns. Where the line is too short for them, the widest ones are wrapped.
 pub fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) {
     begin(Block::Table);
-    let width_of = |column: usize| {
+    let natural = |column: usize| {
         let cells = rows.iter().map(|it| it[column].chars().count());
         cells.chain([header[column].chars().count()]).max().unwrap_or_default()
     };
-    let widths: Vec<usize> = (0..N - 1).map(width_of).collect();
-    let left = 2 + widths.iter().map(|it| it + 2).sum::<usize>();
+    let widths = fitted((0..N).map(natural).collect(), width() - 2 - 2 * (N - 1));
     let line = |cells: &[String; N], style: &dyn Fn(&str) -> Style| {
-        let mut line = "  ".to_owned();
-        for (cell, &width) in cells.iter().zip(&widths) {
-            let style = style(cell);
-            line += &format!("{style}{cell:<width$}{style:#}  ");
-        }
-        for (index, text) in wrapped(&cells[N - 1], WIDTH.saturating_sub(left).max(NARROWEST)).iter().enumerate() {
-            let style = style(text);
-            let before = if index == 0 { std::mem::take(&mut line) } else { " ".repeat(left) };
-            put(format_args!("{before}{style}{text}{style:#}"));
+        let columns: Vec<Vec<String>> = cells.iter().zip(&widths).map(|(cell, &width)| wrapped(cell, width)).collect();
+        for row in 0..columns.iter().map(Vec::len).max().unwrap_or_default() {
+            let mut line = String::new();
+            for ((cell, column), &width) in cells.iter().zip(&columns).zip(&widths) {
+                let (style, text) = (style(cell), column.get(row).map_or("", String::as_str));
+                let space = " ".repeat(width.saturating_sub(text.chars().count()));
+                // A style around nothing would keep the spaces at the end of the line.
+                line +=
+                    &if text.is_empty() { format!("  {space}") } else { format!("  {style}{text}{style:#}{space}") };
+            }
+            put(line.trim_end());
         }
     };
     line(&header.map(str::to_owned), &|_| DIM);
     for row in rows {
         line(row, &style_of);
     }
+}
+
+/// Takes from the last column, which holds sentences, and then from the widest one until all of them fit.
+fn fitted(mut widths: Vec<usize>, room: usize) -> Vec<usize> {
+    if let Some((last, others)) = widths.split_last_mut() {
+        *last = (*last).min(SENTENCE.max(room.saturating_sub(others.iter().sum())));
+    }
+    while widths.iter().sum::<usize>() > room {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > NARROWEST => *widest -= 1,
+            _ => break,
+        }
+    }
+    widths
 }
 
 fn style_of(word: &str) -> Style {
@@ -184,7 +223,7 @@ fn style_of(word: &str) -> Style {
 /// A message as it lies in an inbox.
 pub fn mail(address: &str, message: &Message) {
     begin(Block::Mail);
-    let inner = WIDTH - 6;
+    let inner = width() - 6;
     let text = message.forms.get("email").unwrap_or(&message.body);
     let edge = |left: char, right: char| format!("  {DIM}{left}{}{right}{DIM:#}", "─".repeat(inner + 2));
     let line = |text: &str, style: Style| {
@@ -192,7 +231,9 @@ pub fn mail(address: &str, message: &Message) {
     };
     put(edge('╭', '╮'));
     line(&format!("To:      {address}"), DIM);
-    line(&format!("Subject: {}", message.subject.as_deref().unwrap_or_default()), BOLD);
+    for (index, part) in wrapped(message.subject.as_deref().unwrap_or_default(), inner - SUBJECT).iter().enumerate() {
+        line(&format!("{:SUBJECT$}{part}", if index == 0 { "Subject:" } else { "" }), BOLD);
+    }
     line("", DIM);
     for paragraph in text.trim_end().lines() {
         let hanging = if paragraph.starts_with("  ") { FACT } else { 0 };
@@ -208,6 +249,35 @@ pub fn mail(address: &str, message: &Message) {
 /// Compact JSON, broken after commas.
 pub fn json(value: &serde_json::Value) -> String {
     value.to_string().replace(",\"", ", \"")
+}
+
+/// A command in lines that a shell takes as one: between words a backslash joins them, and JSON in quotes may be broken
+/// after a comma.
+fn shell_lines(command: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for (index, part) in command.split('\'').enumerate() {
+        let is_quoted = index % 2 == 1;
+        let words: Vec<String> = if is_quoted {
+            cut(&format!("'{part}'"), width)
+        } else {
+            part.split(' ').filter(|it| !it.is_empty()).map(str::to_owned).collect()
+        };
+        for (piece, word) in words.into_iter().enumerate() {
+            let last = lines.last_mut().expect("never empty");
+            if last.is_empty() {
+                last.push_str(&word);
+            } else if is_quoted && piece > 0 {
+                lines.push(word);
+            } else if last.chars().count() + 1 + word.chars().count() > width {
+                last.push_str(" \\");
+                lines.push(word);
+            } else {
+                last.push(' ');
+                last.push_str(&word);
+            }
+        }
+    }
+    lines
 }
 
 /// The words of `text` in lines of at most `width`; a longer word is cut, or it would break the box of a mail.

@@ -17,12 +17,21 @@ pub struct Story {
     pub name: &'static str,
     /// What it shows, in a line.
     pub about: &'static str,
+    /// The functions that have something to do in it. Only these are built.
+    pub functions: &'static [&'static str],
     /// Tells it.
     pub play: fn(&Play) -> Result<()>,
 }
 
 /// All stories, in the order in which a newcomer would play them.
 const STORIES: [Story; 6] = [deploy::STORY, gates::STORY, backups::STORY, sleep::STORY, budget::STORY, alarm::STORY];
+
+/// The story after this one; after the last one there is none.
+pub fn after(story: &Story) -> Option<&'static Story> {
+    let stories = const { &STORIES };
+    let at = stories.iter().position(|it| it.name == story.name)?;
+    stories.get(at + 1)
+}
 
 /// The story of plain `cargo demo`.
 pub const PLAIN: &str = STORIES[0].name;

@@ -7,17 +7,7 @@ use testkit::Result;
 use crate::function::is_write;
 use crate::play::Play;
 use crate::screen;
-
-/// What the newcomer might want next; what does not exist is not mentioned.
-const READ_NEXT: [(&str, &str); 5] = [
-    ("README.md", "what Nightshift is, and how to bring it into your account"),
-    ("functions/deploy-image/README.md", "the tag, the commands, the problems, the permissions"),
-    ("template.yaml", "what wakes the function, and what it may do"),
-    ("events/README.md", "the events and commands as files, to send them yourself"),
-    ("ARCHITECTURE.md", "how it is built"),
-];
-
-const KEEP: &str = "the same, and the local AWS stays up for you to try";
+use crate::stories::{self, Story};
 
 /// Adds up what a function did in the whole story.
 pub fn tell(play: &Play, function: &str, messages: usize) -> Result<()> {
@@ -39,11 +29,20 @@ pub fn tell(play: &Play, function: &str, messages: usize) -> Result<()> {
     let took = format!("{} runs of {function}: {reads} reads, {writes} writes, {messages} messages", play.runs());
     screen::claim(&took, told == messages, told)?;
     let refused: Vec<_> = calls.iter().filter(|it| it.status >= 400).collect();
-    screen::claim("none of its calls was refused by its own role", refused.is_empty(), format_args!("{refused:?}"))?;
+    screen::claim("none of its calls was refused by its own role", refused.is_empty(), format_args!("{refused:?}"))
+}
+
+/// The end of every story: what the reader might want next.
+pub fn read_next(play: &Play, story: &Story) {
     screen::heading("What to read next");
+    let readme = |it: &&str| (format!("functions/{it}/README.md"), "its tag, commands, problems and permissions");
     let exists = |path: &str| play.aws().workspace().join(path).exists();
-    let read_next = READ_NEXT.iter().filter(|(path, _)| exists(path)).chain([&("cargo demo --keep", KEEP)]);
-    let rows: Vec<[String; 2]> = read_next.map(|(path, about)| [path.to_string(), about.to_string()]).collect();
+    let mut rows: Vec<(String, &str)> = story.functions.iter().map(readme).filter(|(path, _)| exists(path)).collect();
+    if let Some(next) = stories::after(story) {
+        rows.push((format!("cargo demo {}", next.name), next.about));
+    }
+    rows.push(("cargo demo --keep".into(), "the first story, and the local AWS stays up for you to try"));
+    rows.push(("README.md".into(), "what Nightshift is, and how to install it in your account"));
+    let rows: Vec<[String; 2]> = rows.into_iter().map(|(path, about)| [path, about.to_owned()]).collect();
     screen::table(["where", "what"], &rows);
-    Ok(())
 }

@@ -173,6 +173,49 @@ fn a_rollback_from_an_approved_older_image_leads_to_the_one_that_ran() {
 }
 
 #[test]
+fn an_image_that_a_person_names_goes_out_through_the_gates_or_at_once_and_stays() {
+    for (now, expected) in [(false, "v1.2.0"), (true, "v1.1.0")] {
+        let mut model = Model::new("semver scan=high");
+        let versions = ["v1.1.0", "v1.2.0"].map(|version| {
+            let digest = model.push(version);
+            model.scan(&digest, Scan::of(ScanState::Done));
+            model.settle();
+            digest
+        });
+        // Since then something was found in it.
+        let finding = Finding { name: "CVE-2026-1".into(), package: None, grade: Grade::High, score: 9.0 };
+        model.scan(&versions[0], Scan { findings: vec![finding], ..Scan::of(ScanState::Done) });
+        let said = ask(&mut model, Command::Deploy { image: "v1.1.0".into(), now });
+        model.settle();
+        assert_eq!(model.running(), expected, "{said:?}");
+        assert_eq!(said.iter().any(|it| it.starts_with("scan-findings: v1.1.0")), !now, "{said:?}");
+        assert_eq!(said.iter().any(|it| it.contains("through no gate")), now, "{said:?}");
+        let stays = "it stays until 'semver' selects an image that is pushed from now on";
+        let again = ask(&mut model, Command::Deploy { image: "v1.1.0".into(), now });
+        if now {
+            assert_eq!(again, ["skip: v1.1.0, which a person approved instead of v1.2.0, stays"], "twice is once");
+        }
+        let digest = model.push("v1.3.0");
+        model.scan(&digest, Scan::of(ScanState::Done));
+        model.settle();
+        assert_eq!(model.running(), "v1.3.0", "{model}");
+        let mut other = Model::new("newest");
+        other.push("v1.1.0");
+        other.settle();
+        let plan = other.plan(&service(), Some(&Command::Deploy { image: "v1.0.0".into(), now }));
+        assert!(
+            plan.steps.iter().any(|it| it.reason.contains(&stays.replace("semver", "newest"))),
+            "{:?}",
+            words(&plan)
+        );
+        ask(&mut other, Command::Reject { image: "v1.1.0".into() });
+        other.settle();
+        let refused = ask(&mut other, Command::Deploy { image: "v1.1.0".into(), now });
+        assert!(refused[0].starts_with("rejected: v1.1.0 is rejected; send \"clear\""), "{refused:?}");
+    }
+}
+
+#[test]
 fn a_newer_tag_of_an_older_image_is_told_and_an_approval_deploys_it() {
     let mut model = Model::new("newest prefix=main-");
     let good = model.push("main-40");

@@ -48,6 +48,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         6 => Just(Ecs),
         2 => (0..4usize).prop_map(Dying),
         1 => image().prop_map(|image| Command(crate::plan::Command::Approve { image })),
+        1 => (image(), any::<bool>()).prop_map(|(image, now)| Command(crate::plan::Command::Deploy { image, now })),
         1 => image().prop_map(|image| Command(crate::plan::Command::Reject { image })),
         1 => Just(Command(crate::plan::Command::RollBack { image: None })),
         1 => prop::option::of(image()).prop_map(|image| Command(crate::plan::Command::Clear { image })),
@@ -173,8 +174,9 @@ fn run(model: &mut Model, scope: &Scope, command: Option<&Command>, calls: usize
                 let by_push = before.service.tags[keys::DEPLOY].starts_with("newest");
                 let newer = before.running_pushed_at().is_none_or(|running| pushed_at >= running);
                 let approved = before.service.tags.get(keys::APPROVED).and_then(|it| it.parse::<Approved>().ok());
-                let by_person = matches!(command, Some(crate::plan::Command::Approve { .. }))
-                    || approved.is_some_and(|by| by.digest == it.digest);
+                let by_person =
+                    matches!(command, Some(crate::plan::Command::Approve { .. } | crate::plan::Command::Deploy { .. }))
+                        || approved.is_some_and(|by| by.digest == it.digest);
                 prop_assert!(!by_push || newer || by_person, "goes to older {}: {before}", it.to);
             }
             Step::Stop(it) => {

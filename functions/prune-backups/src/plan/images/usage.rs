@@ -21,14 +21,16 @@ pub struct InUse {
     pub sleeping: Vec<(Named, String, Option<Timestamp>)>,
 }
 
-/// The service revisions whose pinned images have to be read: those of services that name an image by tag.
+/// The service revisions whose pinned images have to be read: those of services that name an image by tag, and those
+/// that a deployment may go back to, however their images are named.
 ///
 /// ECS pins what a tag means when a deployment begins, and starts that image for as long as the deployment lasts,
 /// whatever the tag means by then.
 pub fn tag_revisions(usage: &Usage) -> Vec<String> {
     let by_tag = |it: &&Service| images_of(it, usage).any(|it| matches!(it, Named::Tag { .. }));
+    let of_rollbacks = usage.services.iter().flat_map(|it| &it.rollback_revisions);
     let revisions: BTreeSet<String> =
-        usage.services.iter().filter(by_tag).flat_map(|it| it.revisions.iter().cloned()).collect();
+        usage.services.iter().filter(by_tag).flat_map(|it| &it.revisions).chain(of_rollbacks).cloned().collect();
     revisions.into_iter().collect()
 }
 
@@ -72,6 +74,11 @@ impl InUse {
             }
             for pinned in pinned(service, usage) {
                 let by = format!("{}, whose deployment has pinned it", service.name);
+                in_use.images.push((Named::Digest(pinned.digest.clone()), by));
+            }
+            let back = service.rollback_revisions.iter().filter_map(|it| usage.pinned.get(it)).flatten();
+            for pinned in back {
+                let by = format!("{}, whose deployment can go back to it", service.name);
                 in_use.images.push((Named::Digest(pinned.digest.clone()), by));
             }
         }

@@ -49,6 +49,11 @@ pub struct Service {
     pub task_definitions: Vec<String>,
     /// The ARNs of its service revisions that are in use.
     pub revisions: Vec<String>,
+    /// The ARN of its deployment that is under way or was the last.
+    pub deployment: Option<String>,
+    /// The ARNs of the service revisions that this deployment started from and may go back to, though they may have no
+    /// task any more.
+    pub rollback_revisions: Vec<String>,
     /// How many tasks run or are about to.
     pub tasks: i32,
     /// When its newest deployment began.

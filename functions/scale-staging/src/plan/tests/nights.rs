@@ -178,3 +178,20 @@ fn only_what_can_be_due_is_looked_at() {
     let all = services_to_look_at(listed(&memory), &Scope::Everywhere, &[], &[], true, &at("2026-11-21T03:00")).0;
     assert_eq!(all.len(), 120);
 }
+
+#[test]
+fn an_express_mode_service_is_told_and_left_alone_unless_it_sleeps_already() {
+    let mut express = service("api", HOURS, 2);
+    express.is_express = true;
+    let mut shop = shop(vec![express], vec![]);
+    for now in ["2026-11-20T12:00", "2026-11-20T20:00"] {
+        let lines = shop.lines(&sweep(), &at(now));
+        let told = "! api express-service: an Express Mode service cannot sleep";
+        assert!(lines.len() == 1 && lines[0].starts_with(told), "{lines:#?}");
+    }
+    shop.services[0].is_express = false;
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    shop.services[0].is_express = true;
+    shop.run_until_quiet(&at("2026-11-23T08:00"));
+    assert_eq!(shop.service("api").desired, 2);
+}

@@ -96,6 +96,71 @@ fn a_change_of_a_cluster_is_applied_with_the_command_for_clusters() {
     assert!(lines[0].contains(command), "{lines:#?}");
 }
 
+/// A cluster whose own window lies in office hours and that of its instance in the night.
+fn aurora(schedule: &str) -> Shop {
+    let mut shop = shop(vec![], cluster("aurora", schedule).into());
+    shop.databases[0].maintenance_window = Some("mon:00:00-mon:00:30".into());
+    shop.databases[1].maintenance_window = Some("sun:16:00-sun:16:30".into());
+    shop.databases[1].pending = vec!["DBInstanceClass"];
+    shop
+}
+
+#[test]
+fn a_change_of_an_instance_of_a_cluster_waits_for_the_window_of_that_instance() {
+    let now = at("2026-11-20T12:00");
+    let mut shop = aurora(HOURS);
+    let lines = shop.lines(&sweep(), &now);
+    let told = "* aurora remember: sleeps through its maintenance window sun:16:00-sun:16:30 UTC of aurora-1, and a \
+                change waits for that (DBInstanceClass of aurora-1) until it is up in its maintenance window: \
+                maintenance=awake keeps it up for that, or apply the change at once while it is available, with aws \
+                rds modify-db-instance --db-instance-identifier aurora-1 --apply-immediately";
+    assert!(lines[0].starts_with(told), "{lines:#?}");
+    shop.run_until_quiet(&now);
+    assert_eq!(shop.run(&sweep(), &at("2026-11-20T12:05")), 0, "told once");
+    // While RDS applies it, nothing is told and nothing is forgotten.
+    shop.databases[1].database.status = "modifying".into();
+    assert!(!shop.lines(&sweep(), &now).iter().any(|it| it.contains("remember")), "not while it is applied");
+    // Nobody is told of the window of an instance without a change.
+    shop.databases[1].database.status = "available".into();
+    shop.databases[1].pending.clear();
+    shop.run_until_quiet(&now);
+    assert_eq!(shop.database("aurora").tags.get(keys::WINDOWS), None);
+}
+
+#[test]
+fn changes_of_a_cluster_and_its_instances_fit_into_one_memory() {
+    let now = at("2026-11-20T12:00");
+    let long = "a".repeat(63);
+    let mut shop = aurora(HOURS);
+    let mut second = shop.databases[1].clone();
+    (second.database.id, second.database.arn) = (long.clone(), format!("arn:aws:rds:r:1:db:{long}"));
+    second.pending = vec!["IAMDatabaseAuthenticationEnabled"; 3];
+    shop.databases.push(second);
+    shop.databases[0].backup_window = Some("17:00-17:30".into());
+    let lines = shop.lines(&sweep(), &now);
+    let named = format!("(DBInstanceClass of aurora-1 IAMDatabaseAuthenticationEnabled of {long} and 2 more)");
+    assert!(lines[0].contains(&named), "{lines:#?}");
+    assert!(lines[0].contains(&format!("aurora-1 --apply-immediately, and the same for {long}")), "{lines:#?}");
+    // Where not one name fits, they are counted.
+    shop.databases.remove(1);
+    assert!(shop.lines(&sweep(), &now)[0].contains("(3 changes)"));
+    shop.run_until_quiet(&now);
+    let memory = shop.database("aurora").tags[keys::WINDOWS].clone();
+    assert!(memory.len() <= 256 && !memory.contains(','), "{memory}");
+}
+
+#[test]
+fn maintenance_awake_keeps_a_cluster_up_in_the_windows_of_its_instances() {
+    let mut shop = aurora(&format!("{HOURS} maintenance=awake"));
+    assert!(!shop.lines(&sweep(), &at("2026-11-20T12:00")).iter().any(|it| it.contains("DBInstanceClass")));
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    assert_eq!(shop.database("aurora").status, "stopped");
+    shop.run_until_quiet(&at("2026-11-23T00:30"));
+    assert_eq!(shop.database("aurora").status, "available");
+    shop.run_until_quiet(&at("2026-11-23T01:30"));
+    assert_eq!(shop.database("aurora").status, "stopped");
+}
+
 #[test]
 fn maintenance_awake_keeps_the_database_up_in_its_own_window() {
     let mut shop = sunday(&format!("{HOURS} maintenance=awake"));

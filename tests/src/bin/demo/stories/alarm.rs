@@ -12,6 +12,7 @@ use crate::{screen, telling};
 pub const STORY: Story = Story {
     name: "alarm",
     about: "5xx after a deployment, rolled back and recovered; a doubled event, and an alarm that comes back.",
+    functions: &["remediate-alarm", "deploy-image"],
     play,
 };
 

@@ -14,6 +14,7 @@ use crate::screen;
 pub const STORY: Story = Story {
     name: "backups",
     about: "A year of snapshots before and after pruning, a failed snapshot, and a backup job that fails.",
+    functions: &["snapshot-databases", "prune-backups"],
     play,
 };
 

@@ -10,6 +10,7 @@ use crate::screen;
 pub const STORY: Story = Story {
     name: "budget",
     about: "A month of a budget: staging sleeps from the 24th, when the money is spent, to the 1st.",
+    functions: &["enforce-budget", "scale-staging"],
     play,
 };
 

@@ -14,6 +14,7 @@ use crate::{screen, summary, telling};
 pub const STORY: Story = Story {
     name: "deploy",
     about: "A pushed image goes live, repeats and late events change nothing, and a bad image goes back.",
+    functions: &["deploy-image"],
     play,
 };
 
@@ -234,7 +235,7 @@ fn a_mistyped_tag(play: &Play) -> Result<()> {
 
 /// Pushes an image, as a pipeline does; returns the event.
 fn push(play: &Play, service: &Service, version: &str) -> Result<Value> {
-    screen::command(&format!("docker push {}", play.aws().image_uri(service.repository, &format!(":{version}"))));
+    screen::command(&format!("docker push $REGISTRY/{}:{version}", service.repository));
     service.push(play.aws(), version)?;
     play.event(&format!("that {version} was pushed"), |it| {
         it["detail"]["image-tag"] == version && it["detail"]["repository-name"] == service.repository

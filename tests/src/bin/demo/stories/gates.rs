@@ -12,6 +12,7 @@ use crate::{screen, summary, telling};
 pub const STORY: Story = Story {
     name: "gates",
     about: "An image waits for a person's yes and for its migration; a migration that fails stops the next one.",
+    functions: &["deploy-image"],
     play,
 };
 
@@ -67,7 +68,7 @@ fn the_migration_runs(play: &Play) -> Result<()> {
     play.chapter(3, "Somebody says yes, and the migration runs");
     let report = asked(play, &approve("v1.1.0"))?;
     let task = &report["actions"][1]["after"];
-    telling::message(play, "truegul-production/api-server: the migration for v1.1.0 begins (+1 more)")?;
+    telling::message(play, "truegul-production/api-server: v1.1.0 is approved (+1 more)")?;
     let revision = task["task_definition"].as_str().unwrap_or_default();
     screen::claim("it runs on a revision with the new image", revision == format!("{FAMILY}:2"), task)?;
     let run = task["started_by"].as_str().unwrap_or_default();
@@ -92,7 +93,7 @@ fn it_goes_out(play: &Play) -> Result<()> {
     let run = told_run(play)?;
     run.reason("api-server", "record-migration")?;
     run.reason("api-server", "deploy")?;
-    telling::message(play, "truegul-production/api-server: deploying v1.1.0 (was v1.0.0) (+1 more)")?;
+    telling::message(play, "truegul-production/api-server: the migration for v1.1.0 has ended well (+1 more)")?;
     play.aws().end_rollout(&GATED.full_name(), "completed")?;
     play.run(FUNCTION)?.reason("api-server", "record-success")?;
     telling::subject(play, "truegul-production/api-server: v1.1.0 is live")?;
@@ -105,7 +106,7 @@ fn a_migration_fails(play: &Play) -> Result<()> {
     told_run(play)?.reason("api-server", "problem: needs-approval")?;
     telling::subject(play, "PROBLEM api-server: needs-approval")?;
     asked(play, &approve("v1.2.0"))?;
-    telling::subject(play, "truegul-production/api-server: the migration for v1.2.0 begins (+1 more)")?;
+    telling::subject(play, "truegul-production/api-server: v1.2.0 is approved (+1 more)")?;
     screen::say("The container of the migration exits with 3:");
     play.aws().end_tasks(FAMILY, 3)?;
     let run = told_run(play)?;
@@ -126,7 +127,7 @@ fn approve(version: &str) -> Value {
 
 /// Pushes an image, and returns its digest.
 fn push(play: &Play, version: &str) -> Result<String> {
-    screen::command(&format!("docker push {}", play.aws().image_uri(GATED.repository, &format!(":{version}"))));
+    screen::command(&format!("docker push $REGISTRY/{}:{version}", GATED.repository));
     GATED.push(play.aws(), version)
 }
 

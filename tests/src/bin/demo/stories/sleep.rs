@@ -10,6 +10,7 @@ use crate::screen;
 pub const STORY: Story = Story {
     name: "sleep",
     about: "Friday evening to Monday morning: services and databases sleep, and what people start by hand stays up.",
+    functions: &["scale-staging"],
     play,
 };
 
@@ -242,20 +243,20 @@ fn show(moments: &[Moment]) {
     screen::table(["Seoul", "backend", "frontend", "database", "archive", "what the function did"], &rows);
 }
 
-/// A row for each resource, `■` where it was awake.
+/// A column for each resource, `■` where it was awake.
 fn timeline(line: &[Moment]) {
-    let mark = |awake: bool| if awake { "   ■ " } else { "   · " };
-    let days: String = line.iter().map(|it| format!("{:^5}", &it.when[..3])).collect();
-    let times: String = line.iter().map(|it| format!("{:^5}", it.when[4..].replace(':', ""))).collect();
-    screen::put(format_args!("  {:20}{days}\n  {:20}{times}", "", ""));
-    let row = |name: &str, awake: &dyn Fn(&Moment) -> bool| {
-        let marks: String = line.iter().map(|it| mark(awake(it))).collect();
-        screen::put(format_args!("  {name:20}{}", marks.trim_end()));
+    let mark = |awake: bool| if awake { "■" } else { "·" }.to_owned();
+    let row = |it: &Moment| {
+        [
+            it.when.to_owned(),
+            mark(it.backend > 0),
+            mark(it.frontend > 0),
+            mark(it.database == "available"),
+            mark(it.archive == "available"),
+        ]
     };
-    row(BACKEND, &|it| it.backend > 0);
-    row(FRONTEND, &|it| it.frontend > 0);
-    row(DATABASE, &|it| it.database == "available");
-    row(ARCHIVE, &|it| it.archive == "available");
+    let rows: Vec<[String; 5]> = line.iter().map(row).collect();
+    screen::table(["Seoul", "backend", "frontend", "database", "archive"], &rows);
 }
 
 fn create_database(aws: &LocalAws, name: &str, schedule: &str) -> Result<()> {
