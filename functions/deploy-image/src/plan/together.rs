@@ -9,11 +9,13 @@ use jiff::Zoned;
 use reconcile::Plan;
 use rules::Digest;
 use rules::keys;
+use rules::memory::RollbackIntent;
 
 use super::apply_command::{Trouble, find};
 use super::case::{Case, Leave};
 use super::command::Command;
 use super::draft::{Change, Draft};
+use super::evidence::is_of_others;
 use super::step::{Deploy, Revision, Step};
 use super::world::{Fact, Service};
 
@@ -46,10 +48,20 @@ pub fn decide(
         Ok(addressed) => addressed,
         Err((kind, message)) => return plan.problem(&service.arn, kind, message),
     };
+    // Another function means what was deployed last, and names the image of the first tag.
+    let newest = newest_of(&readable);
+    let first = readable.iter().find(|it| it.memory.rollback.is_some());
+    let requested = first.and_then(|it| {
+        let intent = it.memory.rollback.clone()?;
+        let still_runs = intent.digest.is_none() || intent.digest == it.running().digest;
+        Some(if still_runs && !it.others.is_empty() { RollbackIntent { digest: None, ..intent } } else { intent })
+    });
+    let newest = if requested.as_ref().is_some_and(|it| it.digest.is_some()) { 0 } else { newest };
     let mut all: Vec<Decided<'_>> = Vec::new();
     for (index, case) in readable.iter().copied().enumerate() {
         let mut own = Plan::remembering(keys::PROBLEM);
-        let memory = case.memory.clone();
+        let mut memory = case.memory.clone();
+        memory.rollback = requested.clone().filter(|_| index == newest);
         let mut draft =
             Draft { case, memory, now, plan: &mut own, lacking, change: None, soon: None, now_wanted: None };
         draft.decide(command.filter(|_| addressed == Some(index)));
@@ -165,6 +177,15 @@ fn merge(all: &mut [Decided<'_>]) {
     }
 }
 
+/// The first tag whose image was new in the revision that is in use.
+fn newest_of(cases: &[&Case<'_>]) -> usize {
+    let is_new = |it: &&Case<'_>| {
+        let began = it.service.primary().and_then(|it| it.began);
+        !is_of_others(it, it.revision.arn(), began)
+    };
+    cases.iter().position(is_new).unwrap_or(0)
+}
+
 /// The tag that a command is about: the one whose repository has the image that it names.
 fn addressed(cases: &[&Case<'_>], command: &Command) -> Result<usize, Trouble> {
     let Some(image) = command.image() else {
@@ -181,7 +202,7 @@ fn addressed(cases: &[&Case<'_>], command: &Command) -> Result<usize, Trouble> {
                 Err(("which-image", format!("several images are rejected: {names}; name one as \"image\"")))
             }
             Command::Clear { .. } => Ok(cases.iter().position(rejects).unwrap_or(0)),
-            _ => Ok(0),
+            _ => Ok(newest_of(cases)),
         };
     };
     let digest = |it: &Case<'_>| -> Option<Digest> {

@@ -145,6 +145,39 @@ fn a_rollback_goes_back_to_the_revision_before_with_all_its_images() {
 }
 
 #[test]
+fn a_rollback_of_a_person_or_an_alarm_is_about_what_was_deployed_last() {
+    for by_alarm in [true, false] {
+        for last in ["web", "app"] {
+            let mut model = Model::with_web("semver", "newest");
+            model.push("v1.1.0");
+            let app = model.images.last().unwrap().digest.clone();
+            model.push_web("web-2");
+            model.settle();
+            match last {
+                "web" => model.push_web("web-3"),
+                _ => model.push("v1.2.0"),
+            };
+            model.settle();
+            let running = if last == "web" { app } else { model.images.last().unwrap().digest.clone() };
+            if by_alarm {
+                // remediate-alarm names the image of the container of the first tag.
+                let intent = format!("{running} by=alarm:api-5xx at=2026-11-21T03:00:00Z");
+                model.service.tags.insert(keys::ROLLBACK.into(), intent);
+                model.run(&service(), None, usize::MAX);
+            } else {
+                ask(&mut model, Command::RollBack { image: None });
+            }
+            model.settle();
+            assert_eq!(model.both(), "v1.1.0 web-2", "{last}, alarm: {by_alarm}: {model}");
+            let rejected =
+                [keys::REJECTED, "nightshift-state:rejected-2"].map(|it| model.service.tags.contains_key(it));
+            assert_eq!(rejected, [last == "app", last == "web"], "alarm: {by_alarm}: {model}");
+            assert!(!model.service.tags.contains_key(keys::ROLLBACK), "{model}");
+        }
+    }
+}
+
+#[test]
 fn tags_that_contradict_each_other_are_told_and_the_others_go_on() {
     let check = |tags: &[(&'static str, &str)], expected: &str, runs: &str| {
         let mut model = Model::with_web("semver", "newest");
