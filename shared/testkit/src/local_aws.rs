@@ -8,6 +8,7 @@ mod folders;
 mod http;
 mod inbox;
 mod messages;
+mod programs;
 mod progress;
 mod python;
 mod server;

@@ -12,4 +12,5 @@ mod operations;
 mod overview;
 mod preview;
 mod remediate_alarm;
+mod samples;
 mod scale_staging;
