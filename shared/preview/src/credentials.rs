@@ -43,6 +43,18 @@ pub async fn config(options: &Options) -> SdkConfig {
     sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(search)).build()
 }
 
+/// Looks for credentials; the error says what to do about it, and where they were looked for.
+pub async fn check(sdk: &SdkConfig) -> Result<(), String> {
+    let Some(search) = sdk.credentials_provider() else { return Ok(()) };
+    let found = search.provide_credentials().await.map(drop);
+    found.map_err(|error| {
+        format!(
+            "There are no credentials. Sign in (aws sso login), or name a profile with --profile.\n{}",
+            causes(&error)
+        )
+    })
+}
+
 /// The SDK's search, then the AWS CLI.
 ///
 /// A profile may have its credentials from a program (`credential_process`) or from `aws login`. The SDK reads both
@@ -89,9 +101,16 @@ fn exported(program: &str, profile: Option<&str>) -> Result<Credentials, String>
     }
     let output = cli.output().map_err(|error| format!("it cannot be run ({error})"))?;
     if !output.status.success() {
-        return Err(String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        return Err(complaint(&String::from_utf8_lossy(&output.stderr)));
     }
     credentials(&output.stdout).ok_or_else(|| "it printed no credentials".to_owned())
+}
+
+/// The line that says what is wrong; the CLI may print its whole usage around it.
+fn complaint(said: &str) -> String {
+    let mut lines = said.lines().map(str::trim).filter(|it| !it.is_empty());
+    let first = lines.clone().next().unwrap_or("it failed without a word");
+    lines.find(|it| it.contains("rror")).unwrap_or(first).to_owned()
 }
 
 fn credentials(printed: &[u8]) -> Option<Credentials> {
@@ -103,6 +122,8 @@ fn credentials(printed: &[u8]) -> Option<Credentials> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -117,11 +138,30 @@ mod tests {
         assert!(credentials(b"{}").is_none() && credentials(b"no").is_none());
     }
 
+    /// A profile whose credentials come from a program, and no AWS CLI that is better than a script.
+    #[test]
+    fn the_cli_is_asked_for_the_profile_that_is_meant() {
+        let folder = std::env::temp_dir().join(format!("nightshift-cli-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let cli = folder.join("aws");
+        let script = "#!/bin/sh\n[ \"$*\" = 'configure export-credentials --format process --profile shop' ] || exit 1\n\
+                      echo '{\"Version\":1,\"AccessKeyId\":\"AKIA\",\"SecretAccessKey\":\"secret\"}'\n";
+        std::fs::write(&cli, script).unwrap();
+        std::fs::set_permissions(&cli, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let found = exported(&cli.display().to_string(), Some("shop")).unwrap();
+        assert_eq!((found.access_key_id(), found.expiry()), ("AKIA", None));
+        assert!(exported(&cli.display().to_string(), None).is_err());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+
     #[test]
     fn a_cli_that_is_not_there_or_fails_says_so() {
         let missing = exported("no-such-program-as-this", None).unwrap_err();
         assert!(missing.starts_with("it cannot be run"), "{missing}");
-        assert_eq!(exported("false", Some("shop")).unwrap_err(), "");
+        assert_eq!(exported("false", Some("shop")).unwrap_err(), "it failed without a word");
+        let usage =
+            "usage: aws [options]\n\naws: error: argument subcommand: Invalid choice, valid choices are:\n\nlist";
+        assert_eq!(complaint(usage), "aws: error: argument subcommand: Invalid choice, valid choices are:");
         assert_eq!(exported("true", None).unwrap_err(), "it printed no credentials");
     }
 }

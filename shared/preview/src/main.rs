@@ -62,6 +62,7 @@ async fn page(sdk: &SdkConfig, options: &Options) -> Result<Page, String> {
     if sdk.region().is_none() {
         return Err("No region is set. Name one with --region, AWS_REGION or your profile.".into());
     }
+    credentials::check(sdk).await?;
     let caller = sts::caller(sdk).await?;
     let sdk = &guard::read_only(sdk);
     let region = sdk.region().map(|it| it.to_string()).unwrap_or_default();
