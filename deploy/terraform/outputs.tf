@@ -25,6 +25,11 @@ output "deploy_image_function_name" {
   value       = aws_cloudformation_stack.nightshift.outputs["DeployImageFunctionName"]
 }
 
+output "drill_restores_function_name" {
+  description = "The function that tries restores; invoke it with {\"drill\":{\"database\":\"NAME\"}} for one now."
+  value       = aws_cloudformation_stack.nightshift.outputs["DrillRestoresFunctionName"]
+}
+
 output "enforce_budget_function_name" {
   description = "The name to invoke enforce-budget by, for release."
   value       = aws_cloudformation_stack.nightshift.outputs["EnforceBudgetFunctionName"]

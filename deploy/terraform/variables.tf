@@ -79,6 +79,18 @@ variable "dashboard" {
   nullable    = false
 }
 
+variable "drill_at" {
+  description = "From when on restore drills begin, in the stack's time zone: on the first weekday of the period that nightshift:drill names, or on the weekdays after it, within six hours."
+  type        = string
+  default     = "10:00"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([01]\\d|2[0-3]):[0-5]\\d$", var.drill_at))
+    error_message = "Must be a time of the day such as 10:00."
+  }
+}
+
 variable "dry_run" {
   description = "With true every function only plans and logs what it would do. Nothing is changed."
   type        = bool
@@ -155,6 +167,23 @@ variable "max_changes" {
   validation {
     condition     = var.max_changes <= 10000
     error_message = "Must be at most 10000."
+  }
+}
+
+variable "max_drills" {
+  description = "How many databases drill-restores may have restored at once. Each costs what an instance of its class costs for an hour or a few."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.max_drills >= 1
+    error_message = "Must be at least 1."
+  }
+
+  validation {
+    condition     = var.max_drills <= 20
+    error_message = "Must be at most 20."
   }
 }
 
@@ -244,6 +273,7 @@ locals {
     BudgetCurrency   = var.budget_currency
     CopyRegions      = var.copy_regions
     Dashboard        = tostring(var.dashboard)
+    DrillAt          = var.drill_at
     DryRun           = tostring(var.dry_run)
     Email            = var.email
     Freeze           = var.freeze
@@ -251,6 +281,7 @@ locals {
     KeepShared       = tostring(var.keep_shared)
     LogRetentionDays = tostring(var.log_retention_days)
     MaxChanges       = tostring(var.max_changes)
+    MaxDrills        = tostring(var.max_drills)
     MaxRemedies      = tostring(var.max_remedies)
     PaysForOthers    = tostring(var.pays_for_others)
     PruneSchedule    = var.prune_schedule
