@@ -33,7 +33,7 @@ def data_files(folder):
 
 
 def extract(files, granted):
-    """The actions and the resource types that they take. What is no action, as a condition key, is left out."""
+    """The actions and the resource types that they take. What is not an action, as a condition key, is left out."""
     actions, types = {}, {}
     for service, name in sorted(granted):
         action = files.get(f"actions/{service}.json", {}).get(name.lower())

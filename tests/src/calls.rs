@@ -211,7 +211,7 @@ fn is_below(path: &Path, module: &str) -> bool {
     inside_src.map(Path::new).any(|it| it.file_stem().is_some_and(|stem| stem == module))
 }
 
-/// What the `use` items of a file bring into it, by name, each with the module that it comes from.
+/// What the `use` items of a file import into it, by name, each with the module that it comes from.
 fn imports(tokens: &[Token]) -> BTreeMap<String, String> {
     let mut imports = BTreeMap::new();
     let mut rest = tokens;

@@ -79,7 +79,7 @@ impl Stack {
     }
 
     fn is_true(&self, condition: &Value) -> bool {
-        let (function, argument) = function(condition).unwrap_or_else(|| panic!("{condition} is no condition"));
+        let (function, argument) = function(condition).unwrap_or_else(|| panic!("{condition} is not a condition"));
         match function {
             "Condition" => self.holds(argument.as_str().expect("the name of a condition")),
             "Fn::Equals" => self.filled(&argument[0]) == self.filled(&argument[1]),
@@ -185,6 +185,6 @@ fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
-        other => panic!("{other} is no text"),
+        other => panic!("{other} is not a text"),
     }
 }

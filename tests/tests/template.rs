@@ -64,8 +64,8 @@ const WITHOUT_RESOURCE: [(&str, &str); 19] = [
         "application-autoscaling:DescribeScheduledActions",
         "the service authorization reference lists no resource for it",
     ),
-    ("rds:DescribeAccountAttributes", "a quota is no resource"),
-    ("rds:DescribeEvents", "an event is no resource"),
+    ("rds:DescribeAccountAttributes", "a quota is not a resource"),
+    ("rds:DescribeEvents", "an event is not a resource"),
     ("cloudwatch:DescribeAlarms", "a narrower grant leaves composite alarms out"),
     ("cloudwatch:DescribeAlarmContributors", "the service authorization reference does not list it yet"),
     ("inspector2:ListCoverage", "ECR asks Inspector of all images"),
@@ -550,7 +550,7 @@ fn every_schedule_leaves_its_name_to_cloudformation_and_knows_the_time_zone() {
 }
 
 fn reference(value: &Value) -> &str {
-    value["Ref"].as_str().unwrap_or_else(|| panic!("{value} is no reference"))
+    value["Ref"].as_str().unwrap_or_else(|| panic!("{value} is not a reference"))
 }
 
 // -------------------------------------------------------------------------------- messages
@@ -643,7 +643,7 @@ fn place(value: &Value) -> String {
     let id = value["Ref"].as_str().or(value["Fn::GetAtt"][0].as_str()).map(str::to_owned);
     let named =
         || value["Fn::Sub"].as_str()?.split_once("function:${AWS::StackName}-").map(|(_, name)| logical_id(name));
-    id.or_else(named).unwrap_or_else(|| panic!("{value} is no place that messages go to"))
+    id.or_else(named).unwrap_or_else(|| panic!("{value} is nowhere that messages go to"))
 }
 
 #[test]
@@ -848,7 +848,7 @@ fn matches(pattern: &Value, event: &Value) -> bool {
                 _ => panic!("{choice} is an operator that this does not know"),
             },
         }),
-        other => panic!("{other} is no pattern"),
+        other => panic!("{other} is not a pattern"),
     }
 }
 

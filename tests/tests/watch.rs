@@ -457,5 +457,5 @@ fn every_function_is_on_the_dashboard() {
 }
 
 fn string(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a text")).to_owned()
 }

@@ -1,7 +1,7 @@
 //! The words of code, comments, messages and pages: modern technical English that a person whose first language is
 //! another understands at night.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use nightshift_tests::sources::{files, folders, read};
 
@@ -41,6 +41,16 @@ fn shipped() -> Vec<PathBuf> {
     no_tests.chain(pages).chain(deployment).chain(others.iter().map(PathBuf::from)).collect()
 }
 
+/// The tests, the local AWS and the demo. Those of deploy-image keep their names until they are split.
+fn tests() -> Vec<PathBuf> {
+    let kinds = ["functions", "shared"];
+    let crates = kinds.iter().flat_map(|kind| folders(kind).into_iter().map(move |it| format!("{kind}/{it}")));
+    let crates = crates.filter(|it| it != "functions/deploy-image").chain(["tests".to_owned()]);
+    let all = crates.flat_map(|it| [".rs", ".py"].into_iter().flat_map(move |end| files(&it, end)));
+    // It spells the words.
+    all.filter(|it| !it.ends_with("tests/words.rs")).collect()
+}
+
 /// Whether the line holds the phrase, as whole words.
 fn holds(line: &str, phrase: &str) -> bool {
     let (phrase, is_beginning) = phrase.strip_suffix('*').map_or((phrase, false), |it| (it, true));
@@ -55,7 +65,6 @@ fn holds(line: &str, phrase: &str) -> bool {
 
 /// The lines of a text with a word that we do not use: the number, the line, the word and what to write instead.
 fn faults(text: &str) -> Vec<(usize, &str, &'static str, &'static str)> {
-    let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
     let lines = text.lines().enumerate().filter(|(_, line)| !RIGHT.iter().any(|it| line.to_lowercase().contains(it)));
     lines
         .flat_map(|(index, line)| {
@@ -70,11 +79,25 @@ fn no_word_is_used_that_a_reader_has_to_look_up() {
     let mut wrong = Vec::new();
     for file in shipped() {
         let text = read(&file);
-        for (number, line, word, instead) in faults(&text) {
-            wrong.push(format!("{}:{number}: '{word}', write {instead}: {}", file.display(), line.trim()));
-        }
+        let shipped = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        wrong.extend(told(&file, shipped));
     }
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+#[test]
+fn tests_and_the_demo_use_the_same_words() {
+    let files = tests();
+    assert!(files.iter().any(|it| it.ends_with("local-aws/permissions.py")), "{files:?}");
+    let wrong: Vec<String> = files.iter().flat_map(|it| told(it, &read(it))).collect();
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+fn told(file: &Path, text: &str) -> Vec<String> {
+    let line = |(number, line, word, instead): (usize, &str, &str, &str)| {
+        format!("{}:{number}: '{word}', write {instead}: {}", file.display(), line.trim())
+    };
+    faults(text).into_iter().map(line).collect()
 }
 
 #[test]

@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_wish_goes_out_without_waiting_for_its_outcome() {
+    async fn the_request_goes_out_without_waiting_for_its_outcome() {
         let woken = mock!(Client::invoke)
             .match_requests(|it| {
                 it.function_name() == Some("shop-scale-staging")

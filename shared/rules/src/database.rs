@@ -79,7 +79,28 @@ pub struct Original<'a> {
     pub database_resource_id: Option<&'a str>,
 }
 
+/// The kind of the problem where an instance of a cluster carries a tag that belongs on the cluster.
+pub const MEMBER: &str = "member-instance";
+
+/// What people are told then; `done` is what happens to the cluster as a whole.
+pub fn told_of_member(cluster: &str, done: &str, tag: &str) -> String {
+    format!("it is a member of the DB cluster {cluster}, which {done} as a whole: move the tag {tag} to the cluster")
+}
+
 impl Database {
+    /// Why what `tag` asks for cannot be done to it: the kind of the problem and the message. `done` is that, such as
+    /// `is stopped`.
+    ///
+    /// RDS's API lists the databases of Neptune and DocumentDB too, which have calls of their own.
+    pub fn unfit_for(&self, tag: &str, done: &str) -> Option<(&'static str, String)> {
+        if let Some(cluster) = &self.member_of {
+            return Some((MEMBER, told_of_member(cluster, done, tag)));
+        }
+        let other = ["neptune", "docdb"].contains(&self.engine.as_str());
+        let message = || format!("{} databases are not supported: remove the tag {tag}", self.engine);
+        other.then(|| ("other-engine", message()))
+    }
+
     /// Whether `snapshot` is one of this very database.
     pub fn owns(&self, snapshot: &Snapshot) -> bool {
         let same = match (self.resource_id.as_deref(), snapshot.resource_id_of_database()) {

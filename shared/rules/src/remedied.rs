@@ -169,7 +169,7 @@ mod tests {
         }
 
         #[test]
-        fn a_name_fits_into_a_wish(name in any::<String>()) {
+        fn a_name_fits_into_a_request(name in any::<String>()) {
             let by = by_alarm(&name);
             prop_assert!(by.chars().count() <= 106 && !by.contains([' ', '=']), "{by}");
         }
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_memory_that_somebody_changed_is_refused() {
+    fn a_memory_that_a_person_changed_is_refused() {
         for (value, error) in [
             ("restart", "no option 'rung' in 'restart'; accepted: rung=1"),
             ("fired=noon", "fired=noon cannot be understood in 'fired=noon'; accepted: fired=2026-11-21T03:00:00Z"),

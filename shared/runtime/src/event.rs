@@ -190,7 +190,9 @@ mod tests {
         large["resources"] = json!(["arn:a"]);
         large["new-field-of-next-year"] = json!(1);
         check(large, Ok((bus(&["arn:a"]), false)));
-        let Err(Misread::Event(wrong)) = Incoming::read(json!({"detail-type": "x"})) else { panic!("it is no event") };
+        let Err(Misread::Event(wrong)) = Incoming::read(json!({"detail-type": "x"})) else {
+            panic!("it is not an event")
+        };
         assert!(wrong.starts_with("an EventBridge event that cannot be read"), "{wrong}");
     }
 
@@ -211,7 +213,7 @@ mod tests {
             check(payload, Ok((Event::Notifications(vec![notification]), false)));
         }
         let read = Incoming::read(json!({"Records": [{"eventSource": "aws:sqs"}]}));
-        let Err(Misread::Event(error)) = read else { panic!("it is no notification") };
+        let Err(Misread::Event(error)) = read else { panic!("it is not a notification") };
         assert!(error.starts_with("records that are not SNS notifications"), "{error}");
     }
 

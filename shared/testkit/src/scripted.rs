@@ -155,7 +155,7 @@ impl<A: Tables + Send + 'static> Script<A> {
             .build()
     }
 
-    /// From now on this operation is refused, so many times, for requests whose fields hold `about`.
+    /// From now on this operation is refused, that many times, for requests whose fields hold `about`.
     pub fn refuse(&self, operation: &'static str, about: &str, times: usize, status: u16, code: &'static str) {
         self.0.faults.lock().expect(SOUND).push(Fault {
             operation,
@@ -167,7 +167,7 @@ impl<A: Tables + Send + 'static> Script<A> {
         });
     }
 
-    /// From now on this operation is carried out, so many times, but its answer gets lost on the way.
+    /// From now on this operation is carried out, that many times, but its answer gets lost on the way.
     pub fn lose_answers(&self, operation: &'static str, times: usize) {
         let fault = Fault { operation, about: String::new(), times, status: 500, code: "InternalFailure", done: true };
         self.0.faults.lock().expect(SOUND).push(fault);

@@ -7,7 +7,7 @@ const FUNCTION: &str = "nightshift-deploy-image";
 const CLUSTER: &str = "kfood-cluster";
 const SERVICE: &str = "kfood-backend";
 
-/// The shop with `c0ffee1` live, which no deployment of CodeDeploy brought.
+/// The shop with `c0ffee1` live, which no deployment of CodeDeploy deployed.
 fn kfood() -> Result<LocalAws> {
     let aws =
         LocalAws::start(Options { parameters: vec![("TimeZone".into(), "Asia/Seoul".into())], ..Options::default() })?;
@@ -82,7 +82,7 @@ fn a_push_goes_out_blue_green_and_what_is_bad_comes_back() -> Result<()> {
     aws.wait_until("CodeDeploy to be done with undoing it", || {
         Ok((run(&aws, &json!({"dry_run": true}))?["skipped"].to_string().contains("c0ffee2 stays")).then_some(()))
     })?;
-    // The one that brought it, the one that failed, and the one by which CodeDeploy undid that.
+    // The one that deployed it, the one that failed, and the one by which CodeDeploy undid that.
     assert_eq!((run(&aws, &json!({}))?["actions"].clone(), deployments(&aws)?), (json!([]), 3));
     let own = aws.calls()?.into_iter().filter(|it| it.function.as_deref() == Some(FUNCTION));
     assert!(own.filter(|it| it.action == "UpdateService").count() == 0);

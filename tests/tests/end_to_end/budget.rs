@@ -44,7 +44,7 @@ fn at(aws: &LocalAws, now: &str) -> Result<()> {
     [FUNCTION, OWNER].into_iter().try_for_each(|it| aws.set_environment(it, &[("NIGHTSHIFT_NOW", now)]))
 }
 
-/// Waits until a service has so many tasks: `scale-staging` was woken and has acted.
+/// Waits until a service has that many tasks: `scale-staging` was woken and has acted.
 fn wait_for_tasks(aws: &LocalAws, service: &str, tasks: u64) -> Result<()> {
     aws.wait_until(&format!("{service} to have {tasks} tasks"), || {
         Ok((aws.service(CLUSTER, service)?["desiredCount"] == tasks).then_some(()))

@@ -88,7 +88,7 @@ fn push_event(repository: &str, tag: &str, digest: &str) -> Value {
 }
 
 #[test]
-fn a_push_brings_the_image_and_nothing_brings_it_twice() -> Result<()> {
+fn a_push_deploys_the_image_and_nothing_deploys_it_twice() -> Result<()> {
     let aws = truegul()?;
     let digest = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
     wait_for(&aws, "api-server", &digest)?;
@@ -142,7 +142,7 @@ fn whatever_order_events_come_in_and_without_any_the_end_is_the_same() -> Result
     let in_order = end(&|older, newer| vec![event("v1.1.0", older), event("v1.2.0", newer)])?;
     let swapped = end(&|older, newer| vec![event("v1.2.0", newer), event("v1.1.0", older), event("v1.2.0", newer)])?;
     let swept = end(&|_, _| vec![json!({})])?;
-    assert_eq!(in_order.1, 2, "the newest is brought, whatever the event says");
+    assert_eq!(in_order.1, 2, "the newest is deployed, whatever the event says");
     assert_eq!((&swapped, &swept), (&in_order, &in_order));
     Ok(())
 }
@@ -258,7 +258,7 @@ fn seen(aws: &LocalAws, service: &str) -> Result<(String, Option<String>)> {
 }
 
 #[test]
-fn every_undo_that_is_printed_brings_back_what_was_before_and_pasted_again_does_nothing() -> Result<()> {
+fn every_undo_that_is_printed_restores_what_was_before_and_pasted_again_does_nothing() -> Result<()> {
     let aws = truegul()?;
     let before = seen(&aws, "api-server")?;
     let digest = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
@@ -344,7 +344,7 @@ fn iam_refuses_what_carries_no_tag_even_if_the_code_asks_for_it() -> Result<()> 
         wait_for_message(&aws, "[Nightshift] FAILED truegul-production/ml-server: deploying v1.1.0 (was v1.0.0)")?;
     assert!(body.contains("UpdateService truegul-production/ml-server: AccessDenied"), "{body}");
     assert!(aws.images(CLUSTER, "ml-server")?[0].ends_with(":v1.0.0"));
-    // A failed run waits in the failure queue for somebody to look at it.
+    // A failed run waits in the failure queue for a person to look at it.
     let queue = aws.output("FailureQueueUrl")?;
     aws.wait_until("the failed run in the queue", || {
         let answer = aws

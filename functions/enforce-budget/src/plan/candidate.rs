@@ -4,6 +4,7 @@ use jiff::{Timestamp, Zoned};
 use reconcile::{Plan, when};
 use rules::BadTag;
 use rules::budget::{Expendable, tag_name};
+use rules::database::{MEMBER, told_of_member};
 use rules::intent::{self, AwakeUntil};
 use rules::keys;
 
@@ -130,11 +131,7 @@ impl<'a> Candidate<'a> {
             Err(bad) => return Some(("bad-tag", bad.to_string())),
         };
         if let Some(cluster) = &self.resource.member_of {
-            let message = format!(
-                "it is a member of the DB cluster {cluster}, which sleeps as a whole: move the tag {} to the cluster",
-                keys::BUDGET
-            );
-            return Some(("member-instance", message));
+            return Some((MEMBER, told_of_member(cluster, "sleeps", keys::BUDGET)));
         }
         if let Some(Err(bad)) = &self.hold {
             return Some(("unreadable-hold", format!("{bad}; remove the tag, and it is decided anew")));

@@ -98,7 +98,7 @@ impl Script {
             .map_err(|it| it.error_message)
     }
 
-    /// From now on this operation fails, so many times, for requests whose body holds `about`.
+    /// From now on this operation fails, that many times, for requests whose body holds `about`.
     pub fn fail(&self, operation: &'static str, about: &str, times: usize, code: &'static str) {
         self.refuse(operation, about, times, 400, code);
     }

@@ -93,7 +93,7 @@ async fn whoever_finds_the_memory_of_another_run_leaves_it_to_that() {
 }
 
 #[tokio::test]
-async fn wishes_are_tags_and_their_owners_are_woken() {
+async fn requests_are_tags_and_their_owners_are_woken() {
     let (arn, until) = ("arn:aws:ecs:ap-northeast-2:123456789012:service/shop/api", "2026-11-20T19:10:00Z");
     let digest = format!("sha256:{:064x}", 2);
     for (rule, key, value, owner, payload) in [
@@ -132,15 +132,15 @@ async fn wishes_are_tags_and_their_owners_are_woken() {
         let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
         assert_eq!(report.count(Outcome::Done), 1, "{rule}: {:?}", told(&report));
         assert_eq!(report.actions[0].after["owner"], owner);
-        let wish = json!({"resourceArn": arn, "tags": [{"key": key, "value": value}]});
-        assert!(script.bodies("TagResource").contains(&wish), "{rule}: {:?}", script.bodies("TagResource"));
+        let intent = json!({"resourceArn": arn, "tags": [{"key": key, "value": value}]});
+        assert!(script.bodies("TagResource").contains(&intent), "{rule}: {:?}", script.bodies("TagResource"));
         assert_eq!(script.bodies("Invoke"), [json!({"function": owner, "type": "Event", "payload": payload})]);
         assert_eq!(script.counts().get("UpdateService"), None);
     }
 }
 
 #[tokio::test]
-async fn an_owner_that_cannot_be_woken_finds_the_wish_by_itself() {
+async fn an_owner_that_cannot_be_woken_finds_the_request_by_itself() {
     let script = shop("scale-out max=6");
     script.refuse("Invoke", "", 9, 404, "ResourceNotFoundException");
     let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();

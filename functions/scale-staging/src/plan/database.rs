@@ -43,8 +43,8 @@ pub fn decide(
     now: &Zoned,
 ) -> Decision {
     let Database { arn, status, tags, resource_id, .. } = &sleeper.database;
-    if let Some(trouble) = not_for_us(&sleeper.database) {
-        return Decision::trouble(trouble);
+    if let Some((kind, message)) = sleeper.database.unfit_for(keys::SCHEDULE, "is stopped") {
+        return Decision::trouble(Trouble::new(kind, message));
     }
     let mut draft = Draft::new(Target::Database { arn: arn.clone() }, tags, view(status));
     let foreign = wants.leave_out_memory_of_another(resource_id.as_deref(), sleeper.created_at);
@@ -127,19 +127,6 @@ fn wanted(wants: &Wants, needing: &[&Need], now: &Zoned, world: &World) -> Verdi
         },
         _ => verdict,
     }
-}
-
-fn not_for_us(database: &Database) -> Option<Trouble> {
-    if let Some(cluster) = &database.member_of {
-        let message = format!(
-            "it is a member of the DB cluster {cluster}, which is stopped as a whole: move the tag {} to the cluster",
-            keys::SCHEDULE
-        );
-        return Some(Trouble::new("member-instance", message));
-    }
-    let other = ["neptune", "docdb"].contains(&database.engine.as_str());
-    let message = || format!("{} databases are not put to sleep: remove the tag {}", database.engine, keys::SCHEDULE);
-    other.then(|| Trouble::new("other-engine", message()))
 }
 
 /// The command that applies what is pending at once; of several instances that of the first.

@@ -80,7 +80,7 @@ impl Script {
         answer.await.map_err(|it| it.error_message)
     }
 
-    /// Adds a service with so many tasks.
+    /// Adds a service with that many tasks.
     pub fn serve(&self, name: &str, schedule: &str, desired: i32) -> String {
         let arn = service_arn(name);
         let service = json!({
@@ -119,12 +119,12 @@ impl Script {
         self.store(&member, status, &format!("<DBClusterIdentifier>{id}</DBClusterIdentifier>"), &[]);
     }
 
-    /// From now on this operation fails, so many times, for requests whose body holds `about`.
+    /// From now on this operation fails, that many times, for requests whose body holds `about`.
     pub fn fail(&self, operation: &'static str, about: &str, times: usize, status: u16, code: &'static str) {
         self.0.refuse(operation, about, times, status, code);
     }
 
-    /// From now on this operation is carried out, so many times, but its answer gets lost on the way.
+    /// From now on this operation is carried out, that many times, but its answer gets lost on the way.
     pub fn lose_answers(&self, operation: &'static str, times: usize) {
         self.0.lose_answers(operation, times);
     }

@@ -189,7 +189,7 @@ async fn throttling_is_waited_out() {
         script.fail(operation, "", 9, 400, "ThrottlingException");
     }
     script.fail("RegisterScalableTarget", "", 2, 400, "ConcurrentUpdateException");
-    // Another registration at the same time is no throttling: the next run finishes what is left.
+    // Another registration at the same time is not throttling: the next run finishes what is left.
     assert!(script.invoke(EVENING, json!({})).await.unwrap_err().contains("ConcurrentUpdateException"));
     script.invoke("2026-11-20T20:05", json!({})).await.unwrap_err();
     let report = script.invoke("2026-11-20T20:10", json!({})).await.unwrap();

@@ -14,16 +14,8 @@ pub fn tagged(databases: &[Database]) -> Vec<&Database> {
 
 /// The rule of a database that can be backed up, or what is wrong with it.
 pub fn rule(database: &Database) -> Result<BackupRule, Trouble> {
-    if let Some(cluster) = &database.member_of {
-        let message = format!(
-            "it is a member of the DB cluster {cluster}, which is snapshotted as a whole: move the tag {} to the cluster",
-            keys::BACKUP
-        );
-        return Err(Trouble::new("member-instance", message));
-    }
-    if ["neptune", "docdb"].contains(&database.engine.as_str()) {
-        let message = format!("{} databases are not backed up by this function: remove the tag", database.engine);
-        return Err(Trouble::new("other-engine", message));
+    if let Some((kind, message)) = database.unfit_for(keys::BACKUP, "is snapshotted") {
+        return Err(Trouble::new(kind, message));
     }
     let tag = database.tags.get(keys::BACKUP).map(String::as_str).unwrap_or_default();
     tag.parse().map_err(|bad: rules::BadTag| Trouble::new("bad-tag", bad))

@@ -354,7 +354,7 @@ fn a_person_may_let_out_any_image_that_is_not_rejected() {
     }
     let mut question = Question::of("newest", &images, &before(1, "v1.0.0"));
     question.approved = Some(Approved { cleared: true, ..approve(2, 1, 3) });
-    assert_eq!(question.said(), "newer v1.2.0", "to forgive is not to approve");
+    assert_eq!(question.said(), "newer v1.2.0", "to forgive does not approve");
     question.approved = Some(approve(2, 1, 3));
     question.images.push(image(5, 20, &["v1.3.0"]));
     assert_eq!(question.said(), "newer v1.3.0", "what was pushed since goes out as ever");

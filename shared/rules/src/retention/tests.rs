@@ -75,7 +75,7 @@ proptest! {
     }
 
     #[test]
-    fn a_newer_snapshot_never_brings_an_older_one_back(
+    fn a_newer_snapshot_never_makes_an_older_one_stay(
         rule in rules(), taken in histories(), now in zones(), minutes in 0..600i64
     ) {
         let before = rule.judge(&taken, &now);

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::LocalAws;
 use crate::{Error, Result};
 
-/// A call that somebody made to AWS.
+/// A call that was made to AWS.
 #[derive(Clone, Debug)]
 pub struct Call {
     /// The service, as IAM spells it: `ecs`, `tag`.
@@ -93,7 +93,7 @@ impl LocalAws {
         self.control("POST", "events", Some(json!({"mode": mode}))).map(drop)
     }
 
-    /// Functions see `tag-index` or `services` as they are now, for so many reads or until [`thaw`](Self::thaw).
+    /// Functions see `tag-index` or `services` as they are now, for that many reads or until [`thaw`](Self::thaw).
     pub fn freeze(&self, what: &str, times: Option<u32>) -> Result<()> {
         self.control("POST", "late", Some(json!({"what": what, "times": times}))).map(drop)
     }

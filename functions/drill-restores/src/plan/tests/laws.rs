@@ -26,7 +26,7 @@ enum Happens {
     Create(String, bool, usize),
     /// The check has ended.
     Check(usize, Option<i32>),
-    /// So many minutes pass.
+    /// That many minutes pass.
     Time(i64),
 }
 

@@ -52,7 +52,7 @@ pub fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-/// So many dollars.
+/// That many dollars.
 pub fn usd(cents: i64) -> Option<Figure> {
     Some(Ok(Amount { money: Money::cents(cents), currency: "USD".into() }))
 }

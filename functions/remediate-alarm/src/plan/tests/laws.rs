@@ -93,7 +93,7 @@ fn change(world: &mut World, index: usize, state: State, now: &Zoned) {
     }
 }
 
-/// Deployments end, wishes are granted.
+/// Deployments end, requests are granted.
 fn settle(world: &mut World, now: Timestamp) {
     for it in &mut world.services {
         it.deploying = false;
@@ -115,7 +115,7 @@ fn grant_boost(service: &mut Service, now: Timestamp) {
         return;
     }
     let from = boosted.map_or(service.desired, |it| it.from);
-    let more = boost_wished(service, now);
+    let more = boost_requested(service, now);
     service.desired = from + more as i32;
     if more > 0 {
         let boosted = Boosted { since: now, from, to: service.desired, min: None };
@@ -123,10 +123,10 @@ fn grant_boost(service: &mut Service, now: Timestamp) {
     }
 }
 
-/// How many tasks more are wished for now.
-fn boost_wished(service: &Service, now: Timestamp) -> u32 {
-    let wish = service.tags.get(keys::BOOST_MEMORY).map(|it| Boost::read(keys::BOOST_MEMORY, it).unwrap());
-    wish.filter(|it| it.until.instant(&jiff::tz::TimeZone::UTC) > now).map_or(0, |it| it.step)
+/// How many tasks more are requested for now.
+fn boost_requested(service: &Service, now: Timestamp) -> u32 {
+    let intent = service.tags.get(keys::BOOST_MEMORY).map(|it| Boost::read(keys::BOOST_MEMORY, it).unwrap());
+    intent.filter(|it| it.until.instant(&jiff::tz::TimeZone::UTC) > now).map_or(0, |it| it.step)
 }
 
 /// A remedy that was begun, and the world before it.
@@ -231,14 +231,14 @@ proptest! {
     }
 
     #[test]
-    fn a_service_never_has_more_tasks_wished_than_its_maximum((rules, events) in stories()) {
+    fn a_service_never_has_more_tasks_requested_than_its_maximum((rules, events) in stories()) {
         for it in changes(&play(&rules, &events)) {
             if let RemedyAction::ScaleOut { boost, desired, .. } = &it.act.action {
                 let max = rule(&it.before, &it.act.alarm).max;
                 let service = it.before.services.iter().find(|one| one.arn == it.resource).unwrap();
                 let boosted = service.tags.get(keys::BOOSTED).map(|it| it.parse::<Boosted>().unwrap());
                 let granted = Service { desired: boosted.map_or(*desired, |it| it.from), ..service.clone() };
-                prop_assert!(boost.step > boost_wished(service, it.at.timestamp()));
+                prop_assert!(boost.step > boost_requested(service, it.at.timestamp()));
                 prop_assert!(granted.desired as u32 + boost.step <= max, "{granted:?} {boost:?}");
             }
         }

@@ -18,7 +18,7 @@ pub fn now() -> Zoned {
     "2026-11-21T03:10:00+09:00[Asia/Seoul]".parse().unwrap()
 }
 
-/// So many minutes after [`now`], or before it.
+/// That many minutes after [`now`], or before it.
 pub fn at(minutes: i64) -> Zoned {
     now().checked_add(SignedDuration::from_mins(minutes)).unwrap()
 }
@@ -181,7 +181,7 @@ pub fn lines(world: &World, options: Options<'_>, now: &Zoned) -> Vec<String> {
     done.chain(left).chain(wrong).collect()
 }
 
-/// Plans for so many minutes after [`now`], checks the beginnings of what comes, and carries it out.
+/// Plans for that many minutes after [`now`], checks the beginnings of what comes, and carries it out.
 #[track_caller]
 pub fn check(world: &mut World, minutes: i64, expected: &[&str]) {
     let now = at(minutes);
@@ -198,7 +198,7 @@ pub fn answer(world: &World) -> String {
     answer_at(world, 0)
 }
 
-/// The same so many minutes after [`now`].
+/// The same that many minutes after [`now`].
 #[track_caller]
 pub fn answer_at(world: &World, minutes: i64) -> String {
     let lines = lines(world, SWEEP, &at(minutes));

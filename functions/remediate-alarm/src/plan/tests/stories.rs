@@ -128,7 +128,7 @@ fn what_stays_in_alarm_climbs_the_ladder_and_is_a_persons_in_the_end() {
     );
 }
 
-/// What stands in the way: the answer is no, it is told, and that firing is a person's from then on.
+/// What stands in the way: the answer is a refusal, it is told, and that firing is a person's from then on.
 #[track_caller]
 fn check_refused(mut world: World, expected: &str) {
     let told = lines(&world, SWEEP, &now());
@@ -324,35 +324,35 @@ fn more_tasks_come_up_to_the_maximum_and_on_top_of_what_was_granted_before() {
     let boost = |world: &World| {
         plan(world, SWEEP, &now()).steps.first().map(|it| reconcile::Step::after(&it.step)["boost"].clone())
     };
-    let wished =
+    let requested =
         |step: u32| Some(serde_json::json!(format!("step={step} until=2026-11-20T19:10:00Z by=alarm:api-5xx")));
-    assert_eq!(boost(&world), wished(2));
+    assert_eq!(boost(&world), requested(2));
     let with = |desired: i32, key: &str, value: &str| {
         let mut world = world.clone();
         world.services[0].desired = desired;
         world.services[0].tags.insert(key.into(), value.into());
         world
     };
-    let wish = "step=2 until=2026-11-20T18:30:00Z by=alarm:x";
+    let intent = "step=2 until=2026-11-20T18:30:00Z by=alarm:x";
     let granted = |desired: i32, to: i32| {
-        let mut world = with(desired, keys::BOOST_MEMORY, wish);
+        let mut world = with(desired, keys::BOOST_MEMORY, intent);
         let boosted = format!("since=2026-11-20T18:00:00Z from=3 to={to}");
         world.services[0].tags.insert(keys::BOOSTED.into(), boosted);
         world
     };
     // One that is in force is counted in the five; there is room for one more.
-    assert_eq!(boost(&granted(5, 5)), wished(3));
-    assert_eq!(boost(&granted(3, 5)), wished(3), "its tasks are on their way");
-    assert_eq!(boost(&granted(2, 5)), wished(3), "the scaling took some");
+    assert_eq!(boost(&granted(5, 5)), requested(3));
+    assert_eq!(boost(&granted(3, 5)), requested(3), "its tasks are on their way");
+    assert_eq!(boost(&granted(2, 5)), requested(3), "the scaling took some");
     check_refused(
         granted(6, 5),
         "at-max: it fired at Sat 2026-11-21 03:10 KST, and scale-out is refused: shop/api has 6 tasks, and",
     );
-    assert_eq!(boost(&with(5, keys::BOOST_MEMORY, "step=2 until=2026-11-20T18:00:00Z by=alarm:x")), wished(1));
+    assert_eq!(boost(&with(5, keys::BOOST_MEMORY, "step=2 until=2026-11-20T18:00:00Z by=alarm:x")), requested(1));
     // One that nobody has granted yet comes on top of the tasks that run.
-    assert_eq!(boost(&with(3, keys::BOOST_MEMORY, wish)), wished(3));
+    assert_eq!(boost(&with(3, keys::BOOST_MEMORY, intent)), requested(3));
     check_refused(
-        with(4, keys::BOOST_MEMORY, wish),
+        with(4, keys::BOOST_MEMORY, intent),
         "at-max: it fired at Sat 2026-11-21 03:10 KST, and scale-out is refused: \
          shop/api has 4 tasks and 2 more requested already, and max=6",
     );
@@ -377,8 +377,8 @@ fn only_what_went_live_lately_is_taken_back() {
     use RolloutEnd::*;
     let live = format!("sha256:{:064x}", 2);
     let mut world = fired("rollback");
-    let wish = reconcile::Step::after(&plan(&world, SWEEP, &now()).steps[0].step)["request"].clone();
-    assert_eq!(wish, format!("{live} by=alarm:api-5xx at=2026-11-20T18:10:00Z"));
+    let intent = reconcile::Step::after(&plan(&world, SWEEP, &now()).steps[0].step)["request"].clone();
+    assert_eq!(intent, format!("{live} by=alarm:api-5xx at=2026-11-20T18:10:00Z"));
     for (history, expected) in [
         (vec![(42, Successful, -29), (41, Successful, -3000)], "* api rollback: "),
         (vec![(42, Open, -5), (41, Successful, -3000)], "* api rollback: "),
@@ -390,7 +390,7 @@ fn only_what_went_live_lately_is_taken_back() {
         ),
         // A restart deploys the same again.
         (vec![(42, Successful, -5), (42, Successful, -3000)], "! api-5xx not-deployed-lately: "),
-        // It came back from a bad one, and is not to be taken back itself.
+        // It came back from a bad one, and must not be taken back itself.
         (vec![(42, Successful, -5), (43, Successful, -20), (42, Successful, -3000)], "! api-5xx not-deployed-lately: "),
         (vec![(43, GoingBack, -5), (42, Successful, -20)], "! api-5xx going-back: "),
         (vec![(43, Ended, -5)], "! api-5xx no-deployment: "),
@@ -521,14 +521,14 @@ fn a_deployment_of_codedeploy_that_has_not_ended_is_recent_and_an_ended_one_as_o
             made.iter().enumerate().map(|(at, it)| TaskSet { primary: at == 0, made: Some(moment(*it)) }).collect();
         service.deploying = made.len() > 1;
         world.history.clear();
-        let wish =
+        let intent =
             plan(&world, SWEEP, &now()).steps.first().map(|it| reconcile::Step::after(&it.step)["request"].clone());
-        (answer(&world), wish)
+        (answer(&world), intent)
     };
-    let (told, wish) = with(&[-3000, -120]);
+    let (told, intent) = with(&[-3000, -120]);
     assert!(told.starts_with("* api rollback: "), "{told}");
     // Which image that is, deploy-image knows.
-    assert_eq!(wish.unwrap(), "by=alarm:api-5xx at=2026-11-20T18:10:00Z");
+    assert_eq!(intent.unwrap(), "by=alarm:api-5xx at=2026-11-20T18:10:00Z");
     assert!(with(&[-20]).0.starts_with("* api rollback: "));
     assert!(with(&[-31]).0.starts_with("! api-5xx not-deployed-lately: "));
 }

@@ -7,8 +7,8 @@ use super::model::*;
 #[test]
 fn a_boost_adds_to_the_size_within_the_limits_and_ends_by_itself() {
     let mut shop = shop(vec![scaled("api", "always", 3, 2, 4)], vec![]);
-    let wish = "step=2 until=2026-11-20T05:00:00Z by=alarm:cpu";
-    shop.service("api").tags.insert(keys::BOOST_MEMORY.into(), wish.into());
+    let intent = "step=2 until=2026-11-20T05:00:00Z by=alarm:cpu";
+    shop.service("api").tags.insert(keys::BOOST_MEMORY.into(), intent.into());
     shop.check("2026-11-20T12:00", &[
         "* api boost: gets more tasks (3 -> 4 tasks) until Fri 2026-11-20 14:00 KST, as alarm:cpu asks | 'always' wants it awake; no next change",
     ]);

@@ -155,7 +155,7 @@ fn what_cannot_be_stopped_is_told_and_left_alone() {
     shop.database("app-db").member_of = None;
     shop.database("app-db").engine = "docdb".into();
     let told = shop.lines(&sweep(), &at("2026-11-20T20:00")).remove(0);
-    assert!(told.starts_with("! app-db other-engine: docdb databases are not put to sleep"), "{told}");
+    assert!(told.starts_with("! app-db other-engine: docdb databases are not supported"), "{told}");
     // RDS takes no snapshot with the stop of a cluster.
     shop.database("app-db").tags.remove(keys::BACKUP);
     shop.database("app-db").engine = "aurora-postgresql".into();

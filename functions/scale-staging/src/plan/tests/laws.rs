@@ -292,8 +292,8 @@ proptest! {
     #[test]
     fn a_boost_that_dies_anywhere_is_finished_or_ended_by_the_next(shop in fresh_shops(), step in 1..3i32) {
         let boost = |mut shop: Shop| {
-            let wish = format!("step={step} until=2026-11-20T05:00:00Z by=alarm:cpu");
-            shop.services.iter_mut().for_each(|it| drop(it.tags.insert(keys::BOOST_MEMORY.into(), wish.clone())));
+            let intent = format!("step={step} until=2026-11-20T05:00:00Z by=alarm:cpu");
+            shop.services.iter_mut().for_each(|it| drop(it.tags.insert(keys::BOOST_MEMORY.into(), intent.clone())));
             shop
         };
         let (begin, end) = (at("2026-11-20T12:00"), at("2026-11-20T14:00"));
@@ -315,8 +315,8 @@ proptest! {
     #[test]
     fn a_boost_ends_where_it_began(shop in fresh_shops(), step in 1..3i32) {
         let mut boosted = shop.clone();
-        let wish = format!("step={step} until=2026-11-20T05:00:00Z by=alarm:cpu");
-        boosted.services.iter_mut().for_each(|it| drop(it.tags.insert(keys::BOOST_MEMORY.into(), wish.clone())));
+        let intent = format!("step={step} until=2026-11-20T05:00:00Z by=alarm:cpu");
+        boosted.services.iter_mut().for_each(|it| drop(it.tags.insert(keys::BOOST_MEMORY.into(), intent.clone())));
         boosted.run_until_quiet(&at("2026-11-20T12:00"));
         for (before, after) in shop.services.iter().zip(&boosted.services) {
             let max = after.target.map_or(i32::MAX, |it| it.max);
@@ -334,8 +334,8 @@ proptest! {
     #[test]
     fn a_boost_during_which_it_sleeps_is_not_remembered_as_its_size(shop in fresh_shops(), step in 1..3i32) {
         let mut boosted = shop.clone();
-        let wish = format!("step={step} until=2026-11-20T14:00:00Z by=alarm:cpu");
-        boosted.services.iter_mut().for_each(|it| drop(it.tags.insert(keys::BOOST_MEMORY.into(), wish.clone())));
+        let intent = format!("step={step} until=2026-11-20T14:00:00Z by=alarm:cpu");
+        boosted.services.iter_mut().for_each(|it| drop(it.tags.insert(keys::BOOST_MEMORY.into(), intent.clone())));
         boosted.run_until_quiet(&at("2026-11-20T19:30"));
         boosted.run_until_quiet(&at("2026-11-20T20:00"));
         let mut plain = shop.clone();

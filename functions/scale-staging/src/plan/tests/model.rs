@@ -183,7 +183,7 @@ impl Shop {
         calls.len()
     }
 
-    /// A run that dies after so many calls; `false` if it was done by then.
+    /// A run that dies after that many calls; `false` if it was done by then.
     pub fn run_killed_after(&mut self, calls_made: usize, request: &Request, now: &Zoned) -> bool {
         let calls = calls(&self.plan(request, now));
         calls.iter().take(calls_made).for_each(|(arn, call)| self.make(arn, call, now.timestamp()));

@@ -128,7 +128,7 @@ fn a_tag_in_the_wrong_place_or_unreadable_is_told_with_the_remedy() {
     );
     world.databases[0] = database("app", "days=30");
     world.databases[0].engine = "docdb".into();
-    check(&world, &["! app other-engine: docdb databases are not backed up by this function: remove the tag"]);
+    check(&world, &["! app other-engine: docdb databases are not supported: remove the tag nightshift:backup"]);
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn the_first_night(play: &Play) -> Result<Date> {
 fn a_year_later(play: &Play, tonight: Date) -> Result<()> {
     let aws = play.aws();
     play.chapter(2, "A year of nights");
-    screen::say("The year before tonight, night by night, and one snapshot that somebody took by hand.");
+    screen::say("The year before tonight, night by night, and one snapshot that a person took by hand.");
     for (name, _) in DATABASES {
         for days in 1..365 {
             earlier(aws, name, tonight - days.days())?;
@@ -84,7 +84,7 @@ fn a_year_later(play: &Play, tonight: Date) -> Result<()> {
     let newest = DATABASES.iter().all(|(name, _)| after.contains_key(&id(name, tonight)));
     screen::claim("the newest of each database stayed", newest, "it is gone")?;
     let by_hand = after.contains_key("before-the-migration");
-    screen::claim("what somebody took by hand is not Nightshift's to delete", by_hand, "it is gone")?;
+    screen::claim("what a person took by hand is not Nightshift's to delete", by_hand, "it is gone")?;
     let again = play.ask(PRUNE, &json!({}))?;
     screen::claim("pruned again, nothing more goes", again["actions"] == json!([]), &again["actions"])
 }
@@ -93,7 +93,7 @@ fn a_snapshot_that_failed(play: &Play, tonight: Date) -> Result<()> {
     let aws = play.aws();
     play.chapter(3, "A snapshot that failed");
     let failed = id(KFOOD, tonight);
-    screen::say(&format!("{failed} turns out to have failed. It is no backup, so it is taken again."));
+    screen::say(&format!("{failed} turns out to have failed. It is not a backup, so it is taken again."));
     aws.change_snapshot(&failed, &taken_at(tonight), "failed")?;
     let report = play.ask(SNAPSHOT, &json!({}))?;
     let reason = report["actions"][0]["reason"].as_str().unwrap_or_default();

@@ -128,7 +128,7 @@ fn late_doubled_and_forged(play: &Play, month: &Month) -> Result<()> {
     screen::claim("nothing is written, nothing is sent", wrote.is_empty(), format_args!("{wrote:?}"))?;
     screen::claim("and what sleeps stays asleep: no flapping", held(play)?.len() == 2, &report)?;
     aws.change_budget(BUDGET, &dollars(month.cents), None)?;
-    screen::say("Somebody sends what looks like a notification: 9,999 dollars spent.");
+    screen::say("A person sends what looks like a notification: 9,999 dollars spent.");
     notify(play, "9,999.00")?;
     let run = play.run(FUNCTION)?;
     screen::fact("told", run.reason(BUDGET, "problem: unconfirmed")?);

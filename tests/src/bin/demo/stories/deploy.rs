@@ -151,7 +151,7 @@ fn a_bad_image(play: &Play) -> Result<()> {
     let push = push(play, &API_SERVER, "v1.2.0")?;
     told_run(play)?.reason("api-server", "deploy")?;
     telling::subject(play, "truegul-production/api-server: deploying v1.2.0 (was v1.1.0)")?;
-    screen::say("After a few failed tasks the circuit breaker of ECS gives up and brings the tasks of v1.1.0 back:");
+    screen::say("After a few failed tasks the circuit breaker of ECS gives up and restores the tasks of v1.1.0:");
     let bad = API_SERVER.describe(play.aws())?.primary().id.clone();
     play.aws().end_rollout(&API_SERVER.full_name(), "failed")?;
     let failed = deployment_event(play, &bad, "SERVICE_DEPLOYMENT_FAILED")?;
@@ -170,7 +170,7 @@ fn a_bad_image(play: &Play) -> Result<()> {
     screen::fact("tag", &format!("nightshift-state:rejected = {memory}"));
     screen::claim("the service itself remembers it, by digest", remembered, &memory)?;
 
-    screen::say("The way back ends as well. ECS calls that COMPLETED too, and it is no success of v1.2.0:");
+    screen::say("The way back ends as well. ECS calls that COMPLETED too, and it is not a success of v1.2.0:");
     play.aws().end_rollout(&API_SERVER.full_name(), "completed")?;
     let run = told_run(play)?;
     screen::claim("nothing is planned", run.left_all_alone(), format_args!("{:?}", run.decisions))?;
@@ -182,8 +182,8 @@ fn a_bad_image(play: &Play) -> Result<()> {
     screen::say("The push of v1.2.0 is announced once more. It is not tried again:");
     nothing_happens(play, &push["detail"])?;
 
-    screen::say("The mended version is newer than the rejected one, and goes out:");
-    // Push times are remembered to the second, and what is no second younger counts as covered by the rejection.
+    screen::say("The repaired version is newer than the rejected one, and goes out:");
+    // Push times are remembered to the second, and what is not a second younger counts as covered by the rejection.
     let later = || Ok((pushed.elapsed() > Duration::from_secs(1)).then_some(()));
     play.aws().wait_until("the second of the rejected push to pass", later)?;
     self::push(play, &API_SERVER, "v1.2.1")?;
@@ -199,7 +199,7 @@ fn a_bad_image(play: &Play) -> Result<()> {
 fn a_mistyped_tag(play: &Play) -> Result<()> {
     let aws = play.aws();
     play.chapter(5, "A mistyped tag");
-    screen::say("Somebody changes the tag of ml-server and misses a letter; then an image is pushed.");
+    screen::say("A person changes the tag of ml-server and misses a letter; then an image is pushed.");
     screen::command(&format!("aws ecs tag-resource … --tags key={DEPLOY},value=newst"));
     ML_SERVER.retag(aws, "newst")?;
     let event = push(play, &ML_SERVER, "v1.1.0")?;
@@ -216,7 +216,7 @@ fn a_mistyped_tag(play: &Play) -> Result<()> {
     told_run(play)?.reason("ml-server", "problem: bad-tag")?;
     telling::no_message(play)?;
 
-    screen::say("The tag is mended. Nothing announces that, but the hourly sweep sends {}, and so can a person:");
+    screen::say("The tag is corrected. Nothing announces that, but the hourly sweep sends {}, and so can a person:");
     ML_SERVER.retag(aws, ML_SERVER.rule)?;
     let sweep = json!({});
     invoked(&sweep);

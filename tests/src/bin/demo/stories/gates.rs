@@ -36,8 +36,8 @@ fn the_shop_as_it_is(play: &Play) -> Result<()> {
     let aws = play.aws();
     play.chapter(1, "The shop as it is");
     screen::say(&format!(
-        "TrueGul's API server on the cluster {CLUSTER} asks for two gates before every image: somebody says yes, and a \
-         task of the family {FAMILY} brings the database up to date."
+        "TrueGul's API server on the cluster {CLUSTER} asks for two gates before every image: a person says yes, and a \
+         task of the family {FAMILY} migrates the database."
     ));
     GATED.start(aws, "v1.0.0")?;
     let image = aws.image_uri(GATED.repository, ":v1.0.0");
@@ -65,7 +65,7 @@ fn a_person_is_asked(play: &Play) -> Result<()> {
 }
 
 fn the_migration_runs(play: &Play) -> Result<()> {
-    play.chapter(3, "Somebody says yes, and the migration runs");
+    play.chapter(3, "A person says yes, and the migration runs");
     let report = asked(play, &approve("v1.1.0"))?;
     let task = &report["actions"][1]["after"];
     telling::message(play, "truegul-production/api-server: v1.1.0 is approved (+1 more)")?;

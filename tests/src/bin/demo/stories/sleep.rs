@@ -114,7 +114,7 @@ fn friday(play: &Play, line: &mut Vec<Moment>) -> Result<()> {
     )?;
     play.messages()?;
 
-    screen::say("Somebody wants to work late, and asks for the backend until half past eleven:");
+    screen::say("A person wants to work late, and asks for the backend until half past eleven:");
     let arn = backend["serviceArn"].clone();
     let wake = json!({"wake": {"resource": arn, "until": "23:30"}});
     screen::command(&format!(
