@@ -77,6 +77,10 @@ def _ecs(action, fields):
         arns = fields.get("serviceRevisionArns", [])
         services = {it.replace(":service-revision/", ":service/").rsplit("/", 1)[0] for it in arns}
         return [(f"ecs:{action}", it, {}) for it in [*arns[1:], *sorted(services)]]
+    if action in ("DescribeServiceDeployments", "ContinueServiceDeployment", "StopServiceDeployment"):
+        arns = fields.get("serviceDeploymentArns") or [fields.get("serviceDeploymentArn", "")]
+        services = {it.replace(":service-deployment/", ":service/").rsplit("/", 1)[0] for it in arns}
+        return [(f"ecs:{action}", it, {}) for it in [*arns[1:], *sorted(services)]]
     if action == "RunTask":
         definition = ecs._task_defs.get(ecs._resolve_td_key(fields.get("taskDefinition", ""))) or {}
         roles = {**definition, **fields.get("overrides", {})}

@@ -188,6 +188,11 @@ fn calls_of(function: &str) -> Vec<Call> {
             calls(["tag:GetResources", "ecs:DescribeTaskDefinition", "ecs:ListTasks"], "*"),
             calls(["ecs:DescribeServices", "ecs:ListServiceDeployments", "ecs:DescribeServiceRevisions"], SERVICE),
             calls(["ecs:DescribeServiceRevisions"], "service-revision/truegul-production/api-server/1"),
+            calls(["ecs:DescribeServiceDeployments"], SERVICE),
+            calls(
+                ["ecs:DescribeServiceDeployments", "ecs:ContinueServiceDeployment", "ecs:StopServiceDeployment"],
+                "service-deployment/truegul-production/api-server/1",
+            ),
             calls(
                 ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeImageScanFindings", "ecr:GetLifecyclePolicy"],
                 "repository/truegul-api-server",
@@ -213,6 +218,8 @@ fn calls_of(function: &str) -> Vec<Call> {
                     .with("iam:PassedToService", "ecs-tasks.amazonaws.com")
                     .only(Variant::Plain),
                 call("ecs:UpdateService", SERVICE).tagged("nightshift:deploy"),
+                call("ecs:ContinueServiceDeployment", SERVICE).tagged("nightshift:deploy"),
+                call("ecs:StopServiceDeployment", SERVICE).tagged("nightshift:deploy"),
                 call("ecs:TagResource", SERVICE).tagged("nightshift:deploy").remembers(),
                 call("ecs:UntagResource", SERVICE).tagged("nightshift:deploy").remembers(),
             ],

@@ -219,6 +219,14 @@ fn writes_on_services_need_the_tag_that_opts_in() {
         if resources.iter().all(|it| it.contains(":task-definition/")) {
             return None;
         }
+        // Authorised against the service as well, whose statement asks for the tag; a deployment has none.
+        if resources.iter().all(|it| it.contains(":service-deployment/")) {
+            let both = ["ecs:ContinueServiceDeployment", "ecs:StopServiceDeployment"];
+            return actions(statement)
+                .into_iter()
+                .find(|it| !both.contains(&it.as_str()))
+                .map(|it| format!("{it} is not about one"));
+        }
         // Application Auto Scaling validates in the caller's name, and not always on a service that has the tag.
         if statement["Condition"] == json!({ "Bool": { "aws:ViaAWSService": "true" } }) {
             return (action != "ecs:UpdateService").then(|| format!("{action} is not what AWS validates"));
@@ -829,6 +837,7 @@ fn the_rules_let_through_what_the_functions_act_on() {
     }
     assert_eq!(woken_by("migration-stopped"), ["MigrationEnded"]);
     assert_eq!(woken_by("ecs-deployment-completed"), ["DeploymentEnded"]);
+    assert_eq!(woken_by("ecs-hook-awaiting"), ["DeploymentPaused"]);
     assert_eq!(woken_by("ecs-deployment-failed"), ["DeploymentEnded"]);
     assert!(woken_by("ecs-deployment-in-progress").is_empty());
     assert!(woken_by("sweep").is_empty());

@@ -8,7 +8,7 @@ use runtime::Run;
 use serde_json::{Value, json};
 
 use crate::ecs::Started;
-use crate::plan::{DeployVia, Migrate, Revision, ServiceName, Step, short_name};
+use crate::plan::{DeployVia, Migrate, Revision, ServiceName, Step, StoppedBy, short_name};
 use crate::recheck::Recheck;
 use crate::{Clients, codedeploy, ecs};
 
@@ -31,7 +31,17 @@ pub async fn apply(clients: &Clients, run: &Run<'_>, recheck: &Recheck, step: &S
             recheck.ensure_unchanged(clients, &it.service, &it.via).await?;
             deploy(clients, &it.service, &it.via, &it.to_revision, &it.to).await
         }
-        Step::Stop(it) => codedeploy::stop_deployment(&clients.codedeploy, it).await.map(|()| Value::Null),
+        Step::Stop(it) => {
+            match it.by {
+                StoppedBy::CodeDeploy => codedeploy::stop_deployment(&clients.codedeploy, it).await?,
+                StoppedBy::Ecs => ecs::stop_deployment(&clients.ecs, &it.deployment).await?,
+            }
+            Ok(Value::Null)
+        }
+        Step::Continue(it) => {
+            ecs::continue_deployment(&clients.ecs, &it.deployment, &it.hook).await?;
+            Ok(Value::Null)
+        }
         Step::Migrate(it) => migrate(clients, it).await,
         Step::AskForSnapshot(it) => {
             let missing =

@@ -2,6 +2,7 @@
 
 mod raw;
 mod revisions;
+mod shift;
 mod task_sets;
 mod tasks;
 
@@ -17,6 +18,7 @@ use crate::plan::{
 };
 
 pub use revisions::describe_revisions;
+pub use shift::{continue_deployment, describe_deployments, stop_deployment};
 pub use tasks::{Started, list_family, run_task};
 
 /// Deployments that are looked at; a deployment further back tells nothing about the present.
@@ -56,6 +58,7 @@ pub fn service(it: &sdk::Service) -> Option<Service> {
         // An EXTERNAL service may have no task set yet, and then no task definition.
         task_definition: live.or(it.task_definition().map(str::to_owned)).unwrap_or_default(),
         bakes: configuration.map_or(SignedDuration::ZERO, bakes),
+        pauses: configuration.is_some_and(|it| it.lifecycle_hooks().iter().any(shift::is_pause)),
         newest_event: it.events().first().and_then(|it| it.message()).map(str::to_owned),
         task_sets,
         revisions: it.current_service_revisions().iter().filter_map(|it| it.arn().map(str::to_owned)).collect(),
@@ -183,6 +186,8 @@ pub async fn list_rollouts(ecs: &Client, service: &ServiceName) -> Result<Vec<Ro
     let rollout = |it: &sdk::ServiceDeploymentBrief| {
         let revision = revisions.get(it.target_service_revision_arn()?)?;
         Some(Rollout {
+            arn: it.service_deployment_arn().map(str::to_owned),
+            expired: false,
             task_definition: revision.task_definition.clone(),
             pinned: revision.pinned.clone(),
             end: it.status().map_or(RolloutEnd::Unknown, end),

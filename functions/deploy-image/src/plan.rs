@@ -22,6 +22,7 @@ mod past;
 mod platform;
 mod rollback;
 mod send;
+mod shift;
 mod step;
 mod together;
 mod verdict;
@@ -43,10 +44,10 @@ pub use command::{Command, Scope};
 pub use gate::STARTED_BY;
 #[cfg(test)]
 pub use gate::run_name;
-pub use step::{CreateDeployment, DeployVia, Migrate, Revision, Step, Stop, Unchanged};
+pub use step::{CreateDeployment, DeployVia, Migrate, Revision, Step, Stop, StoppedBy, Unchanged};
 #[cfg(test)]
 pub use step::{Deploy, RollBack};
-pub use wanted::{LOOK_BACK, repositories, wanted_revisions, wants_history, wants_pinned};
+pub use wanted::{LOOK_BACK, repositories, wanted_revisions, wanted_shifts, wants_history, wants_pinned};
 pub use world::*;
 
 use case::{Case, Leave};

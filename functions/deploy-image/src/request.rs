@@ -24,7 +24,7 @@ impl runtime::Request for Request {
         "{\"clear\":{\"service\":\"CLUSTER/SERVICE\"}} (with \"image\": only if that one is rejected)",
         "{\"resource\":\"ARN of a service\"} (look at it now)",
         "EventBridge events \"ECR Image Action\", \"ECR Replication Action\", \"ECR Image Scan\", \"Inspector2 Scan\", \
-         \"ECS Deployment State Change\", \"ECS Task State Change\", \"RDS DB Snapshot Event\", \
+         \"ECS Deployment State Change\", \"ECS Hook State Change\", \"ECS Task State Change\", \"RDS DB Snapshot Event\", \
          \"RDS DB Cluster Snapshot Event\" and \"CodeDeploy Deployment State-change Notification\"",
     ];
 
@@ -52,6 +52,7 @@ fn bus_event(event: &BusEvent) -> Result<Reading<Scope>, String> {
             group_of(&event.detail).map(Reading::Work)
         }
         ("aws.rds", "RDS DB Snapshot Event" | "RDS DB Cluster Snapshot Event") => Ok(snapshot_event(&event.detail)),
+        ("aws.ecs", "ECS Hook State Change") => hook_change(&event.detail),
         ("aws.ecs", "ECS Task State Change") => task_change(&event.detail),
         _ => Err(not_for_us(event)),
     }
@@ -91,6 +92,17 @@ fn deployment_change(event: &BusEvent) -> Result<Reading<Scope>, String> {
         Some(name) => Ok(Reading::Work(Scope::Service(name))),
         None => Ok(Reading::no_work(arn, "the service has an ARN of the old short form, which cannot carry tags")),
     }
+}
+
+/// A deployment has come to a hook. The event names no image, so the service is read.
+fn hook_change(detail: &Value) -> Result<Reading<Scope>, String> {
+    let field = |name: &str| detail.get(name).and_then(Value::as_str).unwrap_or_default();
+    let arn = field("serviceArn");
+    let name = ServiceName::of_arn(arn).ok_or("an \"ECS Hook State Change\" event that names no service")?;
+    Ok(match field("eventName") {
+        "HOOK_AWAITING_ACTION" | "HOOK_TIMED_OUT" => Reading::Work(Scope::Service(name)),
+        _ => Reading::no_work(arn, "no deployment of it waits at the hook"),
+    })
 }
 
 /// CodeDeploy names the group; which service that deploys is asked of CodeDeploy.
@@ -135,7 +147,8 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
         return wake_up(&argument);
     }
     let form = match name {
-        "approve" | "reject" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}",
+        "approve" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"} or that and \"hook\":\"ID\"",
+        "reject" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}",
         "deploy" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"} or that and \"now\":true",
         "rollback" | "clear" => "{\"service\":\"CLUSTER/SERVICE\"} or that and \"image\":\"TAG or sha256:DIGEST\"",
         _ => return Err(no_such_command(name)),
@@ -145,7 +158,7 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
     let service = ServiceName::parse(&service)
         .ok_or_else(|| format!("\"{name}\": service \"{service}\" is not CLUSTER/SERVICE"))?;
     let command = match name {
-        "approve" => Command::Approve { image: argument.text("image")? },
+        "approve" => Command::Approve { image: argument.text("image")?, hook: argument.optional_text("hook")? },
         "deploy" => Command::Deploy { image: argument.text("image")?, now: argument.flag("now")? },
         "reject" => Command::Reject { image: argument.text("image")? },
         "rollback" => Command::RollBack { image: argument.optional_text("image")? },
@@ -197,7 +210,7 @@ mod tests {
         for change in ["ecs-deployment-in-progress", "ecs-deployment-completed", "ecs-deployment-failed"] {
             check(change, api_server(), None);
         }
-        check("approve", api_server(), Some(Command::Approve { image: "v1.1.0".into() }));
+        check("approve", api_server(), Some(Command::Approve { image: "v1.1.0".into(), hook: None }));
         check("deploy", api_server(), Some(Command::Deploy { image: "v1.0.0".into(), now: true }));
         check("reject", api_server(), Some(Command::Reject { image: "v1.1.0".into() }));
         check("rollback", api_server(), Some(Command::RollBack { image: None }));
@@ -207,6 +220,7 @@ mod tests {
         for available in ["snapshot-available", "cluster-snapshot-available"] {
             check(available, Scope::Snapshot(snapshot.into()), None);
         }
+        check("ecs-hook-awaiting", api_server(), None);
         check("wake-up", api_server(), None);
         for scan in ["ecr-scan-complete", "inspector-scan-complete"] {
             check(scan, Scope::Repository("truegul-api-server".into()), None);
@@ -222,7 +236,7 @@ mod tests {
     fn no_sample_is_forgotten() {
         let folder = format!("{}/../../events/deploy-image", env!("CARGO_MANIFEST_DIR"));
         let samples: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
-        assert_eq!(samples.len(), 25);
+        assert_eq!(samples.len(), 26);
         for path in samples {
             let name = path.file_stem().unwrap().to_str().unwrap();
             assert!(sample(name).is_ok(), "{name}");

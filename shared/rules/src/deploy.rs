@@ -44,6 +44,8 @@ pub struct DeployRule {
     pub migrate: Option<String>,
     /// The address that has to answer well afterwards.
     pub health: Option<String>,
+    /// The address of the test traffic, which has to answer well while a deployment pauses there.
+    pub test_health: Option<String>,
 }
 
 /// `NAME`, or `ACCOUNT/NAME` for the registry of another account.
@@ -66,8 +68,10 @@ pub enum Config {
 /// Who says yes to a deployment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Approval {
-    /// A person.
+    /// A person, before the deployment.
     Manual,
+    /// A person, while the deployment pauses at a hook of ECS.
+    AtHook,
 }
 
 /// From which severity on findings hold a deployment back.
@@ -91,17 +95,20 @@ impl FromStr for DeployRule {
             container: tag.option("container").map(str::to_owned),
             repository: tag.parsed("repository", REPOSITORY)?,
             config: tag.parsed("config", "newest")?,
-            approval: tag.parsed("approval", "manual")?,
+            approval: tag.parsed("approval", "manual or at-hook")?,
             scan: tag.parsed("scan", "critical or high")?,
             snapshot: tag.option("snapshot").map(str::to_owned),
             migrate: tag.option("migrate").map(str::to_owned),
             health: tag.option("health").map(str::to_owned),
+            test_health: tag.option("test-health").map(str::to_owned),
         };
-        if let Some((url, fault)) = rule.health.as_ref().and_then(|it| Some((it, address::fault(it)?))) {
-            return Err(tag.bad(
-                format!("health={url} is not an address to ask: {fault}"),
-                "health=https://NAME/PATH, or http:// with a public name",
-            ));
+        for (option, address) in [("health", &rule.health), ("test-health", &rule.test_health)] {
+            if let Some((url, fault)) = address.as_ref().and_then(|it| Some((it, address::fault(it)?))) {
+                return Err(tag.bad(
+                    format!("{option}={url} is not an address to ask: {fault}"),
+                    format!("{option}=https://NAME/PATH, or http:// with a public name"),
+                ));
+            }
         }
         tag.finish()?;
         Ok(rule)
@@ -182,7 +189,11 @@ impl FromStr for Approval {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        if text == "manual" { Ok(Approval::Manual) } else { Err(()) }
+        match text {
+            "manual" => Ok(Approval::Manual),
+            "at-hook" => Ok(Approval::AtHook),
+            _ => Err(()),
+        }
     }
 }
 
@@ -210,8 +221,10 @@ impl fmt::Display for DeployRule {
         if let Some(Config::Newest) = self.config {
             f.write_str(" config=newest")?;
         }
-        if let Some(Approval::Manual) = self.approval {
-            f.write_str(" approval=manual")?;
+        match self.approval {
+            Some(Approval::Manual) => f.write_str(" approval=manual")?,
+            Some(Approval::AtHook) => f.write_str(" approval=at-hook")?,
+            None => {}
         }
         match self.scan {
             Some(Severity::Critical) => f.write_str(" scan=critical")?,
@@ -220,7 +233,8 @@ impl fmt::Display for DeployRule {
         }
         option(f, "snapshot", &self.snapshot)?;
         option(f, "migrate", &self.migrate)?;
-        option(f, "health", &self.health)
+        option(f, "health", &self.health)?;
+        option(f, "test-health", &self.test_health)
     }
 }
 
@@ -252,6 +266,7 @@ mod tests {
             "number prefix=build-",
             "tag name=latest",
             "newest container=app approval=manual scan=critical snapshot=app-db migrate=app-migrate health=https://x.example/health",
+            "newest approval=at-hook test-health=https://test.x.example:8443/health",
             "semver range=1.2.3 scan=high",
             "newest repository=team/api config=newest",
             "newest container=app repository=210987654321/team/api",
@@ -280,20 +295,20 @@ mod tests {
         check(
             "newest semver",
             Err(
-                "nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here, but the options prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, health",
+                "nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here, but the options prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, health, test-health",
             ),
         );
         check("tag", Err("nightshift:deploy: no option 'name' in 'tag'; accepted: name=TAG"));
         check(
             "newest range=1.x",
             Err(
-                "nightshift:deploy: unknown option 'range' in 'newest range=1.x'; accepted: prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, health",
+                "nightshift:deploy: unknown option 'range' in 'newest range=1.x'; accepted: prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, health, test-health",
             ),
         );
         check(
             "newest aproval=manual",
             Err(
-                "nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, health",
+                "nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, health, test-health",
             ),
         );
         check(
@@ -318,7 +333,7 @@ mod tests {
         check(
             "newest approval=yes",
             Err(
-                "nightshift:deploy: approval=yes cannot be understood in 'newest approval=yes'; accepted: approval=manual",
+                "nightshift:deploy: approval=yes cannot be understood in 'newest approval=yes'; accepted: approval=manual or at-hook",
             ),
         );
         check(
@@ -386,7 +401,7 @@ mod tests {
             let approval = manual.then_some(Approval::Manual);
             let repository = account.map(|account| RepositoryName { account, name: "team/api".into() });
             let config = newest.then_some(Config::Newest);
-            let rule = DeployRule { selector, container, repository, config, approval, scan, snapshot: None, migrate: None, health };
+            let rule = DeployRule { selector, container, repository, config, approval, scan, snapshot: None, migrate: None, health, test_health: None };
             prop_assert_eq!(rule.to_string().parse::<DeployRule>(), Ok(rule));
         }
 

@@ -10,8 +10,8 @@ use super::command::Command;
 use super::draft::Draft;
 use super::gate::run_name;
 use super::step::MemoryChange;
-use super::verdict;
 use super::world::Image;
+use super::{shift, verdict};
 
 /// That the service must go back at once.
 pub struct GoBack {
@@ -27,7 +27,13 @@ impl Draft<'_> {
     pub fn apply_command(&mut self, command: Option<&Command>) -> Result<Option<GoBack>, Trouble> {
         match command {
             None => self.apply_intent(),
-            Some(Command::Approve { image }) => self.approve(image, "a person approved it").map(|_| None),
+            Some(Command::Approve { image, hook }) => {
+                let digest = find(self.case, image)?.digest.clone();
+                if self.memory.rejects(&digest) || !self.continue_pause(&digest, hook.as_deref()) {
+                    self.approve(image, "a person approved it")?;
+                }
+                Ok(None)
+            }
             Some(Command::Deploy { image, now }) => {
                 let rule = &self.case.rule.selector;
                 let why = format!(
@@ -135,7 +141,12 @@ impl Draft<'_> {
         };
         let runs = running.digest.as_ref() == Some(&image.digest);
         let deployed = |it: &Approved| it.digest == approved.digest && runs;
-        if self.memory.approved.as_ref().is_none_or(|it| it.cleared || !known(it) && !deployed(it)) {
+        if self
+            .memory
+            .approved
+            .as_ref()
+            .is_none_or(|it| it.cleared || !known(it) && !deployed(it) || shift::is_before_expiry(case, it))
+        {
             let value = Some(approved.to_string());
             self.remember_image(MemoryChange::Approve, case.keys.approved, value, &approved.digest, why);
             self.memory.approved = Some(approved);

@@ -15,8 +15,8 @@ pub use super::memory::Memory;
 use super::part::{Part, parts};
 use super::watched::{Watched, different_images};
 use super::world::{
-    Calendar, CodeDeploy, Controller, Fact, Image, ImageName, Observation, Rollout, Service, Strategy, TaskDefinition,
-    World, family,
+    Calendar, CodeDeploy, Controller, Fact, Image, ImageName, Observation, Rollout, Service, Shift, Strategy,
+    TaskDefinition, World, family,
 };
 
 pub struct Case<'a> {
@@ -274,6 +274,16 @@ impl<'a> Case<'a> {
             Some(Ok(history)) => history,
             _ => &[],
         }
+    }
+
+    /// The newest deployment, if it shifts traffic or pauses and could be read.
+    pub fn shift(&self) -> Option<&'a Shift> {
+        self.world.shifts.get(&self.service.arn)?.as_ref().ok()
+    }
+
+    /// Why the newest deployment could not be read, if so.
+    pub fn shift_error(&self) -> Option<&'a str> {
+        self.world.shifts.get(&self.service.arn)?.as_ref().err().map(String::as_str)
     }
 
     /// Why the past deployments could not be read, if so.

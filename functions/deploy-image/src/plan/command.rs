@@ -54,6 +54,8 @@ pub enum Command {
     Approve {
         /// A tag or a digest.
         image: String,
+        /// The pause that this answers, where a deployment of the image waits at one.
+        hook: Option<String>,
     },
     /// Deploy this image, whatever the rule selects.
     Deploy {
@@ -83,7 +85,7 @@ impl Command {
     /// The image that it names.
     pub fn image(&self) -> Option<&str> {
         match self {
-            Command::Approve { image } | Command::Deploy { image, .. } | Command::Reject { image } => Some(image),
+            Command::Approve { image, .. } | Command::Deploy { image, .. } | Command::Reject { image } => Some(image),
             Command::RollBack { image } | Command::Clear { image } => image.as_deref(),
         }
     }

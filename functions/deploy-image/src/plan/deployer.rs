@@ -7,7 +7,7 @@ use rules::Digest;
 use super::app_spec::AppSpec;
 use super::case::Case;
 use super::motion::{Motion, motion};
-use super::step::{CreateDeployment, DeployVia, Step, Stop, Unchanged};
+use super::step::{CreateDeployment, DeployVia, Step, Stop, StoppedBy, Unchanged};
 use super::world::{Attempt, CodeDeploy, Service, Source};
 
 /// After this time a deployment is tried again that failed for permissions, limits or AWS.
@@ -99,6 +99,7 @@ pub fn stop(case: &Case<'_>, asked: Option<&str>, plan: &mut Plan<Step>) {
     let step = Stop {
         service: service.name.clone(),
         deployment: id.clone(),
+        by: StoppedBy::CodeDeploy,
         from: label.clone(),
         from_digest: case.running().digest,
         from_revision: case.revision.arn().into(),
@@ -142,7 +143,7 @@ pub fn name(case: &Case<'_>) -> &'static str {
 pub fn under_way(case: &Case<'_>) -> String {
     match case.code_deploy().and_then(CodeDeploy::under_way) {
         Some(it) => format!("deployment {} of CodeDeploy ({})", it.id, it.said),
-        None => "a deployment that shifts traffic".into(),
+        None => super::shift::under_way(case),
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Draft<'a> {
     pub memory: Memory,
     pub now: &'a Zoned,
     pub plan: &'a mut Plan<Step>,
+    /// The pauses that a person has just answered.
+    pub answered: Vec<String>,
     /// What has to be observed before the decision is whole.
     pub lacking: &'a mut BTreeSet<Fact>,
     /// What the deployment in `plan` changes, if there is one.

@@ -43,9 +43,12 @@ fn in_deployments(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
         let at = case.history().iter().position(|past| past.task_definition == it.task_definition);
         at.is_some_and(|at| is_way_back(case, at))
     };
+    let expired = |it: &Deployment| {
+        case.history().first().is_some_and(|newest| newest.expired && newest.task_definition == it.task_definition)
+    };
     let counts = |it: &&Deployment| {
         let of_others = is_of_others(case, &it.task_definition, it.began);
-        !of_others && !is_restart(case, memory, &it.task_definition, it.began) && !way_back(it)
+        !of_others && !expired(it) && !is_restart(case, memory, &it.task_definition, it.began) && !way_back(it)
     };
     let failed = failed_deployments(case).filter(counts);
     let why = |reason: &str| format!("ECS gave its deployment up: {}", said(reason));
@@ -67,7 +70,8 @@ fn in_history(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
         let rolled_back = || replaced && went_back(case, case.described(&it.task_definition), it.began);
         let (by, why) = match it.end {
             RolloutEnd::TakenBack | RolloutEnd::GoingBack
-                if is_of_others(case, &it.task_definition, it.began)
+                if it.expired
+                    || is_of_others(case, &it.task_definition, it.began)
                     || is_restart(case, memory, &it.task_definition, it.began)
                     || is_way_back(case, at) =>
             {

@@ -12,9 +12,12 @@ mod snapshot;
 mod window;
 
 pub use answer::{Act, Blocked, Candidate};
-pub use health::{Before, after as health_after};
+pub use health::{Before, after as health_after, test as test_health};
 pub use migrate::{STARTED_BY, notes as migration_notes, run_name};
 
+use rules::deploy::Approval;
+
+use super::shift;
 use super::world::Observation;
 use answer::{look, unavailable};
 
@@ -72,7 +75,8 @@ fn awake(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Blocked> {
 
 fn approval(Candidate { case, memory, image, tag, .. }: Candidate<'_>) -> Result<(), Blocked> {
     let approved = memory.approved.as_ref().is_some_and(|it| it.digest == image.digest);
-    if case.rule.approval.is_none() || approved {
+    shift::hold(case, &image.digest, tag, memory.approved.as_ref().filter(|it| it.digest == image.digest))?;
+    if case.rule.approval != Some(Approval::Manual) || approved {
         return Ok(());
     }
     let service = &case.service.name;

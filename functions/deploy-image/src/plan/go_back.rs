@@ -31,6 +31,9 @@ impl Draft<'_> {
         if case.by_code_deploy() && matches!(motion, Motion::Forward(_)) {
             return deployer::stop(case, asked.map(|it| it.why.as_str()), self.plan);
         }
+        if matches!(motion, Motion::Forward(_)) && self.stop_shift(asked.map(|it| it.why.as_str())) {
+            return;
+        }
         if let Some(reason) = self.patience(&motion).filter(|_| asked.is_none()) {
             return self.skip(reason);
         }

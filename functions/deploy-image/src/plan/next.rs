@@ -11,7 +11,7 @@ use super::evidence::{Lost, is_of_others};
 use super::gate::{self, Blocked};
 use super::motion::{Motion, motion};
 use super::step::{MemoryChange, Remember, Step};
-use super::{deployer, verdict};
+use super::{deployer, shift, verdict};
 
 /// How many images are found lost in one run; what is left, the next run finds.
 const AT_ONCE: usize = 3;
@@ -87,24 +87,47 @@ impl Draft<'_> {
     /// Nothing is wrong with the running image: is it live, and is there a newer one?
     fn go_on(&mut self) {
         let case = self.case;
+        if let Err(blocked) = self.at_pauses() {
+            return self.take_back(blocked);
+        }
+        if case.rule.health.is_some() && shift::has_all_traffic(case) {
+            match gate::health_after(case, self.now.timestamp()) {
+                Err(blocked @ (Blocked::Reject { .. } | Blocked::Lacks(_))) => return self.take_back(blocked),
+                Err(blocked) => self.hold(blocked),
+                Ok(_) => {}
+            }
+        }
+        if let Some(error) = case.shift_error() {
+            self.problem("unreadable-deployment", error);
+        }
+        self.tell_all_traffic(self.now.timestamp());
         if let Some(digest) = verdict::won(case, &self.memory) {
             match gate::health_after(case, self.now.timestamp()) {
                 Ok(note) => self.win(Verdict { digest, at: self.now.timestamp() }, note),
-                Err(Blocked::Reject { by, why }) => {
-                    let pushed_at = case.pushed_at(&digest).unwrap_or(case.running().no_later_than);
-                    self.reject(digest, pushed_at, by, &why);
-                    return self.roll_back(None);
-                }
+                Err(blocked @ Blocked::Reject { .. }) => return self.take_back(blocked),
                 Err(blocked) => self.hold(blocked),
             }
         }
-        if let Some(stuck) = verdict::stuck(case, self.now) {
+        if let Some(stuck) = verdict::stuck(case, self.now).filter(|_| !shift::is_paused(case)) {
             self.problem("stuck", stuck);
         }
         if let Some(waits) = deployer::waits(case) {
             self.problem("waits-for-traffic", waits);
         }
         self.deploy_selected();
+    }
+
+    /// The image in use must go, if `blocked` says so.
+    fn take_back(&mut self, blocked: Blocked) {
+        let running = self.case.running();
+        match (blocked, running.digest) {
+            (Blocked::Reject { by, why }, Some(digest)) => {
+                let pushed_at = self.case.pushed_at(&digest).unwrap_or(running.no_later_than);
+                self.reject(digest, pushed_at, by, &why);
+                self.roll_back(None);
+            }
+            (blocked, _) => self.hold(blocked),
+        }
     }
 
     /// What people call the image that was rejected last.
@@ -156,7 +179,9 @@ impl Draft<'_> {
             Selection::Newer { image, tag } => {
                 let waits = match motion {
                     Motion::Back => format!("{} is taking a deployment back", deployer::name(case)),
-                    Motion::Forward(_) if case.shifts() => format!("{} is under way", deployer::under_way(case)),
+                    Motion::Forward(_) if case.shifts() || shift::is_paused(case) => {
+                        format!("{} is under way", deployer::under_way(case))
+                    }
                     _ => return self.deploy(image, &tag, &motion),
                 };
                 self.wait(image, &tag, Blocked::Pending(format!("{tag} is newer, but {waits}; after that")));
@@ -214,7 +239,10 @@ fn current(case: &Case<'_>, tag: &str, motion: &Motion) -> String {
         Motion::Forward(_) if case.by_code_deploy() => {
             format!("{tag}, {chosen}, is rolling out: {}", deployer::under_way(case))
         }
-        Motion::Forward(_) => format!("{tag}, {chosen}, is rolling out"),
+        Motion::Forward(_) => {
+            let place = shift::shift(case).map(shift::place).filter(|it| !it.is_empty());
+            format!("{tag}, {chosen}, is rolling out{}", place.map_or(String::new(), |it| format!(": {it}")))
+        }
         Motion::Back => format!("{} is going back to {tag}, {chosen}", deployer::name(case)),
         Motion::Fallen(_) => format!("{tag}, {chosen}, failed"),
     }

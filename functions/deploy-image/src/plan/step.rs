@@ -13,8 +13,10 @@ use super::world::{Launch, Service, ServiceName, short_name};
 pub enum Step {
     Deploy(Deploy),
     RollBack(RollBack),
-    /// Stops a deployment of CodeDeploy, which then goes back.
+    /// Stops a deployment under way, so that CodeDeploy or ECS goes back.
     Stop(Stop),
+    /// Lets a deployment go on that pauses.
+    Continue(Continue),
     Migrate(Box<Migrate>),
     /// Asks `snapshot-databases` for the snapshot that comes before a new image.
     AskForSnapshot(AskForSnapshot),
@@ -68,6 +70,7 @@ pub struct CreateDeployment {
 pub struct Stop {
     pub service: ServiceName,
     pub deployment: String,
+    pub by: StoppedBy,
     /// The image that it was meant to deploy, for people.
     pub from: String,
     /// That image, if it can be told.
@@ -169,6 +172,26 @@ pub struct Remember {
     pub value: Option<String>,
 }
 
+/// Who carries out the deployment that is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StoppedBy {
+    CodeDeploy,
+    Ecs,
+}
+
+/// Lets a deployment of ECS go on that pauses at a hook.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Continue {
+    pub service: ServiceName,
+    /// The ARN of the service deployment.
+    pub deployment: String,
+    pub hook: String,
+    pub stage: String,
+    /// The image that is rolling out, for people.
+    pub image: String,
+    pub digest: Option<Digest>,
+}
+
 impl Remember {
     /// Writes `value` under `key` on the service, or removes the tag; `image` is what it is about, for people.
     pub fn new(
@@ -219,6 +242,7 @@ impl reconcile::Step for Step {
             Step::Deploy(_) => "deploy",
             Step::RollBack(_) => "roll-back",
             Step::Stop(_) => "stop",
+            Step::Continue(_) => "continue",
             Step::Migrate(_) => "migrate",
             Step::AskForSnapshot(_) => "ask-for-snapshot",
             Step::Remember(it) => match it.change {
@@ -239,7 +263,11 @@ impl reconcile::Step for Step {
         match self {
             Step::Deploy(it) => format!("{}: deploying {} (was {})", it.service, it.to, it.from),
             Step::RollBack(it) => format!("{}: going back to {} from {}", it.service, it.to, it.from),
-            Step::Stop(it) => format!("{}: stopping {}, CodeDeploy goes back", it.service, it.from),
+            Step::Stop(it) => {
+                let by = if it.by == StoppedBy::Ecs { "ECS" } else { "CodeDeploy" };
+                format!("{}: stopping {}, {by} goes back", it.service, it.from)
+            }
+            Step::Continue(it) => format!("{}: {} goes on after the pause at {}", it.service, it.image, it.stage),
             Step::Migrate(it) => format!("{}: the migration for {} begins", it.service, it.image),
             Step::AskForSnapshot(it) => {
                 format!("{}: asking for a snapshot of {} before {} goes out", it.service, it.database, it.image)
@@ -270,6 +298,7 @@ impl reconcile::Step for Step {
             Step::Deploy(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
             Step::RollBack(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
             Step::Stop(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
+            Step::Continue(it) => json!({"paused": it.stage}),
             Step::Migrate(it) => json!({"image": it.running}),
             Step::AskForSnapshot(_) => json!({"snapshot": null}),
             Step::Remember(it) => json!({it.key: it.before}),
@@ -284,6 +313,7 @@ impl reconcile::Step for Step {
                 let to = it.to_revision.as_deref().map(short_name);
                 json!({"task_definition": to, "stopped": it.deployment})
             }
+            Step::Continue(it) => json!({"image": it.image, "continued": it.hook}),
             Step::Migrate(it) => json!({"family": it.family, "started_by": it.run}),
             Step::AskForSnapshot(it) => json!({"snapshot": it.id}),
             Step::Remember(it) => json!({it.key: it.value}),
@@ -302,7 +332,7 @@ impl reconcile::Step for Step {
         match self {
             Step::RollBack(_) => Some(MessageKind::Changed),
             Step::Stop(_) => Some(MessageKind::Failed),
-            Step::Deploy(_) | Step::Migrate(_) => Some(MessageKind::Routine),
+            Step::Deploy(_) | Step::Migrate(_) | Step::Continue(_) => Some(MessageKind::Routine),
             Step::AskForSnapshot(_) => None,
             Step::Remember(it) => match it.change {
                 MemoryChange::Reject => Some(MessageKind::Failed),
@@ -325,6 +355,7 @@ impl reconcile::Step for Step {
             // What was gone back from is rejected: forgiven, it is deployed again.
             Step::RollBack(it) => ("clear", &it.service, it.from_digest.as_ref()),
             Step::Stop(it) => ("clear", &it.service, it.from_digest.as_ref()),
+            Step::Continue(it) => ("rollback", &it.service, it.digest.as_ref()),
             Step::Remember(it) => match it.change {
                 MemoryChange::Reject => ("clear", &it.service, it.digest.as_ref()),
                 MemoryChange::Live => ("rollback", &it.service, it.digest.as_ref()),

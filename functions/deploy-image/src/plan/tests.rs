@@ -9,6 +9,7 @@ mod images;
 mod laws;
 mod model;
 mod sdk_fields;
+mod shift;
 mod stories;
 mod together;
 mod windows;

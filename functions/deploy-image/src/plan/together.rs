@@ -20,7 +20,16 @@ use super::step::{Deploy, Revision, Step};
 use super::world::{Fact, Service};
 
 /// The problems of the service as a whole, which are told once.
-const OF_SERVICE: [&str; 5] = ["stuck", "waits-for-traffic", "newer-revision", "code-deploy", "unreadable-history"];
+const OF_SERVICE: [&str; 8] = [
+    "stuck",
+    "waits-for-traffic",
+    "newer-revision",
+    "code-deploy",
+    "unreadable-history",
+    "unreadable-deployment",
+    "paused",
+    "no-pause",
+];
 
 /// What one tag leads to.
 struct Decided<'a> {
@@ -62,8 +71,17 @@ pub fn decide(
         let mut own = Plan::remembering(keys::PROBLEM);
         let mut memory = case.memory.clone();
         memory.rollback = requested.clone().filter(|_| index == newest);
-        let mut draft =
-            Draft { case, memory, now, plan: &mut own, lacking, change: None, soon: None, now_wanted: None };
+        let mut draft = Draft {
+            case,
+            memory,
+            now,
+            plan: &mut own,
+            lacking,
+            answered: Vec::new(),
+            change: None,
+            soon: None,
+            now_wanted: None,
+        };
         draft.decide(command.filter(|_| addressed == Some(index)));
         let (change, soon) = (draft.change.take(), draft.soon.take());
         let must_go = case.running().digest.is_some_and(|it| draft.memory.rejects(&it));
@@ -71,6 +89,7 @@ pub fn decide(
         all.push(Decided { case, plan: own, change, soon, must_go, at_once });
     }
     join(&mut all);
+    answer_once(&mut all);
     for it in all {
         plan.steps.extend(it.plan.steps);
         plan.skipped.extend(it.plan.skipped);
@@ -123,6 +142,18 @@ fn join(all: &mut [Decided<'_>]) {
     }
     if changes > 1 {
         merge(all);
+    }
+}
+
+/// A pause is that of the whole deployment: it is answered once, and not at all where the service goes back.
+fn answer_once(all: &mut [Decided<'_>]) {
+    let back = all.iter().flat_map(|it| &it.plan.steps).any(|it| matches!(it.step, Step::Stop(_)));
+    let mut hooks = BTreeSet::new();
+    for it in all.iter_mut() {
+        it.plan.steps.retain(|it| !matches!(&it.step, Step::Continue(it) if back || !hooks.insert(it.hook.clone())));
+    }
+    if back || !hooks.is_empty() {
+        all.iter_mut().for_each(|it| it.plan.problems.retain(|it| it.problem != "paused"));
     }
 }
 

@@ -145,10 +145,12 @@ pub fn stuck(case: &Case<'_>, now: &Zoned) -> Option<String> {
              goes back by itself), or roll it back"
         }
     };
+    let stage = case.shift().filter(|it| !it.stage.is_empty()).map(|it| format!(" at the stage {}", it.stage));
     Some(format!(
-        "{} is rolling out since {} and does not get ready; {failed}{event}. {help}",
+        "{} is rolling out since {} and does not get ready{}; {failed}{event}. {help}",
         case.running_label(),
-        when(began, now)
+        when(began, now),
+        stage.unwrap_or_default()
     ))
 }
 

@@ -1,6 +1,6 @@
 //! What has to be looked at before [`plan`](super::plan) can decide: no more than the decision takes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use choose::Selection;
 use jiff::SignedDuration;
@@ -11,7 +11,7 @@ use super::command::Scope;
 use super::motion::{Motion, motion};
 use super::part::{Part, parts};
 use super::watched::Watched;
-use super::world::{Image, RolloutState, Service, World};
+use super::world::{Controller, Image, RolloutEnd, RolloutState, Service, Strategy, World};
 use super::{rollback, verdict};
 
 /// How far back the deployments of CodeDeploy are looked at: an image that failed before that is rejected long since.
@@ -54,6 +54,9 @@ fn case_wants_history(case: &Case<'_>, scope: &Scope) -> bool {
         })
     };
     let trouble = || {
+        if service.pauses && matches!(motion(&case), Motion::Forward(_)) {
+            return true;
+        }
         let rejected = || case.running().digest.is_some_and(|it| case.memory.rejects(&it));
         // What people were told of the past stands until the past says otherwise.
         let told = service.tags.get(keys::PROBLEM).is_some_and(|it| it.contains(verdict::RESTART_FAILED));
@@ -77,6 +80,18 @@ fn case_wants_history(case: &Case<'_>, scope: &Scope) -> bool {
         Scope::Everywhere | Scope::Migration(_) | Scope::Snapshot(_) => newer() || unused(),
         _ => unused(),
     }
+}
+
+/// The newest deployments that have to be read closely, by the ARNs of their services: those that shift traffic or pause
+/// and are under way or were taken back.
+pub fn wanted_shifts(world: &World) -> BTreeMap<String, String> {
+    let newest = |it: &Service| {
+        let newest = world.history.get(&it.arn)?.as_ref().ok()?.first()?;
+        let open = matches!(newest.end, RolloutEnd::Open | RolloutEnd::GoingBack | RolloutEnd::TakenBack);
+        let asked = it.controller == Controller::Ecs && (it.pauses || matches!(it.strategy, Strategy::Shifting(_)));
+        (asked && open).then(|| Some((it.arn.clone(), newest.arn.clone()?)))?
+    };
+    world.services.iter().filter_map(newest).collect()
 }
 
 /// Whether deciding about `service` takes the digest that ECS pinned, since its task definition names a tag.

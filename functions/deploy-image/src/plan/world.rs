@@ -3,6 +3,7 @@
 mod code_deploy;
 mod fact;
 mod service;
+mod shift;
 mod task_definition;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use rules::calendar::Freeze;
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
 pub use fact::{Backup, Ended, Fact, Finding, Grade, Health, Look, Observation, Scan, ScanState, Task};
 pub use service::*;
+pub use shift::{Pause, PauseState, Shift};
 #[cfg(test)]
 pub use task_definition::{DELETED_ONLY, OUTPUT_ONLY};
 pub use task_definition::{ImageName, TaskDefinition, family, short_name};
@@ -43,6 +45,8 @@ pub struct World {
     pub facts: BTreeMap<Fact, Observation>,
     /// What CodeDeploy told of the services that it deploys, where it was asked, or why nothing, and how to fix that.
     pub code_deploy: BTreeMap<String, Result<CodeDeploy, String>>,
+    /// The newest deployments of services whose deployments shift traffic or pause, or why they could not be read.
+    pub shifts: BTreeMap<String, Result<Shift, String>>,
     pub missing: Vec<Missing>,
     pub calendar: Calendar,
 }
@@ -57,6 +61,21 @@ pub struct Calendar {
 }
 
 impl World {
+    /// Takes in what ECS told of deployments that shift traffic or pause. A pause at which nobody answered says nothing
+    /// against the image.
+    pub fn learn_shift(&mut self, service: &str, told: Result<Shift, String>) {
+        let expired = told
+            .as_ref()
+            .is_ok_and(|it| it.pauses.iter().any(|it| it.state == PauseState::TimedOut && !it.then_continues));
+        if let Some(Ok(history)) = self.history.get_mut(service)
+            && let Some(newest) = history.first_mut()
+            && matches!(newest.end, RolloutEnd::TakenBack | RolloutEnd::GoingBack)
+        {
+            newest.expired = expired;
+        }
+        self.shifts.insert(service.to_owned(), told);
+    }
+
     /// Takes in what CodeDeploy told: the past of its services, and whether it goes back by itself.
     pub fn learn(&mut self, told: BTreeMap<String, Result<CodeDeploy, String>>) {
         for (arn, told) in told {

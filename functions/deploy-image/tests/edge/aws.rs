@@ -37,6 +37,8 @@ pub struct Aws {
     pub lifecycle: bool,
     /// ServiceDeploymentBriefs by service name, with the task definition under `taskDefinition`.
     pub history: BTreeMap<String, Vec<Value>>,
+    /// Service deployments by ARN, as DescribeServiceDeployments shows them.
+    pub shifts: BTreeMap<String, Value>,
     /// The pages of DescribeImageScanFindings by digest; none is an image without a scan.
     pub scans: BTreeMap<String, Vec<Value>>,
     /// Manifests by digest.
@@ -323,6 +325,21 @@ impl Aws {
                     answer["nextToken"] = json!((from + self.page).to_string());
                 }
                 answer
+            }
+            "DescribeServiceDeployments" => {
+                let arns = body["serviceDeploymentArns"].as_array().unwrap();
+                assert!(arns.len() <= 20, "DescribeServiceDeployments takes twenty");
+                json!({"serviceDeployments": arns.iter().filter_map(|it| self.shifts.get(it.as_str()?)).collect::<Vec<_>>(), "failures": []})
+            }
+            "StopServiceDeployment" | "ContinueServiceDeployment" => {
+                let arn = text("serviceDeploymentArn");
+                let shift = self.shifts.get_mut(&arn).unwrap();
+                let waits = shift["lifecycleHookDetails"][0]["status"] == "AWAITING_ACTION";
+                if operation == "ContinueServiceDeployment" && !waits {
+                    return Err(("InvalidParameterException", "The hook is not awaiting an action.".into()));
+                }
+                shift["lifecycleHookDetails"][0]["status"] = json!("SUCCEEDED");
+                json!({"serviceDeploymentArn": arn})
             }
             "DescribeServiceRevisions" => {
                 let revision = |arn: &Value| {

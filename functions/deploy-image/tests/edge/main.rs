@@ -9,6 +9,7 @@ mod codedeploy;
 mod gates;
 mod images;
 mod round_trip;
+mod shift;
 
 use aws::{Script, digest, image};
 use reconcile::{Outcome, Report};

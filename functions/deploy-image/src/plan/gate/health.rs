@@ -75,6 +75,22 @@ pub fn before(candidate: Candidate<'_>) -> Result<Option<Before>, Blocked> {
 const PUBLIC_ONLY: &str = "Nightshift asks public addresses only, so that a tag opens no way into the network; name a public one, or remove \
      health= from the tag";
 
+/// Whether the address of the test traffic answers well, while a deployment pauses there.
+pub fn test(case: &Case<'_>, url: &str) -> Result<(), Blocked> {
+    let label = case.running_label();
+    match ask(case, url, Look::Test)? {
+        Health::Healthy => Ok(()),
+        Health::Unhealthy(said) | Health::Closed(said) => Err(Blocked::Reject {
+            by: "health",
+            why: format!("{label} failed its health check on the test traffic: {said}"),
+        }),
+        Health::Later => Err(Blocked::Pending(format!("{label} is paused; there was no time left to ask {url}"))),
+        Health::Unreachable(why) | Health::Refused(why) => {
+            Err(Blocked::NeedsPerson("health-refused", format!("test-health={url} cannot be asked: {why}")))
+        }
+    }
+}
+
 /// Whether the image that was deployed, and whose tasks all run, is healthy; and what to say of that.
 pub fn after(case: &Case<'_>, now: jiff::Timestamp) -> Result<Option<String>, Blocked> {
     let Some(url) = &case.rule.health else { return Ok(None) };

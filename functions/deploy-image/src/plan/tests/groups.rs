@@ -63,6 +63,7 @@ fn service(properties: Value) -> Service {
         running: 2,
         deployments: vec![],
         bakes: jiff::SignedDuration::ZERO,
+        pauses: false,
         newest_event: None,
         task_definition: "td/d-1".into(),
         task_sets: vec![primary],

@@ -47,7 +47,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => Just(Sweep),
         6 => Just(Ecs),
         2 => (0..4usize).prop_map(Dying),
-        1 => image().prop_map(|image| Command(crate::plan::Command::Approve { image })),
+        1 => image().prop_map(|image| Command(crate::plan::Command::Approve { image, hook: None })),
         1 => (image(), any::<bool>()).prop_map(|(image, now)| Command(crate::plan::Command::Deploy { image, now })),
         1 => image().prop_map(|image| Command(crate::plan::Command::Reject { image })),
         1 => Just(Command(crate::plan::Command::RollBack { image: None })),
@@ -179,7 +179,7 @@ fn run(model: &mut Model, scope: &Scope, command: Option<&Command>, calls: usize
                         || approved.is_some_and(|by| by.digest == it.digest);
                 prop_assert!(!by_push || newer || by_person, "goes to older {}: {before}", it.to);
             }
-            Step::Stop(it) => {
+            Step::Stop(it) if it.by == StoppedBy::CodeDeploy => {
                 let told = before.told();
                 let under_way = told.under_way().map(|it| &it.id);
                 prop_assert_eq!(Some(&it.deployment), under_way, "stops what is over: {}", before);
@@ -190,7 +190,7 @@ fn run(model: &mut Model, scope: &Scope, command: Option<&Command>, calls: usize
             Step::Remember(it) if it.key == keys::REJECTED => {
                 rejected = it.value.as_ref().map(|it| it.parse().unwrap())
             }
-            Step::Migrate(_) | Step::AskForSnapshot(_) | Step::Remember(_) => {}
+            Step::Stop(_) | Step::Continue(_) | Step::Migrate(_) | Step::AskForSnapshot(_) | Step::Remember(_) => {}
         }
     }
     Ok(())

@@ -54,6 +54,8 @@ pub struct Model {
     /// Other services that opted in.
     pub others: Vec<Service>,
     pub calendar: Calendar,
+    /// The deployment under way, if it shifts traffic or pauses.
+    pub shift: Option<Shift>,
     pub minutes: i64,
 }
 
@@ -102,6 +104,7 @@ impl Model {
                 running: 2,
                 deployments: vec![],
                 bakes: SignedDuration::ZERO,
+                pauses: false,
                 newest_event: None,
                 task_definition: String::new(),
                 task_sets: vec![],
@@ -129,6 +132,7 @@ impl Model {
             sick: vec![],
             others: vec![],
             calendar: Calendar::default(),
+            shift: None,
             minutes: 0,
         };
         model.push("v1.0.0");
@@ -239,6 +243,8 @@ impl Model {
         }
         let began = Some(self.moment());
         self.past.push(Rollout {
+            arn: Some(format!("arn:service-deployment/{}", self.past.len() + 1)),
+            expired: false,
             task_definition: arn.into(),
             end: RolloutEnd::Open,
             reason: String::new(),
@@ -366,6 +372,9 @@ impl Model {
             world.learn(BTreeMap::from([(SERVICE.into(), Ok(self.told()))]));
         } else if asked {
             world.history.insert(SERVICE.into(), Ok(self.past.iter().rev().cloned().collect()));
+            if let Some(shift) = self.shift.as_ref().filter(|_| !wanted_shifts(&world).is_empty()) {
+                world.learn_shift(SERVICE, Ok(shift.clone()));
+            }
         }
         loop {
             let wanted = wanted_revisions(&self.service, &world);
@@ -564,6 +573,8 @@ impl Model {
             }
             (Step::Deploy(Deploy { revision: Revision::Registered(arn), .. }), 0) => self.bring(arn),
             (Step::RollBack(back), 0) => self.bring(&back.to_revision),
+            (Step::Stop(Stop { by: StoppedBy::Ecs, .. }), 0) => self.stop_shift(),
+            (Step::Continue(it), 0) => self.continue_shift(&it.hook),
             (Step::Stop(_), 0) => self.stop_deployment(),
             (Step::Migrate(it), 0) => match &it.revision {
                 Revision::Register(fields) => self.add_migration(fields),

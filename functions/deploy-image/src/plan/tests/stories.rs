@@ -294,9 +294,9 @@ fn an_approval_is_for_one_digest() {
     // The command that was pasted lets nothing else out, whatever the tag means by then.
     let mut pushed_again = model.clone();
     pushed_again.push("v1.1.0");
-    ask(&mut pushed_again, Command::Approve { image: first.to_string() });
+    ask(&mut pushed_again, Command::Approve { image: first.to_string(), hook: None });
     assert!(pushed_again.is_running(&first), "{pushed_again}");
-    let approve = |image: &str| Command::Approve { image: image.into() };
+    let approve = |image: &str| Command::Approve { image: image.into(), hook: None };
     check(
         &ask(&mut model, approve("v9")),
         &[

@@ -121,6 +121,8 @@ impl CodeDeploy {
     pub fn rollouts(&self) -> Vec<Rollout> {
         let rollout = |it: &Attempt| {
             Some(Rollout {
+                arn: None,
+                expired: false,
                 pinned: Default::default(),
                 task_definition: it.task_definition.clone()?,
                 end: match it.status {

@@ -46,6 +46,8 @@ pub enum Fact {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Look {
+    /// While a deployment pauses, of the test traffic.
+    Test,
     Before,
     After,
     /// A minute later, where the first answer was bad; and only if all tasks of the same deployment run then.

@@ -29,6 +29,8 @@ pub struct Service {
     pub task_definition: String,
     /// How long its deployments wait by their own settings before they are complete.
     pub bakes: SignedDuration,
+    /// Its deployments pause for a person.
+    pub pauses: bool,
     /// What ECS said of it last.
     pub newest_event: Option<String>,
     /// The task sets between which CodeDeploy shifts its traffic; those that only wait for their end left out.
@@ -155,6 +157,10 @@ pub struct Rollout {
     /// What ECS says of that.
     pub reason: String,
     pub began: Option<Timestamp>,
+    /// Its ARN, where ECS deploys.
+    pub arn: Option<String>,
+    /// It was taken back since nobody answered at a pause in time.
+    pub expired: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

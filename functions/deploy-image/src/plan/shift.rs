@@ -1,0 +1,204 @@
+//! Deployments of ECS that shift traffic, or pause for a person: what only they need. Rolling deployments need none of it.
+//!
+//! While such a deployment is under way the tasks of before still run. So the way back is one call, StopServiceDeployment,
+//! and UpdateService is for what is over.
+
+use jiff::Timestamp;
+use reconcile::when;
+use rules::Digest;
+use rules::deploy::Approval;
+use rules::memory::Approved;
+
+use super::case::Case;
+use super::draft::Draft;
+use super::gate::{Blocked, test_health};
+use super::step::{Continue, Step, Stop, StoppedBy};
+use super::world::{Pause, Rollout, Shift};
+
+/// The stage at which the new tasks have the test traffic, and none of the production traffic yet.
+const TESTED: &str = "POST_TEST_TRAFFIC_SHIFT";
+
+/// The deployment under way that deploys the revision in use, if it can be stopped.
+pub fn shift<'a>(case: &Case<'a>) -> Option<&'a Shift> {
+    let newest = case.history().first()?;
+    let of_ours = newest.task_definition == case.revision.arn();
+    case.shift().filter(|it| it.under_way && of_ours && newest.arn.as_ref() == Some(&it.arn))
+}
+
+/// Whether the deployment under way waits for a person: a newer image does not overtake that.
+pub fn is_paused(case: &Case<'_>) -> bool {
+    shift(case).is_some_and(|it| it.waiting().next().is_some())
+}
+
+/// Whether the new tasks have all production traffic, and those of before still run.
+pub fn has_all_traffic(case: &Case<'_>) -> bool {
+    case.shifts() && shift(case).is_some_and(|it| it.traffic == Some(100.0))
+}
+
+/// How far the deployment under way is, for people.
+pub fn under_way(case: &Case<'_>) -> String {
+    let place = shift(case).map(place).filter(|it| !it.is_empty());
+    place.map_or("a deployment that shifts traffic".into(), |it| format!("a deployment that shifts traffic ({it})"))
+}
+
+/// Stage and share of the traffic.
+pub fn place(shift: &Shift) -> String {
+    let stage = Some(&shift.stage).filter(|it| !it.is_empty()).map(|it| format!("stage {it}"));
+    let traffic = shift.traffic.map(|it| format!("{it} % of the traffic"));
+    stage.into_iter().chain(traffic).collect::<Vec<_>>().join(", ")
+}
+
+/// The deployment of this image that was taken back since nobody answered at its pause.
+fn expired<'a>(case: &Case<'a>, image: &Digest) -> Option<&'a Rollout> {
+    let newest = case.history().first().filter(|it| it.expired)?;
+    (case.digest_of_ours(case.described(&newest.task_definition)?).as_ref() == Some(image)).then_some(newest)
+}
+
+/// Whether an approval was given before the image waited at a pause in vain.
+pub fn is_before_expiry(case: &Case<'_>, approved: &Approved) -> bool {
+    expired(case, &approved.digest).is_some_and(|it| it.began.is_none_or(|began| approved.at <= began))
+}
+
+/// Why an image waits that has to do with pauses: nobody answered at its last one, or there is none to ask at.
+pub fn hold(case: &Case<'_>, image: &Digest, tag: &str, approved: Option<&Approved>) -> Result<(), Blocked> {
+    let service = &case.service.name;
+    let unanswered = expired(case, image).is_some() && approved.is_none_or(|it| is_before_expiry(case, it));
+    if unanswered {
+        return Err(Blocked::NeedsPerson(
+            "pause-expired",
+            format!(
+                "the deployment of {tag} paused, nobody answered in time, and ECS took it back. The image is not rejected; \
+                 send {{\"approve\":{{\"service\":\"{service}\",\"image\":\"{image}\"}}}} to deploy it once more"
+            ),
+        ));
+    }
+    let needs = match (&case.rule.approval, &case.rule.test_health) {
+        (Some(Approval::AtHook), _) => "approval=at-hook",
+        (_, Some(_)) => "test-health=",
+        _ => return Ok(()),
+    };
+    match case.service.pauses && !case.by_code_deploy() {
+        true => Ok(()),
+        false => Err(Blocked::NeedsPerson(
+            "no-pause",
+            format!(
+                "{tag} is not deployed: {needs} needs a hook of the type PAUSE in the deployment configuration of the service, \
+                 at the stage {TESTED}; add one, or use approval=manual and health="
+            ),
+        )),
+    }
+}
+
+impl Draft<'_> {
+    /// Answers the pauses of a deployment by what its test address says, or asks people.
+    pub fn at_pauses(&mut self) -> Result<(), Blocked> {
+        let case = self.case;
+        let Some(shift) = shift(case) else { return Ok(()) };
+        for pause in shift.waiting() {
+            if self.answered.contains(&pause.hook) {
+                continue;
+            }
+            let mut note = String::new();
+            if let Some(url) = case.rule.test_health.as_ref().filter(|_| shift.stage == TESTED) {
+                match test_health(case, url) {
+                    Ok(()) if case.rule.approval != Some(Approval::AtHook) => {
+                        self.go_on_after(shift, pause, format!("{url} answers well on the test traffic"));
+                        continue;
+                    }
+                    Ok(()) => note = format!("{url} answers well on the test traffic. "),
+                    Err(Blocked::NeedsPerson(_, why)) => note = format!("{why}. "),
+                    Err(blocked) => return Err(blocked),
+                }
+            }
+            self.ask_at(shift, pause, &note);
+        }
+        Ok(())
+    }
+
+    fn ask_at(&mut self, shift: &Shift, pause: &Pause, note: &str) {
+        let case = self.case;
+        let (service, hook) = (&case.service.name, &pause.hook);
+        let then = if pause.then_continues { "goes on" } else { "goes back" };
+        let until = pause.until.map_or(String::new(), |it| format!(" until {}; then ECS {then}", when(it, self.now)));
+        let image = case.running().digest.map_or_else(|| case.running_label(), |it| it.to_string());
+        let message = format!(
+            "{} is paused ({}){until}. {note}To go on send {{\"approve\":{{\"service\":\"{service}\",\"image\":\"{image}\",\
+             \"hook\":\"{hook}\"}}}}, to go back {{\"reject\":{{\"service\":\"{service}\",\"image\":\"{image}\"}}}}",
+            case.running_label(),
+            place(shift),
+        );
+        self.problem("paused", message);
+    }
+
+    fn go_on_after(&mut self, shift: &Shift, pause: &Pause, why: impl std::fmt::Display) {
+        let case = self.case;
+        let step = Continue {
+            service: case.service.name.clone(),
+            deployment: shift.arn.clone(),
+            hook: pause.hook.clone(),
+            stage: shift.stage.clone(),
+            image: case.running_label(),
+            digest: case.running().digest,
+        };
+        self.act(Step::Continue(step), why);
+    }
+
+    /// A person approves `image`: where its deployment pauses, it goes on. `false` where no pause has to do with it.
+    ///
+    /// Each step of the traffic pauses at a hook of its own, so an answer is for one pause and is not remembered.
+    pub fn continue_pause(&mut self, image: &Digest, hook: Option<&str>) -> bool {
+        let case = self.case;
+        let shift = shift(case).filter(|_| case.running().digest.as_ref() == Some(image));
+        let waiting: Vec<&Pause> = shift.iter().flat_map(|it| it.waiting()).collect();
+        let meant = |it: &&&Pause| hook.is_none_or(|hook| hook == it.hook);
+        let mut answered = false;
+        for pause in waiting.iter().filter(meant) {
+            self.answered.push(pause.hook.clone());
+            shift.iter().for_each(|it| self.go_on_after(it, pause, "a person approved it"));
+            answered = true;
+        }
+        if !answered && let Some(hook) = hook {
+            self.skip(format!(
+                "no deployment of {} waits at {hook}: it was answered already, or is over",
+                case.label(image)
+            ));
+        }
+        answered || hook.is_some()
+    }
+
+    /// Takes the deployment under way back at once; `false` where none is, and an earlier revision has to be deployed.
+    pub fn stop_shift(&mut self, asked: Option<&str>) -> bool {
+        let case = self.case;
+        let Some(shift) = shift(case) else { return false };
+        let label = case.running_label();
+        let step = Stop {
+            service: case.service.name.clone(),
+            deployment: shift.arn.clone(),
+            by: StoppedBy::Ecs,
+            from: label.clone(),
+            from_digest: case.running().digest,
+            from_revision: case.revision.arn().into(),
+            to_revision: None,
+        };
+        let why = asked.map_or_else(|| format!("{label} is rejected"), str::to_owned);
+        let place = place(shift);
+        let place = if place.is_empty() { "its deployment is under way".into() } else { place };
+        self.act(Step::Stop(step), format!("{why}; the tasks of before still run ({place})"));
+        true
+    }
+
+    /// Says how long the way back takes no more than a call.
+    pub fn tell_all_traffic(&mut self, now: Timestamp) {
+        let case = self.case;
+        if !has_all_traffic(case) {
+            return;
+        }
+        let ends = case.service.primary().and_then(|it| it.began).map(|it| it + case.service.bakes);
+        let until = ends.filter(|it| *it > now).map(|it| format!(", at least until {}", when(it, self.now)));
+        self.skip(format!(
+            "all traffic is on {}; the tasks of before still run, so it can go back at once{}",
+            case.running_label(),
+            until.unwrap_or_default()
+        ));
+    }
+}
