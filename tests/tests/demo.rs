@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,7 +39,8 @@ fn every_story_is_listed_with_a_line() {
 fn what_makes_no_sense_is_refused_with_what_does() {
     for (arguments, wrong) in [
         (["deploi"].as_slice(), "There is no story \"deploi\", only deploy"),
-        (&["--kept"], "There is no option --kept, only --keep, --all and --help."),
+        (&["--kept"], "There is no option --kept, only --keep, --all, --html and --help."),
+        (&["deploi", "--html"], "--html needs the name of the file to write"),
         (&["deploy", "list"], "One story at a time: what is \"list\"?"),
     ] {
         let (code, stdout, stderr) = output(arguments);
@@ -104,6 +106,37 @@ fn fits(stdout: &str, columns: usize) {
     assert!(open.is_empty(), "{open:#?}");
     let end = stdout.split("What to read next").nth(1).expect("every story ends with that");
     assert!(end.contains("/README.md") && end.contains("cargo demo --keep"), "{end}");
+}
+
+/// Checks a page with the parser of XML that Python has: that it is whole, that nothing is loaded from elsewhere, and that
+/// each mark of the picture leads to a piece. Prints the text of all mails.
+const READ_PAGE: &str = "
+import sys, xml.etree.ElementTree as tree
+text = open(sys.argv[1], encoding='utf-8').read().replace('<!DOCTYPE html>', '')
+page = tree.fromstring(text)
+assert not any('src' in it.attrib or it.tag.endswith('script') for it in page.iter()), 'it loads something'
+ids = [it.attrib['id'] for it in page.iter() if 'id' in it.attrib]
+links = [it.attrib['href'] for it in page.iter() if 'href' in it.attrib]
+assert len(ids) == len(set(ids)) and len(links) > 20, (len(ids), len(links))
+assert all(it[:1] == '#' and it[1:] in ids for it in links), links
+print('\\n'.join(''.join(it.itertext()) for it in page.iter() if it.attrib.get('class') == 'mail'))
+";
+
+#[test]
+fn a_story_becomes_a_page_with_all_its_mails() {
+    let page = Path::new(env!("CARGO_TARGET_TMPDIR")).join("story.html");
+    let (code, stdout, stderr) = output(&["deploy", "--html", &page.display().to_string()]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    let read = Command::new("python3").args(["-c", READ_PAGE]).arg(&page).output().expect("Python starts");
+    let mails = String::from_utf8_lossy(&read.stdout);
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let words = |text: &str| text.split_whitespace().collect::<String>();
+    for line in stdout.lines().filter_map(|it| it.strip_prefix("  │ ")?.strip_suffix(" │")) {
+        let line = line.trim_start_matches("Subject:").trim_start_matches("To:");
+        assert!(words(&mails).contains(&words(line)), "{line:?} is missing in {mails}");
+    }
+    let endpoint = stdout.lines().find_map(endpoint_in).expect("the endpoint is told");
+    wait_until_gone(&endpoint);
 }
 
 #[test]

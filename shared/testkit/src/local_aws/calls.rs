@@ -124,6 +124,14 @@ impl LocalAws {
         self.lambda("PUT", &path, json!({"Environment": environment})).map(drop)
     }
 
+    /// From now on a function logs what is of this level or above.
+    pub fn set_log_level(&self, function: &str, level: &str) -> Result<()> {
+        let path = format!("/2015-03-31/functions/{function}/configuration");
+        let mut logging = self.lambda("GET", &path, Value::Null)?["LoggingConfig"].clone();
+        logging["ApplicationLogLevel"] = level.into();
+        self.lambda("PUT", &path, json!({"LoggingConfig": logging})).map(drop)
+    }
+
     /// From now on it is this moment (RFC 3339) for a function.
     pub fn set_clock(&self, function: &str, moment: &str) -> Result<()> {
         self.set_environment(function, &[("NIGHTSHIFT_NOW", moment)])

@@ -5,6 +5,7 @@
 mod arguments;
 mod function;
 mod keep;
+mod page;
 mod play;
 mod progress;
 mod screen;
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
     match arguments::read(std::env::args().skip(1)) {
         Ok(Command::Help) => screen::put(arguments::help()),
         Ok(Command::List) => screen::put(stories::list()),
-        Ok(Command::Play { story, options }) => return run(story, options),
+        Ok(Command::Play { story, options }) => return run(story, &options),
         Err(wrong) => {
             screen::complain(&wrong);
             return ExitCode::from(2);
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
 }
 
 /// Plays and says how it went. By then the local AWS is gone, whatever happened.
-fn run(story: &'static Story, options: Options) -> ExitCode {
+fn run(story: &'static Story, options: &Options) -> ExitCode {
     let begun = Instant::now();
     let outcome = stop_flag().and_then(|stop| {
         let outcome = play(story, options, &stop);
@@ -68,11 +69,15 @@ fn run(story: &'static Story, options: Options) -> ExitCode {
     }
 }
 
-fn play(story: &'static Story, options: Options, stop: &Arc<AtomicBool>) -> Result<()> {
+fn play(story: &'static Story, options: &Options, stop: &Arc<AtomicBool>) -> Result<()> {
     screen::title(story);
     let play = Play::prepare(story, options, stop)?;
     (story.play)(&play)?;
     summary::read_next(&play, story);
+    if let Some(path) = &options.html {
+        page::write(path, story)?;
+        screen::say(&format!("The story as a page: {}", path.display()));
+    }
     if options.keep { keep::until_stopped(play.aws(), stop) } else { Ok(()) }
 }
 

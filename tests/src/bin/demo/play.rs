@@ -40,7 +40,7 @@ pub struct Rule {
 
 impl Play {
     /// Starts the local AWS with the stack on it.
-    pub fn prepare(story: &Story, options: arguments::Options, stop: &Arc<AtomicBool>) -> Result<Self> {
+    pub fn prepare(story: &Story, options: &arguments::Options, stop: &Arc<AtomicBool>) -> Result<Self> {
         screen::heading("Getting ready");
         let steps = Steps::default();
         let progress = steps.clone();
@@ -56,6 +56,10 @@ impl Play {
         });
         steps.end();
         let aws = started?;
+        for function in story.functions {
+            // What was left alone is logged at this level only, and a story tells why.
+            aws.set_log_level(&Self::full_name(function), "DEBUG")?;
+        }
         let events_url = aws.create_queue(EVENTS)?;
         let pattern = json!({"source": [{"prefix": "aws."}]}).to_string();
         aws.events("PutRule", json!({"Name": EVENTS, "EventPattern": pattern}))?;

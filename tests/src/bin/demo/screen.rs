@@ -11,6 +11,7 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use testkit::{Error, Message, Result};
 
+use crate::page::{self, Piece};
 use crate::stories::Story;
 
 /// How wide lines are. Wider ones are hard to read, and below the least the tables hold nothing any more.
@@ -105,6 +106,7 @@ pub fn title(story: &Story) {
 /// A chapter, and when it begins.
 pub fn chapter(number: usize, title: &str, since: Duration) {
     begin(Block::Heading);
+    page::note(Piece::Chapter(format!("{number}  {title}")));
     let clock = format!("{:.1} s", since.as_secs_f64());
     let rule = "─".repeat(width().saturating_sub(title.chars().count() + clock.len() + 5));
     put(format_args!("{TITLE}{number}  {title}{TITLE:#} {DIM}{rule} {clock}{DIM:#}\n"));
@@ -113,6 +115,7 @@ pub fn chapter(number: usize, title: &str, since: Duration) {
 /// A heading without a number.
 pub fn heading(title: &str) {
     begin(Block::Heading);
+    page::note(Piece::Chapter(title.to_owned()));
     let rule = "─".repeat(width().saturating_sub(title.chars().count() + 1));
     put(format_args!("{TITLE}{title}{TITLE:#} {DIM}{rule}{DIM:#}\n"));
 }
@@ -120,6 +123,7 @@ pub fn heading(title: &str) {
 /// What the teller says.
 pub fn say(text: &str) {
     begin(Block::Said);
+    page::note(Piece::Said(text.to_owned()));
     for line in wrapped(text, width() - 2) {
         put(format_args!("  {line}"));
     }
@@ -128,6 +132,7 @@ pub fn say(text: &str) {
 /// What a person or a pipeline would type.
 pub fn command(line: &str) {
     begin(Block::Typed);
+    page::note(Piece::Command(line.to_owned()));
     for (index, line) in shell_lines(line, width() - 10).iter().enumerate() {
         let mark = if index == 0 { "$ " } else { "      " };
         put(format_args!("  {DIM}{mark}{DIM:#}{BOLD}{line}{BOLD:#}"));
@@ -147,6 +152,7 @@ pub fn announce(name: &str, text: &str) {
 }
 
 fn named(name: &str, text: &str) {
+    page::note(Piece::Fact { name: name.to_owned(), text: text.to_owned() });
     let mut name = name;
     for line in wrapped(text, width() - TEXT) {
         put(format_args!("  {DIM}{name:<width$}{DIM:#}{line}", width = TEXT - 2));
@@ -160,6 +166,7 @@ pub fn claim(text: &str, holds: bool, saw: impl Display) -> Result<()> {
         return Err(Error::new(format!("it should have been so: {text}\nbut there was: {saw}")));
     }
     begin(Block::Claims);
+    page::note(Piece::Claim(text.to_owned()));
     for (index, line) in wrapped(text, width() - 4).iter().enumerate() {
         let mark = if index == 0 { "✓" } else { " " };
         put(format_args!("  {GOOD}{mark}{GOOD:#} {line}"));
@@ -170,6 +177,8 @@ pub fn claim(text: &str, holds: bool, saw: impl Display) -> Result<()> {
 /// Aligned columns. Where the line is too short for them, the widest ones are wrapped.
 pub fn table<const N: usize>(header: [&str; N], rows: &[[String; N]]) {
     begin(Block::Table);
+    let header_of_page = header.iter().map(ToString::to_string).collect();
+    page::note(Piece::Table { header: header_of_page, rows: rows.iter().map(|it| it.to_vec()).collect() });
     let natural = |column: usize| {
         let cells = rows.iter().map(|it| it[column].chars().count());
         cells.chain([header[column].chars().count()]).max().unwrap_or_default()
@@ -223,6 +232,7 @@ fn style_of(word: &str) -> Style {
 /// A message as it lies in an inbox.
 pub fn mail(address: &str, message: &Message) {
     begin(Block::Mail);
+    page::note_mail(address, message);
     let inner = width() - 6;
     let text = message.forms.get("email").unwrap_or(&message.body);
     let edge = |left: char, right: char| format!("  {DIM}{left}{}{right}{DIM:#}", "─".repeat(inner + 2));
