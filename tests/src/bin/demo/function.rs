@@ -60,14 +60,18 @@ pub fn runs(log: &[String]) -> Result<Vec<Run>> {
     let mut open: Option<Run> = None;
     for line in log {
         if let Some(rest) = line.strip_prefix("START RequestId: ") {
+            runs.extend(open.take());
             let id = rest.split(' ').next().unwrap_or_default().to_owned();
             open = Some(Run { id, milliseconds: 0.0, decisions: Vec::new(), failure: Some(UNFINISHED.into()) });
-        } else if line.starts_with("REPORT RequestId: ") {
-            runs.extend(open.take().map(|it| Run { milliseconds: duration(line), ..it }));
+        } else if let (Some(run), true) = (&mut open, line.starts_with("REPORT RequestId: ")) {
+            run.milliseconds = duration(line);
         } else if let (Some(run), Ok(entry)) = (&mut open, serde_json::from_str::<Value>(line)) {
             note(run, &entry);
         }
     }
+    // On a busy machine the last lines of a function come after Lambda's own. So the last run is one only once both are
+    // there; whoever waits for one that died is told so, with the log.
+    runs.extend(open.filter(|it| it.milliseconds > 0.0 && it.failure.as_deref() != Some(UNFINISHED)));
     Ok(runs)
 }
 
