@@ -10,15 +10,11 @@ use std::io::ErrorKind;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use aws_smithy_async::rt::sleep::TokioSleep;
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::{Connector, ConnectorBuilder};
 use aws_smithy_runtime_api::client::dns::{ResolveDns, ResolveDnsError};
-use aws_smithy_runtime_api::client::http::{HttpConnector, HttpConnectorSettings, SharedHttpConnector};
+use aws_smithy_runtime_api::client::http::{HttpConnector, SharedHttpConnector};
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::body::SdkBody;
+use runtime::https;
 use tokio::time::{sleep, timeout};
 
 use crate::plan::Health;
@@ -38,7 +34,7 @@ pub const LONGEST: Duration = Duration::from_secs(60);
 /// Asks addresses.
 #[derive(Default)]
 pub struct Probe {
-    /// Made when it is needed first: it reads the certificates of the system.
+    /// Made when it is needed first, which most runs never do.
     connector: OnceLock<SharedHttpConnector>,
 }
 
@@ -78,7 +74,7 @@ impl Probe {
         request.set_method("GET").map_err(|err| failed(err.to_string()))?;
         request.set_uri(url).map_err(|err| failed(err.to_string()))?;
         request.headers_mut().insert("user-agent", "nightshift");
-        let connector = self.connector.get_or_init(|| SharedHttpConnector::new(guarded()));
+        let connector = self.connector.get_or_init(guarded);
         match timeout(ANSWER, connector.call(request)).await {
             Ok(Ok(answer)) => Ok(answer.status().as_u16()),
             Ok(Err(error)) => Err(Unanswered::of(&error)),
@@ -131,20 +127,14 @@ fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 
 }
 
 /// A connector that connects to public addresses only.
-fn guarded() -> Connector {
+fn guarded() -> SharedHttpConnector {
     connector(PublicOnly(System))
 }
 
-/// A connector by way of `resolver`: what that returns is what is connected to.
-fn connector(resolver: impl ResolveDns + Clone + 'static) -> Connector {
-    let settings = HttpConnectorSettings::builder().connect_timeout(ANSWER).read_timeout(ANSWER).build();
-    let builder: ConnectorBuilder = Connector::builder();
-    builder
-        .proxy_config(ProxyConfig::disabled())
-        .connector_settings(settings)
-        .sleep_impl(TokioSleep::new())
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .build_with_resolver(resolver)
+/// A connector by way of `resolver`: what that returns is what is connected to. The authorities are the public ones, also
+/// where the environment names others for AWS's endpoints.
+fn connector(resolver: impl ResolveDns + Clone + 'static) -> SharedHttpConnector {
+    https::connector(resolver, https::Authorities::system())
 }
 
 #[cfg(test)]

@@ -4,13 +4,15 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
-
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -18,7 +20,9 @@ use crate::arguments::Options;
 
 /// The configuration that all calls are made with.
 pub async fn config(options: &Options) -> SdkConfig {
+    let https = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(https.clone())
         .retry_config(RetryConfig::standard().with_max_attempts(5))
         .timeout_config(
             TimeoutConfig::builder()
@@ -34,7 +38,8 @@ pub async fn config(options: &Options) -> SdkConfig {
         loader = loader.region(Region::new(region.clone()));
     }
     let sdk = loader.load().await;
-    let mut search = DefaultCredentialsChain::builder();
+    let mut search =
+        DefaultCredentialsChain::builder().configure(ProviderConfig::without_region().with_http_client(https));
     search.set_region(sdk.region().cloned());
     if let Some(profile) = &options.profile {
         search = search.profile_name(profile);

@@ -84,7 +84,12 @@ pub fn messages(report: &Report, news: &News<'_>) -> Vec<Message> {
     for it in done() {
         parts.entry(kinds[it.resource.as_str()]).or_default().done.push(it);
     }
-    parts.into_iter().map(|(kind, part)| part.message(report, kind)).collect()
+    let message = |(kind, mut part): (MessageKind, Part<'_>)| {
+        // What production is now comes before why: "going back to v1.0.0" before "v1.1.0 is rejected".
+        part.done.sort_by_key(|it| it.tells != Some(MessageKind::Changed));
+        part.message(report, kind)
+    };
+    parts.into_iter().map(message).collect()
 }
 
 impl Part<'_> {

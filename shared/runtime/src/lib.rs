@@ -3,6 +3,7 @@
 //! The only crate that reads the clock or the environment. [`run()`] is a function's whole `main`.
 
 mod event;
+pub mod https;
 mod log;
 mod metrics;
 mod request;

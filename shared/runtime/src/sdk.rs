@@ -14,9 +14,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_sns::config::SharedCredentialsProvider;
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 
+use crate::https::{self, Authorities};
 use crate::settings::{BadSetting, bad};
 
 /// The configuration that every client of the function is made from.
@@ -25,7 +25,7 @@ pub fn config(variables: &BTreeMap<String, String>) -> Result<SdkConfig, BadSett
     let region = value("AWS_REGION").or(value("AWS_DEFAULT_REGION"));
     let region = region.ok_or_else(|| bad("AWS_REGION", "it is not set", "a region such as ap-northeast-2"))?;
     // Without this each service's client would open connections of its own.
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https();
+    let http = https::client(Authorities::chosen_by(variables));
     let mut sdk = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use testkit::{LocalAws, Options, Result};
 
 /// The commands whose answer is that the world is not so: each is about something that these tests did not make.
-const REFUSED: [(&str, &str); 2] = [
+const REFUSED: [(&str, &str); 4] = [
+    ("drill-restores/drill", "there is no DB instance and no DB cluster kfood-db in this region"),
+    ("drill-restores/end", "no drill of kfood-db is under way"),
     ("enforce-budget/release", "there is no budget 'TrueGul Monthly'; none is enforced"),
     ("remediate-alarm/clear", "there is no alarm 'api-server-5xx' in this account and region"),
 ];
