@@ -36,6 +36,8 @@ def _fields(headers, body):
 
 def _rds(action, fields):
     arn = f"arn:aws:rds:{get_region()}:{get_account_id()}"
+    if restored := _restored(action, fields, arn):
+        return restored
     for kind, database in (("DBSnapshot", "DBInstance"), ("DBClusterSnapshot", "DBCluster")):
         snapshot = fields.get(f"{kind}Identifier")
         if not snapshot:
@@ -57,6 +59,28 @@ def _rds(action, fields):
                 *tags,
             ]
     return []
+
+
+def _restored(action, fields, arn):
+    """What a restore needs besides its first resource: the new database with the tags of the call, and its groups."""
+    names = {"RestoreDBInstanceFromDBSnapshot": "db", "RestoreDBClusterFromSnapshot": "cluster", "CreateDBInstance": "db"}
+    if action not in names or action == "CreateDBInstance" and "DBClusterIdentifier" not in fields:
+        return []
+    kind = names[action]
+    name = fields["DBClusterIdentifier" if kind == "cluster" else "DBInstanceIdentifier"]
+    keys = {key: fields[key] for key in fields if key.startswith("Tags.") and key.endswith(".Key")}
+    tags = {f"aws:RequestTag/{tag}": fields[key.removesuffix("Key") + "Value"] for key, tag in keys.items()}
+    context = {**tags, "aws:TagKeys": list(keys.values())}
+    groups = {"DBSubnetGroupName": "subgrp", "DBParameterGroupName": "pg", "DBClusterParameterGroupName": "cluster-pg",
+              "OptionGroupName": "og", "SnapshotIdentifier": "cluster-snapshot"}
+    needed = [(f"rds:{action}", f"{arn}:{kind}:{fields[key]}", {}) for key, kind in groups.items() if fields.get(key)]
+    if action == "CreateDBInstance":
+        needed.append((f"rds:{action}", f"{arn}:cluster:{fields['DBClusterIdentifier']}", context))
+    return [
+        (f"rds:{action}", f"{arn}:{kind}:{name}", context),
+        ("rds:AddTagsToResource", f"{arn}:{kind}:{name}", context),
+        *needed,
+    ]
 
 
 def _copied_tags(name):

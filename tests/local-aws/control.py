@@ -7,6 +7,7 @@
     POST               budget     changes the figures of a budget: {name, actual, forecast}
     POST               database   {id}: AWS starts a DB instance that has been stopped for seven days
     POST               snapshot   changes a DB snapshot: {id, created_at, status}
+    POST               restored   a restored database gets on: {id, status, loading}
     POST               task       ends the running tasks of a family: {family, exit_code} or {family, stop_code, reason}
     POST               run-task   the next calls of RunTask start nothing: {reasons: [RESOURCE:ENI, …]}
     POST               forget     ECS forgets the ended tasks of a family and their tokens: {family}
@@ -26,6 +27,7 @@ import budgets
 import databases
 import events
 import late
+import restores
 import rollouts
 import snapshots
 import tasks
@@ -129,6 +131,8 @@ def _control(method, endpoint, data):
         return databases.start_after_seven_days(data["id"])
     if endpoint == "snapshot" and method == "POST":
         return snapshots.change(data["id"], data.get("created_at"), data.get("status"))
+    if endpoint == "restored" and method == "POST":
+        return restores.change(data["id"], data["status"], data.get("loading", False))
     if endpoint == "task" and method == "POST":
         return tasks.end(**data)
     if endpoint == "run-task" and method == "POST":

@@ -51,13 +51,19 @@ def forget(family):
     return gone
 
 
-def end(family, exit_code=None, stop_code="EssentialContainerExited", reason="Essential container in task exited"):
-    """Ends the running tasks of a family and emits the event: every container exits so, or none has started."""
+def end(family, exit_code=None, stop_code="EssentialContainerExited", reason="Essential container in task exited",
+        ended_at=None):
+    """Ends the running tasks of a family and emits the event: every container exits so, or none has started.
+
+    A function whose clock a test has set needs the moment on that clock: `ended_at`, in ISO 8601.
+    """
     ended = []
     for arn, task in list(ecs._tasks.items()):
         if f"/{family}:" not in task["taskDefinitionArn"] or task["lastStatus"] == "STOPPED":
             continue
         ecs._mark_task_stopped(arn, task, reason, stop_code, exit_code=exit_code)
+        if ended_at:
+            task["stoppedAt"] = task["executionStoppedAt"] = ended_at
         shown = ecs._sanitize(task)
         detail = {key: shown[key] for key in (
             "clusterArn", "taskArn", "taskDefinitionArn", "startedBy", "lastStatus", "desiredStatus", "stopCode",

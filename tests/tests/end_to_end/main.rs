@@ -5,6 +5,7 @@ mod blue_green;
 mod budget;
 mod by_hand;
 mod deploy_image;
+mod drill_restores;
 mod gates;
 mod install;
 mod local_aws;

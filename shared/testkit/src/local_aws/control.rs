@@ -70,10 +70,22 @@ impl LocalAws {
         Ok(ended.as_array().map_or(0, Vec::len))
     }
 
+    /// The same at a moment (RFC 3339) on the clock that the test has set, for what measures how long a task took.
+    pub fn end_tasks_at(&self, family: &str, exit_code: i32, moment: &str) -> Result<usize> {
+        let end = json!({"family": family, "exit_code": exit_code, "ended_at": moment});
+        let ended = self.control("POST", "task", Some(end))?;
+        Ok(ended.as_array().map_or(0, Vec::len))
+    }
+
     /// Makes a DB snapshot one that was taken at `created_at` (RFC 3339) and is in the state `status`.
     pub fn change_snapshot(&self, id: &str, created_at: &str, status: &str) -> Result<()> {
         let change = json!({"id": id, "created_at": created_at, "status": status});
         self.control("POST", "snapshot", Some(change)).map(drop)
+    }
+
+    /// A restored database is in the state `status` now; one that is `available` may still be loading its data.
+    pub fn restored(&self, id: &str, status: &str, loading: bool) -> Result<()> {
+        self.control("POST", "restored", Some(json!({"id": id, "status": status, "loading": loading}))).map(drop)
     }
 
     /// Makes a budget one of which so much is spent, and so much forecast.
