@@ -90,7 +90,7 @@ impl<'a> Choice<'_, 'a> {
         shapes.dedup();
         match shapes[..] {
             [only] => Some(only),
-            _ => self.most_common(|it| Shape::of(it)),
+            _ => self.most_common(Shape::of),
         }
     }
 

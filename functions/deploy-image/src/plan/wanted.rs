@@ -54,7 +54,7 @@ fn case_wants_history(case: &Case<'_>, scope: &Scope) -> bool {
         })
     };
     let trouble = || {
-        if service.pauses && matches!(motion(&case), Motion::Forward(_)) {
+        if service.pauses && matches!(motion(case), Motion::Forward(_)) {
             return true;
         }
         let rejected = || case.running().digest.is_some_and(|it| case.memory.rejects(&it));
