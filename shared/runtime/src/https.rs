@@ -2,7 +2,7 @@
 //!
 //! The SDK has a client of its own. It parses each of the system's 140 certificate authorities before the first call,
 //! which was half of the CPU of a cold start, and links HTTP/2, which no AWS API needs. Connections, pooling and TLS are
-//! hyper's and rustls's here as there; only the choice of the authorities that are parsed is our own ([`authorities`]).
+//! hyper's and rustls's here as there; only the choice of the authorities that are parsed is our own ([`Authorities`]).
 
 mod authorities;
 mod names;
