@@ -149,6 +149,9 @@ proptest! {
         let left = made(&world);
         for hours in [25, 26, 27] {
             let at = minutes_later(minutes + hours * 60);
+            // RDS has carried out by then what was being deleted. An instance that is left of a cluster that is gone is
+            // looked at by itself from then on; RDS deletes no cluster before its instances, but the law holds without.
+            world.databases.retain(|it| it.status != "deleting");
             let plan = plan(&world, &Scope::Everything, &at);
             apply(&plan, &mut world, &at, |_| true);
         }
@@ -156,8 +159,7 @@ proptest! {
             world.databases.iter().filter(|it| left.contains(&it.arn) && world.own(it).is_some()).collect();
         // A cluster to which a person has added an instance stays, and is told.
         let told = |it: &rules::database::Database| {
-            let has_foreign = world.databases.iter().any(|member| member.is_member_of(it) && world.own(member).is_none());
-            it.status == "deleting" || has_foreign
+            world.databases.iter().any(|member| member.is_member_of(it) && world.own(member).is_none())
         };
         prop_assert!(still.iter().all(|it| told(it)), "{:?}", still);
     }
