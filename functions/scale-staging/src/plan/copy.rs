@@ -16,19 +16,20 @@ use super::world::Service;
 /// A copy that is older than any stay at night is one of an earlier time.
 const KEPT: SignedDuration = SignedDuration::from_hours(14 * 24);
 
-/// Whether the copy has to be read: it is to be made, or the memory is lost.
+/// Whether the copy has to be read: it may have to be made, or the memory is lost.
 pub fn is_in_question(service: &Service, wants: &Wants, now: &Zoned) -> bool {
-    is_to_be_made(service, wants, now) || is_memory_lost(service, wants)
+    is_time_to_copy(wants, now) || is_memory_lost(service, wants)
 }
 
 fn off(wants: &Wants) -> i32 {
     i32::try_from(wants.schedule.off).unwrap_or(i32::MAX)
 }
 
-fn is_to_be_made(service: &Service, wants: &Wants, now: &Zoned) -> bool {
+/// Whatever its count is: this very run may be the one that puts it to sleep again.
+fn is_time_to_copy(wants: &Wants, now: &Zoned) -> bool {
     let Some(asleep) = wants.asleep.as_ref().filter(|it| it.limits.is_some()) else { return false };
     let age = now.timestamp().duration_since(asleep.since);
-    service.desired <= off(wants) && GRACE <= age && age < COPIED_WITHIN
+    GRACE <= age && age < COPIED_WITHIN
 }
 
 /// Whether it is as Nightshift leaves what it puts to sleep, and nothing is remembered of it: a tool that manages its
@@ -43,18 +44,22 @@ impl Case<'_> {
         is_memory_lost(self.service, &self.wants)
     }
 
-    /// Makes the copy, where it is not there yet.
+    /// Makes the copy, where it is not there yet: of what is remembered once this run is over, at the count that it
+    /// leaves.
     pub fn keep_copy(&mut self) {
         let Some((arn, Some(Ok(copy)))) = self.service.target_arn.as_ref().map(|it| (it, &self.service.copy)) else {
             return;
         };
-        let memory = self.service.tags.get(keys::ASLEEP);
-        if is_to_be_made(self.service, &self.wants, self.now) && memory.is_some() && copy.as_ref() != memory {
-            let value = memory.cloned().unwrap_or_default();
-            self.draft.call(Call::CopyMemory { target: arn.clone(), value });
-            self.draft.again();
-            self.step(Change::Remember, "its size is also kept on its scaling target");
+        if self.size.desired > self.off() || !is_time_to_copy(&self.wants, self.now) {
+            return;
         }
+        let Some(value) = self.draft.tag(keys::ASLEEP).filter(|it| copy.as_deref() != Some(*it)).map(str::to_owned)
+        else {
+            return;
+        };
+        self.draft.call(Call::CopyMemory { target: arn.clone(), value });
+        self.draft.again();
+        self.step(Change::Remember, "its size is also kept on its scaling target");
     }
 
     /// Takes what was remembered from the copy, if that is of this very service; returns whether it is.

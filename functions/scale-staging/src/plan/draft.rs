@@ -79,6 +79,11 @@ impl Draft {
         }
     }
 
+    /// What a tag says after all that is drafted so far.
+    pub fn tag(&self, key: &str) -> Option<&str> {
+        self.tags.get(key).map(String::as_str)
+    }
+
     /// Removes those of these tags that are there.
     pub fn forget(&mut self, keys: &[&'static str]) {
         let keys: Vec<&'static str> = keys.iter().copied().filter(|it| self.tags.remove(*it).is_some()).collect();

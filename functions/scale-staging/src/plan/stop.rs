@@ -124,14 +124,26 @@ impl DatabaseCase<'_> {
             }
         };
         if let Some(why) = self.used.clone() {
+            // As of now: what was started before the command is not taken for a start after it. A snapshot that is
+            // pending is known by the moment that it was asked for.
+            let since = if asleep.snapshot.is_none() { self.at() } else { asleep.since };
+            self.remember_that_a_person_asks(&Asleep { since, ..asleep.clone() }, &why);
             return self.draft.leave(why);
         }
         if !self.has_its_snapshot(asleep) {
-            return;
+            return self.remember_that_a_person_asks(asleep, "waits for its snapshot");
         }
         let asleep = self.renew_behalf(asleep);
         self.stop(&asleep, Vec::new());
         self.step(Change::Sleep, headline);
+    }
+
+    /// A person's command that cannot be carried out yet is remembered, and carried out as soon as nothing is in its way.
+    fn remember_that_a_person_asks(&mut self, asleep: &Asleep, waits: &str) {
+        if self.asked {
+            self.renew_behalf(asleep);
+            self.step(Change::Remember, format!("{waits}, as a person asks"));
+        }
     }
 
     /// Whether it has run all the time, by what RDS did last: nothing since it was put to sleep.

@@ -163,3 +163,15 @@ fn a_sleep_by_hold_is_undone_by_whose_hold_it_is() {
     );
     assert_eq!((undo(&[budget]), undo(&[person, budget])), (vec![None, None], vec![None, None]));
 }
+
+#[test]
+fn a_command_to_stop_what_slept_before_and_is_used_is_remembered() {
+    let mut shop = shop(vec![service("api", "mon-fri 08:00-20:00 after=db", 1)], vec![database("db", "always")]);
+    let asleep = "since=2026-11-19T11:00:00Z by=schedule".to_owned();
+    shop.database("db").tags.insert(keys::ASLEEP.into(), asleep);
+    let arn = shop.database("db").arn.clone();
+    shop.run(&asking(&arn, Command::Sleep), &at("2026-11-20T12:00"));
+    assert!(shop.database("db").tags[keys::ASLEEP].starts_with("since=2026-11-20T03:00:00Z by=person"));
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    assert_eq!(shop.database("db").status, "stopped");
+}

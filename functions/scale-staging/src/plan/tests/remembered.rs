@@ -205,3 +205,16 @@ fn a_memory_that_was_lost_is_restored_from_the_scaling_target() {
         assert!(told(&shop, "2026-11-19T23:00")[0].starts_with("! api memory-lost: "));
     }
 }
+
+#[test]
+fn a_run_that_puts_it_to_sleep_again_copies_what_it_remembers_then() {
+    let mut shop = shop(vec![scaled("api", HOURS, 3, 2, 6)], vec![]);
+    shop.run_until_quiet(&at("2026-11-19T20:00"));
+    let api = shop.service("api");
+    api.tags.insert(keys::HOLD.into(), "closed".into());
+    api.desired = 2;
+    shop.run(&sweep(), &at("2026-11-19T20:40"));
+    let api = shop.service("api");
+    assert_eq!((api.desired, api.copy.clone()), (0, Some(Ok(api.tags.get(keys::ASLEEP).cloned()))));
+    assert_eq!(calls(&shop.plan(&sweep(), &at("2026-11-19T20:40"))), []);
+}
