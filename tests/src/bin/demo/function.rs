@@ -55,23 +55,30 @@ impl Run {
 }
 
 /// The runs in a function's log, as far as they have ended.
+///
+/// On a busy machine the last lines of a run come after Lambda's own, even after the start of the next run. The function
+/// writes in order, so a line belongs to the oldest run that has not said yet that it is over.
 pub fn runs(log: &[String]) -> Result<Vec<Run>> {
     let mut runs: Vec<Run> = Vec::new();
-    let mut open: Option<Run> = None;
+    // How many runs have said that they are over.
+    let mut over = 0;
     for line in log {
         if let Some(rest) = line.strip_prefix("START RequestId: ") {
-            runs.extend(open.take());
             let id = rest.split(' ').next().unwrap_or_default().to_owned();
-            open = Some(Run { id, milliseconds: 0.0, decisions: Vec::new(), failure: Some(UNFINISHED.into()) });
-        } else if let (Some(run), true) = (&mut open, line.starts_with("REPORT RequestId: ")) {
-            run.milliseconds = duration(line);
-        } else if let (Some(run), Ok(entry)) = (&mut open, serde_json::from_str::<Value>(line)) {
+            runs.push(Run { id, milliseconds: 0.0, decisions: Vec::new(), failure: Some(UNFINISHED.into()) });
+        } else if line.starts_with("REPORT RequestId: ") {
+            if let Some(run) = runs.iter_mut().find(|it| it.milliseconds == 0.0) {
+                run.milliseconds = duration(line);
+            }
+        } else if let Ok(entry) = serde_json::from_str::<Value>(line)
+            && let Some(run) = runs.get_mut(over)
+        {
             note(run, &entry);
+            over += usize::from(entry["message"] == "run finished" || entry["message"] == "run failed");
         }
     }
-    // On a busy machine the last lines of a function come after Lambda's own. So the last run is one only once both are
-    // there; whoever waits for one that died is told so, with the log.
-    runs.extend(open.filter(|it| it.milliseconds > 0.0 && it.failure.as_deref() != Some(UNFINISHED)));
+    // The last run is one only once both are there; whoever waits for one that died is told so, with the log.
+    runs.pop_if(|it| it.milliseconds == 0.0 || it.failure.as_deref() == Some(UNFINISHED));
     Ok(runs)
 }
 
