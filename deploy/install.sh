@@ -265,8 +265,8 @@ next_steps() {
     say ""
     if [ "$(value_of DryRun)" = true ]; then
         say "Nightshift only plans. Look at what it would do, for example:"
-        say "  aws lambda invoke --region $region --function-name $stack-deploy-image \\"
-        say "      --cli-binary-format raw-in-base64-out --payload '{\"dry_run\":true}' /dev/stdout"
+        say "  printf %s '{\"dry_run\":true,\"format\":\"text\"}' | aws lambda invoke --region $region \\"
+        say "      --function-name $stack-deploy-image --payload fileb:///dev/stdin /dev/stderr >/dev/null"
         say "If you agree with it: $0 --region $region --stack $stack DryRun=false"
     else
         say "Nightshift works on what is tagged. To let it only plan again: $0 --region $region --stack $stack DryRun=true"

@@ -223,6 +223,30 @@ variable "prune_schedule" {
   }
 }
 
+variable "report_at" {
+  description = "When the daily report is sent, in the stack's time zone, if Routine is daily."
+  type        = string
+  default     = "09:00"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([01][0-9]|2[0-3]):[0-5][0-9]$", var.report_at))
+    error_message = "Must be a time such as 09:00."
+  }
+}
+
+variable "routine" {
+  description = "How you are told what happens every day (sleep and wake, snapshots, deletions, a deployment that begins): each as a message, in one report a day, or not at all. What needs you, what failed and what changed in production is always told at once."
+  type        = string
+  default     = "daily"
+  nullable    = false
+
+  validation {
+    condition     = contains(["daily", "each", "none"], var.routine)
+    error_message = "Must be one of daily, each, none."
+  }
+}
+
 variable "snapshot_schedule" {
   description = "When snapshot-databases runs, in the stack's time zone. The first run of the night takes the snapshots, the others those that were not possible then, and the copies."
   type        = string
@@ -285,6 +309,8 @@ locals {
     MaxRemedies      = tostring(var.max_remedies)
     PaysForOthers    = tostring(var.pays_for_others)
     PruneSchedule    = var.prune_schedule
+    ReportAt         = var.report_at
+    Routine          = var.routine
     SnapshotSchedule = var.snapshot_schedule
     TaskRoleArns     = join(",", var.task_role_arns)
     TimeZone         = var.time_zone

@@ -85,8 +85,14 @@ impl Stubs {
         fs::create_dir_all(folder.join("empty")).expect("a folder for the stubs");
         for program in Self::PROGRAMS {
             let file = folder.join(program);
-            // Arguments end in a NUL, which no argument can hold, and calls in a line.
-            fs::write(&file, "#!/bin/sh\nprintf '%s\\0' \"${0##*/}\" \"$@\"\nprintf '\\n'\n").expect("a stub");
+            // Arguments end in a NUL, which no argument can hold, and calls in a line. What stands on the standard input
+            // takes the place of its name. The answer goes where no command can send it elsewhere.
+            let script = format!(
+                "#!/bin/sh\n{{\nprintf '%s\\0' \"${{0##*/}}\"\nfor it in \"$@\"; do\n\
+                 [ \"$it\" != fileb:///dev/stdin ] || it=$(/bin/cat)\nprintf '%s\\0' \"$it\"\ndone\nprintf '\\n'\n}} >>'{}'\n",
+                folder.join("calls").display()
+            );
+            fs::write(&file, script).expect("a stub");
             fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("a stub can be made executable");
         }
         Stubs { folder }
@@ -95,6 +101,8 @@ impl Stubs {
     /// Pastes `text` into a shell that knows nothing but the stubs: the calls that it makes, with their arguments.
     fn paste(&self, text: &str) -> Result<Vec<Vec<String>>, String> {
         let folder = self.folder.join("empty");
+        let calls = self.folder.join("calls");
+        fs::write(&calls, "").map_err(|err| err.to_string())?;
         let mut shell = Command::new("/bin/sh");
         shell.arg("-eu").arg("-c").arg(text).env_clear().env("PATH", &self.folder).current_dir(&folder);
         let output = shell.output().map_err(|err| err.to_string())?;
@@ -105,7 +113,10 @@ impl Stubs {
         if let Some(file) = fs::read_dir(&folder).map_err(|err| err.to_string())?.flatten().next() {
             return Err(format!("it writes the file {}", file.path().display()));
         }
-        let said = String::from_utf8(output.stdout).map_err(|err| err.to_string())?;
+        if !output.stdout.is_empty() {
+            return Err(format!("it prints {}", String::from_utf8_lossy(&output.stdout)));
+        }
+        let said = fs::read_to_string(&calls).map_err(|err| err.to_string())?;
         let calls = said.split_terminator("\0\n");
         Ok(calls.map(|it| it.split('\0').map(str::to_owned).collect()).collect())
     }
@@ -145,7 +156,7 @@ fn fault(call: &[String]) -> Option<String> {
             continue;
         }
         values += 1;
-        let is_output = service == "lambda" && operation == "invoke" && argument == "/dev/stdout";
+        let is_output = service == "lambda" && operation == "invoke" && argument == "/dev/stderr";
         if option.is_empty() || values > 1 && !LISTS.contains(&option) && !is_output {
             return Some(format!("'{argument}' belongs to no option"));
         }
@@ -168,7 +179,7 @@ fn fault(call: &[String]) -> Option<String> {
 }
 
 fn payload(text: &str) -> Option<String> {
-    match text.strip_prefix("file://") {
+    match text.strip_prefix("fileb://") {
         Some(file) => (!root().join(file).exists()).then(|| format!("there is no file {file}")),
         None => serde_json::from_str::<Value>(text).err().map(|err| format!("the payload {text} is not JSON: {err}")),
     }
@@ -256,10 +267,14 @@ fn what_is_wrong_with_a_command_is_found() {
     check("aws ecs tag-resource --tags key=nightshift:deploy,value=sermver", "sermver");
     check("aws ecs tag-resource --tags key=nightshift:depoly,value=newest", "there is no tag nightshift:depoly");
     check(
-        "aws lambda invoke --function-name nightshift-deploy-image --payload {'dry_run':true} /dev/stdout",
+        "printf %s {'dry_run':true} | aws lambda invoke --function-name nightshift-deploy-image \
+         --payload fileb:///dev/stdin /dev/stderr >/dev/null",
         "not JSON",
     );
-    check("aws lambda invoke --function-name nightshift-deploy --payload '{}' /dev/stdout", "no function");
+    check(
+        "printf %s '{}' | aws lambda invoke --function-name nightshift-deploy --payload fileb:///dev/stdin /dev/stderr",
+        "no function",
+    );
     check("aws budgets tag-resource --resource-arn Bob's", "the shell says");
     check("aws rds reboot-db-instance --db-instance-identifier DBID [--force-failover]", "belongs to no option");
     check("aws rds describe-db-instances > file", "it writes the file");

@@ -17,6 +17,8 @@ use reconcile::memory::Note;
 use runtime::Run;
 
 use autoscaling::Scaling;
+use plan::Scope;
+
 pub use plan::Request;
 
 /// The clients of the services that this function calls.
@@ -43,6 +45,10 @@ impl Clients {
 
 /// One run: looks where the request says, decides what sleeps and what wakes, and makes it so.
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
+    if request.scope == Scope::LastDay {
+        let resources = observe::remembering(clients).await?;
+        return Ok(run.tell_day(plan::last_day(&resources, &run.now)).await);
+    }
     let world = observe::observe(clients, &request.scope, run).await?;
     let plan = plan::plan(&world, &request, &run.now);
     let remember = async |note: &Note| apply::write_note(clients, note, run).await;

@@ -47,6 +47,22 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     Ok(world)
 }
 
+/// Everything whose tags tell of the last day, with its tags.
+pub async fn remembering(clients: &Clients) -> Result<tagging::Tagged, Error> {
+    let kinds = vec![
+        ("ecs:service", keys::SCHEDULE),
+        ("ecs:service", keys::VERDICT),
+        ("rds:db", keys::SCHEDULE),
+        ("rds:cluster", keys::SCHEDULE),
+        ("rds:snapshot", keys::DATABASE),
+        ("rds:cluster-snapshot", keys::DATABASE),
+    ];
+    let listed =
+        each(kinds, READS, async |(kind, key)| tagging::resources_with_tags(&clients.tagging, kind, key).await);
+    let listed: Result<Vec<tagging::Tagged>, Error> = listed.await.into_iter().collect();
+    Ok(listed?.into_iter().flatten().collect())
+}
+
 /// What the scaling targets remember of their services, where that is in question.
 async fn copies(
     clients: &Clients,

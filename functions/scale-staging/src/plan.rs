@@ -11,6 +11,7 @@ mod command;
 mod copy;
 mod database;
 mod draft;
+mod last_day;
 mod left_behind;
 mod look;
 mod needs;
@@ -39,6 +40,7 @@ use reconcile::Plan;
 use rules::keys;
 
 pub use command::{Command, Request, Scope, Until};
+pub use last_day::last_day;
 pub use left_behind::is_left_behind;
 pub use look::{
     copies_in_question, databases_in_question, looks_for_those_left_behind, pending_snapshots, services_to_look_at,

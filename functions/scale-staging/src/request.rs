@@ -18,6 +18,7 @@ impl runtime::Request for Request {
         "{\"resource\":\"ARN\"}",
         "{\"wake\":{\"resource\":\"ARN\",\"until\":\"23:00\"}}",
         "{\"sleep\":{\"resource\":\"ARN\"}}",
+        "{\"report\":\"day\"}",
         "EventBridge events \"RDS DB Instance Event\" and \"RDS DB Cluster Event\"",
     ];
 
@@ -49,6 +50,12 @@ fn bus_event(event: &BusEvent) -> Result<Reading<Scope>, String> {
 }
 
 fn command(name: &str, argument: Value) -> Result<Request, String> {
+    if name == "report" {
+        return match argument.as_str() {
+            Some("day") => Ok(Request { scope: Scope::LastDay, command: None }),
+            _ => Err(format!("\"report\" takes \"day\", not {argument}")),
+        };
+    }
     if name == "resource" {
         let Value::String(arn) = &argument else { return Err(format!("\"resource\" takes \"ARN\", not {argument}")) };
         return Ok(Request { scope: resource(name, arn.clone())?, command: None });
@@ -118,6 +125,7 @@ mod tests {
             ("dry-run", Scope::Everywhere, None),
             ("scheduled-default", Scope::Everywhere, None),
             ("resource", at(SERVICE), None),
+            ("report", Scope::LastDay, None),
             ("wake", at(SERVICE), Some(Command::Wake(until))),
             ("wake-until-next-change", at(DATABASE), Some(Command::Wake(Until::NextChange))),
             ("sleep", at(SERVICE), Some(Command::Sleep)),
@@ -135,7 +143,7 @@ mod tests {
     fn no_sample_is_forgotten() {
         let folder = format!("{}/../../events/scale-staging", env!("CARGO_MANIFEST_DIR"));
         let samples: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
-        assert_eq!(samples.len(), 11);
+        assert_eq!(samples.len(), 12);
         for path in samples {
             let name = path.file_stem().unwrap().to_str().unwrap();
             assert!(sample(name).is_ok(), "{name}");
@@ -155,6 +163,7 @@ mod tests {
             (json!({"wake": {"resource": SERVICE, "until": "late"}}), "\"wake\": until \"late\" is neither a time"),
             (json!({"wake": {"resource": SERVICE, "until": "25:00"}}), "\"wake\": until \"25:00\" is neither a time"),
             (json!({"sleep": {"resource": SERVICE, "until": "23:00"}}), "\"sleep\" takes no until"),
+            (json!({"report": "week"}), "\"report\" takes \"day\", not \"week\""),
             (json!({"resource": {"arn": SERVICE}}), "\"resource\" takes \"ARN\", not {\"arn\":"),
             (
                 json!({"resource": "arn:aws:ecs:r:1:service/old"}),

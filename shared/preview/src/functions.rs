@@ -111,6 +111,7 @@ mod tests {
             resource: "arn:…:db:shop".into(),
             problem: "bad-tag".into(),
             kind: MessageKind::NeedsYou,
+            choices: Vec::new(),
             monthly: false,
             message: "unknown".into(),
         });

@@ -8,9 +8,8 @@ use jiff::Zoned;
 use serde_json::Value;
 
 use crate::kind::MessageKind;
-use crate::plan::{Plan, Planned, Step, Undo};
+use crate::plan::{Plan, Planned, Step};
 use crate::report::{Action, Outcome, Problem, Refused, Report, Trouble, Undone};
-use crate::shell::CommandLine;
 
 /// How a run is to behave.
 pub struct Conduct<'a> {
@@ -18,6 +17,8 @@ pub struct Conduct<'a> {
     pub function: &'a str,
     /// The function's name in AWS, for the commands that people can paste.
     pub invoke_as: &'a str,
+    /// Its region, for the same.
+    pub region: Option<&'a str>,
     /// The moment for which the plan was made.
     pub now: &'a Zoned,
     /// Changes nothing.
@@ -53,7 +54,8 @@ pub struct Conduct<'a> {
 /// # async fn main() {
 /// let now: jiff::Zoned = "2026-11-21T20:00:00+09:00[Asia/Seoul]".parse().unwrap();
 /// let (function, invoke_as, out_of_time) = ("stop-databases", "shop-stop-databases", || false);
-/// let conduct = Conduct { function, invoke_as, now: &now, dry_run: false, max_changes: 500, out_of_time: &out_of_time };
+/// let region = Some("ap-northeast-2");
+/// let conduct = Conduct { function, invoke_as, region, now: &now, dry_run: false, max_changes: 500, out_of_time: &out_of_time };
 /// let mut plan = Plan::new();
 /// plan.act("arn:app-db", Stop, "its schedule ends at 20:00");
 /// // Here the SDK is called; this one answers that the database is busy.
@@ -209,6 +211,7 @@ async fn attempt<S: Step, E: Into<Undone>>(
                     problem: kind.into(),
                     message,
                     kind: MessageKind::NeedsYou,
+                    choices: Vec::new(),
                     monthly: false,
                 });
                 action(planned, Outcome::Deferred, conduct)
@@ -228,33 +231,10 @@ fn action<S: Step>(planned: &Planned<S>, outcome: Outcome, conduct: &Conduct<'_>
         before: planned.step.before(),
         after: planned.step.after(),
         outcome,
+        story: planned.step.story().map(str::to_owned),
         error: None,
-        undo: planned.step.undo().map(|it| it.command_line(conduct.invoke_as)),
+        undo: planned.step.undo().map(|it| it.command_line(conduct.invoke_as, conduct.region)),
     }
-}
-
-impl Undo {
-    /// The command line that a person can paste into a shell with the AWS CLI.
-    pub fn command_line(&self, invoke_as: &str) -> String {
-        match self {
-            Undo::Shell(line) => line.to_string(),
-            Undo::Command(payload) => invocation(invoke_as, payload),
-            Undo::Sibling { own, function, payload } => {
-                // Functions of a stack are called STACK-FUNCTION; in a trial outside of AWS there is no stack.
-                let sibling = match invoke_as.strip_suffix(own).filter(|it| it.ends_with('-')) {
-                    Some(stack) => format!("{stack}{function}"),
-                    None => function.to_string(),
-                };
-                invocation(&sibling, payload)
-            }
-        }
-    }
-}
-
-fn invocation(function: &str, payload: &Value) -> String {
-    let call = ["aws", "lambda", "invoke", "--function-name", function];
-    let payload = ["--cli-binary-format", "raw-in-base64-out", "--payload", &payload.to_string(), "/dev/stdout"];
-    CommandLine::of(call.into_iter().chain(payload)).to_string()
 }
 
 #[cfg(test)]
@@ -265,6 +245,7 @@ mod tests {
 
     use super::*;
     use crate::report::Failure;
+    use crate::undo::Undo;
 
     /// A step that sets something to a number; odd numbers fail.
     #[derive(Debug, Clone, PartialEq)]
@@ -311,6 +292,7 @@ mod tests {
         let conduct = Conduct {
             function: "test",
             invoke_as: "stack-test",
+            region: Some("eu-west-1"),
             now: &now,
             dry_run,
             max_changes,
@@ -411,10 +393,13 @@ mod tests {
     #[test]
     fn what_another_function_did_is_undone_by_that_function() {
         let undo = Undo::Sibling { own: "resize", function: "grow", payload: json!({"clear": "it"}) };
-        let invoked = |invoke_as: &str| undo.command_line(invoke_as).split(' ').nth(4).map(str::to_owned);
+        let invoked = |invoke_as: &str| undo.command_line(invoke_as, None).split(' ').nth(8).map(str::to_owned);
         assert_eq!(invoked("shop-resize").as_deref(), Some("shop-grow"));
         assert_eq!(invoked("resize").as_deref(), Some("grow"));
-        assert!(undo.command_line("shop-resize").contains(r#"--payload '{"clear":"it"}'"#));
+        assert!(
+            undo.command_line("shop-resize", None)
+                .starts_with(r#"printf %s '{"clear":"it","format":"text"}' | aws lambda"#)
+        );
     }
 
     #[tokio::test(flavor = "current_thread")]
@@ -424,7 +409,8 @@ mod tests {
         assert_eq!(
             report.actions[0].undo.as_deref(),
             Some(
-                "aws lambda invoke --function-name stack-test --cli-binary-format raw-in-base64-out --payload '{\"unset\":2}' /dev/stdout"
+                "printf %s '{\"unset\":2,\"format\":\"text\"}' | aws lambda invoke --region eu-west-1 --function-name stack-test \
+                 --payload fileb:///dev/stdin /dev/stderr >/dev/null"
             )
         );
     }

@@ -82,6 +82,7 @@ mod tests {
             action: "deploy",
             headline: String::new(),
             tells: None,
+            story: None,
             reason: "v1.1.0 is \"the newest\" image".into(),
             before: json!({"image": "v1.0.0"}),
             after: json!({"image": "v1.1.0"}),
@@ -106,6 +107,7 @@ mod tests {
             problem: "odd".into(),
             message: "뒤".repeat(300),
             kind: crate::MessageKind::NeedsYou,
+            choices: Vec::new(),
             monthly: false,
         };
         report.problems = (0..problems).map(problem).collect();

@@ -34,3 +34,21 @@ impl fmt::Display for MessageKind {
         f.write_str(self.as_str())
     }
 }
+
+/// What becomes of routine news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Routine {
+    /// Each is a message.
+    Each,
+    /// One message a day tells them all.
+    #[default]
+    Daily,
+    /// They are not told.
+    None,
+}
+
+impl Routine {
+    /// The values of the setting.
+    pub const ALL: [(&'static str, Routine); 3] =
+        [("each", Routine::Each), ("daily", Routine::Daily), ("none", Routine::None)];
+}

@@ -11,12 +11,15 @@ pub mod memory;
 pub mod message;
 mod plan;
 mod report;
+mod sentences;
 mod shell;
+mod undo;
 mod when;
 
 pub use carry_out::{Conduct, carry_out};
-pub use kind::MessageKind;
-pub use plan::{Plan, Planned, Step, Undo};
+pub use kind::{MessageKind, Routine};
+pub use plan::{Plan, Planned, Step};
 pub use report::{Action, Failure, LeftOut, Measure, Outcome, Problem, Refused, Report, Skipped, Trouble, Undone};
 pub use shell::CommandLine;
+pub use undo::{Choice, Undo};
 pub use when::when;

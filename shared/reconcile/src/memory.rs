@@ -153,6 +153,7 @@ mod tests {
                     action: "set",
                     headline: String::new(),
                     tells: None,
+                    story: None,
                     reason: String::new(),
                     before: ().into(),
                     after: ().into(),
@@ -172,6 +173,7 @@ mod tests {
                     problem: problem.to_string(),
                     message: message.to_string(),
                     kind: crate::MessageKind::NeedsYou,
+                    choices: Vec::new(),
                     monthly: false,
                 })
                 .collect(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::kind::MessageKind;
 use crate::report::{Measure, Problem, Skipped, Trouble};
-use crate::shell::CommandLine;
+use crate::undo::{Choice, Undo};
 
 /// One change to one resource, as plain data.
 ///
@@ -49,29 +49,17 @@ pub trait Step {
     /// That it failed is always told, as [`MessageKind::Failed`].
     fn tells(&self) -> Option<MessageKind>;
 
+    /// The resource whose story it belongs to, if that is another one than it changes: people read the messages of an
+    /// alarm and of the service that it watches as one.
+    fn story(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether the steps after it are done although it failed: a deployment does not wait behind a note that cannot be
     /// written.
     fn is_dispensable(&self) -> bool {
         false
     }
-}
-
-/// How a person takes a step back.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Undo {
-    /// A command object for the function that did it.
-    Command(Value),
-    /// A command object for another function of the stack, which carried out what this one requested.
-    Sibling {
-        /// This function, as its folder is called.
-        own: &'static str,
-        /// The other one.
-        function: &'static str,
-        /// The command.
-        payload: Value,
-    },
-    /// A command line.
-    Shell(CommandLine),
 }
 
 /// A step, the resource that it changes and the reason for it.
@@ -179,6 +167,7 @@ impl<S> Plan<S> {
             problem: problem.into(),
             message: message.to_string(),
             kind: MessageKind::NeedsYou,
+            choices: Vec::new(),
             monthly: false,
         });
     }
@@ -187,6 +176,15 @@ impl<S> Plan<S> {
     pub fn monthly(&mut self, resource: &str, problem: &'static str, message: impl Display) {
         self.problem(resource, problem, message);
         self.problems.iter_mut().rev().take(1).for_each(|it| it.monthly = true);
+    }
+
+    /// Adds to the problem that was told last what a person can decide about it, as a command to paste.
+    pub fn choice(&mut self, label: &'static str, command: Undo) {
+        self.problems
+            .iter_mut()
+            .rev()
+            .take(1)
+            .for_each(|it| it.choices.push(Choice { label, command: command.clone() }));
     }
 
     /// Leaves `resource` alone and says what is wrong with it.

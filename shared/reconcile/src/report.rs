@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::kind::MessageKind;
+use crate::undo::Choice;
 
 /// What a run did, left alone and could not do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -76,6 +77,9 @@ pub struct Action {
     /// What kind of message tells people of it once it is done.
     #[serde(skip)]
     pub tells: Option<MessageKind>,
+    /// The resource whose story it belongs to, if that is another one.
+    #[serde(skip)]
+    pub story: Option<String>,
     /// Why.
     pub reason: String,
     /// What was changed, as it was.
@@ -163,6 +167,9 @@ pub struct Problem {
     /// What kind of message tells of it.
     #[serde(skip)]
     pub kind: MessageKind,
+    /// What a person can decide about it.
+    #[serde(skip)]
+    pub choices: Vec<Choice>,
     /// It is told once a month instead of once a day: nothing fails, but it should not be forgotten.
     #[serde(skip)]
     pub monthly: bool,

@@ -6,6 +6,9 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use aws_lambda_events::event::sns::SnsEvent;
 use serde_json::{Map, Value};
 
+/// The key of a command that says what its answer looks like.
+pub const FORMAT: &str = "format";
+
 /// What woke the function, and whether it may only plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incoming {
@@ -119,6 +122,13 @@ fn command(mut fields: Map<String, Value>) -> Result<Incoming, String> {
         Some(Value::Bool(dry_run)) => dry_run,
         Some(other) => return Err(format!("\"dry_run\" is {other}, neither true nor false")),
     };
+    // What the answer looks like is the business of whoever sends it: see `Answer`.
+    match fields.remove(FORMAT).as_ref().map(Value::as_str) {
+        None | Some(Some("text" | "json")) => {}
+        Some(other) => {
+            return Err(format!("\"{FORMAT}\" is {}, neither \"text\" nor \"json\"", other.unwrap_or("not a text")));
+        }
+    }
     let mut fields = fields.into_iter();
     let event = match (fields.next(), fields.next()) {
         (None, _) => Event::Sweep,

@@ -2,6 +2,7 @@
 //!
 //! The only crate that reads the clock or the environment. [`run()`] is a function's whole `main`.
 
+mod answer;
 mod event;
 pub mod https;
 mod log;
@@ -29,6 +30,7 @@ pub use lambda_runtime::{Diagnostic, Error};
 pub use request::{Argument, Reading, Request, no_such_command, not_for_us};
 pub use run::Run;
 
+use answer::Answer;
 use event::{Incoming, Misread};
 use settings::{BadSetting, Settings};
 
@@ -57,12 +59,14 @@ where
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let remaining = remaining(event.context.deadline(), wall_clock());
         // Boxed, since the futures of SDK calls otherwise nest deeper than the compiler follows.
-        let invocation: Pin<Box<dyn Future<Output = _>>> = Box::pin(lambda.invoke(
+        let wants_text = answer::wants_text(&event.payload);
+        let invocation: Pin<Box<dyn Future<Output = Result<Report, Diagnostic>>>> = Box::pin(lambda.invoke(
             event.payload,
             remaining,
             async |request, run: &Run<'_>| handle(clients, request, run).await,
         ));
-        invocation.await
+        let report = invocation.await.map_err(|it| answer::error(it, wants_text))?;
+        Ok::<_, Diagnostic>(Answer::of(report, wants_text))
     }))
     .await
 }

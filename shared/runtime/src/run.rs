@@ -10,9 +10,12 @@ use aws_sdk_sns::Client;
 use jiff::Zoned;
 use jiff::civil::{Date, Time};
 use reconcile::memory::{Note, news};
-use reconcile::message::{Message, messages};
-use reconcile::{Conduct, Failure, MessageKind, Outcome, Plan, Problem, Report, Step, Trouble, Undone, carry_out};
+use reconcile::message::{Message, Site, digest, messages};
+use reconcile::{
+    Conduct, Failure, MessageKind, Outcome, Plan, Problem, Report, Routine, Skipped, Step, Trouble, Undone, carry_out,
+};
 use rules::calendar::Freeze;
+use rules::partition::Partition;
 use rules::retention::Region;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
@@ -64,7 +67,8 @@ impl Run<'_> {
     ) -> Report {
         let conduct = Conduct {
             function: self.function,
-            invoke_as: self.settings.function_name.as_deref().unwrap_or(self.function),
+            invoke_as: self.invoke_as(),
+            region: self.settings.region.as_deref(),
             now: &self.now,
             dry_run: self.dry_run,
             max_changes: self.settings.max_changes,
@@ -88,7 +92,7 @@ impl Run<'_> {
         remembered.extend(here);
         let news = news(&report, &remembered, &self.now);
         // What was told before one of them failed is told once more: nothing is remembered that was not told.
-        for message in messages(&report, &news) {
+        for message in messages(&report, &news, &self.site()) {
             if let Err(error) = self.tell(&message).await {
                 report.notification_error = Some(error.to_string());
                 return report;
@@ -104,6 +108,36 @@ impl Run<'_> {
             }
         }
         report
+    }
+
+    /// Tells people in one message what happened in the last day as it does every day, a line for each thing.
+    pub async fn tell_day(&self, lines: Vec<String>) -> Report {
+        let mut report = Report { dry_run: self.dry_run, ..Report::new(self.function, self.now.clone()) };
+        let told = |reason: String| Skipped { resource: self.function.to_owned(), reason };
+        report.skipped = match self.settings.routine {
+            Routine::Daily if lines.is_empty() => vec![told("nothing happened that is told once a day".into())],
+            Routine::Daily => lines.iter().cloned().map(told).collect(),
+            Routine::Each | Routine::None => vec![told("the parameter Routine asks for no daily message".into())],
+        };
+        if self.settings.routine == Routine::Daily
+            && !self.dry_run
+            && !lines.is_empty()
+            && let Err(error) = self.tell(&digest(&report, &lines, &self.site())).await
+        {
+            report.notification_error = Some(error.to_string());
+        }
+        report
+    }
+
+    /// What this function is called in AWS.
+    fn invoke_as(&self) -> &str {
+        self.settings.function_name.as_deref().unwrap_or(self.function)
+    }
+
+    fn site(&self) -> Site<'_> {
+        let region = self.settings.region.as_deref();
+        let console = region.and_then(|it| Partition::of_region(it).console);
+        Site { invoke_as: self.invoke_as(), region, console, routine: self.settings.routine }
     }
 
     /// What `function` of this stack is called in AWS: as this one is, `STACK-FUNCTION`.
@@ -199,12 +233,13 @@ impl Run<'_> {
             problem: "run-failed".into(),
             message: what,
             kind: MessageKind::Failed,
+            choices: Vec::new(),
             monthly: false,
         });
         let remembered = self.remembered_here(&report, &BTreeMap::new());
         let news = news(&report, &remembered, &self.now);
         // A failure to tell adds nothing to the first one, which the caller reports.
-        for message in messages(&report, &news) {
+        for message in messages(&report, &news, &self.site()) {
             if self.tell(&message).await.is_err() {
                 return;
             }

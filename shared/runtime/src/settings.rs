@@ -6,11 +6,12 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
+use reconcile::Routine;
 use rules::calendar::{BadFreeze, Freeze};
 use rules::retention::Region;
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 13] = [
+const VARIABLES: [&str; 14] = [
     "NIGHTSHIFT_BUDGET_TOPIC_ARN",
     "NIGHTSHIFT_COPY_REGIONS",
     "NIGHTSHIFT_DRILL_AT",
@@ -22,6 +23,7 @@ const VARIABLES: [&str; 13] = [
     "NIGHTSHIFT_MAX_DRILLS",
     "NIGHTSHIFT_MAX_REMEDIES",
     "NIGHTSHIFT_NOW",
+    "NIGHTSHIFT_ROUTINE",
     "NIGHTSHIFT_TIME_ZONE",
     "NIGHTSHIFT_TOPIC_ARN",
 ];
@@ -54,10 +56,14 @@ pub struct Settings {
     pub copy_regions: BTreeMap<Region, Option<String>>,
     /// Each snapshot is asked whether it is shared before it is deleted (`NIGHTSHIFT_KEEP_SHARED`, default `true`).
     pub keep_shared: bool,
+    /// What becomes of routine news (`NIGHTSHIFT_ROUTINE`, default `daily`).
+    pub routine: Routine,
     /// Fixes the clock (`NIGHTSHIFT_NOW`, RFC 3339); for tests and local trials only.
     pub now: Option<Timestamp>,
     /// The function's name in AWS (`AWS_LAMBDA_FUNCTION_NAME`), for the commands that messages quote.
     pub function_name: Option<String>,
+    /// The region (`AWS_REGION`), for the commands and links in messages.
+    pub region: Option<String>,
 }
 
 /// A variable of the environment that cannot be understood.
@@ -84,8 +90,10 @@ impl Default for Settings {
             freeze: None,
             copy_regions: BTreeMap::new(),
             keep_shared: true,
+            routine: Routine::default(),
             now: None,
             function_name: None,
+            region: None,
         }
     }
 }
@@ -112,8 +120,10 @@ impl Settings {
             freeze: freeze(value("NIGHTSHIFT_FREEZE"))?,
             copy_regions: copy_regions(value("NIGHTSHIFT_COPY_REGIONS"))?,
             keep_shared: truth("NIGHTSHIFT_KEEP_SHARED", value("NIGHTSHIFT_KEEP_SHARED"), true)?,
+            routine: routine(value("NIGHTSHIFT_ROUTINE"))?,
             now: now(value("NIGHTSHIFT_NOW"))?,
             function_name: value("AWS_LAMBDA_FUNCTION_NAME").map(str::to_owned),
+            region: value("AWS_REGION").map(str::to_owned),
         })
     }
 }
@@ -201,6 +211,12 @@ fn copy_regions(value: Option<&str>) -> Result<BTreeMap<Region, Option<String>>,
     value.unwrap_or_default().split_whitespace().map(region).collect()
 }
 
+fn routine(value: Option<&str>) -> Result<Routine, BadSetting> {
+    let Some(word) = value else { return Ok(Routine::default()) };
+    let known = Routine::ALL.iter().find(|(name, _)| *name == word).map(|(_, it)| *it);
+    known.ok_or_else(|| bad("NIGHTSHIFT_ROUTINE", &format!("there is no '{word}'"), "each, daily, none"))
+}
+
 fn now(value: Option<&str>) -> Result<Option<Timestamp>, BadSetting> {
     let Some(moment) = value else { return Ok(None) };
     let wrong = format!("'{moment}' is not a moment");
@@ -229,7 +245,7 @@ mod tests {
             let settings = read(&blank).unwrap();
             assert_eq!(settings.time_zone, TimeZone::UTC);
             assert_eq!((settings.topic, settings.dry_run, settings.max_changes), (None, false, 500));
-            assert_eq!((settings.holidays, settings.now), (vec![], None));
+            assert_eq!((settings.holidays, settings.now, settings.routine), (vec![], None, Routine::Daily));
         }
     }
 
@@ -249,6 +265,8 @@ mod tests {
             ("NIGHTSHIFT_COPY_REGIONS", "eu-west-1 us-west-2=arn:aws:kms:us-west-2:123456789012:key/1"),
             ("NIGHTSHIFT_KEEP_SHARED", "false"),
             ("NIGHTSHIFT_NOW", "2026-11-21T03:10:00+09:00"),
+            ("NIGHTSHIFT_ROUTINE", "each"),
+            ("AWS_REGION", "ap-northeast-2"),
             ("AWS_LAMBDA_FUNCTION_NAME", "stack-DeployImage"),
         ])
         .unwrap();
@@ -256,6 +274,8 @@ mod tests {
         assert_eq!(settings.topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:nightshift"));
         assert_eq!(settings.budget_topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:budgets"));
         assert_eq!((settings.dry_run, settings.max_changes, settings.holidays.len()), (true, 5000, 2));
+        assert_eq!((settings.max_remedies, settings.routine), (4, Routine::Each));
+        assert_eq!(settings.region.as_deref(), Some("ap-northeast-2"));
         assert_eq!((settings.max_remedies, settings.freeze), (4, "2026-12-20/2027-01-03".parse().ok()));
         assert_eq!(settings.max_drills, 2);
         assert_eq!(settings.drill_at, jiff::civil::time(14, 30, 0, 0));
@@ -336,6 +356,7 @@ mod tests {
                 "us-west-2=arn:aws:kms:eu-west-1:1:key/1",
                 "NIGHTSHIFT_COPY_REGIONS: 'arn:aws:kms:eu-west-1:1:key/1' is not a KMS key of us-west-2; accepted: regions",
             ),
+            ("NIGHTSHIFT_ROUTINE", "weekly", "NIGHTSHIFT_ROUTINE: there is no 'weekly'; accepted: each, daily, none"),
             ("NIGHTSHIFT_NOW", "noon", "NIGHTSHIFT_NOW: 'noon' is not a moment; accepted: RFC 3339"),
             (
                 "NIGHTSHIFT_DRYRUN",

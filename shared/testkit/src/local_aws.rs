@@ -242,6 +242,8 @@ impl LocalAws {
         deploy.args(["--parameter", &format!("Architecture={machine}")]);
         // MiniStack has the API of AWS Budgets, but not the resource type.
         deploy.args(["--parameter", "BudgetAmount=0"]);
+        // What is routine is told at once: a test does not wait for the report of the day.
+        deploy.args(["--parameter", "Routine=each"]);
         for (key, value) in parameters {
             deploy.args(["--parameter", &format!("{key}={value}")]);
         }

@@ -181,7 +181,7 @@ fn while_backups_fail_nothing_is_deleted_and_people_are_told() -> Result<()> {
     );
     assert_eq!(snapshots(&aws)?, before);
     let told = aws.wait_until("the message", || Ok(aws.messages()?.pop()))?;
-    assert_eq!(told.subject.as_deref(), Some("[Nightshift] PROBLEM kfood-db: backups-failing"));
+    assert!(told.subject.as_deref().is_some_and(|it| it.starts_with("[Nightshift] kfood-db: ")), "{told:?}");
     // It is told once.
     aws.forget_calls()?;
     run(&aws, PRUNE)?;

@@ -94,7 +94,10 @@ fn a_push_deploys_the_image_and_nothing_deploys_it_twice() -> Result<()> {
     wait_for(&aws, "api-server", &digest)?;
     wait_for_message(&aws, "[Nightshift] truegul-production/api-server: deploying v1.1.0 (was v1.0.0)")?;
     let body = wait_for_message(&aws, "[Nightshift] truegul-production/api-server: v1.1.0 is live")?;
-    assert!(body.contains("Undo      aws lambda invoke --function-name nightshift-deploy-image "), "{body}");
+    assert!(
+        body.contains(" | aws lambda invoke --region ap-northeast-2 --function-name nightshift-deploy-image "),
+        "{body}"
+    );
     assert!(wait_for_tag(&aws, "api-server", "nightshift-state:verdict")?.starts_with(&format!("won {digest} at=")));
     assert_eq!(aws.service(CLUSTER, "api-server")?["desiredCount"], 2);
 
@@ -242,10 +245,12 @@ fn without_a_way_back_of_ecs_the_function_goes_back_itself_when_a_person_says_so
 /// The commands that a message offers to take back what it tells of.
 fn undos(body: &str) -> Vec<Value> {
     let payload = |line: &str| {
-        let (_, rest) = line.split_once("--payload '")?;
-        serde_json::from_str(rest.split_once('\'')?.0).ok()
+        let mut payload: Value = serde_json::from_str(line.strip_prefix("printf %s '")?.split_once('\'')?.0).ok()?;
+        // A test reads the report, not the sentences.
+        payload.as_object_mut()?.remove("format");
+        Some(payload)
     };
-    body.lines().filter(|it| it.trim_start().starts_with("Undo")).filter_map(payload).collect()
+    body.lines().filter_map(payload).collect()
 }
 
 /// What a person sees of a service: the image that it is set to, and what it remembers as rejected.
@@ -341,7 +346,7 @@ fn iam_refuses_what_carries_no_tag_even_if_the_code_asks_for_it() -> Result<()> 
     })?;
     aws.ecs("UntagResource", json!({"resourceArn": arn, "tagKeys": ["nightshift:deploy"]}))?;
     let body =
-        wait_for_message(&aws, "[Nightshift] FAILED truegul-production/ml-server: deploying v1.1.0 (was v1.0.0)")?;
+        wait_for_message(&aws, "[Nightshift] truegul-production/ml-server: failed: deploying v1.1.0 (was v1.0.0)")?;
     assert!(body.contains("UpdateService truegul-production/ml-server: AccessDenied"), "{body}");
     assert!(aws.images(CLUSTER, "ml-server")?[0].ends_with(":v1.0.0"));
     // A failed run waits in the failure queue for a person to look at it.

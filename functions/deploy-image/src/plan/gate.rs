@@ -73,19 +73,20 @@ fn awake(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Blocked> {
     Err(Blocked::Pending(format!("{tag} waits until the service is awake, since {why}")))
 }
 
+/// The problem that asks a person whether an image goes out.
+pub const NEEDS_APPROVAL: &str = "needs-approval";
+
 fn approval(Candidate { case, memory, image, tag, .. }: Candidate<'_>) -> Result<(), Blocked> {
     let approved = memory.approved.as_ref().is_some_and(|it| it.digest == image.digest);
     shift::hold(case, &image.digest, tag, memory.approved.as_ref().filter(|it| it.digest == image.digest))?;
     if case.rule.approval != Some(Approval::Manual) || approved {
         return Ok(());
     }
-    let service = &case.service.name;
-    // By its digest: a tag may be another image by the time that the command is sent, which nobody has seen.
+    // Its digest makes another image of the same tag another question.
     let message = format!(
-        "{tag} waits for approval; {} runs. Send {{\"approve\":{{\"service\":\"{service}\",\"image\":\"{}\"}}}} \
-         to this function to let that very image out, or the same with \"reject\"",
+        "{tag} waits for your approval (runs {}). Approved, {} is deployed at once; rejected, it never is",
         case.running_label(),
-        image.digest,
+        image.digest.short(),
     );
-    Err(Blocked::NeedsPerson("needs-approval", message))
+    Err(Blocked::NeedsPerson(NEEDS_APPROVAL, message))
 }

@@ -2,7 +2,9 @@
 
 use choose::Image;
 use jiff::SignedDuration;
+use reconcile::Undo;
 use rules::keys;
+use serde_json::json;
 
 use super::case::Case;
 use super::deployer;
@@ -109,12 +111,28 @@ impl<'a> Draft<'a> {
         if matches!(blocked, Blocked::Pending(_) | Blocked::Requires(_)) {
             self.soon = Some(tag.into());
         }
-        let Blocked::Reject { by, why } = blocked else { return self.hold(blocked) };
+        let Blocked::Reject { by, why } = blocked else {
+            let asks = matches!(blocked, Blocked::NeedsPerson(gate::NEEDS_APPROVAL, _));
+            self.hold(blocked);
+            if asks {
+                self.offer(image);
+            }
+            return;
+        };
         self.reject(image.digest.clone(), image.pushed_at, by, &why);
         if by == "migration" && self.memory.migrating.take().is_some() {
             self.remember(MemoryChange::Migrating, keys::MIGRATING, None, tag, "it has failed");
         }
         self.deploy_selected();
+    }
+
+    /// What a person can answer, each about this very image: a tag may be another one by the time that the command is
+    /// sent, which nobody has seen.
+    fn offer(&mut self, image: &Image) {
+        for (label, command) in [("Approve", "approve"), ("Reject", "reject")] {
+            let about = json!({"service": self.case.service.name.to_string(), "image": image.digest.to_string()});
+            self.plan.choice(label, Undo::Command(json!({command: about})));
+        }
     }
 
     /// Says why an image does not go out yet, or does what lets it go on.

@@ -168,7 +168,8 @@ impl reconcile::Step for Step {
             Step::Finish(it) if matches!(it.drilled.outcome, Outcome::Failed | Outcome::Late) => {
                 Some(MessageKind::Failed)
             }
-            Step::Finish(_) => Some(MessageKind::Routine),
+            // It is rare, and the daily report does not tell it.
+            Step::Finish(_) => Some(MessageKind::Changed),
             _ => None,
         }
     }

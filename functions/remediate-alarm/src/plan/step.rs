@@ -145,7 +145,7 @@ impl reconcile::Step for Step {
 
     fn headline(&self) -> String {
         match self {
-            Step::Start(it) => format!("ALARM {}: {}", it.alarm, it.action.headline()),
+            Step::Start(it) => format!("{}: {}", it.alarm, it.action.headline()),
             Step::Remember(it) => match it.kind {
                 ChangeKind::HandedOver => format!("{}: this alarm is left to you", it.alarm),
                 ChangeKind::Recovered(after) => format!("{}: recovered after {}", it.alarm, in_words(after)),
@@ -191,6 +191,18 @@ impl reconcile::Step for Step {
                 ChangeKind::Recovered(_) => Some(MessageKind::Failed),
                 ChangeKind::Cleared | ChangeKind::Expired => None,
             },
+        }
+    }
+
+    /// That of the service or database which the remedy is for.
+    fn story(&self) -> Option<&str> {
+        match self {
+            Step::Start(StartRemedy {
+                action:
+                    RemedyAction::ScaleOut { arn, .. } | RemedyAction::Rollback { arn, .. } | RemedyAction::Wake { arn, .. },
+                ..
+            }) => Some(arn),
+            _ => None,
         }
     }
 

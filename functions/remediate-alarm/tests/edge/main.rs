@@ -267,7 +267,13 @@ async fn what_waits_is_told_once_with_its_reason_and_done_when_it_can_be() {
                    each sweep tries again until Sat 2026-11-21 04:09 KST, then it is a person's";
     assert_eq!(told(&report), [refusal]);
     let message = script.bodies("Publish").remove(0);
-    assert!(message["Subject"].as_str().unwrap().starts_with("[Nightshift] PROBLEM api-5xx: deploying"), "{message}");
+    assert!(
+        message["Subject"]
+            .as_str()
+            .unwrap()
+            .starts_with("[Nightshift] api-5xx: it fired at Sat 2026-11-21 03:09 KST, and restart waits"),
+        "{message}"
+    );
     script.invoke(by_sns("api-5xx")).await.unwrap();
     script.invoke(json!({})).await.unwrap();
     assert_eq!((script.counts()["Publish"], script.counts().get("UpdateService")), (1, None));

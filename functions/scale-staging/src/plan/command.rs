@@ -17,6 +17,8 @@ pub struct Request {
 pub enum Scope {
     /// At everything that opted in.
     Everywhere,
+    /// At the memories of the last day, to tell people what happened as it does every day.
+    LastDay,
     /// At one service or database, by its ARN.
     Resource(String),
 }

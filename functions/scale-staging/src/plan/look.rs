@@ -52,6 +52,7 @@ pub fn services_to_look_at(
         let look = match scope {
             Scope::Everywhere => all || wants.as_ref().is_none_or(|wants| may_be_due(&it.arn, wants, holidays, now)),
             Scope::Resource(_) => scope.is(&it.arn) || is_for(&it, &asked),
+            Scope::LastDay => false,
         };
         if look || is_for(&it, &may_stop) { close.push(it.arn) } else { rest.push(it) }
     }

@@ -57,7 +57,6 @@ async fn a_hundred_services_cost_no_more_calls_than_they_must() {
         ("DescribeScheduledActions", 1),
         ("DescribeServices", 10),
         ("GetResources", 1),
-        ("Publish", 1),
         ("RegisterScalableTarget", 10),
         ("TagResource", 100),
         ("UpdateService", 100),
@@ -66,7 +65,7 @@ async fn a_hundred_services_cost_no_more_calls_than_they_must() {
     assert!(script.aws().services.values().all(|it| it["desiredCount"] == 0));
 
     script.invoke(MORNING, json!({})).await.unwrap();
-    let morning = [&evening[..8], &[("UntagResource", 100), ("UpdateService", 100)]].concat();
+    let morning = [&evening[..7], &[("UntagResource", 100), ("UpdateService", 100)]].concat();
     assert_eq!(counts(&script), expected(&morning));
     assert!(script.aws().services.values().all(|it| it["desiredCount"] == 2));
     assert!(script.aws().targets.values().all(|it| it["MinCapacity"] == 1));
@@ -96,7 +95,7 @@ async fn an_evening_of_three_hundred_services_costs_its_floor_and_what_databases
         ("DescribeServices", 30),
         ("GetResources", 3),
     ];
-    let writes = [("Publish", 1), ("RegisterScalableTarget", 30), ("TagResource", 300), ("UpdateService", 300)];
+    let writes = [("RegisterScalableTarget", 30), ("TagResource", 300), ("UpdateService", 300)];
     let mut evening = expected(&[&reads[..], &writes[..]].concat());
     evening.sort();
     assert_eq!(counts(&script), evening);
@@ -211,7 +210,7 @@ async fn one_refused_service_stops_no_other_and_is_tried_again_however_late() {
     assert_eq!(report["actions"][1]["error"]["code"], "InvalidParameterException");
     // An hour later it still runs. That it failed is remembered, so it is nobody's start by hand.
     script.invoke("2026-11-20T21:00", json!({})).await.unwrap_err();
-    assert_eq!(script.sent("Publish").len(), 2, "the same failure is told once");
+    assert_eq!(script.sent("Publish").len(), 1, "the same failure is told once");
     let report = script.invoke("2026-11-20T22:00", json!({})).await.unwrap();
     assert_eq!(told(&report), ["b sleep Done"]);
     assert_eq!(script.aws().tag(&service_arn("shop/b"), "nightshift-state:sleep-problem"), None);
@@ -249,7 +248,8 @@ async fn a_run_that_cannot_see_everything_it_needs_changes_nothing() {
         let error = script.invoke(EVENING, json!({})).await.unwrap_err();
         assert!(error.starts_with(operation) && error.contains(code), "{error}");
         assert!(script.sent("TagResource").is_empty() && script.sent("UpdateService").is_empty());
-        assert_eq!(script.sent("Publish")[0]["Subject"], "[Nightshift] PROBLEM scale-staging: run-failed");
+        let subject = script.sent("Publish")[0]["Subject"].to_string();
+        assert!(subject.contains("[Nightshift] scale-staging: nothing was done: "), "{subject}");
     }
 }
 
@@ -295,7 +295,7 @@ async fn only_the_resource_that_is_named_is_done_at_once() {
 }
 
 #[tokio::test]
-async fn a_command_of_a_person_is_carried_out_and_told() {
+async fn a_command_of_a_person_is_carried_out_and_answered() {
     let script = Script::new();
     let api = script.serve("shop/api", HOURS, 2);
     script.invoke(EVENING, json!({})).await.unwrap();
@@ -305,8 +305,8 @@ async fn a_command_of_a_person_is_carried_out_and_told() {
         "nightshift-state:awake-until keeps it awake until Fri 2026-11-20 23:00 KST; sleeps Fri 2026-11-20 23:00 KST";
     assert_eq!(report.actions[0].reason, reason);
     assert_eq!(script.aws().services[&api]["desiredCount"], 2);
-    let subject = script.sent("Publish").last().unwrap()["Subject"].clone();
-    assert_eq!(subject, "[Nightshift] api: wakes (0 -> 2 tasks)");
+    assert_eq!(report.actions[0].headline, "api: wakes (0 -> 2 tasks)");
+    assert_eq!(script.sent("Publish").len(), 0, "the person has the answer, the others the report of the day");
     let report = script.invoke("2026-11-20T22:00", json!({"sleep": {"resource": api}})).await.unwrap();
     assert_eq!(told(&report), ["api sleep Done"]);
     assert_eq!(script.aws().tag(&api, "nightshift-state:awake-until"), None);
@@ -336,4 +336,19 @@ async fn a_sleeper_that_lost_its_schedule_is_found_once_an_hour_and_told_once() 
     assert!(memory.starts_with("left-behind "), "{memory}");
     // A dry run tells of it at any time.
     assert_eq!(told(&script.invoke("2026-11-21T14:00", json!({"dry_run": true})).await.unwrap()).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_day_is_told_in_one_message_and_changes_nothing() {
+    let script = Script::new();
+    script.serve("dev/backend", HOURS, 2);
+    script.serve("dev/frontend", HOURS, 2);
+    script.invoke(EVENING, json!({})).await.unwrap();
+    assert_eq!(script.sent("Publish").len(), 0, "what is routine waits for the report");
+    let report = script.invoke("2026-11-21T09:00", json!({"report": "day"})).await.unwrap();
+    assert_eq!((told(&report), script.sent("UpdateService").len(), script.sent("Publish").len()), (vec![], 2, 1));
+    let message = &script.sent("Publish")[0];
+    assert_eq!(message["Subject"], "[Nightshift] Daily report, Sat 2026-11-21");
+    let line = "Asleep (2): backend (since Fri 2026-11-20 20:00 KST), frontend (since Fri 2026-11-20 20:00 KST)";
+    assert!(message["Message"].to_string().contains(line), "{message}");
 }

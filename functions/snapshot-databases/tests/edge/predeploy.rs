@@ -31,13 +31,8 @@ async fn one_database_is_looked_at_and_snapshotted_and_a_second_command_finds_it
     let report = invoke(&script, asked("App")).await.unwrap();
     assert_eq!(told(&report), ["app take-snapshot Done"]);
     let calls: Vec<(String, usize)> = script.counts().into_iter().collect();
-    let expected = [
-        ("CreateDBSnapshot", 1),
-        ("DescribeDBClusters", 1),
-        ("DescribeDBInstances", 1),
-        ("DescribeDBSnapshots", 1),
-        ("Publish", 1),
-    ];
+    let expected =
+        [("CreateDBSnapshot", 1), ("DescribeDBClusters", 1), ("DescribeDBInstances", 1), ("DescribeDBSnapshots", 1)];
     assert_eq!(calls, expected.map(|(name, count)| (name.to_owned(), count)));
     let tags = script.aws().snapshot(HOME, ID).tags.clone();
     let tags: Vec<(&str, &str)> = tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
@@ -77,7 +72,8 @@ async fn what_prevents_it_is_told_once_and_forgotten_when_it_is_gone() {
         assert!(told(&report)[0].starts_with("app asleep: it is stopped, and AWS takes no snapshot"), "{report:?}");
     }
     assert_eq!(script.count("Publish"), 1);
-    assert_eq!(script.sent("Publish")[0].text("Subject"), "[Nightshift] PROBLEM app: asleep");
+    let subject = script.sent("Publish")[0].text("Subject").to_string();
+    assert!(subject.starts_with("[Nightshift] app: it is stopped, and AWS takes no snapshot"), "{subject}");
     let memory = script.aws().database("app").tags[MEMORY].clone();
     assert!(memory.starts_with("asleep "), "{memory}");
     // The nightly run has a memory of its own.
@@ -135,7 +131,8 @@ async fn what_cannot_be_read_fails_the_run_and_people_hear_why() {
         script.refuse(operation, "", 1, 403, "AccessDenied");
         let error = invoke(&script, asked("app")).await.unwrap_err();
         assert!(error.starts_with(operation) && error.contains("AccessDenied"), "{error}");
-        assert_eq!(script.sent("Publish")[0].text("Subject"), "[Nightshift] PROBLEM snapshot-databases: run-failed");
+        let subject = script.sent("Publish")[0].text("Subject").to_string();
+        assert!(subject.starts_with("[Nightshift] snapshot-databases: nothing was done: "), "{subject}");
         assert!(script.aws().snapshots.is_empty());
     }
 }

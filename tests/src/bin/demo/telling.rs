@@ -34,7 +34,7 @@ pub fn decisions(decisions: &[Decision]) {
     screen::table(["service", "action", "why"], &rows);
 }
 
-/// Shows the one message that was sent since the last time; fails unless its subject is `subject`.
+/// Shows the one message that was sent since the last time; fails unless its subject begins with `subject`.
 pub fn message(play: &Play, subject: &str) -> Result<Message> {
     let message = only_message(play, subject)?;
     screen::mail(ADDRESS, &message);
@@ -51,13 +51,17 @@ pub fn subject(play: &Play, subject: &str) -> Result<()> {
 fn only_message(play: &Play, subject: &str) -> Result<Message> {
     let mut messages = play.messages()?;
     match (messages.pop(), messages.len()) {
-        (Some(message), 0) if message.subject.as_deref() == Some(&format!("[Nightshift] {subject}")) => Ok(message),
+        (Some(message), 0) if begins(&message, subject) => Ok(message),
         (last, _) => {
             messages.extend(last);
             let subjects: Vec<_> = messages.iter().map(|it| it.subject.clone().unwrap_or_default()).collect();
             Err(Error::new(format!("there should be one new message, {subject:?}, but there are {subjects:?}")))
         }
     }
+}
+
+fn begins(message: &Message, subject: &str) -> bool {
+    message.subject.as_deref().is_some_and(|it| it.starts_with(&format!("[Nightshift] {subject}")))
 }
 
 /// Says that nobody was written to.

@@ -1,7 +1,8 @@
 //! Worked examples: a day in the life of a service, each as the plan's own words.
 
-use reconcile::Plan;
+use reconcile::{Plan, Undo};
 use rules::keys;
+use serde_json::json;
 
 use super::model::{Model, REPOSITORY, SERVICE, digest, repository, service};
 use crate::plan::*;
@@ -288,9 +289,12 @@ fn an_approval_is_for_one_digest() {
     let first = model.push("v1.1.0");
     let plan = push_event(&mut model);
     assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "needs-approval"));
-    let command = format!(r#"{{"approve":{{"service":"truegul-production/api-server","image":"{first}"}}}}"#);
+    let about = json!({"service": "truegul-production/api-server", "image": first.to_string()});
+    let choices: Vec<_> = plan.problems[0].choices.iter().map(|it| (it.label, it.command.clone())).collect();
+    let expected = ["approve", "reject"].map(|it| Undo::Command(json!({it: about})));
+    assert_eq!(choices, ["Approve", "Reject"].into_iter().zip(expected).collect::<Vec<_>>());
     let message = &plan.problems[0].message;
-    assert!(message.starts_with("v1.1.0 waits for approval; ") && message.contains(&command), "{message}");
+    assert!(message.starts_with("v1.1.0 waits for your approval (runs v1.0.0). "), "{message}");
     // The command that was pasted lets nothing else out, whatever the tag means by then.
     let mut pushed_again = model.clone();
     pushed_again.push("v1.1.0");

@@ -582,7 +582,7 @@ fn in_a_storm_the_first_ones_are_answered_and_the_others_handed_over() {
 fn the_undo_of_a_remedy_is_that_of_its_runbook() {
     let undo = |world: &World| {
         let undo = reconcile::Step::undo(&plan(world, SWEEP, &now()).steps[0].step);
-        undo.map(|it| it.command_line("shop-remediate-alarm"))
+        undo.map(|it| it.command_line("shop-remediate-alarm", None))
     };
     let arn = "arn:aws:ecs:ap-northeast-2:123456789012:service/shop/api";
     let mut world = fired("scale-out step=2 max=6");

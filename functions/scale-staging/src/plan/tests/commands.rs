@@ -149,7 +149,8 @@ fn a_sleep_by_hold_is_undone_by_whose_hold_it_is() {
             shop.database("app-db").tags.insert(key.to_string(), value.to_string());
         }
         let plan = shop.plan(&sweep(), &at("2026-11-20T12:00"));
-        let undo = plan.steps.iter().map(|it| it.step.undo().map(|it| it.command_line("nightshift-scale-staging")));
+        let undo =
+            plan.steps.iter().map(|it| it.step.undo().map(|it| it.command_line("nightshift-scale-staging", None)));
         undo.collect::<Vec<_>>()
     };
     let (person, budget) = ((keys::HOLD, "x"), (keys::HOLD_MEMORY, "by=budget:Team since=2026-11-20T00:00:00Z"));

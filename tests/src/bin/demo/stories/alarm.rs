@@ -86,7 +86,7 @@ fn the_night(play: &Play) -> Result<Value> {
     let rejected = now.tags.get("nightshift-state:rejected").cloned().unwrap_or_default();
     screen::fact("tag", &format!("nightshift-state:rejected = {rejected}"));
     screen::claim("v1.1.0 is rejected, and will not come back by itself", rejected.starts_with("sha256:"), &rejected)?;
-    show_mail(play, &format!("ALARM {ALARM}: rolling back {}", API_SERVER.full_name()))?;
+    show_mail(play, &format!("{ALARM}: rolling back {}", API_SERVER.full_name()))?;
     Ok(event)
 }
 
@@ -126,7 +126,7 @@ fn the_next_step(play: &Play) -> Result<()> {
     telling::decisions(&run.decisions);
     let why = run.reason(ALARM, "notify")?;
     screen::claim("it is handed to a person", why.contains("notify is step 2 of 2 of its tag"), why)?;
-    show_mail(play, &format!("ALARM {ALARM}: over to you"))?;
+    show_mail(play, &format!("{ALARM}: over to you"))?;
     let now = API_SERVER.describe(play.aws())?;
     screen::claim("v1.0.0 runs on", now.primary().version == "v1.0.0", format_args!("{now:?}"))?;
     screen::say("Whoever asks again hears the same, and nobody is written to a second time:");

@@ -58,8 +58,8 @@ fn a_person_is_asked(play: &Play) -> Result<()> {
     play.aws().rollouts_wait()?;
     let digest = push(play, "v1.1.0")?;
     told_run(play)?.reason("api-server", "problem: needs-approval")?;
-    let message = telling::message(play, "PROBLEM api-server: needs-approval")?;
-    let command = format!(r#"{{"approve":{{"service":"truegul-production/api-server","image":"{digest}"}}}}"#);
+    let message = telling::message(play, "api-server: v1.1.0 waits for your approval (runs v1.0.0)")?;
+    let command = format!(r#"{{"approve":{{"service":"truegul-production/api-server","image":"{digest}"}}"#);
     screen::claim("the message holds the command that lets it out", message.body.contains(&command), &message.body)?;
     stays(play, "v1.0.0", "api-server:1")
 }
@@ -68,7 +68,7 @@ fn the_migration_runs(play: &Play) -> Result<()> {
     play.chapter(3, "A person says yes, and the migration runs");
     let report = asked(play, &approve("v1.1.0"))?;
     let task = &report["actions"][1]["after"];
-    telling::message(play, "truegul-production/api-server: v1.1.0 is approved (+1 more)")?;
+    telling::message(play, "truegul-production/api-server: the migration for v1.1.0 begins (+1 more)")?;
     let revision = task["task_definition"].as_str().unwrap_or_default();
     screen::claim("it runs on a revision with the new image", revision == format!("{FAMILY}:2"), task)?;
     let run = task["started_by"].as_str().unwrap_or_default();
@@ -93,7 +93,7 @@ fn it_goes_out(play: &Play) -> Result<()> {
     let run = told_run(play)?;
     run.reason("api-server", "record-migration")?;
     run.reason("api-server", "deploy")?;
-    telling::message(play, "truegul-production/api-server: the migration for v1.1.0 has ended well (+1 more)")?;
+    telling::message(play, "truegul-production/api-server: deploying v1.1.0 (was v1.0.0) (+1 more)")?;
     play.aws().end_rollout(&GATED.full_name(), "completed")?;
     play.run(FUNCTION)?.reason("api-server", "record-success")?;
     telling::subject(play, "truegul-production/api-server: v1.1.0 is live")?;
@@ -104,9 +104,9 @@ fn a_migration_fails(play: &Play) -> Result<()> {
     play.chapter(5, "A migration fails");
     push(play, "v1.2.0")?;
     told_run(play)?.reason("api-server", "problem: needs-approval")?;
-    telling::subject(play, "PROBLEM api-server: needs-approval")?;
+    telling::subject(play, "api-server: v1.2.0 waits for your approval (runs v1.1.0)")?;
     asked(play, &approve("v1.2.0"))?;
-    telling::subject(play, "truegul-production/api-server: v1.2.0 is approved (+1 more)")?;
+    telling::subject(play, "truegul-production/api-server: the migration for v1.2.0 begins (+1 more)")?;
     screen::say("The container of the migration exits with 3:");
     play.aws().end_tasks(FAMILY, 3)?;
     let run = told_run(play)?;

