@@ -97,7 +97,7 @@ pub fn wanted_shifts(world: &World) -> BTreeMap<String, String> {
 /// Whether deciding about `service` takes the digest that ECS pinned, since its task definition names a tag.
 ///
 /// What was pushed after its deployment began is newer than whatever that is; but where images are rejected, what runs
-/// may be one of them.
+/// may be one of them, and an approval holds only as long as what ran then still runs.
 pub fn wants_pinned(service: &Service, world: &World, scope: &Scope) -> bool {
     Case::all(service, world).into_iter().flatten().any(|case| case_wants_pinned(&case, scope))
 }
@@ -108,7 +108,8 @@ fn case_wants_pinned(case: &Case<'_>, scope: &Scope) -> bool {
     let is_newer = |image: &Image| image.pushed_at > running.no_later_than;
     let clear = matches!(case.selection(&case.memory), Selection::Newer { image, .. } if is_newer(image));
     let by_tag = case.image.digest.is_none() && case.elsewhere.is_none() && !service.revisions.is_empty();
-    by_tag && (matches!(scope, Scope::Service(_)) || !clear || case.memory.rejected.is_some())
+    let judged = case.memory.rejected.is_some() || case.memory.approved.is_some();
+    by_tag && (matches!(scope, Scope::Service(_)) || !clear || judged)
 }
 
 /// The ARNs of revisions that deciding about `service` takes and that `world` does not hold.

@@ -310,3 +310,19 @@ fn a_way_back_to_a_tag_that_moved_deploys_what_it_names_now() {
     model.settle();
     assert_eq!((model.running().as_str(), model.blue_green.attempts.len()), ("v1.0.0", 2), "{model}");
 }
+
+#[test]
+fn what_a_person_approved_while_what_runs_by_its_tag_was_restarted_goes_out_and_not_the_newest() {
+    let mut model = Model::by_code_deploy("semver");
+    model.restart();
+    model.push("v1.1.0");
+    model.push("v1.0.0");
+    approve(&mut model, "v1.0.0");
+    model.stop_deployment();
+    check(
+        &model.run(&Scope::Everywhere, None, usize::MAX),
+        &[
+            "truegul-production/api-server: deploying v1.0.0 (was v1.0.0): v1.0.0 is the image that 'semver' selects in truegul-api-server",
+        ],
+    );
+}
