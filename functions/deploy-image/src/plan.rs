@@ -11,6 +11,7 @@ mod config;
 mod deployer;
 mod draft;
 mod evidence;
+mod facts;
 mod gate;
 mod go_back;
 mod leave;
@@ -78,7 +79,10 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
         let cases = Case::all(service, world);
         for case in &cases {
             match case {
-                Ok(_) => examined(&mut plan),
+                Ok(case) => {
+                    examined(&mut plan);
+                    plan.fact(&service.arn, facts::image(case));
+                }
                 Err(Leave::Problem(kind, message)) => {
                     examined(&mut plan);
                     plan.problem(&service.arn, kind, message);

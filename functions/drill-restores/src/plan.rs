@@ -18,6 +18,7 @@ use jiff::Zoned;
 use reconcile::{Measure, Plan, Trouble};
 use rules::ServiceName;
 use rules::drill::{Check, DrillRule, Outcome};
+use rules::facts::{self, Fact};
 use rules::keys;
 
 use begin::{Turn, begin, cost, is_overdue, running, turn};
@@ -51,6 +52,7 @@ pub fn plan(world: &World, scope: &Scope, now: &Zoned) -> Plan<Step> {
     by_need.sort_by_key(|it| it.drilled.as_ref().map(|it| it.begun));
     for original in by_need {
         plan.examined(&original.database.arn, &original.database.tags);
+        plan.fact(&original.database.arn, fact(original));
         match &original.rule {
             Err(bad) => plan.trouble(&original.database.arn, Trouble::new("bad-tag", bad)),
             Ok(rule) => look(original, rule, (world, scope, &drills), now, &mut room, &mut plan),
@@ -58,6 +60,19 @@ pub fn plan(world: &World, scope: &Scope, now: &Zoned) -> Plan<Step> {
     }
     measure(&originals, now, &mut plan);
     plan
+}
+
+/// How the last drill of a database ended, for the board.
+fn fact(original: &Original<'_>) -> Fact {
+    let last = original.drilled.as_ref();
+    Fact::Drill(facts::Drill {
+        database: original.database.id.clone(),
+        outcome: last.map(|it| it.outcome.to_string()),
+        at: last.map(|it| it.at),
+        took_minutes: last.and_then(|it| it.took),
+        data_hours: last.map(|it| it.data),
+        good: last.and_then(|it| it.good),
+    })
 }
 
 /// Begins a drill of `original` if it is its turn.

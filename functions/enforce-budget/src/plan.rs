@@ -49,6 +49,9 @@ pub fn plan(world: &World, options: Options<'_>, now: &Zoned) -> Plan<Step> {
         let sleeping = candidates.iter().filter(|it| it.is_newly_held_by(verdict, now)).count();
         verdict.tell(sleeping, now, &mut plan);
         verdict.measure(&mut plan);
+        if let Some(fact) = verdict.fact(candidates.iter().filter_map(|it| it.held_for(verdict))) {
+            plan.fact(&verdict.budget.arn, fact);
+        }
     }
     if let Some(Command::Release(name)) = options.command {
         answer_release(name, &verdicts, now, &mut plan);

@@ -54,7 +54,12 @@ pub fn plan(world: &World, options: Options<'_>, now: &Zoned) -> Plan<Step> {
             Reading::NotOptedIn => plan.skip(&alarm.arn, format_args!("it has no tag {}", keys::REMEDY)),
             Reading::Trouble(trouble) => plan.trouble(&alarm.arn, trouble),
             Reading::Lacks(_) => plan.skip(&alarm.arn, "what is in ALARM of it was not read"),
-            Reading::Cases(cases) => cases.iter().for_each(|it| it.decide(&mut started, &mut plan)),
+            Reading::Cases(cases) => {
+                for case in &cases {
+                    plan.fact(&alarm.arn, case.fact());
+                    case.decide(&mut started, &mut plan);
+                }
+            }
         }
     }
     plan

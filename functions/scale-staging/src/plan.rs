@@ -11,6 +11,7 @@ mod command;
 mod copy;
 mod database;
 mod draft;
+mod facts;
 mod last_day;
 mod left_behind;
 mod look;
@@ -78,6 +79,7 @@ pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
     tell_what_did_not_opt_in(world, request, &mut plan);
     left_behind::tell(world, &request.scope, now, &mut plan);
     databases_up_first_and_down_last(&mut plan);
+    facts::note(world, &request.scope, now, &mut plan);
     plan
 }
 

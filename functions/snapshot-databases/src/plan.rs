@@ -5,6 +5,7 @@ mod asked;
 mod case;
 mod command;
 mod copy;
+mod facts;
 mod night;
 mod opted_in;
 mod quota;
@@ -90,6 +91,7 @@ fn everything(world: &World, now: &Zoned) -> Plan<Step> {
         plan.skipped.extend(night.skipped);
         plan.problems.extend(night.problems);
         case.tell_switchover(&mut plan);
+        plan.fact(arn, case.fact());
     }
     plan.measure(Measure { metric: AGE, kind: "Database", of: None, value: oldest });
     copy::copy_all(&cases, world, &mut plan);

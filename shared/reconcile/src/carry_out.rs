@@ -78,6 +78,7 @@ where
         skipped: plan.skipped.clone(),
         problems: plan.problems.clone(),
         measures: plan.measures.clone(),
+        facts: if conduct.dry_run { plan.facts.clone() } else { Vec::new() },
         ..Report::new(conduct.function, conduct.now.clone())
     };
     if let Some(why) = &plan.refused {

@@ -30,6 +30,8 @@ impl Report {
             self.actions.iter().map(|it| it.outcome == Outcome::Failed && fits(size(it), 2)).collect();
         let before = (self.actions.len(), self.problems.len(), self.skipped.len());
         self.problems.retain(|it| fits(size(it), 3));
+        // Of a dry run the facts are what its reader draws, and come before the sentences.
+        self.facts.retain(|it| fits(size(it), 4));
         let mut failed = failed.into_iter();
         self.actions.retain(|it| {
             let kept = failed.next().unwrap_or_default();

@@ -84,10 +84,10 @@ pub fn messages(report: &Report, news: &News<'_>, site: &Site<'_>) -> Vec<Messag
     parts.map(|(kind, part)| part.message(report, kind, site)).collect()
 }
 
-/// The one message of a day about what happens every day.
-pub fn digest(report: &Report, lines: &[String], site: &Site<'_>) -> Message {
+/// The one message of a day, or of some other time, about what happened in it; `title` is `Daily report`.
+pub fn digest(report: &Report, title: &str, lines: &[String], site: &Site<'_>) -> Message {
     let day = report.at.strftime("%a %Y-%m-%d");
-    let subject = format!("{MARK}Daily report, {day}");
+    let subject = format!("{MARK}{title}, {day}");
     let text = text::of_lines(report, lines, site);
     let chat = chat::of_lines(report, lines, &subject);
     let resources = vec![report.function.clone()];

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::kind::MessageKind;
-use crate::report::{Measure, Problem, Skipped, Trouble};
+use crate::report::{Fact, Measure, Problem, Skipped, Trouble};
 use crate::undo::{Choice, Undo};
 
 /// One change to one resource, as plain data.
@@ -113,6 +114,8 @@ pub struct Plan<S> {
     pub problems: Vec<Problem>,
     /// Figures for the metrics.
     pub measures: Vec<Measure>,
+    /// What is so, for programs that draw it.
+    pub facts: Vec<Fact>,
     /// The resources that were examined and can hold a memory of what was told,
     /// with the memory that they hold now (see [`crate::memory`]).
     pub remembered: BTreeMap<String, Option<String>>,
@@ -129,6 +132,7 @@ impl<S> Default for Plan<S> {
             skipped: Vec::new(),
             problems: Vec::new(),
             measures: Vec::new(),
+            facts: Vec::new(),
             remembered: BTreeMap::new(),
             refused: None,
             memory: "",
@@ -201,6 +205,13 @@ impl<S> Plan<S> {
     /// Notes a figure for the metrics.
     pub fn measure(&mut self, measure: Measure) {
         self.measures.push(measure);
+    }
+
+    /// Notes what is so of `resource`, for the report of a dry run.
+    pub fn fact(&mut self, resource: &str, fact: impl Serialize) {
+        // What has no form as JSON would only be missing in a drawing.
+        let fact = serde_json::to_value(fact).unwrap_or_default();
+        self.facts.push(Fact { resource: resource.into(), fact });
     }
 
     /// Notes that `resource` was examined, and what its tags remember of problems told before.

@@ -27,6 +27,12 @@ pub struct Report {
     /// Figures for the metrics.
     #[serde(skip)]
     pub measures: Vec<Measure>,
+    /// What is so, for programs that draw it; only in a dry run, whose answer is read and not kept.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<Fact>,
+    /// What the answer is instead of this report: a page, where a board asked for one.
+    #[serde(skip)]
+    pub page: Option<String>,
     /// Why nothing was done at all, if something was refused whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refused: Option<Refused>,
@@ -168,13 +174,23 @@ pub struct Problem {
     #[serde(skip)]
     pub kind: MessageKind,
     /// What a person can decide about it.
-    #[serde(skip)]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
     /// It is told once a month instead of once a day: nothing fails, but it should not be forgotten.
     #[serde(skip)]
     pub monthly: bool,
     /// What is wrong and how to fix it.
     pub message: String,
+}
+
+/// What is so of one resource, in figures.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Fact {
+    /// The resource's ARN.
+    pub resource: String,
+    /// What is so; `rules::facts` has the forms.
+    #[serde(flatten)]
+    pub fact: Value,
 }
 
 /// A figure of one resource, for the metrics.
@@ -201,6 +217,8 @@ impl Report {
             skipped: Vec::new(),
             problems: Vec::new(),
             measures: Vec::new(),
+            facts: Vec::new(),
+            page: None,
             refused: None,
             accepted: &[],
             notification_error: None,

@@ -1,6 +1,7 @@
 //! Commands that a person can paste to take something back, or to decide something.
 
-use serde_json::Value;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 use crate::shell::CommandLine;
 
@@ -47,5 +48,20 @@ impl Undo {
             }
         }
         .to_string()
+    }
+}
+
+impl Serialize for Choice {
+    /// `{"label":"Approve","payload":{…}}` for the function that reports it, with `"function"` for another one of the
+    /// stack, or `{"label":…,"command":"aws …"}`.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.command {
+            Undo::Command(payload) => json!({"label": self.label, "payload": payload}),
+            Undo::Sibling { function, payload, .. } => {
+                json!({"label": self.label, "function": function, "payload": payload})
+            }
+            Undo::Shell(line) => json!({"label": self.label, "command": line.to_string()}),
+        }
+        .serialize(serializer)
     }
 }

@@ -10,6 +10,7 @@ pub mod database;
 pub mod deploy;
 mod digest;
 pub mod drill;
+pub mod facts;
 pub mod image;
 pub mod intent;
 pub mod keys;

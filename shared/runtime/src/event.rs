@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 /// The key of a command that says what its answer looks like.
 pub const FORMAT: &str = "format";
 
+/// The key by which a custom widget of CloudWatch says where it is shown; a button of one sends it with its command.
+pub const WIDGET: &str = "widgetContext";
+
 /// What woke the function, and whether it may only plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incoming {
@@ -16,6 +19,15 @@ pub struct Incoming {
     pub event: Event,
     /// The command said `"dry_run": true`.
     pub dry_run: bool,
+    /// It is shown in a custom widget of CloudWatch, with a dark theme or not.
+    pub widget: Option<Widget>,
+}
+
+/// Where an answer is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Widget {
+    /// The console's theme is the dark one.
+    pub dark: bool,
 }
 
 /// What happened.
@@ -86,7 +98,7 @@ impl Incoming {
         } else {
             return command(fields).map_err(Misread::Command);
         };
-        Ok(Incoming { event, dry_run: false })
+        Ok(Incoming { event, dry_run: false, widget: None })
     }
 }
 
@@ -117,6 +129,7 @@ fn notifications(fields: Map<String, Value>) -> Result<Event, String> {
 }
 
 fn command(mut fields: Map<String, Value>) -> Result<Incoming, String> {
+    let widget = fields.remove(WIDGET).map(|it| Widget { dark: it["theme"] == "dark" });
     let dry_run = match fields.remove("dry_run") {
         None => false,
         Some(Value::Bool(dry_run)) => dry_run,
@@ -135,7 +148,7 @@ fn command(mut fields: Map<String, Value>) -> Result<Incoming, String> {
         (Some((name, argument)), None) => Event::Command { name, argument },
         (Some((one, _)), Some((two, _))) => return Err(format!("two commands at once, \"{one}\" and \"{two}\"")),
     };
-    Ok(Incoming { event, dry_run })
+    Ok(Incoming { event, dry_run, widget })
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -157,7 +170,7 @@ mod tests {
 
     #[track_caller]
     fn check(payload: Value, expected: Result<(Event, bool), &str>) {
-        let expected = expected.map(|(event, dry_run)| Incoming { event, dry_run });
+        let expected = expected.map(|(event, dry_run)| Incoming { event, dry_run, widget: None });
         assert_eq!(Incoming::read(payload), expected.map_err(|it| Misread::Command(it.into())));
     }
 
@@ -182,6 +195,18 @@ mod tests {
         check(json!({"dry_run": "yes"}), Err("\"dry_run\" is \"yes\", neither true nor false"));
         check(json!([]), Err("the payload is a list, not an object"));
         check(json!("{}"), Err("the payload is a string, not an object"));
+    }
+
+    #[test]
+    fn what_a_widget_says_of_itself_is_no_second_command() {
+        let context = |theme: &str| json!({"theme": theme, "width": 588, "params": {"board": "images"}});
+        let read = |payload: Value| Incoming::read(payload).map(|it| (it.event, it.widget.map(|it| it.dark)));
+        let images = Event::Command { name: "board".into(), argument: json!("images") };
+        let payload = |theme| json!({"board": "images", "widgetContext": context(theme)});
+        assert_eq!(read(payload("dark")), Ok((images.clone(), Some(true))));
+        assert_eq!(read(payload("light")), Ok((images.clone(), Some(false))));
+        assert_eq!(read(json!({"widgetContext": context("light")})), Ok((Event::Sweep, Some(false))));
+        assert_eq!(read(json!({"board": "images"})), Ok((images, None)));
     }
 
     #[test]

@@ -25,7 +25,7 @@ use reconcile::{Refused, Report, Skipped};
 use serde_json::Value;
 use tokio::time::Instant;
 
-pub use event::{BusEvent, Event, Notification};
+pub use event::{BusEvent, Event, Notification, Widget};
 pub use lambda_runtime::{Diagnostic, Error};
 pub use request::{Argument, Reading, Request, no_such_command, not_for_us};
 pub use run::Run;
@@ -59,14 +59,14 @@ where
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let remaining = remaining(event.context.deadline(), wall_clock());
         // Boxed, since the futures of SDK calls otherwise nest deeper than the compiler follows.
-        let wants_text = answer::wants_text(&event.payload);
+        let reader = answer::reader(&event.payload);
         let invocation: Pin<Box<dyn Future<Output = Result<Report, Diagnostic>>>> = Box::pin(lambda.invoke(
             event.payload,
             remaining,
             async |request, run: &Run<'_>| handle(clients, request, run).await,
         ));
-        let report = invocation.await.map_err(|it| answer::error(it, wants_text))?;
-        Ok::<_, Diagnostic>(Answer::of(report, wants_text))
+        let report = invocation.await.map_err(|it| answer::error(it, reader))?;
+        Ok::<_, Diagnostic>(Answer::of(report, reader))
     }))
     .await
 }
@@ -212,6 +212,7 @@ impl Lambda {
         let run = Run {
             now: self.now(),
             dry_run: incoming.dry_run || self.settings.dry_run,
+            widget: incoming.widget,
             last_start,
             give_up,
             function: self.function,

@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
 
+use crate::event::Widget;
 use crate::settings::Settings;
 use crate::sns;
 
@@ -35,6 +36,8 @@ pub struct Run<'a> {
     pub now: Zoned,
     /// Nothing may be changed.
     pub dry_run: bool,
+    /// Where the answer is shown, if that is a custom widget of CloudWatch.
+    pub widget: Option<Widget>,
     /// No step begins after this.
     pub last_start: Instant,
     /// What has not been answered by then is given up, so that people still hear of the rest.
@@ -122,7 +125,20 @@ impl Run<'_> {
         if self.settings.routine == Routine::Daily
             && !self.dry_run
             && !lines.is_empty()
-            && let Err(error) = self.tell(&digest(&report, &lines, &self.site())).await
+            && let Err(error) = self.tell(&digest(&report, "Daily report", &lines, &self.site())).await
+        {
+            report.notification_error = Some(error.to_string());
+        }
+        report
+    }
+
+    /// Tells people in one message what a report of some time says, a line for each thing.
+    pub async fn tell_report(&self, title: &str, lines: Vec<String>) -> Report {
+        let mut report = Report { dry_run: self.dry_run, ..Report::new(self.function, self.now.clone()) };
+        let told = |reason: &String| Skipped { resource: self.function.to_owned(), reason: reason.clone() };
+        report.skipped = lines.iter().map(told).collect();
+        if !self.dry_run
+            && let Err(error) = self.tell(&digest(&report, title, &lines, &self.site())).await
         {
             report.notification_error = Some(error.to_string());
         }
@@ -146,6 +162,15 @@ impl Run<'_> {
     pub fn sibling(&self, function: &str) -> Option<String> {
         let stack = self.settings.function_name.as_deref()?.strip_suffix(self.function)?;
         stack.ends_with('-').then(|| format!("{stack}{function}"))
+    }
+
+    /// The ARN of `function` of this stack, for a button that invokes it.
+    ///
+    /// It is made of where this function runs, and not of what an event says.
+    pub fn sibling_arn(&self, function: &str) -> Option<String> {
+        let (name, region) = (self.sibling(function)?, self.settings.region.as_deref()?);
+        let (partition, account) = self.account()?;
+        Some(format!("arn:{partition}:lambda:{region}:{account}:function:{name}"))
     }
 
     /// The topic that AWS Budgets publishes to.

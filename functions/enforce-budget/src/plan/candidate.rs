@@ -56,6 +56,13 @@ impl<'a> Candidate<'a> {
         verdict.released().is_none() && sleep_at.is_some_and(|it| it <= verdict.reached())
     }
 
+    /// Its name, and since when it sleeps for the budget, if it does.
+    pub fn held_for(&self, verdict: &Verdict<'_>) -> Option<(&'a str, Timestamp)> {
+        let hold = self.hold.as_ref()?.as_ref().ok()?;
+        let budget = hold.by.strip_prefix(BY_BUDGET)?;
+        (budget == tag_name(&verdict.budget.name)).then_some((self.resource.name.as_str(), hold.since))
+    }
+
     /// What to do about it.
     pub fn decide(&self, verdicts: &[Verdict<'_>], now: &Zoned, plan: &mut Plan<Step>) {
         let Resource { arn, name, tags, .. } = self.resource;

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::{Measure, Plan, when};
 use rules::budget::{Money, Warned};
+use rules::facts::{self, Fact};
 use rules::keys;
 use serde_json::{Value, json};
 
@@ -127,6 +128,26 @@ impl<'a> Verdict<'a> {
             measure("BudgetSpentPercent", figures.percent);
             figures.forecast.iter().for_each(|(_, percent)| measure("BudgetForecastPercent", *percent));
         }
+    }
+
+    /// The figures, for the board; `held` is what sleeps for it, and since when.
+    pub fn fact<'b>(&self, held: impl Iterator<Item = (&'b str, Timestamp)>) -> Option<Fact> {
+        let enforced = self.enforced()?;
+        let Figures { limit, actual, percent, forecast } = enforced.figures.as_ref().ok()?;
+        let (names, since): (Vec<String>, Vec<Timestamp>) = held.map(|(name, since)| (name.to_owned(), since)).unzip();
+        Some(Fact::Budget(facts::Budget {
+            name: self.budget.name.clone(),
+            currency: limit.currency.clone(),
+            limit: limit.money.to_string(),
+            actual: actual.money.to_string(),
+            percent: *percent,
+            forecast: forecast.as_ref().map(|(it, _)| it.money.to_string()),
+            from: enforced.period.start,
+            until: enforced.period.end,
+            held_since: since.into_iter().min(),
+            held: names,
+            parts: Vec::new(),
+        }))
     }
 
     /// `64 % of 300 USD are spent (192 USD), 118 % are forecast`.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{Timestamp, Zoned};
 use reconcile::Trouble;
+use rules::facts::{self, Fact};
 use rules::keys;
 use rules::remedied::Remedied;
 use rules::remedy::RemedyRule;
@@ -156,6 +157,20 @@ impl Contributor {
 }
 
 impl AlarmCase<'_> {
+    /// What was done about it so far, for the board.
+    pub fn fact(&self) -> Fact {
+        let last = self.memory.as_ref().and_then(|it| it.last.as_ref());
+        Fact::Alarm(facts::Alarm {
+            name: self.label.clone(),
+            firing: self.state == State::Alarm,
+            since: self.since,
+            ladder: self.rule.ladder.iter().map(|it| it.name().to_owned()).collect(),
+            rung: last.map(|it| it.rung),
+            remedied: last.map(|it| it.at),
+            left: self.memory.as_ref().is_some_and(|it| it.left),
+        })
+    }
+
     /// When it went into ALARM, if it is in ALARM.
     pub fn fired(&self) -> Option<Timestamp> {
         self.since.filter(|_| self.state == State::Alarm)

@@ -187,7 +187,7 @@ impl<'a> Case<'a> {
         sources
     }
 
-    fn newest_copied(&self, copies: &[Snapshot]) -> Option<Timestamp> {
+    pub fn newest_copied(&self, copies: &[Snapshot]) -> Option<Timestamp> {
         let mine = copies.iter().filter(|it| it.is_good() && it.is_copy() && self.database.owns(it));
         mine.filter_map(Snapshot::taken_at).max()
     }

@@ -259,7 +259,7 @@ fn a_link_leads_into_the_console_of_the_partition() {
 #[test]
 fn the_day_is_one_message_with_a_line_for_each_thing() {
     let lines = ["db: asleep since Fri 20:00".to_owned(), "api: live since Fri 14:00".to_owned()];
-    let message = digest(&report(vec![], vec![]), &lines, &SITE);
+    let message = digest(&report(vec![], vec![]), "Daily report", &lines, &SITE);
     assert_eq!(
         (message.kind, message.subject.as_str()),
         (MessageKind::Routine, "[Nightshift] Daily report, Sat 2026-11-21")

@@ -1,0 +1,30 @@
+//! Which image a service runs and which one waits, for the board.
+
+use choose::Selection;
+use rules::facts::{Fact, Image};
+
+use super::case::Case;
+use super::world::RolloutState;
+
+/// What is so of `case` before anything is decided.
+pub fn image(case: &Case<'_>) -> Fact {
+    let running = case.running().digest;
+    let live = case.memory.verdict.as_ref().filter(|it| Some(&it.digest) == running.as_ref()).map(|it| it.at);
+    let primary = case.service.primary();
+    let next = match case.selection(&case.memory) {
+        Selection::Newer { image, .. } => Some(case.label(&image.digest)),
+        _ => None,
+    };
+    let rejected = case.memory.rejected.iter().flat_map(|it| &it.images).map(|short| {
+        let known = case.images.iter().find(|it| short.is(&it.digest));
+        known.map_or_else(|| format!("sha256:…{short}"), |it| case.label(&it.digest))
+    });
+    Fact::Image(Image {
+        service: case.service.name.to_string(),
+        running: case.running_label(),
+        since: live.or(primary.and_then(|it| it.began)),
+        deploying: primary.is_some_and(|it| it.state == RolloutState::InProgress),
+        next,
+        rejected: rejected.collect(),
+    })
+}
