@@ -123,14 +123,14 @@ variable "freeze" {
 }
 
 variable "holidays" {
-  description = "Days on which no window of a schedule or of deployments starts, as dates such as 2026-12-25, separated by spaces."
+  description = "Days on which no window of a schedule or of deployments starts, separated by spaces. One is a date such as 2026-12-25, a day of every year such as 12-25, or a range such as 2026-12-24..2027-01-02."
   type        = string
   default     = ""
   nullable    = false
 
   validation {
-    condition     = can(regex("^(\\d{4}-\\d{2}-\\d{2}( \\d{4}-\\d{2}-\\d{2})*)?$", var.holidays))
-    error_message = "Must be dates such as 2026-12-25, separated by single spaces and not by commas, or empty."
+    condition     = can(regex("^((\\d{4}-)?\\d{2}-\\d{2}(\\.\\.(\\d{4}-)?\\d{2}-\\d{2})?( (\\d{4}-)?\\d{2}-\\d{2}(\\.\\.(\\d{4}-)?\\d{2}-\\d{2})?)*)?$", var.holidays))
+    error_message = "Must be dates such as 2026-12-25, 12-25 or 2026-12-24..2027-01-02, separated by single spaces and not by commas, or empty."
   }
 }
 
@@ -247,6 +247,18 @@ variable "routine" {
   }
 }
 
+variable "schedules" {
+  description = "Schedules that tags can name instead of spelling them out, as NAME=WHEN separated by semicolons, such as office=mon-fri 08:00-20:00."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = length(var.schedules) <= 2000 && can(regex("^( *[A-Za-z][A-Za-z0-9_-]* *=[^;]+(; *|$))*$", var.schedules))
+    error_message = "Must be NAME=WHEN, separated by semicolons, such as office=mon-fri 08:00-20:00; demo=mon-fri 13:00-15:00, or empty."
+  }
+}
+
 variable "snapshot_schedule" {
   description = "When snapshot-databases runs, in the stack's time zone. The first run of the night takes the snapshots, the others those that were not possible then, and the copies."
   type        = string
@@ -311,6 +323,7 @@ locals {
     PruneSchedule    = var.prune_schedule
     ReportAt         = var.report_at
     Routine          = var.routine
+    Schedules        = var.schedules
     SnapshotSchedule = var.snapshot_schedule
     TaskRoleArns     = join(",", var.task_role_arns)
     TimeZone         = var.time_zone

@@ -14,7 +14,7 @@ use rules::deploy::DeployRule;
 use rules::intent::{AwakeUntil, Boost};
 use rules::remedy::RemedyRule;
 use rules::retention::{BackupRule, KeepImages};
-use rules::schedule::Schedule;
+use rules::schedule::{Schedule, StackCalendar};
 use rules::{BadTag, keys};
 use serde_json::Value;
 
@@ -200,7 +200,7 @@ fn tag(text: &str) -> Result<(), String> {
     match key.as_str() {
         keys::DEPLOY => said(value.parse::<DeployRule>().map(drop)),
         keys::BACKUP => said(value.parse::<BackupRule>().map(drop)),
-        keys::SCHEDULE => said(value.parse::<Schedule>().map(drop)),
+        keys::SCHEDULE => said(Schedule::read(&value, &StackCalendar::default()).map(drop)),
         keys::REMEDY => said(value.parse::<RemedyRule>().map(drop)),
         keys::KEEP_IMAGES => said(value.parse::<KeepImages>().map(drop)),
         keys::BOOST => said(Boost::read(keys::BOOST, &value).map(drop)),

@@ -13,7 +13,7 @@ use rules::budget::Expendable;
 use rules::deploy::DeployRule;
 use rules::remedy::RemedyRule;
 use rules::retention::{BackupRule, KeepImages};
-use rules::schedule::Schedule;
+use rules::schedule::{Schedule, StackCalendar};
 use serde_json::Value;
 
 /// A file of the module, parsed.
@@ -262,7 +262,9 @@ fn the_example_ignores_what_nightshift_changes_and_its_tags_can_be_read() {
                 "nightshift:deploy" => value.parse::<DeployRule>().err().map(|it| it.to_string()),
                 "nightshift:backup" => value.parse::<BackupRule>().err().map(|it| it.to_string()),
                 "nightshift:remedy" => value.parse::<RemedyRule>().err().map(|it| it.to_string()),
-                "nightshift:schedule" => value.parse::<Schedule>().err().map(|it| it.to_string()),
+                "nightshift:schedule" => {
+                    Schedule::read(&value, &StackCalendar::default()).err().map(|it| it.to_string())
+                }
                 "nightshift:budget" => value.parse::<Expendable>().err().map(|it| it.to_string()),
                 "nightshift:keep-images" => value.parse::<KeepImages>().err().map(|it| it.to_string()),
                 other => Some(format!("{other} is not a tag of Nightshift")),

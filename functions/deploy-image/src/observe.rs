@@ -34,7 +34,7 @@ pub async fn world(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<Wo
     let (mut services, mut missing) = described(clients, listed.names).await;
     missing.extend(listed.unnamed);
     services.retain(|it| scope.concerns(it));
-    let calendar = Calendar { holidays: run.holidays().to_vec(), freeze: run.freeze() };
+    let calendar = Calendar { stack: run.calendar().clone(), freeze: run.freeze() };
     let mut world = World { services, whole: scope.is_whole(), calendar, missing, ..World::default() };
     // A service that has lost its tag since it was listed is not read any further.
     let tagged = |it: &Service| it.tags.contains_key(keys::DEPLOY);

@@ -21,7 +21,7 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         snapshots: None,
         checks: BTreeMap::new(),
         tasks: BTreeMap::new(),
-        calendar: Calendar { at: run.drill_at(), holidays: run.holidays().to_vec() },
+        calendar: Calendar { at: run.drill_at(), holidays: run.calendar().holidays.clone() },
         max_drills: run.max_drills(),
     };
     // A dry run tells from which snapshot the next drill of each would be.

@@ -20,8 +20,8 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         tokio::join!(index, rds::list_sleepers(&clients.rds), left_behind(clients, scope, run));
     let (index, databases, left_behind) = (index?, databases?, left_behind?);
     let listed = index.clone().into_iter().map(|(arn, tags)| Listed { arn, tags }).collect();
-    let holidays = run.holidays().to_vec();
-    let (close, listed) = plan::services_to_look_at(listed, scope, &databases, &holidays, run.dry_run, &run.now);
+    let calendar = run.calendar().clone();
+    let (close, listed) = plan::services_to_look_at(listed, scope, &databases, &calendar, run.dry_run, &run.now);
     let (described, targets, snapshots) = tokio::join!(
         ecs::describe_services(&clients.ecs, &close),
         autoscaling::describe_targets(&clients.scaling, &close),
@@ -40,7 +40,7 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         service.copy = copies.get(&service.arn).cloned();
     }
     let mut world =
-        World { services, listed, missing, left_behind, databases, snapshots, holidays, ..World::default() };
+        World { services, listed, missing, left_behind, databases, snapshots, calendar, ..World::default() };
     let in_question = plan::databases_in_question(&world, scope, &run.now);
     let events = each(in_question, READS, async |it| (it.arn.clone(), rds::events(&clients.rds, it).await));
     world.events = events.await.into_iter().map(|(arn, it)| (arn, it.map_err(|err| err.to_string()))).collect();
@@ -69,7 +69,7 @@ async fn copies(
     services: &[Service],
     run: &Run<'_>,
 ) -> BTreeMap<String, Result<Option<String>, String>> {
-    let read = each(plan::copies_in_question(services, &run.now), READS, async |it| {
+    let read = each(plan::copies_in_question(services, run.calendar(), &run.now), READS, async |it| {
         let target = it.target_arn.as_deref().unwrap_or_default();
         let copy = autoscaling::tag(&clients.scaling, target, keys::ASLEEP).await;
         (it.arn.clone(), copy.map_err(|err| err.to_string()))
@@ -105,7 +105,7 @@ async fn pending_snapshots(
     databases: &[Sleeper],
     run: &Run<'_>,
 ) -> BTreeMap<String, Result<Option<String>, String>> {
-    let pending = plan::pending_snapshots(databases, &run.now);
+    let pending = plan::pending_snapshots(databases, run.calendar(), &run.now);
     let read = each(pending, READS, async |(database, id)| {
         let snapshot = find_snapshot(&clients.rds, database.kind, &id).await;
         (database.arn.clone(), snapshot.map(|it| it.map(|it| it.status)).map_err(|err| err.to_string()))

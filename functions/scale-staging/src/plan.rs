@@ -105,7 +105,7 @@ fn decide_services(world: &World, request: &Request, now: &Zoned, plan: &mut Pla
     for service in services {
         let in_question = request.scope.holds(&service.arn);
         let command = request.command.as_ref().filter(|_| in_question);
-        let (decision, need) = match Wants::read(&service.tags, now) {
+        let (decision, need) = match Wants::read(&service.tags, now, &world.calendar) {
             Ok(Some(wants)) => service::decide(service, wants, command, world, now),
             Ok(None) => {
                 if in_question {
@@ -133,7 +133,7 @@ fn decide_services(world: &World, request: &Request, now: &Zoned, plan: &mut Pla
 
 /// Of services that cannot be read, and of those that were only listed.
 fn needs_of_those_not_looked_at(world: &World, request: &Request, now: &Zoned, plan: &mut Plan<Step>) -> Vec<Need> {
-    let awake = |tags| matches!(Wants::read(tags, now), Ok(Some(it)) if it.verdict(now, &world.holidays).awake);
+    let awake = |tags| matches!(Wants::read(tags, now, &world.calendar), Ok(Some(it)) if it.verdict(now, &world.calendar).awake);
     let mut refused: Vec<&Missing> = world.missing.iter().filter(|it| it.refused.is_some()).collect();
     refused.sort_by(|a, b| a.arn.cmp(&b.arn));
     let refused = refused.into_iter().map(|it| Need { awake: awake(&it.tags), ..need_of(&it.arn, &it.tags) });
@@ -141,8 +141,8 @@ fn needs_of_those_not_looked_at(world: &World, request: &Request, now: &Zoned, p
     let mut listed: Vec<&Listed> = world.listed.iter().collect();
     listed.sort_by(|a, b| a.arn.cmp(&b.arn));
     for listed in listed {
-        let Ok(Some(wants)) = Wants::read(&listed.tags, now) else { continue };
-        let verdict = wants.verdict(now, &world.holidays);
+        let Ok(Some(wants)) = Wants::read(&listed.tags, now, &world.calendar) else { continue };
+        let verdict = wants.verdict(now, &world.calendar);
         if request.scope.holds(&listed.arn) {
             let unknown = service::missing_databases(&wants.schedule.after, world);
             if !unknown.is_empty() {
@@ -176,7 +176,7 @@ fn decide_databases(world: &World, request: &Request, needs: &[Need], now: &Zone
             continue;
         }
         let command = request.command.as_ref().filter(|_| asked);
-        let decision = match Wants::read(&database.tags, now) {
+        let decision = match Wants::read(&database.tags, now, &world.calendar) {
             Ok(Some(wants)) => database::decide(sleeper, wants, command, needs, world, now),
             Ok(None) => continue,
             Err(bad) => Decision::trouble(reconcile::Trouble::new("bad-tag", bad)),

@@ -12,7 +12,8 @@ cargo preview [OPTIONS]    what Nightshift would do tonight in your account; cha
   --region NAME            the region to look at
   --time-zone NAME         the stack's time zone, such as Asia/Seoul (UTC if not given)
   --at MOMENT              plan all functions for this moment, such as 2026-11-21T03:10:00+09:00
-  --holidays DATES         days on which no schedule window starts, such as '2026-12-25 2027-01-01'
+  --holidays DATES         days on which no schedule window starts, such as '12-25 2027-01-01'
+  --schedules SCHEDULES    schedules that tags name, such as 'office=mon-fri 08:00-20:00; demo=always'
   --copy-regions REGIONS   regions that snapshots may be copied to, separated by spaces
   --html FILE              write the same as one page, too
   --policy                 print the IAM policy that it needs, and end
@@ -36,6 +37,7 @@ pub struct Options {
     pub zone_was_named: bool,
     pub at: Option<Timestamp>,
     pub holidays: String,
+    pub schedules: String,
     pub copy_regions: String,
     pub html: Option<PathBuf>,
 }
@@ -49,6 +51,7 @@ impl Default for Options {
             zone_was_named: false,
             at: None,
             holidays: String::new(),
+            schedules: String::new(),
             copy_regions: String::new(),
             html: None,
         }
@@ -87,6 +90,7 @@ pub fn read(words: impl IntoIterator<Item = String>) -> Result<Command, String> 
                 options.at = Some(moment.parse().map_err(wrong)?);
             }
             "--holidays" => options.holidays = value()?,
+            "--schedules" => options.schedules = value()?,
             "--copy-regions" => options.copy_regions = value()?,
             "--html" => options.html = Some(value()?.into()),
             _ => return Err(format!("'{name}' is not an option of cargo preview")),

@@ -31,6 +31,7 @@ pub async fn runs(sdk: &SdkConfig, caller: &Caller, region: &str, options: &Opti
                 ("NIGHTSHIFT_COPY_REGIONS", options.copy_regions.as_str()),
                 ("NIGHTSHIFT_HOLIDAYS", options.holidays.as_str()),
                 ("NIGHTSHIFT_NOW", moment.as_str()),
+                ("NIGHTSHIFT_SCHEDULES", options.schedules.as_str()),
                 ("NIGHTSHIFT_TIME_ZONE", zone),
             ];
             let report = runtime::dry_run($name, sdk, &variables, $function::Clients::new, $function::handle).await;

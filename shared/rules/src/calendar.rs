@@ -8,49 +8,44 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 
 use crate::keys;
-use crate::schedule::{Hours, Wanted, read_words};
+use crate::schedule::{StackCalendar, Times, Wanted};
 use crate::tag::{BadTag, Reader};
 
 /// `nightshift:deploy-window`: when deployments to a service may begin, in the grammar of schedules.
 ///
 /// ```
 /// use rules::calendar::DeployWindow;
+/// use rules::schedule::StackCalendar;
 ///
-/// let window: DeployWindow = "mon-thu 10:00-16:00 Asia/Seoul".parse().unwrap();
+/// let stack = StackCalendar::default();
+/// let window = DeployWindow::read("mon-thu 10:00-16:00 Asia/Seoul", &stack).unwrap();
 /// let saturday: jiff::Zoned = "2026-11-21T03:10:00+09:00[Asia/Seoul]".parse().unwrap();
-/// let wanted = window.at(saturday.timestamp(), saturday.time_zone(), &[]);
+/// let wanted = window.at(saturday.timestamp(), saturday.time_zone(), &stack);
 /// assert!(!wanted.awake);
 /// assert_eq!(wanted.until.unwrap().to_string(), "2026-11-23T01:00:00Z");
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct DeployWindow {
-    hours: Hours,
-    zone: Option<TimeZone>,
-    words: String,
-}
+pub struct DeployWindow(Times);
 
 impl DeployWindow {
-    /// Whether it is open at `now` (`awake`), and until when it stays so; in `zone` unless it names its own.
-    pub fn at(&self, now: Timestamp, zone: &TimeZone, holidays: &[Date]) -> Wanted {
-        self.hours.wanted(now, self.zone.as_ref().unwrap_or(zone), holidays)
-    }
-}
-
-impl FromStr for DeployWindow {
-    type Err = BadTag;
-
-    fn from_str(value: &str) -> Result<Self, BadTag> {
+    /// Reads the value of the tag; a name in it is one of `stack`.
+    pub fn read(value: &str, stack: &StackCalendar) -> Result<Self, BadTag> {
         let mut tag = Reader::new(keys::DEPLOY_WINDOW, value)?;
-        let (hours, zone) = read_words(&mut tag)?;
+        let times = Times::read(&mut tag, &stack.schedules)?;
         tag.finish()?;
-        Ok(DeployWindow { hours, zone, words: value.split_whitespace().collect::<Vec<_>>().join(" ") })
+        Ok(DeployWindow(times))
+    }
+
+    /// Whether it is open at `now` (`awake`), and until when it stays so; in `zone` unless it names its own.
+    pub fn at(&self, now: Timestamp, zone: &TimeZone, stack: &StackCalendar) -> Wanted {
+        self.0.wanted(now, zone, stack)
     }
 }
 
 /// As it was written.
 impl fmt::Display for DeployWindow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.words)
+        self.0.fmt(f)
     }
 }
 
@@ -144,26 +139,35 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_refused_in_the_words_of_schedules_and_takes_no_options() {
+    fn a_window_is_refused_in_the_words_of_schedules_and_takes_no_options_but_dates() {
+        let stack = StackCalendar { schedules: "releases=mon-thu 10:00-16:00".parse().unwrap(), ..Default::default() };
         for (value, wrong) in [
             ("mon-thurs 10:00-16:00", "mon-thurs"),
             ("10:00-16:00", "no days before '10:00-16:00'"),
             ("mon-thu 10:00-16:00 off=1", "unknown option 'off'"),
+            ("release", "unknown word 'release' in 'release'; did you mean 'releases'?"),
             ("", "no window"),
         ] {
-            let error = value.parse::<DeployWindow>().unwrap_err().to_string();
+            let error = DeployWindow::read(value, &stack).unwrap_err().to_string();
             assert!(error.starts_with("nightshift:deploy-window: ") && error.contains(wrong), "{error}");
         }
-        assert_eq!("  mon-thu  10:00-16:00 ".parse::<DeployWindow>().unwrap().to_string(), "mon-thu 10:00-16:00");
+        for (value, words) in [
+            ("  mon-thu  10:00-16:00 ", "mon-thu 10:00-16:00"),
+            ("releases day=1-20", "releases day=1-20 (mon-thu 10:00-16:00)"),
+        ] {
+            assert_eq!(DeployWindow::read(value, &stack).unwrap().to_string(), words);
+        }
     }
 
     #[test]
     fn a_window_does_not_open_on_a_holiday() {
-        let window: DeployWindow = "mon-thu 10:00-16:00".parse().unwrap();
+        let mut stack = StackCalendar::default();
+        let window = DeployWindow::read("mon-thu 10:00-16:00", &stack).unwrap();
         let zone = TimeZone::get("Asia/Seoul").unwrap();
         let monday = "2026-11-23T02:00:00Z".parse().unwrap();
-        assert!(window.at(monday, &zone, &[]).awake);
-        let wanted = window.at(monday, &zone, &[jiff::civil::date(2026, 11, 23)]);
+        assert!(window.at(monday, &zone, &stack).awake);
+        stack.holidays = ["11-23".parse().unwrap()].into_iter().collect();
+        let wanted = window.at(monday, &zone, &stack);
         assert_eq!((wanted.awake, wanted.until.unwrap().to_string().as_str()), (false, "2026-11-24T01:00:00Z"));
     }
 }

@@ -7,6 +7,7 @@ pub mod address;
 pub mod budget;
 pub mod calendar;
 pub mod database;
+pub mod days_off;
 pub mod deploy;
 mod digest;
 pub mod drill;

@@ -66,6 +66,11 @@ impl<'a> Reader<'a> {
         Ok(reader)
     }
 
+    /// The whole value.
+    pub fn value(&self) -> &'a str {
+        self.value
+    }
+
     /// The next word, if there is one.
     pub fn word(&mut self) -> Option<&'a str> {
         self.words.pop_front()
@@ -145,7 +150,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The accepted word that `word` is most likely a slip of.
-pub(crate) fn closest(word: &str, accepted: &[&'static str]) -> Option<&'static str> {
+pub(crate) fn closest<'a>(word: &str, accepted: &[&'a str]) -> Option<&'a str> {
     let near = |it: &&&str| distance(word, it) <= it.len().div_ceil(4);
     accepted.iter().filter(near).min_by_key(|it| distance(word, it)).copied()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aws_sdk_sns::Client;
 use jiff::Zoned;
-use jiff::civil::{Date, Time};
+use jiff::civil::Time;
 use reconcile::memory::{Note, news};
 use reconcile::message::{Message, Site, digest, messages};
 use reconcile::{
@@ -17,6 +17,7 @@ use reconcile::{
 use rules::calendar::Freeze;
 use rules::partition::Partition;
 use rules::retention::Region;
+use rules::schedule::StackCalendar;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
@@ -185,9 +186,9 @@ impl Run<'_> {
         Some((parts.next()?, parts.nth(2).filter(|it| !it.is_empty())?))
     }
 
-    /// Days on which no schedule window starts.
-    pub fn holidays(&self) -> &[Date] {
-        &self.settings.holidays
+    /// Days on which no schedule window starts, and schedules by name.
+    pub fn calendar(&self) -> &StackCalendar {
+        &self.settings.calendar
     }
 
     /// When nothing is deployed.

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use jiff::Timestamp;
-use jiff::civil::{Date, Time};
+use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use reconcile::Routine;
 use rules::calendar::{BadFreeze, Freeze};
+use rules::days_off::{DAYS, DaysOff};
 use rules::retention::Region;
+use rules::schedule::{BadSchedules, NamedSchedules, StackCalendar};
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 14] = [
+const VARIABLES: [&str; 15] = [
     "NIGHTSHIFT_BUDGET_TOPIC_ARN",
     "NIGHTSHIFT_COPY_REGIONS",
     "NIGHTSHIFT_DRILL_AT",
@@ -24,6 +26,7 @@ const VARIABLES: [&str; 14] = [
     "NIGHTSHIFT_MAX_REMEDIES",
     "NIGHTSHIFT_NOW",
     "NIGHTSHIFT_ROUTINE",
+    "NIGHTSHIFT_SCHEDULES",
     "NIGHTSHIFT_TIME_ZONE",
     "NIGHTSHIFT_TOPIC_ARN",
 ];
@@ -47,8 +50,9 @@ pub struct Settings {
     pub max_drills: u32,
     /// How many remedies there may be within an hour, over all alarms (`NIGHTSHIFT_MAX_REMEDIES`, default 10).
     pub max_remedies: u32,
-    /// Days on which no schedule window starts (`NIGHTSHIFT_HOLIDAYS`, ISO dates separated by spaces).
-    pub holidays: Vec<Date>,
+    /// Days on which no schedule window starts (`NIGHTSHIFT_HOLIDAYS`, separated by spaces), and schedules that tags name
+    /// (`NIGHTSHIFT_SCHEDULES`, such as `office=mon-fri 08:00-20:00; demo=always`).
+    pub calendar: StackCalendar,
     /// When nothing is deployed (`NIGHTSHIFT_FREEZE`, `FROM/TO`, dates or wall times of the stack's zone).
     pub freeze: Option<Freeze>,
     /// The regions that snapshots may be copied to, each with the KMS key that encrypts the copies there
@@ -86,7 +90,7 @@ impl Default for Settings {
             max_changes: 500,
             max_drills: 1,
             max_remedies: 10,
-            holidays: Vec::new(),
+            calendar: StackCalendar::default(),
             freeze: None,
             copy_regions: BTreeMap::new(),
             keep_shared: true,
@@ -116,7 +120,10 @@ impl Settings {
             max_changes: from_one("NIGHTSHIFT_MAX_CHANGES", value("NIGHTSHIFT_MAX_CHANGES"), 500)?,
             max_drills: from_one("NIGHTSHIFT_MAX_DRILLS", value("NIGHTSHIFT_MAX_DRILLS"), 1)?,
             max_remedies: from_one("NIGHTSHIFT_MAX_REMEDIES", value("NIGHTSHIFT_MAX_REMEDIES"), 10)?,
-            holidays: holidays(value("NIGHTSHIFT_HOLIDAYS"))?,
+            calendar: StackCalendar {
+                holidays: holidays(value("NIGHTSHIFT_HOLIDAYS"))?,
+                schedules: schedules(value("NIGHTSHIFT_SCHEDULES"))?,
+            },
             freeze: freeze(value("NIGHTSHIFT_FREEZE"))?,
             copy_regions: copy_regions(value("NIGHTSHIFT_COPY_REGIONS"))?,
             keep_shared: truth("NIGHTSHIFT_KEEP_SHARED", value("NIGHTSHIFT_KEEP_SHARED"), true)?,
@@ -177,13 +184,19 @@ fn from_one<T: FromStr + PartialOrd + From<u8>>(name: &str, value: Option<&str>,
     }
 }
 
-fn holidays(value: Option<&str>) -> Result<Vec<Date>, BadSetting> {
-    let date = |word: &str| {
+fn holidays(value: Option<&str>) -> Result<DaysOff, BadSetting> {
+    let day = |word: &str| {
         let comma = if word.contains(',') { " (separate dates by spaces, not by commas)" } else { "" };
         let wrong = format!("'{word}' is not a date{comma}");
-        word.parse().map_err(|_| bad("NIGHTSHIFT_HOLIDAYS", &wrong, "dates such as 2026-12-25, separated by spaces"))
+        word.parse().map_err(|()| bad("NIGHTSHIFT_HOLIDAYS", &wrong, &format!("{DAYS}, separated by spaces")))
     };
-    value.unwrap_or_default().split_whitespace().map(date).collect()
+    value.unwrap_or_default().split_whitespace().map(day).collect()
+}
+
+fn schedules(value: Option<&str>) -> Result<NamedSchedules, BadSetting> {
+    let accepted = "NAME=WHEN, separated by semicolons, such as office=mon-fri 08:00-20:00; demo=mon-fri 13:00-15:00";
+    let read = value.unwrap_or_default().parse();
+    read.map_err(|wrong: BadSchedules| bad("NIGHTSHIFT_SCHEDULES", &wrong.to_string(), accepted))
 }
 
 fn freeze(value: Option<&str>) -> Result<Option<Freeze>, BadSetting> {
@@ -245,7 +258,10 @@ mod tests {
             let settings = read(&blank).unwrap();
             assert_eq!(settings.time_zone, TimeZone::UTC);
             assert_eq!((settings.topic, settings.dry_run, settings.max_changes), (None, false, 500));
-            assert_eq!((settings.holidays, settings.now, settings.routine), (vec![], None, Routine::Daily));
+            assert_eq!(
+                (settings.calendar, settings.now, settings.routine),
+                (StackCalendar::default(), None, Routine::Daily)
+            );
         }
     }
 
@@ -260,7 +276,8 @@ mod tests {
             ("NIGHTSHIFT_DRILL_AT", "14:30"),
             ("NIGHTSHIFT_MAX_DRILLS", "2"),
             ("NIGHTSHIFT_MAX_REMEDIES", "4"),
-            ("NIGHTSHIFT_HOLIDAYS", "2026-12-25 2027-01-01"),
+            ("NIGHTSHIFT_HOLIDAYS", "2026-12-25 01-01 2027-08-01..2027-08-05"),
+            ("NIGHTSHIFT_SCHEDULES", "office=mon-fri 08:00-20:00; demo=always"),
             ("NIGHTSHIFT_FREEZE", "2026-12-20/2027-01-03"),
             ("NIGHTSHIFT_COPY_REGIONS", "eu-west-1 us-west-2=arn:aws:kms:us-west-2:123456789012:key/1"),
             ("NIGHTSHIFT_KEEP_SHARED", "false"),
@@ -273,7 +290,10 @@ mod tests {
         assert_eq!(settings.time_zone, TimeZone::get("Asia/Seoul").unwrap());
         assert_eq!(settings.topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:nightshift"));
         assert_eq!(settings.budget_topic.as_deref(), Some("arn:aws:sns:ap-northeast-2:123456789012:budgets"));
-        assert_eq!((settings.dry_run, settings.max_changes, settings.holidays.len()), (true, 5000, 2));
+        assert_eq!(
+            (settings.dry_run, settings.max_changes, settings.calendar.holidays.is_empty()),
+            (true, 5000, false)
+        );
         assert_eq!((settings.max_remedies, settings.routine), (4, Routine::Each));
         assert_eq!(settings.region.as_deref(), Some("ap-northeast-2"));
         assert_eq!((settings.max_remedies, settings.freeze), (4, "2026-12-20/2027-01-03".parse().ok()));
@@ -355,6 +375,12 @@ mod tests {
                 "NIGHTSHIFT_COPY_REGIONS",
                 "us-west-2=arn:aws:kms:eu-west-1:1:key/1",
                 "NIGHTSHIFT_COPY_REGIONS: 'arn:aws:kms:eu-west-1:1:key/1' is not a KMS key of us-west-2; accepted: regions",
+            ),
+            ("NIGHTSHIFT_HOLIDAYS", "12-32", "NIGHTSHIFT_HOLIDAYS: '12-32' is not a date; accepted: dates such"),
+            (
+                "NIGHTSHIFT_SCHEDULES",
+                "office=mon-fri 8-20",
+                "NIGHTSHIFT_SCHEDULES: 'office' stands for 'mon-fri 8-20': no window '8-20'; accepted: times such",
             ),
             ("NIGHTSHIFT_ROUTINE", "weekly", "NIGHTSHIFT_ROUTINE: there is no 'weekly'; accepted: each, daily, none"),
             ("NIGHTSHIFT_NOW", "noon", "NIGHTSHIFT_NOW: 'noon' is not a moment; accepted: RFC 3339"),

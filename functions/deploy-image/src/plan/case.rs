@@ -173,7 +173,11 @@ impl<'a> Case<'a> {
 
     /// When deployments to the service may begin, if its tag says so. Where the tag is wrong only these wait.
     pub fn window(&self) -> Result<Option<DeployWindow>, BadTag> {
-        self.service.tags.get(keys::DEPLOY_WINDOW).map(|it| it.parse()).transpose()
+        self.service
+            .tags
+            .get(keys::DEPLOY_WINDOW)
+            .map(|it| DeployWindow::read(it, &self.world.calendar.stack))
+            .transpose()
     }
 
     /// When the stack deploys nothing.

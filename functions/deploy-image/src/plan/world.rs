@@ -9,9 +9,9 @@ mod task_definition;
 use std::collections::BTreeMap;
 
 pub use choose::Image;
-use jiff::civil::Date;
 use rules::Digest;
 use rules::calendar::Freeze;
+use rules::schedule::StackCalendar;
 
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
 pub use fact::{Backup, Ended, Fact, Finding, Grade, Health, Look, Observation, Scan, ScanState, Task};
@@ -54,8 +54,8 @@ pub struct World {
 /// What the stack says of when deployments may begin.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Calendar {
-    /// Days on which no window of a service opens.
-    pub holidays: Vec<Date>,
+    /// Days on which no window of a service opens, and schedules that one can name.
+    pub stack: StackCalendar,
     /// A time in which nothing is deployed.
     pub freeze: Option<Freeze>,
 }

@@ -49,7 +49,7 @@ pub fn decide(
     let mut draft = Draft::new(Target::Database { arn: arn.clone() }, tags, view(status));
     let foreign = wants.leave_out_memory_of_another(resource_id.as_deref(), sleeper.created_at);
     wants.keep_up_for_maintenance(up_for_maintenance(sleeper, &world.databases, now));
-    let asked = apply_command(command, &mut wants, &mut draft, now, &world.holidays);
+    let asked = apply_command(command, &mut wants, &mut draft, now, &world.calendar);
     let needing: Vec<&Need> = needs.iter().filter(|it| it.is_for(sleeper, &world.databases)).collect();
     let verdict = wanted(&wants, &needing, now, world);
     let mut case = DatabaseCase {
@@ -98,7 +98,7 @@ pub fn decide(
 
 /// Whether only RDS's events tell what became of it: it runs though it was put to sleep, or does not come up.
 pub fn needs_events(sleeper: &Sleeper, wants: &Wants, now: &Zoned, world: &World) -> bool {
-    let verdict = wants.verdict(now, &world.holidays);
+    let verdict = wants.verdict(now, &world.calendar);
     let Some(asleep) = &wants.asleep else { return false };
     let forced = verdict.source == Source::Hold || wants.schedule.enforce || wants.has_failed();
     let status = sleeper.database.status.as_str();
@@ -116,7 +116,7 @@ pub fn needs_events(sleeper: &Sleeper, wants: &Wants, now: &Zoned, world: &World
 
 /// What counts for a database: as for all, but a service that needs it outranks its schedule.
 fn wanted(wants: &Wants, needing: &[&Need], now: &Zoned, world: &World) -> Verdict {
-    let verdict = wants.verdict(now, &world.holidays);
+    let verdict = wants.verdict(now, &world.calendar);
     match needing.iter().find(|it| it.awake) {
         Some(need) if !verdict.awake && verdict.source == Source::Schedule => Verdict {
             awake: true,

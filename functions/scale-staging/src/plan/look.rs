@@ -3,10 +3,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use jiff::Zoned;
-use jiff::civil::Date;
+
 use rules::ServiceName;
 use rules::database::Database;
-use rules::schedule::Act;
+use rules::schedule::{Act, StackCalendar};
 
 use super::command::Scope;
 use super::copy;
@@ -29,18 +29,18 @@ pub fn services_to_look_at(
     listed: Vec<Listed>,
     scope: &Scope,
     databases: &[Sleeper],
-    holidays: &[Date],
+    calendar: &StackCalendar,
     all: bool,
     now: &Zoned,
 ) -> (Vec<String>, Vec<Listed>) {
     let read: Vec<(Listed, Option<Wants>)> = listed
         .into_iter()
         .map(|it| {
-            let wants = Wants::read(&it.tags, now).ok().flatten();
+            let wants = Wants::read(&it.tags, now, calendar).ok().flatten();
             (it, wants)
         })
         .collect();
-    let may_stop = databases_that_may_stop(&read, scope, databases, holidays, now);
+    let may_stop = databases_that_may_stop(&read, scope, databases, calendar, now);
     let is_for = |it: &Listed, databases_in_question: &[&Sleeper]| {
         let meant = databases_named(&it.tags);
         let mut meant = meant.iter().flat_map(|name| named(databases, name));
@@ -50,7 +50,7 @@ pub fn services_to_look_at(
     let (mut close, mut rest): (Vec<String>, Vec<Listed>) = (Vec::new(), Vec::new());
     for (it, wants) in read {
         let look = match scope {
-            Scope::Everywhere => all || wants.as_ref().is_none_or(|wants| may_be_due(&it.arn, wants, holidays, now)),
+            Scope::Everywhere => all || wants.as_ref().is_none_or(|wants| may_be_due(&it.arn, wants, calendar, now)),
             Scope::Resource(_) => scope.is(&it.arn) || is_for(&it, &asked),
             Scope::LastDay => false,
         };
@@ -72,15 +72,15 @@ fn databases_that_may_stop<'a>(
     listed: &[(Listed, Option<Wants>)],
     scope: &Scope,
     databases: &'a [Sleeper],
-    holidays: &[Date],
+    calendar: &StackCalendar,
     now: &Zoned,
 ) -> Vec<&'a Sleeper> {
     let may_stop = |it: &&Sleeper| {
-        let Ok(Some(mut wants)) = Wants::read(&it.database.tags, now) else { return false };
+        let Ok(Some(mut wants)) = Wants::read(&it.database.tags, now, calendar) else { return false };
         wants.keep_up_for_maintenance(up_for_maintenance(it, databases, now));
-        let verdict = wants.verdict(now, holidays);
+        let verdict = wants.verdict(now, calendar);
         // By its schedule it is not stopped as long as the tags of a service say that it is needed.
-        let needed = || verdict.source == Source::Schedule && is_needed(it, listed, databases, holidays, now);
+        let needed = || verdict.source == Source::Schedule && is_needed(it, listed, databases, calendar, now);
         scope.holds(&it.database.arn) && it.database.status == "available" && !verdict.awake && !needed()
     };
     databases.iter().filter(may_stop).collect()
@@ -90,21 +90,21 @@ fn is_needed(
     sleeper: &Sleeper,
     listed: &[(Listed, Option<Wants>)],
     databases: &[Sleeper],
-    holidays: &[Date],
+    calendar: &StackCalendar,
     now: &Zoned,
 ) -> bool {
     listed.iter().any(|(_, wants)| {
         let Some(wants) = wants.as_ref().filter(|it| !it.schedule.after.is_empty()) else { return false };
         let mut meant = wants.schedule.after.iter().flat_map(|it| named(databases, it));
-        meant.any(|it| it.database.arn == sleeper.database.arn) && wants.verdict(now, holidays).awake
+        meant.any(|it| it.database.arn == sleeper.database.arn) && wants.verdict(now, calendar).awake
     })
 }
 
 /// Whether anything can be due for a service with these tags.
-fn may_be_due(arn: &str, wants: &Wants, holidays: &[Date], now: &Zoned) -> bool {
+fn may_be_due(arn: &str, wants: &Wants, calendar: &StackCalendar, now: &Zoned) -> bool {
     let at = now.timestamp();
     let fresh = |moment| at.duration_since(moment) < GRACE;
-    let verdict = wants.verdict(now, holidays);
+    let verdict = wants.verdict(now, calendar);
     let boost = wants.boosted.is_some() || wants.boost(at).is_some();
     let woken = wants.woken.is_some();
     if wants.was_told() || wants.schedule.enforce || boost || woken || !wants.over(at).is_empty() {
@@ -137,9 +137,9 @@ fn round(now: &Zoned) -> u64 {
 }
 
 /// The services whose scaling target has to be asked for the copy of their memory.
-pub fn copies_in_question<'a>(services: &'a [Service], now: &Zoned) -> Vec<&'a Service> {
+pub fn copies_in_question<'a>(services: &'a [Service], calendar: &StackCalendar, now: &Zoned) -> Vec<&'a Service> {
     let in_question = |it: &&Service| {
-        let Some(mut wants) = Wants::read(&it.tags, now).ok().flatten() else { return false };
+        let Some(mut wants) = Wants::read(&it.tags, now, calendar).ok().flatten() else { return false };
         wants.leave_out_memory_of_another(it.own_id().as_deref(), it.created_at);
         it.target_arn.is_some() && copy::is_in_question(it, &wants, now)
     };
@@ -149,7 +149,7 @@ pub fn copies_in_question<'a>(services: &'a [Service], now: &Zoned) -> Vec<&'a S
 /// The databases that RDS's events have to be read of.
 pub fn databases_in_question<'a>(world: &'a World, scope: &Scope, now: &Zoned) -> Vec<&'a Database> {
     let in_question = |it: &&Sleeper| {
-        let Some(mut wants) = Wants::read(&it.database.tags, now).ok().flatten() else { return false };
+        let Some(mut wants) = Wants::read(&it.database.tags, now, &world.calendar).ok().flatten() else { return false };
         wants.leave_out_memory_of_another(it.database.resource_id.as_deref(), it.created_at);
         wants.keep_up_for_maintenance(up_for_maintenance(it, &world.databases, now));
         (scope.holds(&it.database.arn) || is_named_by_one_in(it, world, scope)) && needs_events(it, &wants, now, world)
@@ -165,9 +165,13 @@ pub fn is_named_by_one_in(sleeper: &Sleeper, world: &World, scope: &Scope) -> bo
 }
 
 /// The databases whose snapshot is still to be tagged, with its id.
-pub fn pending_snapshots<'a>(databases: &'a [Sleeper], now: &Zoned) -> Vec<(&'a Database, String)> {
+pub fn pending_snapshots<'a>(
+    databases: &'a [Sleeper],
+    calendar: &StackCalendar,
+    now: &Zoned,
+) -> Vec<(&'a Database, String)> {
     let pending = |it: &'a Sleeper| {
-        let mut wants = Wants::read(&it.database.tags, now).ok().flatten()?;
+        let mut wants = Wants::read(&it.database.tags, now, calendar).ok().flatten()?;
         wants.leave_out_memory_of_another(it.database.resource_id.as_deref(), it.created_at);
         Some((&it.database, wants.asleep?.snapshot?))
     };

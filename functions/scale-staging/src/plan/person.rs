@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, Zoned};
 use reconcile::Trouble;
 use rules::keys;
+use rules::schedule::StackCalendar;
 use rules::sleep::By;
 
 use super::command::{Command, Until};
@@ -17,12 +18,12 @@ pub fn apply_command(
     wants: &mut Wants,
     draft: &mut Draft,
     now: &Zoned,
-    holidays: &[Date],
+    calendar: &StackCalendar,
 ) -> bool {
     let Some(command) = command else { return false };
     let outcome = match command {
-        Command::Wake(until) => wake(until, wants, draft, now, holidays),
-        Command::Sleep => sleep(wants, draft, now, holidays),
+        Command::Wake(until) => wake(until, wants, draft, now, calendar),
+        Command::Sleep => sleep(wants, draft, now, calendar),
     };
     let carried_out = outcome.is_ok();
     if let Err(trouble) = outcome {
@@ -31,8 +32,14 @@ pub fn apply_command(
     carried_out
 }
 
-fn wake(until: &Until, wants: &mut Wants, draft: &mut Draft, now: &Zoned, holidays: &[Date]) -> Result<(), Trouble> {
-    let scheduled = wants.scheduled(now, holidays);
+fn wake(
+    until: &Until,
+    wants: &mut Wants,
+    draft: &mut Draft,
+    now: &Zoned,
+    calendar: &StackCalendar,
+) -> Result<(), Trouble> {
+    let scheduled = wants.scheduled(now, calendar);
     if wants.is_held_by_person() {
         return Err(Trouble::new(
             "held",
@@ -63,7 +70,7 @@ fn wake(until: &Until, wants: &mut Wants, draft: &mut Draft, now: &Zoned, holida
     Ok(())
 }
 
-fn sleep(wants: &mut Wants, draft: &mut Draft, now: &Zoned, holidays: &[Date]) -> Result<(), Trouble> {
+fn sleep(wants: &mut Wants, draft: &mut Draft, now: &Zoned, calendar: &StackCalendar) -> Result<(), Trouble> {
     if wants.is_kept_awake_by_tag(now.timestamp()) {
         return Err(Trouble::new(
             "kept-awake",
@@ -73,7 +80,7 @@ fn sleep(wants: &mut Wants, draft: &mut Draft, now: &Zoned, holidays: &[Date]) -
     if wants.kept_awake.take().is_some() {
         draft.forget(&[keys::AWAKE_UNTIL_MEMORY]);
     }
-    let scheduled = wants.scheduled(now, holidays);
+    let scheduled = wants.scheduled(now, calendar);
     if scheduled.awake && !wants.is_held() {
         wants.put_to_sleep_until(scheduled.until);
     }

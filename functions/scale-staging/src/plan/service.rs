@@ -55,8 +55,8 @@ pub fn decide(
     let size = Size { desired: service.desired, target: service.target };
     let mut draft = Draft::new(Target::Service { arn: service.arn.clone() }, &service.tags, size.view());
     let foreign = wants.leave_out_memory_of_another(service.own_id().as_deref(), service.created_at);
-    let asked = apply_command(command, &mut wants, &mut draft, now, &world.holidays);
-    let verdict = wants.verdict(now, &world.holidays);
+    let asked = apply_command(command, &mut wants, &mut draft, now, &world.calendar);
+    let verdict = wants.verdict(now, &world.calendar);
     let mut case = Case { service, size, wants, verdict, world, now, draft, asked };
     if foreign {
         case.draft.forget(&[keys::ASLEEP, keys::BOOSTED, keys::WOKEN]);

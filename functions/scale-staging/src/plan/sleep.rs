@@ -152,7 +152,7 @@ impl Case<'_> {
         self.draft.remember(keys::AWAKE_UNTIL_MEMORY, format!("{until:.0}"));
         self.wants.kept_awake = Some(until);
         let by = self.who_started_it(asleep);
-        self.verdict = self.wants.verdict(self.now, &self.world.holidays);
+        self.verdict = self.wants.verdict(self.now, &self.world.calendar);
         self.finish_waking(asleep);
         let until = self.local(until);
         self.step(Change::Tell(MessageKind::Routine), format!("{by}, so it stays up until {until}"));

@@ -175,7 +175,7 @@ impl DatabaseCase<'_> {
         let until = self.verdict.until.unwrap_or(self.at() + STANDS_FOR);
         self.draft.remember(keys::AWAKE_UNTIL_MEMORY, format!("{until:.0}"));
         self.wants.kept_awake = Some(until);
-        self.verdict = self.wants.verdict(self.now, &self.world.holidays);
+        self.verdict = self.wants.verdict(self.now, &self.world.calendar);
         self.draft.forget(&[keys::ASLEEP]);
         self.wants.asleep = None;
         let until = self.wants.local(until, self.now);

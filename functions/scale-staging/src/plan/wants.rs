@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::civil::Date;
 use jiff::{Timestamp, Zoned};
 use reconcile::when;
 use rules::intent::{AwakeUntil, Boost, Hold};
 use rules::keys;
-use rules::schedule::{Act, Schedule, Wanted};
+use rules::schedule::{Act, Schedule, StackCalendar, Wanted};
 use rules::sleep::{Asleep, Boosted, By, Refused, Woken};
 use rules::tag::BadTag;
 
@@ -92,10 +91,14 @@ pub enum Source {
 
 impl Wants {
     /// Reads the tags; without a schedule it did not opt in.
-    pub fn read(tags: &BTreeMap<String, String>, now: &Zoned) -> Result<Option<Self>, BadTag> {
+    pub fn read(
+        tags: &BTreeMap<String, String>,
+        now: &Zoned,
+        calendar: &StackCalendar,
+    ) -> Result<Option<Self>, BadTag> {
         let tag = |key: &str| tags.get(key).map(String::as_str);
         let Some(schedule) = tag(keys::SCHEDULE) else { return Ok(None) };
-        let schedule: Schedule = schedule.parse()?;
+        let schedule = Schedule::read(schedule, calendar)?;
         let zone = schedule.zone(now.time_zone()).clone();
         let awake = |key| tag(key).map(|it| AwakeUntil::read(key, it)).transpose();
         let awake = |key| Ok::<_, BadTag>(awake(key)?.map(|it| it.0.instant(&zone)));
@@ -152,14 +155,14 @@ impl Wants {
     }
 
     /// What the schedule alone wants.
-    pub fn scheduled(&self, now: &Zoned, holidays: &[Date]) -> Wanted {
-        self.schedule.wanted(now.timestamp(), now.time_zone(), holidays)
+    pub fn scheduled(&self, now: &Zoned, calendar: &StackCalendar) -> Wanted {
+        self.schedule.wanted(now.timestamp(), now.time_zone(), calendar)
     }
 
     /// What counts; see [`Source`].
-    pub fn verdict(&self, now: &Zoned, holidays: &[Date]) -> Verdict {
+    pub fn verdict(&self, now: &Zoned, calendar: &StackCalendar) -> Verdict {
         let at = now.timestamp();
-        let scheduled = self.scheduled(now, holidays);
+        let scheduled = self.scheduled(now, calendar);
         let awake_until = self.awake_until.filter(|it| at < *it).map(|it| (it, keys::AWAKE_UNTIL));
         let kept_awake = self.kept_awake.filter(|it| at < *it).map(|it| (it, keys::AWAKE_UNTIL_MEMORY));
         let by_person = awake_until.or(kept_awake.filter(|_| self.kept_awake_by_person));
@@ -172,7 +175,7 @@ impl Wants {
             (None, None) => kept_awake,
         };
         if let Some((until, key)) = keeps_awake {
-            let then = self.schedule.wanted(until, now.time_zone(), holidays);
+            let then = self.schedule.wanted(until, now.time_zone(), calendar);
             return Verdict {
                 awake: true,
                 source: Source::AwakeUntil,
@@ -182,7 +185,7 @@ impl Wants {
             };
         }
         if let Some(until) = self.put_to_sleep(at) {
-            let then = until.map(|it| self.schedule.wanted(it, now.time_zone(), holidays));
+            let then = until.map(|it| self.schedule.wanted(it, now.time_zone(), calendar));
             return Verdict {
                 awake: false,
                 source: Source::Person,

@@ -85,11 +85,11 @@ impl InItsSleep {
 /// What people have to know of the windows that lie wholly in its sleep, if some do.
 pub fn in_its_sleep(sleeper: &Sleeper, wants: &Wants, now: &Zoned, world: &World) -> Option<InItsSleep> {
     // What never wakes has no better time for them.
-    if !matches!(wants.schedule.hours, Hours::Windows(_)) {
+    if !matches!(wants.schedule.times.hours, Hours::Windows(_)) {
         return None;
     }
     let sleeps_through = |(start, end): (Timestamp, Timestamp)| {
-        let then = wants.schedule.wanted(start, now.time_zone(), &world.holidays);
+        let then = wants.schedule.wanted(start, now.time_zone(), &world.calendar);
         !then.awake && then.until.is_none_or(|it| end <= it)
     };
     // A holiday or a weekend is not what its sleep is: all that come soon have to lie in it.

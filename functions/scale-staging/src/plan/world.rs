@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jiff::civil::Date;
 use rules::ServiceName;
 use rules::database::{Condition, Database, Kind};
+use rules::schedule::StackCalendar;
 use rules::sleep::Limits;
 
 /// Everything that the decision depends on.
@@ -25,8 +25,8 @@ pub struct World {
     pub snapshots: BTreeMap<String, Result<Option<String>, String>>,
     /// What RDS's events tell of the databases whose decision depends on them, by the database's ARN.
     pub events: BTreeMap<String, Result<Events, String>>,
-    /// Days on which no window starts.
-    pub holidays: Vec<Date>,
+    /// Days on which no window starts, and schedules by name.
+    pub calendar: StackCalendar,
 }
 
 /// A tagged service as the tag index has it, which may be some seconds old.

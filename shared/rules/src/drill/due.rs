@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::civil::{Date, Time, Weekday};
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 
+use crate::days_off::DaysOff;
+
 /// How often a database is drilled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Every {
@@ -70,7 +72,7 @@ pub struct Calendar {
     /// The time of the day from which they begin.
     pub at: Time,
     /// Days on which none begins, besides Saturdays and Sundays.
-    pub holidays: Vec<Date>,
+    pub holidays: DaysOff,
 }
 
 /// Drills begin for so long after the time of the day: people are there to read how they end.
@@ -96,7 +98,7 @@ impl Calendar {
     }
 
     fn is_working(&self, date: Date) -> bool {
-        !matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) && !self.holidays.contains(&date)
+        !matches!(date.weekday(), Weekday::Saturday | Weekday::Sunday) && !self.holidays.contains(date)
     }
 
     /// A week that is all holidays has none: then its first day stands for it, on which nothing begins.

@@ -3,6 +3,7 @@ use proptest::option::of as maybe;
 use proptest::prelude::*;
 
 use super::*;
+use crate::days_off::DayOff;
 use crate::tag::LONGEST;
 
 fn moments() -> impl Strategy<Value = Timestamp> {
@@ -29,7 +30,7 @@ fn calendars() -> impl Strategy<Value = Calendar> {
     (0..24i8, proptest::collection::vec(0..400i32, 0..12)).prop_map(|(hour, days)| {
         let new_year = Date::constant(2026, 1, 1);
         let holidays = days.into_iter().map(|it| new_year.checked_add(jiff::Span::new().days(it)).unwrap());
-        Calendar { at: jiff::civil::time(hour, 0, 0, 0), holidays: holidays.collect() }
+        Calendar { at: jiff::civil::time(hour, 0, 0, 0), holidays: holidays.map(DayOff::from).collect() }
     })
 }
 
@@ -83,7 +84,7 @@ proptest! {
         // The period of its moment is the same one, unless a week is all holidays.
         prop_assert_eq!(calendar.due(every, &then), due);
         let weekday = then.weekday().to_monday_zero_offset() < 5;
-        prop_assert!(weekday && !calendar.holidays.contains(&then.date()) || every == Every::Week);
+        prop_assert!(weekday && !calendar.holidays.contains(then.date()) || every == Every::Week);
         prop_assert!(next.duration_since(due) <= every.longest() + SignedDuration::from_hours(24 * 12));
     }
 
@@ -130,7 +131,10 @@ fn at(moment: &str) -> Zoned {
 
 #[test]
 fn the_first_weekday_of_each_period_is_due() {
-    let calendar = Calendar { at: jiff::civil::time(10, 0, 0, 0), holidays: vec![Date::constant(2027, 1, 1)] };
+    let calendar = Calendar {
+        at: jiff::civil::time(10, 0, 0, 0),
+        holidays: [DayOff::from(Date::constant(2027, 1, 1))].into_iter().collect(),
+    };
     let due = |every, now: &str| {
         let now = at(now);
         [calendar.due(every, &now), calendar.next_due(every, &now)]

@@ -2,14 +2,23 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use jiff::ToSpan;
+use jiff::civil::{Date, DateTime};
+
+use super::hours::reached;
 use super::*;
+use crate::days_off::DayOff;
 
 fn zone(name: &str) -> TimeZone {
     TimeZone::get(name).unwrap()
 }
 
 fn schedule(text: &str) -> Schedule {
-    text.parse().unwrap()
+    Schedule::read(text, &StackCalendar::default()).unwrap()
+}
+
+fn closed_on(holidays: impl IntoIterator<Item = Date>) -> StackCalendar {
+    StackCalendar { holidays: holidays.into_iter().map(DayOff::from).collect(), ..StackCalendar::default() }
 }
 
 /// What `text` wants at `now` (local time in Seoul), and when that changes.
@@ -17,8 +26,7 @@ fn schedule(text: &str) -> Schedule {
 fn check(text: &str, now: &str, awake: bool, until: Option<&str>) {
     let seoul = zone("Asia/Seoul");
     let instant = |it: &str| reached(it.parse().unwrap(), &seoul);
-    let holidays = ["2026-12-25".parse().unwrap()];
-    let wanted = schedule(text).wanted(instant(now), &seoul, &holidays);
+    let wanted = schedule(text).wanted(instant(now), &seoul, &closed_on(["2026-12-25".parse().unwrap()]));
     assert_eq!((wanted.awake, wanted.until), (awake, until.map(instant)), "{text} at {now}");
 }
 
@@ -75,7 +83,7 @@ fn clocks_that_are_put_forward_skip_nothing_and_back_do_nothing_twice() {
     let changes = |text: &str, from: &str, count: usize| {
         let (berlin, mut now) = (zone("Europe/Berlin"), from.parse().unwrap());
         let next = |now: &mut Timestamp| {
-            *now = schedule(text).wanted(*now, &berlin, &[]).until.unwrap();
+            *now = schedule(text).wanted(*now, &berlin, &StackCalendar::default()).until.unwrap();
             now.to_string()
         };
         (0..count).map(|_| next(&mut now)).collect::<Vec<_>>()
@@ -101,7 +109,7 @@ fn options_are_read_and_the_words_are_kept_as_they_were() {
     let plain = schedule("always");
     assert_eq!((plain.off, plain.enforce, plain.act), (0, false, Act::Both));
     assert_eq!((plain.after, plain.maintenance_awake), (vec![], false));
-    assert_eq!(plain.zone, None);
+    assert_eq!(plain.times.zone, None);
 }
 
 #[test]
@@ -136,7 +144,7 @@ fn what_is_wrong_is_quoted_and_what_is_accepted_listed() {
         ("always act=up", "act=up cannot be understood in 'always act=up'; accepted: act=both, sleep or wake"),
         ("always enforced=true", "unknown option 'enforced' in 'always enforced=true'; did you mean 'enforce'?"),
     ] {
-        let refused = value.parse::<Schedule>().unwrap_err().to_string();
+        let refused = Schedule::read(value, &StackCalendar::default()).unwrap_err().to_string();
         assert!(refused.starts_with(&format!("nightshift:schedule: {error}")), "{refused}");
     }
 }
@@ -161,7 +169,7 @@ fn written(windows: &[Plain]) -> String {
 fn reference(
     windows: &[Plain],
     zone: &TimeZone,
-    holidays: &[Date],
+    starts: impl Fn(Date) -> bool,
     from: Timestamp,
     minutes: i64,
 ) -> Vec<(Timestamp, bool)> {
@@ -169,12 +177,12 @@ fn reference(
         let minute = i32::from(clock.hour()) * 60 + i32::from(clock.minute());
         let started = |date: Date, minute: i32| {
             let day = date.weekday().to_monday_zero_offset() as usize;
-            !holidays.contains(&date)
-                && windows.iter().any(|(days, start, end)| {
-                    let (start, end) = (i32::from(*start), i32::from(*end));
-                    let end = if end < start { end + 1440 } else { end };
-                    days[day] && start <= minute && minute < end
-                })
+            let holds = windows.iter().any(|(days, start, end)| {
+                let (start, end) = (i32::from(*start), i32::from(*end));
+                let end = if end < start { end + 1440 } else { end };
+                days[day] && start <= minute && minute < end
+            });
+            holds && starts(date)
         };
         started(clock.date(), minute) || started(clock.date().yesterday().unwrap(), minute + 1440)
     };
@@ -209,16 +217,16 @@ fn merged(changes: Vec<(Timestamp, bool)>) -> Vec<(Timestamp, bool)> {
 }
 
 /// The same changes as the schedule tells them, one leading to the next.
-fn told(text: &str, zone: &TimeZone, holidays: &[Date], from: Timestamp, minutes: i64) -> Vec<(Timestamp, bool)> {
+fn told(text: &str, zone: &TimeZone, stack: &StackCalendar, from: Timestamp, minutes: i64) -> Vec<(Timestamp, bool)> {
     let schedule = schedule(text);
     let mut changes = Vec::new();
     let mut now = from - 1.minute();
     loop {
-        let wanted = schedule.wanted(now, zone, holidays);
+        let wanted = schedule.wanted(now, zone, stack);
         match wanted.until {
             Some(until) if until < from + minutes.minutes() => {
                 assert!(until > now && wanted.since.is_none_or(|it| it <= now));
-                let after = schedule.wanted(until, zone, holidays);
+                let after = schedule.wanted(until, zone, stack);
                 assert_eq!((after.awake, after.since), (!wanted.awake, Some(until)), "{text} at {until}");
                 changes.push((until, after.awake));
                 now = until;
@@ -236,8 +244,9 @@ fn same(
     minutes: i64,
 ) -> Result<(), TestCaseError> {
     let text = written(windows);
-    let expected = reference(windows, zone, holidays, from, minutes);
-    prop_assert_eq!(told(&text, zone, holidays, from, minutes), expected, "{} from {}", text, from);
+    let expected = reference(windows, zone, |it| !holidays.contains(&it), from, minutes);
+    let stack = closed_on(holidays.iter().copied());
+    prop_assert_eq!(told(&text, zone, &stack, from, minutes), expected, "{} from {}", text, from);
     Ok(())
 }
 
@@ -294,14 +303,187 @@ proptest! {
 
     #[test]
     fn no_value_makes_it_panic(value in any::<String>(), seconds in -60_000_000_000..250_000_000_000i64) {
-        if let Ok(schedule) = value.parse::<Schedule>() {
-            schedule.wanted(Timestamp::from_second(seconds).unwrap(), &TimeZone::UTC, &[]);
+        if let Ok(schedule) = Schedule::read(&value, &StackCalendar::default()) {
+            schedule.wanted(Timestamp::from_second(seconds).unwrap(), &TimeZone::UTC, &StackCalendar::default());
         }
     }
 
     #[test]
     fn no_moment_makes_it_panic(windows in windows(), name in select(&ZONES), seconds in -60_000_000_000..250_000_000_000i64) {
         let now = Timestamp::from_second(seconds).unwrap();
-        schedule(&written(&windows)).wanted(now, &zone(name), &[]);
+        schedule(&written(&windows)).wanted(now, &zone(name), &StackCalendar::default());
+    }
+}
+
+// -------------------------------------------------------------------------------- dates
+
+#[test]
+fn some_days_of_a_month_are_named_by_their_turn() {
+    check("first-sat 09:00-13:00", "2026-11-20T09:00", false, Some("2026-12-05T09:00"));
+    check("sat#1 09:00-13:00", "2026-11-20T09:00", false, Some("2026-12-05T09:00"));
+    check("last-fri 09:00-13:00", "2026-11-20T10:00", false, Some("2026-11-27T09:00"));
+    check("first-mon+last-Fri 09:00-13:00", "2026-11-27T14:00", false, Some("2026-12-07T09:00"));
+    check("fifth-sun 09:00-13:00", "2026-11-29T14:00", false, Some("2027-01-31T09:00"));
+    // The first Saturday joins the days of every week, and the last Friday is a holiday.
+    check("mon+sat#1 09:00-13:00", "2026-12-01T00:00", false, Some("2026-12-05T09:00"));
+    check("last-fri 09:00-13:00", "2026-12-01T00:00", false, Some("2027-01-29T09:00"));
+}
+
+#[test]
+fn days_of_the_month_months_and_days_off_restrict_all_windows() {
+    let office = "mon-fri 08:00-20:00";
+    check(&format!("{office} day=1-5"), "2026-11-20T09:00", false, Some("2026-12-01T08:00"));
+    check(&format!("{office} day=28-2"), "2026-11-20T09:00", false, Some("2026-11-30T08:00"));
+    check(&format!("{office} day=last"), "2026-11-20T09:00", false, Some("2026-11-30T08:00"));
+    check(&format!("{office} day=15+last month=feb"), "2026-11-20T09:00", false, Some("2027-02-15T08:00"));
+    check(&format!("{office} month=mar-oct"), "2026-11-20T09:00", false, Some("2027-03-01T08:00"));
+    check(&format!("{office} month=nov-jan"), "2027-01-29T21:00", false, Some("2027-11-01T08:00"));
+    check(&format!("{office} skip=11-20..11-24"), "2026-11-20T09:00", false, Some("2026-11-25T08:00"));
+    check(&format!("{office} skip=2026-11-20+11-23"), "2026-11-20T09:00", false, Some("2026-11-24T08:00"));
+    // What began on the evening before the day off runs to its end.
+    check("mon-sun 20:00-04:00 skip=2026-11-21", "2026-11-21T03:00", true, Some("2026-11-21T04:00"));
+    // Years may lie between.
+    check("mon-sun 09:00-10:00 day=29 month=feb", "2096-03-01T00:00", false, Some("2104-02-29T09:00"));
+    check("sun 09:00-10:00 day=29 month=feb", "2088-03-01T00:00", false, Some("2128-02-29T09:00"));
+    check(&format!("{office} skip=2026-11-20..2031-01-01"), "2026-11-20T09:00", false, Some("2031-01-02T08:00"));
+}
+
+#[test]
+fn a_name_stands_for_a_schedule_of_the_stack() {
+    let text = "office = mon-fri 08:00-20:00 Asia/Seoul skip=12-24 ; demo=always;";
+    let stack = StackCalendar { schedules: text.parse().unwrap(), ..StackCalendar::default() };
+    let read = |value: &str| Schedule::read(value, &stack);
+    let it = read("Office off=1 enforce=true").unwrap();
+    assert_eq!(
+        (it.off, it.enforce, it.to_string().as_str()),
+        (1, true, "Office (mon-fri 08:00-20:00 Asia/Seoul skip=12-24)",)
+    );
+    let at = |it: &Schedule, now: &str| it.wanted(now.parse().unwrap(), &TimeZone::UTC, &stack);
+    // 20:00 in Seoul; the zone of the tag counts before that of the name.
+    assert_eq!(at(&it, "2026-11-20T10:00:00Z").until, Some("2026-11-20T11:00:00Z".parse().unwrap()));
+    let berlin = read("office Europe/Berlin").unwrap();
+    assert_eq!(at(&berlin, "2026-11-20T10:00:00Z").until, Some("2026-11-20T19:00:00Z".parse().unwrap()));
+    // What both say of dates holds together.
+    let both = read("office skip=12-23 month=dec").unwrap();
+    assert_eq!(at(&both, "2026-12-22T12:00:00Z").until, Some("2026-12-24T23:00:00Z".parse().unwrap()));
+    assert_eq!(read("demo").unwrap(), Schedule { times: read("demo").unwrap().times, ..read("always").unwrap() });
+    for (value, error) in [
+        ("ofice", "unknown word 'ofice' in 'ofice'; did you mean 'office'? accepted: always, never, or windows"),
+        ("shop", "unknown word 'shop' in 'shop'; accepted: always, never, or windows"),
+        ("office sat 10:00-14:00", "unknown word 'sat' in"),
+        ("mon-fri office", "'office' beside something else in"),
+        ("demo month=mar", "month= beside what has no windows in"),
+    ] {
+        let refused = read(value).unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("nightshift:schedule: {error}")), "{refused}");
+        assert!(
+            !value.starts_with("shop") || refused.ends_with("or a schedule of the stack: demo, office"),
+            "{refused}"
+        );
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_schedules_of_a_stack_is_named() {
+    for (text, error) in [
+        ("mon-fri 08:00-20:00", "'mon-fri 08:00-20:00' is not a name for a schedule"),
+        ("mon=always", "'mon' is not a name"),
+        ("utc=always", "'utc' is not a name"),
+        ("kst=always", "'kst' is not a name"),
+        ("1st=always", "'1st' is not a name"),
+        ("a b=always", "'a b' is not a name"),
+        ("a=always; A=never", "'a' is there twice"),
+        ("a=mon-fry 08:00-20:00", "'a' stands for 'mon-fry 08:00-20:00': unknown word 'mon-fry'; accepted: always"),
+        ("a=always off=1", "'a' stands for 'always off=1': unknown option 'off'; accepted: day, month, skip"),
+        ("a=always; b=a", "'b' stands for 'a': unknown word 'a'"),
+    ] {
+        let refused = text.parse::<NamedSchedules>().unwrap_err().to_string();
+        assert!(refused.starts_with(error), "{refused}");
+    }
+    assert_eq!("".parse(), Ok(NamedSchedules::default()));
+}
+
+#[test]
+fn dates_that_never_come_are_refused() {
+    for (value, error) in [
+        ("mon-fri 08:00-20:00 day=30 month=feb", "no day that month=feb leaves of a window in"),
+        ("mon-fri 08:00-20:00 day=31 month=apr+jun", "no day that month=apr+jun leaves of a window in"),
+        ("first-mon 08:00-20:00 day=8", "no day that day=8 leaves of a window in"),
+        ("mon-fri 08:00-20:00 day=0", "day=0 cannot be understood in"),
+        ("mon-fri 08:00-20:00 day=32", "day=32 cannot be understood in"),
+        ("mon-fri 08:00-20:00 month=3", "month=3 cannot be understood in"),
+        ("mon-fri 08:00-20:00 skip=tomorrow", "skip=tomorrow cannot be understood in"),
+        ("first-mon-fri 08:00-20:00", "unknown word 'first-mon-fri' in"),
+        ("sat#6 08:00-20:00", "unknown word 'sat#6' in"),
+        ("never skip=12-25", "skip= beside what has no windows in"),
+    ] {
+        let refused = Schedule::read(value, &StackCalendar::default()).unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("nightshift:schedule: {error}")), "{refused}");
+    }
+    // These do.
+    for value in ["last-sun 02:00-03:00 day=31", "fifth-sat 08:00-20:00 month=feb", "mon-sun 08:00-20:00 day=last"] {
+        schedule(value);
+    }
+}
+
+/// Dates as the reference has them: which of a month, days of the month from and to, months from and to, and days off.
+type PlainDates = (usize, (i8, i8), (i8, i8), Vec<Date>);
+
+const WHICH: [&str; 7] = ["", "first-", "second-", "third-", "fourth-", "fifth-", "last-"];
+
+/// Found by walking through the month.
+fn is_its_turn(date: Date, which: usize) -> bool {
+    let same = |it: &Date| it.weekday() == date.weekday() && it.month() == date.month();
+    let month: Vec<Date> = date.first_of_month().series(1.day()).take(31).filter(same).collect();
+    match which {
+        0 => true,
+        6 => month.last() == Some(&date),
+        nth => month.get(nth - 1) == Some(&date),
+    }
+}
+
+fn in_circle(it: i8, (from, to): (i8, i8)) -> bool {
+    if from <= to { from <= it && it <= to } else { from <= it || it <= to }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn dates_are_what_a_walk_through_the_months_says(
+        windows in windows(), which in 0..7usize, days in (1..=31i8, 1..=31i8), months in (1..=12i8, 1..=12i8),
+        off in vec(0..40i64, 0..3), name in select(&ZONES), day in 0..20_000i64
+    ) {
+        let (zone, minutes) = (zone(name), 20 * 1440);
+        let first = Date::constant(2001, 1, 1) + day.days();
+        let from = reached(first.to_datetime(Default::default()), &zone);
+        let off: Vec<Date> = off.into_iter().map(|it| first + it.days()).collect();
+        let dates: PlainDates = (which, days, months, off);
+        let starts = |date: Date| {
+            let (which, days, months, off) = &dates;
+            is_its_turn(date, *which)
+                && in_circle(date.day(), *days)
+                && in_circle(date.month(), *months)
+                && !off.contains(&date)
+        };
+        let expected = reference(&windows, &zone, starts, from, minutes);
+        let names = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+        let words = names.iter().fold(written(&windows), |text, it| text.replace(it, &format!("{}{it}", WHICH[which])));
+        let month = |it: i8| ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"][it as usize - 1];
+        let mut text = format!("{words} day={}-{} month={}-{}", days.0, days.1, month(months.0), month(months.1));
+        if !dates.3.is_empty() {
+            let off: Vec<String> = dates.3.iter().map(Date::to_string).collect();
+            text += &format!(" skip={}", off.join("+"));
+        }
+        match Schedule::read(&text, &StackCalendar::default()) {
+            // Longer than a tag, or days that never come.
+            Err(refused) => prop_assert!(text.len() > 256 || expected.is_empty(), "{refused}"),
+            Ok(_) => prop_assert_eq!(told(&text, &zone, &closed_on([]), from, minutes), expected, "{} from {}", text, from),
+        }
+    }
+
+    #[test]
+    fn no_schedules_of_a_stack_make_it_panic(text in any::<String>(), words in "[a-z0-9=;: #.+-]{0,60}") {
+        let _ = (text.parse::<NamedSchedules>(), words.parse::<NamedSchedules>());
     }
 }

@@ -1,9 +1,9 @@
-//! A time of the day on some days of the week.
+//! A time of the day, on the days on which it starts.
 
 use jiff::ToSpan;
-use jiff::civil::{Date, DateTime, Weekday};
+use jiff::civil::{Date, DateTime};
 
-const NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+use super::days::Days;
 
 const TIMES: &str =
     "times such as 08:00-20:00; one that ends before it starts runs into the next day, and a day ends at 24:00";
@@ -20,10 +20,6 @@ pub struct Window {
     end: u16,
 }
 
-/// Days of the week, Monday first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Days([bool; 7]);
-
 impl Window {
     /// Reads `08:00-20:00`; the error says what is accepted.
     pub(super) fn read(days: Days, text: &str) -> Result<Self, &'static str> {
@@ -35,9 +31,14 @@ impl Window {
         Ok(Window { days, start, end: if end < start { end + DAY } else { end } })
     }
 
+    /// The days on which it starts.
+    pub(super) fn days(&self) -> &Days {
+        &self.days
+    }
+
     /// When it starts and ends, if it starts on `date`.
     pub(super) fn on(&self, date: Date) -> Option<(DateTime, DateTime)> {
-        self.days.contain(date.weekday()).then_some(())?;
+        self.days.contain(date).then_some(())?;
         let at = |minutes: u16| date.to_datetime(Default::default()).checked_add(i64::from(minutes).minutes()).ok();
         Some((at(self.start)?, at(self.end)?))
     }
@@ -51,22 +52,4 @@ fn minutes(text: &str) -> Option<u16> {
     };
     let minutes = number(hour, &[1, 2])? * 60 + number(minute, &[2]).filter(|it| *it < 60)?;
     (minutes <= DAY).then_some(minutes)
-}
-
-impl Days {
-    /// Reads `mon`, `mon-fri`, `sat-mon` or `mon+wed`, in lower case.
-    pub(super) fn read(text: &str) -> Option<Self> {
-        let mut days = [false; 7];
-        for part in text.split('+') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let place = |name: &str| NAMES.iter().position(|it| *it == name);
-            let (first, last) = (place(first)?, place(last)?);
-            (0..=(last + 7 - first) % 7).for_each(|it| days[(first + it) % 7] = true);
-        }
-        Some(Days(days))
-    }
-
-    fn contain(&self, day: Weekday) -> bool {
-        self.0[day.to_monday_zero_offset() as usize]
-    }
 }

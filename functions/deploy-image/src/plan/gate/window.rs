@@ -24,7 +24,7 @@ pub fn pass(Candidate { case, tag, now, .. }: Candidate<'_>) -> Result<(), Block
     }
     let window = case.window().map_err(|it| Blocked::NeedsPerson("bad-tag", it.to_string()))?;
     let frozen = case.calendar().freeze.and_then(|it| it.until(now.timestamp(), now.time_zone()));
-    let closed = window.filter(|it| !it.at(now.timestamp(), now.time_zone(), &case.calendar().holidays).awake);
+    let closed = window.filter(|it| !it.at(now.timestamp(), now.time_zone(), &case.calendar().stack).awake);
     let (kind, cause) = match (frozen, closed) {
         (None, None) => return Ok(()),
         (Some(_), _) => ("frozen", "the stack's parameter Freeze holds".to_owned()),
@@ -46,7 +46,7 @@ fn opens(case: &Case<'_>, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> 
             at = end;
             continue;
         }
-        match window.as_ref().map(|it| it.at(at, zone, &case.calendar().holidays)) {
+        match window.as_ref().map(|it| it.at(at, zone, &case.calendar().stack)) {
             Some(wanted) if !wanted.awake => at = wanted.until?,
             _ => return Some(at),
         }

@@ -2,6 +2,7 @@
 
 use jiff::civil::date;
 use proptest::prelude::*;
+use rules::days_off::DayOff;
 use rules::keys;
 
 use super::model::{Model, repository, service};
@@ -42,7 +43,7 @@ fn outside_of_its_window_an_image_waits_and_people_are_told_when_it_goes() {
     check(&plan, &[waits]);
     assert!(plan.problems[0].monthly, "people are told once and not every day");
     // A holiday, a weekend and a freeze are held together.
-    model.calendar.holidays = vec![date(2026, 11, 23)];
+    model.calendar.stack.holidays = [DayOff::from(date(2026, 11, 23))].into_iter().collect();
     assert!(words(&look(&mut model))[0].contains("after Tue 2026-11-24 10:00 KST"));
     model.calendar.freeze = "2026-11-24T12:00/2026-11-27".parse().ok();
     assert!(words(&look(&mut model))[0].contains("after Tue 2026-11-24 10:00 KST"));

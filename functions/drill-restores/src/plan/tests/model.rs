@@ -87,7 +87,7 @@ pub fn world(databases: Vec<Database>) -> World {
         checks: checks.collect(),
         databases,
         tasks: BTreeMap::new(),
-        calendar: Calendar { at: jiff::civil::time(10, 0, 0, 0), holidays: Vec::new() },
+        calendar: Calendar { at: jiff::civil::time(10, 0, 0, 0), holidays: Default::default() },
         max_drills: 1,
     }
 }

@@ -7,6 +7,7 @@ use reconcile::Plan;
 use rules::ServiceName;
 use rules::database::{Database, Kind};
 use rules::keys;
+use rules::schedule::StackCalendar;
 use rules::sleep::{Limits, Suspended};
 
 use crate::plan::{
@@ -109,7 +110,7 @@ pub struct Shop {
     pub stops: BTreeMap<String, Timestamp>,
     /// What RDS said last.
     pub said: Option<String>,
-    pub holidays: Vec<jiff::civil::Date>,
+    pub calendar: StackCalendar,
 }
 
 pub fn shop(services: Vec<Service>, databases: Vec<Sleeper>) -> Shop {
@@ -121,7 +122,7 @@ pub fn shop(services: Vec<Service>, databases: Vec<Sleeper>) -> Shop {
         started_by_aws: Vec::new(),
         stops: BTreeMap::new(),
         said: None,
-        holidays: Vec::new(),
+        calendar: StackCalendar::default(),
     }
 }
 
@@ -143,7 +144,7 @@ impl Shop {
     pub fn seen_by_sweep(&self, now: &Zoned) -> World {
         let listed = self.services.iter().map(|it| Listed { arn: it.arn.clone(), tags: it.tags.clone() }).collect();
         let (close, listed) =
-            services_to_look_at(listed, &Scope::Everywhere, &self.databases, &self.holidays, false, now);
+            services_to_look_at(listed, &Scope::Everywhere, &self.databases, &self.calendar, false, now);
         let services = self.services.iter().filter(|it| close.contains(&it.arn)).cloned().collect();
         self.seen_as(services, listed, now)
     }
@@ -153,10 +154,10 @@ impl Shop {
             services,
             listed,
             databases: self.databases.clone(),
-            holidays: self.holidays.clone(),
+            calendar: self.calendar.clone(),
             ..World::default()
         };
-        for (database, id) in crate::plan::pending_snapshots(&self.databases, now) {
+        for (database, id) in crate::plan::pending_snapshots(&self.databases, &self.calendar, now) {
             let is_ready = database.kind == Kind::Cluster && self.ready.contains(&id);
             let status = if is_ready { "available" } else { "creating" };
             let status = self.snapshots.contains_key(&id).then(|| status.to_owned());

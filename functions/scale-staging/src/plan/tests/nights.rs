@@ -158,7 +158,7 @@ fn only_what_can_be_due_is_looked_at() {
         (0..120).map(service).collect::<Vec<_>>()
     };
     let close = |memory: &[(&str, &str)], now: &str| {
-        services_to_look_at(listed(memory), &Scope::Everywhere, &[], &[], false, &at(now)).0.len()
+        services_to_look_at(listed(memory), &Scope::Everywhere, &[], &Default::default(), false, &at(now)).0.len()
     };
     let memory = [(keys::ASLEEP, ASLEEP)];
     assert_eq!((close(&[], "2026-11-20T12:00"), close(&[], "2026-11-20T20:00")), (0, 120));
@@ -176,7 +176,15 @@ fn only_what_can_be_due_is_looked_at() {
         assert_eq!(close(&[memory[0], more], "2026-11-21T03:00"), 120, "{more:?}");
     }
     // A dry run tells of everything.
-    let all = services_to_look_at(listed(&memory), &Scope::Everywhere, &[], &[], true, &at("2026-11-21T03:00")).0;
+    let all = services_to_look_at(
+        listed(&memory),
+        &Scope::Everywhere,
+        &[],
+        &Default::default(),
+        true,
+        &at("2026-11-21T03:00"),
+    )
+    .0;
     assert_eq!(all.len(), 120);
 }
 
@@ -195,4 +203,21 @@ fn an_express_mode_service_is_told_and_left_alone_unless_it_sleeps_already() {
     shop.services[0].is_express = true;
     shop.run_until_quiet(&at("2026-11-23T08:00"));
     assert_eq!(shop.service("api").desired, 2);
+}
+
+#[test]
+fn a_tag_may_name_a_schedule_of_the_stack() {
+    let mut shop = shop(vec![service("api", "office off=1 skip=2026-11-23", 3)], vec![database("app-db", "office")]);
+    shop.calendar.schedules = "office=mon-fri 08:00-20:00; demo=mon-fri 13:00-15:00".parse().unwrap();
+    shop.check("2026-11-20T20:00", &[
+        "* api sleep: goes to sleep (3 -> 1 tasks) | 'office skip=2026-11-23 (mon-fri 08:00-20:00)' wants it asleep; \
+         wakes Tue 2026-11-24 08:00 KST",
+        "* app-db sleep: is stopped | 'office (mon-fri 08:00-20:00)' wants it asleep; wakes Mon 2026-11-23 08:00 KST",
+    ]);
+    shop.run(&sweep(), &at("2026-11-20T20:00"));
+    // The stack no longer knows the name: nothing is done about what sleeps, and people are told.
+    shop.calendar.schedules = "work=mon-fri 08:00-20:00".parse().unwrap();
+    let unknown = shop.lines(&sweep(), &at("2026-11-23T08:00"));
+    assert!(unknown.iter().all(|it| it.starts_with('!') && it.contains("unknown word 'office'")), "{unknown:?}");
+    assert!(unknown[0].ends_with("or a schedule of the stack: work"), "{unknown:?}");
 }
