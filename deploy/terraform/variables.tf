@@ -254,8 +254,13 @@ variable "schedules" {
   nullable    = false
 
   validation {
-    condition     = length(var.schedules) <= 2000 && can(regex("^( *[A-Za-z][A-Za-z0-9_-]* *=[^;]+(; *|$))*$", var.schedules))
+    condition     = can(regex("^( *[A-Za-z][A-Za-z0-9_-]* *=[^;]+(; *|$))*$", var.schedules))
     error_message = "Must be NAME=WHEN, separated by semicolons, such as office=mon-fri 08:00-20:00; demo=mon-fri 13:00-15:00, or empty."
+  }
+
+  validation {
+    condition     = length(var.schedules) <= 2000
+    error_message = "Must have at most 2000 characters."
   }
 }
 

@@ -132,7 +132,7 @@ impl Error {
 
     /// Whether IAM refused the call.
     pub fn is_denied(&self) -> bool {
-        self.code.starts_with("AccessDenied")
+        self.code.starts_with("AccessDenied") || self.code == "UnauthorizedOperation"
     }
 
     /// What a person can do about a refusal by a policy or a KMS key, which stays until a person changes that.
@@ -167,8 +167,10 @@ impl Error {
     }
 }
 
-/// Some services repeat the request id in the message: `… (Service: AmazonECS; …; Request ID: 1a2b; Proxy: null)`.
+/// Some services repeat the request id in the message: `… (Service: AmazonECS; …; Request ID: 1a2b; Proxy: null)`, and EC2
+/// ends a refusal with a text of hundreds of letters that differs each time.
 fn without_request_id(message: &str) -> String {
+    let message = message.split(" Encoded authorization failure message:").next().unwrap_or(message);
     const LABEL: &str = "Request ID: ";
     let Some((before, after)) = message.split_once(LABEL) else { return message.into() };
     let end = after.find([';', ')', ',', ' ']).unwrap_or(after.len());
@@ -189,6 +191,7 @@ mod tests {
             ),
             ("no (Service: Rds, Status Code: 400, Request ID: 1a2b)", "no (Service: Rds, Status Code: 400,)"),
             ("no. Request ID: 1a2b", "no."),
+            ("You are not authorized. Encoded authorization failure message: 9xY-z", "You are not authorized."),
         ] {
             assert_eq!(without_request_id(message), expected);
         }

@@ -2,6 +2,7 @@
 //!
 //! [`Error`] is what every failed call becomes, [`tagging`] finds what opted in, [`ecs`] describes services, [`rds`]
 //! finds databases and their snapshots, [`memory`] writes the memory tags of both, [`lambda`] wakes another function,
+//! [`query`] calls what has no SDK crate here,
 //! [`each`] bounds how many calls are under way, [`Pace`] how many begin per second.
 
 use std::pin::Pin;
@@ -13,6 +14,7 @@ pub mod memory;
 mod moment;
 mod pace;
 mod presign;
+pub mod query;
 pub mod rds;
 pub mod tagging;
 

@@ -51,7 +51,7 @@ pub async fn rds_url(
 }
 
 /// As signatures need it: everything but letters, digits and four signs by its bytes.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let one = |byte: u8| match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
         _ => format!("%{byte:02X}"),

@@ -1,11 +1,11 @@
 //! When each service and database is awake within the next day, for the board.
 
-use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::Plan;
 use rules::ServiceName;
 use rules::facts::{Fact, Sleep, SleepState};
 use rules::keys;
+use rules::schedule::StackCalendar;
 
 use super::command::Scope;
 use super::needs::databases_named;
@@ -31,8 +31,8 @@ pub fn note(world: &World, scope: &Scope, now: &Zoned, plan: &mut Plan<Step>) {
     let listed = world.listed.iter().map(|it| (&it.arn, &it.tags, None));
     let mut needs: Vec<(Vec<String>, Vec<Span>)> = Vec::new();
     for (arn, tags, desired) in described.chain(listed) {
-        let Ok(Some(wants)) = Wants::read(tags, now) else { continue };
-        let awake = spans(&wants, &world.holidays, now);
+        let Ok(Some(wants)) = Wants::read(tags, now, &world.calendar) else { continue };
+        let awake = spans(&wants, &world.calendar, now);
         needs.push((databases_named(tags), awake.clone()));
         let name = ServiceName::of_arn(arn).map_or_else(|| short_name(arn).to_owned(), |it| it.to_string());
         let tasks = wants.asleep.as_ref().map_or(desired, |it| it.desired);
@@ -40,14 +40,14 @@ pub fn note(world: &World, scope: &Scope, now: &Zoned, plan: &mut Plan<Step>) {
     }
     for sleeper in &world.databases {
         let database = &sleeper.database;
-        let Ok(Some(mut wants)) = Wants::read(&database.tags, now) else { continue };
+        let Ok(Some(mut wants)) = Wants::read(&database.tags, now, &world.calendar) else { continue };
         if !database.tags.contains_key(keys::SCHEDULE) || database.unfit_for(keys::SCHEDULE, "is stopped").is_some() {
             continue;
         }
         wants.keep_up_for_maintenance(up_for_maintenance(sleeper, &world.databases, now));
-        let mut awake = spans(&wants, &world.holidays, now);
+        let mut awake = spans(&wants, &world.calendar, now);
         // What it is needed for outranks its schedule, and nothing else does.
-        if wants.verdict(now, &world.holidays).source == Source::Schedule {
+        if wants.verdict(now, &world.calendar).source == Source::Schedule {
             let of_services = needs.iter().filter(|(names, _)| names.iter().any(|it| means(it, sleeper, world)));
             awake.extend(of_services.flat_map(|(_, spans)| spans));
         }
@@ -58,7 +58,7 @@ pub fn note(world: &World, scope: &Scope, now: &Zoned, plan: &mut Plan<Step>) {
 }
 
 fn sleep(name: String, wants: &Wants, world: &World, now: &Zoned) -> Sleep {
-    let Verdict { source, why, awake, .. } = wants.verdict(now, &world.holidays);
+    let Verdict { source, why, awake, .. } = wants.verdict(now, &world.calendar);
     let state = match (&wants.asleep, source) {
         (None, _) => SleepState::Awake,
         (Some(_), Source::Hold) if !awake => SleepState::Held,
@@ -73,11 +73,11 @@ fn means(name: &str, sleeper: &Sleeper, world: &World) -> bool {
 }
 
 /// When it is to be awake within the next day, as its tags are now.
-fn spans(wants: &Wants, holidays: &[Date], now: &Zoned) -> Vec<Span> {
+fn spans(wants: &Wants, calendar: &StackCalendar, now: &Zoned) -> Vec<Span> {
     let (mut at, end) = (now.timestamp(), now.timestamp() + A_DAY);
     let mut awake = Vec::new();
     for _ in 0..MOST_CHANGES {
-        let verdict = wants.verdict(&at.to_zoned(now.time_zone().clone()), holidays);
+        let verdict = wants.verdict(&at.to_zoned(now.time_zone().clone()), calendar);
         let until = verdict.until.filter(|it| *it > at).map_or(end, |it| it.min(end));
         if verdict.awake {
             awake.push((at, until));
@@ -118,15 +118,17 @@ mod tests {
     fn wants(tags: &[(&str, &str)], now: &Zoned) -> Wants {
         let tags: BTreeMap<String, String> =
             tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
-        Wants::read(&tags, now).unwrap().unwrap()
+        Wants::read(&tags, now, &StackCalendar::default()).unwrap().unwrap()
     }
 
     #[track_caller]
     fn check(tags: &[(&str, &str)], expected: &[(&str, &str)]) {
         let now = at("2026-11-20T22:00:00+09:00[Asia/Seoul]");
         let local = |it: Timestamp| it.to_zoned(now.time_zone().clone()).strftime("%a %H:%M").to_string();
-        let found: Vec<(String, String)> =
-            spans(&wants(tags, &now), &[], &now).into_iter().map(|(from, until)| (local(from), local(until))).collect();
+        let found: Vec<(String, String)> = spans(&wants(tags, &now), &StackCalendar::default(), &now)
+            .into_iter()
+            .map(|(from, until)| (local(from), local(until)))
+            .collect();
         let expected: Vec<(String, String)> =
             expected.iter().map(|(from, until)| (from.to_string(), until.to_string())).collect();
         assert_eq!(found, expected);
