@@ -411,6 +411,52 @@ fn tag_names_stand_in_rules_alone() {
 
 // -------------------------------------------------------------------------------- clock and environment
 
+/// A command in a text is neither quoted for the shell, nor does it name the region, nor can it be pasted: what people
+/// send is a `CommandLine`, an `Undo` or a `Choice`. The forms that a refusal lists are in `request.rs`.
+#[test]
+fn no_text_spells_a_command() {
+    let mut wrong = Vec::new();
+    for source in sources().iter().filter(|it| !it.is_named("request") && !it.path.starts_with("shared/preview")) {
+        let literals = source.tokens.iter().filter_map(|it| match &it.kind {
+            Kind::Literal(text) => Some((it.line, text)),
+            _ => None,
+        });
+        let spelled = literals.filter(|(_, text)| command_in(text));
+        wrong.extend(spelled.map(|(line, text)| format!("{}:{line}: {text}", source.path.display())));
+    }
+    assert_none(wrong);
+}
+
+/// Whether a text holds a call of the AWS CLI or an object with a name and another object, as commands are.
+fn command_in(text: &str) -> bool {
+    let text = text.replace("\\\n", " ").replace("\\\"", "\"").replace("{{", "{");
+    let words: Vec<&str> = text.split(|it: char| it.is_whitespace() || it == '`' || it == '"').collect();
+    let is_call = |it: &[&str]| it[0] == "aws" && it[2].contains('-') && !it[1].is_empty();
+    // Where another object begins in it, the text was split.
+    let is_object = |it: &str| {
+        it.split_once("\":").is_some_and(|(name, rest)| {
+            let value = rest.trim_start();
+            (value.is_empty() || value.starts_with(['{', '"']))
+                && name.bytes().all(|it| it.is_ascii_lowercase() || it == b'_')
+        })
+    };
+    words.windows(3).any(is_call) || text.split("{\"").skip(1).any(is_object)
+}
+
+#[test]
+fn a_command_in_a_text_is_found() {
+    for text in
+        ["deploy it with aws ecs update-service --cluster c", "send {\\\"approve\\\":{\\\"service\\\":\\\"a\\\"}}"]
+    {
+        assert!(command_in(text), "{text}");
+    }
+    for text in
+        ["aws", "the aws account of a well-known team", "look at it with {\\\"dry_run\\\":true}", "{name}: {why}"]
+    {
+        assert!(!command_in(text), "{text}");
+    }
+}
+
 #[test]
 fn clippy_forbids_the_clock_and_the_environment() {
     let settings: toml::Table = read("clippy.toml").parse().expect("clippy.toml is TOML");

@@ -18,6 +18,7 @@ mod leave;
 mod memory;
 mod motion;
 mod next;
+mod offer;
 mod part;
 mod past;
 mod platform;

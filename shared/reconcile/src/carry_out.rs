@@ -76,7 +76,7 @@ where
     let mut report = Report {
         dry_run: conduct.dry_run,
         skipped: plan.skipped.clone(),
-        problems: plan.problems.clone(),
+        problems: plan.problems.iter().map(|it| with_commands(it, conduct)).collect(),
         measures: plan.measures.clone(),
         facts: if conduct.dry_run { plan.facts.clone() } else { Vec::new() },
         ..Report::new(conduct.function, conduct.now.clone())
@@ -220,6 +220,12 @@ async fn attempt<S: Step, E: Into<Undone>>(
             Undone::Failed(failure) => Action { error: Some(failure), ..action(planned, Outcome::Failed, conduct) },
         },
     }
+}
+
+/// The problem with what a person can decide about it as command lines of this stack.
+fn with_commands(problem: &Problem, conduct: &Conduct<'_>) -> Problem {
+    let choices = problem.choices.iter().map(|it| it.resolved(conduct.invoke_as, conduct.region)).collect();
+    Problem { choices, ..problem.clone() }
 }
 
 fn action<S: Step>(planned: &Planned<S>, outcome: Outcome, conduct: &Conduct<'_>) -> Action {

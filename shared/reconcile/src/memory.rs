@@ -87,7 +87,7 @@ impl Wrong<'_> {
     /// moments and counts.
     fn digest(&self) -> String {
         let mut causes: Vec<String> =
-            self.problems.iter().map(|it| format!("{}\n{}", it.problem, it.message)).collect();
+            self.problems.iter().map(|it| format!("{}\n{}{}", it.problem, it.message, choices(it))).collect();
         causes.extend(self.failures.iter().map(|it| {
             let code = it.error.as_ref().map_or("", |error| &error.code);
             format!("failed {}\n{code}", it.action)
@@ -112,6 +112,11 @@ impl Wrong<'_> {
         kinds.truncate(4);
         format!("{} {} told={:.0}", kinds.join("+"), self.digest(), now.timestamp())
     }
+}
+
+/// What a person could decide: of another image it is another question, though the words are the same.
+fn choices(problem: &Problem) -> String {
+    problem.choices.iter().map(|it| format!("\n{}", it.command_line("", None))).collect()
 }
 
 /// What a resource remembers of what was told; what cannot be read counts as never told.

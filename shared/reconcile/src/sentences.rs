@@ -1,6 +1,6 @@
 //! A report in sentences, for a person who sent a command.
 
-use crate::report::{Action, Outcome, Report};
+use crate::report::{Action, Outcome, Problem, Report};
 
 /// How many things of one kind are spelled out; the log has them all.
 const SPELLED_OUT: usize = 50;
@@ -18,7 +18,7 @@ impl Report {
         }
         listed(&mut lines, self.actions.iter().map(action));
         let name = |resource: &str| resource.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
-        listed(&mut lines, self.problems.iter().map(|it| format!("Needs you: {}: {}", name(&it.resource), it.message)));
+        listed(&mut lines, self.problems.iter().map(|it| problem(name(&it.resource), it)));
         listed(&mut lines, self.skipped.iter().map(|it| format!("Left alone: {}: {}", name(&it.resource), it.reason)));
         lines.extend(
             self.notification_error.iter().map(|it| format!("The message to people did not get through: {it}")),
@@ -42,6 +42,12 @@ fn action(it: &Action) -> String {
     format!("{outcome}: {}{why}{error}", it.headline)
 }
 
+/// With each command on a line of its own, so that it can be pasted.
+fn problem(name: String, it: &Problem) -> String {
+    let commands = it.choices.iter().map(|it| format!("\n{}:\n{}", it.label, it.command_line("", None)));
+    format!("Needs you: {name}: {}{}", it.message, commands.collect::<String>())
+}
+
 fn listed(lines: &mut Vec<String>, all: impl ExactSizeIterator<Item = String>) {
     let more = all.len().saturating_sub(SPELLED_OUT);
     lines.extend(all.take(SPELLED_OUT));
@@ -55,7 +61,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::report::{Failure, Problem, Skipped};
+    use crate::report::{Failure, Skipped};
+    use crate::undo::{Choice, Undo};
     use crate::{MessageKind, Refused};
 
     fn report() -> Report {
@@ -81,7 +88,7 @@ mod tests {
             resource: "arn:aws:ecs:r:1:service/shop/web".into(),
             problem: "bad-tag".into(),
             kind: MessageKind::NeedsYou,
-            choices: Vec::new(),
+            choices: vec![Choice::new("Look", Undo::Shell(crate::CommandLine::of(["aws", "ecs", "a b"])))],
             monthly: false,
             message: "there is no 'x'".into(),
         };
@@ -95,7 +102,7 @@ mod tests {
         let expected = [
             "Done: api: deploying v2 (it is newer)",
             "Failed: api: deploying v2 (it is newer): denied",
-            "Needs you: web: there is no 'x'",
+            "Needs you: web: there is no 'x'\nLook:\naws ecs 'a b'",
             "Left alone: db: it sleeps",
         ];
         assert_eq!(report.sentences(), expected);

@@ -23,7 +23,7 @@ pub enum Undo {
     Shell(CommandLine),
 }
 
-/// What a person can decide about a problem.
+/// What a person can decide about a problem. In a report it is the label and the command line.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     /// What it does, as on a button: `Approve`.
@@ -35,6 +35,10 @@ pub struct Choice {
 impl Undo {
     /// The command line that a person can paste into a shell with the AWS CLI, for a function called `invoke_as`.
     pub fn command_line(&self, invoke_as: &str, region: Option<&str>) -> String {
+        self.line(invoke_as, region).to_string()
+    }
+
+    fn line(&self, invoke_as: &str, region: Option<&str>) -> CommandLine {
         match self {
             Undo::Shell(line) => line.clone().in_region(region),
             Undo::Command(payload) => CommandLine::invocation(invoke_as, payload).in_region(region),
@@ -47,7 +51,30 @@ impl Undo {
                 CommandLine::invocation(&sibling, payload).in_region(region)
             }
         }
-        .to_string()
+    }
+}
+
+impl Choice {
+    /// A choice, as on a button.
+    pub fn new(label: &'static str, command: Undo) -> Self {
+        Choice { label, command }
+    }
+
+    /// The same as a command line, whatever function reads it.
+    pub(crate) fn resolved(&self, invoke_as: &str, region: Option<&str>) -> Self {
+        Choice { label: self.label, command: Undo::Shell(self.command.line(invoke_as, region)) }
+    }
+
+    /// The command line, for a function called `invoke_as`.
+    pub fn command_line(&self, invoke_as: &str, region: Option<&str>) -> String {
+        self.command.command_line(invoke_as, region)
+    }
+}
+
+impl Serialize for Choice {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let command = self.command_line("", None);
+        json!({"label": self.label, "command": command}).serialize(serializer)
     }
 }
 

@@ -80,8 +80,8 @@ impl Draft<'_> {
             return Err((
                 "already-going-back",
                 format!(
-                    "{service} is going back to {label} already. To go back further, name the image to go back from: \
-                     {{\"rollback\":{{\"service\":\"{service}\",\"image\":\"{}\"}}}}",
+                    "{service} is going back to {label} already. To go back further, send \"rollback\" with the image to \
+                     go back from, \"image\":\"{}\"",
                     running.digest.map_or_else(|| case.running_label(), |it| it.to_string()),
                     service = case.service.name,
                     label = case.running_label(),
@@ -99,7 +99,7 @@ impl Draft<'_> {
                 "unknown-image",
                 format!(
                     "it cannot be told which image runs ({label} is not in the repository as it was), so it cannot be \
-                     rejected; go back by hand with aws ecs update-service"
+                     rejected; go back by hand with UpdateService"
                 ),
             ));
         };

@@ -2,13 +2,15 @@
 //! tags that no rule reads, and images that may expire.
 
 use jiff::{SignedDuration, Timestamp};
+use reconcile::{Choice, CommandLine, Undo};
 use rules::deploy::{Config, Selector};
 use rules::keys;
 
 use super::case::Case;
 use super::draft::Draft;
 use super::motion::{Motion, motion};
-use super::world::{Fact, Observation, RolloutEnd, TaskDefinition};
+use super::offer;
+use super::world::{Fact, Observation, RolloutEnd, ServiceName, TaskDefinition};
 
 /// So long after it was registered a revision that is not in use is a problem; after that it is only mentioned.
 const TOLD_FOR: SignedDuration = SignedDuration::from_hours(24);
@@ -52,17 +54,15 @@ impl<'a> Draft<'a> {
         if !newer.registered_at().is_some_and(fresh) {
             return self.skip(format!("{name} is newer than what runs and is not in use"));
         }
-        self.problem(
-            "newer-revision",
-            format!(
-                "{name} is newer than what runs and is not in use. To have such revisions deployed, add config=newest to \
-                 the tag {}; or deploy it once with aws ecs update-service --cluster {} --service {} --task-definition \
-                 {name}, and the image is put on top of it",
-                keys::DEPLOY,
-                case.service.name.cluster,
-                case.service.name.name,
-            ),
+        let message = format!(
+            "{name} is newer than what runs and is not in use. To have such revisions deployed, add config=newest to the tag \
+             {}; or deploy it once, and the image is put on top of it",
+            keys::DEPLOY,
         );
+        let ServiceName { cluster, name: service } = &case.service.name;
+        let call = ["aws", "ecs", "update-service", "--cluster", cluster, "--service", service];
+        let once = CommandLine::of(call.into_iter().chain(["--task-definition", &name]));
+        self.ask("newer-revision", message, [Choice::new("Deploy it once", Undo::Shell(once))]);
     }
 
     /// Deploys a new configuration with the image that runs; `false` where there is none.
@@ -140,16 +140,16 @@ impl<'a> Draft<'a> {
         let Some((image, tag)) = case.choice(&self.memory, &running).newer_tag_of_older_image() else { return };
         let message = format!(
             "{tag} looks newer than {runs}, which runs, but names an image of {} that was pushed before it ({}), and '{}' \
-             goes by the push: ECR does not tell when a tag was put on an image. If {tag} is meant, send \
-             {{\"approve\":{{\"service\":\"{}\",\"image\":\"{}\"}}}}; or use the selector semver, number or tag",
+             goes by the push: ECR does not tell when a tag was put on an image. If {tag} is meant, \
+             approve it; or use the selector semver, number or tag",
             case.repository,
             image.digest.short(),
             case.rule.selector,
-            case.service.name,
-            image.digest,
             runs = case.running_label(),
         );
         self.plan.monthly(&case.service.arn, "older-image", message);
+        let approve = offer::about(case, "Approve", "approve", &image.digest);
+        self.plan.choice(approve.label, approve.command);
     }
 
     /// Says that the image that runs may expire: it has no tag left, and tasks that start later pull it once more.

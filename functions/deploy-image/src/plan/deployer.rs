@@ -1,12 +1,13 @@
 //! How a task definition is deployed to a service: by ECS itself, or by CodeDeploy with its own rules.
 
 use jiff::{SignedDuration, Timestamp};
-use reconcile::{CommandLine, Plan};
+use reconcile::{Choice, CommandLine, Plan, Undo};
 use rules::Digest;
 
 use super::app_spec::AppSpec;
 use super::case::Case;
 use super::motion::{Motion, motion};
+use super::offer;
 use super::step::{CreateDeployment, DeployVia, Step, Stop, StoppedBy, Unchanged};
 use super::world::{Attempt, CodeDeploy, Service, Source};
 
@@ -148,13 +149,14 @@ pub fn under_way(case: &Case<'_>) -> String {
 }
 
 /// What to say of a deployment that waits until a person reroutes the traffic.
-pub fn waits(case: &Case<'_>) -> Option<String> {
+pub fn waits(case: &Case<'_>) -> Option<(String, Vec<Choice>)> {
     let waiting = case.code_deploy().and_then(CodeDeploy::under_way).filter(|it| it.said == "Ready")?;
     let label = case.running_label();
     let call = ["aws", "deploy", "continue-deployment", "--deployment-id", &waiting.id];
     let route = CommandLine::of(call.into_iter().chain(["--deployment-wait-type", "READY_WAIT"]));
-    Some(format!(
-        "the new tasks of {label} run and wait for their traffic; look at them, then let them have it with \
-         {route}, or send \"rollback\""
-    ))
+    let message = format!(
+        "the new tasks of {label} run and wait for their traffic; look at them, then let them have it, or go back"
+    );
+    let choices = [Choice::new("Let them have it", Undo::Shell(route))].into_iter();
+    Some((message, choices.chain(offer::about_running(case, "Go back", "rollback")).collect()))
 }

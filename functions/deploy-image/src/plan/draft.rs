@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{Timestamp, Zoned};
-use reconcile::Plan;
+use reconcile::{Choice, Plan};
 use rules::rejections::Rejection;
 use rules::{Digest, ShortDigest};
 
@@ -48,6 +48,17 @@ impl Draft<'_> {
 
     pub fn problem(&mut self, kind: &'static str, message: impl std::fmt::Display) {
         self.plan.problem(&self.case.service.arn, kind, message);
+    }
+
+    /// The same with what a person can decide about it.
+    pub fn ask(
+        &mut self,
+        kind: &'static str,
+        message: impl std::fmt::Display,
+        choices: impl IntoIterator<Item = Choice>,
+    ) {
+        self.problem(kind, message);
+        choices.into_iter().for_each(|it| self.plan.choice(it.label, it.command));
     }
 
     /// Rejects an image, in the plan and for the rest of the decision.

@@ -17,8 +17,8 @@ pub use migrate::{STARTED_BY, notes as migration_notes, run_name};
 
 use rules::deploy::Approval;
 
-use super::shift;
 use super::world::Observation;
+use super::{offer, shift};
 use answer::{look, unavailable};
 
 pub struct Passed {
@@ -88,5 +88,7 @@ fn approval(Candidate { case, memory, image, tag, .. }: Candidate<'_>) -> Result
         case.running_label(),
         image.digest.short(),
     );
-    Err(Blocked::NeedsPerson(NEEDS_APPROVAL, message))
+    let choices = [("Approve", "approve"), ("Reject", "reject")];
+    let choices = choices.map(|(label, command)| offer::about(case, label, command, &image.digest));
+    Err(Blocked::Asks { kind: NEEDS_APPROVAL, message, choices: choices.into() })
 }

@@ -8,7 +8,7 @@ use super::gate::{self, Blocked};
 use super::motion::{Motion, motion};
 use super::step::{RollBack, Step};
 use super::verdict::PATIENCE;
-use super::{deployer, rollback, verdict};
+use super::{deployer, offer, rollback, verdict};
 use choose::Selection;
 
 impl Draft<'_> {
@@ -49,7 +49,7 @@ impl Draft<'_> {
         if let Some(failed) =
             verdict::failed_way_back(case, &self.memory).filter(|_| !asked.is_some_and(|it| it.by_person))
         {
-            return self.problem("way-back-failed", failed);
+            return self.ask("way-back-failed", failed, offer::about_running(case, "Go back from it", "rollback"));
         }
         match rollback::target(case, &self.memory) {
             Ok((revision, to)) => {

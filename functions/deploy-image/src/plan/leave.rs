@@ -17,7 +17,7 @@ pub fn deployable(service: &Service) -> Result<(), Leave> {
         Controller::Express => Err(Leave::Problem(
             "express-service",
             "it is an Express Mode service: ECS owns its deployments, scaling and load balancer, and changes them by \
-             UpdateExpressGatewayService only. Deploy it with aws ecs update-express-gateway-service, or remove the tag"
+             UpdateExpressGatewayService only. Deploy it with that, or remove the tag"
                 .into(),
         )),
         Controller::External => Err(Leave::Problem(

@@ -111,8 +111,8 @@ impl Draft<'_> {
         if let Some(stuck) = verdict::stuck(case, self.now).filter(|_| !shift::is_paused(case)) {
             self.problem("stuck", stuck);
         }
-        if let Some(waits) = deployer::waits(case) {
-            self.problem("waits-for-traffic", waits);
+        if let Some((waits, choices)) = deployer::waits(case) {
+            self.ask("waits-for-traffic", waits, choices);
         }
         self.deploy_selected();
     }

@@ -2,9 +2,7 @@
 
 use choose::Image;
 use jiff::SignedDuration;
-use reconcile::Undo;
 use rules::keys;
-use serde_json::json;
 
 use super::case::Case;
 use super::deployer;
@@ -112,27 +110,13 @@ impl<'a> Draft<'a> {
             self.soon = Some(tag.into());
         }
         let Blocked::Reject { by, why } = blocked else {
-            let asks = matches!(blocked, Blocked::NeedsPerson(gate::NEEDS_APPROVAL, _));
-            self.hold(blocked);
-            if asks {
-                self.offer(image);
-            }
-            return;
+            return self.hold(blocked);
         };
         self.reject(image.digest.clone(), image.pushed_at, by, &why);
         if by == "migration" && self.memory.migrating.take().is_some() {
             self.remember(MemoryChange::Migrating, keys::MIGRATING, None, tag, "it has failed");
         }
         self.deploy_selected();
-    }
-
-    /// What a person can answer, each about this very image: a tag may be another one by the time that the command is
-    /// sent, which nobody has seen.
-    fn offer(&mut self, image: &Image) {
-        for (label, command) in [("Approve", "approve"), ("Reject", "reject")] {
-            let about = json!({"service": self.case.service.name.to_string(), "image": image.digest.to_string()});
-            self.plan.choice(label, Undo::Command(json!({command: about})));
-        }
     }
 
     /// Says why an image does not go out yet, or does what lets it go on.
@@ -143,6 +127,7 @@ impl<'a> Draft<'a> {
             }
             Blocked::Pending(reason) => self.skip(reason),
             Blocked::NeedsPerson(kind, message) => self.problem(kind, message),
+            Blocked::Asks { kind, message, choices } => self.ask(kind, message, choices),
             Blocked::Scheduled(kind, message) => self.plan.monthly(&self.case.service.arn, kind, message),
             Blocked::Requires(acts) => acts.into_iter().for_each(|(step, why)| self.act(step, why)),
             Blocked::Reject { why, .. } => self.problem("rejected", why),

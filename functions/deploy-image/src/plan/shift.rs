@@ -4,14 +4,16 @@
 //! and UpdateService is for what is over.
 
 use jiff::Timestamp;
-use reconcile::when;
+use reconcile::{Choice, Undo, when};
 use rules::Digest;
 use rules::deploy::Approval;
 use rules::memory::Approved;
+use serde_json::json;
 
 use super::case::Case;
 use super::draft::Draft;
 use super::gate::{Blocked, test_health};
+use super::offer;
 use super::step::{Continue, Step, Stop, StoppedBy};
 use super::world::{Pause, Rollout, Shift};
 
@@ -61,16 +63,16 @@ pub fn is_before_expiry(case: &Case<'_>, approved: &Approved) -> bool {
 
 /// Why an image waits that has to do with pauses: nobody answered at its last one, or there is none to ask at.
 pub fn hold(case: &Case<'_>, image: &Digest, tag: &str, approved: Option<&Approved>) -> Result<(), Blocked> {
-    let service = &case.service.name;
     let unanswered = expired(case, image).is_some() && approved.is_none_or(|it| is_before_expiry(case, it));
     if unanswered {
-        return Err(Blocked::NeedsPerson(
-            "pause-expired",
-            format!(
-                "the deployment of {tag} paused, nobody answered in time, and ECS took it back. The image is not rejected; \
-                 send {{\"approve\":{{\"service\":\"{service}\",\"image\":\"{image}\"}}}} to deploy it once more"
+        return Err(Blocked::Asks {
+            kind: "pause-expired",
+            message: format!(
+                "the deployment of {tag} paused, nobody answered in time, and ECS took it back. The image is not rejected \
+                 and can be deployed once more"
             ),
-        ));
+            choices: vec![offer::about(case, "Deploy it once more", "approve", image)],
+        });
     }
     let needs = match (&case.rule.approval, &case.rule.test_health) {
         (Some(Approval::AtHook), _) => "approval=at-hook",
@@ -117,17 +119,19 @@ impl Draft<'_> {
 
     fn ask_at(&mut self, shift: &Shift, pause: &Pause, note: &str) {
         let case = self.case;
-        let (service, hook) = (&case.service.name, &pause.hook);
         let then = if pause.then_continues { "goes on" } else { "goes back" };
         let until = pause.until.map_or(String::new(), |it| format!(" until {}; then ECS {then}", when(it, self.now)));
         let image = case.running().digest.map_or_else(|| case.running_label(), |it| it.to_string());
-        let message = format!(
-            "{} is paused ({}){until}. {note}To go on send {{\"approve\":{{\"service\":\"{service}\",\"image\":\"{image}\",\
-             \"hook\":\"{hook}\"}}}}, to go back {{\"reject\":{{\"service\":\"{service}\",\"image\":\"{image}\"}}}}",
-            case.running_label(),
-            place(shift),
-        );
-        self.problem("paused", message);
+        let about = json!({"service": case.service.name.to_string(), "image": image});
+        let mut about_pause = about.clone();
+        about_pause["hook"] = pause.hook.as_str().into();
+        let message =
+            format!("{} is paused ({}){until}. {note}It can go on, or back", case.running_label(), place(shift));
+        let choices = [
+            Choice::new("Go on", Undo::Command(json!({"approve": about_pause}))),
+            Choice::new("Go back", Undo::Command(json!({"reject": about}))),
+        ];
+        self.ask("paused", message, choices);
     }
 
     fn go_on_after(&mut self, shift: &Shift, pause: &Pause, why: impl std::fmt::Display) {

@@ -81,11 +81,8 @@ pub fn failed_way_back(case: &Case<'_>, memory: &Memory) -> Option<String> {
     }
     Some(format!(
         "{} must be replaced, but the way back to {to} has failed: {why}. Nothing else is tried by itself. Look at why its \
-         tasks stopped, push a newer image, or name the image to go back from: \
-         {{\"rollback\":{{\"service\":\"{}\",\"image\":\"{}\"}}}}",
+         tasks stopped, and push a newer image or go back from it",
         case.running_label(),
-        case.service.name,
-        case.running().digest.map_or_else(String::new, |it| it.to_string()),
         why = why.trim_end_matches('.'),
     ))
 }

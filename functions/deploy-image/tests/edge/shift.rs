@@ -50,13 +50,14 @@ async fn a_hook_that_waits_is_told_and_the_printed_approval_lets_it_go_on() {
     let script = Script::new();
     paused(&script, "newest");
     let report = script.invoke(hook_event("HOOK_AWAITING_ACTION")).await.unwrap();
-    let message = &report.problems.iter().find(|it| it.problem == "paused").unwrap().message;
+    let problem = report.problems.iter().find(|it| it.problem == "paused").unwrap();
+    let message = &problem.message;
     assert!(
         message.starts_with("v1.1.0 is paused (stage POST_TEST_TRAFFIC_SHIFT, 0 % of the traffic) until "),
         "{message}"
     );
-    let printed = message.split("To go on send ").nth(1).unwrap().split(", to go back").next().unwrap();
-    let approve: Value = serde_json::from_str(printed).unwrap();
+    let printed = problem.choices[0].command_line("", None);
+    let approve: Value = serde_json::from_str(printed.split('\'').nth(1).unwrap()).unwrap();
     let report = script.invoke(approve.clone()).await.unwrap();
     assert_eq!(told(&report)[0], "api continue Done");
     let sent = &script.sent("ContinueServiceDeployment")[0];

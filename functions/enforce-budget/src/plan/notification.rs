@@ -1,6 +1,6 @@
 //! What notifications say, held against what AWS Budgets says. Nothing is ever done because of a notification.
 
-use reconcile::{CommandLine, Plan};
+use reconcile::{CommandLine, Plan, Undo};
 use rules::keys;
 
 use super::scope::{Anomaly, Content, Kind, Own, Scope};
@@ -54,11 +54,11 @@ fn confirm(budget: &Budget, kind: Kind, claimed: Option<rules::budget::Money>, p
         let tag = format!("Key={},Value=enforce", keys::BUDGET);
         let call = ["aws", "budgets", "tag-resource", "--resource-arn", &budget.arn, "--resource-tags", &tag];
         let message = format!(
-            "'{}' has passed a threshold, but it is not enforced, so nothing was done; to enforce it, tag it: {}",
+            "'{}' has passed a threshold, but it is not enforced, so nothing was done; to enforce it, tag it",
             budget.name,
-            CommandLine::of(call)
         );
-        return plan.problem(&budget.arn, "not-enforced", message);
+        plan.problem(&budget.arn, "not-enforced", message);
+        return plan.choice("Enforce it", Undo::Shell(CommandLine::of(call)));
     }
     let readable = |figure: &'_ Option<super::world::Figure>| figure.as_ref().and_then(|it| it.as_ref().ok()).cloned();
     let (figure, what): (Option<Amount>, _) = match kind {

@@ -1,6 +1,7 @@
 //! What a gate is asked and what it answers, and how it looks at what was observed.
 
 use jiff::Zoned;
+use reconcile::Choice;
 
 use crate::plan::case::{Case, Memory};
 use crate::plan::step::Step;
@@ -17,6 +18,8 @@ pub enum Blocked {
     Pending(String),
     /// It takes a person: the problem's kind and what is wrong.
     NeedsPerson(&'static str, String),
+    /// The same, with what that person can decide.
+    Asks { kind: &'static str, message: String, choices: Vec<Choice> },
     /// It takes time that people have set apart, mostly days: the problem's kind and until when.
     Scheduled(&'static str, String),
     /// It takes these steps, and then an event.

@@ -8,6 +8,7 @@ use rules::keys;
 
 use super::{Blocked, Candidate, look, unavailable};
 use crate::plan::case::Case;
+use crate::plan::offer;
 use crate::plan::world::{Fact, Health, Look, Observation};
 
 /// A deployment that began longer ago is not judged any more: what happens later is not its doing.
@@ -62,14 +63,12 @@ pub fn before(candidate: Candidate<'_>) -> Result<Option<Before>, Blocked> {
     if memory.approved.as_ref().is_some_and(|it| it.digest == image.digest && !it.cleared) {
         return Ok(Some(Before::Unknown));
     }
-    Err(Blocked::NeedsPerson(
-        "health-refused",
-        format!(
-            "{tag} is not deployed: health={url} cannot be asked, so nothing could be told of it afterwards: {why}. Correct \
-             the address, or let this image out with {{\"approve\":{{\"service\":\"{}\",\"image\":\"{}\"}}}}",
-            case.service.name, image.digest
-        ),
-    ))
+    let message = format!(
+        "{tag} is not deployed: health={url} cannot be asked, so nothing could be told of it afterwards: {why}. Correct the \
+         address, or let this image out"
+    );
+    let choices = vec![offer::about(case, "Let it out", "approve", &image.digest)];
+    Err(Blocked::Asks { kind: "health-refused", message, choices })
 }
 
 const PUBLIC_ONLY: &str = "Nightshift asks public addresses only, so that a tag opens no way into the network; name a public one, or remove \

@@ -9,7 +9,7 @@ mod outcome;
 use std::fmt::Write;
 
 use jiff::SignedDuration;
-use reconcile::{CommandLine, when};
+use reconcile::{Choice, CommandLine, Undo, when};
 use rules::deploy::DeployRule;
 use rules::memory::Migrated;
 use rules::migrating::{Migrating, Start};
@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Act, Blocked, Candidate, look, unavailable};
 use crate::plan::case::Case;
+use crate::plan::offer;
 use crate::plan::step::{MemoryChange, Migrate, Remember, Revision, Step};
 use crate::plan::world::{Fact, ImageName, Launch, Observation, Service, Task, TaskDefinition, short_name};
 use outcome::{Outcome, outcome};
@@ -80,14 +81,10 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
         ));
     }
     let run = run_name(&case.service.name.cluster, family, &image.digest);
-    let command =
-        |name: &str| format!("{{\"{name}\":{{\"service\":\"{}\",\"image\":\"{}\"}}}}", case.service.name, image.digest);
+    const BY_HAND: &str = "What it did to the database only a person can tell: run it again, or reject the image";
     let by_hand = || {
-        format!(
-            "What it did to the database only a person can tell. Send {} to run it again, or {}",
-            command("clear"),
-            command("reject")
-        )
+        let choices = [("Run it again", "clear"), ("Reject the image", "reject")];
+        choices.map(|(label, command)| offer::about(case, label, command, &image.digest))
     };
     match state(candidate, family, &run)? {
         State::Done { .. } => notes(candidate),
@@ -97,10 +94,11 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
         State::Failed(why) => {
             Err(Blocked::Reject { by: "migration", why: format!("the migration of {tag} failed: {family}, {why}") })
         }
-        State::Interrupted(why) => Err(Blocked::NeedsPerson(
-            "migration-interrupted",
-            format!("{tag} is not deployed: its migration was interrupted: {family}, {why}. {}", by_hand()),
-        )),
+        State::Interrupted(why) => Err(Blocked::Asks {
+            kind: "migration-interrupted",
+            message: format!("{tag} is not deployed: its migration was interrupted: {family}, {why}. {BY_HAND}"),
+            choices: by_hand().into(),
+        }),
         State::DoesNotStart(why) => Err(Blocked::NeedsPerson(
             "migration-not-started",
             format!(
@@ -114,12 +112,14 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
             let migrated = Migrated { run: run.clone(), at: mark.since }.to_string();
             let tags = json!([{"key": keys::MIGRATED, "value": migrated}]).to_string();
             let say_so = ["aws", "ecs", "tag-resource", "--resource-arn", &case.service.arn, "--tags", &tags];
-            let (since, say_so, by_hand) = (when(mark.since, now), CommandLine::of(say_so), by_hand());
+            let say_so = Choice::new("If it ended well", Undo::Shell(CommandLine::of(say_so)));
             let message = format!(
-                "{tag} is not deployed: its migration {family} was started at {since}, and ECS no longer tells how it \
-                 ended. Look at its log. If it ended well, say so with {say_so}. {by_hand}"
+                "{tag} is not deployed: its migration {family} was started at {}, and ECS no longer tells how it ended. \
+                 Look at its log, and say so if it ended well. {BY_HAND}",
+                when(mark.since, now)
             );
-            Err(Blocked::NeedsPerson("migration-unknown", message))
+            let choices = [say_so].into_iter().chain(by_hand()).collect();
+            Err(Blocked::Asks { kind: "migration-unknown", message, choices })
         }
         State::NotStarted { after } => start(candidate, family, run, after),
     }

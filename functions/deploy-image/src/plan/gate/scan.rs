@@ -1,7 +1,7 @@
 //! `scan=critical|high`: the scan of the image has found nothing as bad as that.
 
 use jiff::SignedDuration;
-use reconcile::CommandLine;
+use reconcile::{Choice, CommandLine, Undo};
 use rules::deploy::Severity;
 
 use super::{Blocked, Candidate, look, unavailable};
@@ -32,25 +32,24 @@ pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
         return Ok(());
     }
     let message = format!(
-        "{tag} ({}) is held back: its scan found {found}; {} stays. A newer image or a better scan lets it go on; \
-         look at the rest with {}",
+        "{tag} ({}) is held back: its scan found {found}; {} stays. A newer image or a better scan lets it go on",
         image.digest.short(),
         case.running_label(),
-        scan_command("describe-image-scan-findings", &case.repository, image)
     );
-    Err(Blocked::NeedsPerson("scan-findings", message))
+    let look = scan_command("describe-image-scan-findings", &case.repository, image);
+    Err(Blocked::Asks { kind: "scan-findings", message, choices: vec![Choice::new("Look at all findings", look)] })
 }
 
-fn scan_command(operation: &str, repository: &str, image: &Image) -> CommandLine {
+fn scan_command(operation: &str, repository: &str, image: &Image) -> Undo {
     let id = format!("imageDigest={}", image.digest);
-    CommandLine::of(["aws", "ecr", operation, "--repository-name", repository, "--image-id", &id])
+    Undo::Shell(CommandLine::of(["aws", "ecr", operation, "--repository-name", repository, "--image-id", &id]))
 }
 
 /// The scan has come to an end, and the registry tells what it found.
 fn ended(Candidate { case, image, tag, now, .. }: Candidate<'_>, state: &ScanState) -> Result<(), Blocked> {
     let repository = &case.repository;
     let age = now.timestamp().duration_since(image.pushed_at);
-    let scan_it = scan_command("start-image-scan", repository, image);
+    let scan_it = || vec![Choice::new("Scan it", scan_command("start-image-scan", repository, image))];
     match state {
         ScanState::Done => Ok(()),
         ScanState::Pending if age < ENDED => Err(Blocked::Pending(format!("{tag} is being scanned"))),
@@ -61,13 +60,14 @@ fn ended(Candidate { case, image, tag, now, .. }: Candidate<'_>, state: &ScanSta
                 "{tag} is not deployed: its scan has not ended an hour after the push; look at it in the console of ECR"
             ),
         )),
-        ScanState::Missing => Err(Blocked::NeedsPerson(
-            "not-scanned",
-            format!(
-                "{tag} is not deployed: it was never scanned. Switch on scan on push for {repository} \
-                 (aws ecr put-registry-scanning-configuration), and for this image, with basic scanning: {scan_it}"
+        ScanState::Missing => Err(Blocked::Asks {
+            kind: "not-scanned",
+            message: format!(
+                "{tag} is not deployed: it was never scanned. Switch on scan on push for {repository} in the settings of \
+                 the registry, and with basic scanning have this image scanned"
             ),
-        )),
+            choices: scan_it(),
+        }),
         ScanState::Unsupported(reason) => Err(Blocked::NeedsPerson(
             "unsupported-scan",
             format!(
@@ -75,12 +75,13 @@ fn ended(Candidate { case, image, tag, now, .. }: Candidate<'_>, state: &ScanSta
                  Build it on a base image that the scan knows, or remove scan= from the tag"
             ),
         )),
-        ScanState::Unavailable(reason) => Err(Blocked::NeedsPerson(
-            "no-findings",
-            format!(
-                "{tag} is not deployed: its scan tells no findings ({reason}). With basic scanning, scan it again: {scan_it}"
+        ScanState::Unavailable(reason) => Err(Blocked::Asks {
+            kind: "no-findings",
+            message: format!(
+                "{tag} is not deployed: its scan tells no findings ({reason}). With basic scanning, scan it again"
             ),
-        )),
+            choices: scan_it(),
+        }),
     }
 }
 

@@ -2,8 +2,10 @@
 //!
 //! `snapshot-databases` takes it, and tells people what stands in its way; here it is only asked for and waited for.
 
+use reconcile::{Choice, Undo};
 use rules::database::{Database, predeploy_id};
 use rules::keys;
+use serde_json::json;
 
 use super::{Blocked, Candidate, look, unavailable};
 use crate::plan::step::{AskForSnapshot, Step};
@@ -39,14 +41,16 @@ pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
             ),
         )),
         Some(it) if it.status == "available" => Ok(()),
-        Some(it) if it.status == "failed" => Err(Blocked::NeedsPerson(
-            "snapshot-failed",
-            format!(
-                "{tag} is not deployed: the snapshot {id} of {database} failed. See why in the events of RDS; then send \
-                 {{\"snapshot\":{{\"database\":\"{database}\",\"image\":\"{}\"}}}} to snapshot-databases, which replaces it",
-                image.digest
-            ),
-        )),
+        Some(it) if it.status == "failed" => {
+            let message = format!(
+                "{tag} is not deployed: the snapshot {id} of {database} failed. See why in the events of RDS; then have it \
+                 replaced"
+            );
+            let payload = json!({"snapshot": {"database": database, "image": image.digest.to_string()}});
+            let command = Undo::Sibling { own: "deploy-image", function: "snapshot-databases", payload };
+            let choices = vec![Choice::new("Replace it", command)];
+            Err(Blocked::Asks { kind: "snapshot-failed", message, choices })
+        }
         Some(it) => Err(Blocked::Pending(format!("{tag} waits for the snapshot {id}, which is {}", it.status))),
     }
 }

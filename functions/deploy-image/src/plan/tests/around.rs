@@ -6,7 +6,7 @@ use rules::keys;
 use serde_json::Value;
 
 use super::model::{Model, digest, repository, service};
-use super::stories::words;
+use super::stories::{offered, words};
 use crate::plan::*;
 
 fn look(model: &mut Model) -> Vec<String> {
@@ -103,7 +103,7 @@ fn a_way_back_that_fails_too_is_not_repeated_and_a_person_decides() {
         assert_eq!((deployments, told.len()), (0, 1), "{safety:?}: {model}");
         assert_eq!(told[0].problem, "way-back-failed");
         assert!(told[0].message.contains("but the way back to v1.1.0 has failed: "), "{told:?}");
-        assert!(told[0].message.contains("{\"rollback\":{\"service\":\"truegul-production/api-server\",\"image\":"));
+        assert!(offered(&told[0]).contains("{\"rollback\":{\"service\":\"truegul-production/api-server\",\"image\":"));
         // A newer image is the way out that takes nobody.
         model.push("v1.3.0");
         model.settle();

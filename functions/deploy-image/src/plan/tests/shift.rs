@@ -81,8 +81,8 @@ fn a_pause_is_told_once_with_both_answers_bound_to_digest_and_hook() {
     let image = digest("v1.2.0");
     let expected = format!(
         "paused: v1.2.0 is paused (stage POST_TEST_TRAFFIC_SHIFT, 0 % of the traffic) until Sun 2026-11-22 03:10 KST; then ECS \
-         goes back. To go on send {{\"approve\":{{\"service\":\"{NAME}\",\"image\":\"{image}\",\"hook\":\"ecs-pause-1\"}}}}, to \
-         go back {{\"reject\":{{\"service\":\"{NAME}\",\"image\":\"{image}\"}}}}"
+         goes back. It can go on, or back [Go on: {{\"approve\":{{\"service\":\"{NAME}\",\"image\":\"{image}\",\
+         \"hook\":\"ecs-pause-1\"}}}}] [Go back: {{\"reject\":{{\"service\":\"{NAME}\",\"image\":\"{image}\"}}}}]"
     );
     assert!(said.contains(&expected), "{said:#?}");
     model.minutes += 120;

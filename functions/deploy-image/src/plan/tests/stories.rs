@@ -1,6 +1,6 @@
 //! Worked examples: a day in the life of a service, each as the plan's own words.
 
-use reconcile::{Plan, Undo};
+use reconcile::{Plan, Problem, Undo};
 use rules::keys;
 use serde_json::json;
 
@@ -13,8 +13,21 @@ pub fn words(plan: &Plan<Step>) -> Vec<String> {
     let mut lines: Vec<String> =
         plan.steps.iter().map(|it| format!("{}: {}", reconcile::Step::headline(&it.step), it.reason)).collect();
     lines.extend(plan.skipped.iter().map(|it| format!("skip: {}", it.reason)));
-    lines.extend(plan.problems.iter().map(|it| format!("{}: {}", it.problem, it.message)));
+    lines.extend(plan.problems.iter().map(|it| format!("{}: {}{}", it.problem, it.message, offered(it))));
     lines
+}
+
+/// What a person can decide about a problem, but for what is offered with every approval.
+pub fn offered(problem: &Problem) -> String {
+    let own = problem.choices.iter().filter(|_| problem.problem != "needs-approval");
+    own.map(|it| format!(" [{}: {}]", it.label, command(&it.command))).collect()
+}
+
+fn command(command: &Undo) -> String {
+    match command {
+        Undo::Command(payload) | Undo::Sibling { payload, .. } => payload.to_string(),
+        Undo::Shell(line) => line.to_string(),
+    }
 }
 
 #[track_caller]

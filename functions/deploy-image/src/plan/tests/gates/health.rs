@@ -5,7 +5,7 @@ use reconcile::Step as _;
 use rules::keys;
 
 use crate::plan::tests::model::{Model, digest, repository, service};
-use crate::plan::tests::stories::words;
+use crate::plan::tests::stories::{offered, words};
 use crate::plan::*;
 
 const RULE: &str = "newest health=https://truegul.example/health";
@@ -96,7 +96,7 @@ fn an_address_that_cannot_be_asked_holds_and_a_person_may_let_the_image_out() {
         assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "health-refused"));
         let expected = "v1.1.0 is not deployed: health=https://truegul.example/health cannot be asked";
         assert!(plan.problems[0].message.starts_with(expected), "{plan:?}");
-        assert!(plan.problems[0].message.contains(&format!("\"image\":\"{image}\"}}}}")), "{plan:?}");
+        assert!(offered(&plan.problems[0]).contains(&format!("\"image\":\"{image}\"}}}}")), "{plan:?}");
         model.run(&service(), Some(&Command::Approve { image, hook: None }), usize::MAX);
         model.settle();
         assert_eq!(model.running(), "v1.1.0");
