@@ -224,7 +224,7 @@ async fn attempt<S: Step, E: Into<Undone>>(
 
 /// The problem with what a person can decide about it as command lines of this stack.
 fn with_commands(problem: &Problem, conduct: &Conduct<'_>) -> Problem {
-    let choices = problem.choices.iter().map(|it| it.resolved(conduct.invoke_as, conduct.region)).collect();
+    let choices = problem.choices.iter().map(|it| it.spelled(conduct.invoke_as, conduct.region)).collect();
     Problem { choices, ..problem.clone() }
 }
 

@@ -116,7 +116,7 @@ impl Wrong<'_> {
 
 /// What a person could decide: of another image it is another question, though the words are the same.
 fn choices(problem: &Problem) -> String {
-    problem.choices.iter().map(|it| format!("\n{}", it.command_line("", None))).collect()
+    problem.choices.iter().map(|it| format!("\n{}", it.line())).collect()
 }
 
 /// What a resource remembers of what was told; what cannot be read counts as never told.

@@ -184,11 +184,7 @@ impl<S> Plan<S> {
 
     /// Adds to the problem that was told last what a person can decide about it, as a command to paste.
     pub fn choice(&mut self, label: &'static str, command: Undo) {
-        self.problems
-            .iter_mut()
-            .rev()
-            .take(1)
-            .for_each(|it| it.choices.push(Choice { label, command: command.clone() }));
+        self.problems.iter_mut().rev().take(1).for_each(|it| it.choices.push(Choice::new(label, command.clone())));
     }
 
     /// Leaves `resource` alone and says what is wrong with it.

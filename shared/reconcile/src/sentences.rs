@@ -44,7 +44,7 @@ fn action(it: &Action) -> String {
 
 /// With each command on a line of its own, so that it can be pasted.
 fn problem(name: String, it: &Problem) -> String {
-    let commands = it.choices.iter().map(|it| format!("\n{}:\n{}", it.label, it.command_line("", None)));
+    let commands = it.choices.iter().map(|it| format!("\n{}:\n{}", it.label, it.line()));
     format!("Needs you: {name}: {}{}", it.message, commands.collect::<String>())
 }
 

@@ -23,13 +23,15 @@ pub enum Undo {
     Shell(CommandLine),
 }
 
-/// What a person can decide about a problem. In a report it is the label and the command line.
+/// What a person can decide about a problem.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Choice {
     /// What it does, as on a button: `Approve`.
     pub label: &'static str,
     /// The command that does it.
     pub command: Undo,
+    /// The same as a command line of this stack, in a report.
+    pub line: Option<String>,
 }
 
 impl Undo {
@@ -57,38 +59,34 @@ impl Undo {
 impl Choice {
     /// A choice, as on a button.
     pub fn new(label: &'static str, command: Undo) -> Self {
-        Choice { label, command }
+        Choice { label, command, line: None }
     }
 
-    /// The same as a command line, whatever function reads it.
-    pub(crate) fn resolved(&self, invoke_as: &str, region: Option<&str>) -> Self {
-        Choice { label: self.label, command: Undo::Shell(self.command.line(invoke_as, region)) }
+    /// The same for a report of the function that is called `invoke_as`, whose readers paste it.
+    pub(crate) fn spelled(&self, invoke_as: &str, region: Option<&str>) -> Self {
+        Choice { line: Some(self.command.command_line(invoke_as, region)), ..self.clone() }
     }
 
-    /// The command line, for a function called `invoke_as`.
-    pub fn command_line(&self, invoke_as: &str, region: Option<&str>) -> String {
-        self.command.command_line(invoke_as, region)
-    }
-}
-
-impl Serialize for Choice {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let command = self.command_line("", None);
-        json!({"label": self.label, "command": command}).serialize(serializer)
+    /// The command line, as a person pastes it.
+    pub fn line(&self) -> String {
+        self.line.clone().unwrap_or_else(|| self.command.command_line("", None))
     }
 }
 
 impl Serialize for Choice {
-    /// `{"label":"Approve","payload":{…}}` for the function that reports it, with `"function"` for another one of the
-    /// stack, or `{"label":…,"command":"aws …"}`.
+    /// `{"label":"Approve","payload":{…},"command":"… aws lambda invoke …"}` for the function that reports it, with
+    /// `"function"` for another one of the stack, or without a payload where another program is meant.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match &self.command {
+        let mut fields = match &self.command {
             Undo::Command(payload) => json!({"label": self.label, "payload": payload}),
             Undo::Sibling { function, payload, .. } => {
                 json!({"label": self.label, "function": function, "payload": payload})
             }
             Undo::Shell(line) => json!({"label": self.label, "command": line.to_string()}),
+        };
+        if let Some(line) = &self.line {
+            fields["command"] = line.as_str().into();
         }
-        .serialize(serializer)
+        fields.serialize(serializer)
     }
 }

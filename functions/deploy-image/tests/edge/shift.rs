@@ -56,7 +56,7 @@ async fn a_hook_that_waits_is_told_and_the_printed_approval_lets_it_go_on() {
         message.starts_with("v1.1.0 is paused (stage POST_TEST_TRAFFIC_SHIFT, 0 % of the traffic) until "),
         "{message}"
     );
-    let printed = problem.choices[0].command_line("", None);
+    let printed = problem.choices[0].line();
     let approve: Value = serde_json::from_str(printed.split('\'').nth(1).unwrap()).unwrap();
     let report = script.invoke(approve.clone()).await.unwrap();
     assert_eq!(told(&report)[0], "api continue Done");

@@ -44,7 +44,7 @@ impl<'a> Part<'a> {
     /// The commands that a person may want after this, with what each does.
     pub fn commands(&self, site: &Site<'_>) -> Vec<(&'a str, String)> {
         let choices = self.problems.iter().flat_map(|it| &it.choices);
-        let choices = choices.map(|it| (it.label, it.command_line(site.invoke_as, site.region)));
+        let choices = choices.map(|it| (it.label, it.command.command_line(site.invoke_as, site.region)));
         let undo = self.done.iter().filter_map(|it| Some(("If that is wrong", it.undo.clone()?)));
         choices.chain(undo).collect()
     }

@@ -203,7 +203,7 @@ fn what_happens_every_day_is_a_message_only_where_people_want_each() {
 #[test]
 fn what_a_person_can_decide_stands_on_a_line_of_its_own_with_the_region() {
     let command = Undo::Command(json!({"approve": {"service": "shop/api"}}));
-    let choices = vec![Choice { label: "Approve", command }];
+    let choices = vec![Choice::new("Approve", command)];
     let message = "v1.1.0 waits for your approval (runs v1.0.0). It is deployed at once then".to_owned();
     let message = written(&report(vec![], vec![Problem { choices, message, ..bad_tag() }])).unwrap();
     assert_eq!(message.subject, "[Nightshift] api-server: v1.1.0 waits for your approval (runs v1.0.0)");

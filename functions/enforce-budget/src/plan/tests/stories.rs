@@ -499,7 +499,7 @@ fn a_notification_is_believed_nothing_and_what_is_odd_about_it_is_told() {
     let how = "aws budgets tag-resource --resource-arn 'arn:aws:budgets::123456789012:budget/TrueGul Monthly' --resource-tags Key=nightshift:budget,Value=enforce";
     assert!(untagged[0].contains("not-enforced"), "{untagged:?}");
     let plan = planned(&world, &says(Kind::Actual, NAME, 9_000), &now());
-    assert_eq!(plan.problems[0].choices[0].command_line("x", None), how);
+    assert_eq!(plan.problems[0].choices[0].line(), how);
 }
 
 #[test]
