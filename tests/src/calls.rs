@@ -11,32 +11,32 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::sources::{Source, Token, root, shipped};
+use crate::sources::{Kind, Source, Token, root, shipped};
 
 /// An AWS service: how its files are called, which SDK speaks to it, and its prefix in IAM.
 pub struct Service {
     /// `ecs` for `ecs.rs` and `ecs/`.
     pub file: &'static str,
-    /// The crate.
-    pub sdk: &'static str,
+    /// The crate; none where its calls are named as texts.
+    pub sdk: Option<&'static str>,
     /// What comes before the colon of its IAM actions.
     pub iam: &'static str,
 }
 
 /// The services that Nightshift calls.
 pub const SERVICES: [Service; 12] = [
-    Service { file: "autoscaling", sdk: "aws-sdk-applicationautoscaling", iam: "application-autoscaling" },
-    Service { file: "budgets", sdk: "aws-sdk-budgets", iam: "budgets" },
-    Service { file: "cloudwatch", sdk: "aws-sdk-cloudwatch", iam: "cloudwatch" },
-    Service { file: "codedeploy", sdk: "aws-sdk-codedeploy", iam: "codedeploy" },
-    Service { file: "ecr", sdk: "aws-sdk-ecr", iam: "ecr" },
-    Service { file: "ecs", sdk: "aws-sdk-ecs", iam: "ecs" },
-    Service { file: "inspector", sdk: "aws-sdk-inspector2", iam: "inspector2" },
-    Service { file: "lambda", sdk: "aws-sdk-lambda", iam: "lambda" },
-    Service { file: "rds", sdk: "aws-sdk-rds", iam: "rds" },
-    Service { file: "sns", sdk: "aws-sdk-sns", iam: "sns" },
-    Service { file: "sts", sdk: "aws-sdk-sts", iam: "sts" },
-    Service { file: "tagging", sdk: "aws-sdk-resourcegroupstagging", iam: "tag" },
+    Service { file: "autoscaling", sdk: Some("aws-sdk-applicationautoscaling"), iam: "application-autoscaling" },
+    Service { file: "budgets", sdk: Some("aws-sdk-budgets"), iam: "budgets" },
+    Service { file: "cloudwatch", sdk: Some("aws-sdk-cloudwatch"), iam: "cloudwatch" },
+    Service { file: "codedeploy", sdk: None, iam: "codedeploy" },
+    Service { file: "ecr", sdk: Some("aws-sdk-ecr"), iam: "ecr" },
+    Service { file: "ecs", sdk: Some("aws-sdk-ecs"), iam: "ecs" },
+    Service { file: "inspector", sdk: Some("aws-sdk-inspector2"), iam: "inspector2" },
+    Service { file: "lambda", sdk: Some("aws-sdk-lambda"), iam: "lambda" },
+    Service { file: "rds", sdk: Some("aws-sdk-rds"), iam: "rds" },
+    Service { file: "sns", sdk: Some("aws-sdk-sns"), iam: "sns" },
+    Service { file: "sts", sdk: Some("aws-sdk-sts"), iam: "sts" },
+    Service { file: "tagging", sdk: Some("aws-sdk-resourcegroupstagging"), iam: "tag" },
 ];
 
 /// The operations whose IAM action has another name.
@@ -142,10 +142,13 @@ impl Part {
 
     fn calls(&self) -> Vec<Call> {
         let Some(service) = self.service else { return Vec::new() };
-        let operations = operations(service.sdk);
-        method_calls(&self.tokens)
-            .filter_map(|(name, line)| {
-                let operation = operations.get(name)?;
+        let typed = method_calls(&self.tokens).filter_map(|(name, line)| {
+            let operation = operations(service.sdk?).get(name)?;
+            Some((operation.as_str(), line))
+        });
+        typed
+            .chain(named_calls(&self.tokens))
+            .filter_map(|(operation, line)| {
                 let action = format!("{}:{operation}", service.iam);
                 let other = OTHERWISE_NAMED.iter().find(|(it, _)| *it == action);
                 Some(Call {
@@ -308,13 +311,23 @@ fn method_calls(tokens: &[Token]) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
+/// The operations that are named as texts: `.call("UpdateService"` and `.list("ListTasks"` of an API without types.
+fn named_calls(tokens: &[Token]) -> impl Iterator<Item = (&str, usize)> {
+    tokens.windows(4).filter_map(|it| {
+        let named = it[0].is('.') && matches!(it[1].word(), Some("call" | "list")) && it[2].is('(');
+        let Kind::Literal(name) = &it[3].kind else { return None };
+        let name = name.strip_prefix('"')?.strip_suffix('"')?;
+        named.then_some((name, it[1].line))
+    })
+}
+
 /// The operations of an SDK crate, read from its sources: from the method's name to the operation's.
 fn operations(sdk: &str) -> &'static BTreeMap<String, String> {
     static OPERATIONS: OnceLock<BTreeMap<&'static str, BTreeMap<String, String>>> = OnceLock::new();
     let all = OPERATIONS.get_or_init(|| {
         let manifests = sdk_manifests();
         let operations = |sdk| Some((sdk, operations_below(&manifests.get(sdk)?.with_file_name("src/operation"))));
-        SERVICES.iter().filter_map(|it| operations(it.sdk)).collect()
+        SERVICES.iter().filter_map(|it| operations(it.sdk?)).collect()
     });
     all.get(sdk).unwrap_or_else(|| panic!("a file is named after the service of {sdk}, which is not in Cargo.lock"))
 }
@@ -427,6 +440,9 @@ mod tests {
         assert_eq!(calls("functions/sample/src/ecs.rs")[0].action, "ecs:DescribeServices");
         assert_eq!(calls("functions/sample/src/ecs/services.rs")[0].place, "functions/sample/src/ecs/services.rs:1");
         assert_eq!(calls("functions/sample/src/ecr.rs"), []);
+        let named =
+            Source::parse("functions/sample/src/codedeploy.rs", r#"fn a() { api.call("StopDeployment", id, body) }"#);
+        assert_eq!(reachable(&[named], &[])[0].action, "codedeploy:StopDeployment");
         assert_eq!(calls("functions/sample/src/plan.rs"), []);
     }
 }

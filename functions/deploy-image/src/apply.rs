@@ -97,8 +97,8 @@ async fn registered(clients: &Clients, revision: &Revision) -> Result<String, Er
     match revision {
         Revision::Registered(arn) => Ok(arn.clone()),
         Revision::Register(fields) => {
-            clients.registrations.turn().await;
-            ecs::register_task_definition(&clients.ecs, fields).await
+            clients.task_definitions.turn().await;
+            ecs::register_task_definition(&clients.task_definitions, fields).await
         }
     }
 }

@@ -1,16 +1,16 @@
-//! Calls to ECS. Task definitions go through as raw JSON, everything else as the SDK's types.
+//! Calls to ECS. Task definitions are JSON, as ECS writes it, everything else are the SDK's types.
 
-mod raw;
 mod revisions;
 mod shift;
 mod task_sets;
 mod tasks;
 
-use aws::{Error, moment};
+use aws::{Error, JsonApi, Pace, moment};
+use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
 use jiff::SignedDuration;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::plan::{
     Controller, Deployment, Rollout, RolloutEnd, RolloutState, Safety, Service, ServiceName, Strategy, TaskDefinition,
@@ -104,18 +104,28 @@ fn deployment(it: &sdk::Deployment) -> Option<Deployment> {
     })
 }
 
+/// ECS's own JSON of task definitions: see `plan/world/task_definition.rs` for why.
+pub struct TaskDefinitions {
+    api: JsonApi,
+    /// ECS registers 20 of them at once and then one a second, for the whole account.
+    registrations: Pace,
+}
+
+impl TaskDefinitions {
+    pub fn new(config: &SdkConfig) -> Self {
+        TaskDefinitions { api: JsonApi::new(aws::ECS, config), registrations: Pace::new(20, 1) }
+    }
+
+    /// Waits until one may be registered.
+    pub async fn turn(&self) {
+        self.registrations.turn().await;
+    }
+}
+
 /// A revision with its tags, by ARN, by `family:revision`, or of a family the newest active one.
-pub async fn describe_task_definition(ecs: &Client, name: &str) -> Result<TaskDefinition, Error> {
-    let answer = raw::Answer::default();
-    ecs.describe_task_definition()
-        .task_definition(name)
-        .include(sdk::TaskDefinitionField::Tags)
-        .customize()
-        .interceptor(answer.clone())
-        .send()
-        .await
-        .map_err(|err| Error::new("DescribeTaskDefinition", name, err))?;
-    let mut answer = answer.fields("DescribeTaskDefinition", name)?;
+pub async fn describe_task_definition(ecs: &TaskDefinitions, name: &str) -> Result<TaskDefinition, Error> {
+    let body = json!({"taskDefinition": name, "include": ["TAGS"]});
+    let mut answer = ecs.api.call("DescribeTaskDefinition", name, body).await?;
     let Some(Value::Object(fields)) = answer.remove("taskDefinition") else {
         return Err(Error::unexpected("DescribeTaskDefinition", name, "the answer holds no task definition"));
     };
@@ -126,18 +136,10 @@ pub async fn describe_task_definition(ecs: &Client, name: &str) -> Result<TaskDe
 }
 
 /// Registers a revision and returns its ARN. `fields` is the whole request.
-pub async fn register_task_definition(ecs: &Client, fields: &Value) -> Result<String, Error> {
+pub async fn register_task_definition(ecs: &TaskDefinitions, fields: &Value) -> Result<String, Error> {
     let family = fields.get("family").and_then(Value::as_str).unwrap_or_default();
-    let answer = ecs
-        .register_task_definition()
-        .family(family)
-        .set_container_definitions(Some(Vec::new()))
-        .customize()
-        .interceptor(raw::Request(fields.to_string()))
-        .send()
-        .await
-        .map_err(|err| Error::new("RegisterTaskDefinition", family, err))?;
-    let arn = answer.task_definition().and_then(|it| it.task_definition_arn());
+    let answer = ecs.api.call("RegisterTaskDefinition", family, fields.clone()).await?;
+    let arn = answer.get("taskDefinition").and_then(|it| it.get("taskDefinitionArn")?.as_str());
     arn.map(str::to_owned)
         .ok_or_else(|| Error::unexpected("RegisterTaskDefinition", family, "the answer holds no task definition"))
 }

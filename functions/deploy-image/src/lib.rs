@@ -12,19 +12,20 @@ mod request;
 
 use aws::ecs::Ecs;
 use aws::rds::Rds;
-use aws::{Error, Pace};
+use aws::{CODEDEPLOY, Error, JsonApi};
 use aws_config::SdkConfig;
 use reconcile::Report;
 use reconcile::memory::Note;
 use runtime::Run;
 
+use ecs::TaskDefinitions;
 use health::Probe;
 use recheck::Recheck;
 use request::Request;
 
 /// The clients of the services that this function calls.
 pub struct Clients {
-    codedeploy: aws_sdk_codedeploy::Client,
+    codedeploy: JsonApi,
     described: Ecs,
     ecr: aws_sdk_ecr::Client,
     ecs: aws_sdk_ecs::Client,
@@ -32,8 +33,7 @@ pub struct Clients {
     probe: Probe,
     rds: Rds,
     tagging: aws_sdk_resourcegroupstagging::Client,
-    /// ECS registers 20 task definitions at once and then one a second, for the whole account.
-    registrations: Pace,
+    task_definitions: TaskDefinitions,
 }
 
 impl Clients {
@@ -42,14 +42,14 @@ impl Clients {
         let ecs = aws_sdk_ecs::Client::new(config);
         Clients {
             described: Ecs::of(ecs.clone()),
-            codedeploy: aws_sdk_codedeploy::Client::new(config),
+            codedeploy: JsonApi::new(CODEDEPLOY, config),
             ecr: aws_sdk_ecr::Client::new(config),
             ecs,
             lambda: aws_sdk_lambda::Client::new(config),
             probe: Probe::default(),
             rds: Rds::new(config, None),
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),
-            registrations: Pace::new(20, 1),
+            task_definitions: TaskDefinitions::new(config),
         }
     }
 

@@ -40,8 +40,9 @@ pub async fn world(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<Wo
     let tagged = |it: &Service| it.tags.contains_key(keys::DEPLOY);
     let families: BTreeSet<String> =
         world.services.iter().filter(|it| tagged(it)).map(|it| family(&it.task_definition).to_owned()).collect();
-    let newest =
-        each(families, READS, async |family| (ecs::describe_task_definition(&clients.ecs, &family).await, family));
+    let newest = each(families, READS, async |family| {
+        (ecs::describe_task_definition(&clients.task_definitions, &family).await, family)
+    });
     for (answer, family) in newest.await {
         match answer {
             Ok(revision) => {
@@ -131,7 +132,8 @@ async fn described(clients: &Clients, names: Vec<ServiceName>) -> (Vec<Service>,
 /// Adds the revisions `arns` to `world`, as far as it lacks them, or why they cannot be read.
 async fn describe_revisions(clients: &Clients, arns: BTreeSet<String>, world: &mut World) {
     let missing: Vec<String> = arns.into_iter().filter(|it| !world.task_definitions.contains_key(it)).collect();
-    let answers = each(missing, READS, async |arn| (ecs::describe_task_definition(&clients.ecs, &arn).await, arn));
+    let answers =
+        each(missing, READS, async |arn| (ecs::describe_task_definition(&clients.task_definitions, &arn).await, arn));
     for (answer, arn) in answers.await {
         match answer {
             Ok(revision) => drop(world.task_definitions.insert(arn, revision)),
@@ -185,9 +187,9 @@ async fn observe(clients: &Clients, run: &Run<'_>, fact: &Fact) -> Observation {
         Fact::Tasks { cluster, family } => {
             ecs::list_family(&clients.ecs, cluster, family).await.map(Observation::Tasks)
         }
-        Fact::TaskDefinition(name) => {
-            ecs::describe_task_definition(&clients.ecs, name).await.map(|it| Observation::TaskDefinition(Box::new(it)))
-        }
+        Fact::TaskDefinition(name) => ecs::describe_task_definition(&clients.task_definitions, name)
+            .await
+            .map(|it| Observation::TaskDefinition(Box::new(it))),
         Fact::Snapshot { database, id } => {
             backup(&clients.rds, database, id).await.map(|it| Observation::Backup(Box::new(it)))
         }

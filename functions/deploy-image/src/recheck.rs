@@ -77,13 +77,13 @@ impl Recheck {
         fields: &Value,
     ) -> Result<String, Error> {
         // Registering waits for its turn, and the service must not change while it does.
-        clients.registrations.turn().await;
+        clients.task_definitions.turn().await;
         self.ensure_unchanged(clients, service, via).await?;
         let family = fields.get("family").and_then(Value::as_str).unwrap_or_default().to_owned();
         if let Ok(mut registered) = self.registered.lock() {
             registered.entry(family.clone()).or_default().begun += 1;
         }
-        let arn = ecs::register_task_definition(&clients.ecs, fields).await?;
+        let arn = ecs::register_task_definition(&clients.task_definitions, fields).await?;
         let (Some(number), DeployVia::UpdateService(seen)) = (number(&arn), via) else { return Ok(arn) };
         let own = self.registered.lock().map(|mut it| {
             let registered = it.entry(family).or_default();
@@ -142,7 +142,7 @@ async fn give_way(
     let earlier = own.range(..between.end).count();
     let mut of_others = 0;
     for number in between.filter(|it| !own.contains(it)).take(LOOKED_AT) {
-        let revision = ecs::describe_task_definition(&clients.ecs, &format!("{family}:{number}")).await?;
+        let revision = ecs::describe_task_definition(&clients.task_definitions, &format!("{family}:{number}")).await?;
         of_others += usize::from(revision.next(&[], "", &[]) == *fields);
     }
     if of_others > earlier { Err(Error::not_now()) } else { Ok(()) }

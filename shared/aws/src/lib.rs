@@ -2,13 +2,14 @@
 //!
 //! [`Error`] is what every failed call becomes, [`tagging`] finds what opted in, [`ecs`] describes services, [`rds`]
 //! finds databases and their snapshots, [`memory`] writes the memory tags of both, [`lambda`] wakes another function,
-//! [`query`] calls what has no SDK crate here,
+//! [`query`] and [`JsonApi`] call what has no SDK crate here,
 //! [`each`] bounds how many calls are under way, [`Pace`] how many begin per second.
 
 use std::pin::Pin;
 
 pub mod ecs;
 mod error;
+mod json_api;
 pub mod lambda;
 pub mod memory;
 mod moment;
@@ -19,6 +20,7 @@ pub mod rds;
 pub mod tagging;
 
 pub use error::{Error, ErrorKind};
+pub use json_api::{Api, CODEDEPLOY, ECS, JsonApi};
 pub use moment::moment;
 pub use pace::{LeaveThrottling, Pace, each};
 

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::{Error, each};
-use aws_sdk_codedeploy::Client;
+use aws::{Error, JsonApi, each};
 use jiff::Timestamp;
 
 use super::past;
@@ -17,7 +16,7 @@ const READS: usize = 8;
 /// The groups of all are found together: those that made the present task sets are read first, and only if a service is
 /// in none of them, all that there are.
 pub async fn tell(
-    codedeploy: &Client,
+    codedeploy: &JsonApi,
     services: &[&Service],
     since: Timestamp,
 ) -> BTreeMap<String, Result<CodeDeploy, String>> {
@@ -35,7 +34,7 @@ pub async fn tell(
 }
 
 /// The groups that made the task sets of `services`, as they are now.
-async fn likely_groups(codedeploy: &Client, services: &[&Service]) -> Result<Vec<Group>, Error> {
+async fn likely_groups(codedeploy: &JsonApi, services: &[&Service]) -> Result<Vec<Group>, Error> {
     let made = |it: &&Service| it.task_sets.iter().filter_map(|it| it.deployment.clone()).collect::<Vec<_>>();
     let ids: BTreeSet<String> = services.iter().flat_map(made).collect();
     let ids: Vec<String> = ids.into_iter().collect();
@@ -51,7 +50,7 @@ async fn likely_groups(codedeploy: &Client, services: &[&Service]) -> Result<Vec
 }
 
 async fn tell_of(
-    codedeploy: &Client,
+    codedeploy: &JsonApi,
     service: &Service,
     groups: Result<&Vec<Group>, &Error>,
     since: Timestamp,
