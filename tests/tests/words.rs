@@ -41,11 +41,11 @@ fn shipped() -> Vec<PathBuf> {
     no_tests.chain(pages).chain(deployment).chain(others.iter().map(PathBuf::from)).collect()
 }
 
-/// The tests, the local AWS and the demo. Those of deploy-image keep their names until they are split.
+/// The tests, the local AWS and the demo.
 fn tests() -> Vec<PathBuf> {
     let kinds = ["functions", "shared"];
     let crates = kinds.iter().flat_map(|kind| folders(kind).into_iter().map(move |it| format!("{kind}/{it}")));
-    let crates = crates.filter(|it| it != "functions/deploy-image").chain(["tests".to_owned()]);
+    let crates = crates.chain(["tests".to_owned()]);
     let all = crates.flat_map(|it| [".rs", ".py"].into_iter().flat_map(move |end| files(&it, end)));
     // It spells the words.
     all.filter(|it| !it.ends_with("tests/words.rs")).collect()

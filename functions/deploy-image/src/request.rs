@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn pushes_that_bring_nothing_are_no_work() {
+    fn pushes_without_a_new_image_are_no_work() {
         let push = |action: &str, result: &str, tag: Value| {
             image_action(&json!({"action-type": action, "result": result, "repository-name": "r", "image-tag": tag}))
         };

@@ -122,7 +122,7 @@ async fn runs_in_lockstep_at_every_call_make_one_deployment_of_each_service() {
 }
 
 #[tokio::test]
-async fn what_somebody_deployed_since_the_decision_is_not_deployed_over() {
+async fn what_another_deployed_since_the_decision_is_not_deployed_over() {
     let script = Script::new();
     let api = shop(&script, "newest");
     // Another run deploys between the decision and the change: the first reading is the decision's.

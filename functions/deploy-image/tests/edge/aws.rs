@@ -48,11 +48,11 @@ pub struct Aws {
     pub tasks: BTreeMap<String, Value>,
     /// What RDS answers, as XML, by operation.
     pub databases: BTreeMap<&'static str, String>,
-    /// What every address answers, one after the other; 0 is no answer.
+    /// What each address answers, one after the other; 0 for no answer.
     pub health: Vec<u16>,
     /// How many deployments were begun.
     pub deployments: usize,
-    /// A service that is deployed by somebody else once it was described.
+    /// A service that is deployed by something else once it was described.
     pub changes_after_reading: Option<String>,
     /// ECS has no room for the next task.
     pub no_capacity: bool,
@@ -122,7 +122,7 @@ impl Script {
         self.aws().images.entry(repository.into()).or_insert_with(|| vec![vec![]]).last_mut().unwrap().push(image);
     }
 
-    /// From now on this operation fails, so many times, for requests whose body holds `about`.
+    /// From now on this operation fails, that many times, for requests whose body holds `about`.
     pub fn fail(&self, operation: &'static str, about: &str, times: usize, status: u16, code: &'static str) {
         self.0.refuse(operation, about, times, status, code);
     }
@@ -239,7 +239,7 @@ impl Aws {
                 let answer = self.describe_services(body);
                 if let Some(arn) = self.changes_after_reading.take() {
                     let service = self.services.get_mut(&arn).unwrap();
-                    service["deployments"][0]["id"] = json!("ecs-svc/of-somebody-else");
+                    service["deployments"][0]["id"] = json!("ecs-svc/of-something-else");
                     service["runningCount"] = json!(1);
                 }
                 answer

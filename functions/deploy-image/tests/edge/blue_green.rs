@@ -34,7 +34,7 @@ fn task_set(status: &str, revision: u32, deployment: &str) -> Value {
 }
 
 /// The shop in which deployment d-2 of `c0ffee2` has come as far as `status` says.
-fn brought(script: &Script, status: &str) -> String {
+fn deployed(script: &Script, status: &str) -> String {
     let arn = shop(script);
     let mut aws = script.aws();
     let fields = json!({"containerDefinitions": [{"name": "app", "essential": true,
@@ -136,7 +136,7 @@ async fn two_runs_at_once_begin_one_deployment() {
 async fn every_status_is_told_from_the_deployment_itself() {
     for status in ["Created", "Queued", "InProgress", "Baking", "Ready", "Pondering"] {
         let script = Script::new();
-        brought(&script, status);
+        deployed(&script, status);
         let report = script.invoke(event("START")).await.unwrap();
         assert!(
             told(&report)[0].ends_with(&format!("is rolling out: deployment d-2 of CodeDeploy ({status})")),
@@ -168,7 +168,7 @@ async fn every_status_is_told_from_the_deployment_itself() {
         // The event, or where it was lost the sweep.
         for payload in [event("FAILURE"), json!({})] {
             let script = Script::new();
-            let arn = brought(&script, status);
+            let arn = deployed(&script, status);
             script.aws().codedeploy.deployments[1]["errorInformation"] = json!({"code": code, "message": "in words"});
             let report = script.invoke(payload).await.unwrap();
             assert_eq!(told(&report)[0], "kfood-backend reject Done", "{status} {code}");
@@ -185,7 +185,7 @@ async fn every_status_is_told_from_the_deployment_itself() {
 async fn what_succeeded_is_live_and_told_once() {
     for payload in [event("SUCCESS"), json!({})] {
         let script = Script::new();
-        let arn = brought(&script, "Succeeded");
+        let arn = deployed(&script, "Succeeded");
         let report = script.invoke(payload.clone()).await.unwrap();
         assert_eq!(told(&report)[0], "kfood-backend record-success Done");
         assert!(script.aws().tag(&arn, "nightshift-state:verdict").unwrap().contains(&digest(2)));
@@ -200,7 +200,7 @@ async fn what_succeeded_is_live_and_told_once() {
 #[tokio::test]
 async fn a_quiet_service_asks_nothing_of_codedeploy() {
     let script = Script::new();
-    brought(&script, "Succeeded");
+    deployed(&script, "Succeeded");
     script.invoke(json!({})).await.unwrap();
     let before = script.counts();
     script.invoke(json!({})).await.unwrap();
@@ -286,7 +286,7 @@ async fn a_refused_deployment_is_a_failed_step() {
 #[tokio::test]
 async fn a_rollback_stops_what_is_under_way_and_codedeploy_goes_back() {
     let script = Script::new();
-    let arn = brought(&script, "InProgress");
+    let arn = deployed(&script, "InProgress");
     script.aws().services.get_mut(&arn).unwrap()["taskSets"] =
         json!([task_set("ACTIVE", 1, "d-1"), task_set("PRIMARY", 2, "d-2")]);
     let report = script.invoke(rollback()).await.unwrap();
@@ -315,7 +315,7 @@ async fn a_rollback_stops_what_is_under_way_and_codedeploy_goes_back() {
 #[tokio::test]
 async fn a_rollback_of_what_is_live_is_a_deployment_of_what_was_before() {
     let script = Script::new();
-    brought(&script, "Succeeded");
+    deployed(&script, "Succeeded");
     let report = script.invoke(rollback()).await.unwrap();
     assert_eq!(told(&report), ["kfood-backend reject Done", "kfood-backend roll-back Done"]);
     assert_eq!(content(&script), FIRST);
@@ -326,7 +326,7 @@ async fn a_rollback_of_what_is_live_is_a_deployment_of_what_was_before() {
 #[tokio::test]
 async fn a_rollback_without_an_image_to_go_back_to_is_a_problem() {
     let script = Script::new();
-    brought(&script, "Succeeded");
+    deployed(&script, "Succeeded");
     script.aws().images.get_mut("kfood-backend").unwrap()[0].remove(0);
     let report = script.invoke(rollback()).await.unwrap();
     assert!(told(&report).iter().any(|it| it.starts_with("kfood-backend no-way-back: ")), "{:?}", told(&report));
@@ -334,9 +334,9 @@ async fn a_rollback_without_an_image_to_go_back_to_is_a_problem() {
 }
 
 #[tokio::test]
-async fn what_failed_with_the_traffic_is_left_to_codedeploy_and_then_brought_back() {
+async fn what_failed_with_the_traffic_is_left_to_codedeploy_and_then_replaced() {
     let script = Script::new();
-    let arn = brought(&script, "Succeeded");
+    let arn = deployed(&script, "Succeeded");
     {
         let mut aws = script.aws();
         aws.codedeploy.deployments[1]["status"] = json!("Failed");

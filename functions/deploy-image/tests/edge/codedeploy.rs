@@ -13,7 +13,7 @@ pub struct CodeDeploy {
     pub deployments: Vec<Value>,
     /// How many names are on a page.
     pub page: usize,
-    /// Somebody's deployment begins and ends right after the next listing of deployments.
+    /// Another deployment begins and ends right after the next listing of deployments.
     pub surprise: bool,
 }
 
@@ -65,7 +65,7 @@ impl CodeDeploy {
                     self.deployments.iter().rev().filter(of).map(|it| text(it, "deploymentId")).collect();
                 let answer = self.paged("deployments", &ids, body);
                 if std::mem::take(&mut self.surprise) {
-                    self.add_deployment("Succeeded", "somebody's");
+                    self.add_deployment("Succeeded", "of another");
                 }
                 answer
             }

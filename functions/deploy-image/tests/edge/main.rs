@@ -222,7 +222,7 @@ async fn a_dry_run_shows_the_plan_and_writes_nothing() {
 }
 
 #[tokio::test]
-async fn the_same_problem_is_told_once_and_forgotten_when_it_is_mended() {
+async fn the_same_problem_is_told_once_and_forgotten_when_it_is_fixed() {
     let script = Script::new();
     let api = shop(&script, "newst");
     script.invoke(json!({})).await.unwrap();

@@ -4,7 +4,7 @@ use jiff::Zoned;
 use reconcile::Choice;
 
 use crate::plan::case::{Case, Memory};
-use crate::plan::step::Step;
+use crate::plan::step::{MemoryChange, Remember, Step};
 use crate::plan::world::{Fact, Image, Observation};
 
 /// A step and the reason for it.
@@ -41,6 +41,13 @@ pub struct Candidate<'a> {
     pub image: &'a Image,
     pub tag: &'a str,
     pub now: &'a Zoned,
+}
+
+impl Candidate<'_> {
+    /// Writes `value` under `key` on the service, or removes the tag.
+    pub fn note(&self, change: MemoryChange, key: &'static str, value: Option<String>) -> Step {
+        Step::Remember(Remember::new(self.case.service, change, self.tag, self.case.running_label(), key, value))
+    }
 }
 
 /// What was observed of `fact`, or that it has to be.

@@ -197,8 +197,8 @@ fn a_service_that_is_shown_as_it_was_before_its_last_deployment_says_nothing_aga
 #[test]
 fn an_alarms_rollback_is_told_as_the_alarms() {
     let mut model = lived(&["v1.1.0"]);
-    let wish = format!("{} by=alarm:api-5xx at=2026-11-20T18:20:00Z", digest("v1.1.0"));
-    model.service.tags.insert(keys::ROLLBACK.into(), wish);
+    let request = format!("{} by=alarm:api-5xx at=2026-11-20T18:20:00Z", digest("v1.1.0"));
+    model.service.tags.insert(keys::ROLLBACK.into(), request);
     let told = words(&model.run(&service(), None, usize::MAX));
     assert_eq!(
         told[1],
@@ -237,7 +237,7 @@ fn undo(plan: &Plan<Step>, action: &str) -> Option<Command> {
 }
 
 #[test]
-fn an_undo_brings_back_what_was_before() {
+fn an_undo_restores_what_was_before() {
     // A deployment.
     let mut model = lived(&["v1.1.0"]);
     model.push("v1.2.0");

@@ -107,7 +107,7 @@ impl Model {
         self.blue_green.pinned.get(at).cloned()
     }
 
-    /// StopDeployment with the wish to go back, by whomever.
+    /// StopDeployment with the request to go back, by whomever.
     pub fn stop_deployment(&mut self) {
         if self.blue_green.attempts.last().is_some_and(|it| it.status == Status::Open && !it.undoes) {
             self.minutes += 1;

@@ -23,8 +23,8 @@ fn approve(model: &mut Model, image: &str) {
     ask(model, Command::Approve { image: image.into(), hook: None });
 }
 
-/// The model with v1.1.0 pushed and its deployment as far as so many moves of CodeDeploy bring it.
-fn brought(moves: usize) -> Model {
+/// The model with v1.1.0 pushed and its deployment as far as that many moves of CodeDeploy take it.
+fn deployed(moves: usize) -> Model {
     let mut model = Model::by_code_deploy("newest");
     model.push("v1.1.0");
     push_event(&mut model);
@@ -66,7 +66,7 @@ fn an_image_is_live_when_its_deployment_succeeded_and_not_when_it_has_the_traffi
 
 #[test]
 fn a_newer_image_waits_for_the_end_of_a_deployment() {
-    let mut model = brought(1);
+    let mut model = deployed(1);
     model.push("v1.2.0");
     check(
         &push_event(&mut model),
@@ -79,7 +79,7 @@ fn a_newer_image_waits_for_the_end_of_a_deployment() {
 #[test]
 fn a_rollback_stops_what_is_under_way_however_far_it_is() {
     for moves in 0..3 {
-        let mut model = brought(moves);
+        let mut model = deployed(moves);
         let plan = ask(&mut model, Command::RollBack { image: None });
         assert_eq!(
             words(&plan)[..2],
@@ -99,15 +99,15 @@ fn a_rollback_stops_what_is_under_way_however_far_it_is() {
 
 #[test]
 fn the_image_that_a_person_rejects_while_it_rolls_out_is_stopped() {
-    let mut model = brought(1);
+    let mut model = deployed(1);
     let plan = ask(&mut model, Command::Reject { image: "v1.1.0".into() });
     let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(actions, ["reject", "stop"]);
 }
 
 #[test]
-fn a_rollback_from_what_is_live_is_a_deployment_and_clearing_brings_it_again() {
-    let mut model = brought(3);
+fn a_rollback_from_what_is_live_is_a_deployment_and_clearing_deploys_it_again() {
+    let mut model = deployed(3);
     let plan = ask(&mut model, Command::RollBack { image: None });
     let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(actions, ["reject", "roll-back"]);
@@ -119,7 +119,7 @@ fn a_rollback_from_what_is_live_is_a_deployment_and_clearing_brings_it_again() {
 }
 
 #[test]
-fn what_is_bad_is_rejected_whoever_brings_the_service_back() {
+fn what_is_bad_is_rejected_whoever_puts_the_service_back() {
     for (goes_back, late, deployments) in [(true, false, 2), (true, true, 2), (false, false, 1), (false, true, 2)] {
         let mut model = Model::by_code_deploy("newest");
         (model.blue_green.goes_back, model.blue_green.late) = (goes_back, late);
@@ -136,7 +136,7 @@ fn what_is_bad_is_rejected_whoever_brings_the_service_back() {
 
 #[test]
 fn what_a_person_stopped_is_not_begun_again() {
-    let mut model = brought(1);
+    let mut model = deployed(1);
     model.stop_deployment();
     let plan = event(&mut model);
     assert!(words(&plan)[0].ends_with("its deployment by CodeDeploy was stopped: MANUAL_STOP"), "{:?}", words(&plan));
@@ -163,10 +163,10 @@ fn a_sleeping_service_is_left_alone_until_it_is_awake() {
 }
 
 #[test]
-fn what_somebody_else_deploys_is_not_stopped_for_what_runs() {
-    let mut model = brought(3);
+fn what_another_tool_deploys_is_not_stopped_for_what_runs() {
+    let mut model = deployed(3);
     model.settle();
-    model.create_deployment("somebody's", false);
+    model.create_deployment("of another", false);
     model.blue_green.attempts.last_mut().unwrap().task_definition = None;
     let plan = ask(&mut model, Command::RollBack { image: None });
     assert_eq!(
@@ -176,8 +176,8 @@ fn what_somebody_else_deploys_is_not_stopped_for_what_runs() {
 }
 
 #[test]
-fn while_codedeploy_undoes_a_deployment_a_person_has_to_wait_and_a_wish_waits_by_itself() {
-    let mut model = brought(3);
+fn while_codedeploy_undoes_a_deployment_a_person_has_to_wait_and_a_request_waits_by_itself() {
+    let mut model = deployed(3);
     model.settle();
     let (live, bad) = (model.images[1].digest.clone(), model.push("v1.2.0"));
     model.bad.push(bad);
@@ -293,7 +293,7 @@ fn what_runs_by_its_tag_is_known_to_be_rejected_by_the_first_run_whatever_else_w
     model.stop_deployment();
     // The tag names another image from now on.
     model.push("v1.0.0");
-    model.bring(&first);
+    model.deploy(&first);
     let plan = model.run(&Scope::Everywhere, None, usize::MAX);
     let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(actions, ["reject", "stop"], "{:?}", words(&plan));

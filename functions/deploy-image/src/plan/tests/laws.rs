@@ -21,11 +21,11 @@ enum Happening {
     Sweep,
     /// ECS moves.
     Ecs,
-    /// A run that dies after so many calls.
+    /// A run that dies after that many calls.
     Dying(usize),
     /// A person asks.
     Command(Command),
-    /// A person brings the service to an earlier revision by hand.
+    /// A person puts the service back to an earlier revision by hand.
     ByHand(usize),
     /// A person stops what CodeDeploy is doing.
     StopByHand,
@@ -145,7 +145,7 @@ fn happen(model: &mut Model, happening: &Happening) -> Result<(), TestCaseError>
         Happening::ByHand(back) => {
             let earlier = model.revisions.len().saturating_sub(1 + back);
             let arn = model.revisions[earlier].arn().to_owned();
-            model.bring(&arn);
+            model.deploy(&arn);
         }
         Happening::StopByHand => model.stop_deployment(),
         Happening::Restart { broken } => {
@@ -247,12 +247,12 @@ proptest! {
         model.settle();
         let newest = model.images.iter().max_by_key(|it| it.pushed_at).unwrap().clone();
         prop_assert_eq!(model.running_pushed_at(), Some(newest.pushed_at));
-        // One revision for each image that was brought, however often events came.
+        // One revision for each image that was deployed, however often events came.
         let mut images: Vec<String> = model.revisions.iter().map(|it| it.images().next().unwrap().1.to_owned()).collect();
-        let brought = images.len();
+        let deployed = images.len();
         images.sort();
         images.dedup();
-        prop_assert_eq!(images.len(), brought);
+        prop_assert_eq!(images.len(), deployed);
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! It shows a decision exactly what `observe` would show it, and carries out the steps that come back.
 
+mod run;
+mod tasks;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, Zoned};
-use reconcile::Plan;
-use rules::migrating::Start;
 use rules::{Digest, keys};
 use serde_json::json;
 
@@ -89,7 +90,7 @@ fn shorten(word: &str) -> String {
 }
 
 impl Model {
-    /// A service that runs v1.0.0 by its tag, as somebody once deployed it, with the tag `rule`.
+    /// A service that runs v1.0.0 by its tag, as a person once deployed it, with the tag `rule`.
     pub fn new(rule: &str) -> Self {
         let mut model = Model {
             service: Service {
@@ -227,7 +228,7 @@ impl Model {
     }
 
     /// Begins a deployment, by whomever it is that deploys.
-    pub fn bring(&mut self, arn: &str) {
+    pub fn deploy(&mut self, arn: &str) {
         match self.service.controller {
             Controller::CodeDeploy => self.create_deployment(arn, false),
             _ => self.update_service(arn),
@@ -274,10 +275,10 @@ impl Model {
         self.revision(arn).images().filter_map(|(name, image)| Some((name.to_owned(), digest(image)?))).collect()
     }
 
-    /// Somebody has all tasks replaced by new ones of the same revision.
+    /// Something has all tasks replaced by new ones of the same revision.
     pub fn restart(&mut self) {
         let arn = self.service.task_definition.clone();
-        self.bring(&arn);
+        self.deploy(&arn);
     }
 
     /// ECS does what it has to do next: the deployment under way completes, fails, or is taken back.
@@ -344,257 +345,10 @@ impl Model {
         self.revisions.iter().find(|it| it.arn() == arn).unwrap()
     }
 
-    /// What `observe` would see of all this from `scope`.
-    pub fn world(&self, scope: &Scope) -> World {
-        let newest = self.revisions.last().unwrap();
-        let mut world = World {
-            services: vec![self.service.clone()],
-            whole: scope.is_whole(),
-            calendar: self.calendar.clone(),
-            newest_revision: BTreeMap::from([("api-server".into(), newest.arn().into())]),
-            repositories: BTreeMap::from([
-                (REPOSITORY.into(), Ok(self.images.clone())),
-                (WEB.into(), Ok(self.web.clone())),
-            ]),
-            ..World::default()
-        };
-        for arn in [newest.arn(), &self.service.task_definition] {
-            world.task_definitions.insert(arn.into(), self.revision(arn).clone());
-        }
-        if let Some(last) = self.past.iter().rfind(|it| it.task_definition == self.service.task_definition)
-            && wants_pinned(&self.service, &world, scope)
-        {
-            let pinned = self.pinned_by_code_deploy().unwrap_or_else(|| last.pinned.clone());
-            world.pinned.insert(SERVICE.into(), Ok(pinned));
-        }
-        let asked = wants_history(&self.service, &world, scope);
-        if asked && self.service.controller == Controller::CodeDeploy {
-            world.learn(BTreeMap::from([(SERVICE.into(), Ok(self.told()))]));
-        } else if asked {
-            world.history.insert(SERVICE.into(), Ok(self.past.iter().rev().cloned().collect()));
-            if let Some(shift) = self.shift.as_ref().filter(|_| !wanted_shifts(&world).is_empty()) {
-                world.learn_shift(SERVICE, Ok(shift.clone()));
-            }
-        }
-        loop {
-            let wanted = wanted_revisions(&self.service, &world);
-            if wanted.is_empty() {
-                return world;
-            }
-            for arn in wanted {
-                world.task_definitions.insert(arn.clone(), self.revision(&arn).clone());
-            }
-        }
-    }
-
-    pub fn plan(&self, scope: &Scope, command: Option<&Command>) -> Plan<Step> {
-        let mut world = self.world(scope);
-        loop {
-            let decision = plan(&world, scope, command, &self.now());
-            if decision.lacking.is_empty() {
-                return decision.plan;
-            }
-            for fact in decision.lacking {
-                let observation = self.observe(&fact);
-                assert!(world.facts.insert(fact.clone(), observation).is_none(), "{fact:?} is asked for again");
-            }
-        }
-    }
-
-    fn observe(&self, fact: &Fact) -> Observation {
-        let known = self.facts.get(fact).cloned();
-        match fact {
-            Fact::Scan { .. } => known.unwrap_or_else(|| Observation::Scans(vec![Scan::of(ScanState::Missing)])),
-            Fact::Tasks { .. } => Observation::Tasks(self.tasks.clone()),
-            Fact::TaskDefinition(name) => {
-                let mut revisions = self.migrations.iter().rev();
-                let found = revisions.find(|it| it.arn() == name || it.family() == name);
-                let missing = || {
-                    Observation::Unavailable(format!("DescribeTaskDefinition {name}: ClientException: no such family"))
-                };
-                found.map_or_else(missing, |it| Observation::TaskDefinition(Box::new(it.clone())))
-            }
-            Fact::Snapshot { id, .. } => {
-                let snapshot = self.snapshots.iter().find(|it| it.id == *id).cloned();
-                let databases = if snapshot.is_some() { vec![] } else { self.databases.clone() };
-                Observation::Backup(Box::new(Backup { snapshot, databases }))
-            }
-            Fact::Health { .. } if self.sick.iter().any(|it| self.is_running(it)) => {
-                Observation::Health(Health::Unhealthy("503".into()))
-            }
-            Fact::Health { .. } => Observation::Health(self.health.clone()),
-            Fact::Lifecycle(_) => known.unwrap_or(Observation::Lifecycle(false)),
-            Fact::Indexes { .. } => known.unwrap_or_else(|| Observation::Indexes(BTreeMap::new())),
-            Fact::Services => {
-                Observation::Services([self.service.clone()].into_iter().chain(self.others.iter().cloned()).collect())
-            }
-        }
-    }
-
-    /// Registers a revision of the migration's family.
-    pub fn add_migration(&mut self, fields: &serde_json::Value) {
-        let number = self.migrations.len() + 1;
-        let mut fields = fields.as_object().unwrap().clone();
-        let tags = fields.remove("tags").and_then(|it| it.as_array().cloned()).unwrap_or_default();
-        let text = |it: &serde_json::Value| it.as_str().unwrap().to_owned();
-        let arn =
-            format!("arn:aws:ecs:ap-northeast-2:123456789012:task-definition/{}:{number}", text(&fields["family"]));
-        fields.insert("taskDefinitionArn".into(), json!(arn));
-        let tags = tags.iter().map(|it| (text(&it["key"]), text(&it["value"]))).collect();
-        self.migrations.push(TaskDefinition { fields, tags });
-    }
-
-    /// ECS starts a task, or gives the answer that it gave to the token before; then the mark is left.
-    fn run_task(&mut self, it: &Migrate) {
-        self.minutes += 1;
-        let expired = |(_, since, task): &(String, i64, Option<String>)| {
-            let task = self.tasks.iter().find(|it| Some(&it.arn) == task.as_ref());
-            task.is_none_or(Task::has_stopped) && self.minutes - since >= 60
-        };
-        let known: Vec<_> = self.answers.iter().filter(|it| !expired(it)).cloned().collect();
-        self.answers = known;
-        if self.answers.iter().all(|(token, ..)| *token != it.token) {
-            let task = (!std::mem::take(&mut self.no_capacity)).then(|| self.start_task(it));
-            self.answers.push((it.token.clone(), self.minutes, task));
-        }
-    }
-
-    fn start_task(&mut self, it: &Migrate) -> String {
-        self.tokens.push(it.token.clone());
-        let arn = format!("arn:aws:ecs:ap-northeast-2:123456789012:task/truegul-production/{}", self.tokens.len());
-        self.tasks.push(Task {
-            arn: arn.clone(),
-            started_by: it.run.clone(),
-            task_definition: self.migrations.last().unwrap().arn().into(),
-            status: "RUNNING".into(),
-            reason: String::new(),
-            stop_code: String::new(),
-            started: true,
-            stopped_at: None,
-            containers: vec![],
-        });
-        arn
-    }
-
-    /// The mark that `apply` leaves by what ECS answered.
-    fn leave_mark(&mut self, it: &Migrate, start: Start) {
-        self.minutes += 1;
-        let answer = self.answers.iter().rfind(|(token, ..)| *token == it.token).and_then(|(.., task)| task.clone());
-        let mark = match (start, answer) {
-            (Start::Asked, _) => it.mark(Start::Asked, None),
-            (_, Some(task)) => it.mark(Start::Accepted, Some(task)),
-            (_, None) => it.mark(Start::Refused, None),
-        };
-        self.service.tags.insert(keys::MIGRATING.into(), mark.to_string());
-    }
-
-    /// ECS forgets the tasks that have stopped.
-    pub fn forget_tasks(&mut self) {
-        self.minutes += 61;
-        self.tasks.retain(|it| !it.has_stopped());
-    }
-
-    /// The tasks that run come to their end; their main container exits so.
-    pub fn stop_tasks(&mut self, exit_code: Option<i32>) {
-        match exit_code {
-            Some(_) => self.end_tasks("EssentialContainerExited", "Essential container in task exited", exit_code),
-            None => self.end_tasks("TaskFailedToStart", "CannotPullContainerError: not found", None),
-        }
-    }
-
-    /// The same, for this reason.
-    pub fn end_tasks(&mut self, stop_code: &str, reason: &str, exit_code: Option<i32>) {
-        self.minutes += 1;
-        let stopped_at = Some(self.moment());
-        for task in self.tasks.iter_mut().filter(|it| it.status != "STOPPED") {
-            let ended = |name: &str, exit_code| Ended { name: name.into(), exit_code, reason: String::new() };
-            let log = exit_code.map(|_| 137);
-            *task = Task {
-                status: "STOPPED".into(),
-                reason: reason.into(),
-                stop_code: stop_code.into(),
-                started: exit_code.is_some(),
-                stopped_at,
-                containers: vec![ended("migrate", exit_code), ended("log", log)],
-                ..task.clone()
-            };
-        }
-    }
-
     /// From now on the scan of an image tells this.
     pub fn scan(&mut self, digest: &Digest, scan: Scan) {
         let fact = Fact::Scan { repository: REPOSITORY.into(), digest: digest.clone() };
         self.facts.insert(fact, Observation::Scans(vec![scan]));
-    }
-
-    /// One run, which dies after so many calls to AWS. Returns what it had planned.
-    pub fn run(&mut self, scope: &Scope, command: Option<&Command>, calls: usize) -> Plan<Step> {
-        let plan = self.plan(scope, command);
-        self.carry_out(&plan, calls);
-        plan
-    }
-
-    /// Carries out a plan, which may have been made of an earlier state, up to so many calls to AWS.
-    pub fn carry_out(&mut self, plan: &Plan<Step>, calls: usize) {
-        let mut left = calls;
-        for planned in &plan.steps {
-            for call in 0..4 {
-                let via = match &planned.step {
-                    Step::Deploy(Deploy { via, .. }) | Step::RollBack(RollBack { via, .. }) => Some(via),
-                    _ => None,
-                };
-                let refused = call == 0
-                    && match via {
-                        Some(DeployVia::CreateDeployment(how)) => self.refuses(how),
-                        Some(DeployVia::UpdateService(seen)) => self.has_changed(seen),
-                        None => false,
-                    };
-                if left == 0 || refused {
-                    return;
-                }
-                left -= usize::from(self.call(&planned.step, call));
-            }
-        }
-    }
-
-    /// Whether the service is not as the decision saw it.
-    fn has_changed(&self, seen: &Unchanged) -> bool {
-        self.service.task_definition != seen.task_definition
-            || self.service.primary().map(|it| &it.id) != seen.deployment.as_ref()
-    }
-
-    /// A call of a step; `false` if the step has no such call.
-    fn call(&mut self, step: &Step, call: usize) -> bool {
-        match (step, call) {
-            (Step::Deploy(Deploy { revision: Revision::Register(fields), .. }), 0) => drop(self.register(fields)),
-            (Step::Deploy(Deploy { revision: Revision::Register(_), .. }), 1) => {
-                let arn = self.revisions.last().unwrap().arn().to_owned();
-                self.bring(&arn);
-            }
-            (Step::Deploy(Deploy { revision: Revision::Registered(arn), .. }), 0) => self.bring(arn),
-            (Step::RollBack(back), 0) => self.bring(&back.to_revision),
-            (Step::Stop(Stop { by: StoppedBy::Ecs, .. }), 0) => self.stop_shift(),
-            (Step::Continue(it), 0) => self.continue_shift(&it.hook),
-            (Step::Stop(_), 0) => self.stop_deployment(),
-            (Step::Migrate(it), 0) => match &it.revision {
-                Revision::Register(fields) => self.add_migration(fields),
-                Revision::Registered(_) => self.minutes += 1,
-            },
-            (Step::Migrate(it), 1) => self.leave_mark(it, Start::Asked),
-            (Step::Migrate(it), 2) => self.run_task(it),
-            (Step::Migrate(it), 3) => self.leave_mark(it, Start::Accepted),
-            // It is only asked for.
-            (Step::AskForSnapshot(_), 0) => self.minutes += 1,
-            (Step::Remember(it), 0) => {
-                self.minutes += 1;
-                match &it.value {
-                    Some(value) => drop(self.service.tags.insert(it.key.into(), value.clone())),
-                    None => drop(self.service.tags.remove(it.key)),
-                }
-            }
-            _ => return false,
-        }
-        true
     }
 
     /// The name of the image that the service is set to.
@@ -615,25 +369,6 @@ impl Model {
     /// Whether this is the image that the service is set to.
     pub fn is_running(&self, digest: &Digest) -> bool {
         shorten(&digest.to_string()) == self.running()
-    }
-
-    /// Lets ECS work and the function sweep until nothing moves any more.
-    pub fn settle(&mut self) {
-        self.settle_with(|_| {});
-    }
-
-    /// The same, and each time something else happens as well.
-    pub fn settle_with(&mut self, happens: impl Fn(&mut Self)) {
-        for _ in 0..30 {
-            let before = (self.service.clone(), self.blue_green.clone());
-            self.finish();
-            happens(self);
-            let still = (&self.service, &self.blue_green) == (&before.0, &before.1);
-            if self.run(&Scope::Everywhere, None, usize::MAX).steps.is_empty() && still {
-                return;
-            }
-        }
-        panic!("it never settles: {self}");
     }
 }
 

@@ -42,7 +42,7 @@ async fn one_good_answer_of_five_is_enough() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_bad_answers_in_two_looks_bring_the_service_back() {
+async fn ten_bad_answers_in_two_looks_roll_the_service_back() {
     for (last, said) in
         [(503, "503"), (301, "301, and redirects are not followed"), (0, "no answer: as the script says")]
     {
@@ -63,7 +63,7 @@ async fn ten_bad_answers_in_two_looks_bring_the_service_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_private_address_is_not_asked_and_brings_nothing_back() {
+async fn a_private_address_is_not_asked_and_rolls_nothing_back() {
     let (script, api) = deployed(vec![200]).await;
     script.aws().services.get_mut(&api).unwrap()["tags"][0]["value"] = json!("newest health=https://10.0.0.7/health");
     let held = told(&script.invoke(deployment_event("shop/api")).await.unwrap());

@@ -41,7 +41,7 @@ async fn every_page_of_a_basic_scan_counts() {
 }
 
 #[tokio::test]
-async fn an_enhanced_scan_is_active_and_what_somebody_suppressed_does_not_count() {
+async fn an_enhanced_scan_is_active_and_what_a_person_suppressed_does_not_count() {
     let page = enhanced(json!({"CRITICAL": 1}), &[("CVE-2026-3", "CRITICAL", "SUPPRESSED")]);
     assert_eq!(told_of("newest scan=high", vec![page]).await, "api deploy Done");
     let page = enhanced(

@@ -46,8 +46,8 @@ async fn the_snapshot_is_asked_of_its_function_and_opens_the_gate_by_its_event()
         script.aws().databases.insert("DescribeDBInstances", instance());
         let report = script.invoke(push_event("api")).await.unwrap();
         assert!(told(&report).contains(&"api ask-for-snapshot Done".to_owned()), "{:?}", told(&report));
-        let wish = json!({"snapshot": {"database": "app-db", "image": digest(2)}});
-        let sent = json!({"function": "nightshift-snapshot-databases", "type": "Event", "payload": wish});
+        let request = json!({"snapshot": {"database": "app-db", "image": digest(2)}});
+        let sent = json!({"function": "nightshift-snapshot-databases", "type": "Event", "payload": request});
         assert_eq!(script.sent("Invoke"), [sent]);
         assert_eq!(script.count("Publish"), 0, "whoever takes it tells of it");
 

@@ -1,5 +1,8 @@
 //! A month of a budget, and each state that it and what is expendable can be in, in the words that people read.
 
+mod figures;
+mod problems;
+
 use reconcile::Step as _;
 use rules::budget::Money;
 use rules::keys;
@@ -23,25 +26,6 @@ fn no_tags(for_now: bool) -> Result<std::collections::BTreeMap<String, String>, 
 fn says_only(world: &World, expected: &str) {
     let lines = lines(&planned(world, &SWEEP, &now()));
     assert!(lines.iter().any(|it| it == expected), "{lines:#?}");
-}
-
-#[test]
-fn how_far_an_enforced_budget_has_come_is_measured() {
-    let measured = |world: &World| -> Vec<(&str, Option<String>, f64)> {
-        let measures = planned(world, &SWEEP, &now()).measures;
-        measures.into_iter().map(|it| (it.metric, it.of, it.value)).collect()
-    };
-    let mut world = world(15_000, &[]);
-    world.budgets[0].forecast = usd(35_400);
-    let name = || Some("TrueGul Monthly".to_owned());
-    let figures = [("BudgetSpentPercent", name(), 50.0), ("BudgetForecastPercent", name(), 118.0)];
-    assert_eq!(measured(&world), figures);
-    world.budgets[0].forecast = None;
-    assert_eq!(measured(&world), figures[..1]);
-    world.budgets[0].name = "트루글 월간".into();
-    assert_eq!(measured(&world), [], "CloudWatch would drop it without a word");
-    world.budgets[0].tags = Ok([].into());
-    assert_eq!(measured(&world), [], "nobody enforces it");
 }
 
 #[test]
@@ -242,169 +226,6 @@ fn a_run_that_died_before_it_told_tells_again_and_holds_on() {
 }
 
 #[test]
-fn what_cannot_be_reckoned_with_holds_nothing_and_says_why() {
-    let spent = || world(30_472, &["sleep-at=100"]);
-    let mut all = vec![spent(); 9];
-    all[0].budgets[0].kind = "USAGE".into();
-    all[1].budgets[0].kind = "RI_COVERAGE".into();
-    all[2].budgets[0].limit = None;
-    all[3].budgets[0].limit = usd(0);
-    all[4].budgets[0].limit = Some(Ok(Amount { money: Money::cents(40_000_000), currency: "KRW".into() }));
-    all[5].budgets[0].actual = Some(Err("a lot".into()));
-    all[6].budgets[0].tags.as_mut().unwrap().insert(keys::BUDGET.into(), "enforced".into());
-    all[7].budgets[0].unhealthy = Some("billing_view_no_access".into());
-    all[8].budgets[0].tags.as_mut().unwrap().insert(keys::WARNED.into(), "yes".into());
-    for (world, message) in all.iter().zip([
-        "not-enforceable: it is a usage budget, and only cost budgets are enforced: remove its tag",
-        "not-enforceable: it is a ri coverage budget, and only cost budgets are enforced: remove its tag",
-        "no-limit: it has no limit, so nothing can be reckoned: give it one",
-        "no-limit: its limit is 0 USD, of which there are no percent: raise it",
-        "mixed-currencies: its limit is in KRW, its figures are in USD: set the limit again",
-        "unreadable-figure: AWS says 'a lot' of what was spent, which is not an amount that this version can read, so nothing is decided by it",
-        "bad-tag: nightshift:budget: unknown word 'enforced' in 'enforced'; did you mean 'enforce'? accepted: enforce",
-        "outdated-figures: AWS says that its figures are out of date: billing_view_no_access",
-        "unreadable-memory: nightshift-state:warned: no option 'period' in 'yes'; accepted: period=2026-11-01; \
-         remove the tag, and what has been told in this period is told again",
-    ]) {
-        says_only(world, &format!("! TrueGul Monthly {message}"));
-        assert_eq!(planned(world, &SWEEP, &now()).steps, [], "{message}");
-    }
-}
-
-#[test]
-fn what_is_no_fault_is_left_alone_with_a_reason() {
-    let mut world = world(-4_000, &["sleep-at=100"]);
-    says_only(&world, "+ TrueGul Monthly: 0 % of 300 USD are spent (-40 USD), there is no forecast yet");
-    world.budgets[0].actual = None;
-    says_only(&world, "+ TrueGul Monthly: AWS has no figures for it yet");
-    says_only(&world, "+ app-0: it sleeps at 100 %; no figure counts now");
-    world.budgets[0].starts = Some(instant("2027-01-01T00:00:00Z"));
-    says_only(&world, "+ TrueGul Monthly: it begins on 2027-01-01");
-    world.budgets[0].starts = None;
-    world.budgets[0].ends = Some(instant("2026-11-24T00:00:00Z"));
-    says_only(&world, "+ TrueGul Monthly: it ended on 2026-11-24");
-    world.budgets[0].tags = Ok(Default::default());
-    says_only(&world, "+ TrueGul Monthly: it has no tag nightshift:budget");
-}
-
-#[test]
-fn a_planned_limit_counts_for_its_own_month() {
-    let mut world = world(30_472, &["sleep-at=100"]);
-    let planned = |start: &str, cents| (instant(start), usd(cents).unwrap());
-    world.budgets[0].limit = None;
-    world.budgets[0].planned = [
-        planned("2026-10-01T00:00:00Z", 10_000),
-        planned("2026-11-01T00:00:00Z", 60_000),
-        planned("2026-12-01T00:00:00Z", 20_000),
-    ]
-    .into();
-    says_only(&world, "+ TrueGul Monthly: 50 % of 600 USD are spent (304.72 USD), there is no forecast yet");
-}
-
-#[test]
-fn the_period_is_that_of_aws_in_utc() {
-    let period = |unit: TimeUnit, starts: Option<&str>, ends: Option<&str>, now: &str| {
-        let mut world = world(30_472, &[]);
-        let budget = &mut world.budgets[0];
-        (budget.unit, budget.starts, budget.ends) = (unit, starts.map(instant), ends.map(instant));
-        let plan = planned(&world, &SWEEP, &at(now));
-        let Some(Step::Tell(tell)) = plan.steps.first().map(|it| &it.step) else { return lines(&plan).remove(0) };
-        tell.after["period"].as_str().unwrap().to_owned()
-    };
-    for (unit, now, expected) in [
-        (
-            TimeUnit::Daily,
-            "2026-11-24T23:00:00",
-            "! TrueGul Monthly not-enforceable: it is a daily budget, and AWS's figures of a day come 8 to 24 hours late, when the day is over: \
-             enforce a monthly one, and remove the tag of this one",
-        ),
-        (TimeUnit::Monthly, "2026-11-24T12:00:00", "2026-11-01 to 2026-12-01 (UTC)"),
-        // Not yet December where AWS reckons.
-        (TimeUnit::Monthly, "2026-12-01T08:59:00", "2026-11-01 to 2026-12-01 (UTC)"),
-        (TimeUnit::Quarterly, "2026-11-24T12:00:00", "2026-10-01 to 2027-01-01 (UTC)"),
-        (TimeUnit::Annually, "2026-11-24T12:00:00", "2026-01-01 to 2027-01-01 (UTC)"),
-        (
-            TimeUnit::Custom,
-            "2026-11-24T12:00:00",
-            "! TrueGul Monthly unclear-period: it has a period of its own, but AWS tells no start or no end of it",
-        ),
-        (
-            TimeUnit::Unknown("HOURLY".into()),
-            "2026-11-24T12:00:00",
-            "! TrueGul Monthly unclear-period: its period is HOURLY, which this version does not know: remove its tag",
-        ),
-    ] {
-        assert_eq!(period(unit, None, None, now), expected, "{now}");
-    }
-    let custom = (Some("2026-11-10T00:00:00Z"), Some("2027-02-10T00:00:00Z"));
-    let whole = "2026-11-10 to 2027-02-10 (UTC)";
-    assert_eq!(period(TimeUnit::Custom, custom.0, custom.1, "2026-11-11T01:00:00"), whole);
-    // Its first period has none before it, whose figures could be shown.
-    let first = "2026-11-24 to 2026-12-01 (UTC)";
-    assert_eq!(period(TimeUnit::Monthly, Some("2026-11-24T00:00:00Z"), None, "2026-11-24T10:00:00"), first);
-}
-
-#[test]
-fn names_that_are_the_same_in_tags_are_told_and_neither_budget_acts() {
-    let mut world = world(30_472, &["sleep-at=100"]);
-    world.budgets.push(budget("TrueGul_Monthly", 30_472));
-    let told = "'TrueGul Monthly' and 'TrueGul_Monthly' are both TrueGul_Monthly in tags: rename one";
-    says_only(&world, &format!("! TrueGul Monthly same-tag-name: {told}"));
-    assert_eq!(planned(&world, &SWEEP, &now()).steps, []);
-    // One that is not enforced is in nobody's way.
-    world.budgets[1].tags = Ok(Default::default());
-    assert_eq!(planned(&world, &says(Kind::Actual, NAME, 30_472), &now()).steps.len(), 2);
-}
-
-#[test]
-fn what_lacks_a_schedule_is_told_before_the_money_is_spent() {
-    for cents in [0, 30_472] {
-        let mut world = world(cents, &["sleep-at=100"]);
-        world.resources[0].tags.remove(keys::SCHEDULE);
-        let lines = lines(&planned(&world, &SWEEP, &now()));
-        let told = "! app-0 no-schedule: no budget can put it to sleep without the tag nightshift:schedule; \
-                    give it one, such as nightshift:schedule=always, which leaves it awake otherwise";
-        assert_eq!(lines.last().unwrap(), told);
-        assert!(!lines.iter().any(|it| it.contains(" hold: ")), "{lines:?}");
-    }
-    // What is held is released all the same.
-    let (mut world, _) = run_twice(world(30_472, &["sleep-at=100"]), &SWEEP, &now());
-    world.resources[0].tags.remove(keys::SCHEDULE);
-    let (world, _) = run(world, &SWEEP, &at("2026-12-01T10:00:00"));
-    assert!(held(&world).is_empty());
-}
-
-#[test]
-fn what_is_wrong_with_what_is_expendable_is_told_with_the_remedy() {
-    let mut world = world(0, &["sleep-at=100 budget=Monthly"]);
-    says_only(
-        &world,
-        "! app-0 no-such-budget: no enforced budget is called Monthly in tags; there is: TrueGul_Monthly",
-    );
-    world.resources[0] = service("app-0", "sleep-at=100");
-    world.resources[0].member_of = Some("kfood".into());
-    says_only(
-        &world,
-        "! app-0 member-instance: it is a member of the DB cluster kfood, which sleeps as a whole: move the tag nightshift:budget to the cluster",
-    );
-    world.resources[0] = service("app-0", "sleep-at=100");
-    world.resources[0].tags.insert(keys::HOLD_MEMORY.into(), "yes".into());
-    says_only(
-        &world,
-        "! app-0 unreadable-hold: nightshift-state:hold: no option 'by' in 'yes'; accepted: by=budget:NAME; remove the tag, and it is decided anew",
-    );
-    world.resources[0] = service("app-0", "sleep-at=100");
-    world.resources[0].tags.insert(keys::HOLD_MEMORY.into(), "by=alarm:cpu since=2026-11-20T00:00:00Z".into());
-    says_only(&world, "+ app-0: it is held by alarm:cpu already");
-    world.resources[0] = service("app-0", "sleep-at=100");
-    world.budgets.clear();
-    says_only(
-        &world,
-        "! app-0 no-budget: no budget of the account is enforced: tag one with nightshift:budget=enforce",
-    );
-}
-
-#[test]
 fn a_hold_whose_reason_is_gone_is_released() {
     let held_world = || run_twice(world(30_472, &["sleep-at=100"]), &SWEEP, &now()).0;
     let release = |world: World| run(world, &SWEEP, &now()).1.into_iter().find(|it| it.starts_with("* app-0")).unwrap();
@@ -462,106 +283,6 @@ fn a_hold_that_was_left_behind_is_told_on_its_budget_which_remembers_that() {
 }
 
 #[test]
-fn a_notification_is_believed_nothing_and_what_is_odd_about_it_is_told() {
-    let mut world = world(9_000, &["sleep-at=100"]);
-    let told = |world: &World, wake: Wake| {
-        let plan = planned(world, &wake, &now());
-        assert_eq!(plan.steps, []);
-        lines(&plan).into_iter().filter(|it| it.starts_with('!')).collect::<Vec<_>>()
-    };
-    assert_eq!(told(&world, says(Kind::Actual, NAME, 9_000)), Vec::<String>::new());
-    let forged = "! TrueGul Monthly unconfirmed: a notification says 999 spent, AWS Budgets says 90 USD, and that counts; \
-                  it is forged, or the figures went down";
-    assert_eq!(told(&world, says(Kind::Actual, NAME, 99_900)), [forged]);
-    let forecast = told(&world, says(Kind::Forecast, NAME, 99_900));
-    assert!(forecast[0].contains("says 999 forecast, AWS Budgets says no figure"), "{forecast:?}");
-    let unknown = told(&world, says(Kind::Actual, "Nobody's", 99_900));
-    assert!(
-        unknown[0].contains("no-such-budget: a notification speaks of the budget 'Nobody's', which does not exist")
-    );
-    let notice = |change: &dyn Fn(&mut Notification)| {
-        let Wake::Notified(mut it) = says(Kind::Actual, NAME, 99_900) else { panic!("a notification") };
-        change(&mut it);
-        told(&world, Wake::Notified(it)).remove(0)
-    };
-    let topic = notice(&|it| it.topic = "arn:aws:sns:ap-northeast-2:123456789012:other".into());
-    assert!(topic.contains(" foreign-topic: a notification 'AWS Budgets' came through this topic"), "{topic}");
-    let account = notice(&|it| {
-        let Content::Budget { account, .. } = &mut it.content else { return };
-        *account = Some("210987654321".into());
-    });
-    let expected = " foreign-account: a notification speaks of the budget 'TrueGul Monthly' of account 210987654321, not 123456789012";
-    assert!(account.contains(expected), "{account}");
-    let unclear = notice(&|it| it.content = Content::Unclear("Hello".into()));
-    assert!(unclear.contains(" unclear-notification: "), "{unclear}");
-    world.budgets[0].tags = Ok(Default::default());
-    let untagged = told(&world, says(Kind::Actual, NAME, 9_000));
-    let how = "aws budgets tag-resource --resource-arn 'arn:aws:budgets::123456789012:budget/TrueGul Monthly' --resource-tags Key=nightshift:budget,Value=enforce";
-    assert!(untagged[0].contains("not-enforced"), "{untagged:?}");
-    let plan = planned(&world, &says(Kind::Actual, NAME, 9_000), &now());
-    assert_eq!(plan.problems[0].choices[0].line(), how);
-}
-
-#[test]
-fn what_aws_would_not_tell_about_is_told_and_what_is_gone_is_not() {
-    let mut world = world(0, &[]);
-    for why in [None, Some("DescribeServices x: AccessDenied: no".to_owned())] {
-        world.missing.push(crate::plan::world::Missing { resource: "arn:x/app".into(), why });
-    }
-    says_only(&world, "+ app: it no longer exists");
-    says_only(&world, "! app unreadable: DescribeServices x: AccessDenied: no");
-}
-
-#[test]
-fn one_late_figure_does_not_cost_a_month_of_sleep() {
-    let (world, _) = run_twice(world(31_000, &["sleep-at=100"]), &SWEEP, &at("2026-11-28T12:00:00"));
-    assert_eq!(held(&world).len(), 1);
-    let (world, _) = run(world, &SWEEP, &at("2026-12-01T12:17:00"));
-    assert!(held(&world).is_empty());
-    // The figure of November to the cent, in two readings more than a day after its end, and in a notification.
-    let mut world = world;
-    for wake in [SWEEP, SWEEP, says(Kind::Actual, NAME, 31_000)] {
-        let (after, lines) = run(world, &wake, &at("2026-12-02T12:17:00"));
-        let waits = "+ TrueGul Monthly: 310 USD is to the cent what AWS showed at the turn of the period, so it counts once it shows another figure";
-        assert_eq!(lines[0], waits);
-        assert!(held(&after).is_empty());
-        world = after;
-    }
-    // Another one that is wrong, and that AWS corrects.
-    world.budgets[0].actual = usd(31_050);
-    let (mut world, lines) = run(world, &SWEEP, &at("2026-12-02T15:17:00"));
-    assert!(lines[0].starts_with("* TrueGul Monthly: 103 % of 300 USD spent: "), "{lines:?}");
-    world.budgets[0].actual = usd(900);
-    let (mut world, _) = run(world, &SWEEP, &at("2026-12-02T21:17:00"));
-    assert!(held(&world).is_empty() && memory(&world).unwrap().seen.is_none());
-    // It grows again, and is confirmed.
-    world.budgets[0].actual = usd(30_100);
-    let (world, _) = run(world, &SWEEP, &at("2026-12-20T09:17:00"));
-    let (world, _) = run(world, &SWEEP, &at("2026-12-20T09:59:00"));
-    assert!(held(&world).is_empty(), "not an hour apart");
-    let (world, _) = run(world, &SWEEP, &at("2026-12-20T15:17:00"));
-    assert_eq!(held(&world).len(), 1);
-}
-
-#[test]
-fn a_notification_of_aws_and_a_reading_are_two_witnesses() {
-    let spent = world(30_472, &["sleep-at=100"]);
-    let held_after = |wake: Wake| held(&run(spent.clone(), &wake, &now()).0).len();
-    assert_eq!(held_after(says(Kind::Actual, NAME, 30_472)), 1);
-    // Both have to say so, of this budget, of what is spent.
-    for wake in [
-        SWEEP,
-        says(Kind::Actual, NAME, 29_900),
-        says(Kind::Forecast, NAME, 30_472),
-        says(Kind::Actual, "Other", 30_472),
-    ] {
-        assert_eq!(held_after(wake.clone()), 0, "{wake:?}");
-    }
-    let low = run(world(29_900, &["sleep-at=100"]), &says(Kind::Actual, NAME, 30_472), &now()).0;
-    assert!(held(&low).is_empty());
-}
-
-#[test]
 fn a_limit_that_is_lowered_and_raised_again_frees_what_was_held() {
     let (mut world, _) = run(world(15_000, &["sleep-at=100"]), &SWEEP, &now());
     world.budgets[0].limit = usd(3_000);
@@ -574,18 +295,6 @@ fn a_limit_that_is_lowered_and_raised_again_frees_what_was_held() {
         lines[0].starts_with("* TrueGul Monthly: limit raised to 300 USD, 50 % spent: the limit was 30, "),
         "{lines:#?}"
     );
-}
-
-#[test]
-fn what_fixed_costs_use_up_in_the_first_days_is_told_as_such() {
-    let mut world = world(30_100, &["sleep-at=100"]);
-    let (told, held) = {
-        let (after, told) = run(world.clone(), &SWEEP, &at("2026-11-02T12:00:00"));
-        world = after;
-        (told[0].clone(), run(world.clone(), &SWEEP, &at("2026-11-02T18:00:00")).1)
-    };
-    let why = "in the first days of its period";
-    assert!(told.contains(why) && held.iter().any(|it| it.contains("hold: ") && it.contains(why)), "{told} {held:#?}");
 }
 
 #[test]
@@ -607,37 +316,4 @@ fn what_a_person_keeps_awake_is_not_held_before_that_is_over() {
         "{lines:#?}"
     );
     assert!(held(&free).is_empty());
-}
-
-#[test]
-fn what_is_not_known_of_a_budget_is_told_by_what_depends_on_it_and_only_if_it_lasts() {
-    let mut world = world(30_472, &["sleep-at=100"]);
-    world.budgets[0].tags = no_tags(true);
-    assert_eq!(planned(&world, &SWEEP, &now()).problems, [], "a later run reads them");
-    world.budgets[0].tags = no_tags(false);
-    world.budgets.push(budget("Other", 0));
-    world.budgets[1].tags = no_tags(false);
-    let told = planned(&world, &SWEEP, &now());
-    assert_eq!(told.problems.len(), 1);
-    assert!(told.problems[0].message.starts_with("the tags of Other and of 1 more budgets cannot be read"), "{told:?}");
-    assert!(told.remembered.contains_key(&told.problems[0].resource), "else it is told at every sweep");
-    // Where an enforced budget is known, and nothing names another one, nothing depends on it.
-    world.budgets[0].tags = Ok([(keys::BUDGET.to_owned(), "enforce".to_owned())].into());
-    assert_eq!(planned(&world, &SWEEP, &now()).problems, []);
-    world.resources.clear();
-    world.budgets[0].tags = no_tags(false);
-    assert_eq!(planned(&world, &SWEEP, &now()).problems[0].resource, "budgets");
-}
-
-#[test]
-fn a_forecast_that_cannot_be_read_is_told_and_what_is_spent_counts_all_the_same() {
-    let mut world = world(30_472, &["sleep-at=100"]);
-    world.budgets[0].forecast = Some(Err("unknown".into()));
-    let (world, lines) = run_twice(world, &SWEEP, &now());
-    assert_eq!(held(&world), ["app-0"]);
-    assert!(
-        lines
-            .iter()
-            .any(|it| it.starts_with("! TrueGul Monthly unreadable-figure: AWS says 'unknown' of its forecast"))
-    );
 }

@@ -1,7 +1,8 @@
 //! `migrate=`: once for each image, whatever happens, and what it says decides.
 
-use proptest::prelude::*;
-use proptest::strategy::Strategy;
+mod endings;
+mod laws;
+
 use rules::keys;
 use serde_json::json;
 
@@ -88,166 +89,6 @@ fn a_migration_that_fails_rejects_the_image_and_says_where_to_look() {
 }
 
 #[test]
-fn a_task_that_never_started_is_tried_again_and_after_three_times_once_an_hour() {
-    let mut model = shop(RULE);
-    model.push("v1.1.0");
-    for tries in 1..=3 {
-        run(&mut model, &of_migration());
-        assert_eq!(model.tokens.len(), tries);
-        model.stop_tasks(None);
-    }
-    let told = run(&mut model, &of_migration());
-    assert!(told[0].contains("no migration is running"), "{told:?}");
-    let expected = "migration-not-started: v1.1.0 is not deployed: the task of its migration does not start: \
-                    truegul-production-migrate, TaskFailedToStart: CannotPullContainerError: not found. \
-                    It is tried again every hour";
-    assert_eq!(told[1], expected);
-    assert_eq!(run(&mut model, &of_migration()), [expected]);
-    model.forget_tasks();
-    run(&mut model, &Scope::Everywhere);
-    assert_eq!(model.tokens.len(), 4);
-    model.stop_tasks(Some(0));
-    model.settle();
-    assert_eq!(model.running(), "v1.1.0");
-    assert!(!model.service.tags.contains_key(keys::REJECTED) && !model.service.tags.contains_key(keys::MIGRATING));
-}
-
-#[test]
-fn a_start_that_ecs_refused_is_made_again_with_another_token() {
-    let mut model = shop(RULE);
-    model.push("v1.1.0");
-    model.no_capacity = true;
-    run(&mut model, &repository());
-    assert!(model.tokens.is_empty());
-    assert!(model.service.tags[keys::MIGRATING].ends_with(" start=refused"), "{model}");
-    model.settle_with(|it| it.stop_tasks(Some(0)));
-    assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.1.0", 1));
-}
-
-#[test]
-fn only_the_container_that_runs_the_image_is_judged() {
-    for essential in [true, false] {
-        let mut model = Model::new(RULE);
-        model.add_migration(&json!({"family": FAMILY, "containerDefinitions": [
-            {"name": "migrate", "image": format!("{REGISTRY}/{REPOSITORY}:v1.0.0"), "essential": essential},
-            {"name": "log", "image": "public.ecr.aws/aws-for-fluent-bit:stable", "essential": true}]}));
-        model.push("v1.1.0");
-        run(&mut model, &repository());
-        // ECS ends the other one with 137 then.
-        model.stop_tasks(Some(0));
-        model.settle();
-        assert_eq!(model.running(), "v1.1.0", "essential {essential}");
-    }
-}
-
-#[test]
-fn an_interruption_is_told_and_runs_again_only_when_a_person_says_so() {
-    type Interruption = (&'static str, &'static str, fn(&mut Model));
-    let interruptions: [Interruption; 3] = [
-        ("SpotInterruption", "SpotInterruption: Your Spot Task was interrupted.", |_| {}),
-        ("UserInitiated", "UserInitiated: Your Spot Task was interrupted.", |_| {}),
-        (
-            "EssentialContainerExited",
-            "EssentialContainerExited: container log exited with 1, and ECS stopped the rest",
-            |it| {
-                it.migrations.iter_mut().for_each(|it| it.fields["containerDefinitions"][1]["essential"] = json!(true));
-                it.tasks[0].containers[1].exit_code = Some(1);
-            },
-        ),
-    ];
-    for (stop_code, expected, also) in interruptions {
-        let mut model = shop(RULE);
-        model.push("v1.1.0");
-        run(&mut model, &repository());
-        model.end_tasks(stop_code, "Your Spot Task was interrupted.", Some(137));
-        also(&mut model);
-        let told = run(&mut model, &of_migration());
-        assert!(
-            told[0].starts_with("migration-interrupted: v1.1.0 is not deployed: its migration was interrupted"),
-            "{told:?}"
-        );
-        assert!(told[0].contains(expected), "{told:?}");
-        // Nor when ECS has forgotten it.
-        model.forget_tasks();
-        let told = run(&mut model, &Scope::Everywhere);
-        assert!(told[0].starts_with("migration-unknown: v1.1.0 is not deployed: its migration"), "{told:?}");
-        assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.0.0", 1));
-        // The command of the message runs it again, however often it is sent.
-        let image =
-            told[0].split("{\"clear\":{\"service\":\"truegul-production/api-server\",\"image\":\"").nth(1).unwrap();
-        let clear = Command::Clear { image: Some(image.split('"').next().unwrap().into()) };
-        for _ in 0..2 {
-            model.run(&service(), Some(&clear), usize::MAX);
-        }
-        assert_eq!(model.tokens.len(), 2, "{model}");
-        model.stop_tasks(Some(0));
-        model.settle();
-        assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.1.0", 2));
-    }
-}
-
-#[test]
-fn a_migration_whose_end_nobody_saw_is_a_problem_and_not_a_second_run() {
-    for forgotten in [1, 24] {
-        let mut model = shop(RULE);
-        model.push("v1.1.0");
-        run(&mut model, &repository());
-        model.stop_tasks(Some(0));
-        for _ in 0..forgotten {
-            model.forget_tasks();
-        }
-        let told = run(&mut model, &Scope::Everywhere);
-        let expected = "migration-unknown: v1.1.0 is not deployed: its migration truegul-production-migrate was started at \
-                        Sat 2026-11-21 03:";
-        assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
-        assert_eq!(model.tokens.len(), 1);
-        // The command in the message says that it ended well.
-        let value = told[0].split("\"value\":\"").nth(1).unwrap().split('"').next().unwrap();
-        model.service.tags.insert(keys::MIGRATED.into(), value.into());
-        model.settle();
-        assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.1.0", 1));
-        assert!(!model.service.tags.contains_key(keys::MIGRATING), "{model}");
-    }
-}
-
-#[test]
-fn a_task_whose_run_died_before_it_left_the_mark_is_marked_by_the_next() {
-    let mut model = shop(RULE);
-    model.push("v1.1.0");
-    model.run(&repository(), None, 3);
-    assert_eq!((model.tokens.len(), model.service.tags[keys::MIGRATING].ends_with(" start=asked")), (1, true));
-    let told = run(&mut model, &Scope::Everywhere);
-    assert!(told[0].starts_with("truegul-production/api-server: the migration for v1.1.0 is running"), "{told:?}");
-    let mark = &model.service.tags[keys::MIGRATING];
-    assert!(mark.contains("task=arn:aws:ecs:") && mark.contains(" family=truegul-production-migrate"), "{mark}");
-    model.stop_tasks(Some(0));
-    model.forget_tasks();
-    assert!(run(&mut model, &Scope::Everywhere)[0].starts_with("migration-unknown: "));
-}
-
-#[test]
-fn a_run_that_died_while_it_asked_leaves_the_rest_to_the_next_one_or_to_a_person() {
-    for (calls, minutes, expected) in [
-        // It died before it asked.
-        (2, 10, "truegul-production/api-server: the migration for v1.1.0 begins"),
-        (2, 120, "migration-unknown: "),
-        // It died after ECS had started the task, which has stopped since and is forgotten.
-        (3, 120, "migration-unknown: "),
-    ] {
-        let mut model = shop(RULE);
-        model.push("v1.1.0");
-        model.run(&repository(), None, calls);
-        model.stop_tasks(Some(1));
-        model.minutes += minutes;
-        if minutes > 60 {
-            model.tasks.clear();
-        }
-        let told = run(&mut model, &Scope::Everywhere);
-        assert!(told[0].starts_with(expected), "after {calls} calls and {minutes} minutes: {told:?}");
-    }
-}
-
-#[test]
 fn a_migration_never_runs_on_spot() {
     let provider = |name: &str| Capacity { provider: name.into(), weight: 1, base: 0 };
     for (launch_type, capacity, expected) in [
@@ -286,19 +127,6 @@ fn a_migration_that_was_started_for_another_service_is_not_started_again() {
           and how it ended is not known yet"]
     );
     assert_eq!(worker.tokens.len(), 0);
-}
-
-#[test]
-fn the_mark_of_a_migration_that_no_image_waits_for_goes_when_its_task_has_stopped() {
-    let mut model = shop(RULE);
-    let pushed = model.push("v1.1.0");
-    run(&mut model, &repository());
-    model.images.retain(|it| it.digest != pushed);
-    assert!(run(&mut model, &Scope::Everywhere)[0].starts_with("skip: runs v1.0.0"));
-    assert!(model.service.tags.contains_key(keys::MIGRATING));
-    model.stop_tasks(Some(0));
-    run(&mut model, &of_migration());
-    assert!(!model.service.tags.contains_key(keys::MIGRATING));
 }
 
 #[test]
@@ -414,59 +242,8 @@ fn a_sleeping_service_is_migrated_once_it_is_awake() {
     assert_eq!(model.running(), "v1.1.0");
 }
 
-/// v1.1.0, whose migration has begun, and which then waits for something else.
-fn begun_and_held(hold: fn(&mut Model)) -> Model {
-    let mut model = shop(RULE);
-    model.push("v1.1.0");
-    run(&mut model, &repository());
-    hold(&mut model);
-    model
-}
-
 fn sleeps(model: &mut Model) {
     model.service.tags.insert(keys::ASLEEP.into(), "since=2026-11-20T12:00:00Z desired=2 by=schedule".into());
-}
-
-fn asks(model: &mut Model) {
-    let rule = "newest approval=manual migrate=truegul-production-migrate";
-    model.service.tags.insert(keys::DEPLOY.into(), rule.into());
-}
-
-fn is_shifting(model: &mut Model) {
-    model.service.strategy = crate::plan::Strategy::Shifting("BLUE_GREEN".into());
-    model.restart();
-}
-
-#[test]
-fn how_a_migration_ended_is_remembered_whatever_else_the_image_waits_for() {
-    let waits = [
-        (sleeps as fn(&mut Model), "skip: v1.1.0 waits until the service is awake, since "),
-        (asks, "needs-approval: v1.1.0 waits for your approval (runs v1.0.0). "),
-        (is_shifting, "skip: v1.1.0 is newer, but a deployment that shifts traffic is under way; after that"),
-    ];
-    for (hold, expected) in waits {
-        let mut model = begun_and_held(hold);
-        let told = run(&mut model, &of_migration());
-        assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
-        model.stop_tasks(Some(0));
-        let told = run(&mut model, &of_migration());
-        assert!(told[0].contains("the migration for v1.1.0 has ended well"), "{told:?}");
-        assert!(told.len() == 3 && told[2].starts_with(expected), "{told:?}");
-        // ECS forgets before the image may go on.
-        model.forget_tasks();
-        let told = run(&mut model, &Scope::Everywhere);
-        assert!(told[0].starts_with(expected), "{told:?}");
-        model.service.tags.remove(keys::ASLEEP);
-        model.service.tags.insert(keys::DEPLOY.into(), RULE.into());
-        model.settle();
-        assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.1.0", 1));
-
-        let mut model = begun_and_held(hold);
-        model.stop_tasks(Some(3));
-        let told = run(&mut model, &of_migration());
-        assert!(told[0].contains("the migration of v1.1.0 failed: "), "{told:?}");
-        assert!(model.service.tags[keys::REJECTED].contains("by=migration"));
-    }
 }
 
 #[test]
@@ -492,104 +269,4 @@ fn the_name_of_a_run_fits_and_differs_with_each_of_its_parts() {
     let others =
         [run_name("c2", "f", &digest("v1")), run_name("c", "f2", &digest("v1")), run_name("c", "f", &digest("v2"))];
     assert!(others.iter().all(|it| *it != name));
-}
-
-/// Something that happens around migrations.
-#[derive(Debug, Clone)]
-enum Happening {
-    Push(u8),
-    Run(u8),
-    Dying(usize),
-    Ecs,
-    Stop(bool),
-    Interrupt,
-    NeverStart,
-    NoCapacity,
-    Forget,
-    Sleep(bool),
-}
-
-fn happenings() -> impl Strategy<Value = Vec<Happening>> {
-    let one = prop_oneof![
-        2 => (1..6u8).prop_map(Happening::Push),
-        4 => (0..4u8).prop_map(Happening::Run),
-        1 => (0..5usize).prop_map(Happening::Dying),
-        2 => Just(Happening::Ecs),
-        2 => any::<bool>().prop_map(Happening::Stop),
-        1 => Just(Happening::Interrupt),
-        1 => Just(Happening::NeverStart),
-        1 => Just(Happening::NoCapacity),
-        1 => Just(Happening::Forget),
-        1 => any::<bool>().prop_map(Happening::Sleep),
-    ];
-    prop::collection::vec(one, 1..25)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(256))]
-
-    /// Whatever happens in whatever order: no image goes out without its migration, none migrates beside another, and
-    /// none that was seen to end runs twice.
-    #[test]
-    fn every_image_that_goes_out_was_migrated_once(happenings in happenings()) {
-        let mut model = shop(RULE);
-        let (mut ended_well, mut started, mut never_started): (Vec<String>, Vec<String>, Vec<String>) = Default::default();
-        for happening in &happenings {
-            let (brought, known, tasks) = (model.running(), model.tokens.len(), model.tasks.len());
-            match happening {
-                Happening::Push(number) => drop(model.push(&format!("v1.{number}.0"))),
-                Happening::Run(from) => {
-                    let places = [repository(), Scope::Everywhere, of_migration(), service()];
-                    model.run(&places[*from as usize], None, usize::MAX);
-                }
-                Happening::Dying(calls) => drop(model.run(&Scope::Everywhere, None, *calls)),
-                Happening::Ecs => model.finish(),
-                Happening::Sleep(true) => sleeps(&mut model),
-                Happening::Sleep(false) => drop(model.service.tags.remove(keys::ASLEEP)),
-                Happening::Stop(well) => {
-                    let running = model.tasks.iter().filter(|it| it.status != "STOPPED").map(|it| it.started_by.clone());
-                    ended_well.extend(running.filter(|_| *well));
-                    model.stop_tasks(Some(i32::from(!well)));
-                }
-                Happening::Interrupt => model.end_tasks("SpotInterruption", "Your Spot Task was interrupted.", Some(137)),
-                Happening::NeverStart => {
-                    let running = model.tasks.iter().filter(|it| it.status != "STOPPED").map(|it| it.started_by.clone());
-                    never_started.extend(running);
-                    model.stop_tasks(None);
-                }
-                Happening::NoCapacity => model.no_capacity = true,
-                // Whether a run has looked within the hour or not.
-                Happening::Forget => model.forget_tasks(),
-            }
-            started.extend(model.tasks.iter().skip(tasks).map(|it| it.started_by.clone()));
-            prop_assert!(model.tasks.iter().filter(|it| it.status != "STOPPED").count() <= 1, "two at once: {}", model);
-            prop_assert!(model.tokens.len() <= known + 1);
-            if model.running() != brought {
-                let image = model.images.iter().find(|it| model.is_running(&it.digest)).unwrap();
-                let run = run_name("truegul-production", FAMILY, &image.digest);
-                prop_assert!(ended_well.contains(&run), "{} went out unmigrated: {}", model.running(), model);
-            }
-        }
-        // Of each run one task at most came to run, however it ended and whoever saw that.
-        for run in &started {
-            let count = |runs: &[String]| runs.iter().filter(|it| *it == run).count();
-            prop_assert!(count(&started) <= count(&never_started) + 1, "{run} ran twice: {}", model);
-        }
-        model.service.tags.remove(keys::ASLEEP);
-        model.settle_with(|it| it.stop_tasks(Some(0)));
-    }
-
-    #[test]
-    fn runs_that_overlap_start_one_task(late_first in any::<bool>()) {
-        let mut model = shop(RULE);
-        model.push("v1.1.0");
-        let early = model.plan(&repository(), None);
-        let late = model.plan(&Scope::Everywhere, None);
-        for plan in if late_first { [late, early] } else { [early, late] } {
-            model.carry_out(&plan, usize::MAX);
-        }
-        prop_assert_eq!(model.tasks.len(), 1);
-        model.settle_with(|it| it.stop_tasks(Some(0)));
-        prop_assert_eq!(model.running(), "v1.1.0");
-    }
 }

@@ -133,10 +133,10 @@ fn a_new_scan_or_a_newer_image_opens_the_gate_and_a_lost_event_is_found_by_the_s
     assert!(model.run(&repository(), None, usize::MAX).steps.is_empty());
     model.scan(&digest, bad);
     assert_eq!(model.run(&repository(), None, usize::MAX).problems[0].problem, "scan-findings");
-    let mut mended = model.clone();
-    mended.scan(&digest, found(0, 0, &[]));
-    mended.settle();
-    assert_eq!(mended.running(), "v1.1.0");
+    let mut fixed = model.clone();
+    fixed.scan(&digest, found(0, 0, &[]));
+    fixed.settle();
+    assert_eq!(fixed.running(), "v1.1.0");
     let newer = model.push("v1.2.0");
     model.scan(&newer, found(0, 0, &[]));
     model.settle();

@@ -61,7 +61,7 @@ fn a_snapshot_is_asked_for_and_the_image_goes_out_when_it_is_available() {
         "truegul-production/api-server: asking for a snapshot of app-db before v1.1.0 goes out: \
          v1.1.0 waits for {id}, which is not there yet"
     );
-    // The wish may be lost; the sweep asks again.
+    // The request may be lost; the sweep asks again.
     for _ in 0..2 {
         assert_eq!(run(&mut model), [asked.as_str()]);
     }
@@ -73,7 +73,7 @@ fn a_snapshot_is_asked_for_and_the_image_goes_out_when_it_is_available() {
 }
 
 #[test]
-fn a_failed_snapshot_and_one_of_somebody_elses_hold() {
+fn a_failed_snapshot_and_one_of_another_maker_hold() {
     let mut model = shop(RULE);
     let id = predeploy_id("app-db", &model.push("v1.1.0"));
     model.snapshots.push(snapshot(&id, "failed"));

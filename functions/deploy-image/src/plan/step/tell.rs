@@ -1,0 +1,145 @@
+//! What each step says of itself: in the report, in the log, in messages, and how it is undone.
+
+use reconcile::{MessageKind, Undo};
+use serde_json::{Value, json};
+
+use super::{MemoryChange, Step, StoppedBy};
+use crate::plan::world::short_name;
+
+impl reconcile::Step for Step {
+    fn action(&self) -> &'static str {
+        match self {
+            Step::Deploy(_) => "deploy",
+            Step::RollBack(_) => "roll-back",
+            Step::Stop(_) => "stop",
+            Step::Continue(_) => "continue",
+            Step::Migrate(_) => "migrate",
+            Step::AskForSnapshot(_) => "ask-for-snapshot",
+            Step::Remember(it) => match it.change {
+                MemoryChange::Reject => "reject",
+                MemoryChange::Approve => "approve",
+                MemoryChange::Clear => "clear",
+                MemoryChange::Forgive => "forgive",
+                MemoryChange::DropApproval => "drop-approval",
+                MemoryChange::Live => "record-success",
+                MemoryChange::Migrated => "record-migration",
+                MemoryChange::Migrating => "mark-migration",
+                MemoryChange::DropIntent => "drop-request",
+            },
+        }
+    }
+
+    fn headline(&self) -> String {
+        match self {
+            Step::Deploy(it) => format!("{}: deploying {} (was {})", it.service, it.to, it.from),
+            Step::RollBack(it) => format!("{}: going back to {} from {}", it.service, it.to, it.from),
+            Step::Stop(it) => {
+                let by = if it.by == StoppedBy::Ecs { "ECS" } else { "CodeDeploy" };
+                format!("{}: stopping {}, {by} goes back", it.service, it.from)
+            }
+            Step::Continue(it) => format!("{}: {} goes on after the pause at {}", it.service, it.image, it.stage),
+            Step::Migrate(it) => format!("{}: the migration for {} begins", it.service, it.image),
+            Step::AskForSnapshot(it) => {
+                format!("{}: asking for a snapshot of {} before {} goes out", it.service, it.database, it.image)
+            }
+            Step::Remember(it) => match it.change {
+                MemoryChange::Reject if it.stays && it.image != it.running => {
+                    format!("{}: {} is rejected, {} stays", it.service, it.image, it.running)
+                }
+                MemoryChange::Reject => format!("{}: {} is rejected", it.service, it.image),
+                MemoryChange::Approve => format!("{}: {} is approved", it.service, it.image),
+                MemoryChange::Clear | MemoryChange::Forgive => {
+                    format!("{}: {} is no longer rejected", it.service, it.image)
+                }
+                MemoryChange::DropApproval => format!("{}: {} is no longer approved", it.service, it.image),
+                MemoryChange::Live => format!("{}: {} is live", it.service, it.image),
+                MemoryChange::Migrated => format!("{}: the migration for {} has ended well", it.service, it.image),
+                MemoryChange::Migrating if it.value.is_some() => {
+                    format!("{}: the migration for {} is running", it.service, it.image)
+                }
+                MemoryChange::Migrating => format!("{}: no migration is running", it.service),
+                MemoryChange::DropIntent => format!("{}: the request to roll back is settled", it.service),
+            },
+        }
+    }
+
+    fn before(&self) -> Value {
+        match self {
+            Step::Deploy(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
+            Step::RollBack(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
+            Step::Stop(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
+            Step::Continue(it) => json!({"paused": it.stage}),
+            Step::Migrate(it) => json!({"image": it.running}),
+            Step::AskForSnapshot(_) => json!({"snapshot": null}),
+            Step::Remember(it) => json!({it.key: it.before}),
+        }
+    }
+
+    fn after(&self) -> Value {
+        match self {
+            Step::Deploy(it) => json!({"image": it.to, "digest": it.digest.to_string()}),
+            Step::RollBack(it) => json!({"image": it.to, "task_definition": short_name(&it.to_revision)}),
+            Step::Stop(it) => {
+                let to = it.to_revision.as_deref().map(short_name);
+                json!({"task_definition": to, "stopped": it.deployment})
+            }
+            Step::Continue(it) => json!({"image": it.image, "continued": it.hook}),
+            Step::Migrate(it) => json!({"family": it.family, "started_by": it.run}),
+            Step::AskForSnapshot(it) => json!({"snapshot": it.id}),
+            Step::Remember(it) => json!({it.key: it.value}),
+        }
+    }
+
+    /// Whoever rejected or approved an image wants the deployment or the way back more than the note of it; without the
+    /// note the past of the service tells most of it.
+    fn is_dispensable(&self) -> bool {
+        matches!(self, Step::Remember(_))
+    }
+
+    /// How a deployment ended is news; that it begins, and what an image passes before, is routine. Asking for a
+    /// snapshot changes nothing and is repeated until it is there: whoever takes it tells of it.
+    fn tells(&self) -> Option<MessageKind> {
+        match self {
+            Step::RollBack(_) => Some(MessageKind::Changed),
+            Step::Stop(_) => Some(MessageKind::Failed),
+            Step::Deploy(_) | Step::Migrate(_) | Step::Continue(_) => Some(MessageKind::Routine),
+            Step::AskForSnapshot(_) => None,
+            Step::Remember(it) => match it.change {
+                MemoryChange::Reject => Some(MessageKind::Failed),
+                MemoryChange::Live if it.is_staging => Some(MessageKind::Routine),
+                MemoryChange::Live => Some(MessageKind::Changed),
+                MemoryChange::Approve
+                | MemoryChange::Clear
+                | MemoryChange::Forgive
+                | MemoryChange::DropApproval
+                | MemoryChange::Migrated => Some(MessageKind::Routine),
+                MemoryChange::Migrating | MemoryChange::DropIntent => None,
+            },
+        }
+    }
+
+    /// Each names the image that it is about: sent late or twice, it does nothing to another one.
+    fn undo(&self) -> Option<Undo> {
+        let (command, service, image) = match self {
+            Step::Deploy(it) => ("rollback", &it.service, Some(&it.digest)),
+            // What was gone back from is rejected: forgiven, it is deployed again.
+            Step::RollBack(it) => ("clear", &it.service, it.from_digest.as_ref()),
+            Step::Stop(it) => ("clear", &it.service, it.from_digest.as_ref()),
+            Step::Continue(it) => ("rollback", &it.service, it.digest.as_ref()),
+            Step::Remember(it) => match it.change {
+                MemoryChange::Reject => ("clear", &it.service, it.digest.as_ref()),
+                MemoryChange::Live => ("rollback", &it.service, it.digest.as_ref()),
+                MemoryChange::Clear => ("reject", &it.service, it.digest.as_ref()),
+                MemoryChange::Approve
+                | MemoryChange::Forgive
+                | MemoryChange::DropApproval
+                | MemoryChange::Migrated
+                | MemoryChange::Migrating
+                | MemoryChange::DropIntent => return None,
+            },
+            // What it did to a database only a person knows.
+            Step::Migrate(_) | Step::AskForSnapshot(_) => return None,
+        };
+        Some(Undo::Command(json!({command: {"service": service.to_string(), "image": image?.to_string()}})))
+    }
+}
