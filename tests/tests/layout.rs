@@ -1,6 +1,7 @@
 //! Who may import whom, and what stands in one place only.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -329,7 +330,7 @@ const PRETENDED: [&str; 4] = ["infallible_client_fn", "StaticReplayClient", "Rep
 #[test]
 fn aws_is_scripted_in_one_place() {
     let sources = ["functions", "shared"].into_iter().flat_map(|it| files(it, ".rs"));
-    let pretends = |path: &std::path::PathBuf| PRETENDED.iter().any(|it| read(path).contains(it));
+    let pretends = |path: &PathBuf| PRETENDED.iter().any(|it| read(path).contains(it));
     let places: Vec<String> = sources.filter(pretends).map(|it| it.display().to_string()).collect();
     assert_eq!(places, ["shared/testkit/src/scripted.rs"]);
 }
