@@ -32,7 +32,7 @@ pub const SERVICES: [Service; 12] = [
     Service { file: "ecr", sdk: Some("aws-sdk-ecr"), iam: "ecr" },
     Service { file: "ecs", sdk: Some("aws-sdk-ecs"), iam: "ecs" },
     Service { file: "inspector", sdk: Some("aws-sdk-inspector2"), iam: "inspector2" },
-    Service { file: "lambda", sdk: Some("aws-sdk-lambda"), iam: "lambda" },
+    Service { file: "lambda", sdk: None, iam: "lambda" },
     Service { file: "rds", sdk: Some("aws-sdk-rds"), iam: "rds" },
     Service { file: "sns", sdk: Some("aws-sdk-sns"), iam: "sns" },
     Service { file: "sts", sdk: Some("aws-sdk-sts"), iam: "sts" },
@@ -314,7 +314,7 @@ fn method_calls(tokens: &[Token]) -> impl Iterator<Item = (&str, usize)> {
 /// The operations that are named as texts: `.call("UpdateService"` and `.list("ListTasks"` of an API without types.
 fn named_calls(tokens: &[Token]) -> impl Iterator<Item = (&str, usize)> {
     tokens.windows(4).filter_map(|it| {
-        let named = it[0].is('.') && matches!(it[1].word(), Some("call" | "list")) && it[2].is('(');
+        let named = it[0].is('.') && matches!(it[1].word(), Some("call" | "list" | "send")) && it[2].is('(');
         let Kind::Literal(name) = &it[3].kind else { return None };
         let name = name.strip_prefix('"')?.strip_suffix('"')?;
         named.then_some((name, it[1].line))

@@ -8,6 +8,7 @@ mod request;
 
 use aws::Error;
 use aws::ecs::Ecs;
+use aws::lambda::Lambda;
 use aws::rds::Rds;
 use aws_config::SdkConfig;
 use reconcile::Report;
@@ -25,7 +26,7 @@ use request::Request;
 pub struct Clients {
     budgets: Budgets,
     ecs: Ecs,
-    lambda: aws_sdk_lambda::Client,
+    lambda: Lambda,
     rds: Rds,
     tagging: aws_sdk_resourcegroupstagging::Client,
 }
@@ -36,7 +37,7 @@ impl Clients {
         Clients {
             budgets: Budgets::new(config),
             ecs: Ecs::new(config),
-            lambda: aws_sdk_lambda::Client::new(config),
+            lambda: Lambda::new(config),
             rds: Rds::new(config, None),
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),
         }

@@ -10,6 +10,7 @@ mod request;
 
 use aws::Error;
 use aws::ecs::Ecs;
+use aws::lambda::Lambda;
 use aws::rds::Rds;
 use aws_config::SdkConfig;
 use reconcile::Report;
@@ -25,7 +26,7 @@ use request::Request;
 pub struct Clients {
     cloudwatch: aws_sdk_cloudwatch::Client,
     ecs: Ecs,
-    lambda: aws_sdk_lambda::Client,
+    lambda: Lambda,
     rds: Rds,
     tagging: aws_sdk_resourcegroupstagging::Client,
 }
@@ -36,7 +37,7 @@ impl Clients {
         Clients {
             cloudwatch: aws_sdk_cloudwatch::Client::new(config),
             ecs: Ecs::new(config),
-            lambda: aws_sdk_lambda::Client::new(config),
+            lambda: Lambda::new(config),
             rds: Rds::new(config, None),
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),
         }

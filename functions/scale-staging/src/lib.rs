@@ -10,6 +10,7 @@ mod request;
 
 use aws::Error;
 use aws::ecs::Ecs;
+use aws::lambda::Lambda;
 use aws::rds::Rds;
 use aws_config::SdkConfig;
 use reconcile::Report;
@@ -24,7 +25,7 @@ pub use plan::Request;
 /// The clients of the services that this function calls.
 pub struct Clients {
     ecs: Ecs,
-    lambda: aws_sdk_lambda::Client,
+    lambda: Lambda,
     rds: Rds,
     scaling: Scaling,
     tagging: aws_sdk_resourcegroupstagging::Client,
@@ -35,7 +36,7 @@ impl Clients {
     pub fn new(config: &SdkConfig) -> Self {
         Clients {
             ecs: Ecs::new(config),
-            lambda: aws_sdk_lambda::Client::new(config),
+            lambda: Lambda::new(config),
             rds: Rds::new(config, None),
             scaling: Scaling::new(config),
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),

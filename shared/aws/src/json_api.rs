@@ -1,8 +1,8 @@
 //! Calls to an API by its JSON, for functions that need few of its operations or pass its JSON on as it is.
 //!
 //! The SDK's runtime signs, sends, retries and gives up as it does for its own clients. What is left out are the types:
-//! the client of CodeDeploy alone makes a twentieth of the function that uses it, and a typed task definition loses each
-//! field that is younger than the client.
+//! the client of CodeDeploy alone makes a twentieth of the function that uses it, that of Lambda a fiftieth for one
+//! operation, and a typed task definition loses each field that is younger than the client.
 
 use aws_config::SdkConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
@@ -53,18 +53,33 @@ pub const CODEDEPLOY: Api =
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/>
 pub const ECS: Api = Api { id: "ECS", host: "ecs", signed_as: "ecs", target: "AmazonEC2ContainerServiceV20141113" };
 
+/// <https://docs.aws.amazon.com/lambda/latest/api/>, which names operations in the path.
+pub(crate) const LAMBDA: Api = Api { id: "Lambda", host: "lambda", signed_as: "lambda", target: "" };
+
 /// A client for an [`Api`].
 #[derive(Debug, Clone)]
 pub struct JsonApi {
     target: &'static str,
-    operation: Operation<Call, Value, Fault>,
+    operation: Operation<Call, Answer, Fault>,
 }
 
 /// What is sent.
 #[derive(Debug)]
-struct Call {
-    target: String,
-    body: Vec<u8>,
+pub(crate) struct Call {
+    /// Encoded.
+    pub path: String,
+    /// A header, and what it says.
+    pub header: (&'static str, String),
+    pub content_type: &'static str,
+    pub body: String,
+}
+
+/// What AWS answers.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub body: Value,
+    /// What Lambda says of a function that failed.
+    pub function_error: Option<String>,
 }
 
 /// What AWS says when it refuses.
@@ -135,12 +150,21 @@ impl JsonApi {
         resource: &str,
         body: impl Into<Value>,
     ) -> Result<Map<String, Value>, Error> {
-        let target = format!("{}.{operation}", self.target);
-        let call = Call { target, body: body.into().to_string().into_bytes() };
-        match self.operation.invoke(call).await.map_err(|err| Error::new(operation, resource, err))? {
+        let call = Call {
+            path: "/".into(),
+            header: ("x-amz-target", format!("{}.{operation}", self.target)),
+            content_type: "application/x-amz-json-1.1",
+            body: body.into().to_string(),
+        };
+        match self.send(operation, resource, call).await?.body {
             Value::Object(fields) => Ok(fields),
             _ => Err(Error::unexpected(operation, resource, "the answer is not an object")),
         }
+    }
+
+    /// Sends `call`, which is `operation` on `resource`.
+    pub(crate) async fn send(&self, operation: &'static str, resource: &str, call: Call) -> Result<Answer, Error> {
+        self.operation.invoke(call).await.map_err(|err| Error::new(operation, resource, err))
     }
 
     /// All items of the list `field` of an operation that answers in pages. A page may be empty and not the last one.
@@ -179,24 +203,26 @@ fn endpoint(api: Api, region: &str, config: &SdkConfig) -> String {
 }
 
 fn request(call: Call) -> Result<HttpRequest, BoxError> {
+    let (header, said) = call.header;
     let request = http::Request::builder()
         .method("POST")
-        .uri("/")
-        .header("content-type", "application/x-amz-json-1.1")
+        .uri(call.path)
+        .header("content-type", call.content_type)
         .header("content-length", call.body.len())
-        .header("x-amz-target", call.target)
+        .header(header, said)
         .body(SdkBody::from(call.body))?;
     Ok(request.try_into()?)
 }
 
-fn answer(response: &HttpResponse) -> Result<Value, OrchestratorError<Fault>> {
+fn answer(response: &HttpResponse) -> Result<Answer, OrchestratorError<Fault>> {
     let body = response.body().bytes().unwrap_or_default();
-    if response.status().is_success() {
-        let empty = || Value::Object(Map::new());
-        let read = if body.is_empty() { Ok(empty()) } else { serde_json::from_slice(body) };
-        return read.map_err(|err| OrchestratorError::response(err.into()));
+    if !response.status().is_success() {
+        return Err(OrchestratorError::operation(Fault(refusal(response, body))));
     }
-    Err(OrchestratorError::operation(Fault(refusal(response, body))))
+    let empty = || Value::Object(Map::new());
+    let read = if body.is_empty() { Ok(empty()) } else { serde_json::from_slice(body) };
+    let function_error = response.headers().get("x-amz-function-error").map(str::to_owned);
+    Ok(Answer { body: read.map_err(|err| OrchestratorError::response(err.into()))?, function_error })
 }
 
 /// What an answer says that is none. The code is written `com.amazonaws.codedeploy#DeploymentDoesNotExistException`,

@@ -1,38 +1,93 @@
-//! Wakes another function of the stack at once, so that a request written for it need not wait for its next sweep.
+//! Invokes other functions of the stack.
 
-use aws_sdk_lambda::Client;
-use aws_sdk_lambda::primitives::Blob;
-use aws_sdk_lambda::types::InvocationType;
+use aws_config::SdkConfig;
+use serde_json::Value;
 
 use crate::Error;
+use crate::json_api::{Call, JsonApi, LAMBDA};
+use crate::presign::encoded;
 
-/// Invokes `function` with `payload` (JSON) and does not wait for what it does.
+/// Lambda in the region of the function.
+pub struct Lambda(JsonApi);
+
+/// What a function answered.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answered {
+    /// Its answer, or what it says of its failure.
+    pub answer: Value,
+    /// It failed, and how Lambda calls that.
+    pub error: Option<String>,
+}
+
+impl Lambda {
+    /// With the region, the credentials and the limits of `config`.
+    pub fn new(config: &SdkConfig) -> Self {
+        Lambda(JsonApi::new(LAMBDA, config))
+    }
+
+    async fn invoke(&self, function: &str, kind: &str, payload: &str) -> Result<Answered, Error> {
+        let call = Call {
+            path: format!("/2015-03-31/functions/{}/invocations", encoded(function)),
+            header: ("x-amz-invocation-type", kind.into()),
+            content_type: "application/octet-stream",
+            body: payload.into(),
+        };
+        let answer = self.0.send("Invoke", function, call).await?;
+        Ok(Answered { answer: answer.body, error: answer.function_error })
+    }
+}
+
+/// Invokes `function` with `payload` (JSON) and does not wait for what it does, so that a request written for it need not
+/// wait for its next sweep.
 ///
 /// A wake-up that fails loses nothing: the owner's sweep finds the request.
-pub async fn wake(lambda: &Client, function: &str, payload: &str) -> Result<(), Error> {
-    let call = lambda.invoke().function_name(function).invocation_type(InvocationType::Event);
-    let call = call.payload(Blob::new(payload));
-    call.send().await.map(drop).map_err(|err| Error::new("Invoke", function, err))
+pub async fn wake(lambda: &Lambda, function: &str, payload: &str) -> Result<(), Error> {
+    lambda.invoke(function, "Event", payload).await.map(drop)
+}
+
+/// Invokes `function` with `payload` (JSON) and waits for its answer.
+pub async fn ask(lambda: &Lambda, function: &str, payload: &str) -> Result<Answered, Error> {
+    lambda.invoke(function, "RequestResponse", payload).await
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_lambda::operation::invoke::InvokeOutput;
-    use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use serde_json::json;
+    use testkit::scripted::{self, Script, Tables};
 
     use super::*;
 
+    /// A Lambda whose functions answer `{"done": 1}`.
+    struct Functions;
+
+    impl Tables for Functions {
+        fn answer(&mut self, call: &scripted::Call) -> scripted::Answer {
+            match call.text("type") {
+                "Event" => scripted::Answer::Body(String::new()),
+                _ => scripted::Answer::Json(json!({"done": 1})),
+            }
+        }
+    }
+
     #[tokio::test]
-    async fn the_request_goes_out_without_waiting_for_its_outcome() {
-        let woken = mock!(Client::invoke)
-            .match_requests(|it| {
-                it.function_name() == Some("shop-scale-staging")
-                    && it.invocation_type() == Some(&InvocationType::Event)
-                    && it.payload().is_some_and(|it| it.as_ref() == b"{\"resource\":\"arn:x\"}")
-            })
-            .then_output(|| InvokeOutput::builder().status_code(202).build());
-        let client = mock_client!(aws_sdk_lambda, RuleMode::MatchAny, [&woken]);
-        wake(&client, "shop-scale-staging", r#"{"resource":"arn:x"}"#).await.unwrap();
-        assert_eq!(woken.num_calls(), 1);
+    async fn a_wake_up_goes_out_without_waiting_for_its_outcome_and_a_question_has_an_answer() {
+        let script = Script::new(Functions);
+        let lambda = Lambda::new(&script.sdk());
+        wake(&lambda, "shop-scale-staging", r#"{"resource":"arn:x"}"#).await.unwrap();
+        let answer = ask(&lambda, "shop-scale-staging", r#"{"dry_run":true}"#).await.unwrap();
+        assert_eq!(answer, Answered { answer: json!({"done": 1}), error: None });
+        let sent = [
+            json!({"function": "shop-scale-staging", "type": "Event", "payload": {"resource": "arn:x"}}),
+            json!({"function": "shop-scale-staging", "type": "RequestResponse", "payload": {"dry_run": true}}),
+        ];
+        assert_eq!(script.bodies("Invoke"), sent);
+    }
+
+    #[tokio::test]
+    async fn a_function_that_does_not_exist_is_an_error_of_lambda() {
+        let script = Script::new(Functions);
+        script.refuse("Invoke", "", 1, 404, "ResourceNotFoundException");
+        let error = wake(&Lambda::new(&script.sdk()), "shop-x", "{}").await.unwrap_err();
+        assert_eq!(error.to_string(), "Invoke shop-x: ResourceNotFoundException: refused by the script");
     }
 }
