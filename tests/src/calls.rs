@@ -29,7 +29,7 @@ pub const SERVICES: [Service; 12] = [
     Service { file: "budgets", sdk: Some("aws-sdk-budgets"), iam: "budgets" },
     Service { file: "cloudwatch", sdk: Some("aws-sdk-cloudwatch"), iam: "cloudwatch" },
     Service { file: "codedeploy", sdk: None, iam: "codedeploy" },
-    Service { file: "ecr", sdk: Some("aws-sdk-ecr"), iam: "ecr" },
+    Service { file: "ecr", sdk: None, iam: "ecr" },
     Service { file: "ecs", sdk: Some("aws-sdk-ecs"), iam: "ecs" },
     Service { file: "inspector", sdk: Some("aws-sdk-inspector2"), iam: "inspector2" },
     Service { file: "lambda", sdk: None, iam: "lambda" },

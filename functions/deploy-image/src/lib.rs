@@ -12,7 +12,7 @@ mod request;
 
 use aws::ecs::Ecs;
 use aws::rds::Rds;
-use aws::{CODEDEPLOY, Error, JsonApi};
+use aws::{CODEDEPLOY, ECR, Error, JsonApi};
 use aws_config::SdkConfig;
 use reconcile::Report;
 use reconcile::memory::Note;
@@ -27,7 +27,7 @@ use request::Request;
 pub struct Clients {
     codedeploy: JsonApi,
     described: Ecs,
-    ecr: aws_sdk_ecr::Client,
+    ecr: JsonApi,
     ecs: aws_sdk_ecs::Client,
     lambda: aws::lambda::Lambda,
     probe: Probe,
@@ -43,7 +43,7 @@ impl Clients {
         Clients {
             described: Ecs::of(ecs.clone()),
             codedeploy: JsonApi::new(CODEDEPLOY, config),
-            ecr: aws_sdk_ecr::Client::new(config),
+            ecr: JsonApi::new(ECR, config),
             ecs,
             lambda: aws::lambda::Lambda::new(config),
             probe: Probe::default(),

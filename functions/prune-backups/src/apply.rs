@@ -1,8 +1,7 @@
 //! Carries out one step, and remembers what people were told.
 
-use aws::Error;
 use aws::rds::{delete_snapshot, write_tag};
-use aws_sdk_ecr::Client as Ecr;
+use aws::{Error, JsonApi};
 use reconcile::memory::Note;
 use rules::keys;
 use serde_json::{Value, json};
@@ -13,7 +12,7 @@ use crate::observe::Places;
 use crate::plan::Step;
 
 /// Carries out `step`; returns what only the doing could tell.
-pub async fn apply(places: &Places<'_>, ecr: &Ecr, step: &Step, until: Instant) -> Result<Value, Error> {
+pub async fn apply(places: &Places<'_>, ecr: &JsonApi, step: &Step, until: Instant) -> Result<Value, Error> {
     match step {
         Step::DeleteSnapshot(it) => {
             let there = places.of(it.region.as_ref());
@@ -28,7 +27,7 @@ pub async fn apply(places: &Places<'_>, ecr: &Ecr, step: &Step, until: Instant) 
 }
 
 /// Writes down on a resource what people were told of it.
-pub async fn remember(places: &Places<'_>, ecr: &Ecr, note: &Note) -> Result<(), Error> {
+pub async fn remember(places: &Places<'_>, ecr: &JsonApi, note: &Note) -> Result<(), Error> {
     let (arn, value) = (&note.resource, note.value.as_deref());
     match arn.split(':').nth(2) {
         Some("ecr") => ecr::write_memory(ecr, arn, keys::PRUNE_PROBLEM, value).await,

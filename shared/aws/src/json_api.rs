@@ -50,6 +50,10 @@ pub struct Api {
 pub const CODEDEPLOY: Api =
     Api { id: "CodeDeploy", host: "codedeploy", signed_as: "codedeploy", target: "CodeDeploy_20141006" };
 
+/// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/>
+pub const ECR: Api =
+    Api { id: "ECR", host: "api.ecr", signed_as: "ecr", target: "AmazonEC2ContainerRegistry_V20150921" };
+
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/>
 pub const ECS: Api = Api { id: "ECS", host: "ecs", signed_as: "ecs", target: "AmazonEC2ContainerServiceV20141113" };
 

@@ -20,8 +20,8 @@ pub mod rds;
 pub mod tagging;
 
 pub use error::{Error, ErrorKind};
-pub use json_api::{Api, CODEDEPLOY, ECS, JsonApi};
-pub use moment::moment;
+pub use json_api::{Api, CODEDEPLOY, ECR, ECS, JsonApi};
+pub use moment::{moment, seconds};
 pub use pace::{LeaveThrottling, Pace, each};
 
 /// A call whose future is erased.

@@ -1,16 +1,11 @@
 //! Reads of ECR.
 
-use aws::Error;
-use aws_sdk_ecr::Client;
+use aws::{Error, JsonApi};
+use serde_json::{Value, json};
 
 /// The repositories of the region: ARN and name.
-pub async fn list_repositories(ecr: &Client) -> Result<Vec<(String, String)>, Error> {
-    let mut pages = ecr.describe_repositories().max_results(1000).into_paginator().send();
-    let mut repositories = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|err| Error::new("DescribeRepositories", "all", err))?;
-        let named = page.repositories().iter();
-        repositories.extend(named.filter_map(|it| Some((it.repository_arn()?.into(), it.repository_name()?.into()))));
-    }
-    Ok(repositories)
+pub async fn list_repositories(ecr: &JsonApi) -> Result<Vec<(String, String)>, Error> {
+    let all = ecr.list("DescribeRepositories", "all", json!({"maxResults": 1000}), "repositories").await?;
+    let named = |it: &Value| Some((it["repositoryArn"].as_str()?.into(), it["repositoryName"].as_str()?.into()));
+    Ok(all.iter().filter_map(named).collect())
 }

@@ -99,7 +99,7 @@ async fn repositories_without(
     sdk: &SdkConfig,
     tagged: &aws_sdk_resourcegroupstagging::Client,
 ) -> Result<Vec<Line>, Error> {
-    let all = ecr::list_repositories(&aws_sdk_ecr::Client::new(sdk)).await?;
+    let all = ecr::list_repositories(&aws::JsonApi::new(aws::ECR, sdk)).await?;
     // The index lists only what has or had a tag, so it says which are to be left out.
     let tagged: BTreeSet<String> =
         index::resources(tagged, "ecr:repository", keys::KEEP_IMAGES).await?.into_iter().collect();

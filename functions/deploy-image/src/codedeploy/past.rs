@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use aws::{Error, JsonApi};
-use jiff::{SignedDuration, Timestamp};
+use aws::{Error, JsonApi, seconds};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::texts::{names, text};
@@ -54,7 +54,7 @@ pub async fn attempts(
     let mut told = describe_deployments(codedeploy, &ids).await?;
     // A task set may stem from a time when the service had another group.
     told.retain(|it| text(it, "applicationName") == group.application && text(it, "deploymentGroupName") == group.name);
-    told.sort_by_key(|it| std::cmp::Reverse(moment(&it["createTime"])));
+    told.sort_by_key(|it| std::cmp::Reverse(seconds(&it["createTime"])));
     let mut attempts = Vec::new();
     for it in &told {
         let Some(id) = it["deploymentId"].as_str() else { continue };
@@ -133,13 +133,8 @@ fn attempt(it: &Value, id: &str, task_definition: Option<&str>, app_spec: Source
             .collect::<Vec<_>>()
             .join(": "),
         undoes: it["creator"] == "codeDeployRollback",
-        began: moment(&it["createTime"]),
-        ended: moment(&it["completeTime"]),
+        began: seconds(&it["createTime"]),
+        ended: seconds(&it["completeTime"]),
         app_spec,
     }
-}
-
-/// A time as AWS writes it in JSON: seconds since 1970, with a fraction.
-fn moment(seconds: &Value) -> Option<Timestamp> {
-    Timestamp::UNIX_EPOCH.checked_add(SignedDuration::try_from_secs_f64(seconds.as_f64()?).ok()?).ok()
 }

@@ -2,41 +2,34 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::Error;
-use aws_sdk_ecr::Client;
-use aws_sdk_ecr::types::{ImageFailureCode, ImageIdentifier};
+use aws::{Error, JsonApi};
 use choose::kind::{Entry, INDEXES, Index};
 use rules::Digest;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use super::{items, of};
 
 /// What these indexes list; one that vanished meanwhile is left out. BatchGetImage takes a hundred.
 pub async fn list_indexes(
-    ecr: &Client,
+    ecr: &JsonApi,
     repository: &str,
     digests: &BTreeSet<Digest>,
 ) -> Result<BTreeMap<Digest, Index>, Error> {
-    let (account, name) = super::registry_and_name(repository);
-    let ids = digests.iter().map(|it| ImageIdentifier::builder().image_digest(it.to_string()).build()).collect();
-    let answer = ecr
-        .batch_get_image()
-        .set_registry_id(account)
-        .repository_name(name)
-        .set_image_ids(Some(ids))
-        .set_accepted_media_types(Some(INDEXES.map(str::to_owned).to_vec()))
-        .send()
-        .await
-        .map_err(|err| Error::new("BatchGetImage", repository, err))?;
-    let unread = answer.failures().iter().find(|it| it.failure_code() != Some(&ImageFailureCode::ImageNotFound));
+    let mut body = of(repository);
+    body["imageIds"] = digests.iter().map(|it| json!({"imageDigest": it.to_string()})).collect();
+    body["acceptedMediaTypes"] = INDEXES.into();
+    let answer = Value::Object(ecr.call("BatchGetImage", repository, body).await?);
+    let unread = items(&answer, "failures").find(|it| it["failureCode"] != "ImageNotFound");
     if let Some(failure) = unread {
-        let code = failure.failure_code().map_or("Unknown", ImageFailureCode::as_str);
-        let reason = failure.failure_reason().unwrap_or("no reason given");
+        let code = failure["failureCode"].as_str().unwrap_or("Unknown");
+        let reason = failure["failureReason"].as_str().unwrap_or("no reason given");
         return Err(Error::unexpected("BatchGetImage", repository, format!("{code}: {reason}")));
     }
-    let index = |it: &aws_sdk_ecr::types::Image| {
-        let digest = it.image_id()?.image_digest()?.parse().ok()?;
-        Some((digest, read(it.image_manifest()?)?))
+    let index = |it: &Value| {
+        let digest = it["imageId"]["imageDigest"].as_str()?.parse().ok()?;
+        Some((digest, read(it["imageManifest"].as_str()?)?))
     };
-    Ok(answer.images().iter().filter_map(index).collect())
+    Ok(items(&answer, "images").filter_map(index).collect())
 }
 
 /// A manifest that lists nothing says nothing against an image.

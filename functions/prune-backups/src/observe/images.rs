@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::{Error, each, tagging};
+use aws::{ECR, Error, JsonApi, each, tagging};
 use aws_config::SdkConfig;
 use aws_sdk_resourcegroupstagging::Client as Tagging;
 use rules::keys;
@@ -15,7 +15,7 @@ const AT_A_TIME: usize = 8;
 
 /// The clients of the services that images depend on.
 pub struct Registry {
-    pub ecr: aws_sdk_ecr::Client,
+    pub ecr: JsonApi,
     ecs: aws_sdk_ecs::Client,
     tagging: Tagging,
 }
@@ -29,7 +29,7 @@ pub struct Images {
 impl Registry {
     pub fn new(config: &SdkConfig) -> Self {
         Registry {
-            ecr: aws_sdk_ecr::Client::new(config),
+            ecr: JsonApi::new(ECR, config),
             ecs: aws_sdk_ecs::Client::new(config),
             tagging: Tagging::new(config),
         }
