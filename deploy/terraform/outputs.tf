@@ -45,6 +45,11 @@ output "remediate_alarm_function_arn" {
   value       = aws_cloudformation_stack.nightshift.outputs["RemediateAlarmFunctionArn"]
 }
 
+output "report_operations_function_name" {
+  description = "The name to invoke report-operations by, for the board and for reports."
+  value       = aws_cloudformation_stack.nightshift.outputs["ReportOperationsFunctionName"]
+}
+
 output "remediate_alarm_function_name" {
   description = "The name to invoke remediate-alarm by, for clear."
   value       = aws_cloudformation_stack.nightshift.outputs["RemediateAlarmFunctionName"]

@@ -73,7 +73,7 @@ variable "copy_regions" {
 }
 
 variable "dashboard" {
-  description = "With true a CloudWatch dashboard shows Nightshift's own runs, alarms, backups and budgets."
+  description = "With true a CloudWatch dashboard shows the board (what needs you, images, the next 24 hours, backups, money, alarms) and Nightshift's own runs."
   type        = bool
   default     = false
   nullable    = false
@@ -224,7 +224,7 @@ variable "prune_schedule" {
 }
 
 variable "report_at" {
-  description = "When the daily report is sent, in the stack's time zone, if Routine is daily."
+  description = "When the reports are sent, in the stack's time zone; the weekly one on Mondays, the monthly one on the first."
   type        = string
   default     = "09:00"
   nullable    = false
@@ -235,8 +235,20 @@ variable "report_at" {
   }
 }
 
+variable "reports" {
+  description = "Which reports are sent, of day, week and month; none for no report. The report of a day holds what Routine leaves to it."
+  type        = string
+  default     = "day week month"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(none|(day|week|month)( (day|week|month)){0,2})$", var.reports))
+    error_message = "Must be one or more of the words day, week and month, separated by single spaces, or the word none."
+  }
+}
+
 variable "routine" {
-  description = "How you are told what happens every day (sleep and wake, snapshots, deletions, a deployment that begins): each as a message, in one report a day, or not at all. What needs you, what failed and what changed in production is always told at once."
+  description = "How you are told what happens every day (sleep and wake, snapshots, deletions, a deployment that begins): each as a message, in one report a day (with day among Reports), or not at all. What needs you, what failed and what changed in production is always told at once."
   type        = string
   default     = "daily"
   nullable    = false
@@ -327,6 +339,7 @@ locals {
     PaysForOthers    = tostring(var.pays_for_others)
     PruneSchedule    = var.prune_schedule
     ReportAt         = var.report_at
+    Reports          = var.reports
     Routine          = var.routine
     Schedules        = var.schedules
     SnapshotSchedule = var.snapshot_schedule

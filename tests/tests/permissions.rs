@@ -431,6 +431,17 @@ fn calls_of(function: &str) -> Vec<Call> {
             ],
         ]
         .concat(),
+        "report-operations" => [
+            calls(["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"], "*"),
+            calls(["lambda:InvokeFunction"], "function:nightshift-deploy-image"),
+            calls(["lambda:InvokeFunction"], "function:nightshift-drill-restores"),
+            calls(["lambda:InvokeFunction"], "function:nightshift-enforce-budget"),
+            calls(["lambda:InvokeFunction"], "function:nightshift-prune-backups"),
+            calls(["lambda:InvokeFunction"], "function:nightshift-remediate-alarm"),
+            calls(["lambda:InvokeFunction"], "function:nightshift-scale-staging"),
+            calls(["lambda:InvokeFunction"], "function:nightshift-snapshot-databases"),
+        ]
+        .concat(),
         "remediate-alarm" => [
             calls(
                 [

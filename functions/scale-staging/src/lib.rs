@@ -48,7 +48,7 @@ impl Clients {
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
     if request.scope == Scope::LastDay {
         let resources = observe::remembering(clients).await?;
-        return Ok(run.tell_day(plan::last_day(&resources, &run.now)).await);
+        return Ok(run.answer(plan::last_day(&resources, &run.now)));
     }
     let world = observe::observe(clients, &request.scope, run).await?;
     let plan = plan::plan(&world, &request, &run.now);

@@ -114,31 +114,23 @@ impl Run<'_> {
         report
     }
 
-    /// Tells people in one message what happened in the last day as it does every day, a line for each thing.
-    pub async fn tell_day(&self, lines: Vec<String>) -> Report {
-        let mut report = Report { dry_run: self.dry_run, ..Report::new(self.function, self.now.clone()) };
+    /// The answer that is this page and nothing else; nothing is done or told.
+    pub fn show(&self, page: String) -> Report {
+        Report { dry_run: self.dry_run, page: Some(page), ..Report::new(self.function, self.now.clone()) }
+    }
+
+    /// The answer that holds these lines, for another function that makes a message of them.
+    pub fn answer(&self, lines: Vec<String>) -> Report {
         let told = |reason: String| Skipped { resource: self.function.to_owned(), reason };
-        report.skipped = match self.settings.routine {
-            Routine::Daily if lines.is_empty() => vec![told("nothing happened that is told once a day".into())],
-            Routine::Daily => lines.iter().cloned().map(told).collect(),
-            Routine::Each | Routine::None => vec![told("the parameter Routine asks for no daily message".into())],
-        };
-        if self.settings.routine == Routine::Daily
-            && !self.dry_run
-            && !lines.is_empty()
-            && let Err(error) = self.tell(&digest(&report, "Daily report", &lines, &self.site())).await
-        {
-            report.notification_error = Some(error.to_string());
-        }
-        report
+        let skipped = lines.into_iter().map(told).collect();
+        Report { dry_run: self.dry_run, skipped, ..Report::new(self.function, self.now.clone()) }
     }
 
     /// Tells people in one message what a report of some time says, a line for each thing.
     pub async fn tell_report(&self, title: &str, lines: Vec<String>) -> Report {
-        let mut report = Report { dry_run: self.dry_run, ..Report::new(self.function, self.now.clone()) };
-        let told = |reason: &String| Skipped { resource: self.function.to_owned(), reason: reason.clone() };
-        report.skipped = lines.iter().map(told).collect();
+        let mut report = self.answer(lines.clone());
         if !self.dry_run
+            && !lines.is_empty()
             && let Err(error) = self.tell(&digest(&report, title, &lines, &self.site())).await
         {
             report.notification_error = Some(error.to_string());
@@ -172,6 +164,11 @@ impl Run<'_> {
         let (name, region) = (self.sibling(function)?, self.settings.region.as_deref()?);
         let (partition, account) = self.account()?;
         Some(format!("arn:{partition}:lambda:{region}:{account}:function:{name}"))
+    }
+
+    /// What becomes of routine news.
+    pub fn routine(&self) -> Routine {
+        self.settings.routine
     }
 
     /// The topic that AWS Budgets publishes to.

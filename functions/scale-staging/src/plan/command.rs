@@ -17,7 +17,7 @@ pub struct Request {
 pub enum Scope {
     /// At everything that opted in.
     Everywhere,
-    /// At the memories of the last day, to tell people what happened as it does every day.
+    /// At the memories of the last day, for the daily report.
     LastDay,
     /// At one service or database, by its ARN.
     Resource(String),

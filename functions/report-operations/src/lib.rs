@@ -1,0 +1,50 @@
+#![doc = include_str!("../README.md")]
+
+mod cloudwatch;
+mod lambda;
+mod observe;
+mod plan;
+mod request;
+
+use aws::Error;
+use aws_config::SdkConfig;
+use board::{Theme, View};
+use reconcile::Report;
+use runtime::Run;
+
+use plan::scope::Scope;
+
+pub use request::Request;
+
+/// The clients of the services that this function calls.
+pub struct Clients {
+    cloudwatch: aws_sdk_cloudwatch::Client,
+    lambda: aws_sdk_lambda::Client,
+}
+
+impl Clients {
+    /// The clients that `config` describes.
+    pub fn new(config: &SdkConfig) -> Self {
+        Clients { cloudwatch: aws_sdk_cloudwatch::Client::new(config), lambda: aws_sdk_lambda::Client::new(config) }
+    }
+}
+
+/// One run: reads what the other functions would do and what CloudWatch measured, and draws or tells that.
+pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
+    match request.0 {
+        Scope::Describe => Ok(run.show(request::DESCRIPTION.into())),
+        Scope::Board(sections) => {
+            let board = observe::board(clients, &sections, run).await;
+            let theme = run.widget.map_or(Theme::Either, |it| if it.dark { Theme::Dark } else { Theme::Light });
+            let endpoints = plan::functions(&sections)
+                .into_iter()
+                .filter_map(|it| Some((it.to_owned(), run.sibling_arn(it)?)))
+                .collect();
+            Ok(run.show(board::html(&board, &View { now: &run.now, theme, sections: &sections, endpoints })))
+        }
+        Scope::Report(period) => {
+            let seen = observe::period(clients, period, run).await;
+            Ok(run.tell_report(period.title(), plan::lines(&seen, period, &run.now)).await)
+        }
+    }
+}

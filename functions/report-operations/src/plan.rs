@@ -1,0 +1,135 @@
+//! What is told of a day, a week and a month. Pure: no clock, no environment, no AWS.
+
+mod backups;
+mod images;
+mod line;
+mod money;
+pub mod scope;
+mod seen;
+mod services;
+pub mod usage;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use board::Section;
+use jiff::Zoned;
+use reconcile::message::short_name;
+
+use line::Lines;
+use scope::Period;
+
+pub use seen::Seen;
+
+/// The functions whose dry runs these parts of a board are drawn from.
+pub fn functions(sections: &[Section]) -> Vec<&'static str> {
+    let all: BTreeSet<&str> = sections.iter().flat_map(|it| it.functions().iter().copied()).collect();
+    all.into_iter().collect()
+}
+
+/// The report: first what needs a person, a line for each thing with what to do; then what changed; last, in one line,
+/// all that is as it should be.
+pub fn lines(seen: &Seen, period: Period, now: &Zoned) -> Vec<String> {
+    let mut lines = Lines::default();
+    unreadable(seen, &mut lines);
+    problems(seen, &mut lines);
+    alarms(seen, now, &mut lines);
+    if let Ok(usage) = &seen.usage {
+        services::bounds(usage, period, &mut lines);
+    }
+    match period {
+        Period::Day => {
+            routine(seen, &mut lines);
+            planned(seen, &mut lines);
+        }
+        Period::Week => {
+            backups::tell(&seen.board, now, &mut lines);
+            images::tell(&seen.board, seen.window, now, &mut lines);
+            money::saved(seen, &mut lines);
+        }
+        Period::Month => {
+            money::table(seen, now, &mut lines);
+            money::saved(seen, &mut lines);
+            backups::drills(&seen.board, now, &mut lines);
+        }
+    }
+    lines.finish()
+}
+
+fn unreadable(seen: &Seen, lines: &mut Lines) {
+    for (function, run) in &seen.board.runs {
+        match run {
+            Err(why) => lines.red(format!("{function} could not be asked: {why}")),
+            Ok(run) => {
+                run.refused.iter().for_each(|why| lines.red(format!("{function} is refused: {why}")));
+                if run.is_cut {
+                    lines.red(format!("{function} had more to say than its answer holds; its log has all of it"));
+                }
+            }
+        }
+    }
+    if let Err(why) = &seen.usage {
+        lines.red(format!("what CloudWatch measured could not be read: {why}"));
+    }
+    if let Some(Err(why)) = &seen.routine {
+        lines.red(format!("what happened as every day could not be read: {why}"));
+    }
+}
+
+fn problems(seen: &Seen, lines: &mut Lines) {
+    let mut count = 0;
+    for function in Section::NeedsYou.functions() {
+        for problem in seen.board.run(function).into_iter().flat_map(|it| &it.problems) {
+            count += 1;
+            let mut line = format!("{}: {} ({function})", short_name(&problem.resource), problem.message);
+            for choice in &problem.choices {
+                if let Some(command) = &choice.command {
+                    line += &format!("; {}: {command}", choice.label);
+                }
+            }
+            lines.red(line);
+        }
+    }
+    if count == 0 {
+        lines.green("no problem");
+    }
+}
+
+fn alarms(seen: &Seen, now: &Zoned, lines: &mut Lines) {
+    match &seen.board.firing {
+        Some(Ok(firing)) if firing.is_empty() => lines.green("no alarm in ALARM"),
+        Some(Ok(firing)) => {
+            for it in firing {
+                let since = it.since.map(|it| format!(" since {}", reconcile::when(it, now))).unwrap_or_default();
+                lines.red(format!("alarm {} is in ALARM{since}: {}", it.name, it.reason));
+            }
+        }
+        Some(Err(why)) => lines.red(format!("the alarms could not be read: {why}")),
+        None => {}
+    }
+}
+
+fn routine(seen: &Seen, lines: &mut Lines) {
+    if let Some(Ok(routine)) = &seen.routine {
+        routine.iter().for_each(|it| lines.news(it.clone()));
+    }
+}
+
+/// How many names stand in a line.
+const NAMES: usize = 10;
+
+/// What happens next, by what each function would do now.
+fn planned(seen: &Seen, lines: &mut Lines) {
+    for (function, run) in seen.board.runs.iter().filter_map(|(function, run)| Some((function, run.as_ref().ok()?))) {
+        let names: BTreeSet<&str> = run.planned.iter().map(|it| short_name(&it.resource)).collect();
+        if names.is_empty() {
+            continue;
+        }
+        let shown: Vec<&str> = names.iter().take(NAMES).copied().collect();
+        let more = names.len().saturating_sub(NAMES);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        lines.news(format!("Next run of {function}: {} changes, of {}{more}", run.planned.len(), shown.join(", ")));
+    }
+}

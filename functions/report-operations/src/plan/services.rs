@@ -1,0 +1,94 @@
+//! What services, databases, load balancers and certificates came to, and what of that is out of bounds.
+
+use super::line::Lines;
+use super::scope::Period;
+use super::usage::{Query, Usage};
+
+/// More than this leaves no room for a peak.
+const BUSY: f64 = 90.0;
+
+/// Less than this of CPU and memory in a week is a size too large.
+const IDLE: f64 = 20.0;
+
+/// A database that is full stops.
+const LITTLE_STORAGE: f64 = 2.0 * 1024.0 * 1024.0 * 1024.0;
+
+/// Certificates that ACM renews are renewed 60 days before their end; one that is left by then needs a person.
+const CERTIFICATE_DAYS: f64 = 30.0;
+
+/// How large a part of all requests may fail.
+const FAILING: f64 = 1.0;
+
+pub fn bounds(usage: &Usage, period: Period, lines: &mut Lines) {
+    let most = |query: Query| {
+        let most = |series: &[(jiff::Timestamp, f64)]| series.iter().map(|it| it.1).fold(f64::MIN, f64::max);
+        usage.of(query).map(move |(name, series)| (name, most(series))).collect::<Vec<_>>()
+    };
+    let least = |query: Query| {
+        let least = |series: &[(jiff::Timestamp, f64)]| series.iter().map(|it| it.1).fold(f64::MAX, f64::min);
+        usage.of(query).map(move |(name, series)| (name, least(series))).collect::<Vec<_>>()
+    };
+    let mut well = 0;
+    for (query, what) in
+        [(Query::ServiceCpu, "CPU"), (Query::ServiceMemory, "memory"), (Query::DatabaseCpu, "CPU of the database")]
+    {
+        for (name, percent) in most(query) {
+            match percent > BUSY {
+                true => lines.red(format!(
+                    "{name}: {what} was at {percent:.0} % at most: look at its metrics, and give it more or scale it out"
+                )),
+                false => well += 1,
+            }
+        }
+    }
+    if well > 0 {
+        lines.green(format!("{well} readings of CPU and memory below {BUSY:.0} %"));
+    }
+    for (name, bytes) in least(Query::DatabaseStorage).into_iter().filter(|(_, it)| *it < LITTLE_STORAGE) {
+        let left = bytes / 1024.0 / 1024.0 / 1024.0;
+        lines.red(format!("{name}: {left:.1} GiB of storage are left: raise its storage, or let RDS do so"));
+    }
+    let connections = most(Query::DatabaseConnections);
+    if !connections.is_empty() {
+        let told: Vec<String> = connections.iter().take(20).map(|(name, it)| format!("{name} {it:.0}")).collect();
+        lines.news(format!("Most connections: {}", told.join(", ")));
+    }
+    for (arn, days) in least(Query::CertificateDays).into_iter().filter(|(_, it)| *it <= CERTIFICATE_DAYS) {
+        lines.red(format!("certificate {arn} ends in {days:.0} days: look in ACM why it is not renewed"));
+    }
+    answers(usage, lines);
+    if period == Period::Week {
+        too_large(&most(Query::ServiceCpu), &most(Query::ServiceMemory), lines);
+    }
+}
+
+/// How many requests were answered with an error of the server.
+fn answers(usage: &Usage, lines: &mut Lines) {
+    let requests = usage.sum(Query::Requests);
+    if requests <= 0.0 {
+        return;
+    }
+    let errors = usage.sum(Query::TargetErrors) + usage.sum(Query::BalancerErrors);
+    let failing = errors / requests * 100.0;
+    let available = (100.0 - failing).max(0.0);
+    let told = format!("{errors:.0} of {requests:.0} requests ended in a 5xx, availability {available:.3} %");
+    if failing > FAILING {
+        lines.red(format!("{told}: look at the alarms and logs of the services"))
+    } else {
+        lines.news(told)
+    }
+}
+
+/// A hint, never a change: what stayed below the bound in CPU and in memory.
+fn too_large(cpu: &[(&str, f64)], memory: &[(&str, f64)], lines: &mut Lines) {
+    let idle: Vec<String> = cpu
+        .iter()
+        .filter_map(|(name, cpu)| {
+            let (_, memory) = memory.iter().find(|(other, _)| other == name)?;
+            (*cpu < IDLE && *memory < IDLE).then(|| format!("{name} (CPU {cpu:.0} %, memory {memory:.0} %)"))
+        })
+        .collect();
+    if !idle.is_empty() {
+        lines.news(format!("Never above {IDLE:.0} % in this week, so a smaller size may do: {}", idle.join(", ")));
+    }
+}

@@ -1,0 +1,34 @@
+//! What a person has to decide or to fix, with the buttons for it.
+
+use reconcile::message::short_name;
+
+use crate::button::button;
+use crate::rows::Rows;
+use crate::section::Section;
+use crate::text::{name, sentence};
+use crate::view::{Board, View};
+
+pub fn draw(board: &Board, view: &View<'_>, rows: &mut Rows) {
+    rows.nothing = "Nothing needs you.";
+    for function in Section::NeedsYou.functions() {
+        for problem in board.run(function).into_iter().flat_map(|it| &it.problems) {
+            let buttons: String = problem
+                .choices
+                .iter()
+                .map(|choice| {
+                    let to = choice.function.as_deref().unwrap_or(function);
+                    let confirmation = format!("{} for {}?", choice.label, short_name(&problem.resource));
+                    button(&choice.label, to, &choice.payload, &confirmation, view)
+                })
+                .collect();
+            let buttons = if buttons.is_empty() { buttons } else { format!("<div class=\"act\">{buttons}</div>") };
+            rows.urgent(format!(
+                "<div class=\"row\"><b>{}</b> <span class=\"tag warn\">{}</span> <span class=\"dim\">{function}</span>\
+                 <br>{}{buttons}</div>",
+                name(short_name(&problem.resource)),
+                name(&problem.kind),
+                sentence(&problem.message)
+            ));
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Laws of the page, whatever the functions report, and what a page of two shops shows.
+
+mod laws;
+mod shops;

@@ -1,0 +1,116 @@
+//! What is awake within the next 24 hours, and what else is planned.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use reconcile::message::short_name;
+use rules::facts::{Fact, Sleep, SleepState};
+
+use crate::rows::Rows;
+use crate::text::{name, sentence};
+use crate::view::{Board, View};
+
+/// How many names of one kind of step are listed.
+const NAMES: usize = 6;
+
+/// How far it is drawn.
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
+
+pub fn draw(board: &Board, view: &View<'_>, rows: &mut Rows) {
+    rows.nothing = "Nothing has a schedule, and nothing is planned.";
+    let mut sleeps: Vec<&Sleep> = board
+        .facts("scale-staging")
+        .filter_map(|(_, fact)| if let Fact::Sleep(it) = fact { Some(it) } else { None })
+        .collect();
+    // What is held is asked about first; then databases stand beside the services of their names.
+    sleeps.sort_by_key(|it| (it.state != SleepState::Held, &it.name));
+    if !sleeps.is_empty() {
+        rows.head = hours(view);
+    }
+    for it in sleeps {
+        rows.row(it.state == SleepState::Held, row(it, view));
+    }
+    for function in ["snapshot-databases", "prune-backups", "drill-restores"] {
+        if let Some(planned) = planned(board, function) {
+            rows.calm(planned);
+        }
+    }
+}
+
+/// The axis begins with the hour of now.
+fn start(view: &View<'_>) -> Timestamp {
+    let now = view.now.timestamp();
+    Timestamp::from_second(now.as_second().div_euclid(3600) * 3600).unwrap_or(now)
+}
+
+fn minutes(view: &View<'_>) -> i64 {
+    (view.now.timestamp() + A_DAY).duration_since(start(view)).as_mins()
+}
+
+fn hours(view: &View<'_>) -> String {
+    let marks = (0..5).map(|it| {
+        let at = start(view) + SignedDuration::from_mins(minutes(view) * it / 4);
+        format!("<span>{}</span>", at.to_zoned(view.now.time_zone().clone()).strftime("%H:%M"))
+    });
+    format!("<div class=\"hours dim\">{}</div>", marks.collect::<String>())
+}
+
+fn row(it: &Sleep, view: &View<'_>) -> String {
+    let (state, class) = match it.state {
+        SleepState::Awake => ("awake", "good"),
+        SleepState::Asleep => ("asleep", "dim"),
+        SleepState::Held => ("held", "warn"),
+    };
+    let since = it.since.map(|it| format!(" since {}", view.when(it))).unwrap_or_default();
+    let tasks = it.tasks.map(|it| format!(", {it} tasks")).unwrap_or_default();
+    let what = if it.database { "database" } else { "service" };
+    format!(
+        "<div class=\"row\"><b>{}</b> <span class=\"dim\">{what}{tasks}</span> <span class=\"tag {class}\">{state}{}</span> \
+         <span class=\"dim\">{}</span>{}</div>",
+        name(&it.name),
+        name(&since),
+        sentence(&it.why),
+        bar(it, view)
+    )
+}
+
+/// The day as a bar, a unit for each minute.
+fn bar(it: &Sleep, view: &View<'_>) -> String {
+    let (start, width) = (start(view), minutes(view));
+    let minute = |moment: Timestamp| moment.duration_since(start).as_mins().clamp(0, width);
+    let on: String = it
+        .awake
+        .iter()
+        .filter(|(from, until)| minute(*from) < minute(*until))
+        .map(|(from, until)| {
+            let (from, until) = (minute(*from), minute(*until));
+            format!("<rect class=\"on\" x=\"{from}\" width=\"{}\" height=\"10\"/>", until - from)
+        })
+        .collect();
+    let told: Vec<String> =
+        it.awake.iter().map(|(from, until)| format!("{} to {}", view.clock(*from), view.clock(*until))).collect();
+    let told = if told.is_empty() { "asleep all day".into() } else { format!("awake {}", told.join(", ")) };
+    format!(
+        "<svg viewBox=\"0 0 {width} 10\" preserveAspectRatio=\"none\" role=\"img\"><title>{}</title>\
+         <rect class=\"bg\" width=\"{width}\" height=\"10\"/>{on}<rect class=\"now\" x=\"{}\" width=\"4\" height=\"10\"/></svg>",
+        sentence(&told),
+        minute(view.now.timestamp())
+    )
+}
+
+/// What a function would do if it ran now.
+fn planned(board: &Board, function: &str) -> Option<String> {
+    let mut by_action: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for it in &board.run(function)?.planned {
+        by_action.entry(&it.action).or_default().push(short_name(&it.resource));
+    }
+    let listed = by_action.into_iter().map(|(action, names)| {
+        let more = names.len().saturating_sub(NAMES);
+        let shown: Vec<String> = names[..names.len() - more].iter().map(|it| name(it)).collect();
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        format!("{} ({}): {}{more}", name(action), names.len(), shown.join(", "))
+    });
+    let listed: Vec<String> = listed.collect();
+    let text = listed.join("; ");
+    (!text.is_empty()).then(|| format!("<div class=\"row\"><b>{function}</b> would {text}</div>"))
+}
