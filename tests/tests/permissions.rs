@@ -305,8 +305,9 @@ fn calls_of(function: &str) -> Vec<Call> {
             // As for copies: what is allowed through RDS is the same in every region.
             let key = |it: Call| it.with("kms:ViaService", "rds.us-west-2.amazonaws.com");
             let groups = ["og:default:postgres-16", "subgrp:kfood"];
-            let of_instance = [&groups[..], &["pg:kfood", OWN_SNAPSHOT]].concat();
-            let of_cluster = [&groups[..], &["cluster-pg:shop", OWN_CLUSTER_SNAPSHOT]].concat();
+            let of_instance = [&groups[..], &["pg:kfood"]].concat();
+            let of_cluster = [&groups[..], &["cluster-pg:shop"]].concat();
+            let to_latest = ["rds:RestoreDBInstanceToPointInTime", "rds:RestoreDBClusterToPointInTime"];
             [
                 calls(
                     [
@@ -321,6 +322,14 @@ fn calls_of(function: &str) -> Vec<Call> {
                 vec![
                     drill(call("rds:RestoreDBInstanceFromDBSnapshot", DRILL)),
                     drill(call("rds:RestoreDBClusterFromSnapshot", CLUSTER_DRILL)),
+                    drill(call(to_latest[0], DRILL)),
+                    drill(call(to_latest[1], CLUSTER_DRILL)),
+                    call(to_latest[0], "db:kfood-db").tagged("nightshift:drill"),
+                    call(to_latest[1], "cluster:shop").tagged("nightshift:drill"),
+                    call("rds:RestoreDBInstanceFromDBSnapshot", OWN_SNAPSHOT),
+                    call("rds:RestoreDBInstanceFromDBSnapshot", "snapshot:rds:kfood-db-2026-12-01-17-05"),
+                    call("rds:RestoreDBClusterFromSnapshot", OWN_CLUSTER_SNAPSHOT),
+                    call("rds:RestoreDBClusterFromSnapshot", "cluster-snapshot:rds:shop-2026-12-01-17-05"),
                     drill(call("rds:CreateDBInstance", DRILL)),
                     drill(call("rds:CreateDBInstance", CLUSTER_DRILL)),
                     drill(call("rds:AddTagsToResource", DRILL)),
@@ -342,6 +351,8 @@ fn calls_of(function: &str) -> Vec<Call> {
                     call("rds:DeleteDBCluster", "cluster-snapshot:nightshift-drill-shop-2026-12-01"),
                 ],
                 of_instance.iter().map(|it| call("rds:RestoreDBInstanceFromDBSnapshot", it)).collect(),
+                of_instance.iter().map(|it| call(to_latest[0], it)).collect(),
+                of_cluster.iter().map(|it| call(to_latest[1], it)).collect(),
                 of_cluster.iter().map(|it| call("rds:RestoreDBClusterFromSnapshot", it)).collect(),
                 calls(["ecs:DescribeServices"], SERVICE),
                 calls(["ecs:RunTask"], "task-definition/api-server:42"),

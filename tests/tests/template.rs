@@ -318,7 +318,9 @@ fn writes_on_databases_need_the_tag_that_opts_in_and_deletions_the_tag_of_the_ma
         // against the snapshot that would be taken with it.
         let group = |it: &String| ["og:*", "pg:*", "subgrp:*"].iter().any(|group| it.ends_with(group));
         let of_restores = action.starts_with("rds:Restore")
-            && resources.iter().all(|it| group(it) || it.ends_with("snapshot:nightshift-*"));
+            && resources
+                .iter()
+                .all(|it| group(it) || it.ends_with("snapshot:nightshift-*") || it.ends_with("snapshot:rds:*"));
         let final_snapshots = action == "rds:DeleteDBCluster"
             && resources.iter().all(|it| it.ends_with("cluster-snapshot:nightshift-drill-*"));
         if of_restores || final_snapshots {

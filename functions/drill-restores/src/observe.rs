@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws::rds::{list_databases_with, list_snapshots};
+use aws::rds::{list_automated_snapshots, list_databases_with, list_snapshots};
 use aws::{Error, each};
 use rules::database::Snapshot;
 use rules::drill::Calendar;
@@ -24,9 +24,9 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         calendar: Calendar { at: run.drill_at(), holidays: run.calendar().holidays.clone() },
         max_drills: run.max_drills(),
     };
-    // A dry run tells from which snapshot the next drill of each would be.
-    if plan::wants_snapshots(&world, scope, &run.now) || run.dry_run {
-        world.snapshots = Some(list_snapshots(&clients.rds, Snapshot::is_ours).await?);
+    let wanted = plan::wanted_snapshots(&world, scope, run.dry_run, &run.now);
+    if run.dry_run || wanted != plan::Wanted::default() {
+        world.snapshots = Some(snapshots(clients, wanted).await?);
     }
     let checks = each(plan::wanted_checks(&world, scope, &run.now), 4, async |(arn, check)| {
         let target = ecs::check_target(&clients.ecs, &check).await;
@@ -40,4 +40,17 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     world.checks = checks.into_iter().collect();
     world.tasks = tasks.into_iter().collect();
     Ok(world)
+}
+
+async fn snapshots(clients: &Clients, wanted: plan::Wanted) -> Result<Vec<Snapshot>, Error> {
+    let mut snapshots = match wanted.ours {
+        true => list_snapshots(&clients.rds, Snapshot::is_ours).await?,
+        false => Vec::new(),
+    };
+    let automated =
+        each(wanted.automated, 4, async |(kind, id)| list_automated_snapshots(&clients.rds, kind, &id).await);
+    for some in automated.await {
+        snapshots.extend(some?);
+    }
+    Ok(snapshots)
 }

@@ -17,7 +17,8 @@ use std::collections::BTreeMap;
 use jiff::Zoned;
 use reconcile::{Measure, Plan, Trouble};
 use rules::ServiceName;
-use rules::drill::{Check, DrillRule, Outcome};
+use rules::database::Kind;
+use rules::drill::{Check, DrillRule, Origin, Outcome};
 use rules::facts::{self, Fact};
 use rules::keys;
 
@@ -26,7 +27,7 @@ use case::{Case, Original, is_called_like_a_drill};
 
 pub use own::{Own, own};
 pub use scope::Scope;
-pub use step::{AddMember, Delete, Restore, RunCheck, Step};
+pub use step::{AddMember, Backup, Delete, Restore, RunCheck, Step};
 pub use world::{CheckTarget, Container, Details, Settings, Task, World};
 
 /// What to do about the drills of `world`.
@@ -156,9 +157,28 @@ fn measure(originals: &[Original<'_>], now: &Zoned, plan: &mut Plan<Step>) {
     plan.measure(Measure { metric: "DrillOverdue", kind: "Database", of: None, value: overdue });
 }
 
-/// Whether the snapshots have to be read: some drill is to begin.
-pub fn wants_snapshots(world: &World, scope: &Scope, now: &Zoned) -> bool {
-    !beginning(world, scope, now).is_empty()
+/// Which snapshots have to be read.
+#[derive(Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// Those that Nightshift made.
+    pub ours: bool,
+    /// The automated ones of these databases.
+    pub automated: Vec<(Kind, String)>,
+}
+
+/// Which snapshots have to be read, since some drill is to begin; or, in a dry run, since people are told what it would
+/// restore.
+pub fn wanted_snapshots(world: &World, scope: &Scope, dry_run: bool, now: &Zoned) -> Wanted {
+    let originals = if dry_run { world.originals() } else { beginning(world, scope, now) };
+    let mut wanted = Wanted::default();
+    for original in originals {
+        match original.rule.as_ref().map(|it| it.from) {
+            Ok(Origin::Nightshift) => wanted.ours = true,
+            Ok(Origin::Automated) => wanted.automated.push((original.database.kind, original.database.id.clone())),
+            Ok(Origin::Latest) | Err(_) => {}
+        }
+    }
+    wanted
 }
 
 /// The checks of which it must be known whether they can run, by the ARN of the original.

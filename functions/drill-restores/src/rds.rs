@@ -6,7 +6,7 @@ use aws_sdk_rds::types as sdk;
 use rules::database::Kind;
 use tokio::time::Instant;
 
-use crate::plan::{AddMember, Delete, Details, Own, Restore, Settings, own};
+use crate::plan::{AddMember, Backup, Delete, Details, Own, Restore, Settings, own};
 
 /// What a drill depends on of an instance.
 pub fn details_of_instance(it: &sdk::DbInstance) -> Details {
@@ -20,6 +20,7 @@ pub fn details_of_instance(it: &sdk::DbInstance) -> Details {
             security_groups: it.vpc_security_groups().iter().filter_map(group).collect(),
             parameter_group: named(it.db_parameter_groups().first().and_then(|it| it.db_parameter_group_name())),
             option_group: named(it.option_group_memberships().first().and_then(|it| it.option_group_name())),
+            storage: named(it.storage_type()),
             capacity: None,
             lifecycle_support: named(it.engine_lifecycle_support()),
         },
@@ -28,6 +29,7 @@ pub fn details_of_instance(it: &sdk::DbInstance) -> Details {
         endpoint: named(it.endpoint().and_then(|it| it.address())),
         port: it.endpoint().and_then(|it| it.port()),
         database_name: named(it.db_name()),
+        latest: it.latest_restorable_time().and_then(moment),
         // It is there only while RDS works on the storage; `Optimizing` follows a change of it, and loads nothing.
         loading: it.storage_operation_status().is_some_and(|it| it.eq_ignore_ascii_case("initializing")),
     }
@@ -47,6 +49,7 @@ pub fn details_of_cluster(it: &sdk::DbCluster) -> Details {
             security_groups: it.vpc_security_groups().iter().filter_map(group).collect(),
             parameter_group: named(it.db_cluster_parameter_group()),
             option_group: None,
+            storage: None,
             capacity: capacity.and_then(|it| Some((it.min_capacity()?, it.max_capacity()?))),
             lifecycle_support: named(it.engine_lifecycle_support()),
         },
@@ -55,15 +58,18 @@ pub fn details_of_cluster(it: &sdk::DbCluster) -> Details {
         endpoint: named(it.endpoint()),
         port: it.port(),
         database_name: named(it.database_name()),
+        latest: it.latest_restorable_time().and_then(moment),
         loading: false,
     }
 }
 
-/// Restores the snapshot. A database of that name that is there by now was restored by an overlapping run.
+/// Restores the backup. A database of that name that is there by now was restored by an overlapping run.
 pub async fn restore(rds: &Rds, restore: &Restore, until: Instant) -> Result<(), Error> {
-    let answer = match restore.kind {
-        Kind::Instance => restore_instance(rds, restore, until).await,
-        Kind::Cluster => restore_cluster(rds, restore, until).await,
+    let answer = match (restore.kind, &restore.backup) {
+        (Kind::Instance, Backup::Snapshot(it)) => restore_instance(rds, restore, it, until).await,
+        (Kind::Cluster, Backup::Snapshot(it)) => restore_cluster(rds, restore, it, until).await,
+        (Kind::Instance, Backup::PointInTime) => restore_instance_to_latest(rds, restore, until).await,
+        (Kind::Cluster, Backup::PointInTime) => restore_cluster_to_latest(rds, restore, until).await,
     };
     match answer {
         Err(error) if error.code.contains("AlreadyExists") => Err(Error { message: error.message, ..Error::not_now() }),
@@ -72,8 +78,8 @@ pub async fn restore(rds: &Rds, restore: &Restore, until: Instant) -> Result<(),
     }
 }
 
-async fn restore_instance(rds: &Rds, restore: &Restore, until: Instant) -> Result<(), Error> {
-    let Restore { id, snapshot, settings, .. } = restore;
+async fn restore_instance(rds: &Rds, restore: &Restore, snapshot: &str, until: Instant) -> Result<(), Error> {
+    let Restore { id, settings, .. } = restore;
     // RDS takes gp3 where no type is named, and a change of the type makes the restore slower.
     let described = rds.call(Some(until), async |client| {
         let call = client.describe_db_snapshots().db_snapshot_identifier(snapshot).send().await;
@@ -106,8 +112,8 @@ async fn restore_instance(rds: &Rds, restore: &Restore, until: Instant) -> Resul
     .await
 }
 
-async fn restore_cluster(rds: &Rds, restore: &Restore, until: Instant) -> Result<(), Error> {
-    let Restore { id, snapshot, settings, .. } = restore;
+async fn restore_cluster(rds: &Rds, restore: &Restore, snapshot: &str, until: Instant) -> Result<(), Error> {
+    let Restore { id, settings, .. } = restore;
     // RDS takes the newest engine of the region where no version is named.
     let described = rds.call(Some(until), async |client| {
         let call = client.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(snapshot).send().await;
@@ -117,9 +123,6 @@ async fn restore_cluster(rds: &Rds, restore: &Restore, until: Instant) -> Result
     let Some(original) = described.db_cluster_snapshots().first() else {
         return Err(Error::unexpected("DescribeDBClusterSnapshots", snapshot, "the answer holds no snapshot"));
     };
-    let capacity = settings.capacity.map(|(least, most)| {
-        sdk::ServerlessV2ScalingConfiguration::builder().min_capacity(least).max_capacity(most).build()
-    });
     rds.call(Some(until), async |client| {
         let call = client
             .restore_db_cluster_from_snapshot()
@@ -130,7 +133,7 @@ async fn restore_cluster(rds: &Rds, restore: &Restore, until: Instant) -> Result
             .set_db_subnet_group_name(settings.subnet_group.clone())
             .set_vpc_security_group_ids(Some(settings.security_groups.clone()))
             .set_db_cluster_parameter_group_name(settings.parameter_group.clone())
-            .set_serverless_v2_scaling_configuration(capacity.clone())
+            .set_serverless_v2_scaling_configuration(capacity(settings))
             .set_engine_lifecycle_support(settings.lifecycle_support.clone())
             .deletion_protection(false)
             .copy_tags_to_snapshot(false)
@@ -141,6 +144,65 @@ async fn restore_cluster(rds: &Rds, restore: &Restore, until: Instant) -> Result
         answer.map(drop).map_err(|err| Error::new("RestoreDBClusterFromSnapshot", id, err))
     })
     .await
+}
+
+async fn restore_instance_to_latest(rds: &Rds, restore: &Restore, until: Instant) -> Result<(), Error> {
+    let Restore { id, of, settings, .. } = restore;
+    rds.call(Some(until), async |client| {
+        let call = client
+            .restore_db_instance_to_point_in_time()
+            .source_db_instance_identifier(of)
+            .target_db_instance_identifier(id)
+            .use_latest_restorable_time(true)
+            .set_db_instance_class(restore.class.clone())
+            .set_db_subnet_group_name(settings.subnet_group.clone())
+            .set_vpc_security_group_ids(Some(settings.security_groups.clone()))
+            .set_db_parameter_group_name(settings.parameter_group.clone())
+            .set_option_group_name(settings.option_group.clone())
+            .set_engine_lifecycle_support(settings.lifecycle_support.clone())
+            // RDS takes gp3 where no type is named, and a change of the type makes the restore slower.
+            .set_storage_type(settings.storage.clone())
+            .multi_az(false)
+            .publicly_accessible(false)
+            .deletion_protection(false)
+            .copy_tags_to_snapshot(false)
+            .auto_minor_version_upgrade(false)
+            .backup_retention_period(0)
+            .set_tags(Some(tags(&restore.tags)));
+        let answer = call.send().await;
+        answer.map(drop).map_err(|err| Error::new("RestoreDBInstanceToPointInTime", id, err))
+    })
+    .await
+}
+
+async fn restore_cluster_to_latest(rds: &Rds, restore: &Restore, until: Instant) -> Result<(), Error> {
+    let Restore { id, of, settings, .. } = restore;
+    rds.call(Some(until), async |client| {
+        let call = client
+            .restore_db_cluster_to_point_in_time()
+            .source_db_cluster_identifier(of)
+            .db_cluster_identifier(id)
+            // A clone shares the storage of the original, so that it would prove nothing about a restore.
+            .restore_type("full-copy")
+            .use_latest_restorable_time(true)
+            .set_db_subnet_group_name(settings.subnet_group.clone())
+            .set_vpc_security_group_ids(Some(settings.security_groups.clone()))
+            .set_db_cluster_parameter_group_name(settings.parameter_group.clone())
+            .set_serverless_v2_scaling_configuration(capacity(settings))
+            .set_engine_lifecycle_support(settings.lifecycle_support.clone())
+            .deletion_protection(false)
+            .copy_tags_to_snapshot(false)
+            .backup_retention_period(1)
+            .set_tags(Some(tags(&restore.tags)));
+        let answer = call.send().await;
+        answer.map(drop).map_err(|err| Error::new("RestoreDBClusterToPointInTime", id, err))
+    })
+    .await
+}
+
+fn capacity(settings: &Settings) -> Option<sdk::ServerlessV2ScalingConfiguration> {
+    let (least, most) = settings.capacity?;
+    Some(sdk::ServerlessV2ScalingConfiguration::builder().min_capacity(least).max_capacity(most).build())
 }
 
 /// Creates the instance of a restored cluster. Everything else is the cluster's, and refused here.
@@ -222,6 +284,9 @@ fn told(error: Error, restore: &Restore) -> Error {
             "the key of the snapshot is disabled or gone, or its policy does not let the role of drill-restores use it; a \
              real restore needs it too"
         }
+        it if it.starts_with("PointInTimeRestoreNotEnabled") => {
+            "RDS takes no automated backups of the original: set a backup retention period, or remove the option from="
+        }
         it if it.contains("SubnetGroup") => "the subnet group of the original does not fit or is gone",
         it if it.starts_with("InvalidDBSnapshotState") || it.starts_with("InvalidDBClusterSnapshotState") => {
             "the snapshot is not ready; the next run tries again"
@@ -236,7 +301,7 @@ fn told(error: Error, restore: &Restore) -> Error {
         }
         _ => return error,
     };
-    let message = format!("{} could not be restored: {error}; {remedy}", restore.snapshot);
+    let message = format!("{} could not be restored: {error}; {remedy}", restore.backup.name());
     error.told_as("restore-refused", message)
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A call that RDS throttles is made again at a slower [`Pace`], which all calls of a client share.
 
+mod regions;
+
 use std::collections::BTreeMap;
 
 use aws_config::{Region, SdkConfig};
@@ -10,13 +12,17 @@ use aws_sdk_rds::operation::delete_db_cluster_snapshot::DeleteDBClusterSnapshotE
 use aws_sdk_rds::operation::delete_db_snapshot::DeleteDBSnapshotError;
 use aws_sdk_rds::types as sdk;
 use rules::database::{Database, Kind, Snapshot};
-use rules::retention;
 use tokio::time::Instant;
 
 use crate::{Boxed, Error, LeaveThrottling, Pace, moment};
 
+pub use regions::{Elsewhere, Regions};
+
 /// The most entries that RDS puts into one page.
 const PAGE: i32 = 100;
+
+/// The type of the snapshots that RDS takes by itself.
+const AUTOMATED: &str = "automated";
 
 /// RDS in one region, at the pace that it allows there.
 pub struct Rds {
@@ -48,43 +54,6 @@ impl Rds {
         self.pace.call(until, async || call(&self.client).await).await
     }
 }
-
-/// RDS in the region of the function, and in those that snapshots are copied to.
-pub struct Regions {
-    /// The region of the function.
-    pub here: Rds,
-    config: SdkConfig,
-}
-
-impl Regions {
-    /// The clients that `config` describes.
-    pub fn new(config: &SdkConfig) -> Self {
-        Regions { here: Rds::new(config, None), config: config.clone() }
-    }
-
-    /// The name of the region of the function.
-    pub fn region(&self) -> String {
-        self.config.region().map(|it| it.to_string()).unwrap_or_default()
-    }
-
-    /// The URL of a call to RDS in `region`, with its signature, to be handed on in a call to another region.
-    pub async fn presigned(
-        &self,
-        region: &str,
-        action: &'static str,
-        fields: &[(&str, &str)],
-    ) -> Result<String, Error> {
-        crate::presign::rds_url(&self.config, region, action, fields).await
-    }
-
-    /// The clients of other regions; made as they are needed, since each costs connections of its own.
-    pub fn elsewhere<'a>(&self, regions: impl IntoIterator<Item = &'a retention::Region>) -> Elsewhere {
-        regions.into_iter().map(|it| (it.clone(), Rds::new(&self.config, Some(it.name())))).collect()
-    }
-}
-
-/// RDS in other regions.
-pub type Elsewhere = BTreeMap<retention::Region, Rds>;
 
 /// All DB instances and DB clusters of the region.
 pub async fn list_databases(rds: &Rds) -> Result<Vec<Database>, Error> {
@@ -146,6 +115,33 @@ async fn cluster_snapshots(rds: &Rds, keep: impl Fn(&Snapshot) -> bool) -> Resul
     };
     let read = |it: &sdk::DbClusterSnapshot| cluster_snapshot(it).filter(&keep);
     pages(rds, page, |it| (it.marker.clone(), it.db_cluster_snapshots().iter().filter_map(read).collect())).await
+}
+
+/// The automated snapshots that RDS has of one database.
+pub async fn list_automated_snapshots(rds: &Rds, kind: Kind, database: &str) -> Result<Vec<Snapshot>, Error> {
+    match kind {
+        Kind::Instance => {
+            let page = async |client: &Client, marker| {
+                let page = client.describe_db_snapshots().snapshot_type(AUTOMATED).db_instance_identifier(database);
+                let page = page.max_records(PAGE).set_marker(marker).send().await;
+                page.map_err(|err| Error::new("DescribeDBSnapshots", database, err))
+            };
+            let wanted = |it: &&sdk::DbSnapshot| it.snapshot_type() == Some(AUTOMATED);
+            let read = |it: &[sdk::DbSnapshot]| it.iter().filter(wanted).filter_map(any_instance_snapshot).collect();
+            pages(rds, page, |it| (it.marker.clone(), read(it.db_snapshots()))).await
+        }
+        Kind::Cluster => {
+            let page = async |client: &Client, marker| {
+                let page = client.describe_db_cluster_snapshots().snapshot_type(AUTOMATED);
+                let page = page.db_cluster_identifier(database).max_records(PAGE).set_marker(marker).send().await;
+                page.map_err(|err| Error::new("DescribeDBClusterSnapshots", database, err))
+            };
+            let wanted = |it: &&sdk::DbClusterSnapshot| it.snapshot_type() == Some(AUTOMATED);
+            let read =
+                |it: &[sdk::DbClusterSnapshot]| it.iter().filter(wanted).filter_map(any_cluster_snapshot).collect();
+            pages(rds, page, |it| (it.marker.clone(), read(it.db_cluster_snapshots()))).await
+        }
+    }
 }
 
 /// Reads page after page. Of each only what `read` takes is kept, so that the rest takes no memory.
@@ -299,7 +295,10 @@ fn cluster(it: &sdk::DbCluster) -> Option<Database> {
 /// A snapshot of another type, should AWS list one, is skipped: Nightshift takes manual ones only.
 fn instance_snapshot(it: &sdk::DbSnapshot) -> Option<Snapshot> {
     let manual = it.snapshot_type().is_none_or(|it| it == "manual");
-    manual.then_some(())?;
+    if manual { any_instance_snapshot(it) } else { None }
+}
+
+fn any_instance_snapshot(it: &sdk::DbSnapshot) -> Option<Snapshot> {
     Some(Snapshot {
         kind: Kind::Instance,
         id: it.db_snapshot_identifier()?.into(),
@@ -318,7 +317,10 @@ fn instance_snapshot(it: &sdk::DbSnapshot) -> Option<Snapshot> {
 
 fn cluster_snapshot(it: &sdk::DbClusterSnapshot) -> Option<Snapshot> {
     let manual = it.snapshot_type().is_none_or(|it| it == "manual");
-    manual.then_some(())?;
+    if manual { any_cluster_snapshot(it) } else { None }
+}
+
+fn any_cluster_snapshot(it: &sdk::DbClusterSnapshot) -> Option<Snapshot> {
     Some(Snapshot {
         kind: Kind::Cluster,
         id: it.db_cluster_snapshot_identifier()?.into(),

@@ -1,6 +1,6 @@
 //! `nightshift:drill`: how often a restore of the newest backup is tried, and what it has to show.
 //!
-//! `monthly rto=1h rpo=24h check=kfood-drill service=kfood-cluster/kfood-backend class=db.t4g.micro`
+//! `monthly rto=1h rpo=24h check=kfood-drill service=kfood-cluster/kfood-backend class=db.t4g.micro from=latest keep=2h`
 
 mod due;
 mod memory;
@@ -43,7 +43,38 @@ pub struct DrillRule {
     pub check: Option<Check>,
     /// The class of the restored instance, where it is not that of the original.
     pub class: Option<String>,
+    /// Which backup is restored.
+    pub from: Origin,
+    /// How long the restored database stays up after its drill, for people to look at it.
+    pub keep: Option<SignedDuration>,
 }
+
+/// Which backup is restored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// The newest snapshot that Nightshift took.
+    #[default]
+    Nightshift,
+    /// The newest automated snapshot of RDS.
+    Automated,
+    /// The latest point in time that RDS can restore.
+    Latest,
+}
+
+impl Origin {
+    const ALL: [(Origin, &str); 2] = [(Origin::Automated, "automated"), (Origin::Latest, "latest")];
+}
+
+impl FromStr for Origin {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        Self::ALL.iter().find(|(_, it)| *it == word).map(|(it, _)| *it).ok_or(())
+    }
+}
+
+/// Together with the six hours that a drill may take it is a day, which no restored database outlives.
+const LONGEST_KEEP: SignedDuration = SignedDuration::from_hours(18);
 
 /// A task that is run against a restored database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +117,18 @@ impl fmt::Display for Length {
     }
 }
 
+/// A length of time for which a restored database may stay.
+struct Keep(SignedDuration);
+
+impl FromStr for Keep {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let Length(time) = text.parse()?;
+        (time <= LONGEST_KEEP).then_some(Keep(time)).ok_or(())
+    }
+}
+
 /// The name of a task definition's family, without a revision: a check is always the newest one.
 fn is_family(text: &str) -> bool {
     text.len() <= 255 && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
@@ -117,6 +160,9 @@ impl FromStr for DrillRule {
         if let Some(bad) = class.filter(|it| !is_class(it)) {
             return Err(tag.bad_option("class", bad, "a class of RDS such as db.t4g.micro"));
         }
+        let from =
+            tag.parsed::<Origin>("from", "automated or latest (without it: the newest snapshot of Nightshift)")?;
+        let keep = tag.parsed::<Keep>("keep", "2h (at most 18h)")?.map(|it| it.0);
         let check = match (family, service) {
             (Some(family), Some(service)) => Some(Check { family: family.to_owned(), service }),
             (None, None) => None,
@@ -129,7 +175,8 @@ impl FromStr for DrillRule {
                 return Err(tag.bad("no option 'check' with the option 'service'", help));
             }
         };
-        let rule = DrillRule { every, rto, rpo, check, class: class.map(str::to_owned) };
+        let (class, from) = (class.map(str::to_owned), from.unwrap_or_default());
+        let rule = DrillRule { every, rto, rpo, check, class, from, keep };
         tag.finish().map(|()| rule)
     }
 }
@@ -140,7 +187,10 @@ impl fmt::Display for DrillRule {
         self.rto.iter().try_for_each(|it| write!(f, " rto={}", Length(*it)))?;
         self.rpo.iter().try_for_each(|it| write!(f, " rpo={}", Length(*it)))?;
         self.check.iter().try_for_each(|it| write!(f, " check={} service={}", it.family, it.service))?;
-        self.class.iter().try_for_each(|it| write!(f, " class={it}"))
+        self.class.iter().try_for_each(|it| write!(f, " class={it}"))?;
+        let from = Origin::ALL.iter().find(|(it, _)| *it == self.from);
+        from.iter().try_for_each(|(_, word)| write!(f, " from={word}"))?;
+        self.keep.iter().try_for_each(|it| write!(f, " keep={}", Length(*it)))
     }
 }
 

@@ -20,7 +20,14 @@ impl Case<'_> {
             return plan.skip(arn, "its drill is over, and it is being deleted");
         }
         if self.is_finished() {
-            return self.delete("its drill is over", plan);
+            let drilled = self.original.as_ref().and_then(|it| it.drilled.as_ref());
+            return match drilled.and_then(|it| self.kept_until(it)) {
+                Some(until) if !ended => {
+                    let why = format!("its drill is over, and it stays until {} (option keep=)", when(until, self.now));
+                    plan.skip(arn, why)
+                }
+                _ => self.delete("its drill is over", plan),
+            };
         }
         if ended {
             return self.finish(End::Ended("a person ended it".into()), plan);

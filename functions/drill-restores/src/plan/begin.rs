@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Zoned};
 use reconcile::{Plan, Trouble, when};
 use rules::database::{Database, Kind, Snapshot, made_by, region_of};
-use rules::drill::{Drill, DrillRule, Drilled, MAKER, Source, drill_id};
+use rules::drill::{Drill, DrillRule, Drilled, MAKER, Origin, Source, drill_id};
 use rules::keys;
 
 use super::case::{Case, Original, hours, is_called_like_a_drill};
-use super::step::{Restore, Step};
+use super::step::{Backup, Restore, Step};
 use super::world::World;
 
-/// A drill that is not over after this time is deleted, and told as failed.
+/// A drill that is not over after this time, and that of `keep=`, is deleted, and told as failed.
 pub const LASTS: SignedDuration = SignedDuration::from_hours(6);
 
 /// RDS takes no more tags.
@@ -72,23 +72,18 @@ pub fn begin(
 fn restore(original: &Original<'_>, rule: &DrillRule, world: &World, now: &Zoned) -> Result<Restore, Trouble> {
     let database = original.database;
     unfit(database, world)?;
-    let (snapshot, taken) = newest(database, world).ok_or_else(|| {
-        let message = format!(
-            "Nightshift has no good snapshot of it in this region, so there is nothing to restore: tag it {}, or look at the \
-             log of snapshot-databases",
-            keys::BACKUP
-        );
-        Trouble::new("no-backup", message)
-    })?;
+    let (backup, taken) =
+        newest(database, rule.from, world).ok_or_else(|| Trouble::new("no-backup", without_backup(rule.from)))?;
     if let Some(rpo) = rule.rpo
         && now.timestamp().duration_since(taken) > rpo
     {
         let message = format!(
-            "the drill failed before it began: its newest good snapshot, {}, is of {}, and the data may be {} hours old: \
-             in a disaster everything since then would be lost; look at the log of snapshot-databases",
-            snapshot.id,
+            "the drill failed before it began: its newest good backup, {}, is of {}, and the data may be {} hours old: \
+             in a disaster everything since then would be lost; {}",
+            backup.name(),
             when(taken, now),
-            hours(rpo)
+            hours(rpo),
+            look_at(rule.from)
         );
         return Err(Trouble::new("older-than-rpo", message));
     }
@@ -110,13 +105,13 @@ fn restore(original: &Original<'_>, rule: &DrillRule, world: &World, now: &Zoned
         return Err(Trouble::new("no-class", message));
     }
     let begun = now.timestamp();
-    let until = begun + LASTS;
+    let until = begun + lasts(rule);
     let drill = Drill { of: database.id.clone(), resource: database.resource_id.clone(), begun, until };
-    let source = Source { snapshot: snapshot.id.clone(), taken };
+    let source = Source { snapshot: backup.id().to_owned(), taken };
     Ok(Restore {
         kind: database.kind,
         of: database.id.clone(),
-        snapshot: snapshot.id.clone(),
+        backup,
         settings: world.details(database).map(|it| it.settings.clone()).unwrap_or_default(),
         class,
         tags: tags_of_drill(database, &id, &drill, Some(&source)),
@@ -158,12 +153,51 @@ fn unfit(database: &Database, world: &World) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// The newest good snapshot that Nightshift made of the database in this region.
-fn newest<'a>(database: &Database, world: &'a World) -> Option<(&'a Snapshot, jiff::Timestamp)> {
+/// How long a drill may take, with the time for a look.
+fn lasts(rule: &DrillRule) -> SignedDuration {
+    LASTS + rule.keep.unwrap_or(SignedDuration::ZERO)
+}
+
+/// The newest good backup of the database in this region, and of when its data is.
+fn newest(database: &Database, from: Origin, world: &World) -> Option<(Backup, jiff::Timestamp)> {
+    let wanted = |it: &Snapshot| match from {
+        Origin::Nightshift => it.is_ours() && !it.is_copy(),
+        Origin::Automated => it.id.starts_with(OF_RDS),
+        Origin::Latest => false,
+    };
+    if from == Origin::Latest {
+        return Some((Backup::PointInTime, world.details(database)?.latest?));
+    }
     let snapshots = world.snapshots.iter().flatten();
-    let good = snapshots.filter(|it| it.is_ours() && !it.is_copy() && it.is_good() && database.owns(it));
+    let good = snapshots.filter(|it| wanted(it) && it.is_good() && database.owns(it));
     let taken = good.filter_map(|it| Some((it, it.taken_at()?)));
-    taken.max_by_key(|(it, taken)| (*taken, it.id.clone()))
+    let (newest, taken) = taken.max_by_key(|(it, taken)| (*taken, it.id.clone()))?;
+    Some((Backup::Snapshot(newest.id.clone()), taken))
+}
+
+/// What the ids of automated snapshots begin with. No other snapshot can have a colon in its id.
+const OF_RDS: &str = "rds:";
+
+fn without_backup(from: Origin) -> String {
+    let missing = match from {
+        Origin::Nightshift => {
+            return format!(
+                "Nightshift has no good snapshot of it in this region, so there is nothing to restore: tag it {}, or look \
+                 at the log of snapshot-databases",
+                keys::BACKUP
+            );
+        }
+        Origin::Automated => "RDS has no good automated snapshot of it",
+        Origin::Latest => "RDS cannot restore it to a point in time",
+    };
+    format!("{missing}, so there is nothing to restore: {}, or remove the option from=", look_at(from))
+}
+
+fn look_at(from: Origin) -> &'static str {
+    match from {
+        Origin::Nightshift => "look at the log of snapshot-databases",
+        Origin::Automated | Origin::Latest => "look at its backup retention period in RDS",
+    }
 }
 
 /// The class of the one instance of a restored cluster: that of the original's writer, unless the tag names one.
@@ -200,8 +234,8 @@ pub fn tags_of_drill(original: &Database, id: &str, drill: &Drill, source: Optio
 /// How long the next drill will exist, for a dry run. AWS bills ten minutes at least.
 pub fn cost(original: &Original<'_>, rule: &DrillRule, world: &World, now: &Zoned) -> Option<String> {
     world.snapshots.as_ref()?;
-    let Some((snapshot, taken)) = newest(original.database, world) else {
-        return Some("there is no good snapshot to restore now".into());
+    let Some((backup, taken)) = newest(original.database, rule.from, world) else {
+        return Some("there is no good backup to restore now".into());
     };
     let class = match original.database.kind {
         Kind::Instance => rule.class.clone().or_else(|| world.details(original.database)?.class.clone()),
@@ -210,8 +244,8 @@ pub fn cost(original: &Original<'_>, rule: &DrillRule, world: &World, now: &Zone
     let age = hours(now.timestamp().duration_since(taken));
     Some(format!(
         "now it would restore {}, {age} h old; that costs up to {} hours of one {}, and its storage for that time",
-        snapshot.id,
-        LASTS.as_hours(),
+        backup.name(),
+        (lasts(rule).as_mins() + 59) / 60,
         class.unwrap_or_else(|| "instance".into())
     ))
 }

@@ -1,9 +1,9 @@
 //! The end of a drill: what is written down, what people are told, and what is deleted.
 
 use jiff::{SignedDuration, Timestamp};
-use reconcile::{Measure, Plan};
-use rules::database::{Database, Kind, region_of};
-use rules::drill::{Drilled, Outcome, Proven};
+use reconcile::{Measure, Plan, when};
+use rules::database::{Database, Kind, PREFIX, State, region_of};
+use rules::drill::{Drilled, Outcome, Proven, Source};
 use rules::keys;
 
 use super::case::{Case, Stray, hours, minutes};
@@ -27,11 +27,17 @@ impl Case<'_> {
     /// Writes down how the drill ended, and deletes it.
     pub fn finish(&self, end: End, plan: &mut Plan<Step>) {
         let arn = &self.database.arn;
-        let reason = self.reason(&end);
+        let mut reason = self.reason(&end);
+        let mut kept = None;
         if let Some(original) = &self.original {
             let drilled = self.drilled(&end);
             let snapshot = &drilled.snapshot;
-            if drilled.outcome.is_good() && self.source.is_some() {
+            kept = self.kept_until(&drilled);
+            if let Some(until) = kept {
+                reason.push_str(&format!("; {} stays until {} for a look", self.database.id, when(until, self.now)));
+            }
+            // prune-backups deletes only snapshots of Nightshift, so that only those need to be remembered as proven.
+            if drilled.outcome.is_good() && snapshot.starts_with(PREFIX) {
                 let check = original.rule.as_ref().ok().and_then(|it| it.check.as_ref()).map(|it| it.family.clone());
                 let value = Proven { at: drilled.at, check }.to_string();
                 let prove = Prove { arn: self.snapshot_arn(snapshot), id: snapshot.clone(), value };
@@ -51,10 +57,22 @@ impl Case<'_> {
                 headline: self.headline(&end, &drilled),
                 drilled,
                 over: self.is_over(),
+                kept: kept.map(|_| original.database.id.clone()),
             };
             plan.act(arn, Step::Finish(finish), &reason);
         }
-        self.delete(&reason, plan);
+        if kept.is_none() {
+            self.delete(&reason, plan);
+        }
+    }
+
+    /// Until when the restored database stays although its drill ended so, if it does. What serves nobody stays no longer,
+    /// nor what a person has ended.
+    pub fn kept_until(&self, drilled: &Drilled) -> Option<Timestamp> {
+        let keep = self.original.as_ref()?.rule.as_ref().ok()?.keep?;
+        let until = drilled.at.checked_add(keep).ok()?.min(self.drill.until);
+        let serves = drilled.outcome != Outcome::Ended && self.state().0 == State::Serving;
+        (serves && self.now.timestamp() < until).then_some(until)
     }
 
     /// Whether the time is over that any drill may take.
@@ -128,7 +146,7 @@ impl Case<'_> {
     }
 
     fn headline(&self, end: &End, drilled: &Drilled) -> String {
-        let (of, snapshot) = (self.of(), &drilled.snapshot);
+        let (of, snapshot) = (self.of(), Source::name(&drilled.snapshot));
         let rule = self.original.as_ref().and_then(|it| it.rule.as_ref().ok());
         match end {
             End::Failed(_) => format!("{of}: the restore drill from {snapshot} FAILED"),
@@ -153,7 +171,7 @@ impl Case<'_> {
 
     fn reason(&self, end: &End) -> String {
         match end {
-            End::Failed(why) => format!("{why}; a restore of this snapshot in a real disaster would end the same way"),
+            End::Failed(why) => format!("{why}; a restore of this backup in a real disaster would end the same way"),
             End::Ended(why) => why.clone(),
             End::Good(proven) => {
                 let up = self.progress.up.unwrap_or(*proven);

@@ -3,7 +3,7 @@
 use reconcile::{MessageKind, Undo};
 use rules::ServiceName;
 use rules::database::Kind;
-use rules::drill::{Drill, Drilled, Outcome, Progress};
+use rules::drill::{Drill, Drilled, Outcome, Progress, Source};
 use serde_json::{Value, json};
 
 use super::world::Settings;
@@ -19,13 +19,37 @@ pub enum Step {
     Delete(Delete),
 }
 
-/// Restores a snapshot as a new database.
+/// What is restored.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Backup {
+    /// The snapshot of this id.
+    Snapshot(String),
+    /// The latest point in time of the original.
+    PointInTime,
+}
+
+impl Backup {
+    /// As it is remembered on the restored database.
+    pub fn id(&self) -> &str {
+        match self {
+            Backup::Snapshot(id) => id,
+            Backup::PointInTime => Source::POINT_IN_TIME,
+        }
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        Source::name(self.id())
+    }
+}
+
+/// Restores a backup as a new database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Restore {
     pub kind: Kind,
     pub of: String,
     pub id: String,
-    pub snapshot: String,
+    pub backup: Backup,
     pub settings: Settings,
     /// Of a cluster it is the class of its instance, which is created later.
     pub class: Option<String>,
@@ -83,6 +107,8 @@ pub struct Finish {
     pub drilled: Drilled,
     /// The drill is over time: it is deleted even if this cannot be written.
     pub over: bool,
+    /// The restored database stays for people to look at it, and this original's command ends that.
+    pub kept: Option<String>,
 }
 
 /// Deletes a drill database, or the instance of one, without a final snapshot.
@@ -112,7 +138,7 @@ impl reconcile::Step for Step {
 
     fn headline(&self) -> String {
         match self {
-            Step::Restore(it) => format!("{}: restore drill, restoring {} as {}", it.of, it.snapshot, it.id),
+            Step::Restore(it) => format!("{}: restore drill, restoring {} as {}", it.of, it.backup.name(), it.id),
             Step::AddMember(it) => format!("{}: creating its instance", it.cluster),
             Step::Note(it) => format!("{}: noting how far its drill has come", it.of),
             Step::RunCheck(it) => format!("{}: checking {} with {}", it.of, it.id, it.family),
@@ -128,7 +154,7 @@ impl reconcile::Step for Step {
 
     fn after(&self) -> Value {
         match self {
-            Step::Restore(it) => json!({"database": it.id, "snapshot": it.snapshot}),
+            Step::Restore(it) => json!({"database": it.id, "snapshot": it.backup.id()}),
             Step::AddMember(it) => json!({"instance": it.cluster, "class": it.class}),
             Step::Note(it) => json!({"progress": it.progress.to_string()}),
             Step::RunCheck(it) => json!({"check": it.family, "service": it.service.to_string()}),
@@ -141,6 +167,7 @@ impl reconcile::Step for Step {
     fn undo(&self) -> Option<Undo> {
         match self {
             Step::Restore(it) => Some(Undo::Command(json!({"end": {"database": it.of}}))),
+            Step::Finish(it) => it.kept.as_ref().map(|it| Undo::Command(json!({"end": {"database": it}}))),
             _ => None,
         }
     }

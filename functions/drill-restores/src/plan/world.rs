@@ -13,7 +13,8 @@ pub struct World {
     pub databases: Vec<Database>,
     /// What else is to be known of each, by ARN.
     pub details: BTreeMap<String, Details>,
-    /// The snapshots that Nightshift made; they are read when a drill is to begin.
+    /// The snapshots that Nightshift made, and the automated ones of databases that are drilled from those; they are read
+    /// when a drill is to begin.
     pub snapshots: Option<Vec<Snapshot>>,
     /// By the ARN of an original, whether its check can run; read when a drill is to begin or its check is to start.
     pub checks: BTreeMap<String, Result<CheckTarget, String>>,
@@ -41,6 +42,8 @@ pub struct Details {
     pub port: Option<i32>,
     /// The database that was created with it.
     pub database_name: Option<String>,
+    /// The latest point in time that RDS can restore; none where RDS takes no backups of it.
+    pub latest: Option<Timestamp>,
     /// It takes connections, but part of its data is still in S3.
     pub loading: bool,
 }
@@ -52,6 +55,8 @@ pub struct Settings {
     pub security_groups: Vec<String>,
     pub parameter_group: Option<String>,
     pub option_group: Option<String>,
+    /// Of an instance: its type of storage.
+    pub storage: Option<String>,
     /// Of Aurora Serverless v2: the least and the most capacity.
     pub capacity: Option<(f64, f64)>,
     /// Without it RDS enrols the restored database in extended support, which is paid for.

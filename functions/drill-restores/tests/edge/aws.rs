@@ -7,6 +7,9 @@ use testkit::scripted::{Answer, Call, HOME, Tables};
 
 pub const DRILL: &str = "nightshift-drill-kfood-db-2026-12-01";
 
+/// The snapshot that RDS took by itself.
+pub const AUTOMATED: &str = "rds:kfood-db-2026-11-30-17-05";
+
 /// A DB instance or DB cluster.
 #[derive(Clone)]
 pub struct Database {
@@ -14,7 +17,7 @@ pub struct Database {
     pub id: String,
     pub status: String,
     pub member_of: Option<String>,
-    pub created: &'static str,
+    pub created: String,
     pub loading: bool,
     pub tags: BTreeMap<String, String>,
 }
@@ -40,7 +43,7 @@ impl Aws {
             id: "kfood-db".into(),
             status: "available".into(),
             member_of: None,
-            created: "2025-01-01T00:00:00Z",
+            created: "2025-01-01T00:00:00Z".into(),
             loading: false,
             tags: tags(&[("nightshift:drill", rule), ("team", "food")]),
         };
@@ -82,10 +85,23 @@ impl Aws {
         if self.databases.iter().any(|it| it.id == "kfood-db" && it.cluster != cluster) {
             return Answer::Xml(format!("<{noun}s></{noun}s>"));
         }
+        let of = if cluster { "DBClusterIdentifier" } else { "DBInstanceIdentifier" };
+        if call.text("SnapshotType") == "automated" {
+            assert_eq!(call.text(of), "kfood-db");
+            let kind = if cluster { "cluster-snapshot" } else { "snapshot" };
+            let automated = |(id, kind_of): (&str, &str)| {
+                format!(
+                    "<{noun}><{noun}Identifier>{id}</{noun}Identifier><{noun}Arn>arn:aws:rds:{HOME}:123456789012:{kind}:{id}\
+                     </{noun}Arn><{of}>kfood-db</{of}><SnapshotType>{kind_of}</SnapshotType><Status>available</Status>\
+                     <SnapshotCreateTime>2026-11-30T17:05:00Z</SnapshotCreateTime></{noun}>"
+                )
+            };
+            let both = [(AUTOMATED, "automated"), ("awsbackup:job-1", "awsbackup")];
+            return Answer::Xml(format!("<{noun}s>{}</{noun}s>", both.map(automated).concat()));
+        }
         assert!(call.text("SnapshotType") == "manual" || !call.text(&format!("{noun}Identifier")).is_empty());
         let one = |(id, tags): &(String, BTreeMap<String, String>)| {
             let kind = if cluster { "cluster-snapshot" } else { "snapshot" };
-            let of = if cluster { "DBClusterIdentifier" } else { "DBInstanceIdentifier" };
             format!(
                 "<{noun}><{noun}Identifier>{id}</{noun}Identifier><{noun}Arn>arn:aws:rds:{HOME}:123456789012:{kind}:{id}\
                  </{noun}Arn><{of}>kfood-db</{of}><SnapshotType>manual</SnapshotType><Status>available</Status>\
@@ -98,20 +114,24 @@ impl Aws {
     }
 
     fn create(&mut self, call: &Call, cluster: bool, member_of: Option<String>) -> Answer {
-        let id = call.text(if cluster { "DBClusterIdentifier" } else { "DBInstanceIdentifier" }).to_owned();
+        let named = if cluster { "DBClusterIdentifier" } else { "DBInstanceIdentifier" };
+        let id = [call.text("TargetDBInstanceIdentifier"), call.text(named)].concat();
         if self.databases.iter().any(|it| it.cluster == cluster && it.id == id) {
             return Answer::Refused(if cluster { "DBClusterAlreadyExistsFault" } else { "DBInstanceAlreadyExists" });
         }
         let text = |name: String| call.body[name].as_str().map(str::to_owned);
         let tag = |it: usize| Some((text(format!("Tags.Tag.{it}.Key"))?, text(format!("Tags.Tag.{it}.Value"))?));
+        let tags: BTreeMap<String, String> = (1..).map_while(tag).collect();
+        // It is created when its drill begins.
+        let begun = tags["nightshift-state:drill"].split("begun=").nth(1).and_then(|it| it.split(' ').next());
         self.databases.push(Database {
             cluster,
             id,
             status: "creating".into(),
             member_of,
-            created: "2026-12-01T01:00:02Z",
+            created: begun.unwrap_or_default().to_owned(),
             loading: false,
-            tags: (1..).map_while(tag).collect(),
+            tags,
         });
         Answer::Xml(String::new())
     }
@@ -155,6 +175,8 @@ impl Tables for Aws {
             "DescribeDBClusterSnapshots" => self.describe_snapshots(call, true),
             "RestoreDBInstanceFromDBSnapshot" => self.create(call, false, None),
             "RestoreDBClusterFromSnapshot" => self.create(call, true, None),
+            "RestoreDBInstanceToPointInTime" => self.create(call, false, None),
+            "RestoreDBClusterToPointInTime" => self.create(call, true, None),
             "CreateDBInstance" => self.create(call, false, Some(call.text("DBClusterIdentifier").into())),
             "DeleteDBInstance" => self.delete(call, false),
             "DeleteDBCluster" => self.delete(call, true),
@@ -192,7 +214,7 @@ impl Database {
                 "<DBClusterIdentifier>{id}</DBClusterIdentifier><DBClusterArn>arn:aws:rds:{HOME}:123456789012:cluster:{id}\
                  </DBClusterArn><Status>{status}</Status><Engine>aurora-postgresql</Engine><DBSubnetGroup>kfood\
                  </DBSubnetGroup><DBClusterParameterGroup>kfood-cluster</DBClusterParameterGroup><Endpoint>{id}.cluster\
-                 </Endpoint><Port>5432</Port><ClusterCreateTime>{created}</ClusterCreateTime>{tags}"
+                 </Endpoint><Port>5432</Port><LatestRestorableTime>2026-12-01T00:58:00Z</LatestRestorableTime><ClusterCreateTime>{created}</ClusterCreateTime>{tags}"
             );
         }
         let member: String =
@@ -206,6 +228,7 @@ impl Database {
              </DBInstanceArn><DBInstanceStatus>{status}</DBInstanceStatus><Engine>postgres</Engine>{member}\
              <DBInstanceClass>db.t3.medium</DBInstanceClass><InstanceCreateTime>{created}</InstanceCreateTime>{loading}\
              <DBSubnetGroup><DBSubnetGroupName>kfood</DBSubnetGroupName></DBSubnetGroup><DBName>kfood</DBName>\
+             <LatestRestorableTime>2026-12-01T00:58:00Z</LatestRestorableTime><StorageType>gp2</StorageType>\
              <VpcSecurityGroups><VpcSecurityGroupMembership><VpcSecurityGroupId>sg-db</VpcSecurityGroupId>\
              </VpcSecurityGroupMembership></VpcSecurityGroups><DBParameterGroups><DBParameterGroup><DBParameterGroupName>\
              kfood-16</DBParameterGroupName></DBParameterGroup></DBParameterGroups><OptionGroupMemberships>\

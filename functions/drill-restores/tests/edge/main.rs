@@ -4,12 +4,14 @@
 
 mod aws;
 
+use std::collections::BTreeSet;
+
 use drill_restores::{Clients, handle};
 use reconcile::Report;
 use serde_json::{Value, json};
 use testkit::scripted::{Script, TOPIC};
 
-use aws::{Aws, DRILL};
+use aws::{AUTOMATED, Aws, DRILL};
 
 const RULE: &str = "monthly rto=1h rpo=24h check=kfood-drill service=kfood-cluster/kfood-backend";
 
@@ -120,6 +122,77 @@ async fn a_cluster_is_restored_with_the_engine_of_its_snapshot_and_one_instance(
 }
 
 #[tokio::test]
+async fn the_latest_point_in_time_is_restored_with_the_settings_of_the_original() {
+    let script = Script::new(Aws::shop(false, "monthly from=latest"));
+    assert_eq!(run(&script, "10:03").await, ["restore Done"]);
+    assert_eq!(script.count("DescribeDBSnapshots"), 0);
+    let restore = &script.sent("RestoreDBInstanceToPointInTime")[0];
+    for (field, value) in [
+        ("SourceDBInstanceIdentifier", "kfood-db"),
+        ("TargetDBInstanceIdentifier", DRILL),
+        ("UseLatestRestorableTime", "true"),
+        ("DBInstanceClass", "db.t3.medium"),
+        ("DBSubnetGroupName", "kfood"),
+        ("VpcSecurityGroupIds.VpcSecurityGroupId.1", "sg-db"),
+        ("DBParameterGroupName", "kfood-16"),
+        ("StorageType", "gp2"),
+        ("PubliclyAccessible", "false"),
+        ("MultiAZ", "false"),
+        ("DeletionProtection", "false"),
+        ("BackupRetentionPeriod", "0"),
+    ] {
+        assert_eq!(restore.text(field), value, "{field}");
+    }
+    script.aws().find(DRILL).status = "available".into();
+    assert_eq!(run(&script, "10:13").await, ["note-progress Done", "finish-drill Done", "delete-drill-database Done"]);
+    let drilled = script.aws().find("kfood-db").tags["nightshift-state:drilled"].clone();
+    assert!(drilled.ends_with("snapshot=point-in-time"), "{drilled}");
+}
+
+#[tokio::test]
+async fn a_cluster_is_copied_in_full_and_not_cloned() {
+    let script = Script::new(Aws::shop(true, "monthly from=latest"));
+    assert_eq!(run(&script, "10:03").await, ["restore Done"]);
+    let restore = &script.sent("RestoreDBClusterToPointInTime")[0];
+    for (field, value) in [
+        ("SourceDBClusterIdentifier", "kfood-db"),
+        ("DBClusterIdentifier", DRILL),
+        ("RestoreType", "full-copy"),
+        ("UseLatestRestorableTime", "true"),
+        ("DBSubnetGroupName", "kfood"),
+        ("DBClusterParameterGroupName", "kfood-cluster"),
+        ("BackupRetentionPeriod", "1"),
+        ("DeletionProtection", "false"),
+    ] {
+        assert_eq!(restore.text(field), value, "{field}");
+    }
+}
+
+#[tokio::test]
+async fn the_automated_snapshot_is_restored_and_not_one_of_aws_backup() {
+    for (cluster, operation, field) in [
+        (false, "RestoreDBInstanceFromDBSnapshot", "DBSnapshotIdentifier"),
+        (true, "RestoreDBClusterFromSnapshot", "SnapshotIdentifier"),
+    ] {
+        let script = Script::new(Aws::shop(cluster, "monthly from=automated"));
+        assert_eq!(run(&script, "10:03").await, ["restore Done"]);
+        assert_eq!(script.sent(operation)[0].text(field), AUTOMATED);
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_for_a_look_is_told_before_it_is_deleted() {
+    let script = Script::new(Aws::shop(false, "monthly keep=30m"));
+    run(&script, "10:03").await;
+    script.aws().find(DRILL).status = "available".into();
+    assert_eq!(run(&script, "10:13").await, ["note-progress Done", "mark-proven Done", "finish-drill Done"]);
+    assert_eq!(script.count("Publish"), 1);
+    assert!(run(&script, "10:33").await.is_empty());
+    assert_eq!(run(&script, "10:43").await, ["delete-drill-database Done"]);
+    assert_eq!((script.aws().databases.len(), script.count("Publish")), (1, 1));
+}
+
+#[tokio::test]
 async fn what_rds_refuses_is_told_once_with_what_to_do() {
     let script = Script::new(Aws::shop(false, "monthly"));
     script.refuse("RestoreDBInstanceFromDBSnapshot", "", 9, 400, "KMSKeyNotAccessibleFault");
@@ -151,21 +224,66 @@ async fn a_database_of_a_person_that_takes_the_name_of_a_drill_stays() {
     assert_eq!((script.aws().databases.len(), script.count("DeleteDBInstance")), (2, 0));
 }
 
-/// Wherever an answer gets lost, the next looks finish the drill, with one restore and one check.
-#[tokio::test(start_paused = true)]
-async fn a_lost_answer_is_made_up_for_by_the_next_look() {
-    for lost in ["RestoreDBInstanceFromDBSnapshot", "RunTask", "AddTagsToResource", "DeleteDBInstance"] {
-        let script = Script::new(Aws::shop(false, RULE));
-        script.lose_answers(lost, 5);
-        for minutes in 0..14 {
-            let _ = invoke(&script, &format!("10:{:02}", 3 + 4 * minutes), json!({})).await;
-            script.aws().databases.iter_mut().for_each(|it| it.status = "available".into());
-            script.aws().task_stopped = minutes > 3;
-        }
-        assert_eq!(script.aws().databases.len(), 1, "{lost}");
-        assert!(script.aws().find("kfood-db").tags["nightshift-state:drilled"].starts_with("proven"), "{lost}");
-        let tokens: std::collections::BTreeSet<String> =
-            script.bodies("RunTask").iter().map(|it| it["clientToken"].to_string()).collect();
-        assert_eq!(tokens.len(), 1, "{lost}: ECS starts one task for one token");
+/// Plays a drill in looks four minutes apart, each after `before`; returns what was called in each look.
+async fn play(script: &Script<Aws>, before: impl Fn(usize)) -> Vec<BTreeSet<String>> {
+    let mut called = Vec::new();
+    for look in 0..10 {
+        before(look);
+        let earlier = script.all_calls().len();
+        let _ = invoke(script, &format!("10:{:02}", 3 + 4 * look), json!({})).await;
+        script.end_faults();
+        called.push(script.all_calls().into_iter().skip(earlier).map(|it| it.operation).collect());
+        // An instance can be added to a cluster in one look, and is available in the next.
+        script.aws().databases.iter_mut().for_each(|it| it.status = "available".into());
+        script.aws().task_stopped = look > 3;
     }
+    called
+}
+
+/// Each call of each look dies once, with what it did done or not: the next looks end the same drill in the same state.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_dies_at_any_call_is_finished_by_the_next_looks() {
+    for (cluster, restore) in [(false, "RestoreDBInstanceFromDBSnapshot"), (true, "RestoreDBClusterFromSnapshot")] {
+        let clean = Script::new(Aws::shop(cluster, RULE));
+        let looks = play(&clean, |_| {}).await;
+        let ended = end(&clean);
+        assert_eq!(ended, (1 + usize::from(cluster), "proven".to_owned()));
+        let calls = looks.iter().enumerate().flat_map(|(look, calls)| calls.iter().map(move |it| (look, it.as_str())));
+        // A look that cannot read ends before it does anything, whichever look it is.
+        let mut read = BTreeSet::new();
+        let calls = calls.filter(|(_, it)| !it.starts_with("Describe") || read.insert(*it));
+        for ((look, call), done) in calls.flat_map(|it| [(it, true), (it, false)]) {
+            let script = Script::new(Aws::shop(cluster, RULE));
+            // The script takes names that stay.
+            let call: &'static str = Box::leak(call.to_owned().into_boxed_str());
+            play(&script, |now| match (now == look, done) {
+                (false, _) => {}
+                (true, true) => script.lose_answers(call, 5),
+                (true, false) => script.refuse(call, "", 5, 400, "AccessDenied"),
+            })
+            .await;
+            let what = format!("{call} in look {look}, done: {done}");
+            assert_eq!(end(&script), ended, "{what}");
+            assert!(is_marked(&script), "{what}");
+            let tokens: BTreeSet<String> =
+                script.bodies("RunTask").iter().map(|it| it["clientToken"].to_string()).collect();
+            assert_eq!(tokens.len(), 1, "{what}: ECS starts one task for one token");
+            let restored: BTreeSet<String> =
+                script.sent(restore).iter().map(|it| it.text("Tags.Tag.2.Value").to_owned()).collect();
+            let begun = if call == restore && !done { 2 } else { 1 };
+            assert!(restored.len() <= begun, "{what}: {restored:?}");
+        }
+    }
+}
+
+/// How many databases are left, and how the last drill ended.
+fn end(script: &Script<Aws>) -> (usize, String) {
+    let mut aws = script.aws();
+    let drilled = aws.find("kfood-db").tags.get("nightshift-state:drilled").cloned().unwrap_or_default();
+    (aws.databases.len(), drilled.split(' ').next().unwrap_or_default().to_owned())
+}
+
+/// Whether the snapshot is known to be proven.
+fn is_marked(script: &Script<Aws>) -> bool {
+    script.aws().snapshots[0].1.contains_key("nightshift-state:proven")
 }

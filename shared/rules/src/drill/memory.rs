@@ -29,10 +29,20 @@ pub struct Drill {
 /// `nightshift-state:drill-from` on a drill database: what it was restored from. `SNAPSHOT taken=MOMENT`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
-    /// The id of the snapshot.
+    /// The id of the snapshot, or [`Source::POINT_IN_TIME`].
     pub snapshot: String,
-    /// When that was taken.
+    /// When that was taken; of a point in time, that moment.
     pub taken: Timestamp,
+}
+
+impl Source {
+    /// Stands for a snapshot where none was restored. No snapshot of Nightshift or RDS is called so.
+    pub const POINT_IN_TIME: &str = "point-in-time";
+
+    /// What people call the snapshot of this id.
+    pub fn name(snapshot: &str) -> &str {
+        if snapshot == Self::POINT_IN_TIME { "its latest point in time" } else { snapshot }
+    }
 }
 
 /// `nightshift-state:drill-progress` on a drill database: how far its drill has come.

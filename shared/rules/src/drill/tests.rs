@@ -22,8 +22,10 @@ fn rules() -> impl Strategy<Value = DrillRule> {
     let check = ("[a-z][a-z0-9_-]{0,20}", "[a-z]{1,10}", "[a-z]{1,10}")
         .prop_map(|(family, cluster, name)| Check { family, service: ServiceName { cluster, name } });
     let class = prop_oneof![Just("db.t4g.micro".to_owned()), Just("db.serverless".into())];
-    (every(), maybe(lengths()), maybe(lengths()), maybe(check), maybe(class))
-        .prop_map(|(every, rto, rpo, check, class)| DrillRule { every, rto, rpo, check, class })
+    let from = prop_oneof![Just(Origin::Nightshift), Just(Origin::Automated), Just(Origin::Latest)];
+    let keep = (1..=18 * 60i64).prop_map(SignedDuration::from_mins);
+    (every(), maybe(lengths()), maybe(lengths()), maybe(check), maybe(class), from, maybe(keep))
+        .prop_map(|(every, rto, rpo, check, class, from, keep)| DrillRule { every, rto, rpo, check, class, from, keep })
 }
 
 fn calendars() -> impl Strategy<Value = Calendar> {
@@ -122,7 +124,16 @@ fn a_tag_that_cannot_be_understood_is_refused_with_what_is_accepted() {
         "monthly class=t4g",
         "class=t4g cannot be understood in 'monthly class=t4g'; accepted: class=a class of RDS such as db.t4g.micro",
     );
-    check("monthly keep=2h", "unknown option 'keep' in 'monthly keep=2h'; accepted: rto, rpo, check, service, class");
+    check("monthly keep=19h", "keep=19h cannot be understood in 'monthly keep=19h'; accepted: keep=2h (at most 18h)");
+    check(
+        "monthly from=newest",
+        "from=newest cannot be understood in 'monthly from=newest'; accepted: from=automated or latest (without it: the \
+         newest snapshot of Nightshift)",
+    );
+    check(
+        "monthly until=2h",
+        "unknown option 'until' in 'monthly until=2h'; accepted: rto, rpo, check, service, class, from, keep",
+    );
 }
 
 fn at(moment: &str) -> Zoned {

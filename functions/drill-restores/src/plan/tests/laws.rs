@@ -54,6 +54,8 @@ fn values() -> impl Strategy<Value = String> {
     prop_oneof![
         Just(RULE.to_owned()),
         Just("weekly".into()),
+        Just("weekly keep=18h from=latest".into()),
+        Just("monthly keep=2h check=kfood-drill service=kfood-cluster/kfood-backend".into()),
         Just("x".into()),
         Just("of=kfood-db begun=2026-12-01T01:00:00Z until=2026-12-01T07:00:00Z".into()),
         Just(made_by(MAKER, &format!("{PREFIX}kfood-db-2026-12-01"), "ap-northeast-2")),

@@ -71,6 +71,7 @@ pub fn details(created: Option<Timestamp>) -> Details {
         endpoint: Some("host".into()),
         port: Some(5432),
         database_name: Some("kfood".into()),
+        latest: Some(now().timestamp() - SignedDuration::from_mins(4)),
         ..Details::default()
     }
 }

@@ -199,7 +199,7 @@ fn what_cannot_be_drilled_is_told_with_the_reason() {
         old,
         (
             "older-than-rpo".into(),
-            "the drill failed before it began: its newest good snapshot, nightshift-kfood-db-2026-11-30, is of Mon \
+            "the drill failed before it began: its newest good backup, nightshift-kfood-db-2026-11-30, is of Mon \
              2026-11-30 04:00 KST, and the data may be 24 hours old: in a disaster everything since then would be lost; \
              look at the log of snapshot-databases"
                 .into()
@@ -291,4 +291,120 @@ fn a_database_that_is_called_like_a_drill_is_left_alone() {
         "+ nightshift-drill-x: it is called as the databases of drills are, but drill-restores did not make it";
     assert!(lines.iter().any(|it| it == foreign), "{lines:?}");
     assert!(world.databases.iter().any(|it| it.id == "nightshift-drill-x"));
+}
+
+/// Alone in its world, with this rule.
+fn drilled_by(rule: &str) -> World {
+    world(vec![database(Kind::Instance, "kfood-db", &[(keys::DRILL, rule)])])
+}
+
+#[test]
+fn what_is_kept_for_a_look_is_told_at_once_and_deleted_when_its_time_is_over() {
+    let mut world = drilled_by("monthly keep=2h");
+    run(&mut world, 0);
+    of(&mut world, DRILL).status = "available".into();
+    let at = minutes_later(12);
+    let told = plan(&world, &Scope::Everything, &at);
+    let finish = told.steps.iter().find(|it| matches!(it.step, Step::Finish(_))).unwrap();
+    assert!(
+        finish.reason.ends_with(&format!("{DRILL} stays until Tue 2026-12-01 12:12 KST for a look")),
+        "{}",
+        finish.reason
+    );
+    let end = serde_json::json!({"end": {"database": "kfood-db"}});
+    assert_eq!(finish.step.undo(), Some(reconcile::Undo::Command(end)));
+    assert!(!told.steps.iter().any(|it| matches!(it.step, Step::Delete(_))));
+    apply(&told, &mut world, &at, |_| true);
+    let under_way = format!("+ kfood-db: its drill {DRILL} is under way");
+    let stays = format!("+ {DRILL}: its drill is over, and it stays until Tue 2026-12-01 12:12 KST (option keep=)");
+    check(&world, &minutes_later(131), &[&stays, &under_way]);
+    check(&world, &minutes_later(132), &[&format!("* delete DB instance {DRILL}"), &under_way]);
+}
+
+#[test]
+fn a_person_ends_the_look_and_the_drill_stays_proven() {
+    let mut world = drilled_by("monthly keep=2h");
+    run(&mut world, 0);
+    of(&mut world, DRILL).status = "available".into();
+    run(&mut world, 12);
+    assert_eq!(drilled(&world).outcome, Outcome::Restored);
+    let end = Scope::End("kfood-db".into());
+    assert_eq!(lines(&world, &end, &minutes_later(20))[0], format!("* delete DB instance {DRILL}"));
+    // So it is where the tag is gone.
+    of(&mut world, "kfood-db").tags.remove(keys::DRILL);
+    check(&world, &minutes_later(20), &[&format!("* delete DB instance {DRILL}")]);
+}
+
+/// A look is most useful where the check has failed, and useless where nothing can be looked at.
+#[test]
+fn what_failed_is_kept_only_if_it_serves() {
+    let rule = format!("{RULE} keep=2h");
+    let mut world = drilled_by(&rule);
+    run(&mut world, 0);
+    of(&mut world, DRILL).status = "available".into();
+    run(&mut world, 12);
+    world.tasks.insert(arn(Kind::Instance, DRILL), Ok(Some(stopped(Some(3), &minutes_later(20)))));
+    let lines = run(&mut world, 21);
+    assert_eq!(lines[0], "* kfood-db: the restore drill from nightshift-kfood-db-2026-12-01 FAILED");
+    assert!(!lines.iter().any(|it| it.contains("delete")), "{lines:?}");
+    assert!(self::run(&mut world, 30)[0].contains("it stays until"));
+
+    let mut broken = drilled_by(&rule);
+    run(&mut broken, 0);
+    of(&mut broken, DRILL).status = "incompatible-restore".into();
+    assert_eq!(run(&mut broken, 9)[1], format!("* delete DB instance {DRILL}"));
+}
+
+/// It has the six hours that every drill has and those for the look, so that the look is never cut short.
+#[test]
+fn the_time_for_a_look_is_added_to_that_of_the_drill() {
+    let mut world = drilled_by("monthly keep=2h");
+    run(&mut world, 0);
+    assert_eq!(run(&mut world, 479)[0], format!("+ {DRILL}: it is creating"));
+    assert!(run(&mut world, 480)[0].ends_with("FAILED"));
+}
+
+#[test]
+fn the_latest_point_in_time_is_restored_where_the_tag_says_so() {
+    let mut world = drilled_by("monthly rpo=1h from=latest");
+    world.snapshots = None;
+    let wanted = crate::plan::wanted_snapshots(&world, &Scope::Everything, false, &now());
+    assert_eq!(wanted, crate::plan::Wanted::default(), "no snapshot has to be read");
+    assert_eq!(
+        run(&mut world, 0),
+        [format!("* kfood-db: restore drill, restoring its latest point in time as {DRILL}")]
+    );
+    let from = of(&mut world, DRILL).tags[keys::DRILL_FROM].clone();
+    assert_eq!(from, "point-in-time taken=2026-12-01T00:56:00Z");
+    of(&mut world, DRILL).status = "available".into();
+    let lines = run(&mut world, 12);
+    // No snapshot is there to be marked.
+    assert_eq!(lines[1], "* kfood-db restored from its latest point in time in 12 min, data 0 of 1 h old");
+
+    let mut without = drilled_by("monthly from=latest");
+    without.details.values_mut().for_each(|it| it.latest = None);
+    let told = "! kfood-db no-backup: RDS cannot restore it to a point in time, so there is nothing to restore: look at its \
+                backup retention period in RDS, or remove the option from=";
+    check(&without, &now(), &[told]);
+}
+
+#[test]
+fn the_newest_automated_snapshot_is_restored_where_the_tag_says_so() {
+    let mut world = drilled_by("monthly from=automated");
+    let wanted = crate::plan::wanted_snapshots(&world, &Scope::Everything, false, &now());
+    assert_eq!(wanted.automated, [(Kind::Instance, "kfood-db".to_owned())]);
+    let ours = world.snapshots.as_ref().unwrap()[0].clone();
+    let automated = |id: &str, hours| rules::database::Snapshot {
+        id: id.into(),
+        tags: Default::default(),
+        ..snapshot(&world.databases[0], hours)
+    };
+    let (old, new) = (automated("rds:kfood-db-2026-11-29-17-05", 32), automated("rds:kfood-db-2026-11-30-17-05", 8));
+    let creating =
+        rules::database::Snapshot { status: "creating".into(), ..automated("rds:kfood-db-2026-12-01-00-05", 1) };
+    world.snapshots = Some(vec![ours, new, old, creating]);
+    let restoring = format!("* kfood-db: restore drill, restoring rds:kfood-db-2026-11-30-17-05 as {DRILL}");
+    assert_eq!(run(&mut world, 0), [restoring]);
+    of(&mut world, DRILL).status = "available".into();
+    assert!(run(&mut world, 12)[1].starts_with("* kfood-db restored from rds:kfood-db-2026-11-30-17-05 in 12 min"));
 }
