@@ -2,6 +2,7 @@
 
 mod apply;
 mod codedeploy;
+mod decide;
 mod ecr;
 mod ecs;
 pub mod health;
@@ -61,15 +62,8 @@ impl Clients {
 
 /// One run: looks where the request says, decides, and carries out what was decided.
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
-    let Request { scope, command } = request;
-    let mut world = observe::world(clients, &scope, run).await?;
-    let mut decision = plan::plan(&world, &scope, command.as_ref(), &run.now);
-    // What one gate learns opens the next one, so it is decided again until no gate lacks anything.
-    while !decision.lacking.is_empty() {
-        observe::facts(clients, run, decision.lacking, &mut world).await;
-        decision = plan::plan(&world, &scope, command.as_ref(), &run.now);
-    }
+    let plan = decide::decide(clients, &request, run).await?;
     let remember = async |note: &Note| apply::remember(clients, note).await;
-    let recheck = Recheck::of(&decision.plan);
-    Ok(run.apply(decision.plan, async |step| apply::apply(clients, run, &recheck, step).await, remember).await)
+    let recheck = Recheck::of(&plan);
+    Ok(run.apply(plan, async |step| apply::apply(clients, run, &recheck, step).await, remember).await)
 }

@@ -1,7 +1,7 @@
 //! Reads what the decision depends on, side by side: services, their task definitions, images, and where the present
 //! leaves a question, the past. What gates ask for is read only when one of them asks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws::ecs::describe_services;
@@ -10,12 +10,14 @@ use aws::{Error, each, tagging};
 use jiff::Zoned;
 use rules::database::Kind;
 use rules::keys;
+use rules::remedied::Remedied;
+use rules::remedy::RemedyRule;
 use runtime::Run;
 use tokio::time::{Instant, sleep};
 
 use crate::plan::{
-    self, Backup, Calendar, Cause, Controller, Fact, Health, Look, Missing, Observation, Scope, Service, ServiceName,
-    World, family, wants_history,
+    self, Backup, Calendar, Cause, Controller, Fact, Fired, Health, Look, Missing, Observation, Origin, Scope, Service,
+    ServiceName, World, family, wants_history,
 };
 use crate::{Clients, codedeploy, ecr, ecs, health};
 
@@ -99,6 +101,11 @@ async fn names(clients: &Clients, scope: &Scope) -> Result<Listed, Error> {
             let names = std::slice::from_ref(group);
             let groups = codedeploy::describe_groups(&clients.codedeploy, application, names).await?;
             listed.names = groups.into_iter().flat_map(|it| it.services).collect();
+        }
+        Scope::Followers(sources) => {
+            let tagged = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::DEPLOY).await?;
+            let follow = tagged.into_iter().filter(|(_, tags)| plan::promotes_from(tags, sources));
+            listed.names = follow.filter_map(|(arn, _)| ServiceName::of_arn(&arn)).collect();
         }
         Scope::Everywhere | Scope::Repository(_) | Scope::Migration(_) | Scope::Snapshot(_) => {
             for arn in tagging::resources(&clients.tagging, "ecs:service", keys::DEPLOY).await? {
@@ -200,12 +207,44 @@ async fn observe(clients: &Clients, run: &Run<'_>, fact: &Fact) -> Observation {
         Fact::Lifecycle(repository) => {
             ecr::has_lifecycle_policy(&clients.ecr, repository).await.map(Observation::Lifecycle)
         }
+        Fact::Origin(name) => source(clients, name).await.map(|it| Observation::Origin(it.map(Box::new))),
+        Fact::Fired => fired(clients).await.map(Observation::Fired),
         Fact::Services => match names(clients, &Scope::Everywhere).await {
             Ok(listed) => Ok(Observation::Services(described(clients, listed.names).await.0)),
             Err(error) => Err(error),
         },
     };
     observation.unwrap_or_else(|error| Observation::Unavailable(error.to_string()))
+}
+
+/// The service that another one promotes from, with its past.
+async fn source(clients: &Clients, name: &ServiceName) -> Result<Option<Origin>, Error> {
+    let (mut found, missing) = described(clients, vec![name.clone()]).await;
+    let Some(service) = found.pop() else {
+        return match missing.into_iter().next().map(|it| it.cause) {
+            Some(Cause::Denied(error)) => Err(Error::unexpected("DescribeServices", &name.to_string(), &error)),
+            _ => Ok(None),
+        };
+    };
+    let history = match service.controller {
+        Controller::CodeDeploy => Vec::new(),
+        _ => ecs::list_rollouts(&clients.ecs, name).await?,
+    };
+    let told = ecs::describe_revisions(&clients.ecs, &name.to_string(), service.revisions.iter().cloned()).await?;
+    let in_use = told.into_values().find(|it| it.task_definition == service.task_definition);
+    let pinned = in_use.map(|it| it.pinned).unwrap_or_default();
+    Ok(Some(Origin { service, history, pinned }))
+}
+
+/// When alarms that name their service in the remedy went into ALARM last, as remediate-alarm remembers it on them.
+async fn fired(clients: &Clients) -> Result<Vec<Fired>, Error> {
+    let tagged = tagging::resources_with_tags(&clients.tagging, "cloudwatch:alarm", keys::REMEDY).await?;
+    let fired = |(arn, tags): (String, BTreeMap<String, String>)| {
+        let service = tags.get(keys::REMEDY)?.parse::<RemedyRule>().ok()?.service?;
+        let remedied = tags.get(keys::REMEDIED)?.parse::<Remedied>().ok()?;
+        Some(Fired { alarm: arn.rsplit(':').next()?.to_owned(), service, at: remedied.fired })
+    };
+    Ok(tagged.into_iter().filter_map(fired).collect())
 }
 
 async fn health(clients: &Clients, run: &Run<'_>, service: &str, url: &str, look: Look) -> Result<Health, Error> {

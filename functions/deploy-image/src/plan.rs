@@ -22,6 +22,8 @@ mod offer;
 mod part;
 mod past;
 mod platform;
+mod promote;
+mod proven;
 mod rollback;
 mod send;
 mod shift;
@@ -42,11 +44,11 @@ use reconcile::Plan;
 use rules::keys;
 
 pub use app_spec::task_definition_in;
-pub use command::{Command, Scope};
+pub use command::{Command, Scope, promotes_from};
 pub use gate::STARTED_BY;
 #[cfg(test)]
 pub use gate::run_name;
-pub use step::{CreateDeployment, DeployVia, Migrate, Revision, Step, Stop, StoppedBy, Unchanged};
+pub use step::{CreateDeployment, DeployVia, MemoryChange, Migrate, Revision, Step, Stop, StoppedBy, Unchanged};
 #[cfg(test)]
 pub use step::{Deploy, RollBack};
 pub use wanted::{LOOK_BACK, repositories, wanted_revisions, wanted_shifts, wants_history, wants_pinned};

@@ -18,6 +18,7 @@ impl runtime::Request for Request {
         "{} (look everywhere)",
         "{\"dry_run\":true}",
         "{\"approve\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}",
+        "{\"approve\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG\",\"now\":true}} (without the rest of a soak)",
         "{\"reject\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}}",
         "{\"deploy\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}} (with \"now\":true: through no gate)",
         "{\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}} (with \"image\": only if that one runs)",
@@ -147,7 +148,9 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
         return wake_up(&argument);
     }
     let form = match name {
-        "approve" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"} or that and \"hook\":\"ID\"",
+        "approve" => {
+            "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"} or that and \"hook\":\"ID\" or \"now\":true"
+        }
         "reject" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}",
         "deploy" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"} or that and \"now\":true",
         "rollback" | "clear" => "{\"service\":\"CLUSTER/SERVICE\"} or that and \"image\":\"TAG or sha256:DIGEST\"",
@@ -158,7 +161,11 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
     let service = ServiceName::parse(&service)
         .ok_or_else(|| format!("\"{name}\": service \"{service}\" is not CLUSTER/SERVICE"))?;
     let command = match name {
-        "approve" => Command::Approve { image: argument.text("image")?, hook: argument.optional_text("hook")? },
+        "approve" => Command::Approve {
+            image: argument.text("image")?,
+            hook: argument.optional_text("hook")?,
+            now: argument.flag("now")?,
+        },
         "deploy" => Command::Deploy { image: argument.text("image")?, now: argument.flag("now")? },
         "reject" => Command::Reject { image: argument.text("image")? },
         "rollback" => Command::RollBack { image: argument.optional_text("image")? },
@@ -210,7 +217,7 @@ mod tests {
         for change in ["ecs-deployment-in-progress", "ecs-deployment-completed", "ecs-deployment-failed"] {
             check(change, api_server(), None);
         }
-        check("approve", api_server(), Some(Command::Approve { image: "v1.1.0".into(), hook: None }));
+        check("approve", api_server(), Some(Command::Approve { image: "v1.1.0".into(), hook: None, now: false }));
         check("deploy", api_server(), Some(Command::Deploy { image: "v1.0.0".into(), now: true }));
         check("reject", api_server(), Some(Command::Reject { image: "v1.1.0".into() }));
         check("rollback", api_server(), Some(Command::RollBack { image: None }));

@@ -38,6 +38,11 @@ impl<'a> Choice<'_, 'a> {
                 (tag.clone(), Some(version))
             }
             Selector::Tag { name } => (tags.filter(|it| *it == name).min()?.clone(), None),
+            // Whatever it is called, and if its tags have moved on: it is the image that was live.
+            Selector::Promote { .. } if self.promoted.contains(&Some(&image.digest)) => {
+                (best_name(tags).unwrap_or_else(|| image.digest.short().to_owned()), None)
+            }
+            Selector::Promote { .. } => return None,
         };
         Some(Candidate { image, tag, version })
     }
@@ -49,6 +54,7 @@ impl<'a> Choice<'_, 'a> {
             Selector::Semver { reading, .. } => (&reading.prefix, &reading.suffix, &[]),
             Selector::Number { prefix } => (prefix, &None, &[]),
             Selector::Tag { name } => return tag == name,
+            Selector::Promote { .. } => return true,
         };
         tag.starts_with(prefix.as_deref().unwrap_or_default())
             && tag.ends_with(suffix.as_deref().unwrap_or_default())
@@ -172,7 +178,7 @@ impl<'a> Choice<'_, 'a> {
         match self.selector {
             Selector::Semver { reading, .. } => reading.version(tag),
             Selector::Number { prefix } => Some(Version::new(build_number(tag, prefix.as_deref())?, 0, 0)),
-            Selector::Newest { .. } | Selector::Tag { .. } => None,
+            Selector::Newest { .. } | Selector::Tag { .. } | Selector::Promote { .. } => None,
         }
     }
 

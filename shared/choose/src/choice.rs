@@ -38,6 +38,8 @@ pub struct Choice<'q, 'a> {
     pub approved: Option<&'q Approved>,
     /// Each image waits for a person anyway.
     pub asks: bool,
+    /// With a rule that promotes: the images that were live for long enough on the other service.
+    pub promoted: [Option<&'q Digest>; 2],
     /// Images that no container of the service can be started from, with the reason.
     pub unfit: &'q BTreeMap<Digest, String>,
 }

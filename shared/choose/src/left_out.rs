@@ -21,7 +21,7 @@ impl<'a> Choice<'_, 'a> {
         let prefix = match self.selector {
             Selector::Semver { reading, .. } => reading.prefix.as_deref(),
             Selector::Number { prefix } => prefix.as_deref(),
-            Selector::Newest { .. } | Selector::Tag { .. } => return None,
+            Selector::Newest { .. } | Selector::Tag { .. } | Selector::Promote { .. } => return None,
         };
         let about = |it: &&String| !is_attachment_tag(it) && it.starts_with(prefix.unwrap_or_default());
         let reads =

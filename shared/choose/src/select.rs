@@ -88,7 +88,10 @@ impl<'a> Choice<'_, 'a> {
     /// The image that a person let out and that has not been deployed since, if it is the one to deploy.
     fn approved_next(&self) -> Option<(&'a Image, String)> {
         let approved = self.approved.filter(|it| !it.cleared && !self.is_rejected(&it.digest))?;
-        let pending = self.is_still_to_deploy(approved);
+        let promoted = !matches!(self.selector, Selector::Promote { .. })
+            || approved.now
+            || self.promoted.contains(&Some(&approved.digest));
+        let pending = promoted && self.is_still_to_deploy(approved);
         let image = self.images.iter().find(|it| it.digest == approved.digest && it.is_deployable())?;
         if !pending || self.unfit.contains_key(&image.digest) {
             return None;
@@ -150,7 +153,7 @@ impl<'a> Choice<'_, 'a> {
         match self.selector {
             Selector::Tag { .. } => false,
             // The tag keeps milliseconds, the registry may keep more.
-            Selector::Newest { .. } => {
+            Selector::Newest { .. } | Selector::Promote { .. } => {
                 rejected.pushed_at.is_some_and(|by| it.image.pushed_at.as_millisecond() <= by.as_millisecond())
             }
             Selector::Semver { .. } | Selector::Number { .. } => {

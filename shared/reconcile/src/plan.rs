@@ -210,6 +210,17 @@ impl<S> Plan<S> {
         self.facts.push(Fact { resource: resource.into(), fact });
     }
 
+    /// Takes in what was decided about other resources.
+    pub fn extend(&mut self, other: Self) {
+        self.steps.extend(other.steps);
+        self.skipped.extend(other.skipped);
+        self.problems.extend(other.problems);
+        self.measures.extend(other.measures);
+        self.facts.extend(other.facts);
+        self.remembered.extend(other.remembered);
+        self.refused = self.refused.take().or(other.refused);
+    }
+
     /// Notes that `resource` was examined, and what its tags remember of problems told before.
     ///
     /// Only what was examined can be found free of problems.

@@ -21,7 +21,7 @@ pub use crate::selector::Selector;
 /// let wrong = "newst".parse::<DeployRule>().unwrap_err();
 /// assert_eq!(
 ///     wrong.to_string(),
-///     "nightshift:deploy: unknown word 'newst' in 'newst'; did you mean 'newest'? accepted: newest, semver, number, tag"
+///     "nightshift:deploy: unknown word 'newst' in 'newst'; did you mean 'newest'? accepted: newest, semver, number, tag, promote"
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -265,6 +265,8 @@ mod tests {
             "number",
             "number prefix=build-",
             "tag name=latest",
+            "promote from=staging/api soak=24h",
+            "promote from=staging/api soak=0h approval=manual",
             "newest container=app approval=manual scan=critical snapshot=app-db migrate=app-migrate health=https://x.example/health",
             "newest approval=at-hook test-health=https://test.x.example:8443/health",
             "semver range=1.2.3 scan=high",
@@ -274,12 +276,13 @@ mod tests {
             check(value, Ok(value));
         }
         check("  semver   range=1 ", Ok("semver range=1.x"));
+        check("promote soak=120m from=staging/api", Ok("promote from=staging/api soak=2h"));
         check("newest approval=manual prefix=main-", Ok("newest prefix=main- approval=manual"));
     }
 
     #[test]
     fn what_is_not_understood_is_refused_with_what_is() {
-        let selectors = "accepted: newest, semver, number, tag";
+        let selectors = "accepted: newest, semver, number, tag, promote";
         check("", Err(&format!("nightshift:deploy: no selector in ''; {selectors}")));
         for (written, meant) in [("latest", "tag name=latest"), ("main", "tag name=main"), ("v1.2", "semver range=1.2")]
         {
@@ -353,6 +356,11 @@ mod tests {
             ("semver channel=r-c", "channel=r-c cannot be understood"),
             ("newest except=latest++dev", "except=latest++dev cannot be understood"),
             ("number suffix=-x", "unknown option 'suffix'"),
+            ("promote soak=24h", "no option 'from'"),
+            ("promote from=staging/api", "no option 'soak'"),
+            ("promote from=api soak=24h", "from=api cannot be understood"),
+            ("promote from=staging/api soak=1d", "soak=1d cannot be understood"),
+            ("promote from=staging/api soak=721h", "soak=721h cannot be understood"),
         ] {
             let error = value.parse::<DeployRule>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("nightshift:deploy: {fault} in '{value}'; ")), "{error}");
@@ -390,6 +398,10 @@ mod tests {
                     }),
                 prop::option::of("[a-z-]{1,8}").prop_map(|prefix| Selector::Number { prefix }),
                 "[a-z0-9.]{1,8}".prop_map(|name| Selector::Tag { name }),
+                ("[a-z]{1,8}/[a-z]{1,8}", 0..43200i64).prop_map(|(from, soak)| Selector::Promote {
+                    from: from.parse().unwrap(),
+                    soak: jiff::SignedDuration::from_mins(soak),
+                }),
             ],
             container in prop::option::of("[a-z-]{1,8}"),
             account in prop::option::of(prop::option::of("[0-9]{12}")),

@@ -229,6 +229,10 @@ pub const ROLLBACK: &str = "nightshift-state:rollback";
 /// On a DB instance or cluster: what is wrong with its backups, as people were told last by `snapshot-databases`.
 pub const SNAPSHOT_PROBLEM: &str = "nightshift-state:snapshot-problem";
 
+/// On an ECS service: how long the image that it would get has been live on the service that it is promoted from; see
+/// [`crate::soak::Soak`].
+pub const SOAK: &str = "nightshift-state:soak";
+
 /// On a copy of a snapshot: when the original was taken, since AWS dates a copy by the copying.
 pub const TAKEN: &str = "nightshift-state:taken";
 
@@ -248,6 +252,8 @@ pub struct DeployKeys {
     pub image: &'static str,
     /// See [`REJECTED`].
     pub rejected: &'static str,
+    /// See [`SOAK`].
+    pub soak: &'static str,
     /// See [`VERDICT`].
     pub verdict: &'static str,
 }
@@ -260,6 +266,7 @@ pub const DEPLOYS: [DeployKeys; 3] = [
         cleared: CLEARED,
         image: IMAGE,
         rejected: REJECTED,
+        soak: SOAK,
         verdict: VERDICT,
     },
     DeployKeys {
@@ -268,6 +275,7 @@ pub const DEPLOYS: [DeployKeys; 3] = [
         cleared: "nightshift-state:cleared-2",
         image: "nightshift-state:image-2",
         rejected: "nightshift-state:rejected-2",
+        soak: "nightshift-state:soak-2",
         verdict: "nightshift-state:verdict-2",
     },
     DeployKeys {
@@ -276,6 +284,7 @@ pub const DEPLOYS: [DeployKeys; 3] = [
         cleared: "nightshift-state:cleared-3",
         image: "nightshift-state:image-3",
         rejected: "nightshift-state:rejected-3",
+        soak: "nightshift-state:soak-3",
         verdict: "nightshift-state:verdict-3",
     },
 ];
@@ -325,6 +334,7 @@ mod tests {
             ROLLBACK,
             SLEEP_PROBLEM,
             SNAPSHOT_PROBLEM,
+            SOAK,
             TAKEN,
             VERDICT,
             WARNED,
@@ -335,7 +345,7 @@ mod tests {
         }
         for it in &DEPLOYS {
             assert!(it.rule.starts_with(PEOPLE), "{it:?}");
-            let memory = [it.approved, it.cleared, it.image, it.rejected, it.verdict];
+            let memory = [it.approved, it.cleared, it.image, it.rejected, it.soak, it.verdict];
             assert!(memory.iter().all(|key| key.starts_with(MEMORY)), "{it:?}");
         }
     }

@@ -26,6 +26,7 @@ pub mod schedule;
 mod selector;
 pub mod service;
 pub mod sleep;
+pub mod soak;
 pub mod tag;
 pub mod version;
 pub mod zone;

@@ -30,6 +30,8 @@ pub struct Approved {
     pub instead: Option<ShortDigest>,
     /// Written by earlier versions when a person forgave the image: that is not an approval.
     pub cleared: bool,
+    /// It goes out although it has not been live for long enough where it is promoted from.
+    pub now: bool,
 }
 
 /// `nightshift-state:migrated`: the run of a migration that last ended well.
@@ -93,6 +95,7 @@ impl FromStr for Approved {
             from: tag.parsed("from", SHORT)?,
             instead: tag.parsed("instead", SHORT)?,
             cleared: tag.parsed("cleared", "true")?.unwrap_or_default(),
+            now: tag.parsed("now", "true")?.unwrap_or_default(),
         };
         tag.finish().map(|()| approved)
     }
@@ -103,7 +106,10 @@ impl fmt::Display for Approved {
         write!(f, "{} at={}", self.digest, written(self.at))?;
         self.from.iter().try_for_each(|it| write!(f, " from={it}"))?;
         self.instead.iter().try_for_each(|it| write!(f, " instead={it}"))?;
-        if self.cleared { f.write_str(" cleared=true") } else { Ok(()) }
+        if self.cleared {
+            f.write_str(" cleared=true")?;
+        }
+        if self.now { f.write_str(" now=true") } else { Ok(()) }
     }
 }
 
@@ -187,7 +193,7 @@ mod tests {
         ) {
             let approved = Approved {
                 digest: digest.clone(), at, from: some.then(|| ShortDigest::of(&digest)),
-                instead: (!some).then(|| ShortDigest::of(&digest)), cleared: some,
+                instead: (!some).then(|| ShortDigest::of(&digest)), cleared: some, now: !some,
             };
             prop_assert_eq!(approved.to_string().parse(), Ok(approved));
             let verdict = Verdict { digest: digest.clone(), at };

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::SignedDuration;
+
+use crate::ServiceName;
+use crate::soak::{LENGTH, Length};
 use crate::tag::{BadTag, Reader};
 use crate::version::{Allowed, Range, Reading};
 
@@ -35,9 +39,16 @@ pub enum Selector {
         /// The tag.
         name: String,
     },
+    /// The one that has been live on another service.
+    Promote {
+        /// That service.
+        from: ServiceName,
+        /// For how long it has to be live there, while that service is awake.
+        soak: SignedDuration,
+    },
 }
 
-const SELECTORS: [&str; 4] = ["newest", "semver", "number", "tag"];
+const SELECTORS: [&str; 5] = ["newest", "semver", "number", "tag", "promote"];
 
 impl Selector {
     /// The selector that a tag begins with, and its options.
@@ -67,6 +78,10 @@ impl Selector {
             }
             Some("number") => Selector::Number { prefix: text(tag.option("prefix")) },
             Some("tag") => Selector::Tag { name: tag.required("name", "TAG")? },
+            Some("promote") => Selector::Promote {
+                from: tag.required("from", "CLUSTER/SERVICE")?,
+                soak: tag.required::<Length>("soak", LENGTH)?.0,
+            },
             Some(other) => {
                 let mut error = tag.bad_word(other, &SELECTORS);
                 if let Some(meant) = meant(other) {
@@ -143,6 +158,7 @@ impl fmt::Display for Selector {
                 option(f, "prefix", shown(prefix))
             }
             Selector::Tag { name } => write!(f, "tag name={name}"),
+            Selector::Promote { from, soak } => write!(f, "promote from={from} soak={}", Length(*soak)),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a person commands, or another function asks for in a tag, turned into memory and steps.
 
 use choose::Selection;
+use rules::deploy::Selector;
 use rules::memory::Approved;
 use rules::rejections::Rejections;
 use rules::{Digest, ShortDigest};
@@ -27,10 +28,10 @@ impl Draft<'_> {
     pub fn apply_command(&mut self, command: Option<&Command>) -> Result<Option<GoBack>, Trouble> {
         match command {
             None => self.apply_intent(),
-            Some(Command::Approve { image, hook }) => {
+            Some(Command::Approve { image, hook, now }) => {
                 let digest = find(self.case, image)?.digest.clone();
                 if self.memory.rejects(&digest) || !self.continue_pause(&digest, hook.as_deref()) {
-                    self.approve(image, "a person approved it")?;
+                    self.approve(image, "a person approved it", *now)?;
                 }
                 Ok(None)
             }
@@ -39,7 +40,7 @@ impl Draft<'_> {
                 let why = format!(
                     "a person asked to deploy it; it stays until '{rule}' selects an image that is pushed from now on"
                 );
-                let digest = self.approve(image, &why)?;
+                let digest = self.approve(image, &why, true)?;
                 self.now_wanted = Some(digest).filter(|_| *now);
                 Ok(None)
             }
@@ -110,7 +111,7 @@ impl Draft<'_> {
 
     /// A person may let out any image that is not rejected itself, older than the newest or than what runs, or not what
     /// the rule selects at all.
-    fn approve(&mut self, image: &str, why: &str) -> Result<Digest, Trouble> {
+    fn approve(&mut self, image: &str, why: &str, now: bool) -> Result<Digest, Trouble> {
         let case = self.case;
         let image = find(case, image)?;
         let label = case.label(&image.digest);
@@ -134,10 +135,12 @@ impl Draft<'_> {
             from: running.digest.as_ref().map(ShortDigest::of),
             instead: next.filter(|it| !it.is(&image.digest)),
             cleared: false,
+            now: now && matches!(case.rule.selector, Selector::Promote { .. }),
         };
         // Sent twice, it is remembered once.
         let known = |it: &Approved| {
-            (&it.digest, &it.from, &it.instead) == (&approved.digest, &approved.from, &approved.instead)
+            (&it.digest, &it.from, &it.instead, it.now)
+                == (&approved.digest, &approved.from, &approved.instead, approved.now)
         };
         let runs = running.digest.as_ref() == Some(&image.digest);
         let deployed = |it: &Approved| it.digest == approved.digest && runs;

@@ -13,6 +13,7 @@ pub use super::leave::Leave;
 use super::leave::deployable;
 pub use super::memory::Memory;
 use super::part::{Part, parts};
+use super::proven::promoted;
 use super::watched::{Watched, different_images};
 use super::world::{
     Calendar, CodeDeploy, Controller, Fact, Image, ImageName, Observation, Rollout, Service, Shift, Strategy,
@@ -157,6 +158,7 @@ impl<'a> Case<'a> {
             rejected: memory.rejected.as_ref(),
             approved: memory.approved.as_ref(),
             asks: self.rule.approval.is_some(),
+            promoted: promoted(&self.rule.selector, self.images, self.world, memory),
             unfit: &self.unfit,
         }
     }

@@ -1,7 +1,9 @@
 //! What an event or a person asks of a run: where to look, and which command to carry out.
 
+use std::collections::BTreeMap;
+
 use rules::database::predeploy_id;
-use rules::deploy::DeployRule;
+use rules::deploy::{DeployRule, Selector};
 use rules::keys;
 
 use super::world::{Service, ServiceName};
@@ -16,6 +18,8 @@ pub enum Scope {
     /// At every service that opted in and waits for this snapshot.
     Snapshot(String),
     Service(ServiceName),
+    /// At every service that opted in and promotes from one of these.
+    Followers(Vec<ServiceName>),
     DeploymentGroup {
         application: String,
         group: String,
@@ -27,6 +31,7 @@ impl Scope {
     pub fn concerns(&self, service: &Service) -> bool {
         let rule = || service.tags.get(keys::DEPLOY).and_then(|it| it.parse::<DeployRule>().ok());
         match self {
+            Scope::Followers(sources) => promotes_from(&service.tags, sources),
             Scope::Migration(family) => rule().is_some_and(|it| it.migrate.as_ref() == Some(family)),
             Scope::Snapshot(id) => rule().and_then(|it| it.snapshot).is_some_and(|it| is_before_deploy(id, &it)),
             _ => true,
@@ -37,6 +42,12 @@ impl Scope {
     pub fn is_whole(&self) -> bool {
         matches!(self, Scope::Everywhere | Scope::Repository(_) | Scope::Migration(_))
     }
+}
+
+/// Whether a service with these tags promotes from one of `sources`.
+pub fn promotes_from(tags: &BTreeMap<String, String>, sources: &[ServiceName]) -> bool {
+    let selectors = keys::DEPLOYS.iter().filter_map(|it| tags.get(it.rule)?.parse::<DeployRule>().ok());
+    selectors.map(|it| it.selector).any(|it| matches!(it, Selector::Promote { from, .. } if sources.contains(&from)))
 }
 
 /// Whether a snapshot is one of this database before a deployment, of whatever image.
@@ -56,6 +67,8 @@ pub enum Command {
         image: String,
         /// The pause that this answers, where a deployment of the image waits at one.
         hook: Option<String>,
+        /// It goes out before it was live for long enough where it is promoted from.
+        now: bool,
     },
     /// Deploy this image, whatever the rule selects.
     Deploy {

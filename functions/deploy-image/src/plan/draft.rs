@@ -8,6 +8,7 @@ use rules::rejections::Rejection;
 use rules::{Digest, ShortDigest};
 
 use super::case::{Case, Memory};
+use super::gate::Blocked;
 use super::step::{MemoryChange, Remember, Step};
 use super::world::Fact;
 
@@ -25,8 +26,23 @@ pub struct Draft<'a> {
     pub change: Option<Change>,
     /// The image that a person wants out through no gate.
     pub now_wanted: Option<Digest>,
+    /// What becomes of the image on the service that this one promotes from.
+    pub source: Promotion,
     /// The image that goes out as soon as something has ended, if one does.
     pub soon: Option<String>,
+}
+
+/// What became of the look at the service that is promoted from; `None` where the rule promotes nothing.
+pub type Promotion = Option<Result<Live, Blocked>>;
+
+/// The image that is live on the service that is promoted from.
+#[derive(Debug, PartialEq)]
+pub struct Live {
+    pub digest: Digest,
+    /// Its tasks run now.
+    pub awake: bool,
+    /// When it will have been live for long enough, as far as that can be told.
+    pub earliest: Option<Timestamp>,
 }
 
 /// What a deployment changes in a task definition.

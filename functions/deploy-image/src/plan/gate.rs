@@ -11,15 +11,15 @@ mod scan;
 mod snapshot;
 mod window;
 
-pub use answer::{Act, Blocked, Candidate};
+pub use answer::{Act, Blocked, Candidate, look, unavailable};
 pub use health::{Before, after as health_after, test as test_health};
 pub use migrate::{STARTED_BY, notes as migration_notes, run_name};
+pub use window::opens;
 
 use rules::deploy::Approval;
 
 use super::world::Observation;
 use super::{offer, shift};
-use answer::{look, unavailable};
 
 pub struct Passed {
     /// What is to be remembered first.

@@ -5,6 +5,7 @@ use rules::keys::DeployKeys;
 use rules::memory::{Approved, Migrated, RollbackIntent, Verdict};
 use rules::migrating::Migrating;
 use rules::rejections::{Cleared, Rejections};
+use rules::soak::Soak;
 use rules::{BadTag, Digest, keys};
 
 use super::world::Service;
@@ -18,6 +19,8 @@ pub struct Memory {
     pub migrated: Option<Migrated>,
     /// The migration that was started, as long as its end is not known.
     pub migrating: Option<Migrating>,
+    /// How long the image of the service that it promotes from has been live there.
+    pub soak: Option<Soak>,
     /// Another function's request to roll back.
     pub rollback: Option<RollbackIntent>,
 }
@@ -35,6 +38,7 @@ impl Memory {
             cleared: read(service, keys.cleared)?.unwrap_or_default(),
             approved: read(service, keys.approved)?,
             verdict: read(service, keys.verdict)?,
+            soak: read(service, keys.soak)?,
             migrated: read(service, keys::MIGRATED)?,
             migrating: read(service, keys::MIGRATING)?,
             rollback: if first { read(service, keys::ROLLBACK)? } else { None },

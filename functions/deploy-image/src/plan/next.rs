@@ -23,6 +23,7 @@ impl Draft<'_> {
     /// rejected, patience while ECS is at work, and only then a newer image.
     pub fn decide(&mut self, command: Option<&Command>) {
         let case = self.case;
+        self.look_at_source();
         let go_back = match self.apply_command(command) {
             Ok(go_back) => go_back,
             Err((kind, message)) => return self.problem(kind, message),
@@ -167,6 +168,9 @@ impl Draft<'_> {
         self.tell_unpullable();
         if let Err(bad) = case.window() {
             return self.problem("bad-tag", bad);
+        }
+        if self.tell_source(&selection) {
+            return;
         }
         if !matches!(selection, Selection::Newer { .. }) {
             self.tell_unread();

@@ -231,6 +231,8 @@ pub enum MemoryChange {
     DropApproval,
     Live,
     Migrated,
+    /// How long the image that is promoted has been live where it comes from.
+    Soak,
     /// A migration runs, or does not run any more.
     Migrating,
     /// The request to roll back is fulfilled or has become pointless.

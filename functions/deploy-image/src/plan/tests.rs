@@ -8,6 +8,7 @@ mod groups;
 mod images;
 mod laws;
 mod model;
+mod promote;
 mod sdk_fields;
 mod shift;
 mod stories;

@@ -81,6 +81,7 @@ pub fn decide(
             change: None,
             soon: None,
             now_wanted: None,
+            source: None,
         };
         draft.decide(command.filter(|_| addressed == Some(index)));
         let (change, soon) = (draft.change.take(), draft.soon.take());

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use choose::Selection;
 use jiff::SignedDuration;
+use rules::deploy::Selector;
 use rules::keys;
 
 use super::case::Case;
@@ -70,9 +71,11 @@ fn case_wants_history(case: &Case<'_>, scope: &Scope) -> bool {
     };
     // A deployment of CodeDeploy may be under way before any task set tells of it.
     let unsettled = || service.task_sets.len() > 1;
+    // What is to be promoted is known only later, and may be an image that was tried before.
+    let promotes = || matches!(case.rule.selector, Selector::Promote { .. });
     match scope {
-        Scope::Service(_) | Scope::DeploymentGroup { .. } => true,
-        _ if trouble() => true,
+        Scope::Service(_) | Scope::Followers(_) | Scope::DeploymentGroup { .. } => true,
+        _ if trouble() || promotes() => true,
         _ if case.shifts() => {
             newer() || unsettled() || case.repair().is_some() || verdict::won(case, &case.memory).is_some()
         }
@@ -109,7 +112,7 @@ fn case_wants_pinned(case: &Case<'_>, scope: &Scope) -> bool {
     let clear = matches!(case.selection(&case.memory), Selection::Newer { image, .. } if is_newer(image));
     let by_tag = case.image.digest.is_none() && case.elsewhere.is_none() && !service.revisions.is_empty();
     let judged = case.memory.rejected.is_some() || case.memory.approved.is_some();
-    by_tag && (matches!(scope, Scope::Service(_)) || !clear || judged)
+    by_tag && (matches!(scope, Scope::Service(_) | Scope::Followers(_)) || !clear || judged)
 }
 
 /// The ARNs of revisions that deciding about `service` takes and that `world` does not hold.

@@ -2,8 +2,10 @@
 
 mod code_deploy;
 mod fact;
+mod origin;
 mod service;
 mod shift;
+
 mod task_definition;
 
 use std::collections::BTreeMap;
@@ -15,6 +17,7 @@ use rules::schedule::StackCalendar;
 
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
 pub use fact::{Backup, Ended, Fact, Finding, Grade, Health, Look, Observation, Scan, ScanState, Task};
+pub use origin::{Fired, Origin};
 pub use service::*;
 pub use shift::{Pause, PauseState, Shift};
 #[cfg(test)]

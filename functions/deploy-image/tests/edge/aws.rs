@@ -44,6 +44,8 @@ pub struct Aws {
     /// Manifests by digest.
     pub manifests: BTreeMap<String, Value>,
     pub codedeploy: CodeDeploy,
+    /// What the tag index answers of alarms.
+    pub alarms: Value,
     /// Tasks by ARN, as DescribeTasks shows them.
     pub tasks: BTreeMap<String, Value>,
     /// What RDS answers, as XML, by operation.
@@ -234,6 +236,7 @@ impl Aws {
     fn usual(&mut self, operation: &str, body: &Value) -> Result<Answer, (&'static str, String)> {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let answer = match operation {
+            "GetResources" if body["ResourceTypeFilters"] == json!(["cloudwatch:alarm"]) => self.alarms.clone(),
             "GetResources" => self.resources(&text("PaginationToken")),
             "DescribeServices" => {
                 let answer = self.describe_services(body);
@@ -367,7 +370,8 @@ impl Aws {
 
     fn resources(&self, token: &str) -> Value {
         let from: usize = token.parse().unwrap_or_default();
-        let mapping = |arn: &String| json!({"ResourceARN": arn, "Tags": [{"Key": DEPLOY, "Value": "?"}]});
+        let rule = |arn: &String| self.tag(arn, DEPLOY).unwrap_or_else(|| "?".into());
+        let mapping = |arn: &String| json!({"ResourceARN": arn, "Tags": [{"Key": DEPLOY, "Value": rule(arn)}]});
         let page: Vec<Value> = self.services.keys().skip(from).take(self.page).map(mapping).collect();
         let next = if from + self.page < self.services.len() { (from + self.page).to_string() } else { String::new() };
         json!({"ResourceTagMappingList": page, "PaginationToken": next})

@@ -8,6 +8,7 @@ mod blue_green;
 mod codedeploy;
 mod gates;
 mod images;
+mod promote;
 mod round_trip;
 mod shift;
 

@@ -58,6 +58,7 @@ struct Question {
     rejected: Option<Rejections>,
     approved: Option<Approved>,
     asks: bool,
+    promoted: Option<Digest>,
     unfit: BTreeMap<Digest, String>,
 }
 
@@ -70,6 +71,7 @@ impl Question {
             rejected: None,
             approved: None,
             asks: false,
+            promoted: None,
             unfit: BTreeMap::new(),
         }
     }
@@ -82,6 +84,7 @@ impl Question {
             rejected: self.rejected.as_ref(),
             approved: self.approved.as_ref(),
             asks: self.asks,
+            promoted: [self.promoted.as_ref(), None],
             unfit: &self.unfit,
         }
     }
@@ -326,6 +329,7 @@ fn a_person_may_let_out_any_image_that_is_not_rejected() {
         from: Some(ShortDigest::of(&digest(from))),
         instead: Some(ShortDigest::of(&digest(instead))),
         cleared: false,
+        now: false,
     };
     // Deployed before the approval; what was deployed after it is the later word.
     let before = |number, tag| Running { no_later_than: at(6), ..running(number, tag) };
@@ -520,7 +524,7 @@ proptest! {
         let mut question = Question { asks, ..Question::of(rule, &images, &running(number, tag)) };
         question.rejected = Some(rejections(&images, &rejected)).filter(|it| !it.images.is_empty());
         question.approved = approved.map(|(approved, from)| Approved {
-            digest: digest(approved), at: at(50), from: Some(ShortDigest::of(&digest(from))), instead: None, cleared: false,
+            digest: digest(approved), at: at(50), from: Some(ShortDigest::of(&digest(from))), instead: None, cleared: false, now: false,
         });
         let selection = question.choice().select();
         let Selection::Newer { image, tag } = &selection else { return Ok(()) };
@@ -554,4 +558,41 @@ proptest! {
         question.images = shuffled;
         prop_assert_eq!(one, all(&question));
     }
+}
+
+#[test]
+fn only_what_was_live_for_long_enough_is_promoted_and_never_an_older_image() {
+    let images = [image(1, 1, &["v1"]), image(2, 2, &["v2"]), image(3, 3, &["v3"]), image(4, 4, &[])];
+    let mut question = Question::of("promote from=staging/api soak=24h", &images, &running(2, "v2"));
+    assert_eq!(question.said(), "none of v3 v2 v1");
+    for (promoted, expected) in [
+        (3, "newer v3"),
+        (2, "current v2"),
+        (1, "older v1"),
+        // Its tag has moved on.
+        (4, "newer sha256:000000000000"),
+    ] {
+        question.promoted = Some(digest(promoted));
+        assert_eq!(question.said(), expected);
+    }
+    question.promoted = Some(digest(3));
+    question.rejected = Some(rejections(&images, &[3]));
+    assert_eq!(question.said(), "rejected");
+}
+
+#[test]
+fn an_approval_waits_until_its_image_was_live_for_long_enough_unless_it_says_now() {
+    let images = [image(1, 1, &["v1"]), image(2, 2, &["v2"])];
+    let mut question = Question::of("promote from=staging/api soak=24h", &images, &running(1, "v1"));
+    question.asks = true;
+    question.running.no_later_than = at(3);
+    let from = Some(ShortDigest::of(&digest(1)));
+    let approved = Approved { digest: digest(2), at: at(10), from, instead: None, cleared: false, now: false };
+    question.approved = Some(approved.clone());
+    assert_eq!(question.said(), "none of v2 v1");
+    question.approved = Some(Approved { now: true, ..approved.clone() });
+    assert_eq!(question.said(), "newer v2");
+    question.approved = Some(approved);
+    question.promoted = Some(digest(2));
+    assert_eq!(question.said(), "newer v2");
 }

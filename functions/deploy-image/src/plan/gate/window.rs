@@ -38,7 +38,7 @@ pub fn pass(Candidate { case, tag, now, .. }: Candidate<'_>) -> Result<(), Block
 }
 
 /// When deployments may begin again, if ever.
-fn opens(case: &Case<'_>, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+pub fn opens(case: &Case<'_>, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     let window = case.window().ok().flatten();
     let mut at = now;
     for _ in 0..TURNS {

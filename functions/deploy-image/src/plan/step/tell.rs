@@ -23,6 +23,7 @@ impl reconcile::Step for Step {
                 MemoryChange::DropApproval => "drop-approval",
                 MemoryChange::Live => "record-success",
                 MemoryChange::Migrated => "record-migration",
+                MemoryChange::Soak => "count-soak",
                 MemoryChange::Migrating => "mark-migration",
                 MemoryChange::DropIntent => "drop-request",
             },
@@ -54,6 +55,8 @@ impl reconcile::Step for Step {
                 MemoryChange::DropApproval => format!("{}: {} is no longer approved", it.service, it.image),
                 MemoryChange::Live => format!("{}: {} is live", it.service, it.image),
                 MemoryChange::Migrated => format!("{}: the migration for {} has ended well", it.service, it.image),
+                MemoryChange::Soak if it.value.is_some() => format!("{}: {} soaks", it.service, it.image),
+                MemoryChange::Soak => format!("{}: no image soaks", it.service),
                 MemoryChange::Migrating if it.value.is_some() => {
                     format!("{}: the migration for {} is running", it.service, it.image)
                 }
@@ -113,7 +116,7 @@ impl reconcile::Step for Step {
                 | MemoryChange::Forgive
                 | MemoryChange::DropApproval
                 | MemoryChange::Migrated => Some(MessageKind::Routine),
-                MemoryChange::Migrating | MemoryChange::DropIntent => None,
+                MemoryChange::Migrating | MemoryChange::DropIntent | MemoryChange::Soak => None,
             },
         }
     }
@@ -135,6 +138,7 @@ impl reconcile::Step for Step {
                 | MemoryChange::DropApproval
                 | MemoryChange::Migrated
                 | MemoryChange::Migrating
+                | MemoryChange::Soak
                 | MemoryChange::DropIntent => return None,
             },
             // What it did to a database only a person knows.

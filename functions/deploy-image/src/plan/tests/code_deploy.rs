@@ -20,7 +20,7 @@ fn ask(model: &mut Model, ask: Command) -> reconcile::Plan<Step> {
 }
 
 fn approve(model: &mut Model, image: &str) {
-    ask(model, Command::Approve { image: image.into(), hook: None });
+    ask(model, Command::Approve { image: image.into(), hook: None, now: false });
 }
 
 /// The model with v1.1.0 pushed and its deployment as far as that many moves of CodeDeploy take it.

@@ -57,6 +57,9 @@ pub struct Model {
     pub calendar: Calendar,
     /// The deployment under way, if it shifts traffic or pauses.
     pub shift: Option<Shift>,
+    /// The services that others promote from, and the alarms that watch them.
+    pub sources: BTreeMap<ServiceName, Origin>,
+    pub fired: Vec<Fired>,
     pub minutes: i64,
 }
 
@@ -134,6 +137,8 @@ impl Model {
             others: vec![],
             calendar: Calendar::default(),
             shift: None,
+            sources: BTreeMap::new(),
+            fired: vec![],
             minutes: 0,
         };
         model.push("v1.0.0");

@@ -22,7 +22,11 @@ impl Model {
         model.push("v1.2.0");
         let digest = digest("v1.2.0");
         if rule.contains("approval=manual") {
-            model.run(&service(), Some(&Command::Approve { image: digest.to_string(), hook: None }), usize::MAX);
+            model.run(
+                &service(),
+                Some(&Command::Approve { image: digest.to_string(), hook: None, now: false }),
+                usize::MAX,
+            );
         }
         model.run(&repository(), None, usize::MAX);
         model.service.deployments[0].state = RolloutState::Unsaid;
@@ -71,7 +75,7 @@ impl Model {
 }
 
 fn approve(hook: Option<&str>) -> Command {
-    Command::Approve { image: digest("v1.2.0").to_string(), hook: hook.map(str::to_owned) }
+    Command::Approve { image: digest("v1.2.0").to_string(), hook: hook.map(str::to_owned), now: false }
 }
 
 #[test]

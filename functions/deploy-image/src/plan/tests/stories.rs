@@ -98,9 +98,9 @@ fn an_approval_is_for_one_digest() {
     // The command that was pasted lets nothing else out, whatever the tag means by then.
     let mut pushed_again = model.clone();
     pushed_again.push("v1.1.0");
-    ask(&mut pushed_again, Command::Approve { image: first.to_string(), hook: None });
+    ask(&mut pushed_again, Command::Approve { image: first.to_string(), hook: None, now: false });
     assert!(pushed_again.is_running(&first), "{pushed_again}");
-    let approve = |image: &str| Command::Approve { image: image.into(), hook: None };
+    let approve = |image: &str| Command::Approve { image: image.into(), hook: None, now: false };
     check(
         &ask(&mut model, approve("v9")),
         &[

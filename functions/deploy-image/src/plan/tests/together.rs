@@ -88,7 +88,7 @@ fn one_image_waits_for_the_other_where_that_only_takes_time_and_not_where_it_tak
     model.push_web("web-2");
     model.settle();
     assert_eq!(model.both(), "v1.0.0 web-2", "{model}");
-    ask(&mut model, Command::Approve { image: "v1.1.0".into(), hook: None });
+    ask(&mut model, Command::Approve { image: "v1.1.0".into(), hook: None, now: false });
     model.settle();
     assert_eq!(model.both(), "v1.1.0 web-2", "{model}");
 

@@ -91,7 +91,8 @@ fn an_image_is_approved_before_its_window_opens() {
     close(&mut model, 1);
     model.push("v1.1.0");
     assert_eq!(look(&mut model).problems[0].problem, "needs-approval");
-    let plan = model.run(&service(), Some(&Command::Approve { image: "v1.1.0".into(), hook: None }), usize::MAX);
+    let plan =
+        model.run(&service(), Some(&Command::Approve { image: "v1.1.0".into(), hook: None, now: false }), usize::MAX);
     assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (1, "outside-window"), "{:?}", words(&plan));
     model.minutes += 3 * 24 * 60 + 8 * 60;
     model.settle();

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use choose::kind::Index;
 use jiff::Timestamp;
-use rules::Digest;
 use rules::database::{Database, Snapshot};
+use rules::{Digest, ServiceName};
 
+use super::origin::{Fired, Origin};
 use super::service::Service;
 use super::task_definition::TaskDefinition;
 
@@ -42,6 +43,10 @@ pub enum Fact {
     },
     Lifecycle(String),
     Services,
+    /// A service that another one promotes from.
+    Origin(ServiceName),
+    /// When alarms that name their service went into ALARM last.
+    Fired,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,6 +73,9 @@ pub enum Observation {
     Indexes(BTreeMap<Digest, Index>),
     Lifecycle(bool),
     Services(Vec<Service>),
+    /// `None` if there is no such service.
+    Origin(Option<Box<Origin>>),
+    Fired(Vec<Fired>),
     /// AWS did not tell; the error in words.
     Unavailable(String),
 }

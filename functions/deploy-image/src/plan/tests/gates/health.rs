@@ -97,7 +97,7 @@ fn an_address_that_cannot_be_asked_holds_and_a_person_may_let_the_image_out() {
         let expected = "v1.1.0 is not deployed: health=https://truegul.example/health cannot be asked";
         assert!(plan.problems[0].message.starts_with(expected), "{plan:?}");
         assert!(offered(&plan.problems[0]).contains(&format!("\"image\":\"{image}\"}}}}")), "{plan:?}");
-        model.run(&service(), Some(&Command::Approve { image, hook: None }), usize::MAX);
+        model.run(&service(), Some(&Command::Approve { image, hook: None, now: false }), usize::MAX);
         model.settle();
         assert_eq!(model.running(), "v1.1.0");
         assert!(model.service.tags.contains_key(keys::VERDICT));

@@ -147,7 +147,7 @@ fn what_a_person_clears_is_migrated_again() {
 fn an_approval_forgives_no_failure_even_one_that_seems_older() {
     let mut model = shop("newest approval=manual migrate=truegul-production-migrate");
     model.push("v1.1.0");
-    model.run(&service(), Some(&Command::Approve { image: "v1.1.0".into(), hook: None }), usize::MAX);
+    model.run(&service(), Some(&Command::Approve { image: "v1.1.0".into(), hook: None, now: false }), usize::MAX);
     assert_eq!(model.tokens.len(), 1, "{:?}", model.tokens);
     model.stop_tasks(Some(1));
     // Memory counts in seconds, and the clock of ECS is not ours.
@@ -184,7 +184,7 @@ fn an_approval_lets_out_the_image_that_it_names_though_a_newer_one_is_there() {
     model.push("v1.1.0");
     assert_eq!(model.run(&repository(), None, usize::MAX).problems[0].problem, "needs-approval");
     model.push("v1.2.0");
-    let approve = |image: &str| Command::Approve { image: image.into(), hook: None };
+    let approve = |image: &str| Command::Approve { image: image.into(), hook: None, now: false };
     let steps = |plan: &reconcile::Plan<Step>| plan.steps.iter().map(|it| it.step.action()).collect::<Vec<_>>();
     let other = model.clone().run(&service(), Some(&approve("v1.1.0")), usize::MAX);
     assert_eq!((steps(&other), words(&other)[1].contains("v1.1.0")), (vec!["approve", "migrate"], true));

@@ -118,7 +118,7 @@ fn nothing_is_snapshotted_for_an_image_that_is_not_approved_and_nothing_migrated
     let mut model = shop("newest approval=manual snapshot=app-db migrate=m");
     let digest = model.push("v1.1.0");
     assert!(run(&mut model)[0].starts_with("needs-approval: "));
-    let approve = crate::plan::Command::Approve { image: "v1.1.0".into(), hook: None };
+    let approve = crate::plan::Command::Approve { image: "v1.1.0".into(), hook: None, now: false };
     let plan = model.run(&crate::plan::tests::model::service(), Some(&approve), usize::MAX);
     let steps: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(steps, ["approve", "ask-for-snapshot"]);

@@ -21,12 +21,12 @@ fn the_advice_after_a_rejection_leads_to_the_older_image_and_never_to_the_reject
           deploy v1.2.0 all the same"
         ]
     );
-    let refused = ask(&mut model, Command::Approve { image: bad.to_string(), hook: None });
+    let refused = ask(&mut model, Command::Approve { image: bad.to_string(), hook: None, now: false });
     assert_eq!(
         refused,
         ["rejected: v1.3.0 is rejected; send \"clear\" with this image first if it may be tried again"]
     );
-    ask(&mut model, Command::Approve { image: "v1.2.0".into(), hook: None });
+    ask(&mut model, Command::Approve { image: "v1.2.0".into(), hook: None, now: false });
     model.settle();
     assert!(model.is_running(&older), "{model}");
     // Forgiving does not approve.
@@ -60,7 +60,7 @@ fn an_older_image_that_a_person_approves_stays_until_something_newer_is_pushed()
         model.push(version);
         model.settle();
     }
-    ask(&mut model, Command::Approve { image: "v1.1.0".into(), hook: None });
+    ask(&mut model, Command::Approve { image: "v1.1.0".into(), hook: None, now: false });
     model.settle();
     assert_eq!(model.running(), "v1.1.0", "{model}");
     assert!(!model.service.tags.contains_key(keys::REJECTED), "{model}");
@@ -80,7 +80,7 @@ fn an_older_image_that_a_person_approved_and_that_fails_leads_back_to_the_one_th
             model.bad.push(older);
             model.push("v1.2.0");
             model.settle();
-            ask(&mut model, Command::Approve { image: "v1.1.0".into(), hook: None });
+            ask(&mut model, Command::Approve { image: "v1.1.0".into(), hook: None, now: false });
             let began = model.past.len();
             model.settle();
             assert_eq!(model.running(), "v1.2.0", "{model}");
@@ -100,7 +100,7 @@ fn an_approved_older_image_that_a_person_stops_is_rejected_and_its_approval_has_
             model.settle();
         }
         let before = model.service.task_definition.clone();
-        ask(&mut model, Command::Approve { image: "v1.1.0".into(), hook: None });
+        ask(&mut model, Command::Approve { image: "v1.1.0".into(), hook: None, now: false });
         if live {
             model.settle();
         }
@@ -127,7 +127,7 @@ fn a_rollback_from_an_approved_older_image_leads_to_the_one_that_ran() {
         model.push(version);
         model.settle();
     }
-    ask(&mut model, Command::Approve { image: "v1.1.0".into(), hook: None });
+    ask(&mut model, Command::Approve { image: "v1.1.0".into(), hook: None, now: false });
     model.settle();
     let revisions = model.revisions.len();
     ask(&mut model, Command::RollBack { image: None });
@@ -205,7 +205,7 @@ fn a_newer_tag_of_an_older_image_is_told_and_an_approval_deploys_it() {
         plan.problems,
         "the same words, so it is told once"
     );
-    ask(&mut model, Command::Approve { image: good.to_string(), hook: None });
+    ask(&mut model, Command::Approve { image: good.to_string(), hook: None, now: false });
     model.settle();
     assert!(model.is_running(&good), "{model}");
     assert_eq!(model.plan(&repository(), None).problems, vec![]);
@@ -227,7 +227,7 @@ proptest! {
         for (word, at) in words {
             let image = versions[at].to_owned();
             let command = match word {
-                0 => Command::Approve { image: image.clone(), hook: None },
+                0 => Command::Approve { image: image.clone(), hook: None, now: false },
                 1 => Command::Reject { image: image.clone() },
                 _ => Command::Clear { image: Some(image.clone()) },
             };
@@ -281,7 +281,7 @@ fn two_images_that_did_not_stay_are_rejected_in_one_run() {
     ask(&mut model, Command::RollBack { image: None });
     ask(&mut model, Command::Clear { image: None });
     model.finish();
-    ask(&mut model, Command::Approve { image: bad.to_string(), hook: None });
+    ask(&mut model, Command::Approve { image: bad.to_string(), hook: None, now: false });
     // Instead of waiting for that, a person goes back by hand to the image that never ran, and it fails.
     let arn = model.revisions[model.revisions.len() - 3].arn().to_owned();
     model.update_service(&arn);

@@ -67,7 +67,7 @@ fn a_new_configuration_passes_the_gates_as_an_image_does() {
     foreign(&mut model, "v1.0.0");
     let plan = model.run(&Scope::Everywhere, None, usize::MAX);
     assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "needs-approval"), "{:?}", words(&plan));
-    ask(&mut model, Command::Approve { image: "v1.0.0".into(), hook: None });
+    ask(&mut model, Command::Approve { image: "v1.0.0".into(), hook: None, now: false });
     model.settle();
     assert!(has_new_environment(&model), "{model}");
 }

@@ -90,6 +90,8 @@ impl Model {
             Fact::Health { .. } => Observation::Health(self.health.clone()),
             Fact::Lifecycle(_) => known.unwrap_or(Observation::Lifecycle(false)),
             Fact::Indexes { .. } => known.unwrap_or_else(|| Observation::Indexes(BTreeMap::new())),
+            Fact::Origin(name) => Observation::Origin(self.sources.get(name).cloned().map(Box::new)),
+            Fact::Fired => Observation::Fired(self.fired.clone()),
             Fact::Services => {
                 Observation::Services([self.service.clone()].into_iter().chain(self.others.iter().cloned()).collect())
             }
