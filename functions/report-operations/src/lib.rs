@@ -7,6 +7,7 @@ mod plan;
 mod request;
 
 use aws::Error;
+use aws::lambda::Lambda;
 use aws_config::SdkConfig;
 use board::{Theme, View};
 use reconcile::Report;
@@ -19,13 +20,13 @@ pub use request::Request;
 /// The clients of the services that this function calls.
 pub struct Clients {
     cloudwatch: aws_sdk_cloudwatch::Client,
-    lambda: aws_sdk_lambda::Client,
+    lambda: Lambda,
 }
 
 impl Clients {
     /// The clients that `config` describes.
     pub fn new(config: &SdkConfig) -> Self {
-        Clients { cloudwatch: aws_sdk_cloudwatch::Client::new(config), lambda: aws_sdk_lambda::Client::new(config) }
+        Clients { cloudwatch: aws_sdk_cloudwatch::Client::new(config), lambda: Lambda::new(config) }
     }
 }
 
