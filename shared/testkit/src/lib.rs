@@ -9,6 +9,8 @@ mod error;
 mod local_aws;
 #[cfg(feature = "scripted")]
 pub mod scripted;
+#[cfg(feature = "scripted")]
+pub mod told;
 
 pub use error::{Error, Result};
 pub use local_aws::{Call, Invocation, LocalAws, Message, Options, Progress};

@@ -121,6 +121,13 @@ impl LocalAws {
         Ok(python::SERVER.install(&commands)?.join("python"))
     }
 
+    /// The AWS CLI, installed if it is missing, for programs that call another AWS.
+    pub fn command_line_interface(options: &Options) -> Result<PathBuf> {
+        let stopped = flag(&options.stop);
+        let commands = Commands { progress: &options.progress, stop: &stopped };
+        Ok(python::AWS_CLI.install(&commands)?.join("aws"))
+    }
+
     /// Where it listens, for `AWS_ENDPOINT_URL`.
     pub fn endpoint(&self) -> &str {
         self.server.endpoint()

@@ -13,6 +13,7 @@ use reconcile::Step as _;
 
 /// The steps, skips and problems of a plan, a line each.
 pub fn words(plan: &Plan<Step>) -> Vec<String> {
+    testkit::told::keep("deploy-image", plan);
     let mut lines: Vec<String> =
         plan.steps.iter().map(|it| format!("{}: {}", reconcile::Step::headline(&it.step), it.reason)).collect();
     lines.extend(plan.skipped.iter().map(|it| format!("skip: {}", it.reason)));
@@ -223,6 +224,7 @@ fn what_cannot_be_decided_is_a_problem_that_says_how_to_fix_it() {
         change(&mut model, &mut world);
         world.services = vec![model.service.clone()];
         let plan = plan(&world, &service(), None, &model.now()).plan;
+        testkit::told::keep("deploy-image", &plan);
         assert!(plan.steps.is_empty(), "{:?}", words(&plan));
         assert_eq!(plan.problems.len(), 1);
         plan.problems[0].problem.clone()
@@ -277,6 +279,7 @@ fn what_is_none_of_this_runs_business_is_left_alone_with_a_reason() {
     let mut world = model.world(&repository());
     world.repositories.clear();
     let plan = plan(&world, &service(), None, &model.now()).plan;
+    testkit::told::keep("deploy-image", &plan);
     check(&plan, &["skip: it uses the repository truegul-api-server"]);
     assert!(plan.remembered.is_empty(), "what was not examined cannot be found free of problems");
     assert!(!wants_history(&model.service, &world, &elsewhere));

@@ -163,6 +163,7 @@ pub fn apply(plan: &Plan<Step>, world: &mut World, at: &Zoned, keep: impl Fn(usi
 /// What is done (as `* ACTION HEADLINE`), left alone (as `+ NAME: reason`) and wrong (as `! NAME KIND: message`).
 pub fn lines(world: &World, scope: &Scope, now: &Zoned) -> Vec<String> {
     let plan = plan(world, scope, now);
+    testkit::told::keep("drill-restores", &plan);
     let name = |arn: &str| arn.rsplit(':').next().unwrap().to_owned();
     let act = |step: &Step| match step {
         Step::Delete(it) => format!("delete {} {}", it.kind, it.id),

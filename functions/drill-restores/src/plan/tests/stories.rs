@@ -59,6 +59,7 @@ fn a_drill_restores_checks_measures_deletes_and_tells() {
     world.tasks.clear();
     world.details.get_mut(&drill).unwrap().loading = false;
     let ended = plan(&world, &Scope::Everything, &minutes_later(90));
+    testkit::told::keep("drill-restores", &ended);
     assert_eq!(
         ended.steps[1].reason,
         "it took connections after 12 min, was proven after 20 min, all of its data loaded after 90 min"
@@ -87,6 +88,7 @@ fn a_check_that_fails_is_told_with_what_it_means() {
         let mut world = being_checked();
         world.tasks.insert(arn(Kind::Instance, DRILL), Ok(task));
         let plan = plan(&world, &Scope::Everything, &minutes_later(30));
+        testkit::told::keep("drill-restores", &plan);
         let Step::Finish(finish) = &plan.steps[0].step else { panic!("{:?}", plan.steps) };
         assert_eq!(finish.headline, "kfood-db: the restore drill from nightshift-kfood-db-2026-12-01 FAILED");
         assert_eq!(finish.drilled.outcome, Outcome::Failed);
@@ -136,6 +138,7 @@ fn what_never_gets_available_is_deleted_after_six_hours() {
     run(&mut broken, 0);
     of(&mut broken, DRILL).status = "incompatible-restore".into();
     let plan = plan(&broken, &Scope::Everything, &minutes_later(9));
+    testkit::told::keep("drill-restores", &plan);
     assert!(plan.steps[0].reason.starts_with("the restored database is incompatible-restore; "));
 }
 
@@ -185,6 +188,7 @@ fn what_cannot_be_drilled_is_told_with_the_reason() {
         let mut world = kfood();
         change(&mut world);
         let plan = plan(&world, &Scope::Everything, &now());
+        testkit::told::keep("drill-restores", &plan);
         assert!(plan.steps.is_empty(), "{:?}", plan.steps);
         assert_eq!(plan.problems.len(), 1);
         (plan.problems[0].problem.clone(), plan.problems[0].message.clone())
@@ -228,6 +232,7 @@ fn commands_begin_and_end_a_drill_and_are_refused_with_the_reason() {
         ["refused: there is no DB instance and no DB cluster shop in this region"]
     );
     let begun = plan(&world, &drill, &night);
+    testkit::told::keep("drill-restores", &begun);
     assert_eq!(begun.steps[0].reason, "a person asked for it");
     apply(&begun, &mut world, &night, |_| true);
     let name = "nightshift-drill-kfood-db-2026-12-01";

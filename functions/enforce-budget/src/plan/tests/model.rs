@@ -32,7 +32,9 @@ pub fn planned(world: &World, wake: &Wake, now: &Zoned) -> Plan<Step> {
         Wake::Notified(it) => (Scope::Notified(vec![it]), None),
         Wake::Release(name) => (Scope::AllBudgets, Some(Command::Release(name.into()))),
     };
-    plan(world, Options { scope: &scope, command: command.as_ref(), own: &own() }, now)
+    let plan = plan(world, Options { scope: &scope, command: command.as_ref(), own: &own() }, now);
+    testkit::told::keep("enforce-budget", &plan);
+    plan
 }
 
 pub fn own() -> Own {

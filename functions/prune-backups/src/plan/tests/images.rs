@@ -69,6 +69,7 @@ fn applied(plan: &Plan<Step>, mut world: World) -> World {
 #[track_caller]
 fn check(world: &World, expected: &[&str]) {
     let plan = plan(world, &now());
+    testkit::told::keep("prune-backups", &plan);
     let gone = plan.steps.iter().map(|it| format!("- {}: {}", it.step.before().as_str().unwrap(), it.reason));
     let kept = plan.skipped.iter().map(|it| format!("+ {}", it.reason));
     let wrong = plan.problems.iter().map(|it| format!("! {}: {}", it.problem, it.message));
@@ -132,6 +133,7 @@ fn an_index_goes_before_what_it_lists_and_stays_with_it() {
     new.children = vec![digest(2), digest(4)];
     let parts = || vec![image(1, "", 500), image(2, "", 500), old.clone(), image(4, "", 400), new.clone()];
     let plan = plan(&shelf("count=1", parts(), Usage::default()), &now());
+    testkit::told::keep("prune-backups", &plan);
     let Step::DeleteImages(delete) = &plan.steps[0].step else { panic!("{plan:?}") };
     assert_eq!(delete.batches, [vec![digest(3)], vec![digest(1)]]);
     assert_eq!(plan.steps[0].step.counts_as().0, 2);

@@ -105,6 +105,7 @@ pub fn applied(plan: &Plan<Step>, mut world: World) -> World {
 /// What is deleted (as `- ID: reason`), kept (as `+ ID: reason`) and wrong (as `! NAME KIND: message`).
 pub fn lines(world: &World) -> Vec<String> {
     let plan = plan(world, &now());
+    testkit::told::keep("prune-backups", &plan);
     let name = |arn: &str| arn.rsplit(':').next().unwrap().replace("nightshift-", "");
     let deleted = plan.steps.iter().map(|it| format!("- {}: {}", name(&it.resource), it.reason));
     let kept = plan.skipped.iter().map(|it| format!("+ {}: {}", name(&it.resource), it.reason));

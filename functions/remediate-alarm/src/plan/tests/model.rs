@@ -174,6 +174,7 @@ fn start(step: &StartRemedy, world: &mut World) {
 /// What is done (as `* TARGET ACTION: reason`), left alone (as `+ ALARM: reason`) and wrong (as `! ALARM KIND: message`).
 pub fn lines(world: &World, options: Options<'_>, now: &Zoned) -> Vec<String> {
     let plan = plan(world, options, now);
+    testkit::told::keep("remediate-alarm", &plan);
     let name = |arn: &str| arn.rsplit([':', '/']).next().unwrap().to_owned();
     let done = plan.steps.iter().map(|it| format!("* {} {}: {}", name(&it.resource), it.step.action(), it.reason));
     let left = plan.skipped.iter().map(|it| format!("+ {}: {}", name(&it.resource), it.reason));

@@ -97,6 +97,7 @@ fn the_recovery_says_how_long_it_took() {
     check(&mut world, 0, &["* api-5xx notify: it fired at"]);
     ok(&mut world, 4);
     let plan = plan(&world, SWEEP, &at(4));
+    testkit::told::keep("remediate-alarm", &plan);
     assert_eq!(reconcile::Step::headline(&plan.steps[0].step), "api-5xx: recovered after 4 minutes");
 }
 
@@ -163,6 +164,7 @@ fn what_is_forgotten_begins_anew() {
     // One that does not exist is an answer to whoever asked for it.
     let scope = Scope::Alarms(vec![AlarmName { name: "api-4xx".into(), arn: None, muted: false }]);
     let refused = plan(&world, Options { scope: &scope, ..forget }, &at(1));
+    testkit::told::keep("remediate-alarm", &refused);
     assert_eq!(refused.refused.as_deref(), Some("there is no alarm 'api-4xx' in this account and region"));
     // Even one that cannot be read.
     let world = remembered(world, "yesterday");

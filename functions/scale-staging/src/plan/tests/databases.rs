@@ -114,6 +114,7 @@ fn after_seven_days_aws_starts_a_database_and_it_is_stopped_again_but_not_if_a_p
     let mut world = shop.seen(&at("2026-11-27T20:10"));
     world.events.values_mut().for_each(|it| *it = Err("DescribeEvents app-db: AccessDenied: no".into()));
     let plan = plan(&world, &sweep(), &at("2026-11-27T20:10"));
+    testkit::told::keep("scale-staging", &plan);
     assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "unreadable-events"));
 }
 
@@ -193,6 +194,7 @@ fn a_database_is_not_stopped_while_a_service_that_may_need_it_cannot_be_read() {
     };
     let left_alone = |world: &World| {
         let plan = plan(world, &sweep(), &now);
+        testkit::told::keep("scale-staging", &plan);
         let of_database = plan.skipped.into_iter().find(|it| it.resource.ends_with(":app-db"));
         (plan.steps.len(), of_database.map(|it| it.reason))
     };
@@ -233,6 +235,7 @@ fn a_database_that_was_never_stopped_was_not_started_by_a_person() {
         let event = last_event.map(|it| LastEvent { at: at(it).timestamp(), started_by_aws: false });
         world.events.values_mut().for_each(|it| *it = Ok(Events { last: event, newest: None }));
         let plan = plan(&world, &sweep(), &at(now));
+        testkit::told::keep("scale-staging", &plan);
         plan.steps.into_iter().map(|it| it.step.headline).collect::<Vec<_>>()
     };
     for never in [None, Some("2026-11-19T20:04")] {

@@ -14,6 +14,7 @@ const AFTER: &str = "mon-fri 08:00-20:00 after=db";
 /// What a sweep that looks closely only where something can be due says of the database.
 fn of_database(shop: &Shop, now: &str) -> String {
     let plan = plan(&shop.seen_by_sweep(&at(now)), &sweep(), &at(now));
+    testkit::told::keep("scale-staging", &plan);
     let stops = plan.steps.iter().any(|it| it.step.is_stop());
     let reason = plan.skipped.into_iter().find(|it| it.resource.ends_with(":db")).map(|it| it.reason);
     let reason = reason.map(|it| it.split(';').next().unwrap_or_default().to_owned());
@@ -108,6 +109,7 @@ fn a_name_that_no_database_has_is_told_by_day_and_in_the_dry_run() {
     assert_eq!((world.services.len(), world.listed.len()), (0, 1));
     for world in [world, shop.seen(&at("2026-11-20T12:00"))] {
         let plan = plan(&world, &sweep(), &at("2026-11-20T12:00"));
+        testkit::told::keep("scale-staging", &plan);
         assert_eq!(plan.problems.iter().map(|it| it.message.as_str()).collect::<Vec<_>>(), [problem]);
         assert_eq!(plan.remembered.get(&service_arn("api")), Some(&None), "it remembers that people were told");
     }

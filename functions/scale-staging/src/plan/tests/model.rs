@@ -174,7 +174,9 @@ impl Shop {
     }
 
     pub fn plan(&self, request: &Request, now: &Zoned) -> Plan<Step> {
-        plan(&self.seen(now), request, now)
+        let plan = plan(&self.seen(now), request, now);
+        testkit::told::keep("scale-staging", &plan);
+        plan
     }
 
     /// One whole run; returns how many calls it made.

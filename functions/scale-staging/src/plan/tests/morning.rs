@@ -128,6 +128,7 @@ fn a_woken_service_without_its_tasks_is_told_with_what_ecs_says() {
     let told_at = |shop: &Shop, now: &str| {
         let world = shop.seen_by_sweep(&at(now));
         let plan = crate::plan::plan(&world, &sweep(), &at(now));
+        testkit::told::keep("scale-staging", &plan);
         let problems = plan.problems.iter().map(|it| format!("{}: {}", it.problem, it.message));
         problems.collect::<Vec<_>>()
     };

@@ -46,6 +46,7 @@ fn every_database_gets_its_copies_though_few_fit_into_a_night() {
         }
         world.snapshots.iter_mut().for_each(|it| it.status = "available".into());
         let plan = plan(&world, &Scope::Everything, &at);
+        testkit::told::keep("snapshot-databases", &plan);
         told.extend(plan.problems.iter().map(|it| it.problem.clone()));
         let new = plan.steps.iter().filter_map(|it| match &it.step {
             Step::CopySnapshot(it) => Some((it.id.clone(), at.timestamp())),
@@ -113,12 +114,14 @@ fn a_failing_copy_is_told_with_what_rds_says_and_made_again_once_an_hour() {
     let again = format!("* copy {COPY} to us-west-2: its copy failed");
     assert_eq!(at(&world, "04:20"), [again.clone(), told.clone()]);
     let plan = plan(&world, &Scope::Copies, &now());
+    testkit::told::keep("snapshot-databases", &plan);
     world = applied(&plan, world, "failed", now().timestamp());
     assert_eq!(at(&world, "04:20"), std::slice::from_ref(&told));
     assert_eq!(at(&world, "05:05"), [again, told]);
     // As long as it is made again, what was told is not forgotten.
     world.copies.get_mut(&region()).unwrap().as_mut().unwrap()[0].status = "creating".into();
     let plan = crate::plan::plan(&world, &Scope::Copies, &now());
+    testkit::told::keep("snapshot-databases", &plan);
     assert!(!plan.remembered.contains_key(&arn("db", "app")));
 }
 
@@ -144,6 +147,7 @@ fn by_day_the_nights_problems_are_looked_at_but_no_snapshot_is_taken() {
     let told = |scope| plan(&world, scope, &now()).problems.into_iter().map(|it| it.problem).collect::<Vec<_>>();
     assert_eq!((told(&Scope::Copies), told(&Scope::Everything)), (vec!["no-backup".into()], vec!["no-backup".into()]));
     let by_day = plan(&world, &Scope::Copies, &now());
+    testkit::told::keep("snapshot-databases", &by_day);
     assert!(by_day.steps.iter().all(|it| matches!(it.step, Step::CopySnapshot(_))));
     assert_eq!(by_day.remembered, plan(&world, &Scope::Everything, &now()).remembered);
 }

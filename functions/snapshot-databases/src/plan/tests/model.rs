@@ -132,6 +132,7 @@ pub fn lines(world: &World, scope: &Scope) -> Vec<String> {
 
 pub fn lines_at(world: &World, scope: &Scope, now: &Zoned) -> Vec<String> {
     let plan = plan(world, scope, now);
+    testkit::told::keep("snapshot-databases", &plan);
     let name = |arn: &str| arn.rsplit(':').next().unwrap().to_owned();
     let act = |step: &Step| match step {
         Step::TakeSnapshot(it) => format!("take {}", it.id),

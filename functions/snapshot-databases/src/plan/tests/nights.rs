@@ -30,6 +30,7 @@ fn a_database_that_took_over_the_name_today_is_backed_up_today() {
     ];
     check(&world, &expected);
     let plan = plan(&world, &Scope::Everything, &now());
+    testkit::told::keep("snapshot-databases", &plan);
     world = applied(&plan, world, "available", now().timestamp());
     check(&world, &["+ app: nightshift-app-2026-11-21-6d8cc93c is available", expected[1], expected[2]]);
     // Even if the other one's snapshot is deleted meanwhile.
@@ -74,6 +75,7 @@ fn a_failing_snapshot_is_taken_again_once_an_hour_and_told_once() {
             world.events.insert(it.arn.clone(), Ok(vec![event]));
         }
         let plan = plan(&world, &Scope::Everything, &at);
+        testkit::told::keep("snapshot-databases", &plan);
         assert_eq!(plan.problems.len(), usize::from(minutes > 0), "{minutes}: {:?}", plan.problems);
         told.extend(plan.problems.iter().map(|it| it.message.clone()));
         for planned in &plan.steps {
@@ -181,6 +183,7 @@ fn before_a_sleep_a_snapshot_is_taken_whose_name_tells_the_evening() {
     let id = "nightshift-shop-2026-11-20-200000";
     assert_eq!(lines(&world, &evening), [format!("* take {id}: it is asked for before a sleep")]);
     let plan = plan(&world, &evening, &now());
+    testkit::told::keep("snapshot-databases", &plan);
     assert!(plan.remembered.is_empty(), "what the nights are told of stays as it is");
     world = applied(&plan, world, "creating", now().timestamp());
     assert_eq!(lines(&world, &evening), [format!("+ shop: {id} is creating")]);

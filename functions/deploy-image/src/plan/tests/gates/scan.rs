@@ -104,6 +104,7 @@ fn an_image_of_which_no_scan_tells_is_not_let_out() {
         Observation::Unavailable("DescribeImageScanFindings x: AccessDeniedException: no".into()),
     );
     let plan = plan(&world, &repository(), None, &model.now()).plan;
+    testkit::told::keep("deploy-image", &plan);
     assert_eq!(words(&plan), ["unreadable-scan: DescribeImageScanFindings x: AccessDeniedException: no"]);
 }
 

@@ -57,6 +57,7 @@ impl Model {
         loop {
             let decision = plan(&world, scope, command, &self.now());
             if decision.lacking.is_empty() {
+                testkit::told::keep("deploy-image", &decision.plan);
                 return decision.plan;
             }
             for fact in decision.lacking {

@@ -77,6 +77,7 @@ fn a_past_that_cannot_be_read_stops_nobody_who_wants_to_go_back() {
     let mut world = model.world(&service());
     world.history.insert(SERVICE.into(), Err("AccessDeniedException".into()));
     let plan = plan(&world, &service(), Some(&Command::RollBack { image: None }), &model.now()).plan;
+    testkit::told::keep("deploy-image", &plan);
     let actions: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(actions, ["reject", "roll-back"]);
 }
