@@ -20,6 +20,11 @@ output "budget_topic_arn" {
   value       = aws_cloudformation_stack.nightshift.outputs["BudgetTopicArn"]
 }
 
+output "copy_buckets_function_name" {
+  description = "The name to invoke copy-buckets by, for a copy now."
+  value       = aws_cloudformation_stack.nightshift.outputs["CopyBucketsFunctionName"]
+}
+
 output "deploy_image_function_name" {
   description = "The name to invoke deploy-image by, for approve, reject, rollback and clear."
   value       = aws_cloudformation_stack.nightshift.outputs["DeployImageFunctionName"]

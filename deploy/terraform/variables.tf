@@ -36,6 +36,30 @@ variable "architecture" {
   }
 }
 
+variable "backup_buckets" {
+  description = "The buckets that copy-buckets may copy, as ARNs separated by commas: those that carry nightshift:backup. IAM has to name them, since conditions on tags of buckets do nothing by default."
+  type        = list(string)
+  default     = ["none"]
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for it in var.backup_buckets : can(regex("^none$|^arn:aws[a-z-]*:s3:::[a-z0-9.-]{3,63}$", it))])
+    error_message = "Must be the word none, or ARNs of buckets such as arn:aws:s3:::kfood-uploads, separated by commas without spaces."
+  }
+}
+
+variable "backup_targets" {
+  description = "The buckets that the option to= of nightshift:backup may name, as ARNs separated by commas. Only folders called after a date are written to and deleted from. Leave a bucket here as long as copies are in it, so that they are pruned."
+  type        = list(string)
+  default     = ["none"]
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for it in var.backup_targets : can(regex("^none$|^arn:aws[a-z-]*:s3:::[a-z0-9.-]{3,63}$", it))])
+    error_message = "Must be the word none, or ARNs of buckets such as arn:aws:s3:::kfood-backups, separated by commas without spaces."
+  }
+}
+
 variable "budget_amount" {
   description = "What the account may cost in a month, in BudgetCurrency. The stack creates a budget of this amount that is enforced: you are told at 80 % of the forecast, at 80 % and at 100 % of what is spent, and what you tagged as expendable then sleeps until the month ends. Credits and refunds are left out, since they would hide what is spent. 0 means no budget."
   type        = number
@@ -57,6 +81,18 @@ variable "budget_currency" {
   validation {
     condition     = can(regex("^[A-Z]{3}$", var.budget_currency))
     error_message = "Must be the three letters of the currency that AWS bills the account in, such as USD or CNY."
+  }
+}
+
+variable "copy_at" {
+  description = "From when on buckets are copied, in the stack's time zone. What was not copied then is copied later on the same day."
+  type        = string
+  default     = "03:00"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^([01]\\d|2[0-3]):[0-5]\\d$", var.copy_at))
+    error_message = "Must be a time of the day such as 03:00."
   }
 }
 
@@ -322,8 +358,11 @@ locals {
     AlarmSweep       = var.alarm_sweep
     AlarmTopicArn    = var.alarm_topic_arn
     Architecture     = var.architecture
+    BackupBuckets    = join(",", var.backup_buckets)
+    BackupTargets    = join(",", var.backup_targets)
     BudgetAmount     = tostring(var.budget_amount)
     BudgetCurrency   = var.budget_currency
+    CopyAt           = var.copy_at
     CopyRegions      = var.copy_regions
     Dashboard        = tostring(var.dashboard)
     DrillAt          = var.drill_at

@@ -24,7 +24,7 @@ pub struct Service {
 }
 
 /// The services that Nightshift calls.
-pub const SERVICES: [Service; 12] = [
+pub const SERVICES: [Service; 13] = [
     Service { file: "autoscaling", sdk: Some("aws-sdk-applicationautoscaling"), iam: "application-autoscaling" },
     Service { file: "budgets", sdk: Some("aws-sdk-budgets"), iam: "budgets" },
     Service { file: "cloudwatch", sdk: Some("aws-sdk-cloudwatch"), iam: "cloudwatch" },
@@ -34,16 +34,20 @@ pub const SERVICES: [Service; 12] = [
     Service { file: "inspector", sdk: Some("aws-sdk-inspector2"), iam: "inspector2" },
     Service { file: "lambda", sdk: None, iam: "lambda" },
     Service { file: "rds", sdk: Some("aws-sdk-rds"), iam: "rds" },
+    Service { file: "s3", sdk: None, iam: "s3" },
     Service { file: "sns", sdk: Some("aws-sdk-sns"), iam: "sns" },
     Service { file: "sts", sdk: Some("aws-sdk-sts"), iam: "sts" },
     Service { file: "tagging", sdk: Some("aws-sdk-resourcegroupstagging"), iam: "tag" },
 ];
 
 /// The operations whose IAM action has another name.
-const OTHERWISE_NAMED: [(&str, &str); 3] = [
+const OTHERWISE_NAMED: [(&str, &str); 6] = [
     ("budgets:DescribeBudget", "budgets:ViewBudget"),
     ("budgets:DescribeBudgets", "budgets:ViewBudget"),
     ("lambda:Invoke", "lambda:InvokeFunction"),
+    ("s3:DeleteObjects", "s3:DeleteObject"),
+    ("s3:HeadBucket", "s3:ListBucket"),
+    ("s3:ListObjectsV2", "s3:ListBucket"),
 ];
 
 /// The shared crates that may call AWS.
@@ -311,10 +315,10 @@ fn method_calls(tokens: &[Token]) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
-/// The operations that are named as texts: `.call("UpdateService"` and `.list("ListTasks"` of an API without types.
+/// The operations that are named as texts: `.call("UpdateService"`, `.list("ListTasks"` and `.action("GetObject"` of an API without types.
 fn named_calls(tokens: &[Token]) -> impl Iterator<Item = (&str, usize)> {
     tokens.windows(4).filter_map(|it| {
-        let named = it[0].is('.') && matches!(it[1].word(), Some("call" | "list" | "send")) && it[2].is('(');
+        let named = it[0].is('.') && matches!(it[1].word(), Some("action" | "call" | "list" | "send")) && it[2].is('(');
         let Kind::Literal(name) = &it[3].kind else { return None };
         let name = name.strip_prefix('"')?.strip_suffix('"')?;
         named.then_some((name, it[1].line))

@@ -53,6 +53,7 @@ impl Stack {
         let named = |property: &str| text(&self.filled(&resource["Properties"][property]).expect("a name"));
         let (service, rest) = match resource["Type"].as_str()? {
             "AWS::Logs::LogGroup" => ("logs", format!("log-group:{}:*", named("LogGroupName"))),
+            "AWS::IAM::Role" => return Some(format!("arn:aws:iam::123456789012:role/nightshift-{id}")),
             "AWS::SNS::Topic" => ("sns", format!("nightshift-{id}")),
             "AWS::SQS::Queue" => ("sqs", format!("nightshift-{id}")),
             "AWS::Serverless::Function" => ("lambda", format!("function:{}", named("FunctionName"))),

@@ -9,6 +9,7 @@ use std::process::Command;
 use nightshift_tests::iam::{Policy, Request};
 use nightshift_tests::sources::{files, folders, read, root};
 use nightshift_tests::stack::Stack;
+use rules::bucket::BucketRule;
 use rules::budget::{Enforcement, Expendable};
 use rules::deploy::DeployRule;
 use rules::intent::{AwakeUntil, Boost};
@@ -199,6 +200,7 @@ fn tag(text: &str) -> Result<(), String> {
     let said = |it: Result<(), BadTag>| it.map_err(|err| err.to_string());
     match key.as_str() {
         keys::DEPLOY => said(value.parse::<DeployRule>().map(drop)),
+        keys::BACKUP if value.contains("to=") => said(value.parse::<BucketRule>().map(drop)),
         keys::BACKUP => said(value.parse::<BackupRule>().map(drop)),
         keys::SCHEDULE => said(Schedule::read(&value, &StackCalendar::default()).map(drop)),
         keys::REMEDY => said(value.parse::<RemedyRule>().map(drop)),

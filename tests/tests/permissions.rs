@@ -22,9 +22,11 @@ enum Variant {
     Copies,
     /// Only some roles may be handed to tasks.
     Roles,
+    /// A bucket is copied to another one.
+    Buckets,
 }
 
-const VARIANTS: [Variant; 3] = [Variant::Plain, Variant::Copies, Variant::Roles];
+const VARIANTS: [Variant; 4] = [Variant::Plain, Variant::Copies, Variant::Roles, Variant::Buckets];
 
 impl Variant {
     fn stack(self) -> Stack {
@@ -33,6 +35,10 @@ impl Variant {
             Variant::Copies => {
                 Stack::with(&[("CopyRegions", "us-west-2=arn:aws:kms:us-west-2:210987654321:key/there eu-west-1")])
             }
+            Variant::Buckets => Stack::with(&[
+                ("BackupBuckets", "arn:aws:s3:::kfood-uploads,arn:aws:s3:::kfood-logs"),
+                ("BackupTargets", "arn:aws:s3:::kfood-backups,arn:aws:s3:::kfood-archive"),
+            ]),
             Variant::Roles => Stack::with(&[("TaskRoleArns", "arn:aws:iam::123456789012:role/tasks-*")]),
         }
     }
@@ -125,7 +131,8 @@ impl Call {
     fn wrong(&self) -> Vec<(String, Request)> {
         let mut wrong = Vec::new();
         let granted = self.granted();
-        if granted.resource != "*" {
+        // The ARN of a bucket names no account, and no other bucket can have the same one.
+        if granted.resource != "*" && !granted.resource.starts_with("arn:aws:s3:::") {
             let mut other = granted.clone();
             other.resource = match granted.resource.contains(":123456789012:") {
                 true => granted.resource.replace(":123456789012:", ":111111111111:"),
@@ -536,6 +543,34 @@ fn calls_of(function: &str) -> Vec<Call> {
             ]
             .concat()
         }
+        "copy-buckets" => {
+            let copy = "uploads/2026-11-21";
+            let in_each = |actions: &[&str], end: &str| -> Vec<Call> {
+                let targets = ["kfood-backups", "kfood-archive"].map(|it| format!("arn:aws:s3:::{it}{end}"));
+                let each = actions.iter().flat_map(|action| targets.iter().map(|it| call(action, it)));
+                each.collect()
+            };
+            let sources = ["arn:aws:s3:::kfood-uploads", "arn:aws:s3:::kfood-logs"];
+            let of_sources = sources.iter().flat_map(|it| {
+                let remembers = ["s3:TagResource", "s3:UntagResource"].map(|action| call(action, it).remembers());
+                [vec![call("s3:GetBucketRequestPayment", it)], remembers.to_vec()].concat()
+            });
+            let in_stack = [
+                of_sources.collect(),
+                in_each(&["s3:GetBucketPolicyStatus", "s3:ListBucket"], ""),
+                in_each(&["s3:GetObject", "s3:PutObject"], &format!("/{copy}/_nightshift.json")),
+                in_each(&["s3:GetObject"], &format!("/{copy}/_nightshift-report/job-1/results/1.csv")),
+                in_each(&["s3:DeleteObject"], &format!("/{copy}/uploads/a.jpg")),
+                vec![
+                    call("s3:CreateJob", "*").with("s3:RequestJobOperation", "S3PutObjectCopy"),
+                    // A job lives in the region of the bucket that it writes to.
+                    call("s3:DescribeJob", "arn:aws:s3:us-west-2:123456789012:job/1"),
+                    call("iam:PassRole", "arn:aws:iam::123456789012:role/nightshift-CopyJobRole")
+                        .with("iam:PassedToService", "batchoperations.s3.amazonaws.com"),
+                ],
+            ];
+            [calls(["tag:GetResources"], "*"), all(in_stack.concat(), |it| it.only(Variant::Buckets))].concat()
+        }
         other => panic!("the calls of {other} are not in this table: add them"),
     };
     [calls_of_all(function), own].concat()
@@ -546,7 +581,7 @@ const DRILL: &str = "db:nightshift-drill-kfood-db-2026-12-01";
 const CLUSTER_DRILL: &str = "cluster:nightshift-drill-shop-2026-12-01";
 
 /// What no function may do, on resources that carry every tag of Nightshift.
-const NEVER: [(&str, &str); 49] = [
+const NEVER: [(&str, &str); 64] = [
     ("application-autoscaling:DeregisterScalableTarget", "scalable-target/0ec5"),
     ("budgets:ModifyBudget", "budget/monthly"),
     ("cloudwatch:DeleteAlarms", "alarm:api-5xx"),
@@ -589,7 +624,22 @@ const NEVER: [(&str, &str); 49] = [
     ("rds:RestoreDBInstanceFromDBSnapshot", "snapshot:before-the-move"),
     ("rds:StartExportTask", OWN_SNAPSHOT),
     ("rds:StopDBInstance", "snapshot:before-the-move"),
+    ("s3:DeleteBucket", "arn:aws:s3:::kfood-backups"),
+    ("s3:DeleteObject", "arn:aws:s3:::kfood-backups/uploads/by-hand/a.jpg"),
+    ("s3:DeleteObject", "arn:aws:s3:::kfood-uploads/uploads/2026-11-21/a.jpg"),
+    ("s3:DeleteObjectVersion", "arn:aws:s3:::kfood-backups/uploads/2026-11-21/a.jpg"),
+    ("s3:GetObject", "arn:aws:s3:::kfood-backups/uploads/2026-11-21/a.jpg"),
     ("s3:GetObject", "arn:aws:s3:::shop/orders.csv"),
+    ("s3:GetObjectAcl", "arn:aws:s3:::kfood-uploads/a"),
+    ("s3:GetObjectTagging", "arn:aws:s3:::kfood-uploads/a"),
+    ("s3:GetObjectVersion", "arn:aws:s3:::kfood-uploads/a"),
+    ("s3:GetObjectVersionAcl", "arn:aws:s3:::kfood-uploads/a"),
+    ("s3:GetObjectVersionTagging", "arn:aws:s3:::kfood-uploads/a"),
+    ("s3:PutInventoryConfiguration", "arn:aws:s3:::kfood-uploads"),
+    ("s3:PutObjectAcl", "arn:aws:s3:::kfood-backups/uploads/2026-11-21/a.jpg"),
+    ("s3:PutObjectTagging", "arn:aws:s3:::kfood-backups/uploads/2026-11-21/a.jpg"),
+    ("s3:PutBucketTagging", "arn:aws:s3:::kfood-uploads"),
+    ("s3:PutObject", "arn:aws:s3:::kfood-backups/uploads/2026-11-21/a.jpg"),
     ("secretsmanager:GetSecretValue", "secret:db-password"),
     ("sns:Publish", "nightshift-BudgetTopic"),
     ("sns:Subscribe", "nightshift-Topic"),
@@ -839,6 +889,30 @@ fn the_failure_queue_takes_what_is_sent_to_it_over_encrypted_connections_only() 
     let deny = by("*").statements;
     assert_eq!(deny.len(), 1);
     assert_eq!(deny[0].actions, ["sqs:*"], "reading needs an encrypted connection as well");
+}
+
+/// S3 copies with a role of its own, so that the function cannot read what it has copied.
+#[test]
+fn jobs_that_copy_read_the_named_buckets_and_write_dated_folders_of_the_named_targets() {
+    let policy = Policy::of_role(&Variant::Buckets.stack(), "CopyJobRole");
+    for (action, resource, expected) in [
+        ("s3:GetObject", "arn:aws:s3:::kfood-uploads/uploads/a.jpg", true),
+        ("s3:GetObjectTagging", "arn:aws:s3:::kfood-logs/a", true),
+        ("s3:ListBucket", "arn:aws:s3:::kfood-uploads", true),
+        ("s3:GetObject", "arn:aws:s3:::kfood-backups/uploads/2026-11-21/a.jpg", false),
+        ("s3:GetObject", "arn:aws:s3:::shop/orders.csv", false),
+        ("s3:PutObject", "arn:aws:s3:::kfood-backups/uploads/2026-11-21/uploads/a.jpg", true),
+        ("s3:PutObject", "arn:aws:s3:::kfood-archive/x/y/2026-11-21/_nightshift-report/job-1/manifest.json", true),
+        ("s3:PutObject", "arn:aws:s3:::kfood-backups/uploads/by-hand/a.jpg", false),
+        ("s3:PutObject", "arn:aws:s3:::kfood-uploads/uploads/2026-11-21/a.jpg", false),
+        ("s3:DeleteObject", "arn:aws:s3:::kfood-backups/uploads/2026-11-21/uploads/a.jpg", false),
+        ("s3:DeleteObject", "arn:aws:s3:::kfood-uploads/uploads/a.jpg", false),
+        ("kms:Decrypt", "arn:aws:kms:ap-northeast-2:123456789012:key/1", false),
+    ] {
+        assert_eq!(policy.allows(&Request::new(action, resource)), expected, "{action} {resource}");
+    }
+    let key = Request::new("kms:Decrypt", "arn:aws:kms:us-west-2:123456789012:key/1");
+    assert!(policy.allows(&key.with("kms:ViaService", "s3.us-west-2.amazonaws.com")));
 }
 
 // -------------------------------------------------------------------------------- beside AWS's own reference

@@ -379,6 +379,7 @@ fn every_metric_on_the_dashboard_is_one_that_is_written() {
         if namespace == "Nightshift" {
             assert!(ours.contains(name), "no function writes {name}");
             let of = match name.as_str() {
+                "BackupAgeHours" if dimensions.iter().any(|it| it == "Bucket") => Some("Bucket"),
                 "BackupAgeHours" => Some("Database"),
                 "BudgetSpentPercent" | "BudgetForecastPercent" => Some("Budget"),
                 _ => None,

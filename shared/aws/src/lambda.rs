@@ -25,7 +25,7 @@ impl Lambda {
         Lambda(JsonApi::new(LAMBDA, config))
     }
 
-    async fn invoke(&self, function: &str, kind: &str, payload: &str) -> Result<Answered, Error> {
+    async fn call_function(&self, function: &str, kind: &str, payload: &str) -> Result<Answered, Error> {
         let call = Call {
             path: format!("/2015-03-31/functions/{}/invocations", encoded(function)),
             header: ("x-amz-invocation-type", kind.into()),
@@ -42,12 +42,12 @@ impl Lambda {
 ///
 /// A wake-up that fails loses nothing: the owner's sweep finds the request.
 pub async fn wake(lambda: &Lambda, function: &str, payload: &str) -> Result<(), Error> {
-    lambda.invoke(function, "Event", payload).await.map(drop)
+    lambda.call_function(function, "Event", payload).await.map(drop)
 }
 
 /// Invokes `function` with `payload` (JSON) and waits for its answer.
 pub async fn ask(lambda: &Lambda, function: &str, payload: &str) -> Result<Answered, Error> {
-    lambda.invoke(function, "RequestResponse", payload).await
+    lambda.call_function(function, "RequestResponse", payload).await
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! [`Error`] is what every failed call becomes, [`tagging`] finds what opted in, [`ecs`] describes services, [`rds`]
 //! finds databases and their snapshots, [`memory`] writes the memory tags of both, [`lambda`] wakes another function,
-//! [`query`] and [`JsonApi`] call what has no SDK crate here,
+//! [`query`], [`rest`] and [`JsonApi`] call what has no SDK crate here,
 //! [`each`] bounds how many calls are under way, [`Pace`] how many begin per second.
 
 use std::pin::Pin;
@@ -17,6 +17,7 @@ mod pace;
 mod presign;
 pub mod query;
 pub mod rds;
+pub mod rest;
 pub mod tagging;
 
 pub use error::{Error, ErrorKind};

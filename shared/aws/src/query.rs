@@ -8,7 +8,7 @@ mod xml;
 
 use std::fmt;
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use aws_runtime::auth::SigV4OperationSigningConfig;
 use aws_runtime::auth::sigv4::{SCHEME_ID, SigV4AuthScheme};
 use aws_runtime::retries::classifiers::AwsErrorCodeClassifier;
@@ -75,53 +75,102 @@ impl Query {
     }
 
     async fn send(&self, name: &'static str, resource: &str, body: &str) -> Result<String, Error> {
-        let unsent = |what: &str| Error::unexpected(name, resource, format!("the request cannot be sent: {what}"));
-        let config = &self.config;
-        let region = config.region().ok_or_else(|| unsent("there is no region"))?;
-        let credentials = config.credentials_provider().ok_or_else(|| unsent("there are no credentials"))?;
-        let http = config.http_client().ok_or_else(|| unsent("there is no HTTP client"))?;
-        let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
-        let mut signing = SigV4OperationSigningConfig {
-            region: Some(SigningRegion::from(region.clone())),
-            name: Some(SigningName::from_static(self.service)),
-            ..SigV4OperationSigningConfig::default()
+        let unsent = || Error::unexpected(name, resource, "the request cannot be sent: there is no region");
+        let region = self.config.region().ok_or_else(unsent)?.to_string();
+        let sent = Sent {
+            method: "POST",
+            address: self.address(&region),
+            region,
+            path: "/".into(),
+            headers: vec![("content-type", "application/x-www-form-urlencoded".into())],
+            body: body.to_owned(),
         };
-        signing.signing_options.double_uri_encode = true;
-        signing.signing_options.normalize_uri_path = true;
-        let mut layer = Layer::new("query");
-        layer.store_put(signing);
-        layer.store_put(AuthSchemeOptionResolverParams::new(()));
-        let components = RuntimeComponentsBuilder::new("query")
-            .with_auth_scheme(SigV4AuthScheme::new())
-            .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])))
-            .with_identity_cache(Some(self.identities.clone()))
-            .with_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(credentials))
-            .with_retry_classifier(TransientErrorClassifier::<Refusal>::new())
-            .with_retry_classifier(AwsErrorCodeClassifier::<Refusal>::new())
-            .with_retry_classifier(HttpStatusCodeClassifier::default())
-            .with_retry_classifier(LeaveThrottling);
-        let plugin = StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components);
-        let mut operation = Operation::builder()
-            .service_name(self.service)
-            .operation_name(name)
-            .http_client(http)
-            .endpoint_url(&self.address(region.as_ref()))
-            .standard_retry(&retries)
-            .with_connection_poisoning()
-            .runtime_plugin(plugin);
-        if let Some(sleep) = config.sleep_impl() {
-            operation = operation.sleep_impl(sleep);
-        }
-        if let Some(clock) = config.time_source() {
-            operation = operation.time_source(clock);
-        }
-        if let Some(timeouts) = config.timeout_config() {
-            operation = operation.timeout_config(timeouts.clone());
-        }
-        let operation = operation.serializer(request).deserializer(response).build();
-        let answer: Result<String, SdkError<Refusal, HttpResponse>> = operation.invoke(body.to_owned()).await;
-        answer.map_err(|err| Error::new(name, resource, err))
+        let via = Via { config: &self.config, identities: &self.identities, service: self.service, is_s3: false };
+        exchange(&via, name, resource, sent).await.map(|it| it.text)
     }
+}
+
+/// A request before it is signed.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub method: &'static str,
+    pub address: String,
+    /// Of the service that is called.
+    pub region: String,
+    /// With its query, if it has one, encoded.
+    pub path: String,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: String,
+}
+
+/// What a request is sent with.
+pub(crate) struct Via<'a> {
+    pub config: &'a SdkConfig,
+    pub identities: &'a SharedIdentityCache,
+    /// What a signature is for.
+    pub service: &'static str,
+    /// S3 signs paths as they stand, and wants the digest of the body in a header. Its throttling passes in moments.
+    pub is_s3: bool,
+}
+
+/// What a service answers.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    pub text: String,
+    /// Where the bucket is, as S3 says in each answer about one.
+    pub bucket_region: Option<String>,
+}
+
+/// Sends a request, with the retries, timeouts and signatures of the SDK.
+pub(crate) async fn exchange(via: &Via<'_>, name: &'static str, resource: &str, sent: Sent) -> Result<Answered, Error> {
+    let unsent = |what: &str| Error::unexpected(name, resource, format!("the request cannot be sent: {what}"));
+    let config = via.config;
+    let credentials = config.credentials_provider().ok_or_else(|| unsent("there are no credentials"))?;
+    let http = config.http_client().ok_or_else(|| unsent("there is no HTTP client"))?;
+    let retries = config.retry_config().cloned().unwrap_or_else(RetryConfig::standard);
+    let mut signing = SigV4OperationSigningConfig {
+        region: Some(SigningRegion::from(Region::new(sent.region.clone()))),
+        name: Some(SigningName::from_static(via.service)),
+        ..SigV4OperationSigningConfig::default()
+    };
+    signing.signing_options.double_uri_encode = !via.is_s3;
+    signing.signing_options.normalize_uri_path = !via.is_s3;
+    signing.signing_options.content_sha256_header = via.is_s3;
+    let mut layer = Layer::new("query");
+    layer.store_put(signing);
+    layer.store_put(AuthSchemeOptionResolverParams::new(()));
+    let mut components = RuntimeComponentsBuilder::new("query")
+        .with_auth_scheme(SigV4AuthScheme::new())
+        .with_auth_scheme_option_resolver(Some(StaticAuthSchemeOptionResolver::new(vec![SCHEME_ID])))
+        .with_identity_cache(Some(via.identities.clone()))
+        .with_identity_resolver(SCHEME_ID, SharedIdentityResolver::new(credentials))
+        .with_retry_classifier(TransientErrorClassifier::<Refusal>::new())
+        .with_retry_classifier(AwsErrorCodeClassifier::<Refusal>::new())
+        .with_retry_classifier(HttpStatusCodeClassifier::default());
+    if !via.is_s3 {
+        components = components.with_retry_classifier(LeaveThrottling);
+    }
+    let plugin = StaticRuntimePlugin::new().with_config(layer.freeze()).with_runtime_components(components);
+    let mut operation = Operation::builder()
+        .service_name(via.service)
+        .operation_name(name)
+        .http_client(http)
+        .endpoint_url(&sent.address)
+        .standard_retry(&retries)
+        .with_connection_poisoning()
+        .runtime_plugin(plugin);
+    if let Some(sleep) = config.sleep_impl() {
+        operation = operation.sleep_impl(sleep);
+    }
+    if let Some(clock) = config.time_source() {
+        operation = operation.time_source(clock);
+    }
+    if let Some(timeouts) = config.timeout_config() {
+        operation = operation.timeout_config(timeouts.clone());
+    }
+    let operation = operation.serializer(request).deserializer(response).build();
+    let answer: Result<Answered, SdkError<Refusal, HttpResponse>> = operation.invoke(sent).await;
+    answer.map_err(|err| Error::new(name, resource, err))
 }
 
 impl Action<'_> {
@@ -158,20 +207,23 @@ impl Action<'_> {
     }
 }
 
-fn request(body: String) -> Result<HttpRequest, Box<dyn std::error::Error + Send + Sync>> {
-    let request = http::Request::builder()
-        .method("POST")
-        .uri("/")
-        .header("content-type", "application/x-www-form-urlencoded")
-        .header("content-length", body.len())
-        .body(SdkBody::from(body))?;
+fn request(sent: Sent) -> Result<HttpRequest, Box<dyn std::error::Error + Send + Sync>> {
+    let mut request = http::Request::builder().method(sent.method).uri(sent.path);
+    for (name, value) in sent.headers {
+        request = request.header(name, value);
+    }
+    let request = request.header("content-length", sent.body.len()).body(SdkBody::from(sent.body))?;
     Ok(request.try_into()?)
 }
 
-fn response(response: &HttpResponse) -> Result<String, OrchestratorError<Refusal>> {
+fn response(response: &HttpResponse) -> Result<Answered, OrchestratorError<Refusal>> {
     let text = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();
-    match response.status().is_success() {
-        true => Ok(text),
+    let bucket_region = response.headers().get("x-amz-bucket-region").map(str::to_owned);
+    // A bucket of another region is answered with a redirection that says which one.
+    let elsewhere = response.status().as_u16() == 301 && bucket_region.is_some();
+    match response.status().is_success() || elsewhere {
+        true => Ok(Answered { text, bucket_region }),
+        false if text.is_empty() => Err(OrchestratorError::operation(Refusal::of_status(response.status().as_u16()))),
         false => Err(OrchestratorError::operation(Refusal::read(&text))),
     }
 }
@@ -181,6 +233,16 @@ fn response(response: &HttpResponse) -> Result<String, OrchestratorError<Refusal
 struct Refusal(ErrorMetadata);
 
 impl Refusal {
+    /// A refusal of HEAD has no body.
+    fn of_status(status: u16) -> Self {
+        let (code, message) = match status {
+            403 => ("AccessDenied", "the call is not allowed"),
+            404 => ("NotFound", "it does not exist"),
+            _ => return Refusal(ErrorMetadata::builder().build()),
+        };
+        Refusal(ErrorMetadata::builder().code(code).message(message).build())
+    }
+
     /// EC2 says `<Response><Errors><Error>`, all others `<ErrorResponse><Error>`, and they spell the id differently.
     fn read(answer: &str) -> Self {
         let mut refusal = ErrorMetadata::builder();

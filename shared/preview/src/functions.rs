@@ -41,6 +41,7 @@ pub async fn runs(sdk: &SdkConfig, caller: &Caller, region: &str, options: &Opti
     run!("deploy-image", deploy_image);
     run!("snapshot-databases", snapshot_databases);
     run!("drill-restores", drill_restores);
+    run!("copy-buckets", copy_buckets);
     run!("prune-backups", prune_backups);
     run!("scale-staging", scale_staging);
     run!("enforce-budget", enforce_budget);

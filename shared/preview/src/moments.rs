@@ -14,7 +14,7 @@ const MORNING: Time = time(6, 30, 0, 0);
 /// The moment for which a function of this name is planned.
 pub fn of(function: &str, now: &Zoned) -> Zoned {
     match function {
-        "scale-staging" | "snapshot-databases" => next(NIGHT, now),
+        "copy-buckets" | "scale-staging" | "snapshot-databases" => next(NIGHT, now),
         "prune-backups" => next(MORNING, now),
         _ => now.clone(),
     }

@@ -11,7 +11,8 @@ pub const MEMORY: &str = "nightshift-state:";
 /// On an ECS service or database: it is kept awake until this moment; see [`crate::intent::Moment`].
 pub const AWAKE_UNTIL: &str = "nightshift:awake-until";
 
-/// On a DB instance or cluster: how long its backups are kept; see [`crate::retention::BackupRule`].
+/// On a DB instance or cluster: how long its backups are kept; see [`crate::retention::BackupRule`]. On an S3 bucket:
+/// where its objects are copied to each night; see [`crate::bucket::BucketRule`].
 pub const BACKUP: &str = "nightshift:backup";
 
 /// On an ECS service: a person's request for more tasks for a while; see [`crate::intent::Boost`].
@@ -162,6 +163,9 @@ pub const ASLEEP: &str = "nightshift-state:asleep";
 /// On a DB instance or cluster: what is wrong with its backups, as people were told last by `prune-backups`.
 pub const PRUNE_PROBLEM: &str = "nightshift-state:prune-problem";
 
+/// On an S3 bucket: what is wrong with its copies, as people were told last by `copy-buckets`.
+pub const BUCKET_PROBLEM: &str = "nightshift-state:bucket-problem";
+
 /// On a copy of a snapshot: of which snapshot, and of which database; see [`crate::database::Original`].
 pub const COPY_OF: &str = "nightshift-state:copy-of";
 
@@ -305,6 +309,7 @@ mod tests {
             AWAKE_UNTIL_MEMORY,
             BOOST_MEMORY,
             BOOSTED,
+            BUCKET_PROBLEM,
             BUDGET_PROBLEM,
             CLEARED,
             COPY_OF,

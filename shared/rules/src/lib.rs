@@ -4,6 +4,7 @@
 //! stands once, in [`keys`], and every tag is read by one grammar, [`tag`].
 
 pub mod address;
+pub mod bucket;
 pub mod budget;
 pub mod calendar;
 pub mod database;

@@ -176,7 +176,7 @@ impl Retention {
         [("last", last), ("days", days), ("daily", daily), ("weekly", weekly), ("monthly", monthly), ("yearly", yearly)]
     }
 
-    fn take(tag: &mut Reader<'_>) -> Result<Self, BadTag> {
+    pub(crate) fn take(tag: &mut Reader<'_>) -> Result<Self, BadTag> {
         let mut rule = Retention::default();
         let Retention { last, days, daily, weekly, monthly, yearly, .. } = &mut rule;
         let mut wrong = None;

@@ -29,6 +29,7 @@ pub use event::{BusEvent, Event, Notification, Widget};
 pub use lambda_runtime::{Diagnostic, Error};
 pub use request::{Argument, Reading, Request, no_such_command, not_for_us};
 pub use run::Run;
+pub use settings::CopiedBuckets;
 
 use answer::Answer;
 use event::{Incoming, Misread};

@@ -23,7 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{error, info, warn};
 
 use crate::event::Widget;
-use crate::settings::Settings;
+use crate::settings::{CopiedBuckets, Settings};
 use crate::sns;
 
 /// What people were told of things that hold no tag, such as the run as a whole, by name.
@@ -201,6 +201,11 @@ impl Run<'_> {
     /// How many changes a plan may hold.
     pub fn max_changes(&self) -> usize {
         self.settings.max_changes
+    }
+
+    /// What may be copied from which bucket to which, when, and with which role.
+    pub fn buckets(&self) -> &CopiedBuckets {
+        &self.settings.buckets
     }
 
     /// The time of the day from which restore drills begin.

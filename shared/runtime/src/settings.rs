@@ -1,6 +1,6 @@
 //! The environment of a function, read once when it starts and refused loudly if it is wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use jiff::Timestamp;
@@ -13,9 +13,13 @@ use rules::retention::Region;
 use rules::schedule::{BadSchedules, NamedSchedules, StackCalendar};
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 15] = [
+const VARIABLES: [&str; 19] = [
+    "NIGHTSHIFT_BACKUP_BUCKETS",
+    "NIGHTSHIFT_BACKUP_TARGETS",
     "NIGHTSHIFT_BUDGET_TOPIC_ARN",
+    "NIGHTSHIFT_COPY_AT",
     "NIGHTSHIFT_COPY_REGIONS",
+    "NIGHTSHIFT_COPY_ROLE_ARN",
     "NIGHTSHIFT_DRILL_AT",
     "NIGHTSHIFT_DRY_RUN",
     "NIGHTSHIFT_FREEZE",
@@ -40,6 +44,8 @@ pub struct Settings {
     pub topic: Option<String>,
     /// The SNS topic that AWS Budgets publishes to (`NIGHTSHIFT_BUDGET_TOPIC_ARN`); it also says whose budgets are meant.
     pub budget_topic: Option<String>,
+    /// What `copy-buckets` may copy, and with which role.
+    pub buckets: CopiedBuckets,
     /// The time of the day from which restore drills begin (`NIGHTSHIFT_DRILL_AT`, default `10:00`).
     pub drill_at: Time,
     /// The whole function only plans (`NIGHTSHIFT_DRY_RUN=true`).
@@ -70,6 +76,19 @@ pub struct Settings {
     pub region: Option<String>,
 }
 
+/// Which buckets may be copied to which, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CopiedBuckets {
+    /// The ARNs of buckets that may be copied (`NIGHTSHIFT_BACKUP_BUCKETS`, separated by spaces).
+    pub sources: BTreeSet<String>,
+    /// The ARNs of buckets that copies may be written to (`NIGHTSHIFT_BACKUP_TARGETS`).
+    pub targets: BTreeSet<String>,
+    /// The role of the jobs that copy (`NIGHTSHIFT_COPY_ROLE_ARN`).
+    pub role: Option<String>,
+    /// The time of the day from which buckets are copied (`NIGHTSHIFT_COPY_AT`, default `03:00`).
+    pub at: Time,
+}
+
 /// A variable of the environment that cannot be understood.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[error("{variable}: {wrong}; accepted: {accepted}")]
@@ -85,6 +104,12 @@ impl Default for Settings {
             time_zone: TimeZone::UTC,
             topic: None,
             budget_topic: None,
+            buckets: CopiedBuckets {
+                sources: BTreeSet::new(),
+                targets: BTreeSet::new(),
+                role: None,
+                at: Time::constant(3, 0, 0, 0),
+            },
             drill_at: Time::constant(10, 0, 0, 0),
             dry_run: false,
             max_changes: 500,
@@ -115,7 +140,13 @@ impl Settings {
             time_zone: time_zone(value("NIGHTSHIFT_TIME_ZONE"))?,
             topic: topic("NIGHTSHIFT_TOPIC_ARN", value("NIGHTSHIFT_TOPIC_ARN"))?,
             budget_topic: topic("NIGHTSHIFT_BUDGET_TOPIC_ARN", value("NIGHTSHIFT_BUDGET_TOPIC_ARN"))?,
-            drill_at: time_of_day("NIGHTSHIFT_DRILL_AT", value("NIGHTSHIFT_DRILL_AT"))?,
+            buckets: CopiedBuckets {
+                sources: buckets("NIGHTSHIFT_BACKUP_BUCKETS", value("NIGHTSHIFT_BACKUP_BUCKETS"))?,
+                targets: buckets("NIGHTSHIFT_BACKUP_TARGETS", value("NIGHTSHIFT_BACKUP_TARGETS"))?,
+                role: role("NIGHTSHIFT_COPY_ROLE_ARN", value("NIGHTSHIFT_COPY_ROLE_ARN"))?,
+                at: time_of_day("NIGHTSHIFT_COPY_AT", value("NIGHTSHIFT_COPY_AT"), Settings::default().buckets.at)?,
+            },
+            drill_at: time_of_day("NIGHTSHIFT_DRILL_AT", value("NIGHTSHIFT_DRILL_AT"), Settings::default().drill_at)?,
             dry_run: truth("NIGHTSHIFT_DRY_RUN", value("NIGHTSHIFT_DRY_RUN"), false)?,
             max_changes: from_one("NIGHTSHIFT_MAX_CHANGES", value("NIGHTSHIFT_MAX_CHANGES"), 500)?,
             max_drills: from_one("NIGHTSHIFT_MAX_DRILLS", value("NIGHTSHIFT_MAX_DRILLS"), 1)?,
@@ -151,8 +182,29 @@ fn topic(name: &str, value: Option<&str>) -> Result<Option<String>, BadSetting> 
     }
 }
 
-fn time_of_day(name: &str, value: Option<&str>) -> Result<Time, BadSetting> {
-    let Some(text) = value else { return Ok(Settings::default().drill_at) };
+fn buckets(name: &str, value: Option<&str>) -> Result<BTreeSet<String>, BadSetting> {
+    let bucket = |arn: &str| match arn.split(':').collect::<Vec<_>>()[..] {
+        ["arn", _, "s3", "", "", bucket] if !bucket.is_empty() && !bucket.contains('/') => Ok(arn.to_owned()),
+        _ => Err(bad(
+            name,
+            &format!("'{arn}' is not a bucket"),
+            "ARNs of buckets such as arn:aws:s3:::kfood-uploads, separated by spaces",
+        )),
+    };
+    value.unwrap_or_default().split_whitespace().map(bucket).collect()
+}
+
+fn role(name: &str, value: Option<&str>) -> Result<Option<String>, BadSetting> {
+    match value {
+        Some(arn) if !(arn.starts_with("arn:") && arn.contains(":role/")) => {
+            Err(bad(name, &format!("'{arn}' is not a role"), "the ARN of an IAM role, or nothing"))
+        }
+        other => Ok(other.map(str::to_owned)),
+    }
+}
+
+fn time_of_day(name: &str, value: Option<&str>, default: Time) -> Result<Time, BadSetting> {
+    let Some(text) = value else { return Ok(default) };
     // Only hours and minutes: nothing begins more precisely.
     let read = (text.len() == 5).then(|| Time::strptime("%H:%M", text).ok()).flatten();
     read.ok_or_else(|| bad(name, &format!("'{text}' is not a time of the day"), "a time such as 10:00"))
@@ -273,6 +325,10 @@ mod tests {
             ("NIGHTSHIFT_BUDGET_TOPIC_ARN", "arn:aws:sns:ap-northeast-2:123456789012:budgets"),
             ("NIGHTSHIFT_DRY_RUN", "true"),
             ("NIGHTSHIFT_MAX_CHANGES", "5000"),
+            ("NIGHTSHIFT_BACKUP_BUCKETS", "arn:aws:s3:::kfood-uploads arn:aws:s3:::kfood-logs"),
+            ("NIGHTSHIFT_BACKUP_TARGETS", "arn:aws:s3:::kfood-backups"),
+            ("NIGHTSHIFT_COPY_AT", "02:15"),
+            ("NIGHTSHIFT_COPY_ROLE_ARN", "arn:aws:iam::123456789012:role/copies"),
             ("NIGHTSHIFT_DRILL_AT", "14:30"),
             ("NIGHTSHIFT_MAX_DRILLS", "2"),
             ("NIGHTSHIFT_MAX_REMEDIES", "4"),
@@ -299,6 +355,9 @@ mod tests {
         assert_eq!((settings.max_remedies, settings.freeze), (4, "2026-12-20/2027-01-03".parse().ok()));
         assert_eq!(settings.max_drills, 2);
         assert_eq!(settings.drill_at, jiff::civil::time(14, 30, 0, 0));
+        let CopiedBuckets { sources, targets, role, at } = &settings.buckets;
+        assert_eq!((sources.len(), targets.len(), *at), (2, 1, jiff::civil::time(2, 15, 0, 0)));
+        assert_eq!(role.as_deref(), Some("arn:aws:iam::123456789012:role/copies"));
         let key = |region: &str| settings.copy_regions[&region.parse().unwrap()].clone();
         assert_eq!((key("eu-west-1"), settings.keep_shared), (None, false));
         assert_eq!(key("us-west-2").as_deref(), Some("arn:aws:kms:us-west-2:123456789012:key/1"));
@@ -323,6 +382,16 @@ mod tests {
                 "NIGHTSHIFT_BUDGET_TOPIC_ARN",
                 "arn:aws:sqs:x",
                 "NIGHTSHIFT_BUDGET_TOPIC_ARN: 'arn:aws:sqs:x' is not a topic; accepted: the ARN of an SNS topic, or nothing",
+            ),
+            (
+                "NIGHTSHIFT_BACKUP_BUCKETS",
+                "kfood-uploads",
+                "NIGHTSHIFT_BACKUP_BUCKETS: 'kfood-uploads' is not a bucket; accepted: ARNs of buckets such as",
+            ),
+            (
+                "NIGHTSHIFT_COPY_ROLE_ARN",
+                "copies",
+                "NIGHTSHIFT_COPY_ROLE_ARN: 'copies' is not a role; accepted: the ARN of an IAM role, or nothing",
             ),
             (
                 "NIGHTSHIFT_DRILL_AT",
@@ -387,7 +456,7 @@ mod tests {
             (
                 "NIGHTSHIFT_DRYRUN",
                 "true",
-                "NIGHTSHIFT_DRYRUN: there is no such variable; accepted: NIGHTSHIFT_BUDGET_TOPIC_ARN, NIGHTSHIFT_COPY_REGIONS,",
+                "NIGHTSHIFT_DRYRUN: there is no such variable; accepted: NIGHTSHIFT_BACKUP_BUCKETS, NIGHTSHIFT_BACKUP_TARGETS,",
             ),
         ] {
             let refused = read(&[(variable, value)]).unwrap_err();

@@ -74,6 +74,8 @@ pub enum Answer {
     Json(Value),
     /// The whole body, as it stands.
     Body(String),
+    /// The bucket that is asked about is in another region, as S3 says in a redirection without a body.
+    Elsewhere(&'static str),
     /// A refusal, with the code.
     Refused(&'static str),
     /// A refusal with everything that is said of it.
@@ -239,6 +241,7 @@ impl<A: Tables> Stage<A> {
             Answer::Xml(inner) => protocol.respond(200, request::xml(&call.operation, &inner).into_bytes(), number),
             Answer::Json(body) => protocol.respond(200, protocol.encoded(&body), number),
             Answer::Body(body) => protocol.respond(200, body.into_bytes(), number),
+            Answer::Elsewhere(region) => request::redirection(region),
             Answer::Refused(code) => refused(400, code, REFUSED),
             Answer::Failed { status, code, message } => refused(status, code, &message),
         }

@@ -4,6 +4,7 @@ mod backups;
 mod blue_green;
 mod budget;
 mod by_hand;
+mod copy_buckets;
 mod deploy_image;
 mod drill_restores;
 mod gates;

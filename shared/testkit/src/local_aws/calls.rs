@@ -92,6 +92,22 @@ impl LocalAws {
         Ok(names.filter_map(|it| Some(it.split_once('<')?.0.to_owned())).collect())
     }
 
+    /// Calls S3 by method and path, such as `PUT /bucket/key`.
+    pub fn s3(&self, method: &str, path: &str, body: &str) -> Result<String> {
+        let answer = self.http.rest("s3", method, path, body.to_owned())?;
+        match answer.status {
+            200..300 => Ok(answer.text),
+            status => Err(Error::new(format!("s3 {method} {path}: {status} {}", answer.text))),
+        }
+    }
+
+    /// The keys in a bucket that begin so, a thousand at most.
+    pub fn s3_keys(&self, bucket: &str, prefix: &str) -> Result<Vec<String>> {
+        let answer = self.s3("GET", &format!("/{bucket}?list-type=2&prefix={prefix}"), "")?;
+        let keys = answer.split("<Key>").skip(1);
+        Ok(keys.filter_map(|it| Some(it.split_once('<')?.0.to_owned())).collect())
+    }
+
     /// The text of the first element of that name in an XML answer.
     pub fn element<'a>(xml: &'a str, name: &str) -> Result<&'a str> {
         element(xml, name).ok_or_else(|| Error::new(format!("no element {name} in {xml}")))

@@ -13,6 +13,8 @@ pub enum Protocol {
     Json,
     /// Smithy RPC v2 with CBOR both ways: CloudWatch.
     Cbor,
+    /// Paths and XML both ways: S3.
+    Rest,
 }
 
 impl Protocol {
@@ -29,7 +31,7 @@ impl Protocol {
     pub fn encoded(&self, body: &Value) -> Vec<u8> {
         match self {
             Protocol::Cbor => cbor::write(body),
-            Protocol::Json | Protocol::Query => body.to_string().into_bytes(),
+            Protocol::Json | Protocol::Query | Protocol::Rest => body.to_string().into_bytes(),
         }
     }
 
@@ -39,6 +41,10 @@ impl Protocol {
             Protocol::Json | Protocol::Cbor => {
                 self.encoded(&json!({"__type": format!("com.amazonaws#{code}"), "message": message}))
             }
+            Protocol::Rest => format!(
+                "<Error><Code>{code}</Code><Message>{message}</Message><RequestId>req-{number}</RequestId></Error>"
+            )
+            .into_bytes(),
             Protocol::Query => format!(
                 "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>\
                  <RequestId>req-{number}</RequestId></ErrorResponse>"
@@ -69,12 +75,42 @@ pub fn read(request: &http::Request<SdkBody>) -> (Call, Protocol) {
         let payload: Value = serde_json::from_slice(bytes).expect("a JSON payload");
         let (function, kind) = (function.trim_end_matches("/invocations"), header("x-amz-invocation-type"));
         ("Invoke".to_owned(), json!({"function": function, "type": kind, "payload": payload}), Protocol::Json)
+    } else if host.contains(".s3") || host.starts_with("s3.") {
+        rest(request, &host, bytes)
     } else {
         let fields = form(std::str::from_utf8(bytes).expect("a form is text"));
         let operation = fields.get("Action").and_then(Value::as_str).unwrap_or_default().to_owned();
         (operation, Value::Object(fields), Protocol::Query)
     };
     (Call { region, host, signed_for, operation, body }, protocol)
+}
+
+/// What S3 answers to a call that went to the wrong region.
+pub fn redirection(region: &str) -> http::Response<SdkBody> {
+    let response = http::Response::builder().status(301).header("x-amz-bucket-region", region);
+    response.body(SdkBody::empty()).expect("a sound response")
+}
+
+/// A call of S3 by its path: the operation is the method and what makes it another one, such as `GET policyStatus`.
+fn rest(request: &http::Request<SdkBody>, host: &str, bytes: &[u8]) -> (String, Value, Protocol) {
+    const OF_BUCKETS: [&str; 4] = ["delete", "list-type", "policyStatus", "requestPayment"];
+    let query = form(request.uri().query().unwrap_or_default());
+    let path = request.uri().path();
+    let what = match path.strip_prefix("/v20180820/") {
+        Some(control) => control.split('/').next().unwrap_or_default(),
+        None => OF_BUCKETS.into_iter().find(|it| query.contains_key(*it)).unwrap_or_default(),
+    };
+    let bucket = host.split(".s3").next().unwrap_or_default();
+    let body = String::from_utf8_lossy(bytes).into_owned();
+    let operation = format!("{} {what}", request.method()).trim_end().to_owned();
+    let headers: Map<String, Value> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| (name.to_string(), Value::String(value.to_str().unwrap_or_default().into())))
+        .collect();
+    let fields = json!({"bucket": bucket, "path": path, "key": decoded(path.trim_start_matches('/')), "query": query,
+               "headers": headers, "xml": body});
+    (operation, fields, Protocol::Rest)
 }
 
 /// The whole answer of the query protocol around its result.

@@ -1,0 +1,95 @@
+//! Reads what the decision depends on.
+
+use std::collections::BTreeMap;
+
+use aws::rest::Bucket as Place;
+use aws::{Error, each, tagging};
+use rules::bucket::BucketRule;
+use rules::keys;
+use runtime::Run;
+
+use crate::plan::{self, Bucket, Destination, Folder, Job, Lost, Marker, NAME, Obstacle, REPORT, Scope, Setup, World};
+use crate::{Clients, s3};
+
+/// How many objects that were not copied are told by name.
+const NAMED: usize = 10;
+
+/// Everything that the decision depends on. Where no bucket is tagged that is one call.
+pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<World, Error> {
+    let tagged = tagging::resources_with_tags(&clients.tagging, "s3", keys::BACKUP).await?;
+    let buckets = tagged.into_iter().filter_map(|(arn, tags)| {
+        let name = arn.split(":::").nth(1)?.to_owned();
+        Some(Bucket { arn, name, tags })
+    });
+    let copied = run.buckets();
+    let mut world = World {
+        buckets: buckets.collect(),
+        setup: Setup {
+            sources: copied.sources.clone(),
+            targets: copied.targets.clone(),
+            role: copied.role.clone(),
+            at: copied.at,
+        },
+        destinations: BTreeMap::new(),
+        jobs: BTreeMap::new(),
+        obstacles: BTreeMap::new(),
+    };
+    let destinations = each(plan::wanted_destinations(&world), 4, async |(name, rule)| {
+        let destination = destination(clients, &rule).await;
+        (name, destination.map_err(|err| err.to_string()))
+    });
+    world.destinations = destinations.await.into_iter().collect();
+    let account = run.account().map(|(_, account)| account).unwrap_or_default();
+    let jobs = each(plan::wanted_jobs(&world, &run.now), 4, async |(id, folder)| {
+        let job = job(clients, account, &id, &folder).await;
+        (id, job)
+    });
+    world.jobs = jobs.await.into_iter().collect();
+    let obstacles = each(plan::wanted_obstacles(&world, scope, &run.now), 4, async |(bucket, folder)| {
+        let found = obstacles(clients, &bucket.name, &folder).await;
+        (bucket.name, found.unwrap_or_else(|err| vec![Obstacle::Unreadable(err.to_string())]))
+    });
+    world.obstacles = obstacles.await.into_iter().collect();
+    Ok(world)
+}
+
+async fn destination(clients: &Clients, rule: &BucketRule) -> Result<Destination, Error> {
+    let region = s3::region(&clients.s3, &rule.to.bucket).await?;
+    let bucket = Place { region: region.clone(), name: rule.to.bucket.clone() };
+    let base = format!("{}/", rule.to.prefix);
+    let folders = s3::folders(&clients.s3, &bucket, &base).await?;
+    let dates = folders.iter().filter_map(|it| it.strip_prefix(&base)?.strip_suffix('/')?.parse().ok());
+    let markers = each(dates, 8, async |date: jiff::civil::Date| {
+        let text = s3::read(&clients.s3, &bucket, &format!("{base}{date}/{NAME}")).await?;
+        Ok(Folder { date, marker: text.and_then(|it| Marker::read(&it)) })
+    });
+    let mut folders = markers.await.into_iter().collect::<Result<Vec<_>, Error>>()?;
+    folders.sort_by_key(|it| it.date);
+    Ok(Destination { region, folders })
+}
+
+async fn job(clients: &Clients, account: &str, id: &str, folder: &plan::Place) -> Result<Job, Lost> {
+    let mut job = match s3::describe_job(&clients.s3, account, &folder.region, id).await {
+        Ok(job) => job,
+        Err(error) if s3::is_missing(&error) => return Err(Lost::Gone),
+        Err(error) => return Err(Lost::Unreadable(error.to_string())),
+    };
+    let has_ended = ["Complete", "Failed", "Cancelled"].contains(&job.status.as_str());
+    if has_ended && job.failed > 0 {
+        let bucket = Place { region: folder.region.clone(), name: folder.to.bucket.clone() };
+        let report = format!("{}{REPORT}/job-{id}/results/", folder.key());
+        job.failures = match s3::failures(&clients.s3, &bucket, &report, NAMED).await {
+            Ok(failures) => failures,
+            Err(error) => vec![format!("its report cannot be read: {error}")],
+        };
+    }
+    Ok(job)
+}
+
+async fn obstacles(clients: &Clients, source: &str, folder: &plan::Place) -> Result<Vec<Obstacle>, Error> {
+    let source = Place { region: clients.s3.home().to_owned(), name: source.to_owned() };
+    let target = Place { region: folder.region.clone(), name: folder.to.bucket.clone() };
+    let (pays, public) = tokio::join!(s3::requester_pays(&clients.s3, &source), s3::is_public(&clients.s3, &target));
+    let pays = pays?.then_some(Obstacle::RequesterPays);
+    Ok(pays.into_iter().chain(public?.then_some(Obstacle::PublicTarget)).collect())
+}

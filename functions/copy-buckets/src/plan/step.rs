@@ -1,0 +1,114 @@
+//! The steps of a copy, and what people read of them.
+
+use jiff::civil::Date;
+use reconcile::{MessageKind, Undo};
+use rules::bucket::Destination;
+use serde_json::{Value, json};
+
+use super::world::{Marker, State};
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    Begin(Begin),
+    Record(Record),
+    Delete(Delete),
+}
+
+/// Begins the copy of a night.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Begin {
+    pub folder: Place,
+    pub class: Option<&'static str>,
+    pub role: String,
+    /// S3 answers the same token with the same job.
+    pub token: String,
+    /// As it is before there is a job.
+    pub marker: Marker,
+}
+
+/// Writes down what became of a copy.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    pub folder: Place,
+    pub marker: Marker,
+}
+
+/// Deletes a copy, its marker last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delete {
+    pub folder: Place,
+    pub marker: Marker,
+}
+
+/// The folder of a copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub region: String,
+    pub to: Destination,
+    pub date: Date,
+}
+
+impl Place {
+    /// As a key, with a slash at its end: `2026-11-2` must not mean `2026-11-21`.
+    pub fn key(&self) -> String {
+        format!("{}/{}/", self.to.prefix, self.date)
+    }
+
+    pub fn url(&self) -> String {
+        format!("s3://{}/{}", self.to.bucket, self.key())
+    }
+}
+
+impl reconcile::Step for Step {
+    /// A deletion can be hundreds of calls.
+    const AT_A_TIME: usize = 4;
+
+    fn action(&self) -> &'static str {
+        match self {
+            Step::Begin(_) => "begin-copy",
+            Step::Record(_) => "record-copy",
+            Step::Delete(_) => "delete-copy",
+        }
+    }
+
+    fn headline(&self) -> String {
+        match self {
+            Step::Begin(Begin { folder, marker, .. }) => format!("{}: copying to {}", marker.source, folder.url()),
+            Step::Record(Record { folder, marker }) => match marker.state {
+                State::Complete => {
+                    format!("{}: {} objects copied to {}", marker.source, marker.objects.unwrap_or(0), folder.url())
+                }
+                _ => format!("{}: the copy to {} FAILED", marker.source, folder.url()),
+            },
+            Step::Delete(Delete { folder, marker }) => format!("{}: deleting the copy {}", marker.source, folder.url()),
+        }
+    }
+
+    fn before(&self) -> Value {
+        match self {
+            Step::Delete(it) => json!(it.marker),
+            _ => Value::Null,
+        }
+    }
+
+    fn after(&self) -> Value {
+        match self {
+            Step::Begin(it) => json!({"copy": it.folder.url(), "source": it.marker.source}),
+            Step::Record(it) => json!(it.marker),
+            Step::Delete(it) => json!({"deleted": it.folder.url()}),
+        }
+    }
+
+    fn undo(&self) -> Option<Undo> {
+        None
+    }
+
+    /// Each night's copy is routine; that one failed is told as a problem of the bucket.
+    fn tells(&self) -> Option<MessageKind> {
+        match self {
+            Step::Record(it) if it.marker.state == State::Complete => Some(MessageKind::Routine),
+            Step::Delete(_) => Some(MessageKind::Routine),
+            _ => None,
+        }
+    }
+}

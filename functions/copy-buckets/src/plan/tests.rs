@@ -1,0 +1,5 @@
+//! What the plan does, as laws and as stories.
+
+mod laws;
+mod model;
+mod stories;

@@ -1,0 +1,110 @@
+//! Buckets with copies, and an S3 that carries plans out.
+
+use std::collections::BTreeMap;
+
+use jiff::civil::time;
+use jiff::{ToSpan, Zoned};
+use reconcile::Plan;
+use rules::keys;
+
+use crate::plan::{Bucket, Destination, Folder, Job, Marker, Scope, Setup, State, Step, World, plan};
+
+pub const UPLOADS: &str = "kfood-uploads";
+pub const RULE: &str = "days=30 to=kfood-backups/uploads prefix=uploads/";
+
+pub fn night() -> Zoned {
+    "2026-11-21T03:00:00+09:00[Asia/Seoul]".parse().unwrap()
+}
+
+pub fn arn(name: &str) -> String {
+    format!("arn:aws:s3:::{name}")
+}
+
+pub fn bucket(name: &str, rule: &str) -> Bucket {
+    Bucket { arn: arn(name), name: name.into(), tags: BTreeMap::from([(keys::BACKUP.into(), rule.into())]) }
+}
+
+pub fn marker(days_ago: i64, state: State) -> Marker {
+    let moment = night().checked_sub(days_ago.days()).unwrap().timestamp();
+    Marker {
+        made_by: "nightshift copy-buckets".into(),
+        source: UPLOADS.into(),
+        prefix: "uploads/".into(),
+        moment,
+        attempt: 1,
+        state,
+        job: (state != State::Starting).then(|| format!("job-{days_ago}")),
+        objects: (state == State::Complete).then_some(1000),
+        failed: (state == State::Complete).then_some(0),
+        problems: Vec::new(),
+    }
+}
+
+pub fn folder(days_ago: i64, state: State) -> Folder {
+    Folder { date: night().checked_sub(days_ago.days()).unwrap().date(), marker: Some(marker(days_ago, state)) }
+}
+
+/// The shop's uploads, with these folders in their destination, the oldest first.
+pub fn world(folders: Vec<Folder>) -> World {
+    let destination = Destination { region: "ap-northeast-2".into(), folders };
+    World {
+        buckets: vec![bucket(UPLOADS, RULE)],
+        setup: Setup {
+            sources: [arn(UPLOADS), arn("kfood-logs")].into(),
+            targets: [arn("kfood-backups"), arn(UPLOADS)].into(),
+            role: Some("arn:aws:iam::123456789012:role/copies".into()),
+            at: time(3, 0, 0, 0),
+        },
+        destinations: BTreeMap::from([(UPLOADS.into(), Ok(destination))]),
+        jobs: BTreeMap::new(),
+        obstacles: BTreeMap::new(),
+    }
+}
+
+impl World {
+    pub fn folders(&mut self) -> &mut Vec<Folder> {
+        &mut self.destinations.get_mut(UPLOADS).unwrap().as_mut().unwrap().folders
+    }
+}
+
+pub fn job(status: &str, succeeded: u64, failed: u64) -> Job {
+    Job { status: status.into(), total: 1000, succeeded, failed, ..Job::default() }
+}
+
+/// S3 carries the plan out; jobs that are created are under way.
+pub fn applied(plan: &Plan<Step>, mut world: World) -> World {
+    for planned in &plan.steps {
+        let folders = world.folders();
+        match &planned.step {
+            Step::Begin(it) => {
+                let id = it.token.clone();
+                let marker = Marker { state: State::Copying, job: Some(id.clone()), ..it.marker.clone() };
+                folders.retain(|other| other.date != it.folder.date);
+                folders.push(Folder { date: it.folder.date, marker: Some(marker) });
+                folders.sort_by_key(|it| it.date);
+                world.jobs.insert(id, Ok(job("Active", 0, 0)));
+            }
+            Step::Record(it) => {
+                let folder = folders.iter_mut().find(|other| other.date == it.folder.date).unwrap();
+                folder.marker = Some(it.marker.clone());
+            }
+            Step::Delete(it) => folders.retain(|other| other.date != it.folder.date),
+        }
+    }
+    world
+}
+
+/// What is done (as `* ACTION DATE: reason`), left alone (as `+ reason`) and wrong (as `! KIND: message`).
+pub fn lines(world: &World, scope: &Scope, now: &Zoned) -> Vec<String> {
+    let plan = plan(world, scope, now);
+    let act = |step: &Step| match step {
+        Step::Begin(it) => format!("begin {}", it.folder.date),
+        Step::Record(it) => format!("record {} {:?}", it.folder.date, it.marker.state),
+        Step::Delete(it) => format!("delete {}", it.folder.date),
+    };
+    let refused = plan.refused.iter().map(|it| format!("refused: {it}"));
+    let done = plan.steps.iter().map(|it| format!("* {}: {}", act(&it.step), it.reason));
+    let left = plan.skipped.iter().map(|it| format!("+ {}", it.reason));
+    let wrong = plan.problems.iter().map(|it| format!("! {}: {}", it.problem, it.message));
+    refused.chain(done).chain(left).chain(wrong).collect()
+}

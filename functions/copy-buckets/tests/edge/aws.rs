@@ -1,0 +1,159 @@
+//! An S3 with the buckets of one shop, byte for byte, and Batch Operations with one job.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use testkit::scripted::{Answer, Call, Tables};
+
+pub const MARKER: &str = "kfood-backups/uploads/2026-11-21/_nightshift.json";
+pub const REPORT: &str = "kfood-backups/uploads/2026-11-21/_nightshift-report/job-job-1/results/0123456789abcdef.csv";
+
+pub struct Aws {
+    /// The tags of the bucket that is copied.
+    pub tags: BTreeMap<String, String>,
+    /// By bucket and key.
+    pub objects: BTreeMap<String, String>,
+    /// Status, all objects, those that were copied and those that were not.
+    pub job: (&'static str, u64, u64, u64),
+    pub jobs: usize,
+    pub public: bool,
+    pub pays: bool,
+}
+
+impl Aws {
+    pub fn shop(rule: &str) -> Self {
+        Aws {
+            tags: [("nightshift:backup".to_owned(), rule.to_owned())].into(),
+            objects: BTreeMap::new(),
+            job: ("Active", 1000, 10, 0),
+            jobs: 0,
+            public: false,
+            pays: false,
+        }
+    }
+
+    /// What the copy of a date says of itself.
+    pub fn marker(date: &str, state: &str) -> String {
+        let moment = format!("{date}T00:00:00Z");
+        json!({"made_by": "nightshift copy-buckets", "source": "kfood-uploads", "moment": moment, "attempt": 1,
+               "state": state, "job": "job-0"})
+        .to_string()
+    }
+
+    fn list(&self, call: &Call) -> Answer {
+        let query = &call.body["query"];
+        let prefix = format!("{}/{}", call.text("bucket"), query["prefix"].as_str().unwrap_or_default());
+        let bucket = format!("{}/", call.text("bucket"));
+        let encoded = |it: &str| it.replace('&', "%26").replace('<', "%3C");
+        let keys = self.objects.keys().filter(|it| it.starts_with(&prefix));
+        let inside: String = match query["delimiter"].as_str() {
+            Some(_) => {
+                let mut folders: Vec<String> = keys
+                    .filter_map(|it| {
+                        let (folder, _) = it[prefix.len()..].split_once('/')?;
+                        Some(format!("{}{folder}/", &prefix[bucket.len()..]))
+                    })
+                    .collect();
+                folders.dedup();
+                // Pages of two, as S3 may give fewer than were asked for.
+                let from: usize = query["continuation-token"].as_str().and_then(|it| it.parse().ok()).unwrap_or(0);
+                let more = match folders.len() > from + 2 {
+                    true => format!("<NextContinuationToken>{}</NextContinuationToken>", from + 2),
+                    false => String::new(),
+                };
+                let page = folders.iter().skip(from).take(2);
+                let page: String =
+                    page.map(|it| format!("<CommonPrefixes><Prefix>{it}</Prefix></CommonPrefixes>")).collect();
+                more + &page
+            }
+            None => keys
+                .take(1000)
+                .map(|it| format!("<Contents><Key>{}</Key></Contents>", encoded(&it[bucket.len()..])))
+                .collect(),
+        };
+        Answer::Body(format!("<ListBucketResult>{inside}</ListBucketResult>"))
+    }
+
+    fn delete(&mut self, call: &Call) -> Answer {
+        let xml = call.text("xml").to_owned();
+        assert!(call.body["headers"]["x-amz-checksum-sha256"].is_string(), "S3 wants a checksum");
+        let keys: Vec<String> =
+            xml.split("<Key>").skip(1).filter_map(|it| Some(it.split_once("</Key>")?.0.to_owned())).collect();
+        assert!(keys.len() <= 1000, "S3 takes a thousand keys");
+        let mut errors = String::new();
+        for key in keys {
+            match key.contains("locked") {
+                true => errors.push_str(&format!(
+                    "<Error><Key>{key}</Key><Code>AccessDenied</Code><Message>locked</Message></Error>"
+                )),
+                false => {
+                    let plain = key.replace("&lt;", "<").replace("&amp;", "&");
+                    self.objects.remove(&format!("{}/{plain}", call.text("bucket")));
+                }
+            }
+        }
+        Answer::Body(format!("<DeleteResult>{errors}</DeleteResult>"))
+    }
+}
+
+impl Tables for Aws {
+    fn answer(&mut self, call: &Call) -> Answer {
+        let object = format!("{}/{}", call.text("bucket"), call.text("key"));
+        match call.operation.as_str() {
+            "GetResources" => {
+                let tags: Vec<_> = self.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+                let bucket = json!({"ResourceARN": "arn:aws:s3:::kfood-uploads", "Tags": tags});
+                Answer::Json(json!({"ResourceTagMappingList": [bucket]}))
+            }
+            "HEAD" => Answer::Elsewhere("us-west-2"),
+            "GET list-type" => self.list(call),
+            "GET requestPayment" => {
+                let payer = if self.pays { "Requester" } else { "BucketOwner" };
+                Answer::Body(format!(
+                    "<RequestPaymentConfiguration><Payer>{payer}</Payer></RequestPaymentConfiguration>"
+                ))
+            }
+            "GET policyStatus" if self.public => {
+                Answer::Body("<PolicyStatus><IsPublic>TRUE</IsPublic></PolicyStatus>".into())
+            }
+            "GET policyStatus" => {
+                Answer::Failed { status: 404, code: "NoSuchBucketPolicy", message: "there is none".into() }
+            }
+            "GET" => match self.objects.get(&object) {
+                Some(text) => Answer::Body(text.clone()),
+                None => Answer::Failed { status: 404, code: "NoSuchKey", message: "there is none".into() },
+            },
+            "PUT" => {
+                assert_eq!(call.signed_for, "us-west-2");
+                self.objects.insert(object, call.text("xml").to_owned());
+                Answer::Body(String::new())
+            }
+            "POST delete" => self.delete(call),
+            "POST jobs" => {
+                self.jobs += 1;
+                Answer::Body(format!("<CreateJobResult><JobId>job-{}</JobId></CreateJobResult>", self.jobs))
+            }
+            "GET jobs" => {
+                let (status, total, succeeded, failed) = self.job;
+                Answer::Body(format!(
+                    "<DescribeJobResult><Job><Status>{status}</Status><ProgressSummary>\
+                     <TotalNumberOfTasks>{total}</TotalNumberOfTasks>\
+                     <NumberOfTasksSucceeded>{succeeded}</NumberOfTasksSucceeded>\
+                     <NumberOfTasksFailed>{failed}</NumberOfTasksFailed></ProgressSummary></Job></DescribeJobResult>"
+                ))
+            }
+            "POST tags" | "DELETE tags" => {
+                // As the tags of the bucket are from now on.
+                if call.operation == "POST tags" {
+                    let value = call.text("xml").split("<Value>").nth(1).unwrap_or_default();
+                    let value = value.split("</Value>").next().unwrap_or_default().to_owned();
+                    self.tags.insert("nightshift-state:bucket-problem".into(), value);
+                } else {
+                    self.tags.remove("nightshift-state:bucket-problem");
+                }
+                Answer::Body(String::new())
+            }
+            other => panic!("the script knows no {other}"),
+        }
+    }
+}

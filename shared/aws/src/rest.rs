@@ -1,0 +1,226 @@
+//! Calls to S3 and to its control API without their SDK crates: paths and XML in, XML out.
+//!
+//! `docs/decisions/0010-s3-without-its-sdk.md` says why. Signatures, credentials, retries, timeouts and errors are the
+//! SDK's own, as in [`crate::query`].
+
+use std::fmt::Write;
+
+use aws_config::SdkConfig;
+use aws_smithy_runtime::client::identity::IdentityCache;
+use aws_smithy_runtime_api::client::identity::SharedIdentityCache;
+use rules::partition::Partition;
+
+use crate::Error;
+use crate::presign::encoded;
+use crate::query::{Answered, Sent, Via, exchange};
+
+/// S3, in any region.
+pub struct Rest {
+    config: SdkConfig,
+    identities: SharedIdentityCache,
+}
+
+/// A bucket, with the region that its calls go to.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bucket {
+    /// The region.
+    pub region: String,
+    /// The name.
+    pub name: String,
+}
+
+/// A call that is being put together.
+pub struct Action<'a> {
+    rest: &'a Rest,
+    name: &'static str,
+    /// What it is about, for errors.
+    resource: String,
+    sent: Sent,
+}
+
+impl Rest {
+    /// S3 as `config` describes it.
+    pub fn new(config: &SdkConfig) -> Self {
+        let identities = config.identity_cache().unwrap_or_else(|| IdentityCache::lazy().build());
+        Rest { config: config.clone(), identities }
+    }
+
+    /// The region of the function.
+    pub fn home(&self) -> &str {
+        self.config.region().map(|it| it.as_ref()).unwrap_or_default()
+    }
+
+    /// The beginning of a call of the operation `name`.
+    pub fn action(&self, name: &'static str) -> Action<'_> {
+        let sent = Sent {
+            method: "GET",
+            address: String::new(),
+            region: String::new(),
+            path: "/".into(),
+            headers: Vec::new(),
+            body: String::new(),
+        };
+        Action { rest: self, name, resource: String::new(), sent }
+    }
+}
+
+impl Action<'_> {
+    /// About a bucket, or about the object `key` of it.
+    pub fn bucket(mut self, method: &'static str, bucket: &Bucket, key: &str) -> Self {
+        let Bucket { region, name } = bucket;
+        let domain = Partition::of_region(region).domain;
+        let key: Vec<String> = key.split('/').map(encoded).collect();
+        let key = key.join("/");
+        // The certificate of S3 does not cover names that hold a dot.
+        (self.sent.address, self.sent.path) = match self.rest.config.endpoint_url() {
+            Some(url) => (url.to_owned(), format!("/{name}/{key}")),
+            None if name.contains('.') => (format!("https://s3.{region}.{domain}"), format!("/{name}/{key}")),
+            None => (format!("https://{name}.s3.{region}.{domain}"), format!("/{key}")),
+        };
+        self.sent.method = method;
+        self.sent.region = region.clone();
+        self.resource = name.clone();
+        self
+    }
+
+    /// About what an account has in a region, by the path that the API gives it.
+    pub fn control(mut self, method: &'static str, region: &str, account: &str, path: &str) -> Self {
+        let domain = Partition::of_region(region).domain;
+        self.sent.address = match self.rest.config.endpoint_url() {
+            Some(url) => url.to_owned(),
+            None => format!("https://{account}.s3-control.{region}.{domain}"),
+        };
+        self.sent.method = method;
+        self.sent.region = region.to_owned();
+        self.sent.path = path.to_owned();
+        self.header("x-amz-account-id", account)
+    }
+
+    /// What an error names, instead of the bucket.
+    pub fn about(mut self, resource: &str) -> Self {
+        self.resource = resource.to_owned();
+        self
+    }
+
+    /// The same with a field of the query; one without a value stands alone.
+    pub fn field(mut self, name: &str, value: &str) -> Self {
+        let separator = if self.sent.path.contains('?') { '&' } else { '?' };
+        let _ = write!(self.sent.path, "{separator}{}", encoded(name));
+        if !value.is_empty() {
+            let _ = write!(self.sent.path, "={}", encoded(value));
+        }
+        self
+    }
+
+    /// The same with a header.
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.sent.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same with a body.
+    pub fn body(mut self, body: String) -> Self {
+        self.sent.body = body;
+        self
+    }
+
+    /// Makes the call; returns the body of the answer.
+    pub async fn call(self) -> Result<String, Error> {
+        self.answer().await.map(|it| it.text)
+    }
+
+    /// Makes the call; returns the region of the bucket that it is about, as the answer tells it.
+    pub async fn region(self) -> Result<Option<String>, Error> {
+        self.answer().await.map(|it| it.bucket_region)
+    }
+
+    async fn answer(self) -> Result<Answered, Error> {
+        let Action { rest, name, resource, sent } = self;
+        let via = Via { config: &rest.config, identities: &rest.identities, service: "s3", is_s3: true };
+        exchange(&via, name, &resource, sent).await
+    }
+}
+
+/// `text` as it stands in XML.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for it in text.chars() {
+        match it {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            // S3 takes carriage returns in keys, which a reader of XML would make line feeds.
+            '\r' => out.push_str("&#13;"),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// What [`escaped`] is to XML, backwards to the encoding that S3 gives keys in a listing on request.
+pub fn unencoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|it| u8::from_str_radix(std::str::from_utf8(it).ok()?, 16).ok());
+        rest = match (first, hex) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                &after[2..]
+            }
+            (b'+', _) => {
+                bytes.push(b' ');
+                after
+            }
+            _ => {
+                bytes.push(*first);
+                after
+            }
+        };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use testkit::scripted::{Answer, Call, HOME, Script, Tables};
+
+    use super::*;
+
+    /// An S3 that notes what it is asked.
+    struct S3;
+
+    impl Tables for S3 {
+        fn answer(&mut self, call: &Call) -> Answer {
+            Answer::Body(format!("<A><b>{} {}</b></A>", call.host, call.text("path")))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_goes_to_the_host_of_its_bucket_or_account_with_its_path_encoded() {
+        let script = Script::new(S3);
+        let rest = Rest::new(&script.sdk());
+        let bucket = |name: &str| Bucket { region: "us-west-2".into(), name: name.into() };
+        let get = rest.action("GetObject").bucket("GET", &bucket("shop"), "a b/ü+c.json").field("x", "1/2");
+        assert!(get.call().await.unwrap().contains("shop.s3.us-west-2.amazonaws.com /a%20b/%C3%BC%2Bc.json"));
+        let dotted = rest.action("HeadBucket").bucket("HEAD", &bucket("shop.example"), "");
+        assert!(dotted.call().await.unwrap().contains("s3.us-west-2.amazonaws.com /shop.example/"));
+        let job = rest.action("DescribeJob").control("GET", HOME, "123456789012", "/v20180820/jobs/1");
+        let answer = job.call().await.unwrap();
+        assert!(
+            answer.contains(&format!("123456789012.s3-control.{HOME}.amazonaws.com /v20180820/jobs/1")),
+            "{answer}"
+        );
+    }
+
+    #[test]
+    fn keys_survive_the_way_into_xml_and_out_of_a_listing() {
+        assert_eq!(escaped("a&b<c>\r"), "a&amp;b&lt;c&gt;&#13;");
+        for (encoded, key) in
+            [("a%20b%2Fc", "a b/c"), ("a+b", "a b"), ("%C3%BC", "ü"), ("100%", "100%"), ("%zz", "%zz")]
+        {
+            assert_eq!(unencoded(encoded), key);
+        }
+    }
+}
