@@ -24,11 +24,13 @@ pub struct Service {
 }
 
 /// The services that Nightshift calls.
-pub const SERVICES: [Service; 13] = [
+pub const SERVICES: [Service; 15] = [
     Service { file: "autoscaling", sdk: Some("aws-sdk-applicationautoscaling"), iam: "application-autoscaling" },
     Service { file: "budgets", sdk: Some("aws-sdk-budgets"), iam: "budgets" },
     Service { file: "cloudwatch", sdk: Some("aws-sdk-cloudwatch"), iam: "cloudwatch" },
     Service { file: "codedeploy", sdk: None, iam: "codedeploy" },
+    Service { file: "ec2", sdk: None, iam: "ec2" },
+    Service { file: "ec2_autoscaling", sdk: None, iam: "autoscaling" },
     Service { file: "ecr", sdk: None, iam: "ecr" },
     Service { file: "ecs", sdk: Some("aws-sdk-ecs"), iam: "ecs" },
     Service { file: "inspector", sdk: Some("aws-sdk-inspector2"), iam: "inspector2" },
@@ -315,7 +317,7 @@ fn method_calls(tokens: &[Token]) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
-/// The operations that are named as texts: `.call("UpdateService"`, `.list("ListTasks"` and `.action("GetObject"` of an API without types.
+/// The operations that are named as texts: `.action("StopInstances"`, `.call("UpdateService"` and `.list("ListTasks"`.
 fn named_calls(tokens: &[Token]) -> impl Iterator<Item = (&str, usize)> {
     tokens.windows(4).filter_map(|it| {
         let named = it[0].is('.') && matches!(it[1].word(), Some("action" | "call" | "list" | "send")) && it[2].is('(');
@@ -414,6 +416,14 @@ mod tests {
         check("fn a() { Event { resources: b }; builder.resources(c) }", &[]);
         check("fn a() { tags.write() }", &["ecs:TagResource"]);
         check("fn a() { write(tags) }", &[]);
+    }
+
+    #[test]
+    fn an_operation_without_an_sdk_is_known_by_its_name() {
+        let ec2 =
+            Source::parse("functions/sample/src/ec2.rs", "fn a(q: &Query) { q.action(\"StopInstances\").call(id) }");
+        let found = reachable(&[ec2], &[]);
+        assert_eq!(found.iter().map(|it| it.action.as_str()).collect::<Vec<_>>(), ["ec2:StopInstances"]);
     }
 
     #[test]

@@ -499,6 +499,9 @@ fn calls_of(function: &str) -> Vec<Call> {
                     [
                         "application-autoscaling:DescribeScalableTargets",
                         "application-autoscaling:DescribeScheduledActions",
+                        "autoscaling:DescribeAutoScalingGroups",
+                        "autoscaling:DescribeScheduledActions",
+                        "ec2:DescribeInstances",
                         "rds:DescribeDBClusterSnapshots",
                         "rds:DescribeDBClusters",
                         "rds:DescribeDBInstances",
@@ -536,6 +539,17 @@ fn calls_of(function: &str) -> Vec<Call> {
                     call("rds:AddTagsToResource", "cluster:shop").tagged("nightshift:schedule").remembers(),
                     call("rds:RemoveTagsFromResource", "db:kfood-db").tagged("nightshift:schedule").remembers(),
                     call("rds:RemoveTagsFromResource", "cluster:shop").tagged("nightshift:schedule").remembers(),
+                    call("ec2:StartInstances", INSTANCE).tagged("nightshift:schedule"),
+                    call("ec2:StopInstances", INSTANCE).tagged("nightshift:schedule"),
+                    call("ec2:CreateTags", INSTANCE).tagged("nightshift:schedule").remembers(),
+                    call("ec2:DeleteTags", INSTANCE).tagged("nightshift:schedule").remembers(),
+                    call("autoscaling:UpdateAutoScalingGroup", GROUP).tagged("nightshift:schedule"),
+                    call("autoscaling:SuspendProcesses", GROUP).tagged("nightshift:schedule"),
+                    call("autoscaling:ResumeProcesses", GROUP).tagged("nightshift:schedule"),
+                    call("autoscaling:CreateOrUpdateTags", GROUP).tagged("nightshift:schedule").remembers(),
+                    call("autoscaling:DeleteTags", GROUP).tagged("nightshift:schedule").remembers(),
+                    told(call("ec2:CreateTags", INSTANCE).tagged("nightshift-state:asleep")),
+                    told(call("autoscaling:CreateOrUpdateTags", GROUP).tagged("nightshift-state:asleep")),
                     told(call("ecs:TagResource", SERVICE).tagged("nightshift-state:asleep")),
                     told(call("rds:AddTagsToResource", "db:kfood-db").tagged("nightshift-state:asleep")),
                     told(call("rds:AddTagsToResource", "cluster:shop").tagged("nightshift-state:asleep")),
@@ -576,18 +590,25 @@ fn calls_of(function: &str) -> Vec<Call> {
     [calls_of_all(function), own].concat()
 }
 
+const INSTANCE: &str = "instance/i-0abc";
+const GROUP: &str = "autoScalingGroup:0123:autoScalingGroupName/web";
+
 /// What a drill restores.
 const DRILL: &str = "db:nightshift-drill-kfood-db-2026-12-01";
 const CLUSTER_DRILL: &str = "cluster:nightshift-drill-shop-2026-12-01";
 
 /// What no function may do, on resources that carry every tag of Nightshift.
-const NEVER: [(&str, &str); 64] = [
+const NEVER: [(&str, &str); 68] = [
     ("application-autoscaling:DeregisterScalableTarget", "scalable-target/0ec5"),
     ("budgets:ModifyBudget", "budget/monthly"),
     ("cloudwatch:DeleteAlarms", "alarm:api-5xx"),
     ("cloudwatch:PutMetricAlarm", "alarm:api-5xx"),
     ("cloudwatch:SetAlarmState", "alarm:api-5xx"),
     ("codedeploy:DeleteApplication", "application:shop"),
+    ("autoscaling:DeleteAutoScalingGroup", GROUP),
+    ("autoscaling:TerminateInstanceInAutoScalingGroup", GROUP),
+    ("ec2:ModifyInstanceAttribute", INSTANCE),
+    ("ec2:RunInstances", INSTANCE),
     ("ec2:TerminateInstances", "instance/i-1"),
     ("ecr:DeleteRepository", "repository/truegul-api-server"),
     ("ecr:PutImage", "repository/truegul-api-server"),

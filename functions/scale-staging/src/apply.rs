@@ -7,8 +7,8 @@ use rules::{ServiceName, keys};
 use runtime::Run;
 use serde_json::{Value, json};
 
-use crate::plan::{Call, IfRefused, Step};
-use crate::{Clients, autoscaling, ecs, rds};
+use crate::plan::{Call, IfRefused, Scaled, Step};
+use crate::{Clients, autoscaling, ec2, ec2_autoscaling, ecs, rds};
 
 /// Makes the calls of one step, one after the other.
 pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Value, Error> {
@@ -29,10 +29,20 @@ async fn make(clients: &Clients, arn: &str, call: &Call, run: &Run<'_>) -> Resul
     match call {
         Call::Remember(key, value) => write(clients, arn, key, Some(value), run).await,
         Call::Forget(keys) => forget(clients, arn, keys, run).await,
-        Call::Limits { service, min, suspended } => {
+        Call::Limits { of: Scaled::Service(service), min, suspended } => {
             autoscaling::set_limits(&clients.scaling, service, *min, *suspended, until).await
         }
-        Call::Count { service, desired } => ecs::set_count(&clients.ecs, service, *desired, until).await,
+        Call::Limits { of: Scaled::Group(group), min, suspended } => {
+            ec2_autoscaling::set_limits(&clients.groups, group, *min, *suspended, until).await
+        }
+        Call::Count { of: Scaled::Service(service), desired } => {
+            ecs::set_count(&clients.ecs, service, *desired, until).await
+        }
+        Call::Count { of: Scaled::Group(group), desired } => {
+            ec2_autoscaling::set_count(&clients.groups, group, *desired, until).await
+        }
+        Call::StopInstance { id, hibernate } => ec2::stop(&clients.ec2, id, *hibernate, until).await,
+        Call::StartInstance { id } => ec2::start(&clients.ec2, id, until).await,
         Call::Stop { database, snapshot } => rds::stop(&clients.rds, database, snapshot.as_deref(), until).await,
         Call::Start { database } => rds::start(&clients.rds, database, until).await,
         Call::CopyMemory { target, value } => {
@@ -75,7 +85,14 @@ async fn forget(clients: &Clients, arn: &str, keys: &[&'static str], run: &Run<'
 
 /// Writes a memory tag, or removes it where there is no value.
 async fn write(clients: &Clients, arn: &str, key: &str, value: Option<&str>, run: &Run<'_>) -> Result<(), Error> {
-    memory::write(&clients.ecs, &clients.rds, arn, key, value, Some(run.last_start)).await
+    let until = run.last_start;
+    if let Some((_, group)) = arn.split_once(":autoScalingGroupName/") {
+        return ec2_autoscaling::write_tag(&clients.groups, group, key, value, until).await;
+    }
+    if let Some((_, instance)) = arn.split_once(":instance/") {
+        return ec2::write_tag(&clients.ec2, instance, key, value, until).await;
+    }
+    memory::write(&clients.ecs, &clients.rds, arn, key, value, Some(until)).await
 }
 
 /// Writes what a resource remembers of the problems told about it.

@@ -6,7 +6,7 @@ use aws_sdk_ecs::types as sdk;
 use rules::ServiceName;
 use tokio::time::Instant;
 
-use crate::plan::{Message, Service};
+use crate::plan::{Message, Scaled, Service};
 
 /// This number of events tells why tasks do not start; ECS keeps a hundred, which would be memory for nothing.
 const MESSAGES: usize = 10;
@@ -24,7 +24,7 @@ fn service(it: &sdk::Service) -> Option<Service> {
         |it: &sdk::ServiceEvent| Some(Message { at: moment(it.created_at()?)?, text: it.message()?.to_owned() });
     Some(Service {
         arn: arn.into(),
-        name,
+        scaled: Scaled::Service(name),
         status: it.status().unwrap_or_default().into(),
         is_express: it.resource_management_type() == Some(&sdk::ResourceManagementType::Ecs),
         is_daemon: it.scheduling_strategy() == Some(&sdk::SchedulingStrategy::Daemon),

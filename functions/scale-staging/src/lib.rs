@@ -2,6 +2,8 @@
 
 mod apply;
 mod autoscaling;
+mod ec2;
+mod ec2_autoscaling;
 mod ecs;
 mod observe;
 mod plan;
@@ -18,13 +20,17 @@ use reconcile::memory::Note;
 use runtime::Run;
 
 use autoscaling::Scaling;
+use ec2::Ec2;
+use ec2_autoscaling::Groups;
 use plan::Scope;
 
 pub use plan::Request;
 
 /// The clients of the services that this function calls.
 pub struct Clients {
+    ec2: Ec2,
     ecs: Ecs,
+    groups: Groups,
     lambda: Lambda,
     rds: Rds,
     scaling: Scaling,
@@ -35,7 +41,9 @@ impl Clients {
     /// The clients that `config` describes.
     pub fn new(config: &SdkConfig) -> Self {
         Clients {
+            ec2: Ec2::new(config),
             ecs: Ecs::new(config),
+            groups: Groups::new(config),
             lambda: Lambda::new(config),
             rds: Rds::new(config, None),
             scaling: Scaling::new(config),

@@ -8,20 +8,26 @@ use aws::{Error, each, tagging};
 use rules::{ServiceName, keys};
 use runtime::Run;
 
-use crate::plan::{self, Listed, Missing, Scope, Service, Sleeper, World};
-use crate::{Clients, autoscaling, ecs, rds};
+use crate::plan::{self, Backing, Listed, Missing, Scope, Service, Sleeper, World};
+use crate::{Clients, autoscaling, ec2, ec2_autoscaling, ecs, rds};
 
 /// How many reads are under way at a time.
 const READS: usize = 16;
 
 pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<World, Error> {
     let index = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::SCHEDULE);
-    let (index, databases, left_behind) =
-        tokio::join!(index, rds::list_sleepers(&clients.rds), left_behind(clients, scope, run));
-    let (index, databases, left_behind) = (index?, databases?, left_behind?);
+    let machines =
+        async { tokio::try_join!(ec2::list_instances(&clients.ec2), ec2_autoscaling::list_groups(&clients.groups)) };
+    let (index, databases, left_behind, machines) =
+        tokio::join!(index, rds::list_sleepers(&clients.rds), left_behind(clients, scope, run), machines);
+    let (index, databases, mut left_behind, (instances, groups)) = (index?, databases?, left_behind?, machines?);
+    let (groups, sleeping): (Vec<Service>, Vec<Service>) =
+        groups.into_iter().partition(|it| it.tags.contains_key(keys::SCHEDULE));
+    left_behind.extend(sleeping);
     let listed = index.clone().into_iter().map(|(arn, tags)| Listed { arn, tags }).collect();
     let calendar = run.calendar().clone();
-    let (close, listed) = plan::services_to_look_at(listed, scope, &databases, &calendar, run.dry_run, &run.now);
+    let backing = Backing { databases: &databases, services: &groups, instances: &instances };
+    let (close, listed) = plan::services_to_look_at(listed, scope, backing, &calendar, run.dry_run, &run.now);
     let (described, targets, snapshots) = tokio::join!(
         ecs::describe_services(&clients.ecs, &close),
         autoscaling::describe_targets(&clients.scaling, &close),
@@ -39,8 +45,9 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     for service in &mut services {
         service.copy = copies.get(&service.arn).cloned();
     }
+    services.extend(groups);
     let mut world =
-        World { services, listed, missing, left_behind, databases, snapshots, calendar, ..World::default() };
+        World { services, instances, listed, missing, left_behind, databases, snapshots, calendar, ..World::default() };
     let in_question = plan::databases_in_question(&world, scope, &run.now);
     let events = each(in_question, READS, async |it| (it.arn.clone(), rds::events(&clients.rds, it).await));
     world.events = events.await.into_iter().map(|(arn, it)| (arn, it.map_err(|err| err.to_string()))).collect();
@@ -59,8 +66,14 @@ pub async fn remembering(clients: &Clients) -> Result<tagging::Tagged, Error> {
     ];
     let listed =
         each(kinds, READS, async |(kind, key)| tagging::resources_with_tags(&clients.tagging, kind, key).await);
-    let listed: Result<Vec<tagging::Tagged>, Error> = listed.await.into_iter().collect();
-    Ok(listed?.into_iter().flatten().collect())
+    let machines =
+        async { tokio::try_join!(ec2::list_instances(&clients.ec2), ec2_autoscaling::list_groups(&clients.groups)) };
+    let (listed, machines) = tokio::join!(listed, machines);
+    let listed: Result<Vec<tagging::Tagged>, Error> = listed.into_iter().collect();
+    let (instances, groups) = machines?;
+    let machines =
+        instances.into_iter().map(|it| (it.arn, it.tags)).chain(groups.into_iter().map(|it| (it.arn, it.tags)));
+    Ok(listed?.into_iter().flatten().chain(machines).collect())
 }
 
 /// What the scaling targets remember of their services, where that is in question.

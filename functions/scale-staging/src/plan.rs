@@ -12,9 +12,11 @@ mod copy;
 mod database;
 mod draft;
 mod facts;
+mod instance;
 mod last_day;
 mod left_behind;
 mod look;
+mod misplaced;
 mod needs;
 mod person;
 mod service;
@@ -50,7 +52,8 @@ pub use look::{
 pub use step::Refusal;
 pub use step::{Call, IfRefused, Step};
 pub use world::{
-    CannotStop, DatabaseName, Events, LastEvent, Listed, Message, Missing, ScheduledAction, Service, Sleeper, World,
+    Backing, CannotStop, DatabaseName, Events, Instance, LastEvent, Listed, Message, Missing, Scaled, ScheduledAction,
+    Service, Sleeper, World,
 };
 
 use draft::Decision;
@@ -73,8 +76,11 @@ pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
             }
         }
     }
-    let mut needs = decide_services(world, request, now, &mut plan);
+    let mut needs = decide_services(world, request, None, now, &mut plan);
     needs.extend(needs_of_those_not_looked_at(world, request, now, &mut plan));
+    let of_groups = decide_services(world, request, Some(&needs), now, &mut plan);
+    let of_instances = decide_instances(world, request, &needs, now, &mut plan);
+    needs.extend(of_groups.into_iter().chain(of_instances));
     decide_databases(world, request, &needs, now, &mut plan);
     tell_what_did_not_opt_in(world, request, &mut plan);
     left_behind::tell(world, &request.scope, now, &mut plan);
@@ -97,16 +103,25 @@ fn databases_up_first_and_down_last(plan: &mut Plan<Step>) {
     });
 }
 
-/// What each service needs, whether or not it is in question: databases depend on that.
-fn decide_services(world: &World, request: &Request, now: &Zoned, plan: &mut Plan<Step>) -> Vec<Need> {
-    let mut services: Vec<&Service> = world.services.iter().collect();
+/// What each service needs, whether or not it is in question: databases depend on that. With the needs of services it is
+/// the turn of the groups.
+fn decide_services(
+    world: &World,
+    request: &Request,
+    of_services: Option<&[Need]>,
+    now: &Zoned,
+    plan: &mut Plan<Step>,
+) -> Vec<Need> {
+    let groups = of_services.is_some();
+    let mut services: Vec<&Service> = world.services.iter().filter(|it| it.is_group() == groups).collect();
     services.sort_by(|a, b| a.arn.cmp(&b.arn));
     let mut needs = Vec::new();
     for service in services {
-        let in_question = request.scope.holds(&service.arn);
-        let command = request.command.as_ref().filter(|_| in_question);
+        let asked = request.scope.holds(&service.arn);
+        let in_question = asked || groups && look::is_named_by_one_in(&service.arn, world, &request.scope);
+        let command = request.command.as_ref().filter(|_| asked);
         let (decision, need) = match Wants::read(&service.tags, now, &world.calendar) {
-            Ok(Some(wants)) => service::decide(service, wants, command, world, now),
+            Ok(Some(wants)) => service::decide(service, wants, command, of_services.unwrap_or_default(), world, now),
             Ok(None) => {
                 if in_question {
                     plan.skip(&service.arn, format!("it has no tag {}", keys::SCHEDULE));
@@ -160,6 +175,37 @@ fn needs_of_those_not_looked_at(world: &World, request: &Request, now: &Zoned, p
     needs
 }
 
+fn decide_instances(
+    world: &World,
+    request: &Request,
+    of_services: &[Need],
+    now: &Zoned,
+    plan: &mut Plan<Step>,
+) -> Vec<Need> {
+    let mut instances: Vec<&Instance> = world.instances.iter().collect();
+    instances.sort_by(|a, b| a.arn.cmp(&b.arn));
+    let mut needs = Vec::new();
+    for instance in instances {
+        let asked = request.scope.holds(&instance.arn);
+        let in_question = asked || look::is_named_by_one_in(&instance.arn, world, &request.scope);
+        let command = request.command.as_ref().filter(|_| asked);
+        let (decision, need) = match Wants::read(&instance.tags, now, &world.calendar) {
+            Ok(Some(wants)) => instance::decide(instance, wants, command, of_services, world, now),
+            Ok(None) => continue,
+            Err(bad) => {
+                let trouble = Decision::trouble(reconcile::Trouble::new("bad-tag", bad));
+                (trouble, need_of(&instance.arn, &instance.tags))
+            }
+        };
+        needs.push(need);
+        if in_question {
+            plan.examined(&instance.arn, &instance.tags);
+            carry_over(&instance.arn, decision, plan);
+        }
+    }
+    needs
+}
+
 fn need_of(arn: &str, tags: &BTreeMap<String, String>) -> Need {
     let service = short_name(arn).to_owned();
     Need { service, databases: databases_named(tags), awake: false, used: Used::Unknown }
@@ -171,7 +217,7 @@ fn decide_databases(world: &World, request: &Request, needs: &[Need], now: &Zone
     for sleeper in databases {
         let database = &sleeper.database;
         let asked = request.scope.holds(&database.arn);
-        let in_question = asked || look::is_named_by_one_in(sleeper, world, &request.scope);
+        let in_question = asked || look::is_named_by_one_in(&database.arn, world, &request.scope);
         if !database.tags.contains_key(keys::SCHEDULE) || !in_question {
             continue;
         }
@@ -201,10 +247,15 @@ fn carry_over(arn: &str, decision: Decision, plan: &mut Plan<Step>) {
 /// A person asked for a certain resource that must not be touched.
 fn tell_what_did_not_opt_in(world: &World, request: &Request, plan: &mut Plan<Step>) {
     let Scope::Resource(arn) = &request.scope else { return };
+    let instance = world.instances.iter().any(|it| it.arn == *arn && it.tags.contains_key(keys::SCHEDULE));
     let service = world.services.iter().any(|it| it.arn == *arn) || world.missing.iter().any(|it| it.arn == *arn);
+    let service = service || instance;
     let database = world.databases.iter().find(|it| it.database.arn == *arn);
     match database {
         None if service => {}
+        None if arn.contains(":instance/") || arn.contains(":autoScalingGroup:") => {
+            plan.skip(arn, format!("there is no such instance or group with the tag {}", keys::SCHEDULE));
+        }
         None => plan.skip(arn, "there is no such service or database"),
         Some(it) if !it.database.tags.contains_key(keys::SCHEDULE) => {
             plan.skip(arn, format!("it has no tag {}", keys::SCHEDULE));

@@ -78,12 +78,14 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
 
 fn resource(command: &str, arn: String) -> Result<Scope, String> {
     let database = arn.starts_with("arn:") && (arn.contains(":db:") || arn.contains(":cluster:"));
-    if database || arn.starts_with("arn:") && rules::ServiceName::of_arn(&arn).is_some() {
+    let machine = arn.starts_with("arn:") && (arn.contains(":instance/") || arn.contains(":autoScalingGroup:"));
+    if database || machine || arn.starts_with("arn:") && rules::ServiceName::of_arn(&arn).is_some() {
         return Ok(Scope::Resource(arn));
     }
     Err(format!(
         "\"{command}\": resource \"{arn}\" is not the ARN of an ECS service (…:service/CLUSTER/SERVICE), \
-         a DB instance (…:db:NAME) or a DB cluster (…:cluster:NAME)"
+         a DB instance (…:db:NAME), a DB cluster (…:cluster:NAME), an EC2 instance (…:instance/ID) or an Auto Scaling \
+         group (…:autoScalingGroupName/NAME)"
     ))
 }
 

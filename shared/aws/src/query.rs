@@ -189,7 +189,7 @@ impl Action<'_> {
     }
 
     /// The same with several values of a field, as `Name.1`, `Name.2` and so on; the name as it stands before the number.
-    pub fn list(self, name: &str, values: impl IntoIterator<Item = impl fmt::Display>) -> Self {
+    pub fn values(self, name: &str, values: impl IntoIterator<Item = impl fmt::Display>) -> Self {
         values
             .into_iter()
             .zip(1..)
@@ -197,7 +197,7 @@ impl Action<'_> {
     }
 
     /// Makes the call for `resource`, unless its turn comes later than `until`; the answer is XML.
-    pub async fn call(self, resource: &str, until: Option<Instant>) -> Result<String, Error> {
+    pub async fn perform(self, resource: &str, until: Option<Instant>) -> Result<String, Error> {
         let Action { query, name, fields } = self;
         let mut body = format!("Action={name}&Version={}", query.version);
         for (field, value) in &fields {
@@ -302,7 +302,7 @@ mod tests {
     async fn ask(script: &Script<Ec2>) -> Result<String, Error> {
         let query = Query::new(&script.sdk(), "ec2", "2016-11-15");
         let action = query.action("DescribeInstances").field("Filter.1.Name", "tag-key");
-        action.list("Filter.1.Value", ["a b&c"]).maybe("NextToken", None::<&str>).call("all", None).await
+        action.values("Filter.1.Value", ["a b&c"]).maybe("NextToken", None::<&str>).perform("all", None).await
     }
 
     #[tokio::test(start_paused = true)]

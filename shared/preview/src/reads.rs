@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 
 /// The services by their IAM prefix, each with the operations that only read. `tests/tests/template.rs` compares them
 /// with the reads that the functions are granted.
-pub const READS: [(&str, &[&str]); 9] = [
+pub const READS: [(&str, &[&str]); 11] = [
     ("application-autoscaling", &["DescribeScalableTargets", "DescribeScheduledActions", "ListTagsForResource"]),
+    ("autoscaling", &["DescribeAutoScalingGroups", "DescribeScheduledActions"]),
     ("budgets", &["DescribeBudget", "DescribeBudgets", "ListTagsForResource"]),
     ("cloudwatch", &["DescribeAlarmContributors", "DescribeAlarms", "ListAlarmMuteRules", "ListTagsForResource"]),
     (
@@ -19,6 +20,7 @@ pub const READS: [(&str, &[&str]); 9] = [
             "ListDeployments",
         ],
     ),
+    ("ec2", &["DescribeInstances"]),
     (
         "ecr",
         &[

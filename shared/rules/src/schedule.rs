@@ -42,10 +42,12 @@ pub struct Schedule {
     pub times: Times,
     /// How many tasks of a service run while it is asleep (`off=`).
     pub off: u32,
-    /// The databases that have to serve before the service is woken, as they were written (`after=`).
+    /// What has to serve before the service is woken, as it was written (`after=`): `app-db`, `ec2:i-0abc`, `asg:web`.
     pub after: Vec<String>,
     /// A database is up in its own maintenance window as well (`maintenance=awake`).
     pub maintenance_awake: bool,
+    /// An EC2 instance hibernates instead of being stopped (`hibernate=true`).
+    pub hibernate: bool,
     /// Changes by hand are undone (`enforce=true`).
     pub enforce: bool,
     /// Which way it is changed (`act=`).
@@ -72,6 +74,7 @@ impl Schedule {
             off: tag.parsed("off", "a number of tasks")?.unwrap_or(0),
             after: read_after(&mut tag)?,
             maintenance_awake: tag.parsed::<MaintenanceAwake>("maintenance", "awake")?.is_some(),
+            hibernate: tag.parsed("hibernate", "true or false")?.unwrap_or(false),
             enforce: tag.parsed("enforce", "true or false")?.unwrap_or(false),
             act: tag.parsed("act", "both, sleep or wake")?.unwrap_or(Act::Both),
         };
@@ -92,12 +95,18 @@ impl Schedule {
     }
 }
 
-/// `after=app-db+cache-db`: all of them.
+/// `after=app-db+ec2:i-0abc+asg:web`: all of them.
 fn read_after(tag: &mut Reader<'_>) -> Result<Vec<String>, BadTag> {
     let Some(text) = tag.option("after") else { return Ok(Vec::new()) };
     let names: Vec<String> = text.split('+').map(str::to_owned).collect();
-    if names.iter().any(String::is_empty) {
-        return Err(tag.bad_option("after", text, "the id of a DB instance or DB cluster, or several joined by +"));
+    // A colon is in no name of a database.
+    let is_known = |it: &String| match it.split_once(':') {
+        Some((kind, name)) => ["db", "ec2", "asg"].contains(&kind) && !name.is_empty(),
+        None => !it.is_empty(),
+    };
+    if !names.iter().all(is_known) {
+        let accepted = "the id of a DB instance or DB cluster, ec2:INSTANCE or asg:GROUP, or several joined by +";
+        return Err(tag.bad_option("after", text, accepted));
     }
     Ok(names)
 }

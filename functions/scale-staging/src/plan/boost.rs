@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use rules::keys;
 use rules::sleep::Boosted;
 
-use super::case::{Case, from_to};
+use super::case::Case;
 use super::step::Change;
 
 impl Case<'_> {
@@ -41,8 +41,11 @@ impl Case<'_> {
                 self.draft.leave(format!("{} asks for {} more, but it was set to 0 by hand", intent.by, intent.step));
             }
             None if to <= from => {
-                let reason =
-                    format!("{} asks for {} more, but it has {from} tasks of at most {most}", intent.by, intent.step);
+                let things = self.service.things();
+                let reason = format!(
+                    "{} asks for {} more, but it has {from} {things} of at most {most}",
+                    intent.by, intent.step
+                );
                 self.draft.leave(reason);
             }
             None => {
@@ -64,9 +67,9 @@ impl Case<'_> {
         self.draft.remember(keys::BOOSTED, boosted.to_string());
         self.count(boosted.to);
         self.raise_least(&boosted);
-        let (change, until) = (from_to(before, boosted.to), self.local(until));
+        let (change, until) = (self.from_to(before, boosted.to), self.local(until));
         self.wants.boosted = Some(boosted);
-        self.step(Change::Boost, format!("gets more tasks ({change}) until {until}, as {by} asks"));
+        self.step(Change::Boost, format!("gets more {} ({change}) until {until}, as {by} asks", self.service.things()));
     }
 
     /// Finishes what a run that died left; later, what a person or the scaling did since stands.
@@ -75,9 +78,9 @@ impl Case<'_> {
             self.count(boosted.to.max(self.size.desired));
             self.raise_least(boosted);
         }
-        self.step(Change::Boost, format!("gets more tasks (to {})", boosted.to));
+        self.step(Change::Boost, format!("gets more {} (to {})", self.service.things(), boosted.to));
         let more = boosted.to - boosted.from;
-        self.draft.leave(format!("it has {} tasks, {more} of them by a boost", self.size.desired));
+        self.draft.leave(format!("it has {} {}, {more} of them by a boost", self.size.desired, self.service.things()));
     }
 
     /// So that the scaling does not take the tasks away at once.
@@ -99,8 +102,8 @@ impl Case<'_> {
         self.draft.forget(&[keys::BOOSTED]);
         self.wants.boosted = None;
         let headline = match before == self.size.desired {
-            true => format!("the boost is over, and it keeps the {before} tasks that it got since"),
-            false => format!("the boost is over ({})", from_to(before, self.size.desired)),
+            true => format!("the boost is over, and it keeps the {before} {} that it got since", self.service.things()),
+            false => format!("the boost is over ({})", self.from_to(before, self.size.desired)),
         };
         self.step(Change::EndBoost, headline);
     }

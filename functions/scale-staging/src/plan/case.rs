@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::size::Size;
 use super::step::{Call, Change};
 use super::times::{DEPLOYS_WITHIN, GRACE};
-use super::wants::{Verdict, Wants};
+use super::wants::{Source, Verdict, Wants};
 use super::world::{Service, World};
 
 /// Why a deployment is waited for.
@@ -24,6 +24,8 @@ pub struct Case<'a> {
     pub draft: Draft,
     /// A person's command is to be carried out, whoever changed what by hand before.
     pub asked: bool,
+    /// Why a group does not sleep: a service that needs it still runs, or may.
+    pub used: Option<String>,
 }
 
 impl Case<'_> {
@@ -49,14 +51,14 @@ impl Case<'_> {
         let as_wanted = self.size.target.is_none_or(|it| (it.min, it.suspended) == (min, suspended));
         if !as_wanted {
             self.size = self.size.limited(min, suspended);
-            self.draft.call(Call::Limits { service: self.service.name.clone(), min, suspended });
+            self.draft.call(Call::Limits { of: self.service.scaled.clone(), min, suspended });
         }
     }
 
     pub fn count(&mut self, desired: i32) {
         if self.size.desired != desired {
             self.size = self.size.counted(desired);
-            self.draft.call(Call::Count { service: self.service.name.clone(), desired });
+            self.draft.call(Call::Count { of: self.service.scaled.clone(), desired });
         }
     }
 
@@ -76,22 +78,26 @@ impl Case<'_> {
     }
 
     pub fn next(&self) -> String {
-        self.wants.next(&self.verdict, self.now)
+        match self.verdict.source {
+            Source::Needed => "sleeps when that does".into(),
+            _ => self.wants.next(&self.verdict, self.now),
+        }
+    }
+
+    /// Such as `2 -> 0 tasks`.
+    pub fn from_to(&self, from: i32, to: i32) -> String {
+        format!("{from} -> {to} {}", self.service.things())
     }
 
     pub fn state(&self) -> String {
         match &self.wants.asleep {
             Some(asleep) if self.size.desired <= self.off() => {
                 let had = asleep.desired.unwrap_or_default();
-                format!("it is asleep since {} (it had {had} tasks)", self.local(asleep.since))
+                let things = self.service.things();
+                format!("it is asleep since {} (it had {had} {things})", self.local(asleep.since))
             }
             _ if self.size.desired == 0 => "it was set to 0 by hand".into(),
-            _ => format!("it is awake with {} tasks", self.size.desired),
+            _ => format!("it is awake with {} {}", self.size.desired, self.service.things()),
         }
     }
-}
-
-/// Such as `2 -> 0 tasks`.
-pub fn from_to(from: i32, to: i32) -> String {
-    format!("{from} -> {to} tasks")
 }

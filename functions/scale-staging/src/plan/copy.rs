@@ -79,10 +79,11 @@ impl Case<'_> {
 
     pub fn tell_that_it_lost_its_memory(&mut self) {
         let message = format!(
-            "it has {} tasks and all of its scaling is suspended, as Nightshift leaves what it puts to sleep, but its tag \
+            "it has {} {} and all of its scaling is suspended, as Nightshift leaves what it puts to sleep, but its tag \
              {} is gone, which said how many it had: set its count and resume its scaling by hand, and have your \
              Terraform ignore tags that begin with {}",
             self.size.desired,
+            self.service.things(),
             keys::ASLEEP,
             keys::MEMORY
         );

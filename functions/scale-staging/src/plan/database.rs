@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::command::Command;
 use super::draft::{Decision, Draft};
+use super::misplaced::{Kind as Carrier, misplaced};
 use super::needs::{Need, still_used};
 use super::person::apply_command;
 use super::step::{Change, Refusal, Target};
@@ -46,12 +47,15 @@ pub fn decide(
     if let Some((kind, message)) = sleeper.database.unfit_for(keys::SCHEDULE, "is stopped") {
         return Decision::trouble(Trouble::new(kind, message));
     }
+    if let Some(trouble) = misplaced(&wants.schedule, Carrier::Database) {
+        return Decision::trouble(trouble);
+    }
     let mut draft = Draft::new(Target::Database { arn: arn.clone() }, tags, view(status));
     let foreign = wants.leave_out_memory_of_another(resource_id.as_deref(), sleeper.created_at);
     wants.keep_up_for_maintenance(up_for_maintenance(sleeper, &world.databases, now));
     let asked = apply_command(command, &mut wants, &mut draft, now, &world.calendar);
-    let needing: Vec<&Need> = needs.iter().filter(|it| it.is_for(sleeper, &world.databases)).collect();
-    let verdict = wanted(&wants, &needing, now, world);
+    let needing: Vec<&Need> = needs.iter().filter(|it| it.is_for(&sleeper.database.arn, world.backing())).collect();
+    let verdict = wants.verdict_where_needed(&needing, now, &world.calendar);
     let mut case = DatabaseCase {
         sleeper,
         status: status.clone(),
@@ -111,21 +115,6 @@ pub fn needs_events(sleeper: &Sleeper, wants: &Wants, now: &Zoned, world: &World
         State::Broken => true,
         State::Passing => late,
         State::Stopped => status == "stopped" && asleep.started.is_some(),
-    }
-}
-
-/// What counts for a database: as for all, but a service that needs it outranks its schedule.
-fn wanted(wants: &Wants, needing: &[&Need], now: &Zoned, world: &World) -> Verdict {
-    let verdict = wants.verdict(now, &world.calendar);
-    match needing.iter().find(|it| it.awake) {
-        Some(need) if !verdict.awake && verdict.source == Source::Schedule => Verdict {
-            awake: true,
-            source: Source::Needed,
-            why: format!("{} needs it", need.service),
-            since: None,
-            until: None,
-        },
-        _ => verdict,
     }
 }
 

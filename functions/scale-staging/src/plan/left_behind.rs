@@ -26,7 +26,9 @@ pub fn tell(world: &World, scope: &Scope, now: &Zoned, plan: &mut Plan<Step>) {
     // The index may be behind: a service that is gone is not left behind.
     let services = world.left_behind.iter().filter(|it| it.status == "ACTIVE" && is_left_behind(&it.tags));
     let services = services.map(|it| (&it.arn, (&it.tags, (None, None))));
-    let all: BTreeMap<_, _> = services.chain(databases).collect();
+    let instances = world.instances.iter().filter(|it| it.state == "stopped" && is_left_behind(&it.tags));
+    let instances = instances.map(|it| (&it.arn, (&it.tags, (Some(it.id.as_str()), None))));
+    let all: BTreeMap<_, _> = services.chain(databases).chain(instances).collect();
     for (arn, (tags, (own, created))) in all {
         let Some(memory) = tags.get(keys::ASLEEP) else { continue };
         let was = match memory.parse::<Asleep>() {
@@ -34,7 +36,9 @@ pub fn tell(world: &World, scope: &Scope, now: &Zoned, plan: &mut Plan<Step>) {
             Ok(Asleep { desired: Some(0), limits: None, .. }) => continue,
             // It was restored from a snapshot, and the one that slept was another.
             Ok(asleep) if asleep.is_of_another(own, created) => continue,
-            Ok(asleep) => in_words(&asleep, now),
+            Ok(asleep) => {
+                in_words(&asleep, if arn.contains(":autoScalingGroup:") { "instances" } else { "tasks" }, now)
+            }
             Err(_) => format!("was put to sleep ({}={memory})", keys::ASLEEP),
         };
         plan.examined(arn, tags);
@@ -53,9 +57,9 @@ pub fn is_left_behind(tags: &BTreeMap<String, String>) -> bool {
     tags.contains_key(keys::ASLEEP) && !tags.contains_key(keys::SCHEDULE)
 }
 
-fn in_words(asleep: &Asleep, now: &Zoned) -> String {
+fn in_words(asleep: &Asleep, things: &str, now: &Zoned) -> String {
     let since = when(asleep.since, now);
-    let tasks = asleep.desired.map(|it| format!("{it} tasks"));
+    let tasks = asleep.desired.map(|it| format!("{it} {things}"));
     let limits = asleep.limits.map(|it| format!("min {} and max {} of its scaling", it.min, it.max));
     let had: Vec<String> = tasks.into_iter().chain(limits).collect();
     let had = if had.is_empty() { String::new() } else { format!(" (it had {})", had.join(", ")) };

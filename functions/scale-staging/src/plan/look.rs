@@ -16,7 +16,7 @@ use super::times::GRACE;
 use super::wants::{Source, Verdict, Wants};
 use super::windows::up_for_maintenance;
 use super::woken::{should_be_up, woken_at};
-use super::world::{Listed, Service, Sleeper, World, named};
+use super::world::{Backing, Listed, Service, Sleeper, World};
 
 /// The number of parts into which sleeping services are divided, of which each run looks at one: what a person started by hand is
 /// found within the hour.
@@ -28,7 +28,7 @@ const ROUNDS: u64 = 12;
 pub fn services_to_look_at(
     listed: Vec<Listed>,
     scope: &Scope,
-    databases: &[Sleeper],
+    backing: Backing<'_>,
     calendar: &StackCalendar,
     all: bool,
     now: &Zoned,
@@ -40,13 +40,15 @@ pub fn services_to_look_at(
             (it, wants)
         })
         .collect();
-    let may_stop = databases_that_may_stop(&read, scope, databases, calendar, now);
-    let is_for = |it: &Listed, databases_in_question: &[&Sleeper]| {
+    let may_stop = what_may_stop(&read, scope, backing, calendar, now);
+    let is_for = |it: &Listed, in_question: &[&str]| {
         let meant = databases_named(&it.tags);
-        let mut meant = meant.iter().flat_map(|name| named(databases, name));
-        meant.any(|it| databases_in_question.iter().any(|other| other.database.arn == it.database.arn))
+        meant.iter().flat_map(|name| backing.arns(name)).any(|it| in_question.contains(&it))
     };
-    let asked: Vec<&Sleeper> = databases.iter().filter(|it| scope.is(&it.database.arn)).collect();
+    let machines =
+        backing.instances.iter().map(|it| it.arn.as_str()).chain(backing.services.iter().map(|it| it.arn.as_str()));
+    let asked: Vec<&str> =
+        backing.databases.iter().map(|it| it.database.arn.as_str()).chain(machines).filter(|it| scope.is(it)).collect();
     let (mut close, mut rest): (Vec<String>, Vec<Listed>) = (Vec::new(), Vec::new());
     for (it, wants) in read {
         let look = match scope {
@@ -66,37 +68,44 @@ pub fn services_to_look_at(
     (close, rest)
 }
 
-/// The databases that this run may stop, whose services all have to be described before: tags do not tell whether tasks
-/// still run, and a task with scale-in protection does for hours.
-fn databases_that_may_stop<'a>(
+/// The databases, instances and groups that this run may stop, whose services all have to be described before: tags do
+/// not tell whether tasks still run, and a task with scale-in protection does for hours.
+fn what_may_stop<'a>(
     listed: &[(Listed, Option<Wants>)],
     scope: &Scope,
-    databases: &'a [Sleeper],
+    backing: Backing<'a>,
     calendar: &StackCalendar,
     now: &Zoned,
-) -> Vec<&'a Sleeper> {
-    let may_stop = |it: &&Sleeper| {
-        let Ok(Some(mut wants)) = Wants::read(&it.database.tags, now, calendar) else { return false };
-        wants.keep_up_for_maintenance(up_for_maintenance(it, databases, now));
+) -> Vec<&'a str> {
+    let may_stop = |arn: &str, wants: &Wants| {
         let verdict = wants.verdict(now, calendar);
         // By its schedule it is not stopped as long as the tags of a service say that it is needed.
-        let needed = || verdict.source == Source::Schedule && is_needed(it, listed, databases, calendar, now);
-        scope.holds(&it.database.arn) && it.database.status == "available" && !verdict.awake && !needed()
+        let needed = || verdict.source == Source::Schedule && is_needed(arn, listed, backing, calendar, now);
+        scope.holds(arn) && !verdict.awake && !needed()
     };
-    databases.iter().filter(may_stop).collect()
+    let databases = backing.databases.iter().filter(|it| {
+        let Ok(Some(mut wants)) = Wants::read(&it.database.tags, now, calendar) else { return false };
+        wants.keep_up_for_maintenance(up_for_maintenance(it, backing.databases, now));
+        it.database.status == "available" && may_stop(&it.database.arn, &wants)
+    });
+    let runs = |arn: &str, tags| matches!(Wants::read(tags, now, calendar), Ok(Some(wants)) if may_stop(arn, &wants));
+    let instances = backing.instances.iter().filter(|it| it.state == "running" && runs(&it.arn, &it.tags));
+    let groups = backing.services.iter().filter(|it| it.is_group() && it.desired > 0 && runs(&it.arn, &it.tags));
+    let machines = instances.map(|it| it.arn.as_str()).chain(groups.map(|it| it.arn.as_str()));
+    databases.map(|it| it.database.arn.as_str()).chain(machines).collect()
 }
 
 fn is_needed(
-    sleeper: &Sleeper,
+    arn: &str,
     listed: &[(Listed, Option<Wants>)],
-    databases: &[Sleeper],
+    backing: Backing<'_>,
     calendar: &StackCalendar,
     now: &Zoned,
 ) -> bool {
     listed.iter().any(|(_, wants)| {
         let Some(wants) = wants.as_ref().filter(|it| !it.schedule.after.is_empty()) else { return false };
-        let mut meant = wants.schedule.after.iter().flat_map(|it| named(databases, it));
-        meant.any(|it| it.database.arn == sleeper.database.arn) && wants.verdict(now, calendar).awake
+        let mut meant = wants.schedule.after.iter().flat_map(|it| backing.arns(it));
+        meant.any(|it| it == arn) && wants.verdict(now, calendar).awake
     })
 }
 
@@ -152,16 +161,16 @@ pub fn databases_in_question<'a>(world: &'a World, scope: &Scope, now: &Zoned) -
         let Some(mut wants) = Wants::read(&it.database.tags, now, &world.calendar).ok().flatten() else { return false };
         wants.leave_out_memory_of_another(it.database.resource_id.as_deref(), it.created_at);
         wants.keep_up_for_maintenance(up_for_maintenance(it, &world.databases, now));
-        (scope.holds(&it.database.arn) || is_named_by_one_in(it, world, scope)) && needs_events(it, &wants, now, world)
+        (scope.holds(&it.database.arn) || is_named_by_one_in(&it.database.arn, world, scope))
+            && needs_events(it, &wants, now, world)
     };
     world.databases.iter().filter(in_question).map(|it| &it.database).collect()
 }
 
-/// Whether a database is one that a service needs which the request is about.
-pub fn is_named_by_one_in(sleeper: &Sleeper, world: &World, scope: &Scope) -> bool {
+/// Whether something is needed by a service that the request is about.
+pub fn is_named_by_one_in(arn: &str, world: &World, scope: &Scope) -> bool {
     let asked = world.services.iter().filter(|it| scope.holds(&it.arn));
-    let mut names = asked.flat_map(|it| databases_named(&it.tags));
-    names.any(|name| world.databases_named(&name).iter().any(|it| it.database.arn == sleeper.database.arn))
+    asked.flat_map(|it| databases_named(&it.tags)).any(|name| world.backing().arns(&name).contains(&arn))
 }
 
 /// The databases whose snapshot is still to be tagged, with its id.

@@ -6,14 +6,14 @@ use jiff::{Timestamp, Zoned};
 use rules::keys;
 
 use super::times::MIGRATES_WITHIN;
-use super::world::{Sleeper, named};
+use super::world::Backing;
 
 /// What a service needs of its databases.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Need {
     /// What people call the service.
     pub service: String,
-    /// The databases that it names, as they were written.
+    /// The databases, instances and groups that it names, as they were written.
     pub databases: Vec<String>,
     /// It is, or is to be, awake.
     pub awake: bool,
@@ -28,14 +28,16 @@ pub enum Used {
     ByTasks,
     /// A migration of it runs, as a task of its own.
     ByMigration,
+    /// It is an instance that runs.
+    ByInstance,
     /// It, or what its tags say, cannot be read.
     Unknown,
 }
 
 impl Need {
-    pub fn is_for(&self, sleeper: &Sleeper, databases: &[Sleeper]) -> bool {
-        let meant = self.databases.iter().flat_map(|it| named(databases, it));
-        meant.into_iter().any(|it| it.database.arn == sleeper.database.arn)
+    /// Whether it needs the database, the instance or the group of this ARN.
+    pub fn is_for(&self, arn: &str, backing: Backing<'_>) -> bool {
+        self.databases.iter().any(|it| backing.arns(it).contains(&arn))
     }
 }
 
@@ -48,6 +50,7 @@ pub fn still_used(needs: &[&Need]) -> Option<String> {
     Some(match user.used {
         Used::Unknown => format!("it is not stopped, since {name}, which may need it, cannot be read"),
         Used::ByMigration => format!("it is stopped once the migration of {name} has ended"),
+        Used::ByInstance => format!("it is stopped once {name} has stopped"),
         Used::ByTasks | Used::No => format!("it is stopped once the tasks of {name} have ended"),
     })
 }

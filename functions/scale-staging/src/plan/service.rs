@@ -7,23 +7,25 @@ use rules::keys;
 use super::case::Case;
 use super::command::Command;
 use super::draft::{Decision, Draft};
-use super::needs::{Need, Used, databases_named, is_migrating};
+use super::misplaced::{Kind, misplaced};
+use super::needs::{Need, Used, databases_named, is_migrating, still_used};
 use super::person::apply_command;
 use super::size::Size;
 use super::step::{Change, Target};
 use super::wants::Wants;
-use super::world::{Service, World};
+use super::world::{Scaled, Service, World};
 
 /// What is to be done about a service whose tags are `wants`, and what it needs of its databases.
 pub fn decide(
     service: &Service,
     mut wants: Wants,
     command: Option<&Command>,
+    needs: &[Need],
     world: &World,
     now: &Zoned,
 ) -> (Decision, Need) {
     let mut need = Need {
-        service: service.name.name.clone(),
+        service: service.scaled.name().to_owned(),
         databases: databases_named(&service.tags),
         awake: false,
         used: used(service, now),
@@ -45,19 +47,25 @@ pub fn decide(
         );
         return (Decision::trouble(Trouble::new("express-service", message)), need);
     }
-    if wants.schedule.maintenance_awake {
+    if let Some(trouble) = misplaced(&wants.schedule, if service.is_group() { Kind::Group } else { Kind::Service }) {
+        return (Decision::trouble(trouble), need);
+    }
+    let needing: Vec<&Need> = needs.iter().filter(|it| it.is_for(&service.arn, world.backing())).collect();
+    if service.is_capacity_of_ecs() && needing.is_empty() && wants.asleep.is_none() {
         let message = format!(
-            "{}: maintenance=awake is for databases, whose maintenance window RDS keeps; leave it out here",
+            "it is the capacity of ECS services, and none says so: put after=asg:{} into the tag {} of the services that \
+             run on it, so that they sleep before it and wake after it, or remove the tag here",
+            service.scaled.name(),
             keys::SCHEDULE
         );
-        return (Decision::trouble(Trouble::new("bad-tag", message)), need);
+        return (Decision::trouble(Trouble::new("ecs-capacity", message)), need);
     }
     let size = Size { desired: service.desired, target: service.target };
-    let mut draft = Draft::new(Target::Service { arn: service.arn.clone() }, &service.tags, size.view());
+    let mut draft = Draft::new(target(service), &service.tags, size.view());
     let foreign = wants.leave_out_memory_of_another(service.own_id().as_deref(), service.created_at);
     let asked = apply_command(command, &mut wants, &mut draft, now, &world.calendar);
-    let verdict = wants.verdict(now, &world.calendar);
-    let mut case = Case { service, size, wants, verdict, world, now, draft, asked };
+    let verdict = wants.verdict_where_needed(&needing, now, &world.calendar);
+    let mut case = Case { service, size, wants, verdict, world, now, draft, asked, used: still_used(&needing) };
     if foreign {
         case.draft.forget(&[keys::ASLEEP, keys::BOOSTED, keys::WOKEN]);
         case.step(Change::Remember, "forgets what its tags say of another service that had its name before");
@@ -81,6 +89,13 @@ pub fn decide(
     (case.draft.finish(idle), need)
 }
 
+fn target(service: &Service) -> Target {
+    match &service.scaled {
+        Scaled::Service(_) => Target::Service { arn: service.arn.clone() },
+        Scaled::Group(name) => Target::Group { arn: service.arn.clone(), name: name.clone() },
+    }
+}
+
 /// Whether its databases are used, whatever is decided now: what a step changes takes time to come about.
 pub fn used(service: &Service, now: &Zoned) -> Used {
     match service.desired > 0 || service.running > 0 || service.pending > 0 {
@@ -92,10 +107,17 @@ pub fn used(service: &Service, now: &Zoned) -> Used {
 
 /// Those of `names` that no database has.
 pub fn missing_databases(names: &[String], world: &World) -> Vec<String> {
-    names.iter().filter(|it| world.databases_named(it).is_empty()).cloned().collect()
+    names.iter().filter(|it| world.backing().arns(it).is_empty()).cloned().collect()
 }
 
 pub fn no_such_database(name: &str) -> Trouble {
+    if name.starts_with("ec2:") || name.starts_with("asg:") {
+        let message = format!(
+            "after={name}: there is nothing of that name with the tag {}, so it is not woken once it sleeps",
+            keys::SCHEDULE
+        );
+        return Trouble::new("no-such-machine", message);
+    }
     let message =
         format!("after={name}: there is no such DB instance or DB cluster, so it is not woken once it sleeps");
     Trouble::new("no-such-database", message)

@@ -5,7 +5,7 @@ use rules::keys;
 use rules::schedule::Act;
 use rules::sleep::{Asleep, By, Suspended};
 
-use super::case::{Case, DEPLOYING, from_to};
+use super::case::{Case, DEPLOYING};
 use super::size::Size;
 use super::step::Change;
 use super::times::{DEPLOYS_WITHIN, STANDS_FOR};
@@ -22,6 +22,9 @@ impl Case<'_> {
         let (forced, is_over) = (self.is_forced(&asleep), self.stays_up_no_longer(&asleep));
         if self.size.desired > self.off() && !forced {
             return self.started_by_hand(&asleep);
+        }
+        if let Some(why) = self.used.clone().filter(|_| forced && self.size.desired > self.off()) {
+            return self.leave_what_is_used(why);
         }
         if forced {
             if self.size.desired > self.off() && self.is_deploying() {
@@ -52,8 +55,9 @@ impl Case<'_> {
         if let Some(first) = actions.find(|it| it.ends.is_none_or(|it| self.at() < it)) {
             // Suspended with the rest of the scaling, these would be missed, and nothing says what they would have done.
             let message = format!(
-                "its scaling target has a schedule of its own (the scheduled action {}), which Nightshift would \
-                 suspend: remove either the scheduled actions or the tag {}",
+                "{} has a schedule of its own (the scheduled action {}), which Nightshift would suspend: remove either \
+                 the scheduled actions or the tag {}",
+                self.service.scaling(),
                 first.name,
                 keys::SCHEDULE
             );
@@ -62,6 +66,9 @@ impl Case<'_> {
         }
         if self.size.desired > self.off() && self.is_deploying() {
             return self.draft.leave(DEPLOYING);
+        }
+        if let Some(why) = self.used.clone().filter(|_| self.size.desired > self.off()) {
+            return self.leave_what_is_used(why);
         }
         // A boost is not part of the size that is remembered.
         if let Some(boosted) = self.wants.boosted.clone() {
@@ -82,13 +89,22 @@ impl Case<'_> {
         self.scale_down(limits.is_some());
         match (changes, limits) {
             (true, _) => {
-                self.step(Change::Sleep, format!("goes to sleep ({})", from_to(desired, self.size.desired)));
+                self.step(Change::Sleep, format!("goes to sleep ({})", self.from_to(desired, self.size.desired)));
             }
             (false, None) => self.step(Change::Remember, format!("is at {desired} already and stays so")),
             (false, Some(_)) => {
                 self.step(Change::Remember, format!("is at {desired} already and stays so, without scaling"));
             }
         }
+    }
+
+    /// Nothing is taken from under what runs, whoever wants it asleep.
+    fn leave_what_is_used(&mut self, why: String) {
+        if self.asked {
+            let message = format!("it cannot be put to sleep now: {why}. Put that to sleep first, and send it again");
+            self.draft.trouble("in-use", message);
+        }
+        self.draft.leave(why);
     }
 
     /// Lowers the limits, then the count: the other way round a scaling target would start tasks at once.
@@ -165,10 +181,11 @@ impl Case<'_> {
             asleep.limits.is_some() && self.size.target.is_some_and(|it| it.min > self.off() && it.min == desired);
         match raised {
             true => format!(
-                "the least number of tasks of its scaling target was set to {desired}, as terraform apply does, which \
-                 started them"
+                "the least number of {} of {} was set to {desired}, as terraform apply does, which started them",
+                self.service.things(),
+                self.service.scaling()
             ),
-            false => format!("was started by hand ({desired} tasks)"),
+            false => format!("was started by hand ({desired} {})", self.service.things()),
         }
     }
 }

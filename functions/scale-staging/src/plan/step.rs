@@ -2,12 +2,11 @@
 
 use jiff::Timestamp;
 use reconcile::{CommandLine, MessageKind, Trouble, Undo};
-use rules::ServiceName;
 use rules::keys;
 use rules::sleep::Suspended;
 use serde_json::{Value, json};
 
-use super::world::{DatabaseName, short_name};
+use super::world::{DatabaseName, Scaled, short_name};
 
 /// A change of one service or database: calls that are made one after the other.
 ///
@@ -31,8 +30,22 @@ pub struct Step {
 /// What a step changes.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Target {
-    Service { arn: String },
-    Database { arn: String },
+    Service {
+        arn: String,
+    },
+    Group {
+        arn: String,
+        name: String,
+    },
+    Database {
+        arn: String,
+    },
+    /// With the name that people gave it.
+    Instance {
+        arn: String,
+        id: String,
+        name: Option<String>,
+    },
 }
 
 /// What a step amounts to.
@@ -57,15 +70,15 @@ pub enum Call {
     Remember(&'static str, String),
     /// Removes memory tags.
     Forget(Vec<&'static str>),
-    /// Sets the least number of tasks of a scaling target, and what of it is suspended; the greatest stays.
+    /// Sets the least number of tasks or instances, and what of the scaling is suspended; the greatest stays.
     Limits {
-        service: ServiceName,
+        of: Scaled,
         min: i32,
         suspended: Suspended,
     },
-    /// Sets how many tasks there should be.
+    /// Sets how many tasks or instances there should be.
     Count {
-        service: ServiceName,
+        of: Scaled,
         desired: i32,
     },
     /// Stops a database, with a snapshot of this id.
@@ -75,6 +88,14 @@ pub enum Call {
     },
     Start {
         database: DatabaseName,
+    },
+    /// Stops an instance, by its id.
+    StopInstance {
+        id: String,
+        hibernate: bool,
+    },
+    StartInstance {
+        id: String,
     },
     /// Writes what is remembered of a service on its scaling target as well, by the ARN of that.
     CopyMemory {
@@ -94,7 +115,7 @@ pub enum Call {
     },
 }
 
-/// What is left where AWS refuses to stop or start a database in a state that allows it.
+/// What is left where AWS refuses to stop or start a database or an instance in a state that allows it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct IfRefused {
     /// When it was tried.
@@ -122,7 +143,25 @@ impl Refusal {
                      Delete manual snapshots that are not needed, or have the quota raised; it is tried again every hour"
                 ),
             ),
-            _ if ["AccessDenied", "KMSKeyNotAccessible"].iter().any(|it| said.contains(it)) => {
+            Refusal::Stop if said.contains("OperationNotPermitted") => Trouble::new(
+                "not-stoppable",
+                format!(
+                    "it is protected from being stopped: turn its stop protection off, or remove the tag {}. AWS says: \
+                     {said}; it is tried again every hour",
+                    keys::SCHEDULE
+                ),
+            ),
+            Refusal::Start if said.contains("InsufficientInstanceCapacity") => Trouble::new(
+                "no-capacity",
+                format!(
+                    "AWS has no capacity for its instance type in its Availability Zone: {said}. It is tried again every \
+                     hour, or at once by the command wake; another instance type or a capacity reservation avoids that"
+                ),
+            ),
+            _ if ["AccessDenied", "UnauthorizedOperation", "KMSKeyNotAccessible"]
+                .iter()
+                .any(|it| said.contains(it)) =>
+            {
                 let call = if self == Refusal::Stop { "stopped" } else { "started" };
                 let message = format!(
                     "it is not {call}, since a policy or its KMS key forbids that: {said}. Look at the role of this \
@@ -147,27 +186,48 @@ impl Refusal {
 impl Target {
     pub fn arn(&self) -> &str {
         match self {
-            Target::Service { arn } | Target::Database { arn } => arn,
+            Target::Service { arn }
+            | Target::Group { arn, .. }
+            | Target::Database { arn }
+            | Target::Instance { arn, .. } => arn,
         }
     }
 
     fn untag(&self, key: &str) -> CommandLine {
-        CommandLine::of(match self {
-            Target::Service { arn } => ["aws", "ecs", "untag-resource", "--resource-arn", arn, "--tag-keys", key],
-            Target::Database { arn } => {
-                ["aws", "rds", "remove-tags-from-resource", "--resource-name", arn, "--tag-keys", key]
+        match self {
+            Target::Service { arn } => {
+                CommandLine::of(["aws", "ecs", "untag-resource", "--resource-arn", arn, "--tag-keys", key])
             }
-        })
+            Target::Database { arn } => {
+                CommandLine::of(["aws", "rds", "remove-tags-from-resource", "--resource-name", arn, "--tag-keys", key])
+            }
+            Target::Group { name, .. } => {
+                let tag = json!([{"ResourceId": name, "ResourceType": "auto-scaling-group", "Key": key}]).to_string();
+                CommandLine::of(["aws", "autoscaling", "delete-tags", "--tags", &tag])
+            }
+            Target::Instance { id, .. } => {
+                let tag = json!([{"Key": key}]).to_string();
+                CommandLine::of(["aws", "ec2", "delete-tags", "--resources", id, "--tags", &tag])
+            }
+        }
+    }
+
+    /// What people call it.
+    fn name(&self) -> String {
+        match self {
+            Target::Instance { id, name: Some(name), .. } => format!("{id} ({name})"),
+            _ => short_name(self.arn()).to_owned(),
+        }
     }
 }
 
 impl Step {
     pub fn is_stop(&self) -> bool {
-        self.calls.iter().any(|it| matches!(it, Call::Stop { .. }))
+        self.calls.iter().any(|it| matches!(it, Call::Stop { .. } | Call::StopInstance { .. }))
     }
 
     pub fn is_start(&self) -> bool {
-        self.calls.iter().any(|it| matches!(it, Call::Start { .. }))
+        self.calls.iter().any(|it| matches!(it, Call::Start { .. } | Call::StartInstance { .. }))
     }
 }
 
@@ -186,7 +246,7 @@ impl reconcile::Step for Step {
     }
 
     fn headline(&self) -> String {
-        format!("{}: {}", short_name(self.target.arn()), self.headline)
+        format!("{}: {}", self.target.name(), self.headline)
     }
 
     fn before(&self) -> Value {

@@ -4,6 +4,7 @@ mod commands;
 mod databases;
 mod in_use;
 mod laws;
+mod machines;
 mod model;
 mod morning;
 mod nights;

@@ -5,10 +5,11 @@ use rules::keys;
 use rules::schedule::Act;
 use rules::sleep::{Asleep, By};
 
-use super::case::{Case, DEPLOYING, from_to};
+use super::case::{Case, DEPLOYING};
 use super::step::Change;
 use super::times::SERVES_WITHIN;
 use super::wants::Source;
+use super::world::World;
 
 impl Case<'_> {
     /// Wakes it, finishes that, or leaves alone what a person did.
@@ -28,7 +29,11 @@ impl Case<'_> {
             return self.draft.leave(why);
         }
         if !is_down && self.verdict.source == Source::AwakeUntil && !self.asked && self.is_smaller(&asleep) {
-            return self.draft.leave(format!("it was started by hand with {} tasks", self.size.desired));
+            return self.draft.leave(format!(
+                "it was started by hand with {} {}",
+                self.size.desired,
+                self.service.things()
+            ));
         }
         let before = self.size.desired;
         let leaves_count = self.wants.schedule.act == Act::Sleep && by_schedule;
@@ -43,10 +48,13 @@ impl Case<'_> {
         self.finish_waking(&asleep);
         match (before == self.size.desired, before > self.off()) {
             (true, true) => {
-                self.step(Change::Remember, format!("is awake with {before} tasks, and its scaling is as it was"));
+                self.step(
+                    Change::Remember,
+                    format!("is awake with {before} {}, and its scaling is as it was", self.service.things()),
+                );
             }
             (true, false) => self.step(Change::Remember, format!("was at {before} before it slept, and stays so")),
-            (false, _) => self.step(Change::Wake, format!("wakes ({})", from_to(before, self.size.desired))),
+            (false, _) => self.step(Change::Wake, format!("wakes ({})", self.from_to(before, self.size.desired))),
         }
     }
 
@@ -63,11 +71,11 @@ impl Case<'_> {
         }
         let least = self.size.least();
         if least == 0 {
-            return self.draft.leave("its scaling target allows it no tasks");
+            return self.draft.leave(format!("{} allows it no {}", self.service.scaling(), self.service.things()));
         }
         self.remember_that_it_is_woken(least);
         self.count(least);
-        let change = from_to(0, self.size.desired);
+        let change = self.from_to(0, self.size.desired);
         self.step(Change::Wake, format!("wakes ({change}; its previous size was not recorded)"));
     }
 
@@ -79,8 +87,12 @@ impl Case<'_> {
         if let (Some(was), Some(target)) = (asleep.limits, self.size.target) {
             if was.min > target.max {
                 let message = format!(
-                    "its scaling target had at least {} tasks before it slept and has at most {} now: it got {}",
-                    was.min, target.max, target.max
+                    "{} had at least {} {} before it slept and has at most {} now: it got {}",
+                    self.service.scaling(),
+                    was.min,
+                    self.service.things(),
+                    target.max,
+                    target.max
                 );
                 self.draft.trouble("clamped", message);
             }
@@ -101,7 +113,9 @@ impl Case<'_> {
         let most = self.size.most();
         if remembered > most {
             let message = format!(
-                "it had {remembered} tasks before it slept, and its scaling target allows {most} now: it got {most}"
+                "it had {remembered} {} before it slept, and {} allows {most} now: it got {most}",
+                self.service.things(),
+                self.service.scaling()
             );
             self.draft.trouble("clamped", message);
         }
@@ -128,6 +142,13 @@ impl Case<'_> {
 
     fn waits_for(&mut self, name: &str) -> Option<String> {
         let world = self.world;
+        if let Some(waits) = waits_for_machines(name, world) {
+            let late = self.verdict.since.is_some_and(|it| self.at().duration_since(it) >= SERVES_WITHIN);
+            if let Some(why) = waits.as_ref().filter(|_| late) {
+                self.draft.trouble("machine-not-up", format!("after={name}: it is not woken: {why}"));
+            }
+            return waits;
+        }
         let meant = world.databases_named(name);
         if meant.is_empty() {
             return Some(format!("it waits for the database {name}, which does not exist"));
@@ -165,4 +186,26 @@ impl Case<'_> {
         }
         Some(format!("it waits for the database {name}, which is {}", condition.words))
     }
+}
+
+/// Why what needs the instance or group `name` is not woken now, if it is not; `None` where the name is that of a database.
+fn waits_for_machines(name: &str, world: &World) -> Option<Option<String>> {
+    if !name.starts_with("ec2:") && !name.starts_with("asg:") {
+        return None;
+    }
+    let arns = world.backing().arns(name);
+    if arns.is_empty() {
+        return Some(Some(format!("it waits for {name}, which does not exist or lacks the tag {}", keys::SCHEDULE)));
+    }
+    let instance = world.instances.iter().find(|it| arns.contains(&it.arn.as_str()) && it.state != "running");
+    let groups = world.services.iter().filter(|it| arns.contains(&it.arn.as_str()));
+    let group =
+        groups.clone().find(|it| it.running == 0 || it.running < it.desired || it.tags.contains_key(keys::ASLEEP));
+    Some(match (instance, group) {
+        (Some(it), _) => Some(format!("it waits for the instance {name}, which is {}", it.state)),
+        (None, Some(it)) => {
+            Some(format!("it waits for the group {name}, of which {} of {} instances run", it.running, it.desired))
+        }
+        (None, None) => None,
+    })
 }

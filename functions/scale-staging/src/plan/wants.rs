@@ -10,6 +10,7 @@ use rules::schedule::{Act, Schedule, StackCalendar, Wanted};
 use rules::sleep::{Asleep, Boosted, By, Refused, Woken};
 use rules::tag::BadTag;
 
+use super::needs::Need;
 use super::times::{GRACE, TRIED_AGAIN_AFTER};
 
 /// The tags of one service or database, read.
@@ -211,6 +212,21 @@ impl Wants {
             why: format!("'{}' wants it {state}", self.schedule),
             since: scheduled.since,
             until: scheduled.until,
+        }
+    }
+
+    /// What counts where others need it: what needs it outranks its schedule.
+    pub fn verdict_where_needed(&self, needing: &[&Need], now: &Zoned, calendar: &StackCalendar) -> Verdict {
+        let verdict = self.verdict(now, calendar);
+        match needing.iter().find(|it| it.awake) {
+            Some(need) if !verdict.awake && verdict.source == Source::Schedule => Verdict {
+                awake: true,
+                source: Source::Needed,
+                why: format!("{} needs it", need.service),
+                since: None,
+                until: None,
+            },
+            _ => verdict,
         }
     }
 

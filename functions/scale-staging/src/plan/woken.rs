@@ -57,8 +57,13 @@ impl Case<'_> {
         let Some(woken_at) = woken_at(&self.wants, &self.verdict, self.now) else { return };
         if should_be_up(woken_at, self.now) && !self.is_deploying() && !self.has_just_started_a_task() {
             let said = self.service.messages.iter().find(|it| !is_progress(&it.text));
-            let said = said.map_or_else(String::new, |it| format!("; ECS says: {}", lasting(&it.text)));
-            self.draft.trouble(NOT_UP, format!("it was woken with {desired} tasks, and fewer run{said}"));
+            let said = match said {
+                Some(it) => format!("; ECS says: {}", lasting(&it.text)),
+                None if self.service.is_group() => "; its activity in the console says why".into(),
+                None => String::new(),
+            };
+            let things = self.service.things();
+            self.draft.trouble(NOT_UP, format!("it was woken with {desired} {things}, and fewer run{said}"));
         }
     }
 

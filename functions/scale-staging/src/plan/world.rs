@@ -1,4 +1,6 @@
-//! What is there: services with their scaling targets, and databases.
+//! What is there: services with their scaling targets, Auto Scaling groups, EC2 instances and databases.
+
+mod instance;
 
 use std::collections::BTreeMap;
 
@@ -8,11 +10,15 @@ use rules::database::{Condition, Database, Kind};
 use rules::schedule::StackCalendar;
 use rules::sleep::Limits;
 
+pub use instance::Instance;
+
 /// Everything that the decision depends on.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct World {
-    /// The services that were looked at.
+    /// The services that were looked at, and all Auto Scaling groups that opted in.
     pub services: Vec<Service>,
+    /// All EC2 instances that opted in, or that sleep.
+    pub instances: Vec<Instance>,
     /// Tagged services that were not looked at, since nothing can be due: as the tag index has them.
     pub listed: Vec<Listed>,
     /// Services that do not exist, or that AWS would not tell about.
@@ -46,12 +52,12 @@ pub struct Missing {
     pub tags: BTreeMap<String, String>,
 }
 
-/// An ECS service.
+/// An ECS service, or an Auto Scaling group: what has a number of tasks or instances, with limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Service {
     pub arn: String,
-    pub name: ServiceName,
-    /// `ACTIVE`, `DRAINING` or `INACTIVE`.
+    pub scaled: Scaled,
+    /// `ACTIVE`, `DRAINING` or `INACTIVE`; of a group that is being deleted what Auto Scaling says.
     pub status: String,
     /// It runs one task on each instance, and has no desired count.
     pub is_daemon: bool,
@@ -78,6 +84,14 @@ pub struct Service {
     /// The scheduled actions of that target, which are not Nightshift's.
     pub scheduled_actions: Vec<ScheduledAction>,
     pub tags: BTreeMap<String, String>,
+}
+
+/// Which of them it is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Scaled {
+    Service(ServiceName),
+    /// An Auto Scaling group, by its name.
+    Group(String),
 }
 
 /// A scheduled action of a scaling target.
@@ -147,17 +161,51 @@ pub struct LastEvent {
 }
 
 impl World {
+    /// What services can need.
+    pub fn backing(&self) -> Backing<'_> {
+        Backing { databases: &self.databases, services: &self.services, instances: &self.instances }
+    }
+
     /// The databases that a person means by `name`.
     ///
     /// RDS keeps names in lower case. Who names an instance of a cluster means the cluster, since that is what is
     /// stopped and started. An instance and a cluster may have the same name: then both are meant.
     pub fn databases_named<'a>(&'a self, name: &str) -> Vec<&'a Sleeper> {
-        named(&self.databases, name)
+        self.backing().databases_named(name)
     }
 
     /// Whether a database serves, the instances of a cluster included.
     pub fn condition(&self, sleeper: &Sleeper) -> Condition {
         sleeper.database.condition(sleeper.writer.as_deref(), self.databases.iter().map(|it| &it.database))
+    }
+}
+
+/// What services can need, by the names in `after=`.
+#[derive(Clone, Copy)]
+pub struct Backing<'a> {
+    pub databases: &'a [Sleeper],
+    /// Among them the groups.
+    pub services: &'a [Service],
+    pub instances: &'a [Instance],
+}
+
+impl<'a> Backing<'a> {
+    /// The ARNs of what a person means by `name`.
+    pub fn arns(&self, name: &str) -> Vec<&'a str> {
+        if let Some(name) = name.strip_prefix("ec2:") {
+            let named = self.instances.iter().filter(|it| it.is_called(name));
+            return named.map(|it| it.arn.as_str()).collect();
+        }
+        if let Some(name) = name.strip_prefix("asg:") {
+            let named = self.services.iter().filter(|it| matches!(&it.scaled, Scaled::Group(it) if it == name));
+            return named.map(|it| it.arn.as_str()).collect();
+        }
+        self.databases_named(name).into_iter().map(|it| it.database.arn.as_str()).collect()
+    }
+
+    /// As [`World::databases_named`].
+    pub fn databases_named(&self, name: &str) -> Vec<&'a Sleeper> {
+        named(self.databases, name.strip_prefix("db:").unwrap_or(name))
     }
 }
 
@@ -182,7 +230,36 @@ impl Sleeper {
     }
 }
 
+impl Scaled {
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        match self {
+            Scaled::Service(it) => &it.name,
+            Scaled::Group(it) => it,
+        }
+    }
+}
+
 impl Service {
+    pub fn is_group(&self) -> bool {
+        matches!(self.scaled, Scaled::Group(_))
+    }
+
+    /// What its size is a number of.
+    pub fn things(&self) -> &'static str {
+        if self.is_group() { "instances" } else { "tasks" }
+    }
+
+    /// What has its limits.
+    pub fn scaling(&self) -> &'static str {
+        if self.is_group() { "its group" } else { "its scaling target" }
+    }
+
+    /// Whether ECS scales this group as the capacity of its services: the tag is put on it by ECS itself.
+    pub fn is_capacity_of_ecs(&self) -> bool {
+        self.is_group() && self.tags.contains_key("AmazonECSManaged")
+    }
+
     /// What this service is and no later one of its name.
     pub fn own_id(&self) -> Option<String> {
         self.created_at.map(|it| format!("{it:.0}"))

@@ -26,6 +26,12 @@ pub struct Aws {
     pub instances: BTreeMap<String, Database>,
     /// DB clusters by id.
     pub clusters: BTreeMap<String, Database>,
+    /// EC2 instances by id.
+    pub machines: BTreeMap<String, Machine>,
+    /// Auto Scaling groups by name.
+    pub groups: BTreeMap<String, Group>,
+    /// Scheduled actions of groups, as XML.
+    pub group_actions: String,
     /// Messages of DescribeEvents, each with its moment.
     pub events: Vec<(&'static str, &'static str)>,
     /// The tags of snapshots by their ids.
@@ -42,6 +48,24 @@ pub struct Aws {
 pub struct Database {
     pub status: String,
     pub more: String,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An EC2 instance; `more` is further XML of its description.
+pub struct Machine {
+    pub state: &'static str,
+    pub launched_at: &'static str,
+    pub more: &'static str,
+    pub tags: BTreeMap<String, String>,
+}
+
+/// An Auto Scaling group.
+#[derive(Default)]
+pub struct Group {
+    pub min: i32,
+    pub max: i32,
+    pub desired: i32,
+    pub suspended: Vec<String>,
     pub tags: BTreeMap<String, String>,
 }
 
@@ -102,6 +126,21 @@ impl Script {
         self.aws().targets.insert(id, target);
     }
 
+    /// Adds an EC2 instance that runs.
+    pub fn launch(&self, id: &str, schedule: &str) -> String {
+        let tags = BTreeMap::from([(SCHEDULE.to_owned(), schedule.to_owned()), ("Name".into(), "shop & co".into())]);
+        let machine = Machine { state: "running", launched_at: "2026-11-02T00:00:00.000Z", more: "", tags };
+        self.aws().machines.insert(id.into(), machine);
+        format!("arn:aws:ec2:ap-northeast-2:123456789012:instance/{id}")
+    }
+
+    /// Adds an Auto Scaling group.
+    pub fn group(&self, name: &str, schedule: &str, (min, desired, max): (i32, i32, i32)) -> String {
+        let tags = BTreeMap::from([(SCHEDULE.to_owned(), schedule.to_owned())]);
+        self.aws().groups.insert(name.into(), Group { min, max, desired, tags, ..Group::default() });
+        format!("arn:aws:autoscaling:ap-northeast-2:123456789012:autoScalingGroup:uuid:autoScalingGroupName/{name}")
+    }
+
     /// Adds a DB instance.
     pub fn store(&self, id: &str, status: &str, more: &str, tags: &[(&str, &str)]) -> String {
         self.aws().instances.insert(id.into(), database(status, more, tags));
@@ -156,6 +195,12 @@ impl Tables for Aws {
             self.instances.values_mut().for_each(|it| it.status = status.into());
             return Answer::Refused(code);
         }
+        // EC2 Auto Scaling and Application Auto Scaling have operations of the same names.
+        match call.host.split('.').next() {
+            Some("ec2") => return self.ec2(call),
+            Some("autoscaling") if call.body.get("Version").is_some() => return self.auto_scaling(call),
+            _ => {}
+        }
         let json = match call.operation.as_str() {
             "Invoke" => return Answer::Body(String::new()),
             "GetResources" => self.resources(call.text("PaginationToken")),
@@ -203,6 +248,96 @@ impl Aws {
     pub fn tag(&self, arn: &str, key: &str) -> Option<String> {
         let tags = self.services[arn]["tags"].as_array()?;
         tags.iter().find(|it| it["key"] == key)?["value"].as_str().map(str::to_owned)
+    }
+
+    fn ec2(&mut self, call: &Call) -> Answer {
+        let id = call.text("InstanceId.1").to_owned();
+        let named = |it: &mut Self| it.machines.get_mut(&id).map(|it| it.state);
+        match call.operation.as_str() {
+            "DescribeInstances" => {
+                assert_eq!((call.text("Filter.1.Name"), call.text("Filter.1.Value.2")), ("tag-key", ASLEEP));
+                let from: usize = call.text("NextToken").parse().unwrap_or_default();
+                let page = self.machines.iter().skip(from).take(self.page).map(|(id, it)| described_machine(id, it));
+                let page: String = page.collect();
+                let next =
+                    if from + self.page < self.machines.len() { (from + self.page).to_string() } else { String::new() };
+                let body = format!("<reservationSet>{page}</reservationSet><nextToken>{next}</nextToken>");
+                return Answer::Body(format!(
+                    "<?xml version=\"1.0\"?><DescribeInstancesResponse xmlns=\"x\">{body}</DescribeInstancesResponse>"
+                ));
+            }
+            "StopInstances" => match named(self) {
+                Some("pending") => return Answer::Refused("IncorrectInstanceState"),
+                Some(_) => self.machines.get_mut(&id).unwrap().state = "stopped",
+                None => return Answer::Refused("InvalidInstanceID.NotFound"),
+            },
+            "StartInstances" => self.machines.get_mut(&id).unwrap().state = "running",
+            "CreateTags" | "DeleteTags" => {
+                let tags = &mut self.machines.get_mut(call.text("ResourceId.1")).unwrap().tags;
+                let key = call.text("Tag.1.Key").to_owned();
+                match call.operation.as_str() {
+                    "CreateTags" => drop(tags.insert(key, call.text("Tag.1.Value").into())),
+                    _ => drop(tags.remove(&key)),
+                }
+            }
+            other => panic!("EC2 knows no {other}"),
+        }
+        Answer::Body(format!("<{0}Response><return>true</return></{0}Response>", call.operation))
+    }
+
+    fn auto_scaling(&mut self, call: &Call) -> Answer {
+        let inner = match call.operation.as_str() {
+            "DescribeAutoScalingGroups" => {
+                assert_eq!(call.text("Filters.member.1.Values.member.1"), SCHEDULE);
+                let from: usize = call.text("NextToken").parse().unwrap_or_default();
+                let page: String =
+                    self.groups.iter().skip(from).take(self.page).map(|(name, it)| described_group(name, it)).collect();
+                let next = if from + self.page < self.groups.len() {
+                    format!("<NextToken>{}</NextToken>", from + self.page)
+                } else {
+                    String::new()
+                };
+                format!("<AutoScalingGroups>{page}</AutoScalingGroups>{next}")
+            }
+            "DescribeScheduledActions" => {
+                format!("<ScheduledUpdateGroupActions>{}</ScheduledUpdateGroupActions>", self.group_actions)
+            }
+            "CreateOrUpdateTags" | "DeleteTags" => {
+                let group = self.groups.get_mut(call.text("Tags.member.1.ResourceId")).unwrap();
+                let key = call.text("Tags.member.1.Key").to_owned();
+                assert_eq!(call.text("Tags.member.1.ResourceType"), "auto-scaling-group");
+                match call.operation.as_str() {
+                    "CreateOrUpdateTags" => {
+                        assert_eq!(call.text("Tags.member.1.PropagateAtLaunch"), "false");
+                        group.tags.insert(key, call.text("Tags.member.1.Value").into());
+                    }
+                    _ => drop(group.tags.remove(&key)),
+                }
+                String::new()
+            }
+            operation => {
+                let group = self.groups.get_mut(call.text("AutoScalingGroupName")).unwrap();
+                let named = call.texts("ScalingProcesses.member");
+                match operation {
+                    "SuspendProcesses" => {
+                        assert!(!named.is_empty(), "none means all");
+                        group.suspended.retain(|it| !named.contains(it));
+                        group.suspended.extend(named);
+                    }
+                    "ResumeProcesses" => {
+                        assert!(!named.is_empty(), "none means all");
+                        group.suspended.retain(|it| !named.contains(it));
+                    }
+                    "UpdateAutoScalingGroup" => {
+                        group.min = call.text("MinSize").parse().unwrap_or(group.min);
+                        group.desired = call.text("DesiredCapacity").parse().unwrap_or(group.desired.max(group.min));
+                    }
+                    other => panic!("Auto Scaling knows no {other}"),
+                }
+                String::new()
+            }
+        };
+        Answer::Xml(inner)
     }
 
     fn rds(&mut self, call: &Call) -> Answer {
@@ -340,4 +475,40 @@ fn described(all: &BTreeMap<String, Database>, wanted: &str, kind: &str) -> Stri
         )
     };
     all.iter().filter(|(id, _)| wanted.is_empty() || *id == wanted).map(one).collect()
+}
+
+fn described_machine(id: &str, it: &Machine) -> String {
+    let escaped = |it: &String| it.replace('&', "&amp;");
+    let tags =
+        it.tags.iter().map(|(key, value)| format!("<item><key>{key}</key><value>{}</value></item>", escaped(value)));
+    format!(
+        "<item><reservationId>r-1</reservationId><ownerId>123456789012</ownerId><groupSet/><instancesSet><item>\
+         <instanceId>{id}</instanceId><instanceState><code>16</code><name>{}</name></instanceState>\
+         <launchTime>{}</launchTime><rootDeviceType>ebs</rootDeviceType>{}<tagSet>{}</tagSet></item></instancesSet></item>",
+        it.state,
+        it.launched_at,
+        it.more,
+        tags.collect::<String>()
+    )
+}
+
+fn described_group(name: &str, it: &Group) -> String {
+    let tags = it.tags.iter().map(|(key, value)| format!("<member><Key>{key}</Key><Value>{value}</Value></member>"));
+    let suspended = it.suspended.iter().map(|it| {
+        format!("<member><ProcessName>{it}</ProcessName><SuspensionReason>User suspended</SuspensionReason></member>")
+    });
+    let member = "<member><InstanceId>i-1</InstanceId><LifecycleState>InService</LifecycleState></member>";
+    format!(
+        "<member><AutoScalingGroupName>{name}</AutoScalingGroupName><AutoScalingGroupARN>\
+         arn:aws:autoscaling:ap-northeast-2:123456789012:autoScalingGroup:uuid:autoScalingGroupName/{name}\
+         </AutoScalingGroupARN><MinSize>{}</MinSize><MaxSize>{}</MaxSize><DesiredCapacity>{}</DesiredCapacity>\
+         <CreatedTime>2026-01-01T00:00:00.000Z</CreatedTime><Instances>{}</Instances>\
+         <SuspendedProcesses>{}</SuspendedProcesses><Tags>{}</Tags></member>",
+        it.min,
+        it.max,
+        it.desired,
+        member.repeat(it.desired as usize),
+        suspended.collect::<String>(),
+        tags.collect::<String>()
+    )
 }

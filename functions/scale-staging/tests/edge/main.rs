@@ -5,6 +5,7 @@
 mod aws;
 mod by_others;
 mod databases;
+mod machines;
 
 use aws::{ASLEEP, SCHEDULE, Script, service_arn};
 use reconcile::Report;
@@ -51,8 +52,10 @@ async fn a_hundred_services_cost_no_more_calls_than_they_must() {
     let script = hundred();
     script.invoke(EVENING, json!({})).await.unwrap();
     let evening = [
+        ("DescribeAutoScalingGroups", 1),
         ("DescribeDBClusters", 1),
         ("DescribeDBInstances", 1),
+        ("DescribeInstances", 1),
         ("DescribeScalableTargets", 1),
         ("DescribeScheduledActions", 1),
         ("DescribeServices", 10),
@@ -65,7 +68,7 @@ async fn a_hundred_services_cost_no_more_calls_than_they_must() {
     assert!(script.aws().services.values().all(|it| it["desiredCount"] == 0));
 
     script.invoke(MORNING, json!({})).await.unwrap();
-    let morning = [&evening[..7], &[("UntagResource", 100), ("UpdateService", 100)]].concat();
+    let morning = [&evening[..9], &[("UntagResource", 100), ("UpdateService", 100)]].concat();
     assert_eq!(counts(&script), expected(&morning));
     assert!(script.aws().services.values().all(|it| it["desiredCount"] == 2));
     assert!(script.aws().targets.values().all(|it| it["MinCapacity"] == 1));
@@ -88,8 +91,10 @@ async fn an_evening_of_three_hundred_services_costs_its_floor_and_what_databases
     }
     script.invoke(EVENING, json!({})).await.unwrap();
     let reads = [
+        ("DescribeAutoScalingGroups", 1),
         ("DescribeDBClusters", 1),
         ("DescribeDBInstances", 1),
+        ("DescribeInstances", 1),
         ("DescribeScalableTargets", 1),
         ("DescribeScheduledActions", 1),
         ("DescribeServices", 30),
@@ -120,7 +125,13 @@ async fn a_tick_with_nothing_to_do_makes_at_most_ten_calls_for_a_hundred_service
         script.store(&format!("db-{index}"), "available", "", &[(SCHEDULE, HOURS)]);
     }
     script.invoke("2026-11-20T12:00", json!({})).await.unwrap();
-    let idle = [("DescribeDBClusters", 1), ("DescribeDBInstances", 1), ("GetResources", 1)];
+    let idle = [
+        ("DescribeAutoScalingGroups", 1),
+        ("DescribeDBClusters", 1),
+        ("DescribeDBInstances", 1),
+        ("DescribeInstances", 1),
+        ("GetResources", 1),
+    ];
     assert_eq!(counts(&script), expected(&idle));
     script.invoke(EVENING, json!({})).await.unwrap();
     script.counts();

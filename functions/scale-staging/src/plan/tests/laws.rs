@@ -83,6 +83,11 @@ fn services() -> impl Strategy<Value = Vec<Service>> {
                 3 => drop(it.tags.insert(keys::SCHEDULE.into(), format!("{HOURS} after=db-0"))),
                 4 => it.is_daemon = true,
                 5 => it.is_express = true,
+                6..8 => {
+                    if let Some(limits) = it.target {
+                        it = Service { tags: it.tags, ..group(&name, schedule, desired, limits.min, limits.max) };
+                    }
+                }
                 _ => {}
             }
             it
@@ -146,22 +151,29 @@ fn shops() -> impl Strategy<Value = Shop> {
 /// Shops as people leave them: no memory yet, and everything in working order.
 fn fresh_shops() -> impl Strategy<Value = Shop> {
     let schedules = || select(&[HOURS, "mon-fri 08:00-20:00 off=1", "mon-fri 08:00-20:00 enforce=true"]);
-    let one =
-        (schedules(), 0..5i32, proptest::option::of((0..3i32, 0..4i32, any::<(bool, bool, bool)>())), any::<bool>());
+    let target = proptest::option::of((0..3i32, 0..4i32, any::<(bool, bool, bool)>(), any::<bool>()));
+    let one = (schedules(), 0..5i32, target, any::<bool>());
     let databases = vec((schedules(), any::<bool>()), 0..3);
-    (vec(one, 1..4), databases).prop_map(|(services, databases)| {
+    let instances = vec((schedules(), any::<bool>()), 0..3);
+    (vec(one, 1..4), databases, instances).prop_map(|(services, databases, instances)| {
         let services = services.into_iter().enumerate().map(|(index, (schedule, desired, target, needs))| {
             // A task that stays at night keeps its database up.
             let needs = needs && !schedule.contains("off=1");
             let schedule = if needs { format!("{schedule} after=db-0") } else { schedule.to_owned() };
             let mut it = service(&format!("service-{index}"), &schedule, desired);
-            if let Some((min, more, (scale_in, scale_out, scheduled))) = target {
+            if let Some((min, more, (scale_in, scale_out, scheduled), is_group)) = target {
                 // Within its limits, or set to 0 by hand.
                 let desired = if desired == 0 { 0 } else { desired.clamp(min, min + more) };
                 it = scaled(&format!("service-{index}"), &schedule, desired, min, min + more);
                 // At its size at night with all of its scaling suspended it would be one that lost its memory.
                 let scheduled = scheduled && desired > 1;
                 it.target.as_mut().unwrap().suspended = Suspended { scale_in, scale_out, scheduled };
+                if is_group {
+                    // Of a group both are suspended, or none.
+                    let suspended = Suspended { scale_in, scale_out: scale_in, scheduled };
+                    it = group(&format!("service-{index}"), &schedule, desired, min, min + more);
+                    it.target.as_mut().unwrap().suspended = suspended;
+                }
             }
             it
         });
@@ -176,7 +188,11 @@ fn fresh_shops() -> impl Strategy<Value = Shop> {
         if databases.is_empty() {
             databases.push(database("db-0", HOURS));
         }
-        shop(services.collect(), databases)
+        let instances = instances.into_iter().enumerate().map(|(index, (schedule, needs))| {
+            let needs = if needs { " after=db-0" } else { "" };
+            instance(&format!("i-{index}"), &format!("{}{needs}", schedule.replace(" off=1", "")))
+        });
+        Shop { instances: instances.collect(), ..shop(services.collect(), databases) }
     })
 }
 
@@ -187,14 +203,15 @@ fn essence(shop: &Shop) -> Shop {
         let words = value.split(' ').filter(|it| !it.starts_with("since=") && !it.starts_with("snapshot="));
         *value = words.collect::<Vec<_>>().join(" ");
     };
-    for tags in
-        shop.services.iter_mut().map(|it| &mut it.tags).chain(shop.databases.iter_mut().map(|it| &mut it.database.tags))
-    {
+    let databases = shop.databases.iter_mut().map(|it| &mut it.database.tags);
+    let instances = shop.instances.iter_mut().map(|it| &mut it.tags);
+    for tags in shop.services.iter_mut().map(|it| &mut it.tags).chain(databases).chain(instances) {
         tags.iter_mut()
             .filter(|(key, _)| [keys::ASLEEP, keys::BOOSTED, keys::WOKEN].contains(&key.as_str()))
             .for_each(|(_, it)| timeless(it));
     }
     shop.databases.iter_mut().for_each(|it| it.database.restarts_at = None);
+    shop.instances.iter_mut().for_each(|it| (it.launched_at, it.stopped_at) = (None, None));
     shop.services.iter_mut().for_each(|it| (it.updated_at, it.copy) = (None, None));
     shop.stops.clear();
     shop.ready.clear();
@@ -356,6 +373,7 @@ proptest! {
             prop_assert!(service.desired <= off, "{:?}", service);
         }
         prop_assert!(shop.databases.iter().all(|it| it.database.status == "stopped"), "{:?}", shop);
+        prop_assert!(shop.instances.iter().all(|it| it.state == "stopped"), "{:?}", shop);
         shop.run_until_quiet(&at("2026-11-23T08:00"));
         shop.snapshots.clear();
         prop_assert_eq!(essence(&shop), essence(&evening));
@@ -375,9 +393,8 @@ proptest! {
                         (Call::Stop { .. }, Some("stopping")) | (Call::Start { .. }, Some("starting")) => {}
                         (Call::TagSnapshot { arn, .. }, _) if !both.snapshots.contains_key(arn.rsplit(':').next().unwrap()) => {}
                         (Call::Forget(keys), _) => {
-                            let tags = both.services.iter().find(|it| it.arn == arn).map(|it| &it.tags);
-                            let tags = tags.or_else(|| both.databases.iter().find(|it| it.database.arn == arn).map(|it| &it.database.tags));
-                            let left: Vec<&'static str> = keys.iter().copied().filter(|it| tags.unwrap().contains_key(*it)).collect();
+                            let tags = both.tags(&arn);
+                            let left: Vec<&'static str> = keys.iter().copied().filter(|it| tags.contains_key(*it)).collect();
                             both.make(&arn, &Call::Forget(left), one.timestamp());
                         }
                         _ => both.make(&arn, &call, one.timestamp()),
@@ -419,7 +436,7 @@ proptest! {
     ) {
         let mut shop = asleep(lenient(shop));
         let Some(service) = shop.services.get_mut(which) else { return Ok(()) };
-        let name = service.arn.rsplit('/').next().unwrap().to_owned();
+        let name = service.scaled.name().to_owned();
         // A person keeps to the limits, which would otherwise correct the number in the morning.
         let desired = service.target.map_or(desired, |it| desired.min(it.max));
         if desired < 2 {
@@ -440,7 +457,7 @@ proptest! {
     fn what_a_person_sets_to_zero_in_the_daytime_stays_there(shop in fresh_shops(), which in 0..3usize) {
         let mut shop = lenient(shop);
         let Some(service) = shop.services.get_mut(which) else { return Ok(()) };
-        let name = service.arn.rsplit('/').next().unwrap().to_owned();
+        let name = service.scaled.name().to_owned();
         service.desired = 0;
         for now in ["2026-11-19T12:00", "2026-11-19T20:00", "2026-11-20T08:00", "2026-11-20T12:00", "2026-11-20T20:00", "2026-11-23T08:00"] {
             shop.run_until_quiet(&at(now));
@@ -453,15 +470,14 @@ proptest! {
         let mut turned = shop.clone();
         turned.services.reverse();
         turned.databases.reverse();
+        turned.instances.reverse();
         prop_assert_eq!(turned.plan(&request, &now), shop.plan(&request, &now));
     }
 
     #[test]
     fn what_did_not_opt_in_and_what_nobody_asked_about_is_untouched(shop in shops(), request in asks(), now in moments()) {
         for (arn, call) in calls(&shop.plan(&request, &now)) {
-            let service = shop.services.iter().find(|it| it.arn == arn).map(|it| &it.tags);
-            let tags = service.or_else(|| shop.databases.iter().find(|it| it.database.arn == arn).map(|it| &it.database.tags));
-            prop_assert!(tags.unwrap().contains_key(keys::SCHEDULE), "{:?} on {}", call, arn);
+            prop_assert!(shop.tags(&arn).contains_key(keys::SCHEDULE), "{:?} on {}", call, arn);
             let needed = arn.ends_with(":db-0");
             prop_assert!(request.scope.holds(&arn) || needed, "{:?} on {}", call, arn);
         }

@@ -11,8 +11,8 @@ use rules::schedule::StackCalendar;
 use rules::sleep::{Limits, Suspended};
 
 use crate::plan::{
-    Call, Command, Events, LastEvent, Listed, Request, Scope, Service, Sleeper, Step, World, databases_in_question,
-    plan, services_to_look_at,
+    Backing, Call, Command, Events, Instance, LastEvent, Listed, Request, Scaled, Scope, Service, Sleeper, Step, World,
+    databases_in_question, plan, services_to_look_at,
 };
 
 pub const HOURS: &str = "mon-fri 08:00-20:00";
@@ -33,7 +33,7 @@ pub fn service_arn(name: &str) -> String {
 pub fn service(name: &str, schedule: &str, desired: i32) -> Service {
     Service {
         arn: service_arn(name),
-        name: ServiceName::of_arn(&service_arn(name)).unwrap(),
+        scaled: Scaled::Service(ServiceName::of_arn(&service_arn(name)).unwrap()),
         status: "ACTIVE".into(),
         is_daemon: false,
         is_express: false,
@@ -100,6 +100,7 @@ pub fn cluster(id: &str, schedule: &str) -> [Sleeper; 2] {
 pub struct Shop {
     pub services: Vec<Service>,
     pub databases: Vec<Sleeper>,
+    pub instances: Vec<Instance>,
     /// Snapshots by id, with their tags.
     pub snapshots: BTreeMap<String, BTreeMap<String, String>>,
     /// Snapshots that are complete.
@@ -117,6 +118,7 @@ pub fn shop(services: Vec<Service>, databases: Vec<Sleeper>) -> Shop {
     Shop {
         services,
         databases,
+        instances: Vec::new(),
         snapshots: BTreeMap::new(),
         ready: BTreeSet::new(),
         started_by_aws: Vec::new(),
@@ -124,6 +126,10 @@ pub fn shop(services: Vec<Service>, databases: Vec<Sleeper>) -> Shop {
         said: None,
         calendar: StackCalendar::default(),
     }
+}
+
+pub fn nothing() -> Shop {
+    shop(Vec::new(), Vec::new())
 }
 
 pub fn sweep() -> Request {
@@ -134,7 +140,43 @@ pub fn asking(arn: &str, command: Command) -> Request {
     Request { scope: Scope::Resource(arn.into()), command: Some(command) }
 }
 
+/// An Auto Scaling group with that many instances.
+pub fn group(name: &str, schedule: &str, desired: i32, min: i32, max: i32) -> Service {
+    let arn =
+        format!("arn:aws:autoscaling:ap-northeast-2:123456789012:autoScalingGroup:uuid:autoScalingGroupName/{name}");
+    let mut group = scaled(name, schedule, desired, min, max);
+    (group.arn, group.scaled) = (arn, Scaled::Group(name.into()));
+    (group.target_arn, group.copy, group.updated_at, group.deployed_at) = (None, None, None, None);
+    group
+}
+
+pub fn instance(id: &str, schedule: &str) -> Instance {
+    Instance {
+        arn: format!("arn:aws:ec2:ap-northeast-2:123456789012:instance/{id}"),
+        id: id.into(),
+        state: "running".into(),
+        launched_at: Some("2026-11-02T00:00:00Z".parse().unwrap()),
+        stopped_at: None,
+        state_reason: None,
+        lifecycle: None,
+        root_device: "ebs".into(),
+        operator: None,
+        can_hibernate: false,
+        tags: tags(&[(keys::SCHEDULE, schedule), ("Name", "shop")]),
+    }
+}
+
 impl Shop {
+    pub fn backing(&self) -> Backing<'_> {
+        Backing { databases: &self.databases, services: &self.services, instances: &self.instances }
+    }
+
+    /// With a person's hold on everything.
+    pub fn held(mut self) -> Self {
+        self.services.iter_mut().for_each(|it| drop(it.tags.insert(keys::HOLD.into(), "closed".into())));
+        self
+    }
+
     /// What a run sees.
     pub fn seen(&self, now: &Zoned) -> World {
         self.seen_as(self.services.clone(), Vec::new(), now)
@@ -142,10 +184,11 @@ impl Shop {
 
     /// What a sweep sees that looks closely only where something can be due.
     pub fn seen_by_sweep(&self, now: &Zoned) -> World {
-        let listed = self.services.iter().map(|it| Listed { arn: it.arn.clone(), tags: it.tags.clone() }).collect();
+        let listed = self.services.iter().filter(|it| !it.is_group());
+        let listed = listed.map(|it| Listed { arn: it.arn.clone(), tags: it.tags.clone() }).collect();
         let (close, listed) =
-            services_to_look_at(listed, &Scope::Everywhere, &self.databases, &self.calendar, false, now);
-        let services = self.services.iter().filter(|it| close.contains(&it.arn)).cloned().collect();
+            services_to_look_at(listed, &Scope::Everywhere, self.backing(), &self.calendar, false, now);
+        let services = self.services.iter().filter(|it| it.is_group() || close.contains(&it.arn)).cloned().collect();
         self.seen_as(services, listed, now)
     }
 
@@ -153,6 +196,7 @@ impl Shop {
         let mut world = World {
             services,
             listed,
+            instances: self.instances.clone(),
             databases: self.databases.clone(),
             calendar: self.calendar.clone(),
             ..World::default()
@@ -197,6 +241,9 @@ impl Shop {
     pub fn make(&mut self, arn: &str, call: &Call, now: Timestamp) {
         if let Some(service) = self.services.iter_mut().find(|it| it.arn == arn) {
             return make_on_service(service, call, now);
+        }
+        if let Some(instance) = self.instances.iter_mut().find(|it| it.arn == arn) {
+            return make_on_instance(instance, call, now);
         }
         let snapshots = &mut self.snapshots;
         let database = &mut self.databases.iter_mut().find(|it| it.database.arn == arn).unwrap().database;
@@ -243,6 +290,13 @@ impl Shop {
             }
         }
         self.services.iter_mut().for_each(|it| it.running = it.desired);
+        for instance in &mut self.instances {
+            match instance.state.as_str() {
+                "stopping" => instance.state = "stopped".into(),
+                "pending" => instance.state = "running".into(),
+                _ => {}
+            }
+        }
         self.ready = self.snapshots.keys().cloned().collect();
     }
 
@@ -262,7 +316,14 @@ impl Shop {
     }
 
     pub fn service(&mut self, name: &str) -> &mut Service {
-        self.services.iter_mut().find(|it| it.arn == service_arn(name)).unwrap()
+        self.services.iter_mut().find(|it| it.scaled.name() == name).unwrap()
+    }
+
+    pub fn tags(&self, arn: &str) -> &BTreeMap<String, String> {
+        let services = self.services.iter().map(|it| (&it.arn, &it.tags));
+        let instances = self.instances.iter().map(|it| (&it.arn, &it.tags));
+        let databases = self.databases.iter().map(|it| (&it.database.arn, &it.database.tags));
+        services.chain(instances).chain(databases).find(|(it, _)| *it == arn).unwrap().1
     }
 
     pub fn database(&mut self, id: &str) -> &mut Database {
@@ -308,6 +369,25 @@ fn make_on_service(service: &mut Service, call: &Call, now: Timestamp) {
         Call::Count { desired, .. } => (service.desired, service.updated_at) = (*desired, Some(now)),
         Call::CopyMemory { value, .. } => service.copy = Some(Ok(Some(value.clone()))),
         other => memory(&mut service.tags, other),
+    }
+}
+
+fn make_on_instance(instance: &mut Instance, call: &Call, now: Timestamp) {
+    match call {
+        Call::StopInstance { id, .. } => {
+            assert_eq!(*id, instance.id);
+            // Stopping what is stopped is no error, and starting what runs neither.
+            if instance.state == "running" {
+                (instance.state, instance.stopped_at) = ("stopping".into(), Some(now));
+            }
+        }
+        Call::StartInstance { id } => {
+            assert_eq!(*id, instance.id);
+            if instance.state == "stopped" {
+                (instance.state, instance.launched_at) = ("pending".into(), Some(now));
+            }
+        }
+        other => memory(&mut instance.tags, other),
     }
 }
 

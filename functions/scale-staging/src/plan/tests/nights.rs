@@ -158,7 +158,16 @@ fn only_what_can_be_due_is_looked_at() {
         (0..120).map(service).collect::<Vec<_>>()
     };
     let close = |memory: &[(&str, &str)], now: &str| {
-        services_to_look_at(listed(memory), &Scope::Everywhere, &[], &Default::default(), false, &at(now)).0.len()
+        services_to_look_at(
+            listed(memory),
+            &Scope::Everywhere,
+            nothing().backing(),
+            &Default::default(),
+            false,
+            &at(now),
+        )
+        .0
+        .len()
     };
     let memory = [(keys::ASLEEP, ASLEEP)];
     assert_eq!((close(&[], "2026-11-20T12:00"), close(&[], "2026-11-20T20:00")), (0, 120));
@@ -179,7 +188,7 @@ fn only_what_can_be_due_is_looked_at() {
     let all = services_to_look_at(
         listed(&memory),
         &Scope::Everywhere,
-        &[],
+        nothing().backing(),
         &Default::default(),
         true,
         &at("2026-11-21T03:00"),

@@ -1,0 +1,186 @@
+//! Calls to EC2: the instances that opted in.
+
+use aws::query::{Element, Query, read};
+use aws::{Error, ErrorKind};
+use aws_config::SdkConfig;
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use rules::keys;
+use rules::partition::Partition;
+use tokio::time::Instant;
+
+use crate::plan::Instance;
+
+/// The version of its API, which the SDKs send too.
+const VERSION: &str = "2016-11-15";
+
+/// How many instances are on a page, of at most 1,000: a page of these has some megabytes of XML.
+const PAGE: usize = 500;
+
+/// What does not pass within minutes: the instance is as it is, or AWS has no room for it.
+const REFUSALS: [&str; 9] = [
+    "InsufficientHostCapacity",
+    "InsufficientInstanceCapacity",
+    "InstanceLimitExceeded",
+    "OperationNotPermitted",
+    "Unsupported",
+    "UnsupportedHibernationConfiguration",
+    "UnsupportedOperation",
+    "UnsupportedTenancy",
+    "VcpuLimitExceeded",
+];
+
+/// EC2 in the region of the function.
+pub struct Ec2 {
+    query: Query,
+    region: String,
+}
+
+impl Ec2 {
+    pub fn new(config: &SdkConfig) -> Self {
+        let region = config.region().map(|it| it.to_string()).unwrap_or_default();
+        Ec2 { query: Query::new(config, "ec2", VERSION), region }
+    }
+}
+
+/// The instances that carry a schedule, or that sleep.
+pub async fn list_instances(ec2: &Ec2) -> Result<Vec<Instance>, Error> {
+    let (mut instances, mut token) = (Vec::new(), None);
+    loop {
+        let action = ec2.query.action("DescribeInstances").field("Filter.1.Name", "tag-key");
+        let action = action.values("Filter.1.Value", [keys::SCHEDULE, keys::ASLEEP]).field("MaxResults", PAGE);
+        let answer = action.maybe("NextToken", token.take()).perform("instances", None).await?;
+        read(&answer, |name, it| match name {
+            "nextToken" => token = Some(it.text()).filter(|it| !it.is_empty()),
+            "reservationSet" => it.each(|_, it| instances.extend(reservation(it, &ec2.region))),
+            _ => {}
+        })
+        .map_err(|err| Error::unexpected("DescribeInstances", "instances", err))?;
+        if token.is_none() {
+            return Ok(instances);
+        }
+    }
+}
+
+fn reservation(reservation: &mut Element<'_, '_>, region: &str) -> Vec<Instance> {
+    let (mut owner, mut instances) = (String::new(), Vec::new());
+    reservation.each(|name, it| match name {
+        "ownerId" => owner = it.text(),
+        "instancesSet" => it.each(|_, it| instances.push(instance(it))),
+        _ => {}
+    });
+    let partition = Partition::of_region(region).name;
+    for instance in &mut instances {
+        instance.arn = format!("arn:{partition}:ec2:{region}:{owner}:instance/{}", instance.id);
+    }
+    instances
+}
+
+fn instance(element: &mut Element<'_, '_>) -> Instance {
+    let mut instance = Instance {
+        arn: String::new(),
+        id: String::new(),
+        state: String::new(),
+        launched_at: None,
+        stopped_at: None,
+        state_reason: None,
+        lifecycle: None,
+        root_device: String::new(),
+        operator: None,
+        can_hibernate: false,
+        tags: Default::default(),
+    };
+    let (mut managed, mut principal) = (false, String::new());
+    element.each(|name, it| match name {
+        "instanceId" => instance.id = it.text(),
+        "instanceState" => it.each(|name, it| {
+            if name == "name" {
+                instance.state = it.text();
+            }
+        }),
+        "launchTime" => instance.launched_at = it.text().parse().ok(),
+        "reason" => instance.stopped_at = stopped_at(&it.text()),
+        "stateReason" => it.each(|name, it| {
+            if name == "message" {
+                instance.state_reason = Some(it.text());
+            }
+        }),
+        "instanceLifecycle" => instance.lifecycle = Some(it.text()).filter(|it| !it.is_empty()),
+        "rootDeviceType" => instance.root_device = it.text(),
+        "operator" => it.each(|name, it| match name {
+            "managed" => managed = it.text() == "true",
+            "principal" => principal = it.text(),
+            _ => {}
+        }),
+        "hibernationOptions" => it.each(|name, it| {
+            if name == "configured" {
+                instance.can_hibernate = it.text() == "true";
+            }
+        }),
+        "tagSet" => it.each(|_, it| instance.tags.extend(tag(it))),
+        _ => {}
+    });
+    instance.operator = managed.then(|| if principal.is_empty() { "another AWS service".into() } else { principal });
+    instance
+}
+
+fn tag(element: &mut Element<'_, '_>) -> Option<(String, String)> {
+    let (mut key, mut value) = (None, String::new());
+    element.each(|name, it| match name {
+        "key" => key = Some(it.text()),
+        "value" => value = it.text(),
+        _ => {}
+    });
+    Some((key?, value))
+}
+
+/// `User initiated (2026-11-20 11:00:03 GMT)`: when it was stopped last.
+fn stopped_at(reason: &str) -> Option<Timestamp> {
+    let (_, moment) = reason.split_once('(')?;
+    let moment: DateTime = moment.strip_suffix(" GMT)")?.parse().ok()?;
+    TimeZone::UTC.to_timestamp(moment).ok()
+}
+
+pub async fn stop(ec2: &Ec2, id: &str, hibernate: bool, until: Instant) -> Result<(), Error> {
+    let action = ec2.query.action("StopInstances").values("InstanceId", [id]);
+    let action = action.maybe("Hibernate", hibernate.then_some(true));
+    action.perform(id, Some(until)).await.map(drop).map_err(judged)
+}
+
+pub async fn start(ec2: &Ec2, id: &str, until: Instant) -> Result<(), Error> {
+    let action = ec2.query.action("StartInstances").values("InstanceId", [id]);
+    action.perform(id, Some(until)).await.map(drop).map_err(judged)
+}
+
+/// What stays for a while is tried again after that, and what has changed meanwhile by the next run.
+fn judged(error: Error) -> Error {
+    match error.code.as_str() {
+        "IncorrectInstanceState" | "InvalidInstanceID.NotFound" => Error { kind: ErrorKind::NotNow, ..error },
+        code if REFUSALS.contains(&code) => error.refused(),
+        _ => error,
+    }
+}
+
+/// Writes a tag of an instance, or removes it where there is no value.
+pub async fn write_tag(ec2: &Ec2, id: &str, key: &str, value: Option<&str>, until: Instant) -> Result<(), Error> {
+    let action = match value {
+        Some(value) => ec2.query.action("CreateTags").field("Tag.1.Value", value),
+        None => ec2.query.action("DeleteTags"),
+    };
+    action.values("ResourceId", [id]).field("Tag.1.Key", key).perform(id, Some(until)).await.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_moment_of_a_stop_is_read_from_its_reason_where_there_is_one() {
+        let moment = |it: &str| stopped_at(it).map(|it| it.to_string());
+        assert_eq!(moment("User initiated (2026-11-20 11:00:03 GMT)").as_deref(), Some("2026-11-20T11:00:03Z"));
+        assert_eq!(moment(""), None);
+        assert_eq!(moment("Server.SpotInstanceTermination"), None);
+        assert_eq!(moment("User initiated (yesterday GMT)"), None);
+    }
+}
