@@ -59,7 +59,10 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 21] = [
+const WITHOUT_RESOURCE: [(&str, &str); 23] = [
+    ("autoscaling:DescribeAutoScalingGroups", "the service authorization reference lists no resource for it"),
+    ("autoscaling:DescribeScheduledActions", "the service authorization reference lists no resource for it"),
+    ("ec2:DescribeInstances", "the service authorization reference lists no resource for it"),
     ("application-autoscaling:DescribeScalableTargets", "the service authorization reference lists no resource for it"),
     (
         "application-autoscaling:DescribeScheduledActions",

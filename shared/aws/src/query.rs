@@ -74,7 +74,7 @@ impl Query {
         }
     }
 
-    async fn send(&self, name: &'static str, resource: &str, body: &str) -> Result<String, Error> {
+    async fn attempt(&self, name: &'static str, resource: &str, body: &str) -> Result<String, Error> {
         let unsent = || Error::unexpected(name, resource, "the request cannot be sent: there is no region");
         let region = self.config.region().ok_or_else(unsent)?.to_string();
         let sent = Sent {
@@ -203,7 +203,7 @@ impl Action<'_> {
         for (field, value) in &fields {
             body.push_str(&format!("&{}={}", encoded(field), encoded(value)));
         }
-        query.pace.call(until, async || query.send(name, resource, &body).await).await
+        query.pace.call(until, async || query.attempt(name, resource, &body).await).await
     }
 }
 

@@ -10,6 +10,7 @@ mod drill_restores;
 mod gates;
 mod install;
 mod local_aws;
+mod machines;
 mod operations;
 mod overview;
 mod preview;

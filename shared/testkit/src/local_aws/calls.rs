@@ -80,6 +80,16 @@ impl LocalAws {
         self.http.query("rds", "2014-10-31", action, parameters)
     }
 
+    /// Calls EC2, which answers in XML.
+    pub fn ec2(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
+        self.http.query("ec2", "2016-11-15", action, parameters)
+    }
+
+    /// Calls EC2 Auto Scaling, which answers in XML.
+    pub fn groups(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
+        self.http.query("autoscaling", "2011-01-01", action, parameters)
+    }
+
     /// Calls CloudFormation, which answers in XML.
     pub fn cloudformation(&self, action: &str, parameters: &[(&str, &str)]) -> Result<String> {
         self.http.query("cloudformation", "2010-05-15", action, parameters)

@@ -376,7 +376,7 @@ fn make_on_instance(instance: &mut Instance, call: &Call, now: Timestamp) {
     match call {
         Call::StopInstance { id, .. } => {
             assert_eq!(*id, instance.id);
-            // Stopping what is stopped is no error, and starting what runs neither.
+            // Stopping what is stopped is not an error, nor is starting what runs.
             if instance.state == "running" {
                 (instance.state, instance.stopped_at) = ("stopping".into(), Some(now));
             }
