@@ -27,6 +27,7 @@ mod proven;
 mod rollback;
 mod send;
 mod shift;
+mod status;
 mod step;
 mod together;
 mod verdict;
@@ -68,8 +69,13 @@ pub struct Decision {
 /// What to do about the services of `world`, as far as `command` and their tags say.
 pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned) -> Decision {
     let (mut plan, mut lacking) = (Plan::remembering(keys::PROBLEM), BTreeSet::new());
+    let status = matches!(command, Some(Command::Status { .. }));
     for missing in &world.missing {
         match &missing.cause {
+            cause if status => plan.refuse(match cause {
+                Cause::NotFound => format!("there is no service {}", missing.resource),
+                Cause::Denied(error) => error.clone(),
+            }),
             Cause::NotFound if command.is_some() => {
                 plan.problem(&missing.resource, "no-such-service", "there is no such service");
             }
@@ -80,6 +86,10 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
     for service in &world.services {
         let examined = |plan: &mut Plan<Step>| plan.examined(&service.arn, &service.tags);
         let cases = Case::all(service, world);
+        if let Some(Command::Status { image }) = command {
+            status::tell(service, &cases, image, now, &mut plan, &mut lacking);
+            continue;
+        }
         for case in &cases {
             match case {
                 Ok(case) => {

@@ -23,6 +23,7 @@ impl runtime::Request for Request {
         "{\"deploy\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}} (with \"now\":true: through no gate)",
         "{\"rollback\":{\"service\":\"CLUSTER/SERVICE\"}} (with \"image\": only if that one runs)",
         "{\"clear\":{\"service\":\"CLUSTER/SERVICE\"}} (with \"image\": only if that one is rejected)",
+        "{\"status\":{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}} (where the image stands; changes nothing)",
         "{\"resource\":\"ARN of a service\"} (look at it now)",
         "EventBridge events \"ECR Image Action\", \"ECR Replication Action\", \"ECR Image Scan\", \"Inspector2 Scan\", \
          \"ECS Deployment State Change\", \"ECS Hook State Change\", \"ECS Task State Change\", \"RDS DB Snapshot Event\", \
@@ -151,7 +152,7 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
         "approve" => {
             "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"} or that and \"hook\":\"ID\" or \"now\":true"
         }
-        "reject" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}",
+        "reject" | "status" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"}",
         "deploy" => "{\"service\":\"CLUSTER/SERVICE\",\"image\":\"TAG or sha256:DIGEST\"} or that and \"now\":true",
         "rollback" | "clear" => "{\"service\":\"CLUSTER/SERVICE\"} or that and \"image\":\"TAG or sha256:DIGEST\"",
         _ => return Err(no_such_command(name)),
@@ -168,6 +169,7 @@ fn command(name: &str, argument: Value) -> Result<Request, String> {
         },
         "deploy" => Command::Deploy { image: argument.text("image")?, now: argument.flag("now")? },
         "reject" => Command::Reject { image: argument.text("image")? },
+        "status" => Command::Status { image: argument.text("image")? },
         "rollback" => Command::RollBack { image: argument.optional_text("image")? },
         _ => Command::Clear { image: argument.optional_text("image")? },
     };
@@ -219,6 +221,7 @@ mod tests {
         }
         check("approve", api_server(), Some(Command::Approve { image: "v1.1.0".into(), hook: None, now: false }));
         check("deploy", api_server(), Some(Command::Deploy { image: "v1.0.0".into(), now: true }));
+        check("status", api_server(), Some(Command::Status { image: "v1.1.0".into() }));
         check("reject", api_server(), Some(Command::Reject { image: "v1.1.0".into() }));
         check("rollback", api_server(), Some(Command::RollBack { image: None }));
         check("clear", api_server(), Some(Command::Clear { image: None }));
@@ -243,7 +246,7 @@ mod tests {
     fn no_sample_is_forgotten() {
         let folder = format!("{}/../../events/deploy-image", env!("CARGO_MANIFEST_DIR"));
         let samples: Vec<_> = std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().path()).collect();
-        assert_eq!(samples.len(), 26);
+        assert_eq!(samples.len(), 27);
         for path in samples {
             let name = path.file_stem().unwrap().to_str().unwrap();
             assert!(sample(name).is_ok(), "{name}");

@@ -53,6 +53,8 @@ impl Draft<'_> {
                 Ok(None)
             }
             Some(Command::RollBack { image }) => self.roll_back_from(image.as_deref()),
+            // It is answered apart and decides nothing.
+            Some(Command::Status { .. }) => Ok(None),
             Some(Command::Clear { image }) => self.clear(image.as_deref()).map(|()| None),
         }
     }

@@ -87,6 +87,11 @@ pub enum Command {
         /// The image to go back from; if another one runs by now, nothing is done.
         image: Option<String>,
     },
+    /// Say where this image stands.
+    Status {
+        /// A tag or a digest.
+        image: String,
+    },
     /// Forgive an image that was rejected: it may be tried again, as any other.
     Clear {
         /// A tag or a digest; without it the only one that is rejected.
@@ -98,7 +103,8 @@ impl Command {
     /// The image that it names.
     pub fn image(&self) -> Option<&str> {
         match self {
-            Command::Approve { image, .. } | Command::Deploy { image, .. } | Command::Reject { image } => Some(image),
+            Command::Approve { image, .. } | Command::Deploy { image, .. } => Some(image),
+            Command::Reject { image } | Command::Status { image } => Some(image),
             Command::RollBack { image } | Command::Clear { image } => image.as_deref(),
         }
     }

@@ -53,7 +53,28 @@ pub struct Change {
     pub memory: Vec<(&'static str, String)>,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    pub fn of(
+        case: &'a Case<'a>,
+        memory: Memory,
+        now: &'a Zoned,
+        plan: &'a mut Plan<Step>,
+        lacking: &'a mut BTreeSet<Fact>,
+    ) -> Self {
+        Draft {
+            case,
+            memory,
+            now,
+            plan,
+            lacking,
+            answered: Vec::new(),
+            change: None,
+            soon: None,
+            now_wanted: None,
+            source: None,
+        }
+    }
+
     pub fn act(&mut self, step: Step, why: impl std::fmt::Display) {
         self.plan.act(&self.case.service.arn, step, why);
     }

@@ -11,6 +11,7 @@ mod model;
 mod promote;
 mod sdk_fields;
 mod shift;
+mod status;
 mod stories;
 mod together;
 mod windows;

@@ -71,18 +71,7 @@ pub fn decide(
         let mut own = Plan::remembering(keys::PROBLEM);
         let mut memory = case.memory.clone();
         memory.rollback = requested.clone().filter(|_| index == newest);
-        let mut draft = Draft {
-            case,
-            memory,
-            now,
-            plan: &mut own,
-            lacking,
-            answered: Vec::new(),
-            change: None,
-            soon: None,
-            now_wanted: None,
-            source: None,
-        };
+        let mut draft = Draft::of(case, memory, now, &mut own, lacking);
         draft.decide(command.filter(|_| addressed == Some(index)));
         let (change, soon) = (draft.change.take(), draft.soon.take());
         let must_go = case.running().digest.is_some_and(|it| draft.memory.rejects(&it));

@@ -166,3 +166,22 @@ async fn whatever_the_tag_index_lists_ends_in_the_report() {
         assert!(told.iter().any(|it| it.starts_with(expected)), "{expected}: {told:?}");
     }
 }
+
+#[tokio::test]
+async fn a_status_is_answered_and_neither_changes_nor_remembers_nor_tells_anything() {
+    let script = Script::new();
+    let api = shop(&script, "newest approval=manual");
+    let tags = script.aws().services[&api]["tags"].clone();
+    let status = |image: &str| json!({"status": {"service": "shop/api", "image": image}});
+    let report = script.invoke(status("v1.1.0")).await.unwrap();
+    let said = &report.skipped[0].reason;
+    assert!(said.starts_with("waiting: needs-approval: v1.1.0 waits for your approval"), "{said}");
+    assert_eq!((report.actions.len(), report.problems.len(), report.skipped.len()), (0, 0, 1));
+    assert_eq!(told(&script.invoke(status(&digest(1))).await.unwrap()), ["api skipped: live: v1.0.0 is live"]);
+    let refused = script.invoke(json!({"status": {"service": "shop/web", "image": "v1"}})).await.unwrap();
+    assert_eq!(refused.refusal(), Some("there is no service shop/web"));
+    for operation in ["TagResource", "UntagResource", "UpdateService", "RegisterTaskDefinition", "Publish"] {
+        assert_eq!(script.count(operation), 0, "{operation}");
+    }
+    assert_eq!(script.aws().services[&api]["tags"], tags);
+}
