@@ -17,8 +17,7 @@ pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Valu
             (Err(error), Some(refusal)) if error.is_refused() => {
                 return Err(remember_refusal(clients, step.target.arn(), refusal, error, run).await?);
             }
-            // Told once: the run comes every five minutes, and a policy does not change by itself.
-            (outcome, _) => outcome.map_err(Error::told_if_denied)?,
+            (outcome, _) => outcome?,
         }
     }
     Ok(Value::Null)

@@ -14,14 +14,14 @@ pub async fn apply(regions: &Regions, elsewhere: &Elsewhere, step: &Step, until:
     let status = match step {
         Step::TakeSnapshot(it) => {
             if it.replaces {
-                delete_snapshot(here, it.kind, &it.id, Some(until)).await.map_err(Error::told_if_denied)?;
+                delete_snapshot(here, it.kind, &it.id, Some(until)).await?;
             }
             rds::take_snapshot(here, it, until).await?
         }
         Step::CopySnapshot(it) => {
             let there = elsewhere.get(&it.region).unwrap_or(here);
             if it.replaces {
-                delete_snapshot(there, it.kind, &it.id, Some(until)).await.map_err(Error::told_if_denied)?;
+                delete_snapshot(there, it.kind, &it.id, Some(until)).await?;
             }
             let url = rds::signed_copy(regions, it).await?;
             rds::copy_snapshot(there, it, url, until).await?

@@ -105,7 +105,7 @@ pub async fn take_snapshot(rds: &Rds, take: &TakeSnapshot, until: Instant) -> Re
             }
         }
         Err(error) if error.code.starts_with("SnapshotQuotaExceeded") => Err(at_the_quota(error, take)),
-        other => there_by_now(rds, take.kind, id, other).await.map_err(Error::told_if_denied),
+        other => there_by_now(rds, take.kind, id, other).await,
     }
 }
 

@@ -152,7 +152,7 @@ impl Error {
     /// The same as the problem `denied` where a policy or a KMS key refuses the call: told once, with the way out, and
     /// no run fails for it at every tick.
     pub fn told_if_denied(self) -> Self {
-        match self.way_out().filter(|_| self.kind != ErrorKind::NotNow) {
+        match self.way_out().filter(|_| matches!(self.kind, ErrorKind::Failed | ErrorKind::Refused)) {
             Some(way_out) => {
                 let message = format!("{self}; {way_out}");
                 self.told_as("denied", message)
@@ -209,6 +209,8 @@ mod tests {
             assert!(told.kind == ErrorKind::Problem("denied") && told.message.contains(says), "{told:?}");
         }
         assert_eq!(refused("InvalidDBInstanceState").told_if_denied().kind, ErrorKind::Failed);
+        let known = refused("AccessDenied").told_as("copy-refused", "in its own words".into());
+        assert_eq!(known.clone().told_if_denied(), known);
     }
 
     #[test]

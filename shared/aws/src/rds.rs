@@ -219,9 +219,10 @@ fn there_or_not<T>(answer: Result<Option<T>, Error>, missing: &str) -> Result<Op
     }
 }
 
-/// Deletes a manual snapshot; `false` if it no longer existed, which is not an error.
+/// Deletes a manual snapshot; `false` if it no longer existed, which is not an error. One whose state does not allow it
+/// by now, such as while a person copies it, is told once, and no run fails for it: the next one tries again.
 pub async fn delete_snapshot(rds: &Rds, kind: Kind, id: &str, until: Option<Instant>) -> Result<bool, Error> {
-    rds.call(until, async |client| match kind {
+    let answer = rds.call(until, async |client| match kind {
         Kind::Instance => match client.delete_db_snapshot().db_snapshot_identifier(id).send().await {
             Ok(_) => Ok(true),
             Err(err) if err.as_service_error().is_some_and(DeleteDBSnapshotError::is_db_snapshot_not_found_fault) => {
@@ -237,8 +238,14 @@ pub async fn delete_snapshot(rds: &Rds, kind: Kind, id: &str, until: Option<Inst
                 Err(err) => Err(Error::new("DeleteDBClusterSnapshot", id, err)),
             }
         }
+    });
+    answer.await.map_err(|error| match error.code.as_str() {
+        it if it.starts_with("InvalidDBSnapshotState") || it.starts_with("InvalidDBClusterSnapshotState") => {
+            let message = format!("{error}; it was not in a state in which RDS deletes it; the next run tries again");
+            error.told_as("busy-snapshot", message)
+        }
+        _ => error,
     })
-    .await
 }
 
 /// Writes the tag `key` of a database or a snapshot, or removes it where there is no value, unless its turn comes later
@@ -359,6 +366,7 @@ mod tests {
     use rules::keys;
 
     use super::*;
+    use crate::ErrorKind;
 
     fn meta(code: &str) -> ErrorMetadata {
         ErrorMetadata::builder().code(code).message("no").build()
@@ -486,6 +494,7 @@ mod tests {
             .then_error(|| DeleteDBSnapshotError::generic(meta("InvalidDBSnapshotState")));
         let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&refused]);
         let error = delete_snapshot(&Rds::of(client), Kind::Instance, "nightshift-a", None).await.unwrap_err();
-        assert_eq!(error.to_string(), "DeleteDBSnapshot nightshift-a: InvalidDBSnapshotState: no");
+        assert_eq!(error.kind, ErrorKind::Problem("busy-snapshot"));
+        assert!(error.message.starts_with("DeleteDBSnapshot nightshift-a: InvalidDBSnapshotState: no; "), "{error}");
     }
 }

@@ -118,26 +118,28 @@ where
         let carried_out = stream::iter(wave)
             .map(|(mut broken, chain)| async move {
                 let mut actions = Vec::with_capacity(chain.len());
-                let mut trouble = None;
+                let mut troubles = Vec::new();
                 for (index, planned) in chain {
-                    let action = if broken || (conduct.out_of_time)() {
-                        action(planned, Outcome::Deferred, conduct)
+                    let (action, trouble) = if broken || (conduct.out_of_time)() {
+                        (action(planned, Outcome::Deferred, conduct), None)
                     } else {
-                        attempt(planned, conduct, apply, &mut trouble).await
+                        attempt(planned, conduct, apply).await
                     };
                     broken |= match action.outcome {
                         Outcome::Done => false,
                         Outcome::Failed => !planned.step.is_dispensable(),
-                        _ => true,
+                        // One that AWS refused stops the rest as a failure does; one whose time has not come always.
+                        _ => trouble.is_none() || !planned.step.is_dispensable(),
                     };
+                    troubles.extend(trouble);
                     actions.push((index, action));
                 }
-                (actions, trouble)
+                (actions, troubles)
             })
             .buffer_unordered(S::AT_A_TIME);
         let mut carried_out = pin!(carried_out);
-        while let Some((chain, trouble)) = carried_out.next().await {
-            report.problems.extend(trouble);
+        while let Some((chain, troubles)) = carried_out.next().await {
+            report.problems.extend(troubles);
             for (place, action) in chain {
                 if action.outcome != Outcome::Done {
                     unfinished.insert(action.resource.clone());
@@ -193,31 +195,32 @@ async fn attempt<S: Step, E: Into<Undone>>(
     planned: &Planned<S>,
     conduct: &Conduct<'_>,
     apply: &impl AsyncFn(&S) -> Result<Value, E>,
-    trouble: &mut Option<Problem>,
-) -> Action {
+) -> (Action, Option<Problem>) {
     match apply(&planned.step).await {
         Ok(more) => {
             let mut action = action(planned, Outcome::Done, conduct);
             if let (Value::Object(after), Value::Object(more)) = (&mut action.after, more) {
                 after.extend(more);
             }
-            action
+            (action, None)
         }
         Err(error) => match error.into() {
-            Undone::NotNow => action(planned, Outcome::Deferred, conduct),
+            Undone::NotNow => (action(planned, Outcome::Deferred, conduct), None),
             Undone::Problem(Trouble { kind, message }) => {
                 let resource = planned.resource.clone();
-                *trouble = Some(Problem {
+                let trouble = Problem {
                     resource,
                     problem: kind.into(),
                     message,
                     kind: MessageKind::NeedsYou,
                     choices: Vec::new(),
                     monthly: false,
-                });
-                action(planned, Outcome::Deferred, conduct)
+                };
+                (action(planned, Outcome::Deferred, conduct), Some(trouble))
             }
-            Undone::Failed(failure) => Action { error: Some(failure), ..action(planned, Outcome::Failed, conduct) },
+            Undone::Failed(failure) => {
+                (Action { error: Some(failure), ..action(planned, Outcome::Failed, conduct) }, None)
+            }
         },
     }
 }
@@ -277,6 +280,9 @@ mod tests {
         fn tells(&self) -> Option<MessageKind> {
             Some(MessageKind::Changed)
         }
+        fn is_dispensable(&self) -> bool {
+            self.0 == 78
+        }
         fn needs(&self) -> Option<&str> {
             // From 1000 on it depends on what is done to "memory".
             (self.0 >= 1000).then_some("memory")
@@ -310,7 +316,7 @@ mod tests {
             if step.0 == 99 {
                 return Err(Undone::NotNow);
             }
-            if step.0 == 77 {
+            if [77, 78].contains(&step.0) {
                 return Err(Undone::Problem(Trouble::new("refused", "AWS says no")));
             }
             if step.0 % 2 == 1 {
@@ -395,6 +401,14 @@ mod tests {
         use Outcome::*;
         assert_eq!(outcomes(&report), [Deferred, Deferred, Done]);
         assert_eq!((set, report.failed()), (vec![6], false));
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_refused_step_that_the_others_can_do_without_is_told_and_stops_none_of_them() {
+        use Outcome::*;
+        let (report, set) = run(&[("a", 78), ("a", 2), ("a", 77), ("a", 4)], false, 10, 100).await;
+        assert_eq!((outcomes(&report), set), (vec![Deferred, Done, Deferred, Deferred], vec![2]));
+        assert_eq!((report.problems.len(), report.failed()), (2, false));
     }
 
     #[test]

@@ -290,6 +290,8 @@ struct Failed(aws::Error);
 
 impl From<Failed> for Undone {
     fn from(Failed(error): Failed) -> Self {
+        // In one place for every function: a policy does not change by itself, and runs come every five minutes.
+        let error = error.told_if_denied();
         match error.kind {
             aws::ErrorKind::NotNow => Undone::NotNow,
             aws::ErrorKind::Problem(kind) => Undone::Problem(Trouble::new(kind, error.message)),

@@ -275,12 +275,16 @@ async fn no_group_two_groups_a_refusal_or_an_app_spec_elsewhere_are_problems_wit
 }
 
 #[tokio::test]
-async fn a_refused_deployment_is_a_failed_step() {
+async fn a_refused_deployment_is_a_failed_step_and_a_denied_one_a_problem() {
     let script = Script::new();
     shop(&script);
-    script.fail("CreateDeployment", "", 1, 400, "AccessDeniedException");
+    script.fail("CreateDeployment", "", 1, 400, "InvalidRevisionException");
     let error = script.invoke(push_event("kfood-backend")).await.unwrap_err();
-    assert!(error.contains("CreateDeployment kfood/kfood-backend: AccessDeniedException"), "{error}");
+    assert!(error.contains("CreateDeployment kfood/kfood-backend: InvalidRevisionException"), "{error}");
+    script.fail("CreateDeployment", "", 1, 400, "AccessDeniedException");
+    let report = script.invoke(push_event("kfood-backend")).await.unwrap();
+    let denied = "kfood-backend denied: CreateDeployment kfood/kfood-backend: AccessDeniedException";
+    assert!(told(&report).iter().any(|it| it.starts_with(denied)), "{:?}", told(&report));
 }
 
 #[tokio::test]

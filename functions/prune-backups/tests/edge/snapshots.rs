@@ -102,13 +102,29 @@ async fn one_that_a_policy_refuses_stops_no_other_and_is_told_once_with_the_way_
 }
 
 #[tokio::test]
-async fn one_that_is_refused_for_another_reason_stops_no_other_and_fails_the_run() {
+async fn one_whose_state_has_changed_since_it_was_listed_is_told_once_and_fails_no_run() {
     let script = shop(6);
     script.refuse("DeleteDBSnapshot", "nightshift-app-0004", 2, 400, "InvalidDBSnapshotState");
     for _ in 0..2 {
+        let report = invoke(&script).await.unwrap();
+        let problem = "nightshift-app-0004 busy-snapshot: DeleteDBSnapshot nightshift-app-0004: InvalidDBSnapshotState: \
+                       refused by the script; it was not in a state in which RDS deletes it; the next run tries again";
+        assert_eq!(told(&report).last().unwrap(), problem);
+        assert_eq!(left(&script), [0, 1, 4].map(|it| format!("nightshift-app-{it:04}")));
+    }
+    assert_eq!(script.sent("Publish").iter().filter(|it| it.text("Message").contains("busy-snapshot")).count(), 1);
+    invoke(&script).await.unwrap();
+    assert_eq!(left(&script).len(), 2);
+}
+
+#[tokio::test]
+async fn one_that_is_refused_for_another_reason_stops_no_other_and_fails_the_run() {
+    let script = shop(6);
+    script.refuse("DeleteDBSnapshot", "nightshift-app-0004", 2, 400, "InvalidParameterValue");
+    for _ in 0..2 {
         let report: Value = serde_json::from_str(&invoke(&script).await.unwrap_err()).unwrap();
         let failed = report["actions"].as_array().unwrap().iter().find(|it| it["outcome"] == "failed").unwrap();
-        let message = "DeleteDBSnapshot nightshift-app-0004: InvalidDBSnapshotState: refused by the script";
+        let message = "DeleteDBSnapshot nightshift-app-0004: InvalidParameterValue: refused by the script";
         assert_eq!(failed["error"]["message"], message);
         assert_eq!(left(&script), [0, 1, 4].map(|it| format!("nightshift-app-{it:04}")));
     }

@@ -68,8 +68,8 @@ async fn the_same_change_by_every_way_is_one_restart() {
 async fn the_memory_is_written_before_the_remedy_is_begun() {
     let script = shop("restart");
     script.refuse("UpdateService", "", 9, 400, "AccessDeniedException");
-    let report: Value = serde_json::from_str(&script.invoke(directly("api-5xx")).await.unwrap_err()).unwrap();
-    assert_eq!(report["actions"][0]["error"]["code"], "AccessDeniedException");
+    let denied = told(&script.invoke(directly("api-5xx")).await.unwrap());
+    assert!(denied[1].starts_with("api denied: UpdateService shop/api: AccessDeniedException: "), "{denied:?}");
     assert!(script.memory("api-5xx").unwrap().starts_with("restart rung=1"));
     // It is told, and not tried again by itself: a refusal never falls through to another action.
     let report = script.invoke(json!({})).await.unwrap();
@@ -77,7 +77,8 @@ async fn the_memory_is_written_before_the_remedy_is_begun() {
 
     let script = shop("restart");
     script.refuse("TagResource", REMEDIED, 9, 400, "AccessDeniedException");
-    assert!(script.invoke(directly("api-5xx")).await.is_err());
+    let denied = told(&script.invoke(directly("api-5xx")).await.unwrap());
+    assert!(denied[1].starts_with("api denied: TagResource "), "{denied:?}");
     assert_eq!(script.counts().get("UpdateService"), None);
 }
 
@@ -473,6 +474,23 @@ async fn throttling_is_waited_out_and_what_cannot_be_read_is_told() {
     script.refuse("DescribeAlarms", "", 9, 400, "AccessDeniedException");
     let error = script.invoke(by_event_bridge("api-5xx")).await.unwrap_err();
     assert!(error.starts_with("DescribeAlarms api-5xx: AccessDeniedException: refused by the script"), "{error}");
+}
+
+#[tokio::test]
+async fn a_call_that_a_policy_forbids_is_told_once_and_stops_no_other() {
+    let script = shop("restart");
+    script.alarm("web-5xx", "restart service=shop/web");
+    script.service("web");
+    script.refuse("TagResource", "alarm:api-5xx", 1, 400, "AccessDeniedException");
+    let report = script.invoke(json!({})).await.unwrap();
+    let denied =
+        format!("api denied: TagResource {ALARM}api-5xx: AccessDeniedException: refused by the script; a policy");
+    let told_now = told(&report);
+    assert!(told_now.contains(&"web restart Done".to_owned()), "{told_now:?}");
+    assert!(told_now.iter().any(|it| it.starts_with(&denied)), "{told_now:?}");
+    // Without the memory nothing was restarted; with it, it is.
+    assert_eq!(script.count("UpdateService"), 1);
+    assert_eq!(told(&script.invoke(json!({})).await.unwrap())[0], "api restart Done");
 }
 
 #[tokio::test]
