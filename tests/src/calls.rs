@@ -24,7 +24,7 @@ pub struct Service {
 }
 
 /// The services that Nightshift calls.
-pub const SERVICES: [Service; 15] = [
+pub const SERVICES: [Service; 17] = [
     Service { file: "autoscaling", sdk: Some("aws-sdk-applicationautoscaling"), iam: "application-autoscaling" },
     Service { file: "budgets", sdk: Some("aws-sdk-budgets"), iam: "budgets" },
     Service { file: "cloudwatch", sdk: Some("aws-sdk-cloudwatch"), iam: "cloudwatch" },
@@ -34,7 +34,9 @@ pub const SERVICES: [Service; 15] = [
     Service { file: "ecr", sdk: None, iam: "ecr" },
     Service { file: "ecs", sdk: Some("aws-sdk-ecs"), iam: "ecs" },
     Service { file: "inspector", sdk: Some("aws-sdk-inspector2"), iam: "inspector2" },
+    Service { file: "kms", sdk: None, iam: "kms" },
     Service { file: "lambda", sdk: None, iam: "lambda" },
+    Service { file: "logs", sdk: None, iam: "logs" },
     Service { file: "rds", sdk: Some("aws-sdk-rds"), iam: "rds" },
     Service { file: "s3", sdk: None, iam: "s3" },
     Service { file: "sns", sdk: Some("aws-sdk-sns"), iam: "sns" },

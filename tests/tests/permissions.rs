@@ -364,6 +364,7 @@ fn calls_of(function: &str) -> Vec<Call> {
                 calls(["ecs:DescribeServices"], SERVICE),
                 calls(["ecs:RunTask"], "task-definition/api-server:42"),
                 calls(["ecs:DescribeTasks"], "task/truegul-production/0123456789abcdef"),
+                calls(["logs:GetLogEvents"], "log-group:/ecs/kfood:log-stream:drill/check/0123abcd"),
                 vec![
                     call("iam:PassRole", "role/tasks-api-server")
                         .with("iam:PassedToService", "ecs-tasks.amazonaws.com"),
@@ -406,6 +407,7 @@ fn calls_of(function: &str) -> Vec<Call> {
                 call("ecr:BatchDeleteImage", "repository/truegul-api-server").tagged("nightshift:keep-images"),
                 call("ecr:TagResource", "repository/truegul-api-server").tagged("nightshift:keep-images").remembers(),
                 call("ecr:UntagResource", "repository/truegul-api-server").tagged("nightshift:keep-images").remembers(),
+                call("kms:DescribeKey", "arn:aws:kms:ap-northeast-2:123456789012:key/here"),
                 call("rds:DescribeDBSnapshotAttributes", OWN_SNAPSHOT).elsewhere(),
                 call("rds:DescribeDBClusterSnapshotAttributes", OWN_CLUSTER_SNAPSHOT).elsewhere(),
                 call("rds:DeleteDBSnapshot", OWN_SNAPSHOT).tagged("nightshift-state:made-by").elsewhere(),

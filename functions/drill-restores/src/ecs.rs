@@ -47,19 +47,45 @@ async fn launch_of(ecs: &Ecs, service: &ServiceName) -> Result<Launch, String> {
 pub async fn check_target(ecs: &Ecs, check: &Check) -> Result<CheckTarget, String> {
     launch_of(ecs, &check.service).await?;
     let family = check.family.as_str();
-    let answer = ecs.call(None, async |client| {
-        let call = client.describe_task_definition().task_definition(family).send().await;
-        call.map_err(|err| Error::new("DescribeTaskDefinition", family, err))
-    });
-    let answer = answer.await.map_err(|err| {
+    let containers = containers(ecs, family).await.map_err(|err| {
         // ECS answers a family that it does not know like any other bad request.
         match err.code.as_str() {
             "ClientException" => format!("there is no active task definition {family}, which the option check= names"),
             _ => err.to_string(),
         }
     })?;
-    let containers = answer.task_definition().map(|it| it.container_definitions()).unwrap_or_default();
     Ok(CheckTarget { containers: containers.iter().filter_map(|it| it.name().map(str::to_owned)).collect() })
+}
+
+async fn containers(ecs: &Ecs, family: &str) -> Result<Vec<sdk::ContainerDefinition>, Error> {
+    let answer = ecs.call(None, async |client| {
+        let call = client.describe_task_definition().task_definition(family).send().await;
+        call.map_err(|err| Error::new("DescribeTaskDefinition", family, err))
+    });
+    Ok(answer.await?.task_definition.and_then(|it| it.container_definitions).unwrap_or_default())
+}
+
+/// Where a container of a check writes its log.
+pub struct Stream {
+    pub container: String,
+    pub group: String,
+    pub name: String,
+}
+
+/// What the prefix of a stream begins with that the role of this function may read.
+const READABLE: &str = "drill";
+
+/// The streams of the containers of a check that this function may read.
+pub async fn streams(ecs: &Ecs, check: &Check, task: &str) -> Result<Vec<Stream>, Error> {
+    let stream = |it: &sdk::ContainerDefinition| {
+        let log = it.log_configuration().filter(|it| it.log_driver() == &sdk::LogDriver::Awslogs)?;
+        let option = |name: &str| log.options()?.get(name).cloned();
+        let prefix = option("awslogs-stream-prefix").filter(|it| it.starts_with(READABLE))?;
+        let container = it.name()?.to_owned();
+        let name = format!("{prefix}/{container}/{task}");
+        Some(Stream { container, group: option("awslogs-group")?, name })
+    };
+    Ok(containers(ecs, &check.family).await?.iter().filter_map(stream).collect())
 }
 
 /// Starts the check and returns the id of its task.

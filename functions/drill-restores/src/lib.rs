@@ -2,14 +2,15 @@
 
 mod apply;
 mod ecs;
+mod logs;
 mod observe;
 mod plan;
 mod rds;
 mod request;
 
-use aws::Error;
 use aws::ecs::Ecs;
 use aws::rds::{Rds, write_tag};
+use aws::{Error, JsonApi, LOGS};
 use aws_config::SdkConfig;
 use reconcile::Report;
 use reconcile::memory::Note;
@@ -22,12 +23,17 @@ pub use request::Request;
 pub struct Clients {
     rds: Rds,
     ecs: Ecs,
+    logs: JsonApi,
 }
 
 impl Clients {
     /// The clients that `config` describes.
     pub fn new(config: &SdkConfig) -> Self {
-        Clients { rds: Rds::new(config, None), ecs: Ecs::of(aws_sdk_ecs::Client::new(config)) }
+        Clients {
+            rds: Rds::new(config, None),
+            ecs: Ecs::of(aws_sdk_ecs::Client::new(config)),
+            logs: JsonApi::new(LOGS, config),
+        }
     }
 }
 

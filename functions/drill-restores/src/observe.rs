@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use aws::rds::{list_automated_snapshots, list_databases_with, list_snapshots};
 use aws::{Error, each};
 use rules::database::Snapshot;
-use rules::drill::Calendar;
+use rules::drill::{Calendar, Check};
 use runtime::Run;
 
-use crate::plan::{self, Scope, World};
-use crate::{Clients, ecs, rds};
+use crate::plan::{self, Said, Scope, World};
+use crate::{Clients, ecs, logs, rds};
 
 /// Everything that the decision depends on. Most runs find nothing to do and make two calls.
 pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<World, Error> {
@@ -21,6 +21,7 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         snapshots: None,
         checks: BTreeMap::new(),
         tasks: BTreeMap::new(),
+        said: BTreeMap::new(),
         calendar: Calendar { at: run.drill_at(), holidays: run.calendar().holidays.clone() },
         max_drills: run.max_drills(),
     };
@@ -39,7 +40,21 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     let (checks, tasks) = tokio::join!(checks, tasks);
     world.checks = checks.into_iter().collect();
     world.tasks = tasks.into_iter().collect();
+    let said = each(plan::wanted_words(&world, &run.now), 4, async |(arn, (check, task))| {
+        (arn, said(clients, &check, &task).await.map_err(|err| err.to_string()))
+    });
+    world.said = said.await.into_iter().collect();
     Ok(world)
+}
+
+/// What each container of a check said last.
+async fn said(clients: &Clients, check: &Check, task: &str) -> Result<Vec<Said>, Error> {
+    let mut said = Vec::new();
+    for stream in ecs::streams(&clients.ecs, check, task).await? {
+        let line = logs::last_line(&clients.logs, &stream.group, &stream.name).await?;
+        said.extend(line.map(|line| Said { container: stream.container, line }));
+    }
+    Ok(said)
 }
 
 async fn snapshots(clients: &Clients, wanted: plan::Wanted) -> Result<Vec<Snapshot>, Error> {

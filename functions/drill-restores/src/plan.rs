@@ -28,7 +28,7 @@ use case::{Case, Original, is_called_like_a_drill};
 pub use own::{Own, own};
 pub use scope::Scope;
 pub use step::{AddMember, Backup, Delete, Restore, RunCheck, Step};
-pub use world::{CheckTarget, Container, Details, Settings, Task, World};
+pub use world::{CheckTarget, Container, Details, Said, Settings, Task, World};
 
 /// What to do about the drills of `world`.
 pub fn plan(world: &World, scope: &Scope, now: &Zoned) -> Plan<Step> {
@@ -203,6 +203,20 @@ pub fn wanted_tasks(world: &World, now: &Zoned) -> BTreeMap<String, (ServiceName
         open.then(|| Some((it.database.arn.clone(), (check.service, it.progress.task.clone()?))))?
     };
     drills.iter().filter_map(task).collect()
+}
+
+/// The checks of which it matters what they said last, by the ARN of the drill database, each with the id of its task: those
+/// that have ended.
+pub fn wanted_words(world: &World, now: &Zoned) -> BTreeMap<String, (Check, String)> {
+    let (drills, _) = world.drills(now);
+    let wanted = |it: &Case<'_>| {
+        let check = it.original.as_ref()?.rule.as_ref().ok()?.check.clone()?;
+        let stopped = matches!(world.tasks.get(&it.database.arn), Some(Ok(Some(task))) if task.stopped);
+        let ended = stopped || it.progress.proven.is_some();
+        let matters = ended && !it.is_deleting() && !it.is_finished();
+        matters.then(|| Some((it.database.arn.clone(), (check, it.progress.task.clone()?))))?
+    };
+    drills.iter().filter_map(wanted).collect()
 }
 
 fn beginning<'a>(world: &'a World, scope: &Scope, now: &Zoned) -> Vec<Original<'a>> {

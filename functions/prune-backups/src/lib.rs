@@ -3,13 +3,14 @@
 mod apply;
 mod ecr;
 mod ecs;
+mod kms;
 mod observe;
 mod plan;
 mod rds;
 mod request;
 
-use aws::Error;
 use aws::rds::Regions;
+use aws::{Error, JsonApi, KMS};
 use aws_config::SdkConfig;
 use reconcile::Report;
 use reconcile::memory::Note;
@@ -22,18 +23,23 @@ pub use request::Sweep;
 pub struct Clients {
     rds: Regions,
     registry: Registry,
+    kms: JsonApi,
 }
 
 impl Clients {
     /// The clients that `config` describes.
     pub fn new(config: &SdkConfig) -> Self {
-        Clients { rds: Regions::new(config), registry: Registry::new(config) }
+        Clients { rds: Regions::new(config), registry: Registry::new(config), kms: JsonApi::new(KMS, config) }
     }
 }
 
 /// One run: looks at all databases and snapshots, repositories and images, decides, and deletes what no rule keeps.
 pub async fn handle(clients: &Clients, _: Sweep, run: &Run<'_>) -> Result<Report, Error> {
-    let places = Places { here: &clients.rds.here, elsewhere: clients.rds.elsewhere(run.copy_regions().keys()) };
+    let places = Places {
+        here: &clients.rds.here,
+        kms: &clients.kms,
+        elsewhere: clients.rds.elsewhere(run.copy_regions().keys()),
+    };
     let world = observe::observe(&places, &clients.registry, clients.rds.region(), run).await?;
     let plan = plan::plan(&world, &run.now);
     // Thousands of snapshots are not needed any more while they are deleted.

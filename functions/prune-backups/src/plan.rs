@@ -17,7 +17,7 @@ use reconcile::Plan;
 use rules::keys;
 
 pub use images::{tag_revisions, ways_back};
-pub use sharing::to_ask;
+pub use sharing::{keys_to_ask, to_ask};
 pub use step::{DeleteImages, DeleteSnapshot, Step};
 pub use world::{Image, PinnedImage, Repository, Service, Sharing, Task, TaskDefinition, Usage, World};
 

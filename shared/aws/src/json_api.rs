@@ -57,6 +57,12 @@ pub const ECR: Api =
 /// <https://docs.aws.amazon.com/AmazonECS/latest/APIReference/>
 pub const ECS: Api = Api { id: "ECS", host: "ecs", signed_as: "ecs", target: "AmazonEC2ContainerServiceV20141113" };
 
+/// <https://docs.aws.amazon.com/kms/latest/APIReference/>
+pub const KMS: Api = Api { id: "KMS", host: "kms", signed_as: "kms", target: "TrentService" };
+
+/// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/>
+pub const LOGS: Api = Api { id: "CloudWatch Logs", host: "logs", signed_as: "logs", target: "Logs_20140328" };
+
 /// <https://docs.aws.amazon.com/lambda/latest/api/>, which names operations in the path.
 pub(crate) const LAMBDA: Api = Api { id: "Lambda", host: "lambda", signed_as: "lambda", target: "" };
 

@@ -21,7 +21,7 @@ pub mod rest;
 pub mod tagging;
 
 pub use error::{Error, ErrorKind};
-pub use json_api::{Api, CODEDEPLOY, ECR, ECS, JsonApi};
+pub use json_api::{Api, CODEDEPLOY, ECR, ECS, JsonApi, KMS, LOGS};
 pub use moment::{moment, seconds};
 pub use pace::{LeaveThrottling, Pace, each};
 

@@ -317,6 +317,7 @@ fn any_instance_snapshot(it: &sdk::DbSnapshot) -> Option<Snapshot> {
         created_at: it.original_snapshot_create_time().or(it.snapshot_create_time()).and_then(moment),
         engine: it.engine().unwrap_or_default().into(),
         encrypted: it.encrypted().unwrap_or_default(),
+        key: text(it.kms_key_id()),
         option_group: text(it.option_group_name()).filter(|it| !it.starts_with("default:")),
         tags: tags(it.tag_list()),
     })
@@ -339,6 +340,7 @@ fn any_cluster_snapshot(it: &sdk::DbClusterSnapshot) -> Option<Snapshot> {
         created_at: it.snapshot_create_time().and_then(moment),
         engine: it.engine().unwrap_or_default().into(),
         encrypted: it.storage_encrypted().unwrap_or_default(),
+        key: text(it.kms_key_id()),
         option_group: None,
         tags: tags(it.tag_list()),
     })

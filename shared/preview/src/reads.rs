@@ -48,6 +48,8 @@ pub const READS: [(&str, &[&str]); 11] = [
     ),
     // With enhanced scanning ECR reads these by the right of the caller.
     ("inspector2", &["ListCoverage", "ListFindings"]),
+    ("kms", &["DescribeKey"]),
+    ("logs", &["GetLogEvents"]),
     (
         "rds",
         &[

@@ -64,6 +64,8 @@ pub struct Snapshot {
     pub engine: String,
     /// Whether it is encrypted.
     pub encrypted: bool,
+    /// The ARN of the KMS key that it is encrypted with.
+    pub key: Option<String>,
     /// Its option group, unless that is a default one.
     pub option_group: Option<String>,
     /// Its tags.

@@ -125,7 +125,10 @@ impl Case<'_> {
             return None;
         };
         match self.world.tasks.get(arn) {
-            Some(Ok(Some(task))) if task.stopped => Some(ended(task, check).map(|()| task.stopped_at.unwrap_or(up))),
+            Some(Ok(Some(task))) if task.stopped => match ended(task, check) {
+                Ok(()) => Some(Ok(task.stopped_at.unwrap_or(up))),
+                Err((container, why)) => Some(Err(format!("{why}{}", self.last_words(Some(container))))),
+            },
             Some(Ok(Some(_))) => {
                 plan.skip(arn, format!("it is being checked by {}", check.family));
                 None
@@ -166,6 +169,17 @@ impl Case<'_> {
         plan.act(arn, Step::RunCheck(run), "it takes connections and is not checked yet");
     }
 
+    /// What the check said last, to be added to a sentence: this container of it, or the first that said something.
+    pub fn last_words(&self, container: Option<&str>) -> String {
+        let said = match self.world.said.get(&self.database.arn) {
+            None => return String::new(),
+            Some(Err(why)) => return format!("; what the check said last cannot be read: {why}"),
+            Some(Ok(said)) => said,
+        };
+        let said = said.iter().find(|it| container.is_none_or(|name| it.container == name));
+        said.map(|it| format!("; the check said last: \"{}\"", short(&it.line))).unwrap_or_default()
+    }
+
     /// How far it has come, for people.
     fn stage(&self) -> String {
         match (self.progress.up, &self.progress.task) {
@@ -177,11 +191,15 @@ impl Case<'_> {
 }
 
 /// Whether every container of the check ended with 0. A missing exit code is a failure: it never started.
-fn ended(task: &Task, check: &Check) -> Result<(), String> {
+///
+/// The error names the container.
+fn ended<'a>(task: &'a Task, check: &Check) -> Result<(), (&'a str, String)> {
     let failed = task.containers.iter().find(|it| it.exit_code != Some(0));
     let family = &check.family;
     match failed {
-        None if task.containers.is_empty() => Err(format!("the check {family} had no container: {}", task.reason)),
+        None if task.containers.is_empty() => {
+            Err(("", format!("the check {family} had no container: {}", task.reason)))
+        }
         None => Ok(()),
         Some(it) => {
             let what = match it.exit_code {
@@ -190,10 +208,23 @@ fn ended(task: &Task, check: &Check) -> Result<(), String> {
             };
             let reasons: Vec<&str> =
                 [it.reason.as_str(), task.reason.as_str()].into_iter().filter(|it| !it.is_empty()).collect();
-            Err(if reasons.is_empty() { what } else { format!("{what} ({})", reasons.join("; ")) })
+            let why = if reasons.is_empty() { what } else { format!("{what} ({})", reasons.join("; ")) };
+            Err((it.name.as_str(), why))
         }
     }
 }
+
+/// A line of a log as a message can hold it.
+fn short(line: &str) -> String {
+    let line: String = line.chars().map(|it| if it.is_control() { ' ' } else { it }).collect();
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
+
+/// How many letters of what a check said are quoted.
+const LONGEST_LINE: usize = 200;
 
 /// At most 64 letters, and another one for each drill: a second one of a day may have the same name.
 fn token(id: &str, begun: Timestamp) -> String {

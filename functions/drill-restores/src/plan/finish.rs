@@ -180,9 +180,10 @@ impl Case<'_> {
                     true => "its data was not fully loaded when the time of the drill was over".into(),
                 };
                 format!(
-                    "it took connections after {} min, was proven after {} min, {loaded}",
+                    "it took connections after {} min, was proven after {} min, {loaded}{}",
                     minutes(self.after(up)),
-                    minutes(self.after(*proven))
+                    minutes(self.after(*proven)),
+                    self.last_words(None)
                 )
             }
         }

@@ -20,6 +20,9 @@ pub struct World {
     pub checks: BTreeMap<String, Result<CheckTarget, String>>,
     /// By the ARN of a drill database, the task that checks it.
     pub tasks: BTreeMap<String, Result<Option<Task>, String>>,
+    /// By the ARN of a drill database, what each container of its check said last, in the order of its task definition; read
+    /// when the check has ended.
+    pub said: BTreeMap<String, Result<Vec<Said>, String>>,
     /// When drills begin.
     pub calendar: Calendar,
     /// How many drills there may be at once.
@@ -78,6 +81,13 @@ pub struct Task {
     /// Why ECS stopped it.
     pub reason: String,
     pub containers: Vec<Container>,
+}
+
+/// What a container of a check said last.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Said {
+    pub container: String,
+    pub line: String,
 }
 
 /// A container of that task.

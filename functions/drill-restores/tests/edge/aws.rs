@@ -189,8 +189,22 @@ impl Tables for Aws {
                 "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"], "securityGroups": ["sg-1"]}},
             }]})),
             "DescribeTaskDefinition" => Answer::Json(json!({"taskDefinition": {
-                "family": "kfood-drill", "containerDefinitions": [{"name": "check"}, {"name": "log-router"}],
+                "family": "kfood-drill", "containerDefinitions": [
+                    {"name": "log-router", "logConfiguration": {"logDriver": "awslogs", "options": {
+                        "awslogs-group": "/ecs/kfood", "awslogs-stream-prefix": "router",
+                    }}},
+                    {"name": "check", "logConfiguration": {"logDriver": "awslogs", "options": {
+                        "awslogs-group": "/ecs/kfood", "awslogs-stream-prefix": "drill",
+                    }}},
+                ],
             }})),
+            "GetLogEvents" => {
+                assert_eq!(call.text("logGroupName"), "/ecs/kfood");
+                assert_eq!(call.text("logStreamName"), "drill/check/0123abcd");
+                Answer::Json(
+                    json!({"events": [{"message": "connected"}, {"message": "214 tables\n"}, {"message": " "}]}),
+                )
+            }
             "RunTask" => Answer::Json(json!({"tasks": [{
                 "taskArn": format!("arn:aws:ecs:{HOME}:123456789012:task/kfood-cluster/0123abcd"),
             }]})),

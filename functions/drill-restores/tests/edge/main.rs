@@ -74,7 +74,7 @@ async fn a_drill_of_an_instance_goes_from_its_snapshot_to_its_deletion() {
     assert_eq!((&check["startedBy"], &check["taskDefinition"]), (&json!(DRILL), &json!("kfood-drill")));
     assert_eq!(check["networkConfiguration"]["awsvpcConfiguration"]["subnets"], json!(["subnet-1"]));
     let told_to = &check["overrides"]["containerOverrides"];
-    assert_eq!((told_to[0]["name"].as_str(), told_to[1]["name"].as_str()), (Some("check"), Some("log-router")));
+    assert_eq!((told_to[0]["name"].as_str(), told_to[1]["name"].as_str()), (Some("log-router"), Some("check")));
     let host = json!({"name": "DRILL_HOST", "value": format!("{DRILL}.rds")});
     let (port, database) =
         (json!({"name": "DRILL_PORT", "value": "5432"}), json!({"name": "DRILL_DATABASE", "value": "kfood"}));
@@ -91,6 +91,10 @@ async fn a_drill_of_an_instance_goes_from_its_snapshot_to_its_deletion() {
     );
     assert_eq!(script.aws().snapshots[0].1["nightshift-state:proven"], "2026-12-01T01:53:00Z check=kfood-drill");
     assert_eq!(script.count("Publish"), 1, "people hear of its end");
+    let message = script.sent("Publish")[0].text("Message").to_owned();
+    let message: Value = serde_json::from_str(&message).unwrap();
+    let text = message["default"].as_str().unwrap();
+    assert!(text.contains("the check said last: \"214 tables\""), "{text}");
     assert!(run(&script, "11:03").await.is_empty(), "once a month is enough");
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws::rds::{Elsewhere, Rds, list_databases, list_snapshots};
-use aws::{Error, each};
+use aws::{Error, JsonApi, each};
 use reconcile::Step as _;
 use rules::database::{Database, Snapshot, region_of};
 use rules::keys;
@@ -12,11 +12,12 @@ use runtime::Run;
 use tokio::time::Instant;
 
 use crate::plan::{self, DeleteSnapshot, Sharing, Step, World};
-use crate::rds;
+use crate::{kms, rds};
 
 /// RDS here and in the regions of this run.
 pub struct Places<'a> {
     pub here: &'a Rds,
+    pub kms: &'a JsonApi,
     pub elsewhere: Elsewhere,
 }
 
@@ -51,12 +52,20 @@ async fn ours(rds: &Rds) -> Result<Vec<Snapshot>, Error> {
     Ok(snapshots)
 }
 
-/// Asks of each snapshot that is to go whether it is shared: a call for each, since no listing tells it.
+/// Asks of the snapshots that are to go whether they are shared: a call for each, since no listing tells it, but for those
+/// that cannot be shared.
 pub async fn ask_whether_shared(places: &Places<'_>, world: &World, run: &Run<'_>) -> BTreeMap<String, Sharing> {
     let begun = Instant::now();
     // Half of the time is kept for the deletions.
     let until = begun + run.last_start.saturating_duration_since(begun) / 2;
-    let doomed = plan::to_ask(world, &run.now, run.max_changes());
+    let mut doomed = plan::to_ask(world, &run.now, run.max_changes());
+    let keys = each(plan::keys_to_ask(world, &doomed), 4, async |(key, snapshots)| {
+        let default = kms::is_managed_by_aws(places.kms, key).await;
+        if default { snapshots } else { Vec::new() }
+    });
+    let never: Vec<String> = keys.await.into_iter().flatten().map(str::to_owned).collect();
+    let mut sharing: BTreeMap<String, Sharing> = never.into_iter().map(|it| (it, Sharing::Never)).collect();
+    doomed.retain(|(arn, _)| !sharing.contains_key(arn));
     let answers = each(doomed, Step::AT_A_TIME, async |(arn, DeleteSnapshot { kind, id, region, .. })| {
         let answer = match rds::shared_with(places.of(region.as_ref()), kind, &id, until).await {
             Ok(accounts) => Sharing::With(accounts),
@@ -67,5 +76,6 @@ pub async fn ask_whether_shared(places: &Places<'_>, world: &World, run: &Run<'_
         };
         (arn, answer)
     });
-    answers.await.into_iter().collect()
+    sharing.extend(answers.await);
+    sharing
 }

@@ -9,6 +9,9 @@ const ECS: &str = "arn:aws:ecs:ap-northeast-2:123456789012";
 const ECR: &str = "arn:aws:ecr:ap-northeast-2:123456789012:repository";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
+/// The default key of RDS.
+pub const DEFAULT_KEY: &str = "arn:aws:kms:ap-northeast-2:123456789012:key/default";
+
 /// Everything that the function reads.
 #[derive(Default)]
 pub struct Aws {
@@ -203,6 +206,9 @@ impl Tables for Aws {
             },
             "BatchGetImage" => self.manifests(call),
             "BatchDeleteImage" => self.delete(call),
+            "DescribeKey" => Answer::Json(json!({"KeyMetadata": {
+                "KeyManager": if call.text("KeyId") == DEFAULT_KEY { "AWS" } else { "CUSTOMER" },
+            }})),
             "ListClusters" => {
                 self.page(call, "clusterArns", &self.clusters(), |it| json!(format!("{ECS}:cluster/{it}")))
             }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::scripted::{HOME, Script};
 
-use crate::aws::Aws;
+use crate::aws::{Aws, DEFAULT_KEY};
 use crate::{invoke, invoke_with, told};
 
 const MADE_BY: (&str, &str) = ("nightshift-state:made-by", "snapshot-databases");
@@ -41,6 +41,42 @@ async fn every_page_is_read_and_each_deletion_is_asked_about_once() {
     let script = shop(250);
     invoke_with(&script, json!({}), &[("NIGHTSHIFT_KEEP_SHARED", "false")]).await.unwrap();
     assert_eq!(counts.map(|it| script.count(it)), [3, 1, 0, 248, 0]);
+}
+
+/// What is encrypted with the default key of RDS cannot be shared, so that one question about the key answers for all.
+#[tokio::test(start_paused = true)]
+async fn a_thousand_snapshots_with_the_default_key_are_pruned_without_a_question_for_each() {
+    let script = shop(1000);
+    script.aws().rds.snapshots.iter_mut().for_each(|it| it.key = Some(DEFAULT_KEY.into()));
+    invoke_with(&script, json!({}), &[("NIGHTSHIFT_MAX_CHANGES", "1000")]).await.unwrap();
+    assert_eq!(left(&script), ["nightshift-app-0000", "nightshift-app-0001"]);
+    let counts = ["DescribeKey", "DescribeDBSnapshotAttributes", "DeleteDBSnapshot"];
+    assert_eq!(counts.map(|it| script.count(it)), [1, 0, 998]);
+    // Ten pages of snapshots, one of databases, of clusters and of their snapshots, and the search for repositories.
+    assert_eq!(script.all_calls().len() - 998, 15);
+}
+
+#[tokio::test]
+async fn what_has_another_key_or_none_is_asked_about_and_kept_if_it_is_shared() {
+    let other = "arn:aws:kms:ap-northeast-2:123456789012:key/shop";
+    let elsewhere = "arn:aws:kms:us-west-2:123456789012:key/default";
+    let script = shop(9);
+    for (night, key) in [(2, other), (3, other), (4, DEFAULT_KEY), (5, DEFAULT_KEY), (6, elsewhere), (7, elsewhere)] {
+        let rds = &mut script.aws().rds;
+        let snapshot = rds.snapshot(HOME, &format!("nightshift-app-{night:04}"));
+        snapshot.key = Some(key.into());
+        // RDS never shares those with the default key; that they stay unasked is what this holds.
+        snapshot.shared_with = vec!["210987654321".into()];
+    }
+    invoke(&script).await.unwrap();
+    assert_eq!(left(&script), [0, 1, 2, 3, 6, 7].map(|it| format!("nightshift-app-{it:04}")));
+    assert_eq!((script.count("DescribeKey"), script.count("DescribeDBSnapshotAttributes")), (2, 5));
+    // Where KMS does not answer, RDS is asked.
+    let script = shop(4);
+    script.aws().rds.snapshots.iter_mut().for_each(|it| it.key = Some(DEFAULT_KEY.into()));
+    script.refuse("DescribeKey", "", 9, 400, "AccessDeniedException");
+    invoke(&script).await.unwrap();
+    assert_eq!((left(&script).len(), script.count("DescribeDBSnapshotAttributes")), (2, 2));
 }
 
 #[tokio::test]

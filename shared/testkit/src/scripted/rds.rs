@@ -42,6 +42,8 @@ pub struct Snapshot {
     pub progress: u8,
     /// The accounts that it is shared with.
     pub shared_with: Vec<String>,
+    /// The ARN of the KMS key that it is encrypted with.
+    pub key: Option<String>,
     /// Its tags.
     pub tags: BTreeMap<String, String>,
 }
@@ -92,6 +94,7 @@ impl Rds {
             created_at: Some(created_at.into()),
             progress: 100,
             shared_with: Vec::new(),
+            key: None,
             tags: tags.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
         });
         self.snapshots.last_mut().expect("it was added")
@@ -224,6 +227,7 @@ impl Rds {
             created_at: None,
             progress: 0,
             shared_with: Vec::new(),
+            key: None,
             tags: tags(call),
         });
         let noun = snapshot_noun(cluster);
@@ -319,9 +323,10 @@ impl Snapshot {
         format!(
             "<{noun}Identifier>{id}</{noun}Identifier><{noun}Arn>{}</{noun}Arn><{of}Identifier>{database}</{of}Identifier>\
              <SnapshotType>manual</SnapshotType><Status>{status}</Status><PercentProgress>{progress}</PercentProgress>\
-             <Engine>postgres</Engine>{resource}{}{}",
+             <Engine>postgres</Engine>{resource}{}{}{}",
             self.arn(),
             created.collect::<String>(),
+            self.key.iter().map(|it| format!("<KmsKeyId>{it}</KmsKeyId>")).collect::<String>(),
             tags_in_xml(&self.tags)
         )
     }

@@ -58,6 +58,7 @@ pub fn snapshot(of: &Database, hours_ago: i64) -> Snapshot {
         created_at: Some(taken),
         engine: of.engine.clone(),
         encrypted: true,
+        key: None,
         option_group: None,
         tags: BTreeMap::from([(keys::MADE_BY.into(), made_by("snapshot-databases", &id, "ap-northeast-2"))]),
     }
@@ -88,6 +89,7 @@ pub fn world(databases: Vec<Database>) -> World {
         checks: checks.collect(),
         databases,
         tasks: BTreeMap::new(),
+        said: BTreeMap::new(),
         calendar: Calendar { at: jiff::civil::time(10, 0, 0, 0), holidays: Default::default() },
         max_drills: 1,
     }

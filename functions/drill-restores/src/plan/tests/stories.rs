@@ -6,7 +6,7 @@ use rules::drill::{Drilled, Outcome};
 use rules::keys;
 
 use super::model::*;
-use crate::plan::{Scope, Step, Task, World, plan};
+use crate::plan::{Said, Scope, Step, Task, World, plan};
 
 const DRILL: &str = "nightshift-drill-kfood-db-2026-12-01";
 
@@ -412,4 +412,24 @@ fn the_newest_automated_snapshot_is_restored_where_the_tag_says_so() {
     assert_eq!(run(&mut world, 0), [restoring]);
     of(&mut world, DRILL).status = "available".into();
     assert!(run(&mut world, 12)[1].starts_with("* kfood-db restored from rds:kfood-db-2026-11-30-17-05 in 12 min"));
+}
+
+#[test]
+fn what_the_check_said_last_is_quoted_of_the_container_that_failed() {
+    let said = |container: &str, line: String| Said { container: container.into(), line };
+    let told = |exit_code, said: Result<Vec<Said>, String>| {
+        let mut world = being_checked();
+        let drill = arn(Kind::Instance, DRILL);
+        world.tasks.insert(drill.clone(), Ok(Some(stopped(Some(exit_code), &minutes_later(20)))));
+        assert!(crate::plan::wanted_words(&world, &minutes_later(21)).contains_key(&drill));
+        world.said.insert(drill, said);
+        let plan = plan(&world, &Scope::Everything, &minutes_later(21));
+        plan.steps[0].reason.clone()
+    };
+    let lines = vec![said("other", "ready".into()), said("check", "no\ttables".into())];
+    assert!(told(0, Ok(lines.clone())).ends_with("; the check said last: \"ready\""));
+    assert!(told(3, Ok(lines)).contains("exit code 3; the check said last: \"no tables\"; a restore of"));
+    let long = told(3, Ok(vec![said("check", "é".repeat(900))]));
+    assert!(long.contains(&format!("\"{}…\"", "é".repeat(200))), "{long}");
+    assert!(told(0, Err("denied".into())).ends_with("; what the check said last cannot be read: denied"));
 }

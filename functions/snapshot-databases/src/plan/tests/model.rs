@@ -53,6 +53,7 @@ pub fn snapshot(database: &str, days_ago: i64) -> Snapshot {
         created_at: Some(taken.timestamp()),
         engine: "postgres".into(),
         encrypted: true,
+        key: None,
         option_group: None,
         tags: BTreeMap::from([
             (keys::MADE_BY.into(), made_by("snapshot-databases", &id, "ap-northeast-2")),

@@ -38,6 +38,7 @@ fn snapshot(id: &str, status: &str) -> Snapshot {
         created_at: None,
         engine: "postgres".into(),
         encrypted: true,
+        key: None,
         option_group: None,
         tags: BTreeMap::from([(keys::MADE_BY.into(), "snapshot-databases".into())]),
     }
