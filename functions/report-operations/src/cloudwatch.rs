@@ -72,6 +72,10 @@ pub async fn measured(
         let page = page.map_err(|err| Error::new("GetMetricData", "Nightshift's queries", err))?;
         for result in page.metric_data_results() {
             let Some(query) = queries.iter().find(|it| Some(it.id()) == result.id()) else { continue };
+            // A search that finds nothing answers with one result that has no value, and whose label is not a name.
+            if result.values().is_empty() {
+                continue;
+            }
             let points = result.timestamps().iter().filter_map(moment).zip(result.values().iter().copied());
             let all: &mut BTreeMap<String, Series> = usage.0.entry(*query).or_default();
             all.entry(result.label().unwrap_or_default().to_owned()).or_default().extend(points);

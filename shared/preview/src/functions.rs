@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
+use board::{Board, DryRun};
 use jiff::Zoned;
 use reconcile::Report;
 use reconcile::message::short_name;
@@ -15,11 +16,17 @@ use crate::sts::Caller;
 /// How many resources that are left alone for the same reason are named.
 const NAMED: usize = 5;
 
-/// What each function would do, in the order in which the README shows them.
-pub async fn runs(sdk: &SdkConfig, caller: &Caller, region: &str, options: &Options, now: &Zoned) -> Vec<Section> {
+/// What each function would do, in the order in which the README shows them, and the same for the board.
+pub async fn runs(
+    sdk: &SdkConfig,
+    caller: &Caller,
+    region: &str,
+    options: &Options,
+    now: &Zoned,
+) -> (Vec<Section>, Board) {
     // enforce-budget learns from it whose budgets are meant; nothing is sent to it.
     let topic = format!("arn:{}:sns:{region}:{}:nightshift-budgets", caller.partition, caller.account);
-    let mut sections = Vec::new();
+    let (mut sections, mut board) = (Vec::new(), Board::default());
     macro_rules! run {
         ($name:literal, $function:ident) => {
             let at = options.at.map_or_else(|| moments::of($name, now), |it| it.to_zoned(now.time_zone().clone()));
@@ -35,6 +42,7 @@ pub async fn runs(sdk: &SdkConfig, caller: &Caller, region: &str, options: &Opti
                 ("NIGHTSHIFT_TIME_ZONE", zone),
             ];
             let report = runtime::dry_run($name, sdk, &variables, $function::Clients::new, $function::handle).await;
+            board.runs.insert($name.into(), drawn(&report));
             sections.push(section($name, &at, report));
         };
     }
@@ -46,7 +54,13 @@ pub async fn runs(sdk: &SdkConfig, caller: &Caller, region: &str, options: &Opti
     run!("scale-staging", scale_staging);
     run!("enforce-budget", enforce_budget);
     run!("remediate-alarm", remediate_alarm);
-    sections
+    (sections, board)
+}
+
+/// A report as the board reads it, which in a stack comes from a Lambda.
+fn drawn(report: &Result<Report, String>) -> Result<DryRun, String> {
+    let report = report.as_ref().map_err(Clone::clone)?;
+    DryRun::read(&serde_json::to_value(report).map_err(|err| err.to_string())?)
 }
 
 /// What a report says, as a part of the page.
@@ -102,6 +116,14 @@ mod tests {
         let section = section("deploy-image", &at(), Err(why.into()));
         assert_eq!(section.heading, "deploy-image, Sun 2026-11-22 03:00 KST");
         assert_eq!(section.lines, [Line::Problem { what: "could not look".into(), why: why.into() }]);
+    }
+
+    #[test]
+    fn the_board_reads_what_a_run_reports() {
+        let mut report = Report { dry_run: true, ..Report::new("scale-staging", at()) };
+        report.skipped.push(Skipped { resource: "arn:1".into(), reason: "asleep".into() });
+        assert_eq!(drawn(&Ok(report)).unwrap().said_of("arn:1"), Some("asleep"));
+        assert_eq!(drawn(&Err("denied".into())), Err("denied".into()));
     }
 
     #[test]

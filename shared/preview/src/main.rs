@@ -17,10 +17,12 @@ mod sts;
 mod suggest;
 mod tagging;
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use arguments::{Command, Options};
 use aws_config::SdkConfig;
+use board::{Section, Theme, View};
 use page::{Line, Page};
 
 #[tokio::main(flavor = "current_thread")]
@@ -71,9 +73,12 @@ async fn page(sdk: &SdkConfig, options: &Options) -> Result<Page, String> {
     page.intro
         .push(format!("Account {}, region {region}, read as {}. Nothing was changed.", caller.account, caller.arn));
     page.intro.push(format!("It is {}. {}", reconcile::when(now.timestamp(), &now), arguments::about_zone(options)));
-    for run in functions::runs(sdk, &caller, &region, options, &now).await {
-        page.sections.push(run);
-    }
+    let (runs, board) = functions::runs(sdk, &caller, &region, options, &now).await;
+    page.sections.extend(runs);
+    // No stack is there yet whose functions a button could invoke.
+    let view =
+        View { now: &now, theme: Theme::Either, sections: &Section::ALL.map(|(_, it)| it), endpoints: BTreeMap::new() };
+    page.board = board::html(&board, &view);
     page.sections.extend(look::sections(sdk, options).await);
     let section = page.section("What this needed");
     section.lines.push(Line::Text(

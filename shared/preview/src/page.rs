@@ -8,6 +8,8 @@ pub struct Page {
     pub title: &'static str,
     pub intro: Vec<String>,
     pub sections: Vec<Section>,
+    /// The same drawn, as HTML; only a web page shows it.
+    pub board: String,
 }
 
 /// A part of it.
@@ -45,7 +47,7 @@ pub enum Line {
 
 impl Page {
     pub fn new(title: &'static str) -> Self {
-        Page { title, intro: Vec::new(), sections: Vec::new() }
+        Page { title, intro: Vec::new(), sections: Vec::new(), board: String::new() }
     }
 
     /// A new part at the end.

@@ -25,6 +25,9 @@ pub fn html(page: &Page) -> String {
     for line in &page.intro {
         let _ = writeln!(html, "<p>{}</p>", escaped(line));
     }
+    if !page.board.is_empty() {
+        let _ = writeln!(html, "<section>{}</section>", page.board);
+    }
     for section in &page.sections {
         let _ = writeln!(html, "<section><h2>{}</h2>", escaped(&section.heading));
         for line in &section.lines {

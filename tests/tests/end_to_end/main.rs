@@ -2,6 +2,7 @@
 
 mod backups;
 mod blue_green;
+mod board;
 mod budget;
 mod by_hand;
 mod copy_buckets;

@@ -78,9 +78,12 @@ impl Tables for Aws {
                 let results = queries.iter().flat_map(|query| {
                     let series = of(query).into_iter();
                     let id = query["Id"].clone();
-                    series.map(move |(name, value)| {
+                    // A search that finds nothing.
+                    let nothing = json!({"Id": id, "Label": query["Label"], "Timestamps": [], "Values": [], "StatusCode": "Complete"});
+                    let found: Vec<Value> = series.map(|(name, value)| {
                         json!({"Id": id, "Label": name, "Timestamps": [{"at": NOON}], "Values": [value], "StatusCode": "Complete"})
-                    })
+                    }).collect();
+                    if found.is_empty() { vec![nothing] } else { found }
                 });
                 Answer::Json(json!({"MetricDataResults": results.collect::<Vec<_>>()}))
             }
@@ -195,6 +198,7 @@ async fn a_day_is_one_message_with_what_needs_a_person_first() {
     ] {
         assert!(text.contains(it), "{it} is not in {text}");
     }
+    assert!(!text.contains("PROP"), "what was not found is not told: {text}");
     assert!(script.bodies("Invoke").iter().all(|it| it["payload"]["dry_run"] == true));
 }
 
