@@ -15,6 +15,9 @@ use crate::{Clients, cloudwatch, ecs, rds};
 pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Value, Error> {
     match step {
         Step::Start(step) => start(clients, step, run).await,
+        Step::Remember(it) if step.is_written_once_told() => {
+            ensure_unchanged(clients, &it.arn, &it.key, it.before.as_ref()).await.map(|()| Value::Null)
+        }
         Step::Remember(change) => {
             let value = change.memory.as_ref().map(ToString::to_string);
             cloudwatch::write_tag(&clients.cloudwatch, &change.arn, &change.key, value.as_deref()).await?;
@@ -25,10 +28,10 @@ pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Valu
 
 /// Starts a remedy, after the alarm remembers it: a run that dies in between has done too little, never twice.
 async fn start(clients: &Clients, step: &StartRemedy, run: &Run<'_>) -> Result<Value, Error> {
-    // EventBridge, SNS and a direct action come within a moment: who finds the memory of another run leaves it to that.
-    let tags: BTreeMap<_, _> = cloudwatch::tags(&clients.cloudwatch, &step.alarm_arn).await?.unwrap_or_default();
-    if tags.get(&step.key) != step.before.as_ref() {
-        return Err(Error::not_now());
+    ensure_unchanged(clients, &step.alarm_arn, &step.key, step.before.as_ref()).await?;
+    // It is written once people were told.
+    if step.action == RemedyAction::Notify {
+        return Ok(Value::Null);
     }
     let memory = step.memory.to_string();
     cloudwatch::write_tag(&clients.cloudwatch, &step.alarm_arn, &step.key, Some(&memory)).await?;
@@ -52,6 +55,12 @@ async fn start(clients: &Clients, step: &StartRemedy, run: &Run<'_>) -> Result<V
             Ok(wake(clients, run, "scale-staging", payload).await)
         }
     }
+}
+
+/// EventBridge, SNS and a direct action come within a moment: who finds the memory of another run leaves it to that.
+async fn ensure_unchanged(clients: &Clients, alarm: &str, key: &str, before: Option<&String>) -> Result<(), Error> {
+    let tags: BTreeMap<_, _> = cloudwatch::tags(&clients.cloudwatch, alarm).await?.unwrap_or_default();
+    if tags.get(key) == before { Ok(()) } else { Err(Error::not_now()) }
 }
 
 /// Writes on a service or database what its owner is asked for.

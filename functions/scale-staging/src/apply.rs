@@ -12,6 +12,9 @@ use crate::{Clients, autoscaling, ec2, ec2_autoscaling, ecs, rds};
 
 /// Makes the calls of one step, one after the other.
 pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Value, Error> {
+    if step.is_written_once_told() {
+        return Ok(Value::Null);
+    }
     for call in &step.calls {
         match (make(clients, step.target.arn(), call, run).await, &step.if_refused) {
             (Err(error), Some(refusal)) if error.is_refused() => {

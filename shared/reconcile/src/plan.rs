@@ -56,6 +56,15 @@ pub trait Step {
         None
     }
 
+    /// What is written only once people were told of this step. Until then the resource says that they were not, so the
+    /// run after one that died in between tells them: perhaps twice, never not at all.
+    fn once_told(&self) -> Option<Self>
+    where
+        Self: Sized,
+    {
+        None
+    }
+
     /// Whether the steps after it are done although it failed: a deployment does not wait behind a note that cannot be
     /// written.
     fn is_dispensable(&self) -> bool {

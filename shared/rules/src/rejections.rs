@@ -31,6 +31,8 @@ pub struct Rejections {
     pub tag: Option<String>,
     /// Who rejected the last one.
     pub by: Option<String>,
+    /// People may not have been told of the last one: the run that rejected it ended before that.
+    pub untold: bool,
 }
 
 /// An image that is being rejected.
@@ -64,7 +66,7 @@ impl Rejections {
         self.images.retain(|it| !it.is(&digest));
         self.images.push(ShortDigest::whole(&digest));
         self.pushed_at = self.pushed_at.max(Some(pushed_at));
-        (self.tag, self.by) = (tag, Some(by));
+        (self.tag, self.by, self.untold) = (tag, Some(by), true);
         while self.images.len() > 1 && !self.fits() {
             let older = &self.images[..self.images.len() - 1];
             let gone = older.iter().position(|it| !is_there(it));
@@ -74,6 +76,7 @@ impl Rejections {
 
     /// Forgives an image. `pushed` says when the others were pushed, as far as the registry still has them.
     pub fn remove(&mut self, digest: &Digest, pushed: impl Fn(&ShortDigest) -> Option<Timestamp>) {
+        self.untold = false;
         if self.last().is_some_and(|it| it.is(digest)) {
             (self.tag, self.by) = (None, None);
         }
@@ -121,6 +124,7 @@ impl FromStr for Rejections {
             pushed_at: tag.parsed("pushed", MOMENT)?,
             tag: tag.option("tag").map(str::to_owned),
             by: tag.option("by").map(str::to_owned),
+            untold: tag.option("told") == Some("no"),
         };
         tag.finish().map(|()| rejections)
     }
@@ -137,8 +141,9 @@ impl fmt::Display for Rejections {
         if value.len() > LONGEST {
             value = self.shortest();
         }
-        // These two are for people: one that does not fit into a tag is left out.
-        for (name, text) in [("by", &self.by), ("tag", &self.tag)] {
+        // These are for people: one that does not fit into a tag is left out.
+        let told = self.untold.then(|| "no".to_owned());
+        for (name, text) in [("told", &told), ("by", &self.by), ("tag", &self.tag)] {
             if let Some(text) = text
                 && value.len() + name.len() + text.len() + 2 <= LONGEST
             {
@@ -232,6 +237,12 @@ mod tests {
         rejections.add(rejection(2 << 20, 50), |_| true);
         assert_eq!(
             rejections.to_string(),
+            "000000100000 000000200000 pushed=1970-01-01T00:01:40Z told=no by=person tag=v1.2097152.0"
+        );
+        // Once people were told of it, it says nothing of that.
+        let told = Rejections { untold: false, ..rejections.to_string().parse().unwrap() };
+        assert_eq!(
+            told.to_string(),
             "000000100000 000000200000 pushed=1970-01-01T00:01:40Z by=person tag=v1.2097152.0"
         );
         assert!(rejections.covers(&rejection(1 << 20, 0).digest) && rejections.covers(&rejection(2 << 20, 0).digest));

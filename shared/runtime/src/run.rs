@@ -12,7 +12,8 @@ use jiff::civil::Time;
 use reconcile::memory::{Note, news};
 use reconcile::message::{Message, Site, digest, messages};
 use reconcile::{
-    Conduct, Failure, MessageKind, Outcome, Plan, Problem, Report, Routine, Skipped, Step, Trouble, Undone, carry_out,
+    Action, Conduct, Failure, MessageKind, Outcome, Plan, Problem, Report, Routine, Skipped, Step, Trouble, Undone,
+    carry_out,
 };
 use rules::calendar::Freeze;
 use rules::partition::Partition;
@@ -104,6 +105,12 @@ impl Run<'_> {
         }
         let (here, on_tags): (Vec<&Note>, Vec<&Note>) =
             news.notes.iter().partition(|it| without_tag.contains(&it.resource));
+        for step in once_told(&plan, &report) {
+            if let Err(error) = apply(&step).await {
+                let function = self.function;
+                warn!(function, reason = %error, "told, but not remembered: it will be told again");
+            }
+        }
         self.remember_here(&here);
         for note in on_tags {
             if let Err(error) = remember(note).await {
@@ -283,6 +290,17 @@ impl Run<'_> {
             .await
             .inspect_err(|error| error!(function, subject, reason = %error, "the message did not get through"))
     }
+}
+
+/// What is written now that people were told of what was done.
+fn once_told<S: Step>(plan: &Plan<S>, report: &Report) -> Vec<S> {
+    let done = |step: &S, resource: &str| {
+        let (action, headline) = (step.action(), step.headline());
+        let is_it = |it: &Action| it.resource == resource && it.action == action && it.headline == headline;
+        report.actions.iter().any(|it| it.outcome == Outcome::Done && is_it(it))
+    };
+    let told = plan.steps.iter().filter_map(|it| Some((it.step.once_told()?, it)));
+    told.filter(|(_, it)| done(&it.step, &it.resource)).map(|(step, _)| step).collect()
 }
 
 /// A step that AWS refused.

@@ -59,6 +59,9 @@ impl Step for Greet {
     fn tells(&self) -> Option<MessageKind> {
         Some(MessageKind::Changed)
     }
+    fn once_told(&self) -> Option<Self> {
+        Some(Greet)
+    }
 }
 
 fn published() -> Rule {
@@ -88,7 +91,7 @@ async fn invoke(payload: Value, greets: Result<(), &str>, sns: Rule) -> (Result<
         ..Settings::default()
     };
     let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
-    let notes = RefCell::new(0);
+    let (notes, greeted) = (RefCell::new(0), RefCell::new(Vec::new()));
     let answer = lambda
         .invoke(payload, Duration::from_secs(60), async |_: Look, run: &Run<'_>| {
             let mut plan = Plan::remembering("problem");
@@ -99,7 +102,11 @@ async fn invoke(payload: Value, greets: Result<(), &str>, sns: Rule) -> (Result<
             Ok(run
                 .apply(
                     plan,
-                    async |_| greets.map(|()| Value::Null).map_err(call),
+                    async |_| {
+                        // What is written once people were told comes after the messages.
+                        greeted.borrow_mut().push(sns.num_calls());
+                        greets.map(|()| Value::Null).map_err(call)
+                    },
                     async |_| {
                         *notes.borrow_mut() += 1;
                         Ok(())
@@ -108,6 +115,13 @@ async fn invoke(payload: Value, greets: Result<(), &str>, sns: Rule) -> (Result<
                 .await)
         })
         .await;
+    let told = answer.as_ref().is_ok_and(|it| it.count(Outcome::Done) == 1 && it.notification_error.is_none());
+    let expected = match answer.as_ref().is_ok_and(|it| it.dry_run || it.refused.is_some()) {
+        true => vec![],
+        false if told => vec![0, sns.num_calls()],
+        false => vec![0],
+    };
+    assert!(greeted.borrow().is_empty() || *greeted.borrow() == expected, "{greeted:?}, not {expected:?}");
     (answer, sns.num_calls(), notes.into_inner())
 }
 

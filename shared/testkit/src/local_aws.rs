@@ -128,6 +128,14 @@ impl LocalAws {
         Ok(python::AWS_CLI.install(&commands)?.join("aws"))
     }
 
+    /// That interpreter, and the binaries of all functions by name; built if they are not. For what plays AWS itself.
+    pub fn interpreter_and_binaries(options: &Options) -> Result<(PathBuf, BTreeMap<String, PathBuf>)> {
+        let stopped = flag(&options.stop);
+        let commands = Commands { progress: &options.progress, stop: &stopped };
+        let (programs, binaries) = installed_and_built(options, &commands)?;
+        Ok((programs.join("python"), binaries))
+    }
+
     /// Where it listens, for `AWS_ENDPOINT_URL`.
     pub fn endpoint(&self) -> &str {
         self.server.endpoint()

@@ -79,6 +79,11 @@ impl Draft<'_> {
                 self.skip(format!("{} runs and not {label}, so there is nothing to roll back", case.running_label()));
                 return Ok(None);
             }
+        } else if let Some(left) = verdict::left_on_the_way_back(case).filter(|it| !self.memory.rejects(it)) {
+            // The command began the way back, but its rejection could not be written: the image would be deployed again.
+            let pushed_at = case.pushed_at(&left).unwrap_or(running.no_later_than);
+            self.reject(left, pushed_at, "person", "a person asked to roll back");
+            return Ok(None);
         } else if verdict::is_going_back(case) {
             return Err((
                 "already-going-back",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::{Timestamp, Zoned};
 use reconcile::{Choice, Plan};
-use rules::rejections::Rejection;
+use rules::rejections::{Rejection, Rejections};
 use rules::{Digest, ShortDigest};
 
 use super::case::{Case, Memory};
@@ -108,8 +108,22 @@ impl<'a> Draft<'a> {
         let mut rejected = self.memory.rejected.clone().unwrap_or_default();
         let is_there = |short: &ShortDigest| self.case.images.iter().any(|it| short.is(&it.digest));
         rejected.add(Rejection { digest: digest.clone(), pushed_at, tag, by: by.into() }, is_there);
+        self.only_the_last_is_marked_as_untold();
         self.remember_image(MemoryChange::Reject, self.case.keys.rejected, rejected.value(), &digest, why);
         self.memory.rejected = Some(rejected);
+    }
+
+    /// Of several rejections of one run each value holds those before it, so the last one is the one to be corrected.
+    fn only_the_last_is_marked_as_untold(&mut self) {
+        let (arn, key) = (&self.case.service.arn, self.case.keys.rejected);
+        for planned in self.plan.steps.iter_mut().filter(|it| it.resource == *arn) {
+            if let Step::Remember(it) = &mut planned.step
+                && it.key == key
+                && let Some(Ok(before)) = it.value.as_ref().map(|it| it.parse::<Rejections>())
+            {
+                it.value = Rejections { untold: false, ..before }.value();
+            }
+        }
     }
 
     /// Writes a memory tag, or removes it, about an image, so that a command can take that back.

@@ -41,6 +41,7 @@ impl Draft<'_> {
             let why = format!("{} did not stay: {why}", case.label(&digest));
             self.reject(digest, pushed_at, by, &why);
         }
+        self.tell_rejection();
         let running = case.running();
         let rejected = running.digest.as_ref().is_some_and(|it| self.memory.rejects(it));
         // What a person deployed by hand is theirs to repair.
@@ -68,6 +69,24 @@ impl Draft<'_> {
             self.forget_migration();
         }
         self.say_what_stays();
+    }
+
+    /// The run that rejected an image may have ended before it told people: then this one does.
+    fn tell_rejection(&mut self) {
+        let case = self.case;
+        let Some(rejected) =
+            self.memory.rejected.as_ref().filter(|it| it.untold && case.memory.rejected.as_ref() == Some(*it))
+        else {
+            return;
+        };
+        let (value, key) = (rejected.value(), case.keys.rejected);
+        let Some(last) = rejected.last() else { return };
+        let by = rejected.by.as_deref().map(|it| format!("by {it}, ")).unwrap_or_default();
+        let why = format!("it was rejected {by}and the run that did it may not have told so");
+        match case.images.iter().find(|it| last.is(&it.digest)).map(|it| it.digest.clone()) {
+            Some(digest) => self.remember_image(MemoryChange::Reject, key, value, &digest, why),
+            None => self.remember(MemoryChange::Reject, key, value, &last.to_string(), why),
+        }
     }
 
     /// A rejection does not say that the image before stays where another one is deployed in the same run.

@@ -61,13 +61,20 @@ pub fn lost(case: &Case<'_>, memory: &Memory) -> Option<Lost> {
 
 /// Whether the deployment under way restores what was live before.
 pub fn is_going_back(case: &Case<'_>) -> bool {
-    let under_way = matches!(motion(case), Motion::Forward(_) | Motion::Back);
-    under_way
-        && case
-            .history()
-            .iter()
-            .position(|it| it.task_definition == case.revision.arn())
-            .is_some_and(|at| is_way_back(case, at))
+    way_back(case).is_some()
+}
+
+/// The image that the deployment under way takes back, if it can be told.
+pub fn left_on_the_way_back(case: &Case<'_>) -> Option<Digest> {
+    let replaced = case.history().get(way_back(case)? + 1)?;
+    case.described(&replaced.task_definition).and_then(|it| case.digest_of_ours(it))
+}
+
+/// Where in the history the way back stands that is under way.
+fn way_back(case: &Case<'_>) -> Option<usize> {
+    matches!(motion(case), Motion::Forward(_) | Motion::Back).then_some(())?;
+    let at = case.history().iter().position(|it| it.task_definition == case.revision.arn())?;
+    is_way_back(case, at).then_some(at)
 }
 
 /// What to say where a way back from the image that runs, or to it, has failed: it is tried once, and then a person

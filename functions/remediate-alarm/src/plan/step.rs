@@ -103,6 +103,8 @@ pub enum ChangeKind {
     Cleared,
     /// Nothing depends on it any more.
     Expired,
+    /// People were told of what it says.
+    Told,
 }
 
 impl RemedyAction {
@@ -123,6 +125,16 @@ fn tasks(count: u32) -> String {
     if count == 1 { "1 task".into() } else { format!("{count} tasks") }
 }
 
+impl Step {
+    /// Whether it does nothing but tell people.
+    pub fn is_written_once_told(&self) -> bool {
+        match self {
+            Step::Start(it) => it.action == RemedyAction::Notify,
+            Step::Remember(it) => matches!(it.kind, ChangeKind::HandedOver | ChangeKind::Recovered(_)),
+        }
+    }
+}
+
 impl reconcile::Step for Step {
     fn action(&self) -> &'static str {
         match self {
@@ -139,6 +151,7 @@ impl reconcile::Step for Step {
                 ChangeKind::Recovered(_) => "record-recovery",
                 ChangeKind::Cleared => "forget",
                 ChangeKind::Expired => "expire",
+                ChangeKind::Told => "remember-told",
             },
         }
     }
@@ -151,6 +164,7 @@ impl reconcile::Step for Step {
                 ChangeKind::Recovered(after) => format!("{}: recovered after {}", it.alarm, in_words(after)),
                 ChangeKind::Cleared => format!("{}: its past is forgotten", it.alarm),
                 ChangeKind::Expired => format!("{}: its past has no effect any more", it.alarm),
+                ChangeKind::Told => format!("{}: people were told", it.alarm),
             },
         }
     }
@@ -181,6 +195,24 @@ impl reconcile::Step for Step {
         }
     }
 
+    /// What only tells people counts as done once they were told: a run that dies before that has left nothing to a
+    /// person who does not know of it.
+    fn once_told(&self) -> Option<Self> {
+        let (kind, told) = (ChangeKind::Told, self.is_written_once_told());
+        match self {
+            Step::Start(it) if told => Some(Step::Remember(MemoryChange {
+                alarm: it.alarm.clone(),
+                arn: it.alarm_arn.clone(),
+                key: it.key.clone(),
+                before: it.before.clone(),
+                memory: Some(it.memory.clone()),
+                kind,
+            })),
+            Step::Remember(it) if told => Some(Step::Remember(MemoryChange { kind, ..it.clone() })),
+            _ => None,
+        }
+    }
+
     /// That an alarm has recovered ends its story, so whoever was told of the failure gets it too.
     fn tells(&self) -> Option<MessageKind> {
         match self {
@@ -189,7 +221,7 @@ impl reconcile::Step for Step {
             Step::Remember(it) => match it.kind {
                 ChangeKind::HandedOver => Some(MessageKind::NeedsYou),
                 ChangeKind::Recovered(_) => Some(MessageKind::Failed),
-                ChangeKind::Cleared | ChangeKind::Expired => None,
+                ChangeKind::Cleared | ChangeKind::Expired | ChangeKind::Told => None,
             },
         }
     }

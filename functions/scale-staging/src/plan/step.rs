@@ -226,6 +226,12 @@ impl Step {
         self.calls.iter().any(|it| matches!(it, Call::Stop { .. } | Call::StopInstance { .. }))
     }
 
+    /// Whether it changes nothing but what people were told.
+    pub fn is_written_once_told(&self) -> bool {
+        let must_be_told = matches!(self.change, Change::Tell(MessageKind::NeedsYou | MessageKind::Failed));
+        must_be_told && self.calls.iter().all(|it| matches!(it, Call::Remember(..) | Call::Forget(_)))
+    }
+
     pub fn is_start(&self) -> bool {
         self.calls.iter().any(|it| matches!(it, Call::Start { .. } | Call::StartInstance { .. }))
     }
@@ -269,6 +275,10 @@ impl reconcile::Step for Step {
             Change::Wake => Some(Undo::Command(json!({"sleep": {"resource": arn}}))),
             Change::Boost | Change::EndBoost | Change::Remember | Change::Tell(_) => None,
         }
+    }
+
+    fn once_told(&self) -> Option<Self> {
+        self.is_written_once_told().then(|| Step { change: Change::Remember, ..self.clone() })
     }
 
     fn tells(&self) -> Option<MessageKind> {

@@ -1,9 +1,10 @@
 //! What each step says of itself: in the report, in the log, in messages, and how it is undone.
 
 use reconcile::{MessageKind, Undo};
+use rules::rejections::Rejections;
 use serde_json::{Value, json};
 
-use super::{MemoryChange, Step, StoppedBy};
+use super::{MemoryChange, Remember, Step, StoppedBy};
 use crate::plan::world::short_name;
 
 impl reconcile::Step for Step {
@@ -94,9 +95,18 @@ impl reconcile::Step for Step {
     }
 
     /// Whoever rejected or approved an image wants the deployment or the way back more than the note of it; without the
-    /// note the past of the service tells most of it.
+    /// note the past of the service tells most of it. That a migration has run only the note tells, once ECS has
+    /// forgotten the task: without it the migration would run twice.
     fn is_dispensable(&self) -> bool {
-        matches!(self, Step::Remember(_))
+        matches!(self, Step::Remember(it) if it.change != MemoryChange::Migrated)
+    }
+
+    fn once_told(&self) -> Option<Self> {
+        let Step::Remember(it) = self else { return None };
+        let rejections: Rejections = it.value.as_ref().filter(|_| it.change == MemoryChange::Reject)?.parse().ok()?;
+        let value = Rejections { untold: false, ..rejections.clone() }.value();
+        let write = || Step::Remember(Remember { before: it.value.clone(), value, ..it.clone() });
+        rejections.untold.then(write)
     }
 
     /// How a deployment ended is news; that it begins, and what an image passes before, is routine. Asking for a

@@ -1,12 +1,13 @@
 //! What goes wrong around a deployment: it hangs, the way back fails, a command comes twice, five runs decide the same.
 
 use jiff::SignedDuration;
-use reconcile::{Plan, Step as _, Undo};
+use reconcile::{MessageKind, Plan, Step as _, Undo};
 use rules::keys;
 use serde_json::Value;
 
 use super::model::{Model, digest, repository, service};
 use super::stories::{offered, words};
+use crate::plan::step::{MemoryChange, Remember};
 use crate::plan::*;
 
 fn look(model: &mut Model) -> Vec<String> {
@@ -144,6 +145,48 @@ fn what_kept_codedeploy_from_deploying_is_told_and_the_image_tried_again() {
         model.settle();
         assert_eq!(model.running(), "v1.1.0");
     }
+}
+
+#[test]
+fn a_rollback_whose_rejection_could_not_be_written_is_repeated_by_the_same_command() {
+    let mut model = lived(&["v1.1.0", "v1.2.0"]);
+    command(&mut model, roll_back(None));
+    model.service.tags.remove(keys::REJECTED);
+    let plan = command(&mut model, roll_back(None));
+    assert_eq!(
+        words(&plan)[0],
+        "truegul-production/api-server: v1.2.0 is rejected, v1.1.0 stays: a person asked to roll back"
+    );
+    assert_eq!((plan.steps.len(), plan.problems.len()), (1, 0), "{:?}", words(&plan));
+    model.settle();
+    assert_eq!(model.running(), "v1.1.0");
+}
+
+#[test]
+fn a_rejection_that_people_may_not_have_heard_of_is_told_by_the_next_run() {
+    let mut model = lived(&["v1.1.0", "v1.2.0"]);
+    // The run dies after its first call, which is the rejection.
+    model.run(&service(), Some(&roll_back(None)), 1);
+    assert!(model.service.tags[keys::REJECTED].contains(" told=no"), "{model}");
+    let plan = model.run(&service(), None, usize::MAX);
+    let told = words(&plan);
+    assert!(
+        told[0].starts_with("truegul-production/api-server: v1.2.0 is rejected: it was rejected by person, "),
+        "{told:?}"
+    );
+    assert_eq!(plan.steps[0].step.tells(), Some(MessageKind::Failed));
+    assert!(!model.service.tags[keys::REJECTED].contains("told="), "{model}");
+    model.settle();
+    assert!(model.plan(&service(), None).steps.is_empty());
+}
+
+/// ECS forgets the task within the hour: then only the note tells that the migration has run.
+#[test]
+fn nothing_is_done_without_the_note_that_a_migration_has_ended() {
+    let model = lived(&["v1.1.0"]);
+    let of = |it| Step::Remember(Remember::new(&model.service, it, "v1.1.0", "v1.0.0".into(), "x", None));
+    assert!(!of(MemoryChange::Migrated).is_dispensable());
+    assert!(of(MemoryChange::Reject).is_dispensable());
 }
 
 #[test]

@@ -164,6 +164,11 @@ impl Model {
                     None => drop(self.service.tags.remove(it.key)),
                 }
             }
+            // People are told in between.
+            (step @ Step::Remember(_), 1) => match reconcile::Step::once_told(step) {
+                Some(step) => return self.call(&step, 0),
+                None => return false,
+            },
             _ => return false,
         }
         true

@@ -1,0 +1,362 @@
+"""The stories: how each begins, and what happens in it. A step has a moment, and something that happens or a run.
+
+AWS goes on by itself between the steps: rollouts end, databases start and stop, tasks that are run once end (`tick`).
+"""
+
+import dataclasses
+import typing
+
+import world
+from emulator import ACCOUNT, REGION, call, query
+
+
+@dataclasses.dataclass
+class Step:
+    at: str
+    function: str = ""
+    payload: typing.Any = None
+    # A person sees that a command failed, and sends it once more.
+    person: bool = False
+    do: typing.Callable = None
+    # What comes after the story, so that also its last run is followed by another; not disturbed itself.
+    after: bool = False
+
+
+@dataclasses.dataclass
+class Story:
+    name: str
+    functions: tuple
+    begin: typing.Callable
+    steps: list
+    # Which events of AWS start which function: (source, detail-type, what the detail must hold) -> function.
+    routes: tuple = ()
+    tick: typing.Callable = lambda: None
+    environment: dict = dataclasses.field(default_factory=dict)
+    # News of these words may be lost with the run that had them, with the reason why that is accepted.
+    may_be_lost: dict = dataclasses.field(default_factory=dict)
+    # Counts that may be smaller, and counts that may be larger where runs overlap, with the reason.
+    may_be_fewer: dict = dataclasses.field(default_factory=dict)
+    overlapping: dict = dataclasses.field(default_factory=dict)
+    # Calls that are not made again where AWS refuses them, with the reason.
+    at_most_once: dict = dataclasses.field(default_factory=dict)
+    # Tags that need not be equal at the end, with the reason.
+    may_differ: dict = dataclasses.field(default_factory=dict)
+
+
+def sweeps(function, *moments, after=False):
+    return [Step(at, function, {}, after=after) for at in moments]
+
+
+# ------------------------------------------------------------------------------------------------ deploy-image
+
+_SHOP, _API = "truegul-production", "api-server"
+_MIGRATION = "truegul-migrate"
+_ROLLOUTS = (("aws.ecs", "ECS Deployment State Change", {"eventName": ("SERVICE_DEPLOYMENT_COMPLETED",
+                                                                        "SERVICE_DEPLOYMENT_FAILED")}, "deploy-image"),
+             ("aws.ecs", "ECS Task State Change", {"lastStatus": ("STOPPED",)}, "deploy-image"),
+             ("aws.ecr", "ECR Image Action", {"action-type": ("PUSH",)}, "deploy-image"))
+
+
+def _open_shop(rule):
+    world.image("truegul-api-server", "v1.0.0")
+    world.service(_SHOP, _API, world.uri("truegul-api-server", ":v1.0.0"), {"nightshift:deploy": rule})
+
+
+def _open_with_gates():
+    _open_shop(f"semver range=1.x approval=manual migrate={_MIGRATION}")
+    world.definition(_MIGRATION, "migrate", world.uri("truegul-api-server", ":v1.0.0"))
+
+
+def _push(version, bad=False):
+    def push():
+        import rollouts
+
+        digest = world.image("truegul-api-server", version)
+        if bad:
+            rollouts.SETTINGS["bad_digests"].append(digest)
+
+    return push
+
+
+def _end_migrations():
+    import tasks
+
+    tasks.end(_MIGRATION, 0)
+
+
+def _approve(version):
+    return {"approve": {"service": f"{_SHOP}/{_API}", "image": version}}
+
+
+def _deploy_with_gates():
+    one = "2026-11-20T"
+    return Story(
+        "a deployment through its gates, and a bad one", ("deploy-image",), _open_with_gates, [
+            Step(one + "10:00:00Z", do=_push("v1.1.0")),
+            *sweeps("deploy-image", one + "10:07:00Z"),
+            Step(one + "10:20:00Z", "deploy-image", _approve("v1.1.0"), person=True),
+            *sweeps("deploy-image", one + "11:07:00Z", one + "12:07:00Z"),
+            Step(one + "13:00:00Z", do=_push("v1.2.0", bad=True)),
+            *sweeps("deploy-image", one + "13:07:00Z"),
+            Step(one + "13:20:00Z", "deploy-image", _approve("v1.2.0"), person=True),
+            *sweeps("deploy-image", one + "14:07:00Z", one + "15:07:00Z"),
+            *sweeps("deploy-image", one + "16:07:00Z", one + "17:07:00Z", after=True),
+        ], _ROLLOUTS, _end_migrations)
+
+
+def _roll_back():
+    one = "2026-11-20T"
+    back = {"rollback": {"service": f"{_SHOP}/{_API}"}}
+    return Story(
+        "a deployment, taken back by a person", ("deploy-image",), lambda: _open_shop("semver range=1.x"), [
+            Step(one + "10:00:00Z", do=_push("v1.1.0")),
+            *sweeps("deploy-image", one + "10:07:00Z", one + "11:07:00Z"),
+            Step(one + "11:20:00Z", "deploy-image", back, person=True),
+            *sweeps("deploy-image", one + "12:07:00Z"),
+            *sweeps("deploy-image", one + "13:07:00Z", one + "14:07:00Z", after=True),
+        ], _ROLLOUTS,
+        may_be_lost={f"{_SHOP}/{_API}: going back to v1.0.0 from v1.1.0": "that v1.1.0 is rejected is told by the next run"})
+
+
+# ------------------------------------------------------------------------------------------------ scale-staging
+
+_STAGING, _BACKEND, _DATABASE = "codemate-dev", "codemate-backend", "codemate-dev-db"
+_HOURS = "mon-fri 08:00-20:00"
+_DATABASES = (("aws.rds", "RDS DB Instance Event", {}, "scale-staging"),)
+
+
+def _open_staging():
+    world.image(_BACKEND, "v1.0.0")
+    image = world.uri(_BACKEND, ":v1.0.0")
+    world.service(_STAGING, _BACKEND, image, {"nightshift:schedule": f"{_HOURS} after={_DATABASE}"})
+    world.service(_STAGING, "bare", image, {})
+    call("application-autoscaling", "RegisterScalableTarget", ServiceNamespace="ecs", MinCapacity=1, MaxCapacity=4,
+         ScalableDimension="ecs:service:DesiredCount", ResourceId=f"service/{_STAGING}/{_BACKEND}")
+    world.database(_DATABASE, {"nightshift:schedule": _HOURS, "nightshift:backup": "days=30"})
+
+
+def _weekend():
+    evening, morning = "2026-11-20T20:", "2026-11-23T08:"
+    return Story(
+        "an evening and a morning", ("scale-staging",), _open_staging, [
+            *sweeps("scale-staging", *(f"{evening}{minute}:00+09:00" for minute in ("00", "05", "10", "15"))),
+            *sweeps("scale-staging", "2026-11-21T03:00:00+09:00"),
+            *sweeps("scale-staging", *(f"{morning}{minute}:00+09:00" for minute in ("00", "05", "10"))),
+            *sweeps("scale-staging", *(f"{morning}{minute}:00+09:00" for minute in ("15", "20")), after=True),
+            # A start that RDS refused is tried again an hour later.
+            *sweeps("scale-staging", *(f"2026-11-23T09:{minute}:00+09:00" for minute in ("10", "15", "20")), after=True),
+        ], _DATABASES)
+
+
+# ------------------------------------------------------------------------------------------------ backups
+
+_MADE_BY = "nightshift-state:made-by"
+
+
+def _open_kitchen():
+    for name in ("kfood-db", "orders-db"):
+        world.database(name, {"nightshift:backup": "daily=2", "team": "food"})
+    world.database("bare-db", {})
+
+
+def _earlier(*dates):
+    for date in dates:
+        name = f"nightshift-kfood-db-{date}"
+        tags = {_MADE_BY: f"snapshot-databases {name} ap-northeast-2", "nightshift-state:database": "kfood-db",
+                "nightshift-state:backup": "daily=2"}
+        world.snapshot("kfood-db", name, f"{date}T18:00:00Z", tags)
+
+
+def _fail_snapshot():
+    """The snapshot of the night turns out to have failed."""
+    import snapshots
+    from ministack.services import rds
+
+    for name, it in rds._snapshots.items():
+        if it["DBInstanceIdentifier"] == "orders-db":
+            snapshots.change(name, status="failed")
+
+
+def _nights():
+    quarters = ("03:00", "03:15", "03:30")
+    return Story(
+        "two nights of backups, one of which fails", ("snapshot-databases",), _open_kitchen, [
+            *sweeps("snapshot-databases", *(f"2026-11-20T{it}:00+09:00" for it in quarters)),
+            Step("2026-11-20T03:40:00+09:00", do=_fail_snapshot),
+            *sweeps("snapshot-databases", "2026-11-20T03:45:00+09:00", "2026-11-20T04:00:00+09:00"),
+            *sweeps("snapshot-databases", *(f"2026-11-21T{it}:00+09:00" for it in quarters)),
+            *sweeps("snapshot-databases", "2026-11-21T03:45:00+09:00", "2026-11-21T04:00:00+09:00", after=True),
+        ],
+        may_be_lost={"orders-db: nightshift-orders-db-2026-11-20 failed":
+                     "the snapshot that failed is deleted before it is replaced, and nothing else knows that it failed"},
+        may_differ={"nightshift-state:attempt": "the same: how often it failed is counted on the snapshot that failed"})
+
+
+def _open_attic():
+    world.database("kfood-db", {"nightshift:backup": "daily=2"})
+    _earlier(*(f"2026-11-{day}" for day in range(14, 20)))
+    world.snapshot("kfood-db", "before-the-migration", "2026-11-14T00:00:00Z", {})
+    for version in range(1, 6):
+        world.image("kfood-backend", f"v{version}")
+    world.service("kfood-cluster", "kfood-backend", world.uri("kfood-backend", ":v1"), {})
+    call("ecr", "TagResource", resourceArn=f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/kfood-backend",
+         tags=[{"Key": "nightshift:keep-images", "Value": "count=2"}])
+
+
+def _prune():
+    return Story(
+        "a prune of snapshots and images", ("prune-backups",), _open_attic, [
+            *sweeps("prune-backups", *(f"2026-11-20T06:{it}:00+09:00" for it in ("00", "15"))),
+            *sweeps("prune-backups", *(f"2026-11-20T06:{it}:00+09:00" for it in ("30", "45")), after=True),
+        ])
+
+
+# ------------------------------------------------------------------------------------------------ enforce-budget
+
+_BUDGET = "TrueGul Monthly"
+
+
+def _open_with_budget():
+    world.image("truegul", "v1.0.0")
+    image = world.uri("truegul", ":v1.0.0")
+    tags = {"nightshift:budget": "sleep-at=100", "nightshift:schedule": "always"}
+    world.service("truegul-staging", _API, image, tags)
+    world.service("truegul-staging", "demo", image, {})
+    call("budgets", "CreateBudget", AccountId=ACCOUNT,
+         Budget={"BudgetName": _BUDGET, "BudgetType": "COST", "TimeUnit": "MONTHLY",
+                 "BudgetLimit": {"Amount": "300", "Unit": "USD"},
+                 "TimePeriod": {"Start": 1_767_225_600, "End": 3_706_473_600}},
+         ResourceTags=[{"Key": "nightshift:budget", "Value": "enforce"}])
+
+
+def _spent(actual):
+    def change():
+        import budgets
+
+        budgets.change(_BUDGET, actual=actual, forecast="354")
+
+    return change
+
+
+def _month():
+    def both(*moments, after=False):
+        return [step for at in moments for name in ("enforce-budget", "scale-staging")
+                for step in sweeps(name, at, after=after)]
+
+    return Story(
+        "a month of a budget", ("enforce-budget", "scale-staging"), _open_with_budget, [
+            Step("2026-11-24T12:00:00+09:00", do=_spent("150")),
+            *both("2026-11-24T12:17:00+09:00"),
+            Step("2026-11-24T12:20:00+09:00", do=_spent("304.72")),
+            *both("2026-11-24T18:17:00+09:00", "2026-11-25T00:17:00+09:00", "2026-11-25T06:17:00+09:00"),
+            *both("2026-12-01T12:17:00+09:00", "2026-12-01T18:17:00+09:00"),
+            *both("2026-12-02T00:17:00+09:00", "2026-12-02T06:17:00+09:00", after=True),
+        ], environment={"NIGHTSHIFT_MAX_CHANGES": "50"})
+
+
+# ------------------------------------------------------------------------------------------------ remediate-alarm
+
+_ALARMS = (("aws.cloudwatch", "CloudWatch Alarm State Change", {}, "remediate-alarm"), *_ROLLOUTS)
+
+
+def _open_with_alarm(rule):
+    def begin():
+        _open_shop("semver range=1.x")
+        query("monitoring", "PutMetricAlarm", {
+            "AlarmName": "api-5xx", "Namespace": "AWS/ECS", "MetricName": "CPUUtilization", "Statistic": "Average",
+            "Period": 60, "EvaluationPeriods": 5, "Threshold": 80, "ComparisonOperator": "GreaterThanThreshold",
+            "Dimensions.member.1.Name": "ClusterName", "Dimensions.member.1.Value": _SHOP,
+            "Dimensions.member.2.Name": "ServiceName", "Dimensions.member.2.Value": _API,
+            "Tags.member.1.Key": "nightshift:remedy", "Tags.member.1.Value": rule})
+
+    return begin
+
+
+def _alarm_is(state):
+    def change():
+        query("monitoring", "SetAlarmState", {"AlarmName": "api-5xx", "StateValue": state,
+                                              "StateReason": "42 datapoints were greater than 10"})
+
+    return change
+
+
+def _ladder():
+    def moments(*minutes, after=False):
+        return sweeps("remediate-alarm", *(f"2026-11-20T10:{it}:00Z" for it in minutes), after=after)
+
+    return Story(
+        "an alarm with its ladder", ("remediate-alarm",), _open_with_alarm("restart cooldown=10m then=notify"), [
+            Step("2026-11-20T10:00:00Z", do=_alarm_is("ALARM")),
+            *moments("05", "10", "15", "20"),
+            Step("2026-11-20T10:22:00Z", do=_alarm_is("OK")),
+            *moments("25"),
+            *moments("30", "35", after=True),
+            *sweeps("deploy-image", "2026-11-20T11:07:00Z", after=True),
+        ], _ALARMS,
+        may_be_lost={"api-5xx: restarting truegul-production/api-server":
+                     "what comes next is told: that the alarm has recovered, or that it is left to a person"},
+        may_be_fewer={"deployments of service api-server":
+                      "a restart that fails is not tried again: the next step of the ladder is due"},
+        overlapping={"deployments of service api-server":
+                     "two runs that look in the same moment both restart; the second takes the place of the first"})
+
+
+def _alarm_takes_back():
+    def moments(function, *minutes, after=False):
+        return sweeps(function, *(f"2026-11-20T10:{it}:00Z" for it in minutes), after=after)
+
+    return Story(
+        "an alarm that takes a deployment back", ("remediate-alarm", "deploy-image"),
+        _open_with_alarm("rollback within=30m then=notify"), [
+            Step("2026-11-20T10:00:00Z", do=_push("v1.1.0")),
+            *moments("deploy-image", "07"),
+            Step("2026-11-20T10:12:00Z", do=_alarm_is("ALARM")),
+            *moments("remediate-alarm", "15"),
+            *sweeps("deploy-image", "2026-11-20T11:07:00Z"),
+            Step("2026-11-20T11:10:00Z", do=_alarm_is("OK")),
+            *sweeps("remediate-alarm", "2026-11-20T11:15:00Z"),
+            *sweeps("deploy-image", "2026-11-20T12:07:00Z", after=True),
+            *sweeps("remediate-alarm", "2026-11-20T12:15:00Z", after=True),
+            *sweeps("deploy-image", "2026-11-20T13:07:00Z", after=True),
+        ], _ALARMS,
+        may_be_lost={
+            f"api-5xx: rolling back {_SHOP}/{_API}": "`deploy-image` tells what it does about the request",
+            f"{_SHOP}/{_API}: going back to v1.0.0 from v1.1.0": "that v1.1.0 is rejected is told by the next run"},
+        at_most_once={"ecs:TagResource": "a remedy is tried once; that it failed is told, and it is left to a person"})
+
+
+# ------------------------------------------------------------------------------------------------ drill-restores
+
+
+def _open_drill():
+    world.database("kfood-db", {
+        "nightshift:drill": "monthly rto=4h rpo=24h check=kfood-drill service=kfood-cluster/kfood-backend"})
+    _earlier("2026-11-26")
+    world.image("kfood-backend", "v1")
+    world.service("kfood-cluster", "kfood-backend", world.uri("kfood-backend", ":v1"), {})
+    world.definition("kfood-drill", "check", world.uri("kfood-backend", ":v1"))
+
+
+def _restored_and_checked():
+    import restores
+    import tasks
+    from ministack.services import rds
+
+    for name, it in rds._instances.items():
+        if name.startswith("nightshift-drill-") and it["DBInstanceStatus"] == "creating":
+            restores.change(name, "available")
+    tasks.end("kfood-drill", 0)
+
+
+def _drill():
+    def moments(*minutes, after=False):
+        return sweeps("drill-restores", *(f"2026-11-27T10:{it}:00+09:00" for it in minutes), after=after)
+
+    return Story("a restore drill", ("drill-restores",), _open_drill, [
+        *moments("03", "13", "23", "33", "43"), *moments("53", "58", after=True),
+    ], (("aws.ecs", "ECS Task State Change", {"lastStatus": ("STOPPED",)}, "drill-restores"),
+        ("aws.rds", "RDS DB Instance Event", {}, "drill-restores")), _restored_and_checked)
+
+
+ALL = [_deploy_with_gates(), _roll_back(), _weekend(), _nights(), _prune(), _month(), _ladder(), _alarm_takes_back(),
+       _drill()]

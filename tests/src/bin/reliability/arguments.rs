@@ -1,0 +1,73 @@
+//! The command line.
+
+pub const HELP: &str = "\
+cargo reliability [options]
+
+Plays the stories of all functions on the real binaries, once for each of their calls and each disturbance: killed, reset,
+throttled, stalled, refused, cut off, answered from the past, overlapped by another run. Says where the end was another
+one than that of the undisturbed story. It needs no AWS account.
+
+  --story TEXT    only the stories that hold this in their name, or those of this function
+  --kind KIND     only this disturbance, such as \"killed after\"
+  --every N       only every Nth play
+  --jobs N        so many plays side by side (default 24; most of them wait)
+  --memory-last   functions that write their memory after the change: shows that the harness notices
+  --logs DIR      keep what each disturbed play logged
+  --write         put the tables into docs/reliability.md
+  --help";
+
+/// What was asked for.
+#[derive(Debug, PartialEq)]
+pub struct Arguments {
+    /// What the plays are told.
+    pub passed_on: Vec<String>,
+    pub write: bool,
+}
+
+/// `None` asks for help; the error says what is wrong and what is accepted.
+pub fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
+    let mut read = Arguments { passed_on: Vec::new(), write: false };
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--help" | "-h" => return Ok(None),
+            "--write" => read.write = true,
+            "--memory-last" => read.passed_on.push(argument),
+            "--story" | "--kind" | "--every" | "--jobs" | "--logs" => {
+                let value = arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
+                let number = matches!(argument.as_str(), "--every" | "--jobs");
+                if number && !value.parse::<u32>().is_ok_and(|it| it > 0) {
+                    return Err(format!("{argument} {value}: expected a whole number from 1"));
+                }
+                read.passed_on.extend([argument, value]);
+            }
+            _ => return Err(format!("There is no argument \"{argument}\".\n\n{HELP}")),
+        }
+    }
+    Ok(Some(read))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(words: &[&str]) -> Result<Option<Arguments>, String> {
+        read(words.iter().map(|it| (*it).to_owned()))
+    }
+
+    #[test]
+    fn what_the_plays_need_is_passed_on_and_the_rest_is_refused() {
+        let read = check(&["--write", "--every", "3", "--memory-last"]).unwrap().unwrap();
+        assert_eq!(
+            read,
+            Arguments { passed_on: ["--every", "3", "--memory-last"].map(String::from).into(), write: true }
+        );
+        assert_eq!(check(&["--help"]), Ok(None));
+        for (words, wrong) in [
+            (["--every", "0"].as_slice(), "--every 0: expected a whole number from 1"),
+            (&["--story"], "--story needs a value"),
+            (&["--al"], "There is no argument \"--al\""),
+        ] {
+            assert!(check(words).is_err_and(|it| it.starts_with(wrong)), "{words:?}");
+        }
+    }
+}
