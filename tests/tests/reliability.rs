@@ -11,18 +11,19 @@ fn reliability(arguments: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn after_any_disturbance_the_next_runs_come_to_the_same_end() {
-    let (code, said) = reliability(&["--every", "29"]);
+    let (code, said) = reliability(&["--every", "61"]);
     assert_eq!(code, Some(0), "{said}");
     let plays = said.lines().filter_map(|it| it.split(" plays took").next()?.parse::<u32>().ok()).next();
-    assert!(plays.is_some_and(|it| it > 100), "{said}");
+    assert!(plays.is_some_and(|it| it > 50), "{said}");
 }
 
-/// The size of a service is remembered before its tasks end: the other order forgets it when a run dies in between.
+/// The limits of a service are remembered before they are lowered: the other order forgets them when a run dies in between.
 #[test]
 fn functions_that_write_their_memory_after_the_change_are_noticed() {
     let (code, said) = reliability(&["--memory-last", "--story", "an evening and a morning", "--kind", "killed after"]);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("ecs:UpdateService killed after\n  lost: service codemate-backend"), "{said}");
+    let row = "application-autoscaling:RegisterScalableTarget killed after\n  lost: target service/codemate-dev/codemate-backend";
+    assert!(said.contains(row), "{said}");
 }
 
 #[test]
