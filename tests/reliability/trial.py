@@ -158,7 +158,7 @@ class Child:
 
 
 class Crowd:
-    """Children side by side, at most so many."""
+    """Children side by side, at most that many."""
 
     def __init__(self, jobs, done):
         self.jobs, self.done, self.children = jobs, done, []

@@ -10,7 +10,7 @@ one than that of the undisturbed story. It needs no AWS account.
   --story TEXT    only the stories that hold this in their name, or those of this function
   --kind KIND     only this disturbance, such as \"killed after\"
   --every N       only every Nth play
-  --jobs N        so many plays side by side (default 24; most of them wait)
+  --jobs N        how many plays side by side (default 24; most of them wait)
   --memory-last   functions that write their memory after the change: shows that the harness notices
   --logs DIR      keep what each disturbed play logged
   --write         put the tables into docs/reliability.md
