@@ -195,6 +195,18 @@ fn every_message_is_of_one_kind_has_a_link_and_says_what_to_do() {
     assert!(median <= 500, "half of the messages are longer than {median} characters");
 }
 
+/// With the tests of a week in `deploy-image` and `scale-staging`: two services and a database that sleep at night, a
+/// snapshot each night, ten deployments to the services are seven daily reports and a weekly one, and nothing else.
+#[test]
+fn what_happens_every_night_is_routine() {
+    let nightly = ["sleep", "wake", "take-snapshot", "copy-snapshot", "delete-snapshot", "delete-images", "deploy"];
+    let of_a_night = gathered().told.iter().filter(|it| it.about.iter().all(|about| nightly.contains(&about.as_str())));
+    let wrong: Vec<_> = of_a_night.filter(|it| it.kind != "routine").map(|it| &it.subject).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let all: BTreeSet<&str> = gathered().told.iter().flat_map(|it| &it.about).map(String::as_str).collect();
+    assert!(nightly.iter().all(|it| all.contains(it)), "{all:#?}");
+}
+
 /// The kinds of problems that the sources of a function name.
 fn kinds(function: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();

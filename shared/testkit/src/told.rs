@@ -52,6 +52,14 @@ pub fn keep<S: Step>(function: &'static str, plan: &Plan<S>) {
     assert!(kept.is_ok(), "{}: {kept:?}", file.display());
 }
 
+/// The kinds and subjects of what people are sent of a run that carries out `plan`, with that setting.
+pub fn sent<S: Step>(function: &'static str, plan: &Plan<S>, routine: Routine) -> Vec<String> {
+    let report = report(function, plan, |_| Ok(Value::Null));
+    let news = news(&report, &Default::default(), &report.at);
+    let told = messages(&report, &news, &Site { routine, ..SITE });
+    told.into_iter().map(|it| format!("{} {}", it.kind, it.subject)).collect()
+}
+
 #[expect(clippy::disallowed_methods, reason = "the test that makes the page says where in the environment")]
 fn folder() -> Option<String> {
     std::env::var(FOLDER).ok()

@@ -14,4 +14,5 @@ mod shift;
 mod status;
 mod stories;
 mod together;
+mod week;
 mod windows;

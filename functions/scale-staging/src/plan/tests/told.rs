@@ -72,3 +72,24 @@ fn a_sleeper_that_lost_its_schedule_is_told_and_left_alone() {
     world.databases.iter_mut().for_each(|it| it.database.status = "available".into());
     assert_eq!(plan_of(&world, Scope::Everywhere).problems.len(), 1);
 }
+
+#[test]
+fn a_week_of_nights_sends_nothing_but_the_daily_reports() {
+    let office = "mon-fri 08:00-20:00";
+    let mut shop = shop(vec![service("api", office, 2), service("web", office, 1)], vec![database("app-db", office)]);
+    let (mut told, mut each, mut steps) = (Vec::new(), 0, 0);
+    for day in 16..=22 {
+        for time in ["08:00", "08:10", "08:20", "20:00", "20:10", "20:20", "20:30"] {
+            let now = at(&format!("2026-11-{day}T{time}"));
+            let plan = shop.plan(&sweep(), &now);
+            told.extend(testkit::told::sent("scale-staging", &plan, reconcile::Routine::Daily));
+            each += testkit::told::sent("scale-staging", &plan, reconcile::Routine::Each).len();
+            steps += plan.steps.len();
+            shop.run(&sweep(), &now);
+            shop.settle();
+        }
+    }
+    assert_eq!(told, Vec::<String>::new());
+    // Five evenings and five mornings, all three of them; told each, services and the database are two messages.
+    assert!(steps >= 24 && each >= 8, "{steps} steps, {each} messages");
+}
