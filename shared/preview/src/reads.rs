@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// The services by their IAM prefix, each with the operations that only read. `tests/tests/template.rs` compares them
 /// with the reads that the functions are granted.
-pub const READS: [(&str, &[&str]); 11] = [
+pub const READS: [(&str, &[&str]); 13] = [
     ("application-autoscaling", &["DescribeScalableTargets", "DescribeScheduledActions", "ListTagsForResource"]),
     ("autoscaling", &["DescribeAutoScalingGroups", "DescribeScheduledActions"]),
     ("budgets", &["DescribeBudget", "DescribeBudgets", "ListTagsForResource"]),
