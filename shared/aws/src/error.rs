@@ -161,6 +161,17 @@ impl Error {
         }
     }
 
+    /// The same as the problem `busy-snapshot` where a snapshot is by now in a state that does not allow its deletion, such
+    /// as while a person copies it: told once, and no run fails for it.
+    pub fn told_if_busy(self) -> Self {
+        let states = ["InvalidDBSnapshotState", "InvalidDBClusterSnapshotState"];
+        if !states.iter().any(|it| self.code.starts_with(it)) {
+            return self;
+        }
+        let message = format!("{self}; it was not in a state in which RDS deletes it; the next run tries again");
+        self.told_as("busy-snapshot", message)
+    }
+
     /// Whether AWS refused the call for being one too many.
     pub fn is_throttled(&self) -> bool {
         THROTTLING_ERRORS.contains(&self.code.as_str())

@@ -219,8 +219,7 @@ fn there_or_not<T>(answer: Result<Option<T>, Error>, missing: &str) -> Result<Op
     }
 }
 
-/// Deletes a manual snapshot; `false` if it no longer existed, which is not an error. One whose state does not allow it
-/// by now, such as while a person copies it, is told once, and no run fails for it: the next one tries again.
+/// Deletes a manual snapshot; `false` if it no longer existed, which is not an error.
 pub async fn delete_snapshot(rds: &Rds, kind: Kind, id: &str, until: Option<Instant>) -> Result<bool, Error> {
     let answer = rds.call(until, async |client| match kind {
         Kind::Instance => match client.delete_db_snapshot().db_snapshot_identifier(id).send().await {
@@ -239,13 +238,7 @@ pub async fn delete_snapshot(rds: &Rds, kind: Kind, id: &str, until: Option<Inst
             }
         }
     });
-    answer.await.map_err(|error| match error.code.as_str() {
-        it if it.starts_with("InvalidDBSnapshotState") || it.starts_with("InvalidDBClusterSnapshotState") => {
-            let message = format!("{error}; it was not in a state in which RDS deletes it; the next run tries again");
-            error.told_as("busy-snapshot", message)
-        }
-        _ => error,
-    })
+    answer.await.map_err(Error::told_if_busy)
 }
 
 /// Writes the tag `key` of a database or a snapshot, or removes it where there is no value, unless its turn comes later
