@@ -24,7 +24,7 @@ pub struct Service {
 }
 
 /// The services that Nightshift calls.
-pub const SERVICES: [Service; 17] = [
+pub const SERVICES: [Service; 18] = [
     Service { file: "autoscaling", sdk: Some("aws-sdk-applicationautoscaling"), iam: "application-autoscaling" },
     Service { file: "budgets", sdk: Some("aws-sdk-budgets"), iam: "budgets" },
     Service { file: "cloudwatch", sdk: Some("aws-sdk-cloudwatch"), iam: "cloudwatch" },
@@ -33,6 +33,7 @@ pub const SERVICES: [Service; 17] = [
     Service { file: "ec2_autoscaling", sdk: None, iam: "autoscaling" },
     Service { file: "ecr", sdk: None, iam: "ecr" },
     Service { file: "ecs", sdk: Some("aws-sdk-ecs"), iam: "ecs" },
+    Service { file: "elb", sdk: None, iam: "elasticloadbalancing" },
     Service { file: "inspector", sdk: Some("aws-sdk-inspector2"), iam: "inspector2" },
     Service { file: "kms", sdk: None, iam: "kms" },
     Service { file: "lambda", sdk: None, iam: "lambda" },

@@ -193,6 +193,7 @@ fn calls_of(function: &str) -> Vec<Call> {
     let own = match function {
         "deploy-image" => vec![
             calls(["tag:GetResources", "ecs:DescribeTaskDefinition", "ecs:ListTasks"], "*"),
+            calls(["elasticloadbalancing:DescribeTargetHealth"], "*"),
             calls(["ecs:DescribeServices", "ecs:ListServiceDeployments", "ecs:DescribeServiceRevisions"], SERVICE),
             calls(["ecs:DescribeServiceRevisions"], "service-revision/truegul-production/api-server/1"),
             calls(["ecs:DescribeServiceDeployments"], SERVICE),

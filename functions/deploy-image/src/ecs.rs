@@ -61,9 +61,18 @@ pub fn service(it: &sdk::Service) -> Option<Service> {
         pauses: configuration.is_some_and(|it| it.lifecycle_hooks().iter().any(shift::is_pause)),
         newest_event: it.events().first().and_then(|it| it.message()).map(str::to_owned),
         task_sets,
+        target_groups: target_groups(it),
+        alternates: it.load_balancers().iter().any(|it| it.advanced_configuration().is_some()),
         revisions: it.current_service_revisions().iter().filter_map(|it| it.arn().map(str::to_owned)).collect(),
         tags: aws::ecs::tags(it.tags()),
     })
+}
+
+/// CodeDeploy moves the traffic between task sets, each in a target group of its own; the service names none then.
+fn target_groups(it: &sdk::Service) -> Vec<String> {
+    let live = it.task_sets().iter().find(|it| it.status() == Some("PRIMARY"));
+    let balancers = live.map_or(it.load_balancers(), |it| it.load_balancers());
+    balancers.iter().filter_map(|it| it.target_group_arn().map(str::to_owned)).collect()
 }
 
 fn safety(configuration: &sdk::DeploymentConfiguration) -> Safety {

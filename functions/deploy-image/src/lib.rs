@@ -5,6 +5,7 @@ mod codedeploy;
 mod decide;
 mod ecr;
 mod ecs;
+mod elb;
 pub mod health;
 mod observe;
 mod plan;
@@ -12,6 +13,7 @@ mod recheck;
 mod request;
 
 use aws::ecs::Ecs;
+use aws::query::Query;
 use aws::rds::Rds;
 use aws::{CODEDEPLOY, ECR, Error, JsonApi};
 use aws_config::SdkConfig;
@@ -27,6 +29,7 @@ use request::Request;
 /// The clients of the services that this function calls.
 pub struct Clients {
     codedeploy: JsonApi,
+    balancers: Query,
     described: Ecs,
     ecr: JsonApi,
     ecs: aws_sdk_ecs::Client,
@@ -42,6 +45,7 @@ impl Clients {
     pub fn new(config: &SdkConfig) -> Self {
         let ecs = aws_sdk_ecs::Client::new(config);
         Clients {
+            balancers: elb::client(config),
             described: Ecs::of(ecs.clone()),
             codedeploy: JsonApi::new(CODEDEPLOY, config),
             ecr: JsonApi::new(ECR, config),

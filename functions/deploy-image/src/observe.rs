@@ -9,6 +9,7 @@ use aws::rds::{Rds, find_databases, find_snapshot};
 use aws::{Error, each, tagging};
 use jiff::Zoned;
 use rules::database::Kind;
+use rules::deploy::HealthCheck;
 use rules::keys;
 use rules::remedied::Remedied;
 use rules::remedy::RemedyRule;
@@ -19,7 +20,7 @@ use crate::plan::{
     self, Backup, Calendar, Cause, Controller, Fact, Fired, Health, Look, Missing, Observation, Origin, Scope, Service,
     ServiceName, World, family, wants_history,
 };
-use crate::{Clients, codedeploy, ecr, ecs, health};
+use crate::{Clients, codedeploy, ecr, ecs, elb, health};
 
 /// How many reads are under way at a time; ECS allows 20 a second and a burst of 50 and more.
 const READS: usize = 16;
@@ -182,11 +183,11 @@ async fn look_back(clients: &Clients, scope: &Scope, now: &Zoned, world: &mut Wo
 pub async fn facts(clients: &Clients, run: &Run<'_>, lacking: BTreeSet<Fact>, world: &mut World) {
     let checks = lacking.iter().any(|it| matches!(it, Fact::Health { .. }));
     let at_a_time = if checks { CHECKS } else { READS };
-    let answers = each(lacking, at_a_time, async |fact| (observe(clients, run, &fact).await, fact)).await;
+    let answers = each(lacking, at_a_time, async |fact| (observe(clients, run, world, &fact).await, fact)).await;
     world.facts.extend(answers.into_iter().map(|(observation, fact)| (fact, observation)));
 }
 
-async fn observe(clients: &Clients, run: &Run<'_>, fact: &Fact) -> Observation {
+async fn observe(clients: &Clients, run: &Run<'_>, world: &World, fact: &Fact) -> Observation {
     let observation = match fact {
         Fact::Scan { repository, digest } => {
             ecr::list_scans(&clients.ecr, repository, digest).await.map(Observation::Scans)
@@ -200,7 +201,9 @@ async fn observe(clients: &Clients, run: &Run<'_>, fact: &Fact) -> Observation {
         Fact::Snapshot { database, id } => {
             backup(&clients.rds, database, id).await.map(|it| Observation::Backup(Box::new(it)))
         }
-        Fact::Health { service, url, look } => health(clients, run, service, url, *look).await.map(Observation::Health),
+        Fact::Health { service, check, look } => {
+            health(clients, run, world, service, check, *look).await.map(Observation::Health)
+        }
         Fact::Indexes { repository, digests } => {
             ecr::list_indexes(&clients.ecr, repository, digests).await.map(Observation::Indexes)
         }
@@ -247,7 +250,14 @@ async fn fired(clients: &Clients) -> Result<Vec<Fired>, Error> {
     Ok(tagged.into_iter().filter_map(fired).collect())
 }
 
-async fn health(clients: &Clients, run: &Run<'_>, service: &str, url: &str, look: Look) -> Result<Health, Error> {
+async fn health(
+    clients: &Clients,
+    run: &Run<'_>,
+    world: &World,
+    service: &str,
+    check: &HealthCheck,
+    look: Look,
+) -> Result<Health, Error> {
     let pause = if look == Look::Again { LOOK_AGAIN } else { Duration::ZERO };
     if Instant::now() + pause + health::LONGEST > run.last_start {
         return Ok(Health::Later);
@@ -259,7 +269,33 @@ async fn health(clients: &Clients, run: &Run<'_>, service: &str, url: &str, look
             return Ok(Health::Later);
         }
     }
-    Ok(clients.probe.check(url).await)
+    match check {
+        HealthCheck::Url(url) => Ok(clients.probe.check(url).await),
+        HealthCheck::Targets => match world.services.iter().find(|it| it.arn == service) {
+            Some(service) => targets(clients, service).await,
+            None => Ok(Health::Later),
+        },
+    }
+}
+
+/// What the target groups of the revision in use say.
+async fn targets(clients: &Clients, service: &Service) -> Result<Health, Error> {
+    let of_revision = match service.alternates {
+        true => {
+            let told = ecs::describe_revisions(&clients.ecs, &service.arn, service.revisions.iter().cloned()).await?;
+            let in_use = told.into_values().find(|it| it.task_definition == service.task_definition);
+            in_use.map(|it| it.target_groups)
+        }
+        false => None,
+    };
+    let groups = match plan::target_groups(service, of_revision) {
+        Ok(groups) => groups,
+        Err(unknown) => return Ok(unknown),
+    };
+    let answers =
+        each(groups, READS, async |group| Ok((elb::describe_target_health(&clients.balancers, &group).await?, group)));
+    let told: Result<Vec<_>, Error> = answers.await.into_iter().collect();
+    Ok(plan::judge_targets(&told?.into_iter().map(|(targets, group)| (group, targets)).collect::<Vec<_>>()))
 }
 
 /// The snapshot, whether it is one of a DB instance or of a DB cluster; if there is none, what it could be taken of.

@@ -29,6 +29,7 @@ mod send;
 mod shift;
 mod status;
 mod step;
+mod targets;
 mod together;
 mod verdict;
 mod wanted;
@@ -52,6 +53,7 @@ pub use gate::run_name;
 pub use step::{CreateDeployment, DeployVia, MemoryChange, Migrate, Revision, Step, Stop, StoppedBy, Unchanged};
 #[cfg(test)]
 pub use step::{Deploy, RollBack};
+pub use targets::{judge as judge_targets, target_groups};
 pub use wanted::{LOOK_BACK, repositories, wanted_revisions, wanted_shifts, wants_history, wants_pinned};
 pub use world::*;
 

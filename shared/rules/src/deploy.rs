@@ -42,10 +42,19 @@ pub struct DeployRule {
     pub snapshot: Option<String>,
     /// The family of the task that is run first.
     pub migrate: Option<String>,
-    /// The address that has to answer well afterwards.
-    pub health: Option<String>,
+    /// What has to be well afterwards.
+    pub health: Option<HealthCheck>,
     /// The address of the test traffic, which has to answer well while a deployment pauses there.
     pub test_health: Option<String>,
+}
+
+/// What says whether the new tasks are well.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HealthCheck {
+    /// An address, which answers 2xx.
+    Url(String),
+    /// The health checks of the service's own target groups: for load balancers that no public address leads to.
+    Targets,
 }
 
 /// `NAME`, or `ACCOUNT/NAME` for the registry of another account.
@@ -99,19 +108,39 @@ impl FromStr for DeployRule {
             scan: tag.parsed("scan", "critical or high")?,
             snapshot: tag.option("snapshot").map(str::to_owned),
             migrate: tag.option("migrate").map(str::to_owned),
-            health: tag.option("health").map(str::to_owned),
+            health: tag.option("health").map(HealthCheck::of),
             test_health: tag.option("test-health").map(str::to_owned),
         };
-        for (option, address) in [("health", &rule.health), ("test-health", &rule.test_health)] {
-            if let Some((url, fault)) = address.as_ref().and_then(|it| Some((it, address::fault(it)?))) {
+        let health = match &rule.health {
+            Some(HealthCheck::Url(url)) => Some(url),
+            Some(HealthCheck::Targets) | None => None,
+        };
+        let test_health = rule.test_health.as_ref();
+        for (option, address, or) in [("health", health, ", or health=targets"), ("test-health", test_health, "")] {
+            if let Some((url, fault)) = address.and_then(|it| Some((it, address::fault(it)?))) {
                 return Err(tag.bad(
                     format!("{option}={url} is not an address to ask: {fault}"),
-                    format!("{option}=https://NAME/PATH, or http:// with a public name"),
+                    format!("{option}=https://NAME/PATH, or http:// with a public name{or}"),
                 ));
             }
         }
         tag.finish()?;
         Ok(rule)
+    }
+}
+
+impl HealthCheck {
+    fn of(text: &str) -> Self {
+        if text == "targets" { HealthCheck::Targets } else { HealthCheck::Url(text.into()) }
+    }
+}
+
+impl fmt::Display for HealthCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HealthCheck::Url(url) => f.write_str(url),
+            HealthCheck::Targets => f.write_str("targets"),
+        }
     }
 }
 
@@ -233,7 +262,7 @@ impl fmt::Display for DeployRule {
         }
         option(f, "snapshot", &self.snapshot)?;
         option(f, "migrate", &self.migrate)?;
-        option(f, "health", &self.health)?;
+        self.health.iter().try_for_each(|it| write!(f, " health={it}"))?;
         option(f, "test-health", &self.test_health)
     }
 }
@@ -379,7 +408,7 @@ mod tests {
         ] {
             let expected = format!(
                 "nightshift:deploy: health={wrong} is not an address to ask: {fault} in 'newest health={wrong}'; \
-                 accepted: health=https://NAME/PATH, or http:// with a public name"
+                 accepted: health=https://NAME/PATH, or http:// with a public name, or health=targets"
             );
             check(&format!("newest health={wrong}"), Err(&expected));
         }
@@ -408,11 +437,12 @@ mod tests {
             newest in any::<bool>(),
             manual in any::<bool>(),
             scan in prop::sample::select(vec![None, Some(Severity::Critical), Some(Severity::High)]),
-            health in prop::option::of("https://[a-z]{1,8}[.][a-z]{2,8}/[a-z=]{0,8}"),
+            health in prop::option::of("targets|https://[a-z]{1,8}[.][a-z]{2,8}/[a-z=]{0,8}"),
         ) {
             let approval = manual.then_some(Approval::Manual);
             let repository = account.map(|account| RepositoryName { account, name: "team/api".into() });
             let config = newest.then_some(Config::Newest);
+            let health = health.map(|it| HealthCheck::of(&it));
             let rule = DeployRule { selector, container, repository, config, approval, scan, snapshot: None, migrate: None, health, test_health: None };
             prop_assert_eq!(rule.to_string().parse::<DeployRule>(), Ok(rule));
         }

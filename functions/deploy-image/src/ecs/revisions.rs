@@ -15,6 +15,8 @@ pub struct Revision {
     /// The digests that ECS resolved the tags of its containers to. A service that never had a task has none, and neither
     /// has a container whose `versionConsistency` is `disabled`.
     pub pinned: BTreeMap<String, Digest>,
+    /// Where ECS registers its tasks, by ARN.
+    pub target_groups: Vec<String>,
 }
 
 /// The service revisions of these ARNs, by ARN; they never change. `about` is the resource for error messages.
@@ -39,5 +41,8 @@ pub async fn describe_revisions(
 fn revision(it: &sdk::ServiceRevision) -> Option<(String, Revision)> {
     let digest = |it: &sdk::ContainerImage| Some((it.container_name()?.to_owned(), it.image_digest()?.parse().ok()?));
     let pinned = it.container_images().iter().filter_map(digest).collect();
-    Some((it.service_revision_arn()?.into(), Revision { task_definition: it.task_definition()?.into(), pinned }))
+    let resolved = it.resolved_configuration().map(|it| it.load_balancers()).unwrap_or_default();
+    let target_groups = resolved.iter().filter_map(|it| it.target_group_arn().map(str::to_owned)).collect();
+    let task_definition = it.task_definition()?.into();
+    Some((it.service_revision_arn()?.into(), Revision { task_definition, pinned, target_groups }))
 }

@@ -62,7 +62,7 @@ impl<'a> Draft<'a> {
         };
         let ill = match &health {
             Some(Before::Ill(said)) => {
-                format!("; its health is not judged by the address, which is ill already: {said}")
+                format!("; its health is not judged, since what runs is ill already: {said}")
             }
             _ => String::new(),
         };

@@ -16,7 +16,7 @@ use rules::calendar::Freeze;
 use rules::schedule::StackCalendar;
 
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
-pub use fact::{Backup, Ended, Fact, Finding, Grade, Health, Look, Observation, Scan, ScanState, Task};
+pub use fact::{Backup, Ended, Fact, Finding, Grade, Health, Look, Observation, Scan, ScanState, Target, Task};
 pub use origin::{Fired, Origin};
 pub use service::*;
 pub use shift::{Pause, PauseState, Shift};

@@ -52,6 +52,8 @@ pub struct Aws {
     pub databases: BTreeMap<&'static str, String>,
     /// What each address answers, one after the other; 0 for no answer.
     pub health: Vec<u16>,
+    /// The states of the targets by target group; one on each look, the last one stays.
+    pub targets: BTreeMap<String, Vec<&'static str>>,
     /// How many deployments were begun.
     pub deployments: usize,
     /// A service that is deployed by something else once it was described.
@@ -362,6 +364,16 @@ impl Aws {
                 return Ok(Answer::Body(self.databases.get(operation).cloned().unwrap_or_else(|| {
                     format!("<{operation}Response><{operation}Result></{operation}Result></{operation}Response>")
                 })));
+            }
+            "DescribeTargetHealth" => {
+                let states = self.targets.get_mut(&text("TargetGroupArn")).unwrap();
+                let state = if states.len() > 1 { states.remove(0) } else { states[0] };
+                return Ok(Answer::Xml(format!(
+                    "<TargetHealthDescriptions><member><HealthCheckPort>80</HealthCheckPort><Target><Id>10.0.0.7</Id></Target>\
+                     <TargetHealth><State>{state}</State><Reason>Target.Timeout</Reason></TargetHealth></member>\
+                     <member><Target><Id>10.0.0.8</Id></Target><TargetHealth><State>draining</State></TargetHealth></member>\
+                     </TargetHealthDescriptions>"
+                )));
             }
             other => self.codedeploy.answer(other, body)?,
         };

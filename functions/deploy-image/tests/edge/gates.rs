@@ -4,3 +4,4 @@ mod health;
 mod migrate;
 mod scan;
 mod snapshot;
+mod targets;

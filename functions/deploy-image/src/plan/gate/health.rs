@@ -1,9 +1,11 @@
-//! `health=URL`: an address that answered well before the rollout and does not after it takes the image back.
+//! `health=URL`, `health=targets`: an address that answered well, or target groups that were healthy, before the rollout
+//! and are not after it take the image back.
 //!
 //! What it answered before is remembered on the revision that is registered for the image; what came out of the check
 //! afterwards is remembered as the verdict or as the rejection.
 
 use jiff::SignedDuration;
+use rules::deploy::HealthCheck;
 use rules::keys;
 
 use super::{Blocked, Candidate, look, unavailable};
@@ -35,8 +37,13 @@ impl Before {
     }
 }
 
-fn ask<'a>(case: &'a Case<'a>, url: &str, when: Look) -> Result<&'a Health, Blocked> {
-    match look(case, Fact::Health { service: case.service.arn.clone(), url: url.into(), look: when })? {
+fn ask<'a>(case: &'a Case<'a>, check: &HealthCheck, when: Look) -> Result<&'a Health, Blocked> {
+    if *check == HealthCheck::Targets && case.service.target_groups.is_empty() {
+        let message = "health=targets needs a load balancer, and the service has no target group; name an address with \
+                       health=https://NAME/PATH, or remove health= from the tag";
+        return Err(Blocked::NeedsPerson("bad-tag", message.into()));
+    }
+    match look(case, Fact::Health { service: case.service.arn.clone(), check: check.clone(), look: when })? {
         Observation::Health(health) => Ok(health),
         other => Err(unavailable(other, "unreadable-health")),
     }
@@ -45,27 +52,40 @@ fn ask<'a>(case: &'a Case<'a>, url: &str, when: Look) -> Result<&'a Health, Bloc
 /// How the address answers before the image goes out; `None` where the rule names none.
 pub fn before(candidate: Candidate<'_>) -> Result<Option<Before>, Blocked> {
     let Candidate { case, memory, image, tag, .. } = candidate;
-    let Some(url) = &case.rule.health else { return Ok(None) };
+    let Some(check) = &case.rule.health else { return Ok(None) };
     // Nobody answers for a sleeping service.
     if case.service.desired == 0 || case.service.tags.contains_key(keys::ASLEEP) {
         return Ok(Some(Before::Unknown));
     }
-    let why = match ask(case, url, Look::Before)? {
+    // A person's command goes before: whoever approves this very image wants it out whatever is known of its health.
+    let approved = memory.approved.as_ref().is_some_and(|it| it.digest == image.digest && !it.cleared);
+    let health = match ask(case, check, Look::Before) {
+        Err(Blocked::NeedsPerson(..)) if approved => return Ok(Some(Before::Unknown)),
+        other => other?,
+    };
+    let why = match health {
         Health::Healthy => return Ok(Some(Before::Well)),
         Health::Unhealthy(said) => return Ok(Some(Before::Ill(said.clone()))),
         Health::Later => {
-            return Err(Blocked::Pending(format!("{tag} waits: there was no time left to ask {url} first")));
+            let what = match check {
+                HealthCheck::Url(url) => format!("there was no time left to ask {url} first"),
+                HealthCheck::Targets => "it is not known yet how healthy the targets of what runs are".into(),
+            };
+            return Err(Blocked::Pending(format!("{tag} waits: {what}")));
         }
         Health::Closed(why) | Health::Unreachable(why) => why.clone(),
         Health::Refused(why) => format!("{why}. {PUBLIC_ONLY}"),
     };
-    // A person's command goes before: whoever approves this very image wants it out whatever the address says.
-    if memory.approved.as_ref().is_some_and(|it| it.digest == image.digest && !it.cleared) {
+    if approved {
         return Ok(Some(Before::Unknown));
     }
     let message = format!(
-        "{tag} is not deployed: health={url} cannot be asked, so nothing could be told of it afterwards: {why}. Correct the \
-         address, or let this image out"
+        "{tag} is not deployed: health={check} cannot be asked, so nothing could be told of it afterwards: {why}. Correct \
+         {}, or let this image out",
+        match check {
+            HealthCheck::Url(_) => "the address",
+            HealthCheck::Targets => "the target group or its load balancer",
+        }
     );
     let choices = vec![offer::about(case, "Let it out", "approve", &image.digest)];
     Err(Blocked::Asks { kind: "health-refused", message, choices })
@@ -77,7 +97,7 @@ const PUBLIC_ONLY: &str = "Nightshift asks public addresses only, so that a tag 
 /// Whether the address of the test traffic answers well, while a deployment pauses there.
 pub fn test(case: &Case<'_>, url: &str) -> Result<(), Blocked> {
     let label = case.running_label();
-    match ask(case, url, Look::Test)? {
+    match ask(case, &HealthCheck::Url(url.into()), Look::Test)? {
         Health::Healthy => Ok(()),
         Health::Unhealthy(said) | Health::Closed(said) => Err(Blocked::Reject {
             by: "health",
@@ -92,11 +112,15 @@ pub fn test(case: &Case<'_>, url: &str) -> Result<(), Blocked> {
 
 /// Whether the image that was deployed, and whose tasks all run, is healthy; and what to say of that.
 pub fn after(case: &Case<'_>, now: jiff::Timestamp) -> Result<Option<String>, Blocked> {
-    let Some(url) = &case.rule.health else { return Ok(None) };
+    let Some(check) = &case.rule.health else { return Ok(None) };
     let label = case.running_label();
     let before = case.revision.tags.get(keys::HEALTH).map_or("unknown", String::as_str);
     if before != Before::Well.word() {
-        return Ok(Some(format!("{url} did not answer well before it, and says nothing about it")));
+        let what = match check {
+            HealthCheck::Url(url) => format!("{url} did not answer"),
+            HealthCheck::Targets => "its targets were not".into(),
+        };
+        return Ok(Some(format!("{what} well before it, and that says nothing about it")));
     }
     let began = case.service.primary().and_then(|it| it.began);
     if began.is_some_and(|it| now.duration_since(it) > JUDGED_FOR) {
@@ -108,12 +132,12 @@ pub fn after(case: &Case<'_>, now: jiff::Timestamp) -> Result<Option<String>, Bl
     }
     let mut bad = Vec::new();
     for when in [Look::After, Look::Again] {
-        match ask(case, url, when)? {
+        match ask(case, check, when)? {
             Health::Healthy => return Ok(None),
             Health::Unhealthy(said) | Health::Closed(said) => bad.push(said.clone()),
             Health::Later => {
                 return Err(Blocked::Pending(format!(
-                    "{label} was deployed; there was no time left to check its health, the next run does"
+                    "{label} was deployed; its health is not known yet, and the next run looks again"
                 )));
             }
             Health::Unreachable(why) => {
@@ -121,7 +145,7 @@ pub fn after(case: &Case<'_>, now: jiff::Timestamp) -> Result<Option<String>, Bl
                     "health-refused",
                     format!(
                         "{label} was deployed, but its health cannot be checked, for a reason that says nothing about the image: \
-                     health={url}: {why}"
+                     health={check}: {why}"
                     ),
                 ));
             }
@@ -129,7 +153,7 @@ pub fn after(case: &Case<'_>, now: jiff::Timestamp) -> Result<Option<String>, Bl
                 return Err(Blocked::NeedsPerson(
                     "health-refused",
                     format!(
-                        "{label} was deployed, but its health cannot be checked: health={url}: {why}. {PUBLIC_ONLY}"
+                        "{label} was deployed, but its health cannot be checked: health={check}: {why}. {PUBLIC_ONLY}"
                     ),
                 ));
             }

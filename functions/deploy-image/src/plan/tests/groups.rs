@@ -67,6 +67,8 @@ fn service(properties: Value) -> Service {
         newest_event: None,
         task_definition: "td/d-1".into(),
         task_sets: vec![primary],
+        target_groups: vec![],
+        alternates: false,
         revisions: vec![],
         tags: Default::default(),
     }

@@ -112,6 +112,8 @@ impl Model {
                 newest_event: None,
                 task_definition: String::new(),
                 task_sets: vec![],
+                target_groups: vec![],
+                alternates: false,
                 revisions: vec![
                     "arn:aws:ecs:ap-northeast-2:123456789012:service-revision/truegul-production/api-server/1".into(),
                 ],

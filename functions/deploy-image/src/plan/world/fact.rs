@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use choose::kind::Index;
 use jiff::Timestamp;
 use rules::database::{Database, Snapshot};
+use rules::deploy::HealthCheck;
 use rules::{Digest, ServiceName};
 
 use super::origin::{Fired, Origin};
@@ -30,10 +31,10 @@ pub enum Fact {
         database: String,
         id: String,
     },
-    /// What the address of a service answers.
+    /// Whether a service is well, by its address or its target groups.
     Health {
         service: String,
-        url: String,
+        check: HealthCheck,
         look: Look,
     },
     /// What these indexes of a repository list, and for which platforms.
@@ -178,10 +179,26 @@ pub struct Backup {
     pub databases: Vec<Database>,
 }
 
+/// A target of a target group, as its health check sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// `healthy`, `unhealthy`, `initial`, `draining`, `unused`, `unavailable` or `unhealthy.draining`.
+    pub state: String,
+    /// Why, in the words of the load balancer.
+    pub said: String,
+}
+
+impl Target {
+    /// Its state; one that is drained for being unhealthy is unhealthy.
+    pub fn state(&self) -> &str {
+        if self.state == "unhealthy.draining" { "unhealthy" } else { &self.state }
+    }
+}
+
 /// What became of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// It answered 2xx.
+    /// It answered 2xx, or all targets are healthy.
     Healthy,
     /// It answered something else, or not in time: what it said last.
     Unhealthy(String),
@@ -191,6 +208,6 @@ pub enum Health {
     Unreachable(String),
     /// It may not be asked: why.
     Refused(String),
-    /// There was no time left to ask, or tasks were still starting.
+    /// There was no time left to ask, or tasks or targets were still starting.
     Later,
 }

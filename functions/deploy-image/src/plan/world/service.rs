@@ -35,6 +35,11 @@ pub struct Service {
     pub newest_event: Option<String>,
     /// The task sets between which CodeDeploy shifts its traffic; those that only wait for their end left out.
     pub task_sets: Vec<TaskSet>,
+    /// The ARNs of the target groups that its tasks are registered in; with CodeDeploy those of the task set that has the
+    /// traffic.
+    pub target_groups: Vec<String>,
+    /// Its deployments move between two target groups, so that only a service revision says which of them is in use.
+    pub alternates: bool,
     /// The ARNs of the service revisions in use: two while a deployment is under way.
     pub revisions: Vec<String>,
     pub tags: BTreeMap<String, String>,

@@ -68,14 +68,14 @@ fn an_address_that_is_ill_already_holds_nothing_and_takes_nothing_back() {
         model.push(version);
         let told = words(&model.run(&repository(), None, usize::MAX));
         assert!(
-            told[0].contains("; its health is not judged by the address, which is ill already: GET https://"),
+            told[0].contains("; its health is not judged, since what runs is ill already: GET https://"),
             "{told:?}"
         );
         model.finish();
         let told = words(&model.run(&service(), None, usize::MAX));
         let live = format!(
             "truegul-production/api-server: {version} is live: its deployment completed with 2 of 2 tasks; \
-             https://truegul.example/health did not answer well before it, and says nothing about it"
+             https://truegul.example/health did not answer well before it, and that says nothing about it"
         );
         assert_eq!(told[0], live);
         assert_eq!(model.running(), version);
@@ -121,7 +121,7 @@ fn what_says_nothing_about_the_image_afterwards_is_told_and_is_no_verdict() {
         assert!(model.service.tags.contains_key(keys::VERDICT));
     }
     let mut later = deployed(Health::Later);
-    assert!(words(&later.run(&service(), None, usize::MAX))[0].contains("there was no time left to check"));
+    assert!(words(&later.run(&service(), None, usize::MAX))[0].contains("its health is not known yet"));
     later.health = Health::Healthy;
     later.settle();
     assert!(later.service.tags.contains_key(keys::VERDICT));
