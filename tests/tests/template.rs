@@ -59,7 +59,7 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 24] = [
+const WITHOUT_RESOURCE: [(&str, &str); 25] = [
     ("autoscaling:DescribeAutoScalingGroups", "the service authorization reference lists no resource for it"),
     ("autoscaling:DescribeScheduledActions", "the service authorization reference lists no resource for it"),
     ("ec2:DescribeInstances", "the service authorization reference lists no resource for it"),
@@ -73,6 +73,10 @@ const WITHOUT_RESOURCE: [(&str, &str); 24] = [
     ("cloudwatch:DescribeAlarms", "a narrower grant leaves composite alarms out"),
     ("cloudwatch:GetMetricData", "the service authorization reference lists no resource for it"),
     ("cloudwatch:DescribeAlarmContributors", "the service authorization reference does not list it yet"),
+    (
+        "elasticloadbalancing:DescribeTargetHealth",
+        "https://docs.aws.amazon.com/service-authorization/latest/reference/list_awselasticloadbalancingv2.html",
+    ),
     ("inspector2:ListCoverage", "ECR asks Inspector of all images"),
     ("inspector2:ListFindings", "ECR asks Inspector of all images"),
     ("codedeploy:ListApplications", LISTS_ALL),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// The services by their IAM prefix, each with the operations that only read. `tests/tests/template.rs` compares them
 /// with the reads that the functions are granted.
-pub const READS: [(&str, &[&str]); 13] = [
+pub const READS: [(&str, &[&str]); 14] = [
     ("application-autoscaling", &["DescribeScalableTargets", "DescribeScheduledActions", "ListTagsForResource"]),
     ("autoscaling", &["DescribeAutoScalingGroups", "DescribeScheduledActions"]),
     ("budgets", &["DescribeBudget", "DescribeBudgets", "ListTagsForResource"]),
@@ -46,6 +46,7 @@ pub const READS: [(&str, &[&str]); 13] = [
             "ListTasks",
         ],
     ),
+    ("elasticloadbalancing", &["DescribeTargetHealth"]),
     // With enhanced scanning ECR reads these by the right of the caller.
     ("inspector2", &["ListCoverage", "ListFindings"]),
     ("kms", &["DescribeKey"]),
