@@ -8,6 +8,8 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nightshift_tests::browser::look_at;
+
 /// Arguments with which no story is played.
 const NO_STORY: [&str; 7] = ["list", "help", "-h", "--help", "deploi", "--kept", "--all"];
 
@@ -130,6 +132,7 @@ fn a_story_becomes_a_page_with_all_its_mails() {
     let read = Command::new("python3").args(["-c", READ_PAGE]).arg(&page).output().expect("Python starts");
     let mails = String::from_utf8_lossy(&read.stdout);
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    look_at(&page);
     let words = |text: &str| text.split_whitespace().collect::<String>();
     for line in stdout.lines().filter_map(|it| it.strip_prefix("  │ ")?.strip_suffix(" │")) {
         let line = line.trim_start_matches("Subject:").trim_start_matches("To:");

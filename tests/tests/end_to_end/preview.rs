@@ -85,6 +85,7 @@ fn a_preview_with_the_policy_that_it_prints_shows_the_night_and_changes_nothing(
         assert!(text.contains(expected), "'{expected}' is not in\n{text}");
     }
     assert!(!text.contains("AccessDenied") && !text.contains("could not"), "{text}");
+    nightshift_tests::browser::look_at(&page);
     let html = std::fs::read_to_string(&page)?;
     assert!(html.contains("slow &amp; &lt;old&gt;") && html.contains("api: deploying v1.1.0"), "{html}");
 
