@@ -14,7 +14,7 @@ pub fn client(config: &SdkConfig) -> Query {
 /// What the health checks of a target group say of its targets; the answer has no pages.
 pub async fn describe_target_health(elb: &Query, group: &str) -> Result<Vec<Target>, Error> {
     let action = elb.action("DescribeTargetHealth").field("TargetGroupArn", group);
-    let answer = action.call(group, None).await?;
+    let answer = action.perform(group, None).await?;
     let mut targets = Vec::new();
     read(&answer, |_, it| collect(it, &mut targets))
         .map_err(|why| Error::unexpected("DescribeTargetHealth", group, format!("the answer is not XML: {why}")))?;
