@@ -13,7 +13,6 @@
     POST               forget     ECS forgets the ended tasks of a family and their tokens: {family}
     POST               events     how services' events are delivered: {mode: live, twice, lost or held}
     POST, DELETE       late       what functions see is behind: {what: tag-index or services, times}
-    POST               jobs       how jobs of S3 Batch Operations go on: {held, failing: [KEY, …]}
     POST               buckets    throttling: [{service, action, size, rate}, …]
     GET, DELETE        published  what was published to SNS topics, with its form for each protocol
 """
@@ -27,7 +26,6 @@ import buckets
 import budgets
 import databases
 import events
-import jobs
 import late
 import restores
 import rollouts
@@ -145,9 +143,6 @@ def _control(method, endpoint, data):
         return events.deliver(data["mode"])
     if endpoint == "late" and method in ("POST", "DELETE"):
         return late.freeze(data["what"], data.get("times")) if method == "POST" else late.thaw()
-    if endpoint == "jobs" and method == "POST":
-        jobs.SETTINGS.update({key: data[key] for key in jobs.SETTINGS if key in data})
-        return jobs.SETTINGS
     if endpoint == "buckets" and method == "POST":
         return buckets.set_all(data)
     if endpoint == "rollouts":
