@@ -37,7 +37,6 @@ const TOLD_BY_THE_EDGE: [&str; 10] = [
 /// A message of a plan that a test of a function has made.
 #[derive(Clone)]
 struct Told {
-    test: String,
     function: String,
     /// Its problems and actions.
     about: Vec<String>,
@@ -65,7 +64,9 @@ fn gathered() -> &'static Gathered {
         tests.env("PROPTEST_CASES", "0");
         // With these the crates of the SDK are the ones that these tests are linked with.
         tests.args(["--package", "nightshift-tests", "--package", "testkit", "--features", "testkit/scripted"]);
-        folders("functions").iter().for_each(|it| drop(tests.args(["--package", it])));
+        for function in folders("functions") {
+            tests.args(["--package", &function]);
+        }
         let output = tests.args(["--", "plan::tests", "--skip", "laws"]).output().expect("cargo starts");
         if !output.status.success() {
             return Err([&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it)).concat());
@@ -76,7 +77,7 @@ fn gathered() -> &'static Gathered {
         let mut gathered = Gathered { told: Vec::new(), commands: BTreeSet::new() };
         for file in files {
             for line in fs::read_to_string(&file).expect("lines").lines() {
-                gathered.add(&file, &serde_json::from_str(line).expect("JSON"));
+                gathered.add(&serde_json::from_str(line).expect("JSON"));
             }
         }
         Ok(gathered)
@@ -88,7 +89,7 @@ fn gathered() -> &'static Gathered {
 }
 
 impl Gathered {
-    fn add(&mut self, file: &Path, line: &Value) {
+    fn add(&mut self, line: &Value) {
         let text = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
         let texts = |name: &str| {
             let all = line[name].as_array().into_iter().flatten();
@@ -97,7 +98,6 @@ impl Gathered {
         self.commands.extend(texts("commands"));
         if line["text"].is_string() {
             self.told.push(Told {
-                test: file.file_stem().map(|it| it.to_string_lossy().into_owned()).unwrap_or_default(),
                 function: text("function"),
                 about: texts("about"),
                 kind: text("kind"),

@@ -156,6 +156,10 @@ fn picture(pieces: &[Piece]) -> String {
     let ends = chapters.iter().skip(1).map(|it| it.0).chain([column]);
     for (index, ((from, title), to)) in chapters.iter().zip(ends).enumerate() {
         let (x, width) = (LEFT + from * STEP, (to - from) * STEP);
+        // A chapter in which nothing happens has no room for its number.
+        if width == 0 {
+            continue;
+        }
         let shade = if index % 2 == 0 { "#88a0b8" } else { "#c8d2dc" };
         let number = title.split(' ').next().unwrap_or_default();
         let _ = writeln!(

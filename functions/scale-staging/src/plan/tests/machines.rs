@@ -295,3 +295,14 @@ fn machines_that_sleep_and_lost_their_tag_are_told() {
     let line = shop.lines(&sweep(), &at("2026-11-21T03:00")).remove(0);
     assert!(line.starts_with("! i-1 left-behind: it was put to sleep on Fri 2026-11-20 20:00 KST"), "{line}");
 }
+
+#[test]
+fn a_person_who_puts_capacity_to_sleep_under_a_service_is_told_to_begin_with_the_service() {
+    let api = service("api", &format!("{HOURS} after=asg:web"), 2);
+    let mut shop = shop(vec![api, group("web", HOURS, 2, 1, 4)], vec![]);
+    let asked = asking(&shop.services[1].arn, Command::Sleep);
+    let told = shop.lines(&asked, &at("2026-11-20T12:00"));
+    assert!(told.iter().any(|it| it.starts_with("! web in-use: it cannot be put to sleep now: ")), "{told:?}");
+    shop.run(&asked, &at("2026-11-20T12:00"));
+    assert_eq!(shop.service("web").desired, 2);
+}
