@@ -157,13 +157,11 @@ impl Part {
         });
         typed
             .chain(named_calls(&self.tokens))
-            .filter_map(|(operation, line)| {
+            .map(|(operation, line)| {
                 let action = format!("{}:{operation}", service.iam);
                 let other = OTHERWISE_NAMED.iter().find(|(it, _)| *it == action);
-                Some(Call {
-                    action: other.map_or(action, |(_, name)| name.to_string()),
-                    place: format!("{}:{line}", self.path.display()),
-                })
+                let action = other.map_or(action, |(_, name)| name.to_string());
+                Call { action, place: format!("{}:{line}", self.path.display()) }
             })
             .collect()
     }

@@ -54,5 +54,5 @@ async fn followers(clients: &Clients, live: Vec<ServiceName>) -> Result<Option<R
     }
     let tagged = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::DEPLOY).await?;
     let follows = tagged.values().any(|tags| plan::promotes_from(tags, &live));
-    Ok(follows.then(|| Request { scope: Scope::Followers(live), command: None }))
+    Ok(follows.then_some(Request { scope: Scope::Followers(live), command: None }))
 }

@@ -11,6 +11,6 @@ pub async fn last_line(logs: &JsonApi, group: &str, stream: &str) -> Result<Opti
     let body = json!({"logGroupName": group, "logStreamName": stream, "limit": LINES, "startFromHead": false});
     let answer = Value::Object(logs.call("GetLogEvents", group, body).await?);
     let lines = answer["events"].as_array().into_iter().flatten().filter_map(|it| it["message"].as_str());
-    let said = lines.map(str::trim).filter(|it| !it.is_empty()).next_back();
+    let said = lines.map(str::trim).rfind(|it| !it.is_empty());
     Ok(said.map(str::to_owned))
 }

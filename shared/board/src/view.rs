@@ -9,6 +9,9 @@ use rules::facts::Fact;
 use crate::dry_run::DryRun;
 use crate::section::Section;
 
+/// What was spent of each budget so far, in USD, at the end of each day of the period.
+pub type Spent = BTreeMap<String, Vec<(Date, f64)>>;
+
 /// All that is known.
 #[derive(Debug, Clone, Default)]
 pub struct Board {
@@ -17,7 +20,7 @@ pub struct Board {
     /// The alarms of the account and region that are in ALARM, tagged or not, or why they could not be read.
     pub firing: Option<Result<Vec<Firing>, String>>,
     /// How many percent of each budget were spent, by day, or why that could not be read.
-    pub spent: Option<Result<BTreeMap<String, Vec<(Date, f64)>>, String>>,
+    pub spent: Option<Result<Spent, String>>,
     /// What sleeping has saved, or why that could not be read.
     pub saved: Option<Result<Saved, String>>,
 }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::event::{FORMAT, WIDGET};
 
 /// The answer to one invocation.
+#[expect(clippy::large_enum_variant, reason = "there is one for each run")]
 pub enum Answer {
     /// The whole report, for programs.
     Json(Report),

@@ -350,13 +350,7 @@ fn iam_refuses_what_carries_no_tag_even_if_the_code_asks_for_it() -> Result<()> 
         Ok(aws.messages()?.iter().any(|it| it.body.contains(denied)).then_some(()))
     })?;
     assert!(aws.images(CLUSTER, "ml-server")?[0].ends_with(":v1.0.0"));
-    // What may not be tagged cannot remember that people were told, which fails the run: it waits for a person to look at.
-    let queue = aws.output("FailureQueueUrl")?;
-    aws.wait_until("the failed run in the queue", || {
-        let answer = aws
-            .sqs("GetQueueAttributes", json!({"QueueUrl": queue, "AttributeNames": ["ApproximateNumberOfMessages"]}))?;
-        Ok((answer["Attributes"]["ApproximateNumberOfMessages"] != "0").then_some(()))
-    })
+    Ok(())
 }
 
 #[test]

@@ -17,18 +17,19 @@ fn staged(script: &Script, rule: &str) -> String {
     script.push("api", "v1.0.0", 1, 1);
     script.push("api", "v1.1.0", 2, 5);
     let production = script.serve("production/api", rule, ":v1.0.0");
-    let mut aws = script.aws();
-    let image = format!("123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/api@{}", digest(2));
-    let fields = json!({"containerDefinitions": [{"name": "app", "essential": true, "image": image}]});
-    let tags = json!([{"key": "nightshift-state:image", "value": "v1.1.0"}]);
-    let revision = aws.add_revision("staging-api", fields, tags);
-    let staging = aws.add_service("staging/api", "newest", &revision);
-    let pinned = json!({"serviceRevisionArn": "arn:revision/of/staging", "taskDefinition": revision,
-        "containerImages": [{"containerName": "app", "imageDigest": digest(2)}]});
-    aws.revisions.insert("arn:revision/of/staging".into(), pinned);
-    let service = aws.services.get_mut(&staging).unwrap();
-    service["currentServiceRevisions"] = json!([{"arn": "arn:revision/of/staging"}]);
-    drop(aws);
+    {
+        let mut aws = script.aws();
+        let image = format!("123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/api@{}", digest(2));
+        let fields = json!({"containerDefinitions": [{"name": "app", "essential": true, "image": image}]});
+        let tags = json!([{"key": "nightshift-state:image", "value": "v1.1.0"}]);
+        let revision = aws.add_revision("staging-api", fields, tags);
+        let staging = aws.add_service("staging/api", "newest", &revision);
+        let pinned = json!({"serviceRevisionArn": "arn:revision/of/staging", "taskDefinition": revision,
+            "containerImages": [{"containerName": "app", "imageDigest": digest(2)}]});
+        aws.revisions.insert("arn:revision/of/staging".into(), pinned);
+        let service = aws.services.get_mut(&staging).unwrap();
+        service["currentServiceRevisions"] = json!([{"arn": "arn:revision/of/staging"}]);
+    }
     production
 }
 
@@ -75,11 +76,12 @@ async fn a_soak_is_counted_in_a_tag_and_an_alarm_that_names_the_service_begins_i
     // Found later to have gone into ALARM after the count began.
     let earlier = count.split(" since=").next().unwrap().to_owned();
     let value = format!("{earlier} since=2026-01-01T00:00:00Z minutes=700");
-    let mut aws = script.aws();
-    aws.alarms = alarm("2026-01-02T00:00:00Z");
-    let tags = aws.services.get_mut(&production).unwrap()["tags"].as_array_mut().unwrap();
-    tags.iter_mut().filter(|it| it["key"] == "nightshift-state:soak").for_each(|it| it["value"] = json!(value));
-    drop(aws);
+    {
+        let mut aws = script.aws();
+        aws.alarms = alarm("2026-01-02T00:00:00Z");
+        let tags = aws.services.get_mut(&production).unwrap()["tags"].as_array_mut().unwrap();
+        tags.iter_mut().filter(|it| it["key"] == "nightshift-state:soak").for_each(|it| it["value"] = json!(value));
+    }
     let report = script.invoke(json!({"resource": production})).await.unwrap();
     let counted = report.actions.iter().find(|it| it.action == "count-soak").unwrap();
     assert_eq!(counted.reason, "counted anew, since the alarm api-5xx fired");

@@ -28,7 +28,10 @@ fn runs(reports: &[(&str, Value)]) -> BTreeMap<String, Result<DryRun, String>> {
     reports.iter().map(read).collect()
 }
 
-fn usage(all: &[(Query, &str, &[(&str, f64)])]) -> Usage {
+/// The values of one query about one resource, by moment.
+type Samples<'a> = (Query, &'a str, &'a [(&'a str, f64)]);
+
+fn usage(all: &[Samples<'_>]) -> Usage {
     let mut usage = Usage::default();
     for (query, name, points) in all {
         let points = points.iter().map(|(moment, value)| (at(moment), *value)).collect();

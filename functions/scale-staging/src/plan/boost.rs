@@ -67,7 +67,7 @@ impl Case<'_> {
         self.draft.remember(keys::BOOSTED, boosted.to_string());
         self.count(boosted.to);
         self.raise_least(&boosted);
-        let (change, until) = (self.from_to(before, boosted.to), self.local(until));
+        let (change, until) = (self.change_of_size(before, boosted.to), self.local(until));
         self.wants.boosted = Some(boosted);
         self.step(Change::Boost, format!("gets more {} ({change}) until {until}, as {by} asks", self.service.things()));
     }
@@ -103,7 +103,7 @@ impl Case<'_> {
         self.wants.boosted = None;
         let headline = match before == self.size.desired {
             true => format!("the boost is over, and it keeps the {before} {} that it got since", self.service.things()),
-            false => format!("the boost is over ({})", self.from_to(before, self.size.desired)),
+            false => format!("the boost is over ({})", self.change_of_size(before, self.size.desired)),
         };
         self.step(Change::EndBoost, headline);
     }

@@ -85,7 +85,7 @@ impl Case<'_> {
     }
 
     /// Such as `2 -> 0 tasks`.
-    pub fn from_to(&self, from: i32, to: i32) -> String {
+    pub fn change_of_size(&self, from: i32, to: i32) -> String {
         format!("{from} -> {to} {}", self.service.things())
     }
 

@@ -90,8 +90,8 @@ mod tests {
             &[
                 (format!("{ECS}/backend"), &[schedule.clone(), asleep, live("2026-11-20T05:02:00Z")]),
                 (format!("{ECS}/frontend"), &[schedule, live("2026-11-18T05:02:00Z")]),
-                (format!("{RDS}:snapshot:nightshift-app-db-2026-11-21"), &[database.clone()]),
-                (format!("{RDS}:snapshot:nightshift-app-db-2026-11-20"), &[database]),
+                (format!("{RDS}:snapshot:nightshift-app-db-2026-11-21"), std::slice::from_ref(&database)),
+                (format!("{RDS}:snapshot:nightshift-app-db-2026-11-20"), std::slice::from_ref(&database)),
             ],
             &[
                 "Asleep (1): backend (since Fri 2026-11-20 20:00 KST)",

@@ -89,7 +89,10 @@ impl Case<'_> {
         self.scale_down(limits.is_some());
         match (changes, limits) {
             (true, _) => {
-                self.step(Change::Sleep, format!("goes to sleep ({})", self.from_to(desired, self.size.desired)));
+                self.step(
+                    Change::Sleep,
+                    format!("goes to sleep ({})", self.change_of_size(desired, self.size.desired)),
+                );
             }
             (false, None) => self.step(Change::Remember, format!("is at {desired} already and stays so")),
             (false, Some(_)) => {

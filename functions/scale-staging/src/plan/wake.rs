@@ -54,7 +54,9 @@ impl Case<'_> {
                 );
             }
             (true, false) => self.step(Change::Remember, format!("was at {before} before it slept, and stays so")),
-            (false, _) => self.step(Change::Wake, format!("wakes ({})", self.from_to(before, self.size.desired))),
+            (false, _) => {
+                self.step(Change::Wake, format!("wakes ({})", self.change_of_size(before, self.size.desired)))
+            }
         }
     }
 
@@ -75,7 +77,7 @@ impl Case<'_> {
         }
         self.remember_that_it_is_woken(least);
         self.count(least);
-        let change = self.from_to(0, self.size.desired);
+        let change = self.change_of_size(0, self.size.desired);
         self.step(Change::Wake, format!("wakes ({change}; its previous size was not recorded)"));
     }
 

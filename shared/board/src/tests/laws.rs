@@ -111,7 +111,7 @@ fn marks(html: &str) -> String {
     let mut inside = false;
     let mut marks = String::new();
     for it in html.chars() {
-        inside = inside && it != '<' || it == '<';
+        inside = inside || it == '<';
         if inside && !matches!(it, '"') || it == '>' {
             marks.push(it);
         }

@@ -75,7 +75,8 @@ impl Times {
             "" => written,
             stands_for => format!("{written} ({stands_for})"),
         };
-        let on_dates: [(_, fn(&str) -> Option<Dates>, _); 2] = [
+        type ReadDates = fn(&str) -> Option<Dates>;
+        let on_dates: [(_, ReadDates, _); 2] = [
             ("day", Dates::of_days, "days of the month such as 1-5, 1+15 or last"),
             ("month", Dates::of_months, "months such as mar-nov or jan+jul"),
         ];

@@ -75,19 +75,20 @@ async fn what_may_not_be_read_holds_an_image_and_rejects_none() {
 #[tokio::test(start_paused = true)]
 async fn where_two_groups_alternate_the_one_of_the_revision_in_use_is_asked() {
     let (script, api) = balanced(vec!["unhealthy"]);
-    let mut aws = script.aws();
-    aws.targets.insert(group("green"), vec!["healthy"]);
-    let service = aws.services.get_mut(&api).unwrap();
-    service["loadBalancers"][0]["advancedConfiguration"] = json!({"alternateTargetGroupArn": group("green")});
-    let revision = "arn:aws:ecs:ap-northeast-2:123456789012:service-revision/shop/api/1";
-    service["currentServiceRevisions"] = json!([{"arn": revision}]);
-    let in_use = service["taskDefinition"].clone();
-    aws.revisions.insert(
-        revision.into(),
-        json!({"serviceRevisionArn": revision, "taskDefinition": in_use,
-               "resolvedConfiguration": {"loadBalancers": [{"targetGroupArn": group("green")}]}}),
-    );
-    drop(aws);
+    {
+        let mut aws = script.aws();
+        aws.targets.insert(group("green"), vec!["healthy"]);
+        let service = aws.services.get_mut(&api).unwrap();
+        service["loadBalancers"][0]["advancedConfiguration"] = json!({"alternateTargetGroupArn": group("green")});
+        let revision = "arn:aws:ecs:ap-northeast-2:123456789012:service-revision/shop/api/1";
+        service["currentServiceRevisions"] = json!([{"arn": revision}]);
+        let in_use = service["taskDefinition"].clone();
+        aws.revisions.insert(
+            revision.into(),
+            json!({"serviceRevisionArn": revision, "taskDefinition": in_use,
+                   "resolvedConfiguration": {"loadBalancers": [{"targetGroupArn": group("green")}]}}),
+        );
+    }
     script.invoke(push_event("api")).await.unwrap();
     let asked: Vec<Value> =
         script.sent("DescribeTargetHealth").into_iter().map(|it| it["TargetGroupArn"].clone()).collect();
