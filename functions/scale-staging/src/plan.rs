@@ -170,8 +170,9 @@ fn needs_of_those_not_looked_at(world: &World, request: &Request, now: &Zoned, p
             }
             plan.skip(&listed.arn, look::state(&wants, &verdict, now));
         }
-        // Whoever may be stopped in this run has had its services described: what was only listed does not count there.
-        let used = if wants.asleep.is_some() { Used::No } else { Used::ByTasks };
+        // What may be stopped has had its services described. A service that was only listed belongs to something that
+        // another one seemed to need, by its tags, and that one may turn out to be going.
+        let used = if wants.asleep.is_some() { Used::Unseen } else { Used::ByTasks };
         needs.push(Need { awake: verdict.awake, used, ..need_of(&listed.arn, &listed.tags) });
     }
     needs

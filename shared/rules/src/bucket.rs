@@ -52,7 +52,7 @@ impl Destination {
     ///
     /// ```
     /// let at = |it: &str| it.parse::<rules::bucket::Destination>().unwrap();
-    /// assert!(at("b/x").overlaps(&at("b/x/y")) && !at("b/x").overlaps(&at("b/xy")));
+    /// assert!(at("shop/x").overlaps(&at("shop/x/y")) && !at("shop/x").overlaps(&at("shop/xy")));
     /// ```
     pub fn overlaps(&self, other: &Destination) -> bool {
         let below = |one: &str, other: &str| format!("{one}/").starts_with(&format!("{other}/"));

@@ -32,6 +32,8 @@ pub enum Used {
     ByInstance,
     /// It, or what its tags say, cannot be read.
     Unknown,
+    /// By its tags it sleeps, and this run has not looked at it.
+    Unseen,
 }
 
 impl Need {
@@ -51,6 +53,7 @@ pub fn still_used(needs: &[&Need]) -> Option<String> {
         Used::Unknown => format!("it is not stopped, since {name}, which may need it, cannot be read"),
         Used::ByMigration => format!("it is stopped once the migration of {name} has ended"),
         Used::ByInstance => format!("it is stopped once {name} has stopped"),
+        Used::Unseen => format!("it is not stopped before a run has looked at {name}"),
         Used::ByTasks | Used::No => format!("it is stopped once the tasks of {name} have ended"),
     })
 }

@@ -137,6 +137,22 @@ fn a_person_who_stops_a_database_in_use_is_heard_once_it_is_free() {
     assert_eq!(shop.database("db").status, "stopped");
 }
 
+#[test]
+fn what_only_a_service_that_goes_seems_to_need_waits_until_the_others_were_looked_at() {
+    let mut shop =
+        shop(vec![service("api", AFTER, 0), service("old", "always after=db", 0)], vec![database("db", HOURS)]);
+    for name in ["api", "old"] {
+        let asleep = "since=2026-11-16T11:00:00Z desired=2 by=schedule";
+        shop.service(name).tags.insert(keys::ASLEEP.into(), asleep.into());
+    }
+    shop.service("api").tags.insert(keys::MIGRATING.into(), "ns-1 since=2026-11-20T10:00:00Z".into());
+    shop.service("old").status = "DRAINING".into();
+    assert_eq!(of_database(&shop, "2026-11-20T20:00"), "it is not stopped before a run has looked at api");
+    // Once that one is gone, the other is looked at.
+    shop.services.retain(|it| it.arn.ends_with("/api"));
+    assert_eq!(of_database(&shop, "2026-11-20T20:05"), "it is stopped once the migration of api has ended");
+}
+
 fn services() -> impl Strategy<Value = Vec<Service>> {
     let schedules = select(&[
         AFTER,
