@@ -195,7 +195,7 @@ fn iam_refuses_to_hold_what_has_lost_its_tag() -> Result<()> {
     })?;
     let told = function.payload.to_string();
     assert!(told.contains("TagResource arn:aws:ecs:") && told.contains("AccessDenied"), "{told}");
-    assert!(told.contains("\"kind\":\"denied\""), "{told}");
+    assert!(told.contains("\"problem\":\"denied\""), "{told}");
     assert_eq!(tag(&aws, "api-server", HOLD)?, None);
     Ok(())
 }
