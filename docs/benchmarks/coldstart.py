@@ -33,8 +33,13 @@ LATER_EVENTS = 10
 
 def cpu(pid):
     """The CPU time of all threads so far, in ms."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((it / "schedstat").read_text().split()[0]) for it in threads) / 1e6
+    total = 0
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int((thread / "schedstat").read_text().split()[0])
+        except OSError:
+            pass  # It has ended meanwhile.
+    return total / 1e6
 
 
 def peak(pid):
