@@ -1,14 +1,14 @@
 //! Calls to Elastic Load Balancing, through its Query API: its SDK crate is large, and one operation is needed of it.
 
 use aws::Error;
-use aws::query::{Element, Query, read};
+use aws::query::{ELASTIC_LOAD_BALANCING, Element, Query, read};
 use aws_config::SdkConfig;
 
 use crate::plan::Target;
 
 /// A client of the real network.
 pub fn client(config: &SdkConfig) -> Query {
-    Query::new(config, "elasticloadbalancing", "2015-12-01")
+    Query::new(ELASTIC_LOAD_BALANCING, config)
 }
 
 /// What the health checks of a target group say of its targets; the answer has no pages.

@@ -1,6 +1,6 @@
 //! Calls to EC2: the instances that opted in.
 
-use aws::query::{Element, Query, read};
+use aws::query::{EC2, Element, Query, read};
 use aws::{Error, ErrorKind};
 use aws_config::SdkConfig;
 use jiff::Timestamp;
@@ -11,9 +11,6 @@ use rules::partition::Partition;
 use tokio::time::Instant;
 
 use crate::plan::Instance;
-
-/// The version of its API, which the SDKs send too.
-const VERSION: &str = "2016-11-15";
 
 /// How many instances are on a page, of at most 1,000: a page of these has some megabytes of XML.
 const PAGE: usize = 500;
@@ -40,7 +37,7 @@ pub struct Ec2 {
 impl Ec2 {
     pub fn new(config: &SdkConfig) -> Self {
         let region = config.region().map(|it| it.to_string()).unwrap_or_default();
-        Ec2 { query: Query::new(config, "ec2", VERSION), region }
+        Ec2 { query: Query::new(EC2, config), region }
     }
 }
 

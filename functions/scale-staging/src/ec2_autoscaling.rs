@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws::query::{Element, Query, read};
+use aws::query::{EC2_AUTO_SCALING, Element, Query, read};
 use aws::{Error, ErrorKind};
 use aws_config::SdkConfig;
 use rules::keys;
@@ -10,9 +10,6 @@ use rules::sleep::{Limits, Suspended};
 use tokio::time::Instant;
 
 use crate::plan::{Scaled, ScheduledAction, Service};
-
-/// The version of its API, which the SDKs send too.
-const VERSION: &str = "2011-01-01";
 
 /// The most groups and scheduled actions that a page may have.
 const PAGE: usize = 100;
@@ -27,7 +24,7 @@ pub struct Groups(Query);
 
 impl Groups {
     pub fn new(config: &SdkConfig) -> Self {
-        Groups(Query::new(config, "autoscaling", VERSION))
+        Groups(Query::new(EC2_AUTO_SCALING, config))
     }
 }
 

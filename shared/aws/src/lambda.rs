@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use serde_json::Value;
 
 use crate::Error;
-use crate::json_api::{Call, JsonApi, LAMBDA};
+use crate::json_api::{JsonApi, LAMBDA};
 use crate::presign::encoded;
 
 /// Lambda in the region of the function.
@@ -26,14 +26,12 @@ impl Lambda {
     }
 
     async fn call_function(&self, function: &str, kind: &str, payload: &str) -> Result<Answered, Error> {
-        let call = Call {
-            path: format!("/2015-03-31/functions/{}/invocations", encoded(function)),
-            header: ("x-amz-invocation-type", kind.into()),
-            content_type: "application/octet-stream",
-            body: payload.into(),
-        };
-        let answer = self.0.send("Invoke", function, call).await?;
-        Ok(Answered { answer: answer.body, error: answer.function_error })
+        let path = format!("/2015-03-31/functions/{}/invocations", encoded(function));
+        let headers =
+            vec![("content-type", "application/octet-stream".to_owned()), ("x-amz-invocation-type", kind.to_owned())];
+        let answered = self.0.send("Invoke", function, path, headers, payload.into()).await?;
+        let error = answered.header("x-amz-function-error").map(str::to_owned);
+        Ok(Answered { answer: answered.json, error })
     }
 }
 

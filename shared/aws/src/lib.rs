@@ -19,6 +19,7 @@ pub mod query;
 pub mod rds;
 pub mod rest;
 pub mod tagging;
+mod untyped;
 
 pub use error::{Error, ErrorKind};
 pub use json_api::{Api, CODEDEPLOY, ECR, ECS, JsonApi, KMS, LOGS};

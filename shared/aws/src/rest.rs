@@ -1,24 +1,21 @@
 //! Calls to S3 and to its control API without their SDK crates: paths and XML in, XML out.
 //!
 //! `docs/decisions/0010-s3-without-its-sdk.md` says why. Signatures, credentials, retries, timeouts and errors are the
-//! SDK's own, as in [`crate::query`].
+//! SDK's own, as for all calls of `untyped.rs`.
 
 use std::fmt::Write;
 
 use aws_config::SdkConfig;
-use aws_smithy_runtime::client::identity::IdentityCache;
-use aws_smithy_runtime_api::client::identity::SharedIdentityCache;
 use rules::partition::Partition;
 
 use crate::Error;
 use crate::presign::encoded;
-use crate::query::{Answered, Sent, Via, exchange};
+use crate::untyped::{Answered, Sent, Service, Style, Untyped};
+
+const S3: Service = Service { id: "S3", host: "s3", signed_as: "s3", style: Style::S3 };
 
 /// S3, in any region.
-pub struct Rest {
-    config: SdkConfig,
-    identities: SharedIdentityCache,
-}
+pub struct Rest(Untyped);
 
 /// A bucket, with the region that its calls go to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,13 +38,12 @@ pub struct Action<'a> {
 impl Rest {
     /// S3 as `config` describes it.
     pub fn new(config: &SdkConfig) -> Self {
-        let identities = config.identity_cache().unwrap_or_else(|| IdentityCache::lazy().build());
-        Rest { config: config.clone(), identities }
+        Rest(Untyped::new(S3, config))
     }
 
     /// The region of the function.
     pub fn home(&self) -> &str {
-        self.config.region().map(|it| it.as_ref()).unwrap_or_default()
+        self.0.region()
     }
 
     /// The beginning of a call of the operation `name`.
@@ -72,8 +68,8 @@ impl Action<'_> {
         let key: Vec<String> = key.split('/').map(encoded).collect();
         let key = key.join("/");
         // The certificate of S3 does not cover names that hold a dot.
-        (self.sent.address, self.sent.path) = match self.rest.config.endpoint_url() {
-            Some(url) => (url.to_owned(), format!("/{name}/{key}")),
+        (self.sent.address, self.sent.path) = match self.rest.0.address_set() {
+            Some(url) => (url, format!("/{name}/{key}")),
             None if name.contains('.') => (format!("https://s3.{region}.{domain}"), format!("/{name}/{key}")),
             None => (format!("https://{name}.s3.{region}.{domain}"), format!("/{key}")),
         };
@@ -86,8 +82,8 @@ impl Action<'_> {
     /// About what an account has in a region, by the path that the API gives it.
     pub fn control(mut self, method: &'static str, region: &str, account: &str, path: &str) -> Self {
         let domain = Partition::of_region(region).domain;
-        self.sent.address = match self.rest.config.endpoint_url() {
-            Some(url) => url.to_owned(),
+        self.sent.address = match self.rest.0.address_set() {
+            Some(url) => url,
             None => format!("https://{account}.s3-control.{region}.{domain}"),
         };
         self.sent.method = method;
@@ -131,13 +127,12 @@ impl Action<'_> {
 
     /// Makes the call; returns the region of the bucket that it is about, as the answer tells it.
     pub async fn region(self) -> Result<Option<String>, Error> {
-        self.answer().await.map(|it| it.bucket_region)
+        self.answer().await.map(|it| it.header("x-amz-bucket-region").map(str::to_owned))
     }
 
     async fn answer(self) -> Result<Answered, Error> {
         let Action { rest, name, resource, sent } = self;
-        let via = Via { config: &rest.config, identities: &rest.identities, service: "s3", is_s3: true };
-        exchange(&via, name, &resource, sent).await
+        rest.0.exchange(name, &resource, sent).await
     }
 }
 
@@ -189,9 +184,9 @@ mod tests {
     use super::*;
 
     /// An S3 that notes what it is asked.
-    struct S3;
+    struct Notes;
 
-    impl Tables for S3 {
+    impl Tables for Notes {
         fn answer(&mut self, call: &Call) -> Answer {
             Answer::Body(format!("<A><b>{} {}</b></A>", call.host, call.text("path")))
         }
@@ -199,7 +194,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_goes_to_the_host_of_its_bucket_or_account_with_its_path_encoded() {
-        let script = Script::new(S3);
+        let script = Script::new(Notes);
         let rest = Rest::new(&script.sdk());
         let bucket = |name: &str| Bucket { region: "us-west-2".into(), name: name.into() };
         let get = rest.action("GetObject").bucket("GET", &bucket("shop"), "a b/ü+c.json").field("x", "1/2");

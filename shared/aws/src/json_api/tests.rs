@@ -71,35 +71,3 @@ async fn an_answer_that_breaks_off_is_an_error_and_an_empty_one_has_no_fields() 
     assert_eq!(error.code, "UnreadableAnswer");
     assert!(api.call("TagResource", "api", json!({})).await.unwrap().is_empty());
 }
-
-#[test]
-fn codes_are_read_however_they_are_written() {
-    let check = |header: Option<&str>, body: &str, code: Option<&str>| {
-        let mut response = http::Response::builder().status(400);
-        if let Some(header) = header {
-            response = response.header("x-amzn-errortype", header);
-        }
-        let response = response.body(SdkBody::from(body)).unwrap();
-        let response = HttpResponse::try_from(response).unwrap();
-        assert_eq!(refusal(&response, body.as_bytes()).code(), code, "{header:?} {body}");
-    };
-    check(
-        None,
-        r#"{"__type":"com.amazonaws.codedeploy#AlarmsLimitExceededException"}"#,
-        Some("AlarmsLimitExceededException"),
-    );
-    check(None, r#"{"code":"Throttling"}"#, Some("Throttling"));
-    check(Some("ClientException:http://internal.amazon.com/"), "{}", Some("ClientException"));
-    check(None, "<html>502 Bad Gateway</html>", None);
-    check(None, "", None);
-}
-
-#[test]
-fn china_has_a_domain_of_its_own_and_an_endpoint_that_is_named_comes_first() {
-    let config = |region: &'static str| {
-        SdkConfig::builder().behavior_version(BehaviorVersion::latest()).region(aws_config::Region::new(region))
-    };
-    let at = |config: SdkConfig| endpoint(ECS, config.region().unwrap().as_ref(), &config);
-    assert_eq!(at(config("cn-north-1").build()), "https://ecs.cn-north-1.amazonaws.com.cn");
-    assert_eq!(at(config("eu-central-1").endpoint_url("http://127.0.0.1:1").build()), "http://127.0.0.1:1");
-}
