@@ -3,8 +3,10 @@
 #![recursion_limit = "256"]
 
 mod aws;
+mod kinds;
+mod unread;
 
-use aws::{NOW, REMEDIED, REMEDY, Script};
+use aws::{NOW, REMEDIED, Script};
 use reconcile::{Outcome, Report};
 use serde_json::{Value, json};
 
@@ -188,34 +190,6 @@ async fn databases_are_rebooted_and_woken() {
 }
 
 #[tokio::test]
-async fn metric_math_anomaly_bands_and_composite_alarms_are_read() {
-    let script = shop("");
-    let dimensions = json!([{"Name": "TargetGroup", "Value": "targetgroup/api/6d0e"}, {"Name": "LoadBalancer", "Value": "app/shop/1"}]);
-    let stat = |id: &str| {
-        json!({"Id": id, "ReturnData": false, "MetricStat": {"Period": 86400, "Stat": "Sum",
-        "Metric": {"Namespace": "AWS/ApplicationELB", "MetricName": "RequestCount", "Dimensions": dimensions}}})
-    };
-    let expression = |text: &str| json!({"Id": "e", "Expression": text, "Label": "x", "ReturnData": true});
-    for (name, metrics) in [
-        ("rate", json!([expression("100 * a / b"), stat("a"), stat("b")])),
-        ("band", json!([stat("m1"), expression("ANOMALY_DETECTION_BAND(m1, 2)")])),
-    ] {
-        script.alarm(name, "restart cooldown=1m limit=99");
-        let mut aws = script.aws();
-        let alarm = aws.alarms.get_mut(name).unwrap().as_object_mut().unwrap();
-        alarm.remove("Dimensions");
-        alarm.insert("Metrics".into(), metrics);
-    }
-    script.alarm("ill", "restart");
-    let rule = format!("ALARM(\"rate\") AND NOT ALARM({ALARM}quiet)");
-    script.aws().alarms.get_mut("ill").unwrap()["AlarmRule"] = json!(rule);
-    for name in ["rate", "band", "ill"] {
-        let report = script.invoke(by_event_bridge(name)).await.unwrap();
-        assert_eq!(told(&report), ["api restart Done"], "{name}");
-    }
-}
-
-#[tokio::test]
 async fn what_is_not_in_alarm_any_more_not_tagged_or_not_ours_is_left_alone() {
     let script = shop("restart");
     script.aws().alarms.get_mut("api-5xx").unwrap()["StateValue"] = json!("OK");
@@ -299,107 +273,6 @@ async fn a_service_that_codedeploy_is_deploying_is_being_deployed() {
 }
 
 #[tokio::test]
-async fn a_log_alarm_is_answered_as_any_other_and_read_as_a_child() {
-    for payload in [by_event_bridge("errors-in-log"), json!({})] {
-        let script = shop("");
-        script.alarm("errors-in-log", "restart service=shop/api then=notify");
-        script.aws().alarms.get_mut("errors-in-log").unwrap()["QueryResultsToAlarm"] = json!(1);
-        assert_eq!(told(&script.invoke(payload.clone()).await.unwrap()), ["api restart Done"]);
-
-        let script = shop("");
-        script.alarm("errors-in-log", "notify");
-        script.aws().alarms.get_mut("errors-in-log").unwrap()["QueryResultsToAlarm"] = json!(1);
-        assert_eq!(told(&script.invoke(payload).await.unwrap()), ["errors-in-log notify Done"]);
-        assert_eq!(script.counts()["Publish"], 1);
-    }
-    let script = shop("");
-    script.alarm("errors-in-log", "");
-    script.alarm("cpu", "");
-    script.alarm("ill", "restart");
-    {
-        let mut aws = script.aws();
-        aws.alarms.get_mut("errors-in-log").unwrap()["QueryResultsToAlarm"] = json!(1);
-        aws.alarms.get_mut("cpu").unwrap()["StateValue"] = json!("OK");
-        aws.alarms.get_mut("ill").unwrap()["AlarmRule"] = json!("ALARM(\"errors-in-log\") OR ALARM(\"cpu\")");
-    }
-    let told = told(&script.invoke(by_event_bridge("ill")).await.unwrap());
-    let expected = "ill no-target: what it watches names nothing that restart could be for: say in the tag";
-    assert!(told[0].starts_with(expected), "{told:?}");
-}
-
-#[tokio::test]
-async fn each_contributor_of_an_alarm_is_read_and_answered() {
-    let script = shop("");
-    script.service("web");
-    script.alarm("cpu", "restart");
-    {
-        let mut aws = script.aws();
-        let alarm = aws.alarms.get_mut("cpu").unwrap().as_object_mut().unwrap();
-        alarm.remove("Dimensions");
-        let query = "SELECT AVG(CPUUtilization) FROM \"AWS/ECS\" GROUP BY ClusterName, ServiceName";
-        alarm.insert("Metrics".into(), json!([{"Id": "q", "Expression": query, "ReturnData": true, "Period": 60}]));
-        let one = |id: &str, service: &str| {
-            json!({"ContributorId": id, "StateReason": "93 > 80", "StateTransitionedTimestamp": {"at": NOW - 60},
-                   "ContributorAttributes": {"ClusterName": "shop", "ServiceName": service}})
-        };
-        aws.contributors.insert("cpu".into(), vec![one("a1", "api"), one("b2", "web")]);
-    }
-    let mut event = by_event_bridge("cpu");
-    event["detail-type"] = json!("CloudWatch Alarm Contributor State Change");
-    event["detail"]["alarmContributor"] = json!({"id": "a1", "attributes": {}});
-    assert_eq!(told(&script.invoke(event).await.unwrap()), ["api restart Done", "web restart Done"]);
-    for id in ["a1", "b2"] {
-        let memory = script.aws().alarms["cpu"]["Tags"][format!("nightshift-state:remedied.{id}")].clone();
-        assert!(memory.as_str().unwrap().starts_with("restart rung=1 "), "{memory}");
-    }
-    let answered = script.invoke(json!({})).await.unwrap();
-    assert_eq!((answered.actions.len(), answered.skipped.len()), (0, 2), "{:?}", told(&answered));
-    script.refuse("DescribeAlarmContributors", "", 9, 400, "AccessDeniedException");
-    let denied = "cpu unreadable: DescribeAlarmContributors cpu: AccessDeniedException: refused by the script";
-    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), [denied]);
-}
-
-#[tokio::test]
-async fn a_muted_alarm_is_left_alone_by_events_and_by_the_sweep() {
-    let script = shop("restart");
-    script.aws().mute_rules.insert("api-5xx".into(), vec!["release-night".into()]);
-    for payload in [by_event_bridge("api-5xx"), json!({})] {
-        let muted = "api-5xx skipped: the mute rule release-night of CloudWatch is in force, so nothing is done now";
-        assert_eq!(told(&script.invoke(payload).await.unwrap()), [muted]);
-    }
-    assert_eq!((script.counts().get("UpdateService"), script.counts().get("Publish")), (None, None));
-    script.aws().mute_rules.clear();
-    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), ["api restart Done"]);
-
-    let script = shop("restart");
-    script.refuse("ListAlarmMuteRules", "", 9, 400, "UnknownOperationException");
-    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), ["api restart Done"]);
-    let script = shop("restart");
-    script.refuse("ListAlarmMuteRules", "", 9, 400, "AccessDeniedException");
-    let denied = "api-5xx unreadable: ListAlarmMuteRules api-5xx: AccessDeniedException: refused by the script";
-    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), [denied]);
-    assert_eq!(told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()), ["api restart Done"]);
-}
-
-#[tokio::test]
-async fn a_tagged_alarm_that_is_not_described_is_a_problem_and_a_deleted_one_is_not() {
-    let script = shop("restart");
-    script.alarm("strange", "notify");
-    script.aws().alarms.get_mut("strange").unwrap()["Hidden"] = json!(true);
-    for payload in [by_event_bridge("strange"), json!({})] {
-        let told = told(&script.invoke(payload).await.unwrap());
-        let problem = "strange unreadable: its tags can be read, but DescribeAlarms does not show it";
-        assert!(told.iter().any(|it| it.starts_with(problem)), "{told:?}");
-    }
-    assert_eq!(script.counts()["Publish"], 2, "the restart, and the problem once");
-    script.alarm("deleted", "notify");
-    script.refuse("ListTagsForResource", "alarm:deleted", 9, 404, "ResourceNotFoundException");
-    script.aws().alarms.get_mut("deleted").unwrap()["Hidden"] = json!(true);
-    let told = told(&script.invoke(json!({})).await.unwrap());
-    assert!(told.contains(&"deleted skipped: it no longer exists".to_owned()), "{told:?}");
-}
-
-#[tokio::test]
 async fn the_description_of_an_alarm_is_in_the_message() {
     for rule in [None, Some("ALARM(api-5xx)")] {
         let script = shop("restart");
@@ -436,143 +309,6 @@ async fn the_limit_of_the_account_holds_though_the_index_lags_behind() {
         assert_eq!(report.actions[0].action, expected, "{:?}", told(&report));
     }
     assert_eq!(script.counts()["UpdateService"], 3);
-}
-
-#[tokio::test]
-async fn a_sweep_reads_every_page_and_asks_only_about_what_may_need_an_answer() {
-    let script = shop("restart");
-    for number in 0..250 {
-        script.alarm(&format!("quiet-{number}"), "restart");
-        script.aws().alarms.get_mut(&format!("quiet-{number}")).unwrap()["StateValue"] = json!("OK");
-    }
-    script.alarm("odd", "restrat");
-    script.aws().alarms.get_mut("odd").unwrap()["StateValue"] = json!("OK");
-    let report = script.invoke(json!({})).await.unwrap();
-    assert_eq!(report.count(Outcome::Done), 1);
-    assert_eq!(report.problems[0].problem, "bad-tag");
-    assert_eq!(report.skipped.len(), 250);
-    let counts = script.counts();
-    let reads = ["GetResources", "DescribeAlarms", "ListTagsForResource", "DescribeServices"].map(|it| counts[it]);
-    // The second reading of the tags comes before the restart.
-    assert_eq!(reads, [3, 3, 2, 1]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn throttling_is_waited_out_and_what_cannot_be_read_is_told() {
-    let script = shop("restart");
-    for operation in ["DescribeAlarms", "ListTagsForResource", "TagResource", "DescribeServices", "UpdateService"] {
-        script.refuse(operation, "", 2, 400, "ThrottlingException");
-    }
-    assert_eq!(told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()), ["api restart Done"]);
-
-    let script = shop("restart");
-    script.refuse("DescribeServices", "", 9, 400, "AccessDeniedException");
-    let unreadable = "api-5xx unreadable: DescribeServices shop: AccessDeniedException: refused by the script";
-    assert_eq!(told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()), [unreadable]);
-
-    let script = shop("restart");
-    script.refuse("DescribeAlarms", "", 9, 400, "AccessDeniedException");
-    let error = script.invoke(by_event_bridge("api-5xx")).await.unwrap_err();
-    assert!(error.starts_with("DescribeAlarms api-5xx: AccessDeniedException: refused by the script"), "{error}");
-}
-
-#[tokio::test]
-async fn a_call_that_a_policy_forbids_is_told_once_and_stops_no_other() {
-    let script = shop("restart");
-    script.alarm("web-5xx", "restart service=shop/web");
-    script.service("web");
-    script.refuse("TagResource", "alarm:api-5xx", 1, 400, "AccessDeniedException");
-    let report = script.invoke(json!({})).await.unwrap();
-    let denied =
-        format!("api denied: TagResource {ALARM}api-5xx: AccessDeniedException: refused by the script; a policy");
-    let told_now = told(&report);
-    assert!(told_now.contains(&"web restart Done".to_owned()), "{told_now:?}");
-    assert!(told_now.iter().any(|it| it.starts_with(&denied)), "{told_now:?}");
-    // Without the memory nothing was restarted; with it, it is.
-    assert_eq!(script.count("UpdateService"), 1);
-    assert_eq!(told(&script.invoke(json!({})).await.unwrap())[0], "api restart Done");
-}
-
-#[tokio::test]
-async fn an_alarm_that_cannot_be_read_is_told_once_and_hides_no_other() {
-    let script = shop("restart");
-    script.alarm("other", "restart");
-    script.refuse("ListTagsForResource", "alarm:other", 99, 400, "AccessDeniedException");
-    let unreadable =
-        format!("other unreadable: ListTagsForResource {ALARM}other: AccessDeniedException: refused by the script");
-    let report = script.invoke(json!({})).await.unwrap();
-    assert_eq!(told(&report), ["api restart Done".to_owned(), unreadable.clone()]);
-    assert_eq!(script.counts()["Publish"], 2);
-    assert_eq!(told(&script.invoke(json!({})).await.unwrap())[1], unreadable);
-    assert_eq!(script.counts()["Publish"], 2);
-    // An event about nothing else is repeated by Lambda.
-    assert!(script.invoke(by_event_bridge("other")).await.is_err());
-
-    // Of two calls for alarms one fails.
-    let script = Script::new();
-    script.service("api");
-    for number in 0..150 {
-        script.alarm(&format!("quiet-{number:03}"), "restart");
-        script.aws().alarms.get_mut(&format!("quiet-{number:03}")).unwrap()["StateValue"] = json!("OK");
-    }
-    script.alarm("a-first", "restart");
-    script.refuse("DescribeAlarms", "quiet-149", 9, 400, "AccessDeniedException");
-    let report = script.invoke(json!({})).await.unwrap();
-    assert_eq!((report.count(Outcome::Done), report.skipped.len(), report.problems.len()), (1, 99, 51));
-    let unreadable = "quiet-099 unreadable: DescribeAlarms quiet-099: AccessDeniedException: refused by the script";
-    assert_eq!((report.actions[0].action, told(&report)[100].as_str()), ("restart", unreadable));
-
-    // And one for the alarms that another is made of.
-    let script = shop("restart");
-    script.alarm("ill", "restart");
-    script.aws().alarms.get_mut("ill").unwrap()["AlarmRule"] = json!("ALARM(child)");
-    script.refuse("DescribeAlarms", "child", 9, 400, "AccessDeniedException");
-    let report = script.invoke(json!({})).await.unwrap();
-    let unreadable = "ill unreadable: DescribeAlarms child: AccessDeniedException: refused by the script";
-    assert_eq!(told(&report), ["api restart Done", unreadable]);
-}
-
-#[tokio::test]
-async fn a_service_that_cannot_be_read_hides_no_other_of_its_cluster() {
-    let script = shop("restart");
-    let deleted = script.service("old");
-    script.aws().services.get_mut(&deleted).unwrap()["status"] = json!("INACTIVE");
-    script.alarm("old-5xx", "restart service=shop/old");
-    script.service("web");
-    script.alarm("web-5xx", "restart service=shop/web");
-    script.refuse("DescribeServices", "web", 9, 400, "AccessDeniedException");
-    let expected = [
-        "api restart Done",
-        "old-5xx no-such-target: there is no ECS service shop/old",
-        "web-5xx unreadable: DescribeServices shop: AccessDeniedException: refused by the script",
-    ];
-    assert_eq!(told(&script.invoke(json!({})).await.unwrap()), expected);
-    assert_eq!(script.counts()["DescribeServices"], 4, "all in one call, then each by itself");
-}
-
-#[tokio::test]
-async fn what_went_live_is_found_behind_an_empty_page_of_deployments() {
-    let script = shop("rollback");
-    let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
-    assert_eq!(told(&report), ["api rollback Done"]);
-    assert_eq!(script.counts()["ListServiceDeployments"], 2);
-    let undo = report.actions[0].undo.as_deref().unwrap();
-    assert!(undo.contains("--function-name nightshift-deploy-image "), "{undo}");
-}
-
-#[tokio::test]
-async fn what_one_alarm_lacks_hides_no_other_and_a_dry_run_changes_nothing() {
-    let script = shop("restart");
-    script.alarm("other", "reboot");
-    let dry = script.invoke(json!({"dry_run": true})).await.unwrap();
-    assert_eq!(told(&dry).len(), 2);
-    assert!(["TagResource", "UpdateService", "Publish"].iter().all(|it| !script.counts().contains_key(*it)));
-    let report = script.invoke(json!({})).await.unwrap();
-    assert!(told(&report)[0].starts_with("api restart Done"), "{:?}", told(&report));
-    assert!(told(&report)[1].starts_with("other no-target: "), "{:?}", told(&report));
-    let problem = &script.aws().alarms["other"]["Tags"];
-    assert!(problem["nightshift-state:remedy-problem"].as_str().unwrap().starts_with("no-target "), "{problem}");
-    assert_eq!(problem[REMEDY], "reboot");
 }
 
 #[tokio::test]

@@ -3,23 +3,22 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use proptest::prelude::*;
+use rules::Digest;
 use rules::deploy::{DeployRule, Selector};
 use rules::memory::Approved;
 use rules::rejections::{Rejection, Rejections};
-use rules::{Digest, ShortDigest};
 
 use crate::{Choice, Image, Running, Selection};
 
-fn digest(number: u32) -> Digest {
+pub(super) fn digest(number: u32) -> Digest {
     format!("sha256:{number:064x}").parse().unwrap()
 }
 
-fn at(minute: i64) -> Timestamp {
+pub(super) fn at(minute: i64) -> Timestamp {
     Timestamp::from_second(1_795_000_000 + minute * 60).unwrap()
 }
 
-fn image(number: u32, minute: i64, tags: &[&str]) -> Image {
+pub(super) fn image(number: u32, minute: i64, tags: &[&str]) -> Image {
     Image {
         digest: digest(number),
         tags: tags.iter().map(|it| it.to_string()).collect(),
@@ -31,15 +30,15 @@ fn image(number: u32, minute: i64, tags: &[&str]) -> Image {
     }
 }
 
-fn running(number: u32, tag: &str) -> Running {
+pub(super) fn running(number: u32, tag: &str) -> Running {
     Running { digest: Some(digest(number)), tag: Some(tag.into()), no_later_than: at(1000), elsewhere: false }
 }
 
-fn selector(rule: &str) -> Selector {
+pub(super) fn selector(rule: &str) -> Selector {
     rule.parse::<DeployRule>().unwrap().selector
 }
 
-fn rejections(images: &[Image], numbers: &[u32]) -> Rejections {
+pub(super) fn rejections(images: &[Image], numbers: &[u32]) -> Rejections {
     let mut rejections = Rejections::default();
     for number in numbers {
         let image = images.iter().find(|it| it.digest == digest(*number));
@@ -51,19 +50,19 @@ fn rejections(images: &[Image], numbers: &[u32]) -> Rejections {
 }
 
 /// A question that is put together step by step.
-struct Question {
-    selector: Selector,
-    images: Vec<Image>,
-    running: Running,
-    rejected: Option<Rejections>,
-    approved: Option<Approved>,
-    asks: bool,
-    promoted: Option<Digest>,
-    unfit: BTreeMap<Digest, String>,
+pub(super) struct Question {
+    pub selector: Selector,
+    pub images: Vec<Image>,
+    pub running: Running,
+    pub rejected: Option<Rejections>,
+    pub approved: Option<Approved>,
+    pub asks: bool,
+    pub promoted: Option<Digest>,
+    pub unfit: BTreeMap<Digest, String>,
 }
 
 impl Question {
-    fn of(rule: &str, images: &[Image], running: &Running) -> Self {
+    pub fn of(rule: &str, images: &[Image], running: &Running) -> Self {
         Question {
             selector: selector(rule),
             images: images.to_vec(),
@@ -76,7 +75,7 @@ impl Question {
         }
     }
 
-    fn choice(&self) -> Choice<'_, '_> {
+    pub fn choice(&self) -> Choice<'_, '_> {
         Choice {
             selector: &self.selector,
             images: &self.images,
@@ -89,13 +88,13 @@ impl Question {
         }
     }
 
-    fn said(&self) -> String {
+    pub fn said(&self) -> String {
         said(&self.choice().select())
     }
 }
 
 /// Says what is selected: `newer v1.1.0`, `current v1.0.0`.
-fn said(selection: &Selection<'_>) -> String {
+pub(super) fn said(selection: &Selection<'_>) -> String {
     match selection {
         Selection::Newer { tag, .. } => format!("newer {tag}"),
         Selection::Current { tag } => format!("current {tag}"),
@@ -110,7 +109,7 @@ fn said(selection: &Selection<'_>) -> String {
 }
 
 #[track_caller]
-fn check(rule: &str, images: &[Image], running: &Running, expected: &str) {
+pub(super) fn check(rule: &str, images: &[Image], running: &Running, expected: &str) {
     assert_eq!(Question::of(rule, images, running).said(), expected, "{rule}");
 }
 
@@ -288,85 +287,6 @@ fn an_image_that_is_gone_is_older_than_what_was_pushed_after_its_deployment() {
 }
 
 #[test]
-fn what_is_older_than_a_rejected_image_does_not_go_out_by_itself() {
-    let images =
-        [image(1, 1, &["v1.0.0"]), image(2, 2, &["v1.1.0"]), image(3, 3, &["v1.2.0"]), image(4, 4, &["v1.1.1"])];
-    let check = |rule: &str, images: &[Image], rejected: &[u32], expected: &str| {
-        let mut question = Question::of(rule, images, &running(1, "v1.0.0"));
-        question.rejected = Some(rejections(images, rejected));
-        assert_eq!(question.said(), expected, "{rule} {rejected:?}");
-    };
-    // By the push with `newest`, by the version with `semver`.
-    check("newest", &images, &[3], "newer v1.1.1");
-    check("semver", &images, &[3], "rejected, v1.1.1 is older");
-    check("newest", &images[..3], &[3], "rejected, v1.1.0 is older");
-    check("newest", &images[..1], &[3], "current v1.0.0");
-    check("newest", &images, &[3, 4], "rejected, v1.1.0 is older");
-    let promoted = [image(1, 1, &["v1.2.2"]), image(2, 2, &["v1.2.4"]), image(3, 3, &["v1.2.3"])];
-    check("semver", &promoted, &[3], "newer v1.2.4");
-    // One that is gone from the registry is known by its tag, or by its push.
-    let mut question = Question::of("semver", &images, &running(1, "v1.0.0"));
-    let gone = Rejection { digest: digest(7), pushed_at: at(2), tag: Some("v1.1.5".into()), by: "ecs".into() };
-    question.rejected = Some({
-        let mut rejections = Rejections::default();
-        rejections.add(gone, |_| false);
-        rejections
-    });
-    assert_eq!(question.said(), "newer v1.2.0");
-    question.images.remove(2);
-    assert_eq!(question.said(), "rejected, v1.1.1 is older");
-    question.selector = selector("newest");
-    assert_eq!(question.said(), "newer v1.1.1");
-}
-
-#[test]
-fn a_person_may_let_out_any_image_that_is_not_rejected() {
-    let images =
-        [image(1, 1, &["v1.0.0"]), image(2, 2, &["v1.1.0"]), image(3, 3, &["v1.2.0"]), image(4, 0, &["hotfix"])];
-    let approve = |number: u32, from: u32, instead: u32| Approved {
-        digest: digest(number),
-        at: at(10),
-        from: Some(ShortDigest::of(&digest(from))),
-        instead: Some(ShortDigest::of(&digest(instead))),
-        cleared: false,
-        now: false,
-    };
-    // Deployed before the approval; what was deployed after it is the later word.
-    let before = |number, tag| Running { no_later_than: at(6), ..running(number, tag) };
-    for asks in [true, false] {
-        let mut question = Question { asks, ..Question::of("newest", &images, &before(1, "v1.0.0")) };
-        question.approved = Some(approve(2, 1, 3));
-        assert_eq!(question.said(), "newer v1.1.0", "though v1.2.0 is newer");
-        question.rejected = Some(rejections(&images, &[3]));
-        assert_eq!(question.said(), "newer v1.1.0", "though it is older than a rejected one");
-        question.rejected = Some(rejections(&images, &[2]));
-        // An approval of a rejected image is void, but what the person passed over still does not go out by itself.
-        assert_eq!(question.said(), if asks { "newer v1.2.0" } else { "declined v1.2.0" });
-        question.rejected = None;
-        question.approved = Some(approve(4, 1, 3));
-        assert_eq!(question.said(), "newer hotfix", "older than what runs");
-        question.running = running(1, "v1.0.0");
-        assert_eq!(question.said(), "newer v1.2.0", "what ran then was deployed anew since");
-        // What a person chose instead does not go out by itself, unless each image asks a person anyway.
-        question.running = before(4, "hotfix");
-        assert_eq!(question.said(), if asks { "newer v1.2.0" } else { "declined v1.2.0" });
-        question.images.push(image(5, 20, &["v1.3.0"]));
-        assert_eq!(question.said(), "newer v1.3.0");
-        // It is asked for once: when something else was deployed since, it does not come back.
-        question.running = before(5, "v1.3.0");
-        assert_eq!(question.said(), "current v1.3.0");
-    }
-    let mut question = Question::of("newest", &images, &before(1, "v1.0.0"));
-    question.approved = Some(Approved { cleared: true, ..approve(2, 1, 3) });
-    assert_eq!(question.said(), "newer v1.2.0", "to forgive does not approve");
-    question.approved = Some(approve(2, 1, 3));
-    question.images.push(image(5, 20, &["v1.3.0"]));
-    assert_eq!(question.said(), "newer v1.3.0", "what was pushed since goes out as ever");
-    question.asks = true;
-    assert_eq!(question.said(), "newer v1.1.0", "where each image asks, this one has its answer");
-}
-
-#[test]
 fn newest_leaves_out_the_tags_that_are_excepted() {
     let images = [
         image(1, 1, &["a-prod"]),
@@ -479,120 +399,4 @@ fn a_tag_that_looks_newer_and_names_an_older_image_is_known() {
     assert_eq!(found(&question).as_deref(), Some("main-43"));
     question.rejected = Some(rejections(&images, &[2]));
     assert_eq!(found(&question).as_deref(), Some("main-42"));
-}
-
-fn images() -> impl Strategy<Value = Vec<Image>> {
-    let tag = prop::sample::select(vec![
-        "v1.0.0",
-        "v1.1.0",
-        "1.2",
-        "1.2.3",
-        "latest",
-        "main-1",
-        "3050",
-        "v2.0.0-rc1",
-        "2026.01.1",
-        "20250115.3",
-    ]);
-    prop::collection::vec((0..40i64, prop::collection::vec(tag, 0..3)), 0..12).prop_map(|images| {
-        images.iter().enumerate().map(|(number, (minute, tags))| image(number as u32, *minute, tags)).collect()
-    })
-}
-
-fn selectors() -> impl Strategy<Value = &'static str> {
-    let rules = [
-        "newest",
-        "newest prefix=main-",
-        "newest except=latest+v1.0.0",
-        "semver",
-        "semver range=1.1.x",
-        "semver channel=rc",
-        "semver from=1.1 below=2.0",
-        "number",
-        "number prefix=main-",
-        "tag name=latest",
-    ];
-    prop::sample::select(rules.to_vec())
-}
-
-proptest! {
-    #[test]
-    fn never_older_never_rejected_and_done_once_it_is_done(
-        rule in selectors(), images in images(), number in 0..14u32, rejected in prop::collection::vec(0..14u32, 0..4),
-        tag in prop::sample::select(vec!["x", "v1.0.0", "latest"]), approved in prop::option::of((0..12u32, 0..14u32)), asks in any::<bool>()
-    ) {
-        let mut question = Question { asks, ..Question::of(rule, &images, &running(number, tag)) };
-        question.rejected = Some(rejections(&images, &rejected)).filter(|it| !it.images.is_empty());
-        question.approved = approved.map(|(approved, from)| Approved {
-            digest: digest(approved), at: at(50), from: Some(ShortDigest::of(&digest(from))), instead: None, cleared: false, now: false,
-        });
-        let selection = question.choice().select();
-        let Selection::Newer { image, tag } = &selection else { return Ok(()) };
-        prop_assert!(!rejected.iter().any(|it| digest(*it) == image.digest), "rejected: {}", tag);
-        let was = images.iter().find(|it| it.digest == digest(number));
-        let chosen = question.approved.as_ref().is_some_and(|it| it.digest == image.digest);
-        if rule.starts_with("newest") && !chosen {
-            prop_assert!(was.is_none_or(|was| was.pushed_at <= image.pushed_at));
-        }
-        let (image, tag) = ((*image).clone(), tag.clone());
-        question.running = Running { digest: Some(image.digest.clone()), tag: Some(tag), no_later_than: at(1000), elsewhere: false };
-        let after = question.said();
-        let settled = after.starts_with("current") || after.starts_with("older") || after.starts_with("rejected") || after.starts_with("declined");
-        // What a person let out may be followed by what the rule selects, which is then the end of it.
-        prop_assert!(settled || chosen, "{}", after);
-    }
-
-    #[test]
-    fn the_order_of_the_listing_does_not_matter(
-        rule in selectors(), (images, shuffled) in images().prop_flat_map(|it| (Just(it.clone()), Just(it).prop_shuffle())),
-        number in 0..14u32, rejected in prop::collection::vec(0..12u32, 0..3)
-    ) {
-        let mut question = Question::of(rule, &images, &running(number, "x"));
-        question.rejected = Some(rejections(&images, &rejected)).filter(|it| !it.images.is_empty());
-        let all = |question: &Question| {
-            let choice = question.choice();
-            let older = choice.newer_tag_of_older_image().map(|(_, tag)| tag);
-            (question.said(), choice.unread().map(|(_, tag)| tag), older)
-        };
-        let one = all(&question);
-        question.images = shuffled;
-        prop_assert_eq!(one, all(&question));
-    }
-}
-
-#[test]
-fn only_what_was_live_for_long_enough_is_promoted_and_never_an_older_image() {
-    let images = [image(1, 1, &["v1"]), image(2, 2, &["v2"]), image(3, 3, &["v3"]), image(4, 4, &[])];
-    let mut question = Question::of("promote from=staging/api soak=24h", &images, &running(2, "v2"));
-    assert_eq!(question.said(), "none of v3 v2 v1");
-    for (promoted, expected) in [
-        (3, "newer v3"),
-        (2, "current v2"),
-        (1, "older v1"),
-        // Its tag has moved on.
-        (4, "newer sha256:000000000000"),
-    ] {
-        question.promoted = Some(digest(promoted));
-        assert_eq!(question.said(), expected);
-    }
-    question.promoted = Some(digest(3));
-    question.rejected = Some(rejections(&images, &[3]));
-    assert_eq!(question.said(), "rejected");
-}
-
-#[test]
-fn an_approval_waits_until_its_image_was_live_for_long_enough_unless_it_says_now() {
-    let images = [image(1, 1, &["v1"]), image(2, 2, &["v2"])];
-    let mut question = Question::of("promote from=staging/api soak=24h", &images, &running(1, "v1"));
-    question.asks = true;
-    question.running.no_later_than = at(3);
-    let from = Some(ShortDigest::of(&digest(1)));
-    let approved = Approved { digest: digest(2), at: at(10), from, instead: None, cleared: false, now: false };
-    question.approved = Some(approved.clone());
-    assert_eq!(question.said(), "none of v2 v1");
-    question.approved = Some(Approved { now: true, ..approved.clone() });
-    assert_eq!(question.said(), "newer v2");
-    question.approved = Some(approved);
-    question.promoted = Some(digest(2));
-    assert_eq!(question.said(), "newer v2");
 }
