@@ -55,7 +55,19 @@ fn of_resource(arn: &str, kind: MessageKind, console: &str) -> Vec<(&'static str
             let page = |it| at(format!("ecr/repositories/private/{account}/{it}?region={region}"));
             named("repository/").map(|it| ("Repository", page(it))).into_iter().collect()
         }
-        // Budgets belong to no region.
+        "ec2" => {
+            let page = |it| at(format!("ec2/home?region={region}#InstanceDetails:instanceId={it}"));
+            named("instance/").map(|it| ("Instance", page(it))).into_iter().collect()
+        }
+        "autoscaling" => {
+            let name = resource.split_once("autoScalingGroupName/").map(|(_, it)| encoded(it));
+            let page = |it| at(format!("ec2/home?region={region}#AutoScalingGroupDetails:id={it}"));
+            name.map(|it| ("Group", page(it))).into_iter().collect()
+        }
+        // The ARN of a bucket names no region, nor does the console ask for one. Budgets belong to none.
+        "s3" if !resource.contains('/') => {
+            vec![("Bucket", format!("https://{console}/s3/buckets/{}", encoded(resource)))]
+        }
         "budgets" => vec![("Budgets", format!("https://{console}/costmanagement/home#/budgets"))],
         _ => Vec::new(),
     }

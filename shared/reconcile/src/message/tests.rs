@@ -243,6 +243,14 @@ fn a_link_leads_into_the_console_of_the_partition() {
             "arn:aws:ecr:ap-northeast-2:1:repository/shop/api",
             "ecr/repositories/private/1/shop%2Fapi?region=ap-northeast-2",
         ),
+        (
+            "arn:aws:ec2:ap-northeast-2:1:instance/i-0ab1",
+            "ec2/home?region=ap-northeast-2#InstanceDetails:instanceId=i-0ab1",
+        ),
+        (
+            "arn:aws:autoscaling:ap-northeast-2:1:autoScalingGroup:7f3a:autoScalingGroupName/web one",
+            "ec2/home?region=ap-northeast-2#AutoScalingGroupDetails:id=web%20one",
+        ),
         ("deploy-image", "lambda/home?region=ap-northeast-2#/functions/nightshift-deploy-image?tab=monitoring"),
     ] {
         assert_eq!(linked(arn, changed)[0].1, format!("{console}/{page}"));
@@ -250,6 +258,10 @@ fn a_link_leads_into_the_console_of_the_partition() {
     assert_eq!(
         linked("arn:aws:budgets::1:budget/a", changed),
         [("Budgets", "https://console.aws.amazon.com/costmanagement/home#/budgets".to_owned())]
+    );
+    assert_eq!(
+        linked("arn:aws:s3:::kfood-uploads", changed),
+        [("Bucket", "https://console.aws.amazon.com/s3/buckets/kfood-uploads".to_owned())]
     );
     let without = Site { console: None, ..SITE };
     let log = [("Log group", "/aws/lambda/nightshift-deploy-image".to_owned())];

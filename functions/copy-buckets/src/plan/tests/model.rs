@@ -97,6 +97,7 @@ pub fn applied(plan: &Plan<Step>, mut world: World) -> World {
 /// What is done (as `* ACTION DATE: reason`), left alone (as `+ reason`) and wrong (as `! KIND: message`).
 pub fn lines(world: &World, scope: &Scope, now: &Zoned) -> Vec<String> {
     let plan = plan(world, scope, now);
+    testkit::told::keep("copy-buckets", &plan);
     let act = |step: &Step| match step {
         Step::Begin(it) => format!("begin {}", it.folder.date),
         Step::Record(it) => format!("record {} {:?}", it.folder.date, it.marker.state),

@@ -209,9 +209,10 @@ fn what_cannot_be_drilled_is_told_with_the_reason() {
                 .into()
         )
     );
-    let gone =
-        refused(&|it| drop(it.checks.insert(arn(Kind::Instance, "kfood-db"), Err("there is no such service".into()))));
-    assert_eq!(gone, ("check-cannot-run".into(), "there is no such service".into()));
+    // As `ecs.rs` says it.
+    const GONE: &str = "there is no ECS service kfood/backend, which the option service= names";
+    let gone = refused(&|it| drop(it.checks.insert(arn(Kind::Instance, "kfood-db"), Err(GONE.into()))));
+    assert_eq!(gone, ("check-cannot-run".into(), GONE.into()));
     assert_eq!(kind(&|it| it.databases.push(database(Kind::Instance, DRILL, &[]))), "name-taken");
     assert_eq!(kind(&|it| it.databases[0].engine = "docdb".into()), "other-engine");
     assert_eq!(kind(&|it| it.databases[0].member_of = Some("shop".into())), "member-instance");
