@@ -68,9 +68,10 @@ while true; do
     if [ -n "$code" ]; then
         [ "$code" != 4 ] || printf '%s\n' "$image is not live on $service after $longest seconds" >&2
         if [ -n "${GITHUB_OUTPUT:-}" ]; then
-            printf 'state=%s\n' "$state" >> "$GITHUB_OUTPUT"
-            printf 'reason=%s\n' "${said#*: }" | tr '\n' ' ' >> "$GITHUB_OUTPUT"
-            printf '\n' >> "$GITHUB_OUTPUT"
+            {
+                printf 'state=%s\n' "$state"
+                printf 'reason=%s\n' "$(printf '%s' "${said#*: }" | tr '\n' ' ')"
+            } >> "$GITHUB_OUTPUT"
         fi
         exit "$code"
     fi
