@@ -1,9 +1,9 @@
 //! What sleeps, what wakes, and what is left alone. Pure: no clock, no environment, no AWS.
 //!
-//! From below: what was observed (`world`) and asked (`command`), what the tags want of it (`wants`), one service (`case`
-//! and what is done to it: `service`, `sleep`, `wake`, `boost`, `woken`) or one database (`database`, `stop`, `start`,
-//! `snapshot`, `windows`), and
-//! what services need of databases (`needs`).
+//! From below: what was observed (`world`) and asked (`command`), what the tags want of it (`wants`), one service or group
+//! (`case` and what is done to it: `service`, `sleep`, `wake`, `boost`, `woken`) or one machine (`machine`, `start`): a
+//! database (`database`, `stop`, `snapshot`, `windows`) or an instance (`instance`, `stop_instance`); and what services
+//! need of them (`needs`).
 
 mod boost;
 mod case;
@@ -16,6 +16,7 @@ mod instance;
 mod last_day;
 mod left_behind;
 mod look;
+mod machine;
 mod misplaced;
 mod needs;
 mod person;
@@ -24,7 +25,6 @@ mod size;
 mod sleep;
 mod snapshot;
 mod start;
-mod start_instance;
 mod step;
 mod stop;
 mod stop_instance;

@@ -2,37 +2,21 @@
 
 use jiff::{Timestamp, Zoned};
 use reconcile::{CommandLine, MessageKind, Trouble};
-use rules::database::{Condition, Database, Kind, State};
+use rules::database::{Database, Kind, State};
 use rules::keys;
 use serde_json::{Value, json};
 
 use super::command::Command;
 use super::draft::{Decision, Draft};
+use super::machine::{DatabaseCase, Stoppable};
 use super::misplaced::{Kind as Carrier, misplaced};
 use super::needs::{Need, still_used};
 use super::person::apply_command;
-use super::step::{Change, Refusal, Target};
+use super::step::{Call, Change, Target};
 use super::times::{SERVES_WITHIN, STOPPABLE_WITHIN};
-use super::wants::{Source, Verdict, Wants};
+use super::wants::{Source, Wants};
 use super::windows::{in_its_sleep, is_applying_changes, up_for_maintenance};
 use super::world::{DatabaseName, Events, Sleeper, World};
-
-/// A database with everything read, as it will be after the calls so far.
-pub struct DatabaseCase<'a> {
-    pub sleeper: &'a Sleeper,
-    pub status: String,
-    /// Whether it serves, the instances of a cluster included.
-    pub condition: Condition,
-    pub wants: Wants,
-    pub verdict: Verdict,
-    pub world: &'a World,
-    pub now: &'a Zoned,
-    pub draft: Draft,
-    /// A person's command is to be carried out, whoever changed what by hand before.
-    pub asked: bool,
-    /// Why it is not stopped: a service that needs it still runs, or may.
-    pub used: Option<String>,
-}
 
 /// What is to be done about a database whose tags are `wants`, as far as the services that need it allow.
 pub fn decide(
@@ -50,16 +34,15 @@ pub fn decide(
     if let Some(trouble) = misplaced(&wants.schedule, Carrier::Database) {
         return Decision::trouble(trouble);
     }
-    let mut draft = Draft::new(Target::Database { arn: arn.clone() }, tags, view(status));
+    let mut draft = Draft::new(Target::Database { arn: arn.clone() }, tags, Sleeper::view(status));
     let foreign = wants.leave_out_memory_of_another(resource_id.as_deref(), sleeper.created_at);
     wants.keep_up_for_maintenance(up_for_maintenance(sleeper, &world.databases, now));
     let asked = apply_command(command, &mut wants, &mut draft, now, &world.calendar);
     let needing: Vec<&Need> = needs.iter().filter(|it| it.is_for(&sleeper.database.arn, world.backing())).collect();
     let verdict = wants.verdict_where_needed(&needing, now, &world.calendar);
     let mut case = DatabaseCase {
-        sleeper,
-        status: status.clone(),
-        condition: world.condition(sleeper),
+        of: sleeper,
+        state: status.clone(),
         wants,
         verdict,
         world,
@@ -77,7 +60,7 @@ pub fn decide(
     }
     case.settle_snapshot();
     let is_broken = match case.verdict.awake {
-        true => case.condition.state == State::Broken,
+        true => world.condition(sleeper).state == State::Broken,
         // What its instances do matters to those who need it, not to a stop.
         false => sleeper.database.state() == State::Broken,
     };
@@ -86,15 +69,11 @@ pub fn decide(
         (false, true) => case.wake(),
         (false, false) => case.sleep(),
     }
-    let over = case.wants.over(case.at());
-    case.draft.forget(&over);
-    case.step(Change::Remember, "what is over is forgotten");
-    let state = case.draft.idle().map_or_else(|| case.state(), str::to_owned);
-    let idle = format!("{state}; {}; {}", case.verdict.why, case.next());
-    let is_idle = case.draft.is_idle();
+    case.forget_what_is_over();
+    let idle = case.idle();
     // What is only noted once leaves its state to be told.
     case.note_windows();
-    let decision = case.draft.finish(is_idle.then_some(idle));
+    let decision = case.draft.finish(idle);
     // A problem says more than its state does.
     let idle = decision.idle.filter(|_| decision.troubles.is_empty());
     Decision { idle, ..decision }
@@ -138,7 +117,8 @@ impl DatabaseCase<'_> {
 
     /// In a state that does not pass it is neither stopped nor started, and what is remembered of it stays.
     fn tell_that_it_is_broken(&mut self) {
-        let message = format!("it is {}: RDS does not end that by itself{}", self.condition.words, self.rds_says());
+        let message =
+            format!("it is {}: RDS does not end that by itself{}", self.of.words(self.world), self.of.says(self.world));
         self.draft.trouble("database-broken", message);
     }
 
@@ -148,36 +128,19 @@ impl DatabaseCase<'_> {
             let message = format!(
                 "it is {}, in which RDS does not stop a database, since more than an hour after it was to sleep; it is \
                  stopped once it is available",
-                self.status
+                self.state
             );
             self.draft.trouble("not-stoppable", message);
         }
     }
 
-    /// Whether AWS refused this within the last hour, which is told as it was then.
-    pub fn was_refused(&mut self, kind: Refusal) -> bool {
-        let said = self.wants.refused(self.at()).filter(|_| !self.asked).map(str::to_owned);
-        if let Some(said) = &said {
-            self.draft.add_trouble(kind.trouble(said));
-        }
-        said.is_some()
-    }
-
-    pub fn rds_says(&self) -> String {
-        match self.world.events.get(&self.sleeper.database.arn) {
-            Some(Ok(Events { newest: Some(text), .. })) => format!("; RDS says: {}", text.trim_end_matches('.')),
-            Some(Err(error)) => format!("; its events cannot be read: {error}"),
-            _ => String::new(),
-        }
-    }
-
     fn note_windows(&mut self) {
-        let Database { tags, .. } = &self.sleeper.database;
+        let Database { tags, .. } = &self.of.database;
         // RDS lists what it applies at this moment as pending too: that does not wait for a window.
-        if is_applying_changes(self.sleeper, &self.world.databases) {
+        if is_applying_changes(self.of, &self.world.databases) {
             return;
         }
-        let Some(found) = in_its_sleep(self.sleeper, &self.wants, self.now, self.world) else {
+        let Some(found) = in_its_sleep(self.of, &self.wants, self.now, self.world) else {
             self.draft.forget(&[keys::WINDOWS]);
             return self.step(Change::Remember, "no longer sleeps through its windows");
         };
@@ -206,36 +169,41 @@ impl DatabaseCase<'_> {
         let kind = if is_over { MessageKind::Routine } else { MessageKind::NeedsYou };
         self.step(Change::Tell(kind), headline);
     }
-
-    // -------------------------------------------------------------------------------- the rest
-
-    pub fn step(&mut self, change: Change, headline: impl Into<String>) {
-        let reason = format!("{}; {}", self.verdict.why, self.next());
-        self.draft.step(change, headline.into(), view(&self.status), reason);
-    }
-
-    pub fn at(&self) -> Timestamp {
-        self.now.timestamp()
-    }
-
-    pub fn state(&self) -> String {
-        match &self.wants.asleep {
-            Some(asleep) if self.status == "stopped" => {
-                format!("it is stopped since {}", self.wants.local(asleep.since, self.now))
-            }
-            None if self.status == "stopped" => "it was stopped by hand".into(),
-            _ => format!("it is {}", self.status),
-        }
-    }
-
-    fn next(&self) -> String {
-        match self.verdict.source {
-            Source::Needed => "sleeps when that does".into(),
-            _ => self.wants.next(&self.verdict, self.now),
-        }
-    }
 }
 
-fn view(status: &str) -> Value {
-    json!({"status": status})
+impl Stoppable for Sleeper {
+    const SERVE: &'static str = "serve";
+
+    fn own_id(&self) -> Option<String> {
+        self.database.resource_id.clone()
+    }
+
+    fn view(state: &str) -> Value {
+        json!({"status": state})
+    }
+
+    fn serves(&self, world: &World) -> bool {
+        world.condition(self).state == State::Serving
+    }
+
+    fn words(&self, world: &World) -> String {
+        world.condition(self).words
+    }
+
+    fn says(&self, world: &World) -> String {
+        match world.events.get(&self.database.arn) {
+            Some(Ok(Events { newest: Some(text), .. })) => format!("; RDS says: {}", text.trim_end_matches('.')),
+            Some(Err(error)) => format!("; its events cannot be read: {error}"),
+            _ => String::new(),
+        }
+    }
+
+    fn start(&self) -> (Call, &'static str) {
+        (Call::Start { database: self.name() }, "starting")
+    }
+
+    /// It connects to no other database.
+    fn waits_for(_: &Wants) -> &[String] {
+        &[]
+    }
 }

@@ -2,33 +2,20 @@
 //!
 //! EC2 tells when an instance was started last, so that what a person started is told from a run that died.
 
-use jiff::{Timestamp, Zoned};
+use jiff::Zoned;
 use reconcile::Trouble;
 use rules::keys;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::command::Command;
 use super::draft::{Decision, Draft};
+use super::machine::{InstanceCase, Stoppable};
 use super::misplaced::{Kind, misplaced};
 use super::needs::{Need, Used, databases_named, still_used};
 use super::person::apply_command;
-use super::step::{Change, Refusal, Target};
-use super::wants::{Source, Verdict, Wants};
+use super::step::{Call, Change, Target};
+use super::wants::Wants;
 use super::world::{Instance, World};
-
-/// An instance with everything read, as it will be after the calls so far.
-pub struct InstanceCase<'a> {
-    pub instance: &'a Instance,
-    /// As it will be after the calls so far.
-    pub state: String,
-    pub wants: Wants,
-    pub verdict: Verdict,
-    pub world: &'a World,
-    pub now: &'a Zoned,
-    pub draft: Draft,
-    pub asked: bool,
-    pub used: Option<String>,
-}
 
 /// What is to be done about an instance whose tags are `wants`, as far as what needs it allows; and what it needs itself.
 pub fn decide(
@@ -63,14 +50,14 @@ pub fn decide(
         id: instance.id.clone(),
         name: instance.name().map(str::to_owned),
     };
-    let mut draft = Draft::new(target, &instance.tags, view(&instance.state));
+    let mut draft = Draft::new(target, &instance.tags, Instance::view(&instance.state));
     let foreign = wants.leave_out_memory_of_another(Some(&instance.id), None);
     let asked = apply_command(command, &mut wants, &mut draft, now, &world.calendar);
     let needing: Vec<&Need> = needs.iter().filter(|it| it.is_for(&instance.arn, world.backing())).collect();
     let verdict = wants.verdict_where_needed(&needing, now, &world.calendar);
     need.awake = verdict.awake;
     let (state, used) = (instance.state.clone(), still_used(&needing));
-    let mut case = InstanceCase { instance, state, wants, verdict, world, now, draft, asked, used };
+    let mut case = InstanceCase { of: instance, state, wants, verdict, world, now, draft, asked, used };
     if foreign {
         case.draft.forget(&[keys::ASLEEP, keys::REFUSED]);
         case.step(Change::Remember, "forgets what its tags say of another instance, which it was made like");
@@ -79,11 +66,8 @@ pub fn decide(
         true => case.wake(),
         false => case.sleep(),
     }
-    let over = case.wants.over(case.at());
-    case.draft.forget(&over);
-    case.step(Change::Remember, "what is over is forgotten");
-    let state = case.draft.idle().map_or_else(|| case.state_in_words(), str::to_owned);
-    let idle = case.draft.is_idle().then(|| format!("{state}; {}; {}", case.verdict.why, case.next()));
+    case.forget_what_is_over();
+    let idle = case.idle();
     (case.draft.finish(idle), need)
 }
 
@@ -125,48 +109,35 @@ fn unfit(instance: &Instance, world: &World) -> Option<Decision> {
     None
 }
 
-impl InstanceCase<'_> {
-    /// Whether AWS refused this within the last hour, which is told as it was then.
-    pub fn was_refused(&mut self, kind: Refusal) -> bool {
-        let said = self.wants.refused(self.at()).filter(|_| !self.asked).map(str::to_owned);
-        if let Some(said) = &said {
-            self.draft.add_trouble(kind.trouble(said));
-        }
-        said.is_some()
+impl Stoppable for Instance {
+    const SERVE: &'static str = "run";
+
+    fn own_id(&self) -> Option<String> {
+        Some(self.id.clone())
     }
 
-    pub fn ec2_says(&self) -> String {
-        let reason = self.instance.state_reason.as_deref().filter(|it| !it.is_empty());
+    fn view(state: &str) -> Value {
+        json!({"state": state})
+    }
+
+    fn serves(&self, _: &World) -> bool {
+        self.state == "running"
+    }
+
+    fn words(&self, _: &World) -> String {
+        self.state.clone()
+    }
+
+    fn says(&self, _: &World) -> String {
+        let reason = self.state_reason.as_deref().filter(|it| !it.is_empty());
         reason.map_or_else(String::new, |it| format!("; EC2 says: {}", it.trim_end_matches('.')))
     }
 
-    pub fn step(&mut self, change: Change, headline: impl Into<String>) {
-        let reason = format!("{}; {}", self.verdict.why, self.next());
-        self.draft.step(change, headline.into(), view(&self.state), reason);
+    fn start(&self) -> (Call, &'static str) {
+        (Call::StartInstance { id: self.id.clone() }, "pending")
     }
 
-    pub fn at(&self) -> Timestamp {
-        self.now.timestamp()
+    fn waits_for(wants: &Wants) -> &[String] {
+        &wants.schedule.after
     }
-
-    pub fn state_in_words(&self) -> String {
-        match &self.wants.asleep {
-            Some(asleep) if self.state == "stopped" => {
-                format!("it is stopped since {}", self.wants.local(asleep.since, self.now))
-            }
-            None if self.state == "stopped" => "it was stopped by hand".into(),
-            _ => format!("it is {}", self.state),
-        }
-    }
-
-    fn next(&self) -> String {
-        match self.verdict.source {
-            Source::Needed => "sleeps when that does".into(),
-            _ => self.wants.next(&self.verdict, self.now),
-        }
-    }
-}
-
-fn view(state: &str) -> serde_json::Value {
-    json!({"state": state})
 }

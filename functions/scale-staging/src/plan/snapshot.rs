@@ -8,7 +8,7 @@ use rules::keys;
 use rules::retention::BackupRule;
 use rules::sleep::Asleep;
 
-use super::database::DatabaseCase;
+use super::machine::DatabaseCase;
 use super::step::{Call, Change};
 use super::times::BACKED_UP_WITHIN;
 
@@ -22,20 +22,20 @@ const RESERVED: [&str; 4] = ["aws:", "rds:", keys::PEOPLE, keys::MEMORY];
 impl DatabaseCase<'_> {
     /// The rule by which it is backed up.
     pub fn backup(&self) -> Result<Option<BackupRule>, rules::BadTag> {
-        self.sleeper.database.tags.get(keys::BACKUP).map(|it| it.parse()).transpose()
+        self.of.database.tags.get(keys::BACKUP).map(|it| it.parse()).transpose()
     }
 
     /// RDS takes a snapshot with the stop of an instance only: that of a cluster is taken before.
     pub fn is_cluster(&self) -> bool {
-        self.sleeper.database.kind == Kind::Cluster
+        self.of.database.kind == Kind::Cluster
     }
 
     pub fn snapshot_id(&self) -> String {
-        sleep_id(self.sleeper.database.kind, &self.sleeper.database.id, self.now)
+        sleep_id(self.of.database.kind, &self.of.database.id, self.now)
     }
 
     pub fn tag_snapshot(&mut self, id: &str, asleep: &Asleep) {
-        let Database { arn, id: name, tags, .. } = &self.sleeper.database;
+        let Database { arn, id: name, tags, .. } = &self.of.database;
         let rule = self.backup().ok().flatten();
         let made_by = made_by("scale-staging", id, region_of(arn).unwrap_or_default());
         let mut state = vec![(keys::MADE_BY, made_by), (keys::DATABASE, name.clone())];
@@ -46,7 +46,7 @@ impl DatabaseCase<'_> {
         // is room for fifty tags in all.
         let stays = |key: &String| kept.iter().any(|(it, _)| it == key) || key.starts_with("aws:");
         let born_with = tags.keys().map(String::as_str).chain([keys::ASLEEP]).map(str::to_owned);
-        let born_with: BTreeSet<String> = born_with.filter(|_| self.sleeper.copies_tags).collect();
+        let born_with: BTreeSet<String> = born_with.filter(|_| self.of.copies_tags).collect();
         let (remove, tags) = (born_with.into_iter().filter(|it| !stays(it)).collect(), kept);
         self.draft.call(Call::TagSnapshot { arn: snapshot, remove, tags });
         self.forget_snapshot(asleep);
@@ -62,7 +62,7 @@ impl DatabaseCase<'_> {
     /// an hour, which is told.
     pub fn has_its_snapshot(&mut self, asleep: &Asleep) -> bool {
         let Some(id) = asleep.snapshot.as_ref().filter(|_| self.is_cluster()) else { return true };
-        let found = self.world.snapshots.get(&self.sleeper.database.arn);
+        let found = self.world.snapshots.get(&self.of.database.arn);
         let status = match found {
             Some(Ok(status)) => status.as_deref(),
             Some(Err(error)) => {
@@ -93,7 +93,7 @@ impl DatabaseCase<'_> {
 
     /// Only snapshot-databases makes snapshots of clusters. However often it is asked, this is one snapshot.
     pub fn ask_for_snapshot(&mut self, asleep: &Asleep) {
-        let database = self.sleeper.database.id.clone();
+        let database = self.of.database.id.clone();
         self.draft.call(Call::AskForSnapshot { database, begun: asleep.since });
     }
 
@@ -101,7 +101,7 @@ impl DatabaseCase<'_> {
     pub fn settle_snapshot(&mut self) {
         let Some(asleep) = self.wants.asleep.clone() else { return };
         let Some(id) = asleep.snapshot.clone().filter(|_| !self.is_cluster()) else { return };
-        match (self.world.snapshots.get(&self.sleeper.database.arn), self.status.as_str()) {
+        match (self.world.snapshots.get(&self.of.database.arn), self.state.as_str()) {
             (Some(Ok(Some(status))), _) if status != "failed" => {
                 self.tag_snapshot(&id, &asleep);
                 self.step(Change::Remember, format!("its snapshot {id} is {status}"));
