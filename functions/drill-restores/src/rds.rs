@@ -78,9 +78,49 @@ pub async fn restore(rds: &Rds, restore: &Restore, until: Instant) -> Result<(),
     }
 }
 
+/// The SDK has a type for each operation, with the same setters: what a restored instance gets, from whichever backup.
+macro_rules! like_the_original_instance {
+    ($call:expr, $restore:expr, $storage:expr) => {{
+        let Restore { class, settings, tags, .. } = $restore;
+        $call
+            .set_db_instance_class(class.clone())
+            .set_db_subnet_group_name(settings.subnet_group.clone())
+            .set_vpc_security_group_ids(Some(settings.security_groups.clone()))
+            .set_db_parameter_group_name(settings.parameter_group.clone())
+            .set_option_group_name(settings.option_group.clone())
+            .set_engine_lifecycle_support(settings.lifecycle_support.clone())
+            // RDS takes gp3 where no type is named, and a change of the type makes the restore slower.
+            .set_storage_type($storage)
+            .multi_az(false)
+            .publicly_accessible(false)
+            .deletion_protection(false)
+            .copy_tags_to_snapshot(false)
+            .auto_minor_version_upgrade(false)
+            .backup_retention_period(0)
+            .set_tags(Some(tags_of(tags)))
+    }};
+}
+
+/// The same of a cluster.
+macro_rules! like_the_original_cluster {
+    ($call:expr, $restore:expr) => {{
+        let Restore { settings, tags, .. } = $restore;
+        $call
+            .set_db_subnet_group_name(settings.subnet_group.clone())
+            .set_vpc_security_group_ids(Some(settings.security_groups.clone()))
+            .set_db_cluster_parameter_group_name(settings.parameter_group.clone())
+            .set_serverless_v2_scaling_configuration(capacity(settings))
+            .set_engine_lifecycle_support(settings.lifecycle_support.clone())
+            .deletion_protection(false)
+            .copy_tags_to_snapshot(false)
+            // A cluster cannot be without; its backups go with it.
+            .backup_retention_period(1)
+            .set_tags(Some(tags_of(tags)))
+    }};
+}
+
 async fn restore_instance(rds: &Rds, restore: &Restore, snapshot: &str, until: Instant) -> Result<(), Error> {
-    let Restore { id, settings, .. } = restore;
-    // RDS takes gp3 where no type is named, and a change of the type makes the restore slower.
+    let id = &restore.id;
     let described = rds.call(Some(until), async |client| {
         let call = client.describe_db_snapshots().db_snapshot_identifier(snapshot).send().await;
         call.map_err(|err| Error::new("DescribeDBSnapshots", snapshot, err))
@@ -88,32 +128,16 @@ async fn restore_instance(rds: &Rds, restore: &Restore, snapshot: &str, until: I
     let described = described.await?;
     let storage = described.db_snapshots().first().and_then(|it| it.storage_type()).map(str::to_owned);
     rds.call(Some(until), async |client| {
-        let call = client
-            .restore_db_instance_from_db_snapshot()
-            .db_instance_identifier(id)
-            .db_snapshot_identifier(snapshot)
-            .set_db_instance_class(restore.class.clone())
-            .set_db_subnet_group_name(settings.subnet_group.clone())
-            .set_vpc_security_group_ids(Some(settings.security_groups.clone()))
-            .set_db_parameter_group_name(settings.parameter_group.clone())
-            .set_option_group_name(settings.option_group.clone())
-            .set_engine_lifecycle_support(settings.lifecycle_support.clone())
-            .set_storage_type(storage.clone())
-            .multi_az(false)
-            .publicly_accessible(false)
-            .deletion_protection(false)
-            .copy_tags_to_snapshot(false)
-            .auto_minor_version_upgrade(false)
-            .backup_retention_period(0)
-            .set_tags(Some(tags(&restore.tags)));
-        let answer = call.send().await;
+        let call = client.restore_db_instance_from_db_snapshot();
+        let call = call.db_instance_identifier(id).db_snapshot_identifier(snapshot);
+        let answer = like_the_original_instance!(call, restore, storage.clone()).send().await;
         answer.map(drop).map_err(|err| Error::new("RestoreDBInstanceFromDBSnapshot", id, err))
     })
     .await
 }
 
 async fn restore_cluster(rds: &Rds, restore: &Restore, snapshot: &str, until: Instant) -> Result<(), Error> {
-    let Restore { id, settings, .. } = restore;
+    let id = &restore.id;
     // RDS takes the newest engine of the region where no version is named.
     let described = rds.call(Some(until), async |client| {
         let call = client.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(snapshot).send().await;
@@ -124,23 +148,11 @@ async fn restore_cluster(rds: &Rds, restore: &Restore, snapshot: &str, until: In
         return Err(Error::unexpected("DescribeDBClusterSnapshots", snapshot, "the answer holds no snapshot"));
     };
     rds.call(Some(until), async |client| {
-        let call = client
-            .restore_db_cluster_from_snapshot()
-            .db_cluster_identifier(id)
-            .snapshot_identifier(snapshot)
-            .engine(original.engine().unwrap_or_default())
-            .set_engine_version(original.engine_version().map(str::to_owned))
-            .set_db_subnet_group_name(settings.subnet_group.clone())
-            .set_vpc_security_group_ids(Some(settings.security_groups.clone()))
-            .set_db_cluster_parameter_group_name(settings.parameter_group.clone())
-            .set_serverless_v2_scaling_configuration(capacity(settings))
-            .set_engine_lifecycle_support(settings.lifecycle_support.clone())
-            .deletion_protection(false)
-            .copy_tags_to_snapshot(false)
-            // A cluster cannot be without; its backups go with it.
-            .backup_retention_period(1)
-            .set_tags(Some(tags(&restore.tags)));
-        let answer = call.send().await;
+        let call = client.restore_db_cluster_from_snapshot();
+        let call = call.db_cluster_identifier(id).snapshot_identifier(snapshot);
+        let call = call.engine(original.engine().unwrap_or_default());
+        let call = call.set_engine_version(original.engine_version().map(str::to_owned));
+        let answer = like_the_original_cluster!(call, restore).send().await;
         answer.map(drop).map_err(|err| Error::new("RestoreDBClusterFromSnapshot", id, err))
     })
     .await
@@ -149,52 +161,23 @@ async fn restore_cluster(rds: &Rds, restore: &Restore, snapshot: &str, until: In
 async fn restore_instance_to_latest(rds: &Rds, restore: &Restore, until: Instant) -> Result<(), Error> {
     let Restore { id, of, settings, .. } = restore;
     rds.call(Some(until), async |client| {
-        let call = client
-            .restore_db_instance_to_point_in_time()
-            .source_db_instance_identifier(of)
-            .target_db_instance_identifier(id)
-            .use_latest_restorable_time(true)
-            .set_db_instance_class(restore.class.clone())
-            .set_db_subnet_group_name(settings.subnet_group.clone())
-            .set_vpc_security_group_ids(Some(settings.security_groups.clone()))
-            .set_db_parameter_group_name(settings.parameter_group.clone())
-            .set_option_group_name(settings.option_group.clone())
-            .set_engine_lifecycle_support(settings.lifecycle_support.clone())
-            // RDS takes gp3 where no type is named, and a change of the type makes the restore slower.
-            .set_storage_type(settings.storage.clone())
-            .multi_az(false)
-            .publicly_accessible(false)
-            .deletion_protection(false)
-            .copy_tags_to_snapshot(false)
-            .auto_minor_version_upgrade(false)
-            .backup_retention_period(0)
-            .set_tags(Some(tags(&restore.tags)));
-        let answer = call.send().await;
+        let call = client.restore_db_instance_to_point_in_time();
+        let call = call.source_db_instance_identifier(of).target_db_instance_identifier(id);
+        let call = call.use_latest_restorable_time(true);
+        let answer = like_the_original_instance!(call, restore, settings.storage.clone()).send().await;
         answer.map(drop).map_err(|err| Error::new("RestoreDBInstanceToPointInTime", id, err))
     })
     .await
 }
 
 async fn restore_cluster_to_latest(rds: &Rds, restore: &Restore, until: Instant) -> Result<(), Error> {
-    let Restore { id, of, settings, .. } = restore;
+    let Restore { id, of, .. } = restore;
     rds.call(Some(until), async |client| {
-        let call = client
-            .restore_db_cluster_to_point_in_time()
-            .source_db_cluster_identifier(of)
-            .db_cluster_identifier(id)
-            // A clone shares the storage of the original, so that it would prove nothing about a restore.
-            .restore_type("full-copy")
-            .use_latest_restorable_time(true)
-            .set_db_subnet_group_name(settings.subnet_group.clone())
-            .set_vpc_security_group_ids(Some(settings.security_groups.clone()))
-            .set_db_cluster_parameter_group_name(settings.parameter_group.clone())
-            .set_serverless_v2_scaling_configuration(capacity(settings))
-            .set_engine_lifecycle_support(settings.lifecycle_support.clone())
-            .deletion_protection(false)
-            .copy_tags_to_snapshot(false)
-            .backup_retention_period(1)
-            .set_tags(Some(tags(&restore.tags)));
-        let answer = call.send().await;
+        let call = client.restore_db_cluster_to_point_in_time();
+        let call = call.source_db_cluster_identifier(of).db_cluster_identifier(id);
+        // A clone shares the storage of the original, so that it would prove nothing about a restore.
+        let call = call.restore_type("full-copy").use_latest_restorable_time(true);
+        let answer = like_the_original_cluster!(call, restore).send().await;
         answer.map(drop).map_err(|err| Error::new("RestoreDBClusterToPointInTime", id, err))
     })
     .await
@@ -217,7 +200,7 @@ pub async fn add_member(rds: &Rds, add: &AddMember, until: Instant) -> Result<()
             .engine(&add.engine)
             .publicly_accessible(false)
             .auto_minor_version_upgrade(false)
-            .set_tags(Some(tags(&add.tags)));
+            .set_tags(Some(tags_of(&add.tags)));
         call.send().await.map(drop).map_err(|err| Error::new("CreateDBInstance", id, err))
     });
     match answer.await {
@@ -305,6 +288,6 @@ fn told(error: Error, restore: &Restore) -> Error {
     error.told_as("restore-refused", message)
 }
 
-fn tags(tags: &[(String, String)]) -> Vec<sdk::Tag> {
+fn tags_of(tags: &[(String, String)]) -> Vec<sdk::Tag> {
     tags.iter().map(|(key, value)| sdk::Tag::builder().key(key).value(value).build()).collect()
 }
