@@ -18,11 +18,11 @@ pub fn build(commands: &Commands<'_>) -> Result<BTreeMap<String, PathBuf>> {
     Ok(built.insert(cargo_build(commands, cargo_like_tests(), &functions()?)?).clone())
 }
 
-/// The binaries of these functions, from no more crates than they need. Whoever runs the tests as well compiles the SDK
-/// twice then, but a newcomer has not to wait for what one story does not use.
-pub fn build_only(commands: &Commands<'_>, functions: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
+/// The binaries of these functions, or of all where none is named, from no more crates than they need. Whoever runs the
+/// tests as well compiles the SDK twice then, but a newcomer has not to wait for what one story does not use.
+pub fn build_only(commands: &Commands<'_>, these: &[&str]) -> Result<BTreeMap<String, PathBuf>> {
     commands.step("building the functions");
-    let functions: Vec<String> = functions.iter().map(|it| (*it).to_owned()).collect();
+    let functions = if these.is_empty() { functions()? } else { these.iter().map(|it| (*it).to_owned()).collect() };
     cargo_build(commands, cargo(), &functions)
 }
 

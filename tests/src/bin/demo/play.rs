@@ -49,7 +49,8 @@ impl Play {
                 .map(|(key, value)| (key.into(), value.into()))
                 .into(),
             functions: if options.keep { Vec::new() } else { story.functions.to_vec() },
-            build_only_these: !options.keep && !options.all,
+            // With `--keep` too: `cargo lambda watch`, which it tells of, builds from the same crates.
+            build_only_these: !options.all,
             progress: Box::new(move |it| progress.tell(it)),
             stop: stop.clone(),
             ..Options::default()
