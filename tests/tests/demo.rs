@@ -196,7 +196,7 @@ fn the_story_budget_is_told_to_its_end() {
         "  ✓ both services of staging are held",
         "  ✓ production goes on as if nothing were",
         "  ✓ nothing is written, nothing is sent",
-        "  ✓ both are free again, seventeen minutes into December",
+        "  ✓ both are free again, seventeen minutes into December as AWS counts it, in",
         "  staging  ························☾☾☾☾☾☾·",
     ] {
         assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");

@@ -30,7 +30,7 @@ fn play(play: &Play) -> Result<()> {
 
 fn the_evening_before(play: &Play) -> Result<()> {
     let aws = play.aws();
-    play.chapter(1, "The evening before");
+    play.chapter(1, "A deployment");
     screen::say(&format!(
         "The service {} of TrueGul runs v1.0.0, and in the evening v1.1.0 is pushed. An alarm watches its errors, and \
          says in a tag what is to be done: go back if the image is new, else call a person.",
@@ -60,8 +60,8 @@ fn the_evening_before(play: &Play) -> Result<()> {
 /// Returns the event of the alarm.
 fn the_night(play: &Play) -> Result<Value> {
     let aws = play.aws();
-    play.chapter(2, "Ten past three");
-    screen::say("v1.1.0 answers with 5xx, and the alarm goes off:");
+    play.chapter(2, "An alarm goes off");
+    screen::say("v1.1.0 answers with 5xx, and CloudWatch notices:");
     set_state(play, "ALARM", "Threshold Crossed: 42 answers with 5xx in a minute were more than 10")?;
     let event = state_event(play, "ALARM")?;
     telling::event(play, &event, "StateChanged")?;

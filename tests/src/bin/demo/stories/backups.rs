@@ -1,4 +1,7 @@
 //! A year of nightly snapshots, what the rules keep of it, and what stays whatever the rules say.
+//!
+//! The clock of both functions stands at the night that is told, whenever the story is played; RDS, which has a clock of
+//! its own, is told when each snapshot was taken.
 
 use std::collections::BTreeMap;
 
@@ -27,6 +30,9 @@ const CODEMATE: &str = "codemate-db";
 const DATABASES: [(&str, &str); 2] = [(KFOOD, "daily=7 weekly=4 monthly=12"), (CODEMATE, "days=240")];
 
 fn play(play: &Play) -> Result<()> {
+    for (function, now) in [(SNAPSHOT, "2026-11-21T03:05:00+09:00"), (PRUNE, "2026-11-21T06:30:00+09:00")] {
+        play.aws().set_clock(&Play::full_name(function), now)?;
+    }
     let tonight = the_first_night(play)?;
     a_year_later(play, tonight)?;
     a_snapshot_that_failed(play, tonight)?;
@@ -48,10 +54,15 @@ fn the_first_night(play: &Play) -> Result<Date> {
     let taken = snapshots(aws)?;
     taken.keys().for_each(|it| screen::put(format_args!("  {it}")));
     screen::claim("each of them has its snapshot of tonight", taken.len() == 2, &report)?;
+    let first = taken.keys().next().map(String::as_str).unwrap_or_default();
+    let tonight = date_of(first).ok_or_else(|| Error::new(format!("{first} does not end in a date")))?;
+    for id in taken.keys() {
+        aws.change_snapshot(id, &taken_at(tonight), "available")?;
+    }
+    aws.set_clock(&Play::full_name(SNAPSHOT), "2026-11-21T03:20:00+09:00")?;
     let again = play.ask(SNAPSHOT, &json!({}))?;
     screen::claim("a quarter of an hour later there is nothing left to do", again["actions"] == json!([]), &again)?;
-    let first = taken.keys().next().map(String::as_str).unwrap_or_default();
-    date_of(first).ok_or_else(|| Error::new(format!("{first} does not end in a date")))
+    Ok(tonight)
 }
 
 fn a_year_later(play: &Play, tonight: Date) -> Result<()> {
@@ -99,6 +110,7 @@ fn a_snapshot_that_failed(play: &Play, tonight: Date) -> Result<()> {
     let reason = report["actions"][0]["reason"].as_str().unwrap_or_default();
     screen::fact("why", reason);
     let good = snapshots(aws)?.get(&failed).map(String::as_str) == Some("available");
+    aws.change_snapshot(&failed, &taken_at(tonight), "available")?;
     screen::claim("the night has a good snapshot after all", good && reason.ends_with("failed"), &report)
 }
 
@@ -159,9 +171,9 @@ fn date_of(id: &str) -> Option<Date> {
     id.get(id.len().checked_sub(10)?..)?.parse().ok()
 }
 
-/// 03:00 in Seoul, in UTC.
+/// 03:05 in Seoul, in UTC.
 fn taken_at(night: Date) -> String {
-    format!("{}T18:00:00Z", night - 1.day())
+    format!("{}T18:05:00Z", night - 1.day())
 }
 
 /// What the function left behind in an earlier night.

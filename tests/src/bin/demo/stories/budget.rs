@@ -150,7 +150,11 @@ fn until_the_month_is_over(play: &Play, month: &mut Month) -> Result<()> {
     let report = play.ask(FUNCTION, &json!({}))?;
     let released = report["actions"].as_array().into_iter().flatten().find(|it| it["action"] == "release");
     screen::fact("why", released.and_then(|it| it["reason"].as_str()).unwrap_or_default());
-    screen::claim("both are free again, seventeen minutes into December", held(play)?.is_empty(), &report)?;
+    screen::claim(
+        "both are free again, seventeen minutes into December as AWS counts it, in UTC",
+        held(play)?.is_empty(),
+        &report,
+    )?;
     for message in play.messages()? {
         screen::mail(ADDRESS, &message);
     }

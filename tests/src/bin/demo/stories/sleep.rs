@@ -1,7 +1,9 @@
 //! A weekend of a staging environment, tick by tick: what sleeps, who wakes it, and what AWS starts by itself.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
-use testkit::{LocalAws, Result};
+use testkit::{Error, LocalAws, Result};
 
 use super::Story;
 use crate::play::Play;
@@ -25,7 +27,7 @@ const HOURS: &str = "mon-fri 08:00-20:00";
 /// How everything was at some tick.
 #[derive(Clone)]
 struct Moment {
-    when: &'static str,
+    when: String,
     backend: i64,
     frontend: i64,
     database: String,
@@ -49,9 +51,10 @@ fn the_shop(play: &Play) -> Result<()> {
     play.chapter(1, "A staging environment");
     screen::say("Two services and two databases carry the tag nightshift:schedule, which says when they are awake.");
     aws.ecs("CreateCluster", json!({"clusterName": CLUSTER}))?;
-    // The archive was put to sleep a week ago; the rest joins on a Friday, when it is to be awake.
+    // The archive was put to sleep last Saturday, so that its seven days are over this Saturday at noon; the rest joins on
+    // a Friday, when it is to be awake.
     create_database(aws, ARCHIVE, "never")?;
-    aws.set_clock(&Play::full_name(FUNCTION), "2026-11-13T20:00:00+09:00")?;
+    aws.set_clock(&Play::full_name(FUNCTION), "2026-11-14T12:00:00+09:00")?;
     play.ask(FUNCTION, &json!({}))?;
     settled(aws, ARCHIVE)?;
     aws.set_clock(&Play::full_name(FUNCTION), "2026-11-20T19:50:00+09:00")?;
@@ -74,7 +77,7 @@ fn the_shop(play: &Play) -> Result<()> {
     let rows: Vec<[String; 2]> = tags.iter().map(|(name, schedule)| [name.to_string(), schedule.clone()]).collect();
     screen::table(["resource", "nightshift:schedule"], &rows);
     screen::say(
-        "The backend scales between 2 and 6 tasks. The database is backed up; the archive is needed a few days a year, and has been stopped for a week.",
+        "The backend scales between 2 and 6 tasks. The database is backed up; the archive is needed a few days a year, and has been stopped since last Saturday.",
     );
     Ok(())
 }
@@ -89,9 +92,9 @@ fn friday(play: &Play, line: &mut Vec<Moment>) -> Result<()> {
     ));
     screen::table(["resource", "state, what is wanted, and when that changes"], &tonight);
     screen::claim("all four are in the answer", tonight.len() == 4, tonight.len())?;
-    line.push(tick(play, "Fri 19:55", "2026-11-20T19:55:00+09:00")?);
-    line.push(tick(play, "Fri 20:00", "2026-11-20T20:00:00+09:00")?);
-    line.push(tick(play, "Fri 20:05", "2026-11-20T20:05:00+09:00")?);
+    line.push(tick(play, "2026-11-20T19:55:00+09:00")?);
+    line.push(tick(play, "2026-11-20T20:00:00+09:00")?);
+    line.push(tick(play, "2026-11-20T20:05:00+09:00")?);
     show(&line[..]);
     screen::say(
         "At five to eight it only writes down, and tells once, that the database sleeps through the windows in which RDS takes its own backups and does its maintenance.",
@@ -121,10 +124,10 @@ fn friday(play: &Play, line: &mut Vec<Moment>) -> Result<()> {
         "printf %s '{}' | aws lambda invoke --function-name nightshift-{FUNCTION} … /dev/stderr",
         screen::json(&json!({"wake": {"resource": "…/codemate-backend", "until": "23:30"}}))
     ));
-    line.push(ask(play, "Fri 21:00", "2026-11-20T21:00:00+09:00", &wake)?);
-    line.push(tick(play, "Fri 21:05", "2026-11-20T21:05:00+09:00")?);
-    line.push(tick(play, "Fri 23:30", "2026-11-20T23:30:00+09:00")?);
-    line.push(tick(play, "Fri 23:35", "2026-11-20T23:35:00+09:00")?);
+    line.push(ask(play, "2026-11-20T21:00:00+09:00", &wake)?);
+    line.push(tick(play, "2026-11-20T21:05:00+09:00")?);
+    line.push(tick(play, "2026-11-20T23:30:00+09:00")?);
+    line.push(tick(play, "2026-11-20T23:35:00+09:00")?);
     show(&line[3..]);
     screen::claim(
         "the database came up first, for the service that needs it",
@@ -147,10 +150,10 @@ fn saturday(play: &Play, line: &mut Vec<Moment>) -> Result<()> {
     );
     aws.rds("StartDBInstance", &[("DBInstanceIdentifier", DATABASE)])?;
     settled(aws, DATABASE)?;
-    line.push(tick(play, "Sat 11:00", "2026-11-21T11:00:00+09:00")?);
+    line.push(tick(play, "2026-11-21T11:00:00+09:00")?);
     aws.start_after_seven_days(ARCHIVE)?;
-    line.push(tick(play, "Sat 20:00", "2026-11-21T20:00:00+09:00")?);
-    line.push(tick(play, "Sun 03:00", "2026-11-22T03:00:00+09:00")?);
+    line.push(tick(play, "2026-11-21T20:00:00+09:00")?);
+    line.push(tick(play, "2026-11-22T03:00:00+09:00")?);
     show(&line[from..]);
     screen::claim(
         "what the colleague started stays up until Monday",
@@ -169,9 +172,9 @@ fn monday(play: &Play, line: &mut Vec<Moment>) -> Result<()> {
     let aws = play.aws();
     play.chapter(4, "Monday morning");
     let from = line.len();
-    line.push(tick(play, "Mon 07:55", "2026-11-23T07:55:00+09:00")?);
-    line.push(tick(play, "Mon 08:00", "2026-11-23T08:00:00+09:00")?);
-    line.push(tick(play, "Mon 08:05", "2026-11-23T08:05:00+09:00")?);
+    line.push(tick(play, "2026-11-23T07:55:00+09:00")?);
+    line.push(tick(play, "2026-11-23T08:00:00+09:00")?);
+    line.push(tick(play, "2026-11-23T08:05:00+09:00")?);
     show(&line[from..]);
     let targets = aws.scaling("DescribeScalableTargets", json!({"ServiceNamespace": "ecs"}))?;
     let target = &targets["ScalableTargets"][0];
@@ -190,25 +193,24 @@ fn monday(play: &Play, line: &mut Vec<Moment>) -> Result<()> {
 }
 
 /// One tick of the schedule at a moment.
-fn tick(play: &Play, when: &'static str, now: &str) -> Result<Moment> {
-    ask(play, when, now, &json!({}))
+fn tick(play: &Play, now: &str) -> Result<Moment> {
+    ask(play, now, &json!({}))
 }
 
 /// Asks the function at a moment, and waits until RDS has done what it was told.
-fn ask(play: &Play, when: &'static str, now: &str, payload: &Value) -> Result<Moment> {
+fn ask(play: &Play, now: &str, payload: &Value) -> Result<Moment> {
     let aws = play.aws();
     aws.set_clock(&Play::full_name(FUNCTION), now)?;
     let report = play.ask(FUNCTION, payload)?;
     settled(aws, DATABASE)?;
     settled(aws, ARCHIVE)?;
-    let desired =
-        |name| Ok::<_, testkit::Error>(aws.service(CLUSTER, name)?["desiredCount"].as_i64().unwrap_or_default());
+    let desired = |name| Ok::<_, Error>(aws.service(CLUSTER, name)?["desiredCount"].as_i64().unwrap_or_default());
     let actions = report["actions"].as_array().into_iter().flatten();
     let short = |it: &Value| it.as_str().unwrap_or_default().rsplit([':', '/']).next().unwrap_or_default().to_owned();
     let done = actions.map(|it| format!("{} {}", it["action"].as_str().unwrap_or_default(), short(&it["resource"])));
     let done: Vec<String> = done.collect();
     Ok(Moment {
-        when,
+        when: told(now)?,
         backend: desired(BACKEND)?,
         frontend: desired(FRONTEND)?,
         database: status(aws, DATABASE)?,
@@ -227,11 +229,18 @@ fn dry_run(play: &Play, now: &str) -> Result<Vec<[String; 2]>> {
     Ok(skipped.map(|it| [name(&it["resource"]), text(&it["reason"])]).collect())
 }
 
+/// The moment that the function's clock shows, as the tables have it: `Fri 20:00`.
+fn told(now: &str) -> Result<String> {
+    let moment: Timestamp = now.parse().map_err(|err| Error::new(format!("{now}: {err}")))?;
+    let seoul = TimeZone::get("Asia/Seoul").map_err(|err| Error::new(err.to_string()))?;
+    Ok(moment.to_zoned(seoul).strftime("%a %H:%M").to_string())
+}
+
 fn show(moments: &[Moment]) {
     let tasks = |it: i64| if it == 0 { "asleep".to_owned() } else { format!("{it} tasks") };
     let row = |it: &Moment| {
         [
-            it.when.to_owned(),
+            it.when.clone(),
             tasks(it.backend),
             tasks(it.frontend),
             it.database.clone(),
@@ -248,7 +257,7 @@ fn timeline(line: &[Moment]) {
     let mark = |awake: bool| if awake { "■" } else { "·" }.to_owned();
     let row = |it: &Moment| {
         [
-            it.when.to_owned(),
+            it.when.clone(),
             mark(it.backend > 0),
             mark(it.frontend > 0),
             mark(it.database == "available"),
