@@ -98,9 +98,9 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
                     examined(&mut plan);
                     plan.fact(&service.arn, facts::image(case));
                 }
-                Err(Leave::Problem(kind, message)) => {
+                Err(Leave::Problem(trouble)) => {
                     examined(&mut plan);
-                    plan.problem(&service.arn, kind, message);
+                    plan.trouble(&service.arn, trouble.clone());
                 }
                 Err(Leave::Skip(reason)) if command.is_some() => plan.problem(&service.arn, "not-ours", reason),
                 Err(Leave::Skip(reason) | Leave::Elsewhere(reason)) => plan.skip(&service.arn, reason),

@@ -61,9 +61,9 @@ pub fn plan(world: &World, options: Options<'_>, now: &Zoned) -> Plan<Step> {
         candidate.decide(&verdicts, now, &mut plan);
     }
     if candidates.is_empty()
-        && let Some((kind, message)) = candidate::unknown_budgets(None, &verdicts)
+        && let Some(trouble) = candidate::unknown_budgets(None, &verdicts)
     {
-        plan.problem("budgets", kind, message);
+        plan.trouble("budgets", trouble);
     }
     for missing in &world.missing {
         match &missing.why {
@@ -133,7 +133,7 @@ fn answer_release(name: &str, verdicts: &[Verdict<'_>], now: &Zoned, plan: &mut 
         BudgetState::NotEnforced(why, _) => {
             plan.refuse(format_args!("'{name}' holds nothing: {why}"));
         }
-        BudgetState::Unclear(_, why) => not_releasable(name, why, plan),
+        BudgetState::Unclear(trouble) => not_releasable(name, &trouble.message, plan),
         BudgetState::Unknown(why) => not_releasable(name, &format!("its tags cannot be read: {why}"), plan),
     }
 }

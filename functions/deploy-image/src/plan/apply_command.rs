@@ -1,6 +1,7 @@
 //! What a person commands, or another function asks for in a tag, turned into memory and steps.
 
 use choose::Selection;
+use reconcile::Trouble;
 use rules::deploy::Selector;
 use rules::memory::Approved;
 use rules::rejections::Rejections;
@@ -20,8 +21,6 @@ pub struct GoBack {
     /// A person wants it, and not another function.
     pub by_person: bool,
 }
-
-pub type Trouble = (&'static str, String);
 
 impl Draft<'_> {
     /// Applies `command`, or without one what another function asked for, and says whether to go back at once.
@@ -85,7 +84,7 @@ impl Draft<'_> {
             self.reject(left, pushed_at, "person", "a person asked to roll back");
             return Ok(None);
         } else if verdict::is_going_back(case) {
-            return Err((
+            return Err(Trouble::new(
                 "already-going-back",
                 format!(
                     "{service} is going back to {label} already. To go back further, send \"rollback\" with the image to \
@@ -103,7 +102,7 @@ impl Draft<'_> {
         let running = self.case.running();
         let Some(digest) = running.digest else {
             let label = self.case.running_label();
-            return Err((
+            return Err(Trouble::new(
                 "unknown-image",
                 format!(
                     "it cannot be told which image runs ({label} is not in the repository as it was), so it cannot be \
@@ -123,13 +122,16 @@ impl Draft<'_> {
         let image = find(case, image)?;
         let label = case.label(&image.digest);
         if self.memory.rejects(&image.digest) {
-            return Err((
+            return Err(Trouble::new(
                 "rejected",
                 format!("{label} is rejected; send \"clear\" with this image first if it may be tried again"),
             ));
         }
         if !image.is_deployable() {
-            return Err(("not-an-image", format!("{label} is archived, or no container can be started from it")));
+            return Err(Trouble::new(
+                "not-an-image",
+                format!("{label} is archived, or no container can be started from it"),
+            ));
         }
         let running = case.running();
         let next = match case.selection(&self.memory) {
@@ -235,7 +237,7 @@ impl Draft<'_> {
                     known(it).map_or_else(|| format!("sha256:…{it}"), |it| self.case.label(&it.digest))
                 };
                 let names: Vec<String> = several.iter().map(name).collect();
-                Err((
+                Err(Trouble::new(
                     "which-image",
                     format!("several images are rejected: {}; name one as \"image\"", names.join(", ")),
                 ))
@@ -251,7 +253,7 @@ pub fn find<'a>(case: &Case<'a>, image: &str) -> Result<&'a Image, Trouble> {
     let by_digest = |it: &&Image| image.len() >= "sha256:".len() + 8 && it.digest.to_string().starts_with(image);
     case.images.iter().find(by_tag).or_else(|| case.images.iter().find(by_digest)).ok_or_else(|| {
         let repository = &case.repository;
-        (
+        Trouble::new(
             "no-such-image",
             format!(
                 "there is no image '{image}' in the repository {repository}; accepted: a tag of it, or sha256:DIGEST"

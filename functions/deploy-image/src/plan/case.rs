@@ -54,19 +54,19 @@ impl<'a> Case<'a> {
     }
 
     fn read(service: &'a Service, world: &'a World, part: Result<Part, BadTag>) -> Result<Self, Leave> {
-        let Part { keys, rule, others } = part.map_err(|it| Leave::Problem("bad-tag", it.to_string()))?;
+        let Part { keys, rule, others } = part.map_err(|it| Leave::problem("bad-tag", it.to_string()))?;
         if service.status != "ACTIVE" {
             return Err(Leave::Skip(format!("its status is {}", service.status)));
         }
         deployable(service)?;
         if service.task_definition.is_empty() {
-            return Err(Leave::Problem("no-task-definition", "ECS tells of no task definition that it runs".into()));
+            return Err(Leave::problem("no-task-definition", "ECS tells of no task definition that it runs"));
         }
         let memory =
-            Memory::read(service, keys).map_err(|it| Leave::Problem("bad-memory", format!("{it}; remove the tag")))?;
+            Memory::read(service, keys).map_err(|it| Leave::problem("bad-memory", format!("{it}; remove the tag")))?;
         let revision = revision_in_use(service, world)?;
         let watched = Watched::find(service, rule.container.as_deref(), rule.repository.as_ref(), revision);
-        let watched = watched.map_err(|it| Leave::Problem("no-container", it))?;
+        let watched = watched.map_err(|it| Leave::problem("no-container", it))?;
         let repository = watched.key(service);
         let images = match world.repositories.get(&repository) {
             Some(Ok(images)) => images,
@@ -77,7 +77,7 @@ impl<'a> Case<'a> {
                 } else {
                     ""
                 };
-                return Err(Leave::Problem("unreadable-repository", format!("{error}{hint}")));
+                return Err(Leave::problem("unreadable-repository", format!("{error}{hint}")));
             }
             None => return Err(Leave::Elsewhere(format!("it uses the repository {repository}"))),
         };
@@ -117,7 +117,7 @@ impl<'a> Case<'a> {
         };
         match images.iter().all(same) {
             true => Ok(()),
-            false => Err(Leave::Problem("no-container", different_images(&images))),
+            false => Err(Leave::problem("no-container", different_images(&images))),
         }
     }
 
@@ -330,7 +330,7 @@ fn revision_in_use<'a>(service: &Service, world: &'a World) -> Result<&'a TaskDe
     let unreadable = world.unreadable.get(arn).or(world.unreadable.get(family(arn)));
     match (unreadable, world.task_definitions.get(arn)) {
         (None, Some(revision)) => Ok(revision),
-        (error, _) => Err(Leave::Problem(
+        (error, _) => Err(Leave::problem(
             "unreadable-task-definition",
             error.cloned().unwrap_or_else(|| format!("its task definition {arn} could not be read")),
         )),

@@ -1,5 +1,9 @@
 //! Services that are left alone before anything is decided.
 
+use std::fmt::Display;
+
+use reconcile::Trouble;
+
 use super::world::{Controller, Service};
 
 /// Why a service is left alone before anything is decided.
@@ -7,26 +11,30 @@ pub enum Leave {
     /// It is none of this run's business.
     Elsewhere(String),
     Skip(String),
-    Problem(&'static str, String),
+    Problem(Trouble),
+}
+
+impl Leave {
+    pub fn problem(kind: &'static str, message: impl Display) -> Self {
+        Leave::Problem(Trouble::new(kind, message))
+    }
 }
 
 /// Whether ECS lets this function begin deployments of the service.
 pub fn deployable(service: &Service) -> Result<(), Leave> {
     match &service.controller {
         Controller::Ecs | Controller::CodeDeploy => Ok(()),
-        Controller::Express => Err(Leave::Problem(
+        Controller::Express => Err(Leave::problem(
             "express-service",
             "it is an Express Mode service: ECS owns its deployments, scaling and load balancer, and changes them by \
-             UpdateExpressGatewayService only. Deploy it with that, or remove the tag"
-                .into(),
+             UpdateExpressGatewayService only. Deploy it with that, or remove the tag",
         )),
-        Controller::External => Err(Leave::Problem(
+        Controller::External => Err(Leave::problem(
             "external-controller",
             "its deployments come from outside (deployment controller EXTERNAL), so nothing else may start one; \
-             use the deployment controller ECS or CODE_DEPLOY, or remove the tag"
-                .into(),
+             use the deployment controller ECS or CODE_DEPLOY, or remove the tag",
         )),
-        Controller::Unknown(name) => Err(Leave::Problem(
+        Controller::Unknown(name) => Err(Leave::problem(
             "unknown-controller",
             format!("this version does not know the deployment controller {name}; use ECS, or remove the tag"),
         )),

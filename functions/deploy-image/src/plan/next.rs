@@ -26,7 +26,7 @@ impl Draft<'_> {
         self.look_at_source();
         let go_back = match self.apply_command(command) {
             Ok(go_back) => go_back,
-            Err((kind, message)) => return self.problem(kind, message),
+            Err(trouble) => return self.problem(trouble.kind, trouble.message),
         };
         if let Some(error) = case.code_deploy_error() {
             return self.problem("code-deploy", error);

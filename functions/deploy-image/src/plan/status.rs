@@ -61,8 +61,11 @@ pub fn tell(
         match case {
             Err(Leave::Skip(why) | Leave::Elsewhere(why)) => trouble = Some(format!("{}: {why}", service.name)),
             // It is told by every run; once it is fixed, the image goes on.
-            Err(Leave::Problem(kind, why)) => {
-                return plan.skip(&service.arn, format_args!("{}: {kind}: {why}", State::Waiting.word()));
+            Err(Leave::Problem(trouble)) => {
+                return plan.skip(
+                    &service.arn,
+                    format_args!("{}: {}: {}", State::Waiting.word(), trouble.kind, trouble.message),
+                );
             }
             Ok(case) => match digest(case, image) {
                 Ok(digest) => {
@@ -81,7 +84,7 @@ pub fn tell(
 fn digest(case: &Case<'_>, image: &str) -> Result<Digest, String> {
     match find(case, image) {
         Ok(found) => Ok(found.digest.clone()),
-        Err((_, why)) => image.parse().map_err(|_| why),
+        Err(trouble) => image.parse().map_err(|_| trouble.message),
     }
 }
 

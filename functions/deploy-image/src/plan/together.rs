@@ -6,12 +6,12 @@
 use std::collections::BTreeSet;
 
 use jiff::Zoned;
-use reconcile::Plan;
+use reconcile::{Plan, Trouble};
 use rules::Digest;
 use rules::keys;
 use rules::memory::RollbackIntent;
 
-use super::apply_command::{Trouble, find};
+use super::apply_command::find;
 use super::case::{Case, Leave};
 use super::command::Command;
 use super::draft::{Change, Draft};
@@ -55,7 +55,7 @@ pub fn decide(
     let readable: Vec<&Case<'_>> = cases.iter().flatten().collect();
     let addressed = match command.map(|it| addressed(&readable, it)).transpose() {
         Ok(addressed) => addressed,
-        Err((kind, message)) => return plan.problem(&service.arn, kind, message),
+        Err(trouble) => return plan.trouble(&service.arn, trouble),
     };
     // Another function means what was deployed last, and names the image of the first tag.
     let newest = newest_of(&readable);
@@ -220,7 +220,7 @@ fn addressed(cases: &[&Case<'_>], command: &Command) -> Result<usize, Trouble> {
                     Some(known.map_or_else(|| format!("sha256:…{last}"), |image| it.label(&image.digest)))
                 });
                 let names = names.collect::<Vec<_>>().join(", ");
-                Err(("which-image", format!("several images are rejected: {names}; name one as \"image\"")))
+                Err(Trouble::new("which-image", format!("several images are rejected: {names}; name one as \"image\"")))
             }
             Command::Clear { .. } => Ok(cases.iter().position(rejects).unwrap_or(0)),
             _ => Ok(newest_of(cases)),
@@ -243,7 +243,10 @@ fn addressed(cases: &[&Case<'_>], command: &Command) -> Result<usize, Trouble> {
     if !same {
         let names = found.iter().map(|(index, digest)| format!("{digest} of {}", cases[*index].repository));
         let names = names.collect::<Vec<_>>().join(", ");
-        return Err(("which-image", format!("'{image}' names several images: {names}; name one by its digest")));
+        return Err(Trouble::new(
+            "which-image",
+            format!("'{image}' names several images: {names}; name one by its digest"),
+        ));
     }
     // One repository may be that of several tags: then the rule that can select the image.
     let selects = |(index, digest): &&(usize, Digest)| {

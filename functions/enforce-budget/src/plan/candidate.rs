@@ -1,7 +1,7 @@
 //! What is expendable: whether it must sleep, and for which budget.
 
 use jiff::{Timestamp, Zoned};
-use reconcile::{Plan, when};
+use reconcile::{Plan, Trouble, when};
 use rules::BadTag;
 use rules::budget::{Expendable, tag_name};
 use rules::database::{MEMBER, told_of_member};
@@ -68,10 +68,11 @@ impl<'a> Candidate<'a> {
         let Resource { arn, name, tags, .. } = self.resource;
         let Some(rule) = &self.rule else { return self.left_behind(verdicts, plan) };
         plan.examined(arn, tags);
-        if let Some((kind, message)) = self.trouble(verdicts) {
-            plan.problem(arn, kind, message);
+        if let Some(trouble) = self.trouble(verdicts) {
+            let lacks_schedule = trouble.kind == "no-schedule";
+            plan.trouble(arn, trouble);
             // A schedule is what it lacks to be put to sleep, not to be released.
-            if kind != "no-schedule" {
+            if !lacks_schedule {
                 return;
             }
         }
@@ -132,23 +133,23 @@ impl<'a> Candidate<'a> {
     }
 
     /// Why it can neither be held nor released, or what keeps it from being put to sleep.
-    fn trouble(&self, verdicts: &[Verdict<'_>]) -> Option<(&'static str, String)> {
+    fn trouble(&self, verdicts: &[Verdict<'_>]) -> Option<Trouble> {
         let rule = match self.rule.as_ref()? {
             Ok(rule) => rule,
-            Err(bad) => return Some(("bad-tag", bad.to_string())),
+            Err(bad) => return Some(Trouble::new("bad-tag", bad)),
         };
         if let Some(cluster) = &self.resource.member_of {
-            return Some((MEMBER, told_of_member(cluster, "sleeps", keys::BUDGET)));
+            return Some(Trouble::new(MEMBER, told_of_member(cluster, "sleeps", keys::BUDGET)));
         }
         if let Some(Err(bad)) = &self.hold {
-            return Some(("unreadable-hold", format!("{bad}; remove the tag, and it is decided anew")));
+            return Some(Trouble::new("unreadable-hold", format!("{bad}; remove the tag, and it is decided anew")));
         }
         if !self.can_sleep() {
             let message = format!(
                 "no budget can put it to sleep without the tag {0}; give it one, such as {0}=always, which leaves it awake otherwise",
                 keys::SCHEDULE
             );
-            return Some(("no-schedule", message));
+            return Some(Trouble::new("no-schedule", message));
         }
         let tagged = || verdicts.iter().filter(|it| it.is_tagged());
         let named = |it: &&Verdict<'_>| rule.budget.as_ref() == Some(&tag_name(&it.budget.name));
@@ -165,11 +166,14 @@ impl<'a> Candidate<'a> {
             Some(name) if !tagged().any(|it| named(&it)) => {
                 let names: Vec<String> = tagged().map(|it| tag_name(&it.budget.name)).collect();
                 let there = if names.is_empty() { "none".into() } else { names.join(", ") };
-                Some(("no-such-budget", format!("no enforced budget is called {name} in tags; there is: {there}")))
+                Some(Trouble::new(
+                    "no-such-budget",
+                    format!("no enforced budget is called {name} in tags; there is: {there}"),
+                ))
             }
             None if tagged().next().is_none() => {
                 let message = format!("no budget of the account is enforced: tag one with {}=enforce", keys::BUDGET);
-                Some(("no-budget", message))
+                Some(Trouble::new("no-budget", message))
             }
             _ => None,
         }
@@ -257,7 +261,7 @@ struct Free {
 
 /// Of which budgets it is not known whether they are enforced, though it may be one of them that is meant. Their own
 /// memory of what was told cannot be read either, so what depends on them remembers it.
-pub fn unknown_budgets(meant: Option<&str>, verdicts: &[Verdict<'_>]) -> Option<(&'static str, String)> {
+pub fn unknown_budgets(meant: Option<&str>, verdicts: &[Verdict<'_>]) -> Option<Trouble> {
     let enforced = verdicts.iter().any(|it| it.enforced().is_some());
     let lasting = |it: &&Verdict<'_>| it.budget.tags.as_ref().is_err_and(|it| !it.for_now);
     let meant = |it: &&Verdict<'_>| match meant {
@@ -272,7 +276,7 @@ pub fn unknown_budgets(meant: Option<&str>, verdicts: &[Verdict<'_>]) -> Option<
         "the tags of {}{more} cannot be read, so it is not known whether it is enforced: {why}",
         first.budget.name
     );
-    Some(("unreadable-tags", message))
+    Some(Trouble::new("unreadable-tags", message))
 }
 
 /// Tags keep whole seconds.

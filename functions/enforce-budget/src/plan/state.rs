@@ -3,6 +3,7 @@
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use reconcile::Trouble;
 use rules::budget::{Enforcement, Warned, tag_name};
 use rules::keys;
 
@@ -48,12 +49,12 @@ pub struct Enforced<'a> {
 }
 
 /// Why nothing can be decided by a budget's figures.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Unusable {
     /// It passes by itself.
     NotYet(String),
-    /// A person has to do something: the kind of problem, and the message.
-    Problem(&'static str, String),
+    /// A person has to do something.
+    Problem(Trouble),
 }
 
 /// What a budget means for what is expendable.
@@ -62,8 +63,8 @@ pub enum BudgetState<'a> {
     Enforced(Box<Enforced<'a>>),
     /// It is not enforced, or not any more, for this reason; what it held is free. People are told if it is a problem.
     NotEnforced(String, Option<&'static str>),
-    /// It cannot be judged: what it holds stays held, and nothing else is. The kind of problem, and the message.
-    Unclear(&'static str, String),
+    /// It cannot be judged: what it holds stays held, and nothing else is.
+    Unclear(Trouble),
     /// Its tags are not known, so that it may not even be enforced; what it holds stays held.
     Unknown(String),
 }
@@ -79,13 +80,13 @@ impl Budget {
         };
         let rule: Enforcement = match tag.parse() {
             Ok(rule) => rule,
-            Err(bad) => return BudgetState::Unclear("bad-tag", rules::BadTag::to_string(&bad)),
+            Err(bad) => return BudgetState::Unclear(Trouble::new("bad-tag", bad)),
         };
         let tag_name = tag_name(&self.name);
         let same = |it: &&Budget| it.name != self.name && rules::budget::tag_name(&it.name) == tag_name;
         if let Some(other) = others.iter().filter(|it| it.tag(keys::BUDGET).is_some()).find(same) {
             let message = format!("'{}' and '{}' are both {tag_name} in tags: rename one", self.name, other.name);
-            return BudgetState::Unclear("same-tag-name", message);
+            return BudgetState::Unclear(Trouble::new("same-tag-name", message));
         }
         let not_enforceable = |message: String| BudgetState::NotEnforced(message, Some("not-enforceable"));
         if self.kind != "COST" {
@@ -106,7 +107,7 @@ impl Budget {
         let memory = match self.tag(keys::WARNED).map(str::parse::<Warned>) {
             Some(Err(bad)) => {
                 let message = format!("{bad}; remove the tag, and what has been told in this period is told again");
-                return BudgetState::Unclear("unreadable-memory", message);
+                return BudgetState::Unclear(Trouble::new("unreadable-memory", message));
             }
             other => other.and_then(Result::ok),
         };
@@ -147,13 +148,13 @@ impl Budget {
             TimeUnit::Custom => {
                 let Some((start, end)) = self.starts.zip(self.ends) else {
                     let message = "it has a period of its own, but AWS tells no start or no end of it";
-                    return Err(BudgetState::Unclear("unclear-period", message.into()));
+                    return Err(BudgetState::Unclear(Trouble::new("unclear-period", message)));
                 };
                 return Ok(Period { start, end });
             }
             TimeUnit::Unknown(unit) => {
                 let message = format!("its period is {unit}, which this version does not know: remove its tag");
-                return Err(BudgetState::Unclear("unclear-period", message));
+                return Err(BudgetState::Unclear(Trouble::new("unclear-period", message)));
             }
         };
         let end = midnight(first.saturating_add(after));
@@ -171,7 +172,7 @@ impl Budget {
 
     /// The figures as AWS shows them.
     fn figures(&self, now: Timestamp) -> Result<Figures, Unusable> {
-        let problem = |kind, message: String| Err(Unusable::Problem(kind, message));
+        let problem = |kind, message: String| Err(Unusable::Problem(Trouble::new(kind, message)));
         if let Some(why) = &self.unhealthy {
             return problem("outdated-figures", format!("AWS says that its figures are out of date: {why}"));
         }
@@ -207,7 +208,7 @@ impl Budget {
 
 /// What cannot be read is never taken for what is not there.
 fn readable<'a>(figure: &'a Figure, what: &str) -> Result<&'a Amount, Unusable> {
-    figure.as_ref().map_err(|text| Unusable::Problem("unreadable-figure", unreadable(text, what)))
+    figure.as_ref().map_err(|text| Unusable::Problem(Trouble::new("unreadable-figure", unreadable(text, what))))
 }
 
 fn unreadable(text: &str, what: &str) -> String {

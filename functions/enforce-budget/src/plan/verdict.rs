@@ -85,14 +85,14 @@ impl<'a> Verdict<'a> {
             plan.examined(arn, tags);
         }
         let enforced = match &self.state {
-            BudgetState::Unclear(kind, message) => return plan.problem(arn, kind, message),
+            BudgetState::Unclear(trouble) => return plan.trouble(arn, trouble.clone()),
             BudgetState::Unknown(why) => return plan.skip(arn, format!("its tags cannot be read: {why}")),
             BudgetState::NotEnforced(message, Some(kind)) => return plan.problem(arn, kind, message),
             BudgetState::NotEnforced(reason, None) => return plan.skip(arn, reason),
             BudgetState::Enforced(enforced) => enforced,
         };
-        if let Err(Unusable::Problem(kind, message)) = &enforced.figures {
-            plan.problem(arn, kind, message);
+        if let Err(Unusable::Problem(trouble)) = &enforced.figures {
+            plan.trouble(arn, trouble.clone());
         }
         if let Some(message) = self.budget.unreadable_forecast() {
             plan.problem(arn, "unreadable-figure", message);
@@ -154,7 +154,8 @@ impl<'a> Verdict<'a> {
     fn in_words(&self, enforced: &Enforced<'_>) -> String {
         let Figures { limit, actual, percent, forecast } = match &enforced.figures {
             Ok(figures) => figures,
-            Err(Unusable::NotYet(reason) | Unusable::Problem(_, reason)) => return reason.clone(),
+            Err(Unusable::NotYet(reason)) => return reason.clone(),
+            Err(Unusable::Problem(trouble)) => return trouble.message.clone(),
         };
         let forecast = match forecast {
             Some((_, percent)) => format!("{percent} % are forecast"),
