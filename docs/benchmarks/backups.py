@@ -15,18 +15,17 @@ import shutil
 import statistics
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from runtime_api import REGION, RuntimeApi
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
 WORK = TARGET / "benchmarks"
 LONGEST_RUN = 300
-REGION = "us-east-1"
 
 
 class Aws:
@@ -47,65 +46,6 @@ class Aws:
         request = urllib.request.Request(f"{self.url}/-/{what}", data=json.dumps(wish).encode())
         with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as said:
             return json.load(said)
-
-
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-
-    def handle_error(self, *_):
-        """Whoever was stopped says nothing more."""
-
-
-class RuntimeApi:
-    """A Lambda Runtime API that gives one event, and takes its answer."""
-
-    def __enter__(self):
-        api = self
-        self.answered, self.ended, self.taken, self.answer = threading.Event(), threading.Event(), False, None
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def say(self, status, body=b"{}", headers=()):
-                self.send_response(status)
-                for name, value in [*headers, ("Content-Type", "application/json"), ("Content-Length", len(body))]:
-                    self.send_header(name, str(value))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_GET(self):
-                if api.taken:
-                    # There is no second event: whoever waits for it is stopped.
-                    api.ended.wait(LONGEST_RUN)
-                    self.close_connection = True
-                    return
-                api.taken = True
-                arn = f"arn:aws:lambda:{REGION}:123456789012:function:benchmark"
-                headers = {
-                    "Lambda-Runtime-Aws-Request-Id": "00000000-0000-0000-0000-000000000001",
-                    "Lambda-Runtime-Deadline-Ms": int((time.time() + 900) * 1000),
-                    "Lambda-Runtime-Invoked-Function-Arn": arn,
-                }
-                self.say(200, b"{}", headers.items())
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                api.answer = (self.path.rpartition("/")[2] == "response", json.loads(body or b"null"))
-                self.say(202)
-                api.answered.set()
-
-        self.server = Server(("127.0.0.1", 0), Handler)
-        self.at = f"127.0.0.1:{self.server.server_address[1]}"
-        threading.Thread(target=self.server.serve_forever, args=(0.1,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.ended.set()
-        self.server.shutdown()
-        self.server.server_close()
 
 
 def peak(pid):

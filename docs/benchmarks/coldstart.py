@@ -17,8 +17,9 @@ import subprocess
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from runtime_api import RuntimeApi
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -48,64 +49,17 @@ def peak(pid):
     return next(int(it.split()[1]) / 1024 for it in lines if it.startswith("VmHWM"))
 
 
-class RuntimeApi:
-    """A Lambda Runtime API that gives the same event some times, and notes what the process used in between."""
-
-    def __enter__(self):
-        api = self
-        self.event, self.pid, self.marks, self.failed, self.over = b"{}", 0, [], None, threading.Event()
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def log_message(self, *_):
-                pass
-
-            def say(self, status, body=b"{}", headers=()):
-                self.send_response(status)
-                for name, value in [*headers, ("Content-Type", "application/json"), ("Content-Length", len(body))]:
-                    self.send_header(name, str(value))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_GET(self):
-                api.marks.append(cpu(api.pid))
-                if len(api.marks) > 1 + LATER_EVENTS:
-                    api.memory = peak(api.pid)
-                    api.over.set()
-                    time.sleep(LONGEST_RUN)  # There is no other event: whoever waits for it is stopped.
-                    return
-                arn = f"arn:aws:lambda:{REGION}:123456789012:function:benchmark"
-                headers = {
-                    "Lambda-Runtime-Aws-Request-Id": f"00000000-0000-0000-0000-{len(api.marks):012}",
-                    "Lambda-Runtime-Deadline-Ms": int((time.time() + 900) * 1000),
-                    "Lambda-Runtime-Invoked-Function-Arn": arn,
-                }
-                self.say(200, api.event, headers.items())
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                if not self.path.endswith("/response"):
-                    api.failed = body.decode(errors="replace")[:1000]
-                    api.over.set()
-                self.say(202)
-
-        server = self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        server.handle_error = lambda *_: None  # Whoever was stopped says nothing more.
-        self.at = f"127.0.0.1:{server.server_address[1]}"
-        threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 def start(command, event, aws):
     """Starts a function, gives it the events, stops it: CPU until ready, of the first event and of a later one; memory."""
-    with RuntimeApi() as api, open(WORK / "last.log", "wb") as log:
-        api.event = event
+    marks, memory, started = [], [], threading.Event()
+
+    def asked(number):
+        started.wait()  # It may ask before Popen has returned.
+        marks.append(cpu(process.pid))
+        if number == 1 + LATER_EVENTS:
+            memory.append(peak(process.pid))
+
+    with RuntimeApi(event, 1 + LATER_EVENTS, asked) as api, open(WORK / "last.log", "wb") as log:
         variables = {
             "PATH": os.environ["PATH"],
             "AWS_LAMBDA_RUNTIME_API": api.at,
@@ -125,7 +79,7 @@ def start(command, event, aws):
             "NIGHTSHIFT_BUDGET_TOPIC_ARN": f"{ACCOUNT}:budget",
         }
         process = subprocess.Popen(command, env=variables, cwd=WORK, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        api.pid = process.pid
+        started.set()
         try:
             deadline = time.monotonic() + LONGEST_RUN
             while not api.over.wait(0.05) and process.poll() is None and time.monotonic() < deadline:
@@ -136,9 +90,9 @@ def start(command, event, aws):
     if api.failed or not api.over.is_set():
         tail = (WORK / "last.log").read_bytes()[-1500:].decode(errors="replace")
         raise SystemExit(f"{command[0]} failed: {api.failed or 'it ended, or took too long'}\n{tail}")
-    ready, first, *later = api.marks
+    ready, first, *later = marks
     each = statistics.median(b - a for a, b in zip([first, *later], later))
-    return {"ready": ready, "cold": first, "later": each, "memory": api.memory}
+    return {"ready": ready, "cold": first, "later": each, "memory": memory[0]}
 
 
 def install():
