@@ -255,6 +255,37 @@ fn the_parameters_that_pages_give_to_the_installation_exist() {
 }
 
 #[test]
+fn every_variable_of_a_function_is_in_the_readme() {
+    let settings = read("shared/runtime/src/settings.rs");
+    let list = settings.split("const VARIABLES").nth(1).and_then(|it| it.split("];").next()).expect("the list");
+    let known: BTreeSet<&str> = list.split('"').filter(|it| it.starts_with("NIGHTSHIFT_")).collect();
+    let readme = read("README.md");
+    let line = readme.lines().find(|it| it.starts_with("Environment of every function")).expect("the line");
+    let told: BTreeSet<&str> = line.split('`').filter(|it| it.starts_with("NIGHTSHIFT_")).collect();
+    assert_eq!(told, known);
+}
+
+#[test]
+fn every_memory_is_in_the_table_of_the_architecture() {
+    let keys = read("shared/rules/src/keys.rs");
+    let keys = keys.split("\n#[cfg(test)]").next().unwrap_or_default();
+    let memories: BTreeSet<&str> = keys.split('"').filter(|it| it.starts_with("nightshift-state:")).collect();
+    let page = read("ARCHITECTURE.md");
+    let rows = page.split("## What is remembered, and where").nth(1).and_then(|it| it.split("\n## ").next());
+    let names: BTreeSet<&str> = rows.expect("the table").split('`').collect();
+    let told = |key: &str| {
+        let name = key.trim_start_matches("nightshift-state:");
+        // Those of the second and third tag of a service stand in one row.
+        let name = name.strip_suffix("-3").map_or(name.to_owned(), |it| format!("{it}-2"));
+        [format!("nightshift-state:{name}"), format!(":{name}"), name].iter().any(|it| names.contains(it.as_str()))
+    };
+    // Not the prefix of all, nor those of names that are made of them.
+    let whole = memories.into_iter().filter(|it| !it.ends_with([':', '.']));
+    let missing: Vec<&str> = whole.filter(|it| !told(it)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
 fn what_is_wrong_with_a_command_is_found() {
     let stubs = Stubs::new("samples");
     let check = |text: &str, expected: &str| {
