@@ -97,7 +97,7 @@ variable "copy_at" {
 }
 
 variable "copy_regions" {
-  description = "Regions that the option copy= of nightshift:backup may name, separated by spaces, four at most. Encrypted snapshots need a KMS key of the region, as in us-west-2=arn:aws:kms:us-west-2:123456789012:key/1234. Leave a region here as long as copies are in it, so that they are pruned."
+  description = "Regions that the options copy= of nightshift:backup and region= of nightshift:drill may name, separated by spaces, four at most. Encrypted snapshots need a KMS key of the region, as in us-west-2=arn:aws:kms:us-west-2:123456789012:key/1234. Leave a region here as long as copies or drills are in it, so that they are deleted."
   type        = string
   default     = ""
   nullable    = false

@@ -187,6 +187,39 @@ fn the_story_backups_is_told_to_its_end() {
 }
 
 #[test]
+fn the_story_drill_is_told_to_its_end() {
+    let (code, stdout, stderr) = output(&["drill"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    fits(&stdout, 80);
+    for line in [
+        "  ✓ it is due on the first weekday of October at 10:00",
+        "  ✓ it is not public, and has no backups of its own",
+        "  ✓ the check has found it right",
+        "  ✓ that was the drill of this month",
+        "  ✓ the empty table is found by a drill, not by a disaster",
+        "  ✓ two databases were restored, and these two were deleted",
+        "  ✓ none of its calls was refused by its own role",
+    ] {
+        assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");
+    }
+    for told in [
+        "Subject: [Nightshift] kfood-db restored from nightshift-kfood-db-2026-10-01 in 28 of 60 min,",
+        "Subject: [Nightshift] kfood-db: the restore drill from nightshift-kfood-db-2026-11-02 FAILED",
+        "the check said last: \"table payments has 0 rows\"",
+    ] {
+        assert!(in_mails(&stdout).contains(told), "{told:?} is missing in\n{stdout}");
+    }
+}
+
+#[test]
+fn the_story_drill_fits_a_narrow_terminal() {
+    let output = demo(&["drill"]).env("COLUMNS", "60").output().expect("the demo starts");
+    let stdout = String::from_utf8(output.stdout).expect("the demo writes UTF-8");
+    assert!(output.status.success(), "{stdout}");
+    fits(&stdout, 60);
+}
+
+#[test]
 fn the_story_budget_is_told_to_its_end() {
     let (code, stdout, stderr) = output(&["budget"]);
     assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");

@@ -312,6 +312,7 @@ fn calls_of(function: &str) -> Vec<Call> {
             let drill = |it: Call| it.with("aws:RequestTag/nightshift-state:drill", "of=kfood-db");
             // As for copies: what is allowed through RDS is the same in every region.
             let key = |it: Call| it.with("kms:ViaService", "rds.us-west-2.amazonaws.com");
+            let there = "arn:aws:kms:us-west-2:210987654321:key/there";
             let groups = ["og:default:postgres-16", "subgrp:kfood"];
             let of_instance = [&groups[..], &["pg:kfood"]].concat();
             let of_cluster = [&groups[..], &["cluster-pg:shop"]].concat();
@@ -328,44 +329,57 @@ fn calls_of(function: &str) -> Vec<Call> {
                     "*",
                 ),
                 vec![
-                    drill(call("rds:RestoreDBInstanceFromDBSnapshot", DRILL)),
-                    drill(call("rds:RestoreDBClusterFromSnapshot", CLUSTER_DRILL)),
-                    drill(call(to_latest[0], DRILL)),
-                    drill(call(to_latest[1], CLUSTER_DRILL)),
+                    drill(call("rds:RestoreDBInstanceFromDBSnapshot", DRILL)).elsewhere(),
+                    drill(call("rds:RestoreDBClusterFromSnapshot", CLUSTER_DRILL)).elsewhere(),
+                    drill(call(to_latest[0], DRILL)).elsewhere(),
+                    drill(call(to_latest[1], CLUSTER_DRILL)).elsewhere(),
                     call(to_latest[0], "db:kfood-db").tagged("nightshift:drill"),
                     call(to_latest[1], "cluster:shop").tagged("nightshift:drill"),
-                    call("rds:RestoreDBInstanceFromDBSnapshot", OWN_SNAPSHOT),
+                    call("rds:RestoreDBInstanceFromDBSnapshot", OWN_SNAPSHOT).elsewhere(),
                     call("rds:RestoreDBInstanceFromDBSnapshot", "snapshot:rds:kfood-db-2026-12-01-17-05"),
-                    call("rds:RestoreDBClusterFromSnapshot", OWN_CLUSTER_SNAPSHOT),
+                    call("rds:RestoreDBClusterFromSnapshot", OWN_CLUSTER_SNAPSHOT).elsewhere(),
                     call("rds:RestoreDBClusterFromSnapshot", "cluster-snapshot:rds:shop-2026-12-01-17-05"),
-                    drill(call("rds:CreateDBInstance", DRILL)),
-                    drill(call("rds:CreateDBInstance", CLUSTER_DRILL)),
-                    drill(call("rds:AddTagsToResource", DRILL)),
-                    drill(call("rds:AddTagsToResource", CLUSTER_DRILL)),
-                    call("rds:AddTagsToResource", DRILL).tagged("nightshift-state:drill").remembers(),
-                    call("rds:AddTagsToResource", CLUSTER_DRILL).tagged("nightshift-state:drill").remembers(),
-                    call("rds:AddTagsToResource", OWN_SNAPSHOT).tagged("nightshift-state:made-by").remembers(),
-                    call("rds:AddTagsToResource", OWN_CLUSTER_SNAPSHOT).tagged("nightshift-state:made-by").remembers(),
+                    drill(call("rds:CreateDBInstance", DRILL)).elsewhere(),
+                    drill(call("rds:CreateDBInstance", CLUSTER_DRILL)).elsewhere(),
+                    drill(call("rds:AddTagsToResource", DRILL)).elsewhere(),
+                    drill(call("rds:AddTagsToResource", CLUSTER_DRILL)).elsewhere(),
+                    call("rds:AddTagsToResource", DRILL).tagged("nightshift-state:drill").remembers().elsewhere(),
+                    call("rds:AddTagsToResource", CLUSTER_DRILL)
+                        .tagged("nightshift-state:drill")
+                        .remembers()
+                        .elsewhere(),
+                    call("rds:AddTagsToResource", OWN_SNAPSHOT)
+                        .tagged("nightshift-state:made-by")
+                        .remembers()
+                        .elsewhere(),
+                    call("rds:AddTagsToResource", OWN_CLUSTER_SNAPSHOT)
+                        .tagged("nightshift-state:made-by")
+                        .remembers()
+                        .elsewhere(),
                     call("rds:AddTagsToResource", "db:kfood-db").tagged("nightshift:drill").remembers(),
                     call("rds:AddTagsToResource", "cluster:shop").tagged("nightshift:drill").remembers(),
                     call("rds:RemoveTagsFromResource", "db:kfood-db").tagged("nightshift:drill").remembers(),
                     call("rds:RemoveTagsFromResource", "cluster:shop").tagged("nightshift:drill").remembers(),
                     call("rds:DeleteDBInstance", DRILL)
                         .tagged("nightshift-state:drill")
-                        .with("aws:ResourceTag/nightshift-state:made-by", "drill-restores nightshift-drill-x"),
+                        .with("aws:ResourceTag/nightshift-state:made-by", "drill-restores nightshift-drill-x")
+                        .elsewhere(),
                     call("rds:DeleteDBCluster", CLUSTER_DRILL)
                         .tagged("nightshift-state:drill")
-                        .with("aws:ResourceTag/nightshift-state:made-by", "drill-restores nightshift-drill-x"),
-                    call("rds:DeleteDBCluster", "cluster-snapshot:nightshift-drill-shop-2026-12-01"),
+                        .with("aws:ResourceTag/nightshift-state:made-by", "drill-restores nightshift-drill-x")
+                        .elsewhere(),
+                    call("rds:DeleteDBCluster", "cluster-snapshot:nightshift-drill-shop-2026-12-01").elsewhere(),
                 ],
-                of_instance.iter().map(|it| call("rds:RestoreDBInstanceFromDBSnapshot", it)).collect(),
-                of_instance.iter().map(|it| call(to_latest[0], it)).collect(),
-                of_cluster.iter().map(|it| call(to_latest[1], it)).collect(),
-                of_cluster.iter().map(|it| call("rds:RestoreDBClusterFromSnapshot", it)).collect(),
-                calls(["ecs:DescribeServices"], SERVICE),
-                calls(["ecs:RunTask"], "task-definition/api-server:42"),
-                calls(["ecs:DescribeTasks"], "task/truegul-production/0123456789abcdef"),
-                calls(["logs:GetLogEvents"], "log-group:/ecs/kfood:log-stream:drill/check/0123abcd"),
+                of_instance.iter().map(|it| call("rds:RestoreDBInstanceFromDBSnapshot", it).elsewhere()).collect(),
+                of_instance.iter().map(|it| call(to_latest[0], it).elsewhere()).collect(),
+                of_cluster.iter().map(|it| call(to_latest[1], it).elsewhere()).collect(),
+                of_cluster.iter().map(|it| call("rds:RestoreDBClusterFromSnapshot", it).elsewhere()).collect(),
+                vec![
+                    call("ecs:DescribeServices", SERVICE).elsewhere(),
+                    call("ecs:RunTask", "task-definition/api-server:42").elsewhere(),
+                    call("ecs:DescribeTasks", "task/truegul-production/0123456789abcdef").elsewhere(),
+                    call("logs:GetLogEvents", "log-group:/ecs/kfood:log-stream:drill/check/0123abcd").elsewhere(),
+                ],
                 vec![
                     call("iam:PassRole", "role/tasks-api-server")
                         .with("iam:PassedToService", "ecs-tasks.amazonaws.com"),
@@ -377,6 +391,9 @@ fn calls_of(function: &str) -> Vec<Call> {
                 vec![
                     key(call("kms:CreateGrant", "arn:aws:kms:ap-northeast-2:123456789012:key/here"))
                         .with("kms:GrantIsForAWSResource", "true"),
+                    key(call("kms:Decrypt", there)).only(Variant::Copies),
+                    key(call("kms:DescribeKey", there)).only(Variant::Copies),
+                    key(call("kms:CreateGrant", there)).with("kms:GrantIsForAWSResource", "true").only(Variant::Copies),
                 ],
             ]
             .concat()

@@ -12,7 +12,7 @@ mod world;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Zoned;
 use reconcile::{Measure, Plan, Trouble};
@@ -21,8 +21,9 @@ use rules::database::Kind;
 use rules::drill::{Check, DrillRule, Origin, Outcome};
 use rules::facts::{self, Fact};
 use rules::keys;
+use rules::retention::Region;
 
-use begin::{Turn, begin, cost, is_overdue, running, turn};
+use begin::{Turn, begin, cost, is_overdue, region_of_drill, running, turn};
 use case::{Case, Original, is_called_like_a_drill};
 
 pub use own::{Own, own};
@@ -44,9 +45,12 @@ pub fn plan(world: &World, scope: &Scope, now: &Zoned) -> Plan<Step> {
         drill.advance(ended, &mut plan);
     }
     strays.iter().for_each(|it| it.judge(now, &mut plan));
-    let foreign = world.databases.iter().filter(|it| is_called_like_a_drill(it) && world.own(it).is_none());
+    let foreign = world.at_home().filter(|it| is_called_like_a_drill(it) && world.own(it).is_none());
     for database in foreign.filter(|it| !it.tags.contains_key(keys::DRILL)) {
-        plan.skip(&database.arn, "it is called as the databases of drills are, but drill-restores did not make it");
+        plan.skip(
+            &database.arn,
+            "it is called as the databases of drills are, but the drill-restores of this region did not make it",
+        );
     }
     let mut room = world.max_drills.saturating_sub(drills.len());
     let mut by_need: Vec<&Original<'_>> = originals.iter().collect();
@@ -123,7 +127,7 @@ fn possible(scope: &Scope, world: &World, originals: &[Original<'_>], drills: &[
     }
     let tagged = originals.iter().filter(|it| it.database.id.eq_ignore_ascii_case(name)).count();
     match tagged {
-        0 if world.databases.iter().any(|it| it.id.eq_ignore_ascii_case(name)) => {
+        0 if world.at_home().any(|it| it.id.eq_ignore_ascii_case(name)) => {
             Err(format!("{name} has no tag {}: add it first, for example with the value monthly", keys::DRILL))
         }
         0 => Err(format!("there is no DB instance and no DB cluster {name} in this region")),
@@ -162,6 +166,8 @@ fn measure(originals: &[Original<'_>], now: &Zoned, plan: &mut Plan<Step>) {
 pub struct Wanted {
     /// Those that Nightshift made.
     pub ours: bool,
+    /// The copies in these regions.
+    pub copies: BTreeSet<Region>,
     /// The automated ones of these databases.
     pub automated: Vec<(Kind, String)>,
 }
@@ -172,26 +178,35 @@ pub fn wanted_snapshots(world: &World, scope: &Scope, dry_run: bool, now: &Zoned
     let originals = if dry_run { world.originals() } else { beginning(world, scope, now) };
     let mut wanted = Wanted::default();
     for original in originals {
-        match original.rule.as_ref().map(|it| it.from) {
-            Ok(Origin::Nightshift) => wanted.ours = true,
-            Ok(Origin::Automated) => wanted.automated.push((original.database.kind, original.database.id.clone())),
-            Ok(Origin::Latest) | Err(_) => {}
+        let Ok(rule) = &original.rule else { continue };
+        match (&rule.region, rule.from) {
+            (Some(region), _) if matches!(world.elsewhere.get(region), Some(Ok(()))) => {
+                wanted.copies.insert(region.clone());
+            }
+            (Some(_), _) | (None, Origin::Latest) => {}
+            (None, Origin::Nightshift) => wanted.ours = true,
+            (None, Origin::Automated) => {
+                wanted.automated.push((original.database.kind, original.database.id.clone()));
+            }
         }
     }
     wanted
 }
 
-/// The checks of which it must be known whether they can run, by the ARN of the original.
-pub fn wanted_checks(world: &World, scope: &Scope, now: &Zoned) -> BTreeMap<String, Check> {
+/// The checks of which it must be known whether they can run, each with the region that it runs in, by the ARN of the
+/// original.
+pub fn wanted_checks(world: &World, scope: &Scope, now: &Zoned) -> BTreeMap<String, (String, Check)> {
     let (drills, _) = world.drills(now);
+    let check = |original: &Original<'_>, region: &str| {
+        let check = original.rule.as_ref().ok()?.check.clone()?;
+        Some((original.database.arn.clone(), (region.to_owned(), check)))
+    };
     let unchecked = drills.iter().filter(|it| it.progress.task.is_none() && !it.is_deleting());
-    let mut wanted: BTreeMap<String, Check> = unchecked.filter_map(|it| check_of(it.original.as_ref()?)).collect();
-    wanted.extend(beginning(world, scope, now).iter().filter_map(check_of));
+    // The tag may name another region by now than the one that the drill was begun in.
+    let mut wanted: BTreeMap<_, _> = unchecked.filter_map(|it| check(it.original.as_ref()?, it.region())).collect();
+    let begins = beginning(world, scope, now);
+    wanted.extend(begins.iter().filter_map(|it| check(it, region_of_drill(it.rule.as_ref().ok()?, world))));
     wanted
-}
-
-fn check_of(original: &Original<'_>) -> Option<(String, Check)> {
-    Some((original.database.arn.clone(), original.rule.as_ref().ok()?.check.clone()?))
 }
 
 /// The tasks to look at, by the ARN of the drill database: the service in whose cluster it runs, and its id.

@@ -212,7 +212,7 @@ pub async fn add_member(rds: &Rds, add: &AddMember, until: Instant) -> Result<()
 }
 
 /// Deletes a drill database without a final snapshot, after a last look at whether it still is one.
-pub async fn delete(rds: &Rds, delete: &Delete, until: Instant) -> Result<(), Error> {
+pub async fn delete(rds: &Rds, delete: &Delete, home: &str, until: Instant) -> Result<(), Error> {
     let id = delete.id.as_str();
     let found = find_databases_with(
         rds,
@@ -222,7 +222,7 @@ pub async fn delete(rds: &Rds, delete: &Delete, until: Instant) -> Result<(), Er
     );
     let found = found.await?.into_iter().find(|(it, _)| it.kind == delete.kind);
     let Some((database, created)) = found else { return Ok(()) };
-    let same = match own(&database, created) {
+    let same = match own(&database, created, home) {
         Some(Own::Drill(drill)) => delete.drill == Some(drill),
         Some(Own::Unreadable) => delete.drill.is_none(),
         None => false,
@@ -270,7 +270,13 @@ fn told(error: Error, restore: &Restore) -> Error {
         it if it.starts_with("PointInTimeRestoreNotEnabled") => {
             "RDS takes no automated backups of the original: set a backup retention period, or remove the option from="
         }
+        it if it.contains("SubnetGroup") && restore.region.is_some() => {
+            "create a DB subnet group of the name of the original's there, or name another one with the option subnet-group="
+        }
         it if it.contains("SubnetGroup") => "the subnet group of the original does not fit or is gone",
+        it if it.contains("ParameterGroup") && restore.region.is_some() => {
+            "create the parameter group of the original there too: a restore after a disaster needs it"
+        }
         it if it.starts_with("InvalidDBSnapshotState") || it.starts_with("InvalidDBClusterSnapshotState") => {
             "the snapshot is not ready; the next run tries again"
         }

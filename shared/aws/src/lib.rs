@@ -7,6 +7,8 @@
 
 use std::pin::Pin;
 
+use aws_config::{Region, SdkConfig};
+
 pub mod ecs;
 mod error;
 mod json_api;
@@ -25,6 +27,11 @@ pub use error::{Error, ErrorKind};
 pub use json_api::{Api, CODEDEPLOY, ECR, ECS, JsonApi, KMS, LOGS};
 pub use moment::{moment, seconds};
 pub use pace::{LeaveThrottling, Pace, each};
+
+/// The same configuration for the services of another region.
+pub fn in_region(config: &SdkConfig, region: &str) -> SdkConfig {
+    config.to_builder().region(Region::new(region.to_owned())).build()
+}
 
 /// A call whose future is erased.
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + 'a>>;

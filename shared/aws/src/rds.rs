@@ -6,7 +6,7 @@ mod regions;
 
 use std::collections::BTreeMap;
 
-use aws_config::{Region, SdkConfig};
+use aws_config::SdkConfig;
 use aws_sdk_rds::Client;
 use aws_sdk_rds::operation::delete_db_cluster_snapshot::DeleteDBClusterSnapshotError;
 use aws_sdk_rds::operation::delete_db_snapshot::DeleteDBSnapshotError;
@@ -14,7 +14,7 @@ use aws_sdk_rds::types as sdk;
 use rules::database::{Database, Kind, Snapshot};
 use tokio::time::Instant;
 
-use crate::{Boxed, Error, LeaveThrottling, Pace, moment};
+use crate::{Boxed, Error, LeaveThrottling, Pace, in_region, moment};
 
 pub use regions::{Elsewhere, Regions};
 
@@ -33,11 +33,9 @@ pub struct Rds {
 impl Rds {
     /// RDS in the region of `config`, or in another one.
     pub fn new(config: &SdkConfig, region: Option<&str>) -> Self {
-        let mut builder = aws_sdk_rds::config::Builder::from(config).retry_classifier(LeaveThrottling);
-        if let Some(region) = region {
-            builder = builder.region(Region::new(region.to_owned()));
-        }
-        Self::of(Client::from_conf(builder.build()))
+        let there = region.map(|it| in_region(config, it));
+        let builder = aws_sdk_rds::config::Builder::from(there.as_ref().unwrap_or(config));
+        Self::of(Client::from_conf(builder.retry_classifier(LeaveThrottling).build()))
     }
 
     /// RDS behind `client`.

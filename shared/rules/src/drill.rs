@@ -1,6 +1,6 @@
 //! `nightshift:drill`: how often a restore of the newest backup is tried, and what it has to show.
 //!
-//! `monthly rto=1h rpo=24h check=kfood-drill service=kfood-cluster/kfood-backend class=db.t4g.micro from=latest keep=2h`
+//! `monthly rto=1h rpo=24h check=kfood-drill service=kfood-cluster/kfood-backend class=db.t4g.micro keep=2h region=us-west-2`
 
 mod due;
 mod memory;
@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use crate::database::{Kind, snapshot_id};
+use crate::retention::Region;
 use crate::tag::{BadTag, Reader};
 use crate::{ServiceName, keys};
 
@@ -24,10 +25,12 @@ pub const PREFIX: &str = "nightshift-drill-";
 /// The function that makes them, as it stands in their tag `nightshift-state:made-by`.
 pub const MAKER: &str = "drill-restores";
 
-/// What the drill database of `database` is called that is restored on this date.
-pub fn drill_id(database: &str, date: Date) -> String {
+/// What the drill database of `database` is called that is restored on this date. In a region that is not the database's
+/// own the name holds the home region, since a stack of that region may drill a database of the same name.
+pub fn drill_id(database: &str, date: Date, home: Option<&str>) -> String {
+    let name = home.map_or_else(|| database.to_owned(), |home| format!("{database}-{home}"));
     // An instance's name may have no more letters than a cluster's.
-    snapshot_id("drill-", database, &date.to_string(), Kind::Cluster.longest_id())
+    snapshot_id("drill-", &name, &date.to_string(), Kind::Cluster.longest_id())
 }
 
 /// What a database's drills are to be.
@@ -47,6 +50,12 @@ pub struct DrillRule {
     pub from: Origin,
     /// How long the restored database stays up after its drill, for people to look at it.
     pub keep: Option<SignedDuration>,
+    /// The region whose copies are restored there, where it is not that of the database.
+    pub region: Option<Region>,
+    /// The DB subnet group of the restored database, where it is not called as that of the original.
+    pub subnet_group: Option<String>,
+    /// Its security groups, where they are not those of the original.
+    pub security_groups: Vec<String>,
 }
 
 /// Which backup is restored.
@@ -134,6 +143,16 @@ fn is_family(text: &str) -> bool {
     text.len() <= 255 && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_".contains(&it))
 }
 
+/// RDS takes letters, digits, dots, underscores, hyphens and spaces; a tag cannot hold a space inside of an option.
+fn is_subnet_group(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 255 && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it))
+}
+
+fn is_security_group(text: &str) -> bool {
+    let id = text.strip_prefix("sg-").unwrap_or_default();
+    !id.is_empty() && id.len() <= 17 && id.bytes().all(|it| it.is_ascii_digit() || (b'a'..=b'f').contains(&it))
+}
+
 fn is_class(text: &str) -> bool {
     let sound = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '.' || it == '-';
     text.strip_prefix("db.").is_some_and(|it| it.contains('.') || it == "serverless") && text.chars().all(sound)
@@ -163,6 +182,24 @@ impl FromStr for DrillRule {
         let from =
             tag.parsed::<Origin>("from", "automated or latest (without it: the newest snapshot of Nightshift)")?;
         let keep = tag.parsed::<Keep>("keep", "2h (at most 18h)")?.map(|it| it.0);
+        let region = tag.parsed::<Region>("region", "a region such as us-west-2")?;
+        if let (Some(_), Some(_)) = (&region, from) {
+            let help = "only one of them: with region= the newest copy in that region is restored";
+            return Err(tag.bad("the option 'from' with the option 'region'", help));
+        }
+        let subnet_group = tag.option("subnet-group");
+        if let Some(bad) = subnet_group.filter(|it| !is_subnet_group(it)) {
+            return Err(tag.bad_option("subnet-group", bad, "the name of a DB subnet group"));
+        }
+        let security_groups: Vec<String> =
+            tag.option("security-groups").into_iter().flat_map(|it| it.split('+')).map(str::to_owned).collect();
+        if let Some(bad) = security_groups.iter().find(|it| !is_security_group(it)) {
+            return Err(tag.bad_option(
+                "security-groups",
+                bad,
+                "ids of security groups, joined by +: sg-0a1b2c3d+sg-4e5f6a7b",
+            ));
+        }
         let check = match (family, service) {
             (Some(family), Some(service)) => Some(Check { family: family.to_owned(), service }),
             (None, None) => None,
@@ -175,8 +212,18 @@ impl FromStr for DrillRule {
                 return Err(tag.bad("no option 'check' with the option 'service'", help));
             }
         };
-        let (class, from) = (class.map(str::to_owned), from.unwrap_or_default());
-        let rule = DrillRule { every, rto, rpo, check, class, from, keep };
+        let rule = DrillRule {
+            every,
+            rto,
+            rpo,
+            check,
+            class: class.map(str::to_owned),
+            from: from.unwrap_or_default(),
+            keep,
+            region,
+            subnet_group: subnet_group.map(str::to_owned),
+            security_groups,
+        };
         tag.finish().map(|()| rule)
     }
 }
@@ -190,7 +237,13 @@ impl fmt::Display for DrillRule {
         self.class.iter().try_for_each(|it| write!(f, " class={it}"))?;
         let from = Origin::ALL.iter().find(|(it, _)| *it == self.from);
         from.iter().try_for_each(|(_, word)| write!(f, " from={word}"))?;
-        self.keep.iter().try_for_each(|it| write!(f, " keep={}", Length(*it)))
+        self.keep.iter().try_for_each(|it| write!(f, " keep={}", Length(*it)))?;
+        self.region.iter().try_for_each(|it| write!(f, " region={it}"))?;
+        self.subnet_group.iter().try_for_each(|it| write!(f, " subnet-group={it}"))?;
+        match self.security_groups.is_empty() {
+            true => Ok(()),
+            false => write!(f, " security-groups={}", self.security_groups.join("+")),
+        }
     }
 }
 

@@ -173,6 +173,68 @@ fn what_never_gets_available_is_told_after_six_hours_and_deleted_once_rds_lets_i
     Ok(())
 }
 
+/// The cluster first, its one instance once the cluster is available; they go the other way round.
+#[test]
+fn an_aurora_cluster_is_restored_with_one_instance_and_both_are_deleted() -> Result<()> {
+    let aws =
+        LocalAws::start(Options { parameters: vec![("TimeZone".into(), "Asia/Seoul".into())], ..Options::default() })?;
+    let (cluster, drill) = ("codemate-db", "nightshift-drill-codemate-db-2026-11-27");
+    let snapshot = "nightshift-codemate-db-2026-11-27";
+    aws.rds(
+        "CreateDBCluster",
+        &[
+            ("DBClusterIdentifier", cluster),
+            ("Engine", "aurora-postgresql"),
+            ("MasterUsername", "codemate"),
+            ("MasterUserPassword", "not-a-secret"),
+            ("Tags.Tag.1.Key", "nightshift:drill"),
+            ("Tags.Tag.1.Value", "monthly rto=2h rpo=24h"),
+        ],
+    )?;
+    let member = [
+        ("DBInstanceIdentifier", "codemate-db-1"),
+        ("DBClusterIdentifier", cluster),
+        ("DBInstanceClass", "db.t4g.medium"),
+        ("Engine", "aurora-postgresql"),
+    ];
+    aws.rds("CreateDBInstance", &member)?;
+    let made_by = format!("snapshot-databases {snapshot} {}", LocalAws::REGION);
+    aws.rds(
+        "CreateDBClusterSnapshot",
+        &[
+            ("DBClusterIdentifier", cluster),
+            ("DBClusterSnapshotIdentifier", snapshot),
+            ("Tags.Tag.1.Key", "nightshift-state:made-by"),
+            ("Tags.Tag.1.Value", &made_by),
+        ],
+    )?;
+    aws.change_snapshot(snapshot, "2026-11-26T18:00:00Z", "available")?;
+    aws.set_clock(FUNCTION, MORNING)?;
+    aws.forget_calls()?;
+    let clusters =
+        || Ok(aws.rds("DescribeDBClusters", &[])?.matches(&format!("<DBClusterIdentifier>{drill}<")).count());
+
+    assert_eq!(run(&aws)?, ["restore done"]);
+    assert_eq!((clusters()?, described(&aws, drill)?), (1, None));
+    assert_eq!(run(&aws)?, Vec::<String>::new(), "RDS creates no instance in a cluster that is not available");
+    aws.restored(drill, "available", false)?;
+    assert_eq!(run(&aws)?, ["add-instance done"]);
+    let instance = described(&aws, drill)?.expect("it is there");
+    assert!(instance.contains("<DBInstanceClass>db.t4g.medium<"), "{instance}");
+    assert_eq!(run(&aws)?, Vec::<String>::new(), "its instance is being created");
+    // The events of the instance, that it is there and that it is deleted, wake the function.
+    aws.restored(drill, "available", false)?;
+    aws.wait_until("the drill to be over", || Ok((clusters()? == 0).then_some(())))?;
+    assert_eq!(described(&aws, drill)?, None);
+    let original = aws.rds("DescribeDBClusters", &[("DBClusterIdentifier", cluster)])?;
+    assert!(
+        original.contains("<Key>nightshift-state:drilled</Key><Value>restored at=2026-11-27T01:03:00Z "),
+        "{original}"
+    );
+    assert!(described(&aws, "codemate-db-1")?.is_some());
+    assert_nothing_was_refused(&aws)
+}
+
 /// Each call of the drill is refused once, and the run ends there: the next looks finish what was begun.
 #[test]
 fn a_drill_that_dies_at_each_call_is_finished() -> Result<()> {

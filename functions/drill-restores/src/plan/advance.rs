@@ -70,9 +70,15 @@ impl Case<'_> {
         };
         let add = AddMember {
             cluster: self.database.id.clone(),
+            arn: self.database.arn.clone(),
             engine: self.database.engine.clone(),
             class,
-            tags: tags_of_drill(original.database, &self.database.id, &self.drill, self.source.as_ref()),
+            tags: tags_of_drill(
+                original.database,
+                (self.region(), &self.database.id),
+                &self.drill,
+                self.source.as_ref(),
+            ),
         };
         plan.act(&self.database.arn, Step::AddMember(add), "the cluster is available and has no instance");
     }

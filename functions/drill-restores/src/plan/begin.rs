@@ -10,7 +10,7 @@ use rules::keys;
 
 use super::case::{Case, Original, hours, is_called_like_a_drill};
 use super::step::{Backup, Restore, Step};
-use super::world::World;
+use super::world::{Settings, World};
 
 /// A drill that is not over after this time, and that of `keep=`, is deleted, and told as failed.
 pub const LASTS: SignedDuration = SignedDuration::from_hours(6);
@@ -71,9 +71,10 @@ pub fn begin(
 
 fn restore(original: &Original<'_>, rule: &DrillRule, world: &World, now: &Zoned) -> Result<Restore, Trouble> {
     let database = original.database;
-    unfit(database, world)?;
-    let (backup, taken) =
-        newest(database, rule.from, world).ok_or_else(|| Trouble::new("no-backup", without_backup(rule.from)))?;
+    unfit(database, rule, world)?;
+    reachable(rule, world)?;
+    let Newest { backup, taken, option_group } =
+        newest(database, rule, world).ok_or_else(|| Trouble::new("no-backup", without_backup(rule)))?;
     if let Some(rpo) = rule.rpo
         && now.timestamp().duration_since(taken) > rpo
     {
@@ -83,15 +84,18 @@ fn restore(original: &Original<'_>, rule: &DrillRule, world: &World, now: &Zoned
             backup.name(),
             when(taken, now),
             hours(rpo),
-            look_at(rule.from)
+            look_at(rule)
         );
         return Err(Trouble::new("older-than-rpo", message));
     }
     if let (Some(_), Some(Err(why))) = (&rule.check, world.checks.get(&database.arn)) {
-        return Err(Trouble::new("check-cannot-run", why));
+        let place = rule.region.as_ref().map(|it| format!(" (in {it})")).unwrap_or_default();
+        return Err(Trouble::new("check-cannot-run", format!("{why}{place}")));
     }
-    let id = drill_id(&database.id, now.date());
-    if let Some(taken) = world.databases.iter().find(|it| it.id == id) {
+    let home = rule.region.as_ref().map(|_| world.home.clone());
+    let id = drill_id(&database.id, now.date(), home.as_deref());
+    let region = region_of_drill(rule, world);
+    if let Some(taken) = world.databases.iter().find(|it| it.id == id && region_of(&it.arn) == Some(region)) {
         let message = format!("the name {id} is taken by another {}: rename or delete that one", taken.kind);
         return Err(Trouble::new("name-taken", message));
     }
@@ -106,21 +110,64 @@ fn restore(original: &Original<'_>, rule: &DrillRule, world: &World, now: &Zoned
     }
     let begun = now.timestamp();
     let until = begun + lasts(rule);
-    let drill = Drill { of: database.id.clone(), resource: database.resource_id.clone(), begun, until };
+    let drill = Drill { of: database.id.clone(), resource: database.resource_id.clone(), home, begun, until };
     let source = Source { snapshot: backup.id().to_owned(), taken };
     Ok(Restore {
         kind: database.kind,
         of: database.id.clone(),
         backup,
-        settings: world.details(database).map(|it| it.settings.clone()).unwrap_or_default(),
+        region: rule.region.clone(),
+        settings: settings(database, rule, option_group, world),
         class,
-        tags: tags_of_drill(database, &id, &drill, Some(&source)),
+        tags: tags_of_drill(database, (region, &id), &drill, Some(&source)),
         id,
     })
 }
 
+/// The region that the drill of a database runs in.
+pub fn region_of_drill<'a>(rule: &'a DrillRule, world: &'a World) -> &'a str {
+    rule.region.as_ref().map_or(world.home.as_str(), |it| it.name())
+}
+
+/// Whether the stack may work in the region that the tag names, and can read it.
+fn reachable(rule: &DrillRule, world: &World) -> Result<(), Trouble> {
+    let Some(region) = &rule.region else { return Ok(()) };
+    match world.elsewhere.get(region) {
+        _ if region.name() == world.home => Err(Trouble::new(
+            "no-drill-region",
+            format!("region={region}: the database itself is there; remove the option"),
+        )),
+        None => {
+            let message =
+                format!("region={region}: the stack may not restore there; add {region} to its parameter CopyRegions");
+            Err(Trouble::new("no-drill-region", message))
+        }
+        Some(Err(why)) => Err(Trouble::new("unreadable-region", format!("region={region}: {why}"))),
+        Some(Ok(())) => Ok(()),
+    }
+}
+
+/// In another region the groups of the same names count, as in a real disaster; ids of security groups are of one region
+/// only, so that without the option RDS takes the default one of the network.
+fn settings(database: &Database, rule: &DrillRule, option_group: Option<String>, world: &World) -> Settings {
+    let mut settings = world.details(database).map(|it| it.settings.clone()).unwrap_or_default();
+    if rule.region.is_some() {
+        settings.security_groups.clear();
+        // The default groups of a region are there once RDS has needed them, and RDS takes them by itself.
+        settings.parameter_group = settings.parameter_group.filter(|it| !it.starts_with("default."));
+        settings.option_group = option_group.filter(|it| !it.starts_with("default:"));
+    }
+    if rule.subnet_group.is_some() {
+        settings.subnet_group.clone_from(&rule.subnet_group);
+    }
+    if !rule.security_groups.is_empty() {
+        settings.security_groups.clone_from(&rule.security_groups);
+    }
+    settings
+}
+
 /// What cannot be drilled, whatever the snapshots are.
-fn unfit(database: &Database, world: &World) -> Result<(), Trouble> {
+fn unfit(database: &Database, rule: &DrillRule, world: &World) -> Result<(), Trouble> {
     let details = world.details(database);
     if let Some(cluster) = &database.member_of {
         let message = format!(
@@ -146,8 +193,9 @@ fn unfit(database: &Database, world: &World) -> Result<(), Trouble> {
         let message = "it is Aurora Serverless v1, which this function does not restore: remove the tag";
         return Err(Trouble::new("serverless-v1", message));
     }
-    if details.is_some_and(|it| it.settings.subnet_group.is_none()) {
-        let message = "RDS names no subnet group of it, and without one it would be restored to another network";
+    if details.is_some_and(|it| it.settings.subnet_group.is_none()) && rule.subnet_group.is_none() {
+        let message = "RDS names no subnet group of it, and without one it would be restored to another network: add the \
+                       option subnet-group=NAME";
         return Err(Trouble::new("no-subnet-group", message));
     }
     Ok(())
@@ -158,28 +206,47 @@ fn lasts(rule: &DrillRule) -> SignedDuration {
     LASTS + rule.keep.unwrap_or(SignedDuration::ZERO)
 }
 
-/// The newest good backup of the database in this region, and of when its data is.
-fn newest(database: &Database, from: Origin, world: &World) -> Option<(Backup, jiff::Timestamp)> {
-    let wanted = |it: &Snapshot| match from {
-        Origin::Nightshift => it.is_ours() && !it.is_copy(),
+/// The newest good backup of a database.
+struct Newest {
+    backup: Backup,
+    /// Of when its data is.
+    taken: jiff::Timestamp,
+    option_group: Option<String>,
+}
+
+/// The newest good backup of the database in the region of its drill.
+fn newest(database: &Database, rule: &DrillRule, world: &World) -> Option<Newest> {
+    if rule.from == Origin::Latest {
+        let taken = world.details(database)?.latest?;
+        return Some(Newest { backup: Backup::PointInTime, taken, option_group: None });
+    }
+    let region = region_of_drill(rule, world);
+    let wanted = |it: &Snapshot| match rule.from {
+        Origin::Nightshift if rule.region.is_none() => it.is_ours() && !it.is_copy(),
+        Origin::Nightshift => it.is_ours() && it.original().and_then(|it| it.region()) == Some(world.home.as_str()),
         Origin::Automated => it.id.starts_with(OF_RDS),
         Origin::Latest => false,
     };
-    if from == Origin::Latest {
-        return Some((Backup::PointInTime, world.details(database)?.latest?));
-    }
-    let snapshots = world.snapshots.iter().flatten();
-    let good = snapshots.filter(|it| wanted(it) && it.is_good() && database.owns(it));
+    let there = world.snapshots.iter().flatten().filter(|it| region_of(&it.arn) == Some(region));
+    let good = there.filter(|it| wanted(it) && it.is_good() && database.owns(it));
     let taken = good.filter_map(|it| Some((it, it.taken_at()?)));
     let (newest, taken) = taken.max_by_key(|(it, taken)| (*taken, it.id.clone()))?;
-    Some((Backup::Snapshot(newest.id.clone()), taken))
+    let option_group = newest.option_group.clone();
+    Some(Newest { backup: Backup::Snapshot(newest.id.clone()), taken, option_group })
 }
 
 /// What the ids of automated snapshots begin with. No other snapshot can have a colon in its id.
 const OF_RDS: &str = "rds:";
 
-fn without_backup(from: Origin) -> String {
-    let missing = match from {
+fn without_backup(rule: &DrillRule) -> String {
+    if let Some(region) = &rule.region {
+        return format!(
+            "Nightshift has no good copy of it in {region}, so there is nothing to restore there: give its tag {} the option \
+             copy={region}, or look at the log of snapshot-databases",
+            keys::BACKUP
+        );
+    }
+    let missing = match rule.from {
         Origin::Nightshift => {
             return format!(
                 "Nightshift has no good snapshot of it in this region, so there is nothing to restore: tag it {}, or look \
@@ -190,11 +257,11 @@ fn without_backup(from: Origin) -> String {
         Origin::Automated => "RDS has no good automated snapshot of it",
         Origin::Latest => "RDS cannot restore it to a point in time",
     };
-    format!("{missing}, so there is nothing to restore: {}, or remove the option from=", look_at(from))
+    format!("{missing}, so there is nothing to restore: {}, or remove the option from=", look_at(rule))
 }
 
-fn look_at(from: Origin) -> &'static str {
-    match from {
+fn look_at(rule: &DrillRule) -> &'static str {
+    match rule.from {
         Origin::Nightshift => "look at the log of snapshot-databases",
         Origin::Automated | Origin::Latest => "look at its backup retention period in RDS",
     }
@@ -210,9 +277,13 @@ pub fn class_of_instance(world: &World, original: &Original<'_>, rule: &DrillRul
     rule.class.clone().or_else(|| classes.into_iter().next().map(|(_, class)| class))
 }
 
-/// The tags of a drill database: what it is, and those by which people sort their costs.
-pub fn tags_of_drill(original: &Database, id: &str, drill: &Drill, source: Option<&Source>) -> Vec<(String, String)> {
-    let region = region_of(&original.arn).unwrap_or_default();
+/// The tags of a drill database of this region and id: what it is, and those by which people sort their costs.
+pub fn tags_of_drill(
+    original: &Database,
+    (region, id): (&str, &str),
+    drill: &Drill,
+    source: Option<&Source>,
+) -> Vec<(String, String)> {
     let mut tags = vec![
         (keys::MADE_BY.to_owned(), made_by(MAKER, id, region)),
         (keys::DRILL_MEMORY.to_owned(), drill.to_string()),
@@ -234,16 +305,17 @@ pub fn tags_of_drill(original: &Database, id: &str, drill: &Drill, source: Optio
 /// How long the next drill will exist, for a dry run. AWS bills ten minutes at least.
 pub fn cost(original: &Original<'_>, rule: &DrillRule, world: &World, now: &Zoned) -> Option<String> {
     world.snapshots.as_ref()?;
-    let Some((backup, taken)) = newest(original.database, rule.from, world) else {
+    let Some(Newest { backup, taken, .. }) = newest(original.database, rule, world) else {
         return Some("there is no good backup to restore now".into());
     };
+    let place = rule.region.as_ref().map(|it| format!(" to {it}")).unwrap_or_default();
     let class = match original.database.kind {
         Kind::Instance => rule.class.clone().or_else(|| world.details(original.database)?.class.clone()),
         Kind::Cluster => class_of_instance(world, original, rule),
     };
     let age = hours(now.timestamp().duration_since(taken));
     Some(format!(
-        "now it would restore {}, {age} h old; that costs up to {} hours of one {}, and its storage for that time",
+        "now it would restore {}{place}, {age} h old; that costs up to {} hours of one {}, and its storage for that time",
         backup.name(),
         (lasts(rule).as_mins() + 59) / 60,
         class.unwrap_or_else(|| "instance".into())

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 use rules::BadTag;
-use rules::database::{Database, Kind, State};
+use rules::database::{Database, Kind, State, region_of};
 use rules::drill::{Drill, DrillRule, Drilled, PREFIX, Progress, Source};
 use rules::keys;
 
@@ -50,12 +50,17 @@ impl World {
 
     /// What a database is, if it is one of ours.
     pub fn own(&self, database: &Database) -> Option<Own> {
-        own(database, self.created(database))
+        own(database, self.created(database), &self.home)
+    }
+
+    /// The databases of the stack's own region: only those are drilled.
+    pub fn at_home(&self) -> impl Iterator<Item = &Database> {
+        self.databases.iter().filter(|it| region_of(&it.arn) == Some(self.home.as_str()))
     }
 
     /// The databases that opted in, in the order of their ARNs.
     pub fn originals(&self) -> Vec<Original<'_>> {
-        let tagged = self.databases.iter().filter(|it| it.tags.contains_key(keys::DRILL));
+        let tagged = self.at_home().filter(|it| it.tags.contains_key(keys::DRILL));
         let mut all: Vec<Original<'_>> = tagged.map(Original::read).collect();
         all.sort_by(|a, b| a.database.arn.cmp(&b.database.arn));
         all
@@ -99,7 +104,7 @@ impl World {
             (Some(drilled), Some(its)) => drilled == its,
             _ => it.id.eq_ignore_ascii_case(&drill.of),
         };
-        let mut tagged = self.databases.iter().filter(|it| it.kind == kind && it.tags.contains_key(keys::DRILL));
+        let mut tagged = self.at_home().filter(|it| it.kind == kind && it.tags.contains_key(keys::DRILL));
         tagged.find(same).map(Original::read)
     }
 }
@@ -124,6 +129,11 @@ impl Case<'_> {
     /// Whether it is a drill of this original.
     pub fn is_of(&self, original: &Original<'_>) -> bool {
         self.original.as_ref().is_some_and(|it| it.database.arn == original.database.arn)
+    }
+
+    /// The region that it runs in.
+    pub fn region(&self) -> &str {
+        region_of(&self.database.arn).unwrap_or(&self.world.home)
     }
 
     pub fn is_deleting(&self) -> bool {

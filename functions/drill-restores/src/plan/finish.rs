@@ -148,9 +148,11 @@ impl Case<'_> {
     fn headline(&self, end: &End, drilled: &Drilled) -> String {
         let (of, snapshot) = (self.of(), Source::name(&drilled.snapshot));
         let rule = self.original.as_ref().and_then(|it| it.rule.as_ref().ok());
+        let elsewhere = Some(self.region()).filter(|it| *it != self.world.home);
+        let place = elsewhere.map(|it| format!(" in {it}")).unwrap_or_default();
         match end {
-            End::Failed(_) => format!("{of}: the restore drill from {snapshot} FAILED"),
-            End::Ended(_) => format!("{of}: the restore drill from {snapshot} was ended"),
+            End::Failed(_) => format!("{of}: the restore drill{place} from {snapshot} FAILED"),
+            End::Ended(_) => format!("{of}: the restore drill{place} from {snapshot} was ended"),
             End::Good(proven) => {
                 let took = minutes(self.after(*proven));
                 let took = match rule.and_then(|it| it.rto) {
@@ -164,7 +166,8 @@ impl Case<'_> {
                 let check = rule.and_then(|it| it.check.as_ref());
                 let checked = check.map(|it| format!(", checked by {}", it.family)).unwrap_or_default();
                 let late = if drilled.outcome == Outcome::Late { ", TOO LATE" } else { "" };
-                format!("{of} restored from {snapshot} in {took}{late}, data {data} old{checked}")
+                let place = elsewhere.map(|it| format!(" to {it}")).unwrap_or_default();
+                format!("{of} restored{place} from {snapshot} in {took}{late}, data {data} old{checked}")
             }
         }
     }
@@ -189,6 +192,7 @@ impl Case<'_> {
         }
     }
 
+    /// A snapshot is in the region that it is restored in.
     fn snapshot_arn(&self, id: &str) -> String {
         let arn = &self.database.arn;
         let account = arn.split(':').nth(4).unwrap_or_default();

@@ -1,7 +1,8 @@
 //! Which databases are drills of ours: the only ones that are ever deleted.
 //!
 //! All of it must hold: the name begins as those of drills do; the tag `nightshift-state:made-by` names this function,
-//! this very name and region; there is a tag `nightshift-state:drill`; no tag of a person makes it a database that
+//! this very name and region; there is a tag `nightshift-state:drill`, of a database of the stack's region; no tag of a
+//! person makes it a database that
 //! Nightshift works for; and it was created after the drill had begun. What a person made of a drill, such as a restore
 //! or a clone with all of its tags, has another name, so it is the person's.
 
@@ -22,8 +23,11 @@ pub enum Own {
     Unreadable,
 }
 
-/// What `database` is, if it is ours. `created` is missing while AWS is still creating it.
-pub fn own(database: &Database, created: Option<Timestamp>) -> Option<Own> {
+/// What `database` is, if it is a drill of the stack of the region `home`. `created` is missing while AWS is still creating
+/// it.
+///
+/// One that cannot be read any more belongs to every stack that sees it: each deletes it after a day.
+pub fn own(database: &Database, created: Option<Timestamp>, home: &str) -> Option<Own> {
     let region = region_of(&database.arn)?;
     let named = database.tags.get(keys::MADE_BY) == Some(&made_by(MAKER, &database.id, region));
     let serves_people = database.tags.keys().any(|it| it.starts_with(keys::PEOPLE));
@@ -32,8 +36,9 @@ pub fn own(database: &Database, created: Option<Timestamp>) -> Option<Own> {
     }
     match database.tags.get(keys::DRILL_MEMORY)?.parse::<Drill>() {
         Ok(drill) => {
+            let elsewhere = drill.home.as_deref().unwrap_or(region) != home;
             let was_there = created.is_some_and(|it| it < drill.begun - CLOCKS_DIFFER);
-            (!was_there && !drill.of.eq_ignore_ascii_case(&database.id)).then_some(Own::Drill(drill))
+            (!was_there && !elsewhere && !drill.of.eq_ignore_ascii_case(&database.id)).then_some(Own::Drill(drill))
         }
         Err(_) => Some(Own::Unreadable),
     }

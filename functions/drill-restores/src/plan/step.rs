@@ -4,6 +4,7 @@ use reconcile::{MessageKind, Undo};
 use rules::ServiceName;
 use rules::database::Kind;
 use rules::drill::{Drill, Drilled, Outcome, Progress, Source};
+use rules::retention::Region;
 use serde_json::{Value, json};
 
 use super::world::Settings;
@@ -50,6 +51,8 @@ pub struct Restore {
     pub of: String,
     pub id: String,
     pub backup: Backup,
+    /// Where it is not the region of the stack.
+    pub region: Option<Region>,
     pub settings: Settings,
     /// Of a cluster it is the class of its instance, which is created later.
     pub class: Option<String>,
@@ -60,6 +63,7 @@ pub struct Restore {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AddMember {
     pub cluster: String,
+    pub arn: String,
     pub engine: String,
     pub class: String,
     pub tags: Vec<(String, String)>,
@@ -138,7 +142,10 @@ impl reconcile::Step for Step {
 
     fn headline(&self) -> String {
         match self {
-            Step::Restore(it) => format!("{}: restore drill, restoring {} as {}", it.of, it.backup.name(), it.id),
+            Step::Restore(it) => {
+                let place = it.region.as_ref().map(|it| format!(" in {it}")).unwrap_or_default();
+                format!("{}: restore drill, restoring {} as {}{place}", it.of, it.backup.name(), it.id)
+            }
             Step::AddMember(it) => format!("{}: creating its instance", it.cluster),
             Step::Note(it) => format!("{}: noting how far its drill has come", it.of),
             Step::RunCheck(it) => format!("{}: checking {} with {}", it.of, it.id, it.family),

@@ -5,15 +5,20 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rules::database::{Database, Snapshot};
 use rules::drill::Calendar;
+use rules::retention::Region;
 
 /// Everything that the decision depends on.
 #[derive(Debug, Clone)]
 pub struct World {
-    /// All databases of the region.
+    /// The region of the stack, and of the databases that it drills.
+    pub home: String,
+    /// The other regions that drills may run in, and why one of them cannot be read.
+    pub elsewhere: BTreeMap<Region, Result<(), String>>,
+    /// All databases of these regions.
     pub databases: Vec<Database>,
     /// What else is to be known of each, by ARN.
     pub details: BTreeMap<String, Details>,
-    /// The snapshots that Nightshift made, and the automated ones of databases that are drilled from those; they are read
+    /// The snapshots that Nightshift made, the copies in other regions where those are drilled, and the automated ones of databases that are drilled from those; they are read
     /// when a drill is to begin.
     pub snapshots: Option<Vec<Snapshot>>,
     /// By the ARN of an original, whether its check can run; read when a drill is to begin or its check is to start.

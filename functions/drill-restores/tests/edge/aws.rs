@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use testkit::scripted::{Answer, Call, HOME, Tables};
 
+/// The tag that only a copy of a snapshot has.
+pub const COPY_OF: &str = "nightshift-state:copy-of";
+
 pub const DRILL: &str = "nightshift-drill-kfood-db-2026-12-01";
 
 /// The snapshot that RDS took by itself.
@@ -13,6 +16,7 @@ pub const AUTOMATED: &str = "rds:kfood-db-2026-11-30-17-05";
 /// A DB instance or DB cluster.
 #[derive(Clone)]
 pub struct Database {
+    pub region: String,
     pub cluster: bool,
     pub id: String,
     pub status: String,
@@ -29,6 +33,8 @@ pub struct Aws {
     /// How the check ends.
     pub exit_code: Option<i32>,
     pub task_stopped: bool,
+    /// A region in which everything is denied.
+    pub denied: &'static str,
 }
 
 pub fn tags(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
@@ -39,6 +45,7 @@ impl Aws {
     /// One database with this tag, and its snapshot of the night.
     pub fn shop(cluster: bool, rule: &str) -> Self {
         let original = Database {
+            region: HOME.into(),
             cluster,
             id: "kfood-db".into(),
             status: "available".into(),
@@ -58,7 +65,7 @@ impl Aws {
         let id = "nightshift-kfood-db-2026-12-01".to_owned();
         let made_by = format!("snapshot-databases {id} {HOME}");
         let snapshots = vec![(id, tags(&[("nightshift-state:made-by", made_by.as_str())]))];
-        Aws { databases, snapshots, exit_code: Some(0), task_stopped: false }
+        Aws { databases, snapshots, exit_code: Some(0), task_stopped: false, denied: "" }
     }
 
     pub fn find(&mut self, id: &str) -> &mut Database {
@@ -71,7 +78,7 @@ impl Aws {
         let found: Vec<String> = self
             .databases
             .iter()
-            .filter(|it| it.cluster == cluster && (wanted.is_empty() || it.id == wanted))
+            .filter(|it| it.region == call.region && it.cluster == cluster && (wanted.is_empty() || it.id == wanted))
             .map(|it| format!("<{noun}>{}</{noun}>", it.xml()))
             .collect();
         match found.is_empty() && !wanted.is_empty() {
@@ -82,6 +89,7 @@ impl Aws {
 
     fn describe_snapshots(&self, call: &Call, cluster: bool) -> Answer {
         let noun = if cluster { "DBClusterSnapshot" } else { "DBSnapshot" };
+        let region = &call.region;
         if self.databases.iter().any(|it| it.id == "kfood-db" && it.cluster != cluster) {
             return Answer::Xml(format!("<{noun}s></{noun}s>"));
         }
@@ -103,20 +111,23 @@ impl Aws {
         let one = |(id, tags): &(String, BTreeMap<String, String>)| {
             let kind = if cluster { "cluster-snapshot" } else { "snapshot" };
             format!(
-                "<{noun}><{noun}Identifier>{id}</{noun}Identifier><{noun}Arn>arn:aws:rds:{HOME}:123456789012:{kind}:{id}\
+                "<{noun}><{noun}Identifier>{id}</{noun}Identifier><{noun}Arn>arn:aws:rds:{region}:123456789012:{kind}:{id}\
                  </{noun}Arn><{of}>kfood-db</{of}><SnapshotType>manual</SnapshotType><Status>available</Status>\
                  <SnapshotCreateTime>2026-11-30T18:00:00Z</SnapshotCreateTime><StorageType>gp2</StorageType>\
                  <Engine>aurora-postgresql</Engine><EngineVersion>16.4</EngineVersion>{}</{noun}>",
                 xml(tags)
             )
         };
-        Answer::Xml(format!("<{noun}s>{}</{noun}s>", self.snapshots.iter().map(one).collect::<String>()))
+        // The copies are in the other region, under names of their own.
+        let here = self.snapshots.iter().filter(|(_, tags)| tags.contains_key(COPY_OF) == (call.region != HOME));
+        Answer::Xml(format!("<{noun}s>{}</{noun}s>", here.map(one).collect::<String>()))
     }
 
     fn create(&mut self, call: &Call, cluster: bool, member_of: Option<String>) -> Answer {
         let named = if cluster { "DBClusterIdentifier" } else { "DBInstanceIdentifier" };
         let id = [call.text("TargetDBInstanceIdentifier"), call.text(named)].concat();
-        if self.databases.iter().any(|it| it.cluster == cluster && it.id == id) {
+        let there = |it: &Database| it.region == call.region && it.cluster == cluster && it.id == id;
+        if self.databases.iter().any(there) {
             return Answer::Refused(if cluster { "DBClusterAlreadyExistsFault" } else { "DBInstanceAlreadyExists" });
         }
         let text = |name: String| call.body[name].as_str().map(str::to_owned);
@@ -125,6 +136,7 @@ impl Aws {
         // It is created when its drill begins.
         let begun = tags["nightshift-state:drill"].split("begun=").nth(1).and_then(|it| it.split(' ').next());
         self.databases.push(Database {
+            region: call.region.clone(),
             cluster,
             id,
             status: "creating".into(),
@@ -143,7 +155,7 @@ impl Aws {
             return Answer::Refused("InvalidDBClusterStateFault");
         }
         let count = self.databases.len();
-        self.databases.retain(|it| it.cluster != cluster || it.id != id);
+        self.databases.retain(|it| it.region != call.region || it.cluster != cluster || it.id != id);
         match self.databases.len() < count {
             true => Answer::Xml(String::new()),
             false => Answer::Refused("DBInstanceNotFound"),
@@ -151,7 +163,9 @@ impl Aws {
     }
 
     fn tag(&mut self, call: &Call) -> Answer {
-        let name = call.text("ResourceName").rsplit(':').next().unwrap_or_default().to_owned();
+        let arn = call.text("ResourceName");
+        assert!(arn.starts_with(&format!("arn:aws:rds:{}:", call.region)), "{arn} is asked for in {}", call.region);
+        let name = arn.rsplit(':').next().unwrap_or_default().to_owned();
         let cluster = call.text("ResourceName").contains(":cluster:");
         let databases = self.databases.iter_mut().filter(|it| it.cluster == cluster).map(|it| (&it.id, &mut it.tags));
         let snapshots = self.snapshots.iter_mut().map(|it| (&it.0, &mut it.1));
@@ -168,6 +182,9 @@ impl Aws {
 
 impl Tables for Aws {
     fn answer(&mut self, call: &Call) -> Answer {
+        if call.region == self.denied {
+            return Answer::Refused("AccessDenied");
+        }
         match call.operation.as_str() {
             "DescribeDBInstances" => self.describe(call, false),
             "DescribeDBClusters" => self.describe(call, true),
@@ -182,7 +199,7 @@ impl Tables for Aws {
             "DeleteDBCluster" => self.delete(call, true),
             "AddTagsToResource" | "RemoveTagsFromResource" => self.tag(call),
             "DescribeServices" => Answer::Json(json!({"services": [{
-                "serviceArn": format!("arn:aws:ecs:{HOME}:123456789012:service/kfood-cluster/kfood-backend"),
+                "serviceArn": format!("arn:aws:ecs:{}:123456789012:service/kfood-cluster/kfood-backend", call.region),
                 "status": "ACTIVE",
                 "launchType": "FARGATE",
                 "platformVersion": "LATEST",
@@ -221,11 +238,11 @@ impl Tables for Aws {
 
 impl Database {
     fn xml(&self) -> String {
-        let Database { id, status, created, .. } = self;
+        let Database { region, id, status, created, .. } = self;
         let tags = xml(&self.tags);
         if self.cluster {
             return format!(
-                "<DBClusterIdentifier>{id}</DBClusterIdentifier><DBClusterArn>arn:aws:rds:{HOME}:123456789012:cluster:{id}\
+                "<DBClusterIdentifier>{id}</DBClusterIdentifier><DBClusterArn>arn:aws:rds:{region}:123456789012:cluster:{id}\
                  </DBClusterArn><Status>{status}</Status><Engine>aurora-postgresql</Engine><DBSubnetGroup>kfood\
                  </DBSubnetGroup><DBClusterParameterGroup>kfood-cluster</DBClusterParameterGroup><Endpoint>{id}.cluster\
                  </Endpoint><Port>5432</Port><LatestRestorableTime>2026-12-01T00:58:00Z</LatestRestorableTime><ClusterCreateTime>{created}</ClusterCreateTime>{tags}"
@@ -238,7 +255,7 @@ impl Database {
             false => "",
         };
         format!(
-            "<DBInstanceIdentifier>{id}</DBInstanceIdentifier><DBInstanceArn>arn:aws:rds:{HOME}:123456789012:db:{id}\
+            "<DBInstanceIdentifier>{id}</DBInstanceIdentifier><DBInstanceArn>arn:aws:rds:{region}:123456789012:db:{id}\
              </DBInstanceArn><DBInstanceStatus>{status}</DBInstanceStatus><Engine>postgres</Engine>{member}\
              <DBInstanceClass>db.t3.medium</DBInstanceClass><InstanceCreateTime>{created}</InstanceCreateTime>{loading}\
              <DBSubnetGroup><DBSubnetGroupName>kfood</DBSubnetGroupName></DBSubnetGroup><DBName>kfood</DBName>\

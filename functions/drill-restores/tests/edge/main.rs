@@ -9,18 +9,24 @@ use std::collections::BTreeSet;
 use drill_restores::{Clients, handle};
 use reconcile::Report;
 use serde_json::{Value, json};
-use testkit::scripted::{Script, TOPIC};
+use testkit::scripted::{HOME, Script, TOPIC};
 
-use aws::{AUTOMATED, Aws, DRILL};
+use aws::{AUTOMATED, Aws, COPY_OF, DRILL};
 
 const RULE: &str = "monthly rto=1h rpo=24h check=kfood-drill service=kfood-cluster/kfood-backend";
 
 /// Sends `payload` to the real function at this time in Seoul on the first of December.
 async fn invoke(script: &Script<Aws>, time: &str, payload: Value) -> Result<Report, String> {
+    invoke_with(script, time, payload, "").await
+}
+
+/// The same of a stack that may copy to these regions.
+async fn invoke_with(script: &Script<Aws>, time: &str, payload: Value, regions: &str) -> Result<Report, String> {
     let now = format!("2026-12-01T{time}:00+09:00");
     let variables = [
         ("NIGHTSHIFT_TIME_ZONE", "Asia/Seoul"),
         ("NIGHTSHIFT_TOPIC_ARN", TOPIC),
+        ("NIGHTSHIFT_COPY_REGIONS", regions),
         ("NIGHTSHIFT_NOW", now.as_str()),
         ("AWS_LAMBDA_FUNCTION_NAME", "nightshift-drill-restores"),
     ];
@@ -181,6 +187,47 @@ async fn the_automated_snapshot_is_restored_and_not_one_of_aws_backup() {
         let script = Script::new(Aws::shop(cluster, "monthly from=automated"));
         assert_eq!(run(&script, "10:03").await, ["restore Done"]);
         assert_eq!(script.sent(operation)[0].text(field), AUTOMATED);
+    }
+}
+
+/// All of it but the memory of the original is done in the other region.
+#[tokio::test]
+async fn a_copy_is_restored_checked_and_deleted_in_its_region() {
+    let script = Script::new(Aws::shop(false, &format!("{RULE} region=us-west-2")));
+    let copy = format!("nightshift-kfood-db-2026-12-01-{HOME}");
+    let made_by = format!("snapshot-databases {copy} us-west-2");
+    let of = format!("arn:aws:rds:{HOME}:123456789012:snapshot:nightshift-kfood-db-2026-12-01");
+    let tags = [("nightshift-state:made-by", made_by.as_str()), (COPY_OF, of.as_str())];
+    script.aws().snapshots.push((copy.clone(), aws::tags(&tags)));
+    let run = async |time| told(&invoke_with(&script, time, json!({}), "us-west-2").await.unwrap());
+    assert_eq!(run("10:03").await, ["restore Done"]);
+    let restore = &script.sent("RestoreDBInstanceFromDBSnapshot")[0];
+    assert_eq!((restore.region.as_str(), restore.text("DBSnapshotIdentifier")), ("us-west-2", copy.as_str()));
+    assert_eq!(restore.text("VpcSecurityGroupIds.VpcSecurityGroupId.1"), "", "that group is of this region");
+    let drill = format!("nightshift-drill-kfood-db-{HOME}-2026-12-01");
+    script.aws().find(&drill).status = "available".into();
+    assert_eq!(run("10:13").await, ["note-progress Done", "run-check Done"]);
+    script.aws().task_stopped = true;
+    assert_eq!(run("10:23").await, ["mark-proven Done", "finish-drill Done", "delete-drill-database Done"]);
+    assert_eq!(script.aws().databases.len(), 1);
+    for operation in ["RunTask", "DescribeTasks", "GetLogEvents", "DeleteDBInstance"] {
+        let regions: BTreeSet<String> = script.sent(operation).into_iter().map(|it| it.region).collect();
+        assert_eq!(regions.into_iter().collect::<Vec<_>>(), ["us-west-2"], "{operation}");
+    }
+    let finished = |it: &&testkit::scripted::Call| it.text("Tags.Tag.1.Key") == "nightshift-state:drilled";
+    assert_eq!(script.sent("AddTagsToResource").iter().find(finished).unwrap().region, HOME);
+    assert!(script.aws().snapshots[1].1.contains_key("nightshift-state:proven"));
+}
+
+/// The other regions are no reason to leave a drill of this one.
+#[tokio::test]
+async fn a_region_that_cannot_be_read_holds_back_its_own_drills_only() {
+    for (rule, done) in
+        [("monthly", "restore Done"), ("monthly region=eu-west-1", "unreadable-region: region=eu-west-1: ")]
+    {
+        let script = Script::new(Aws { denied: "eu-west-1", ..Aws::shop(false, rule) });
+        let told = told(&invoke_with(&script, "10:03", json!({}), "us-west-2 eu-west-1").await.unwrap());
+        assert!(told.len() == 1 && told[0].starts_with(done), "{told:?}");
     }
 }
 

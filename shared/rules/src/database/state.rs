@@ -1,6 +1,6 @@
 //! The one table of the states that RDS names: which of them serve, which pass by themselves, which need a person.
 
-use super::{Database, Kind};
+use super::{Database, Kind, region_of};
 
 /// What the status of a database means for those who need it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,6 +101,7 @@ impl Database {
     /// Whether it is an instance of that cluster.
     pub fn is_member_of(&self, cluster: &Database) -> bool {
         cluster.kind == Kind::Cluster
+            && region_of(&self.arn) == region_of(&cluster.arn)
             && self.member_of.as_deref().is_some_and(|it| it.eq_ignore_ascii_case(&cluster.id))
     }
 }

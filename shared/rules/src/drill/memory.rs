@@ -20,6 +20,9 @@ pub struct Drill {
     pub of: String,
     /// The `resource_id` of the original, which stays when that is renamed.
     pub resource: Option<String>,
+    /// The region of the original, if the drill is in another one. Only the stack of that region takes the drill on, and
+    /// deletes it.
+    pub home: Option<String>,
     /// When it was restored.
     pub begun: Timestamp,
     /// Then it is deleted, whatever has become of it.
@@ -153,6 +156,7 @@ impl FromStr for Drill {
         let drill = Drill {
             of: tag.required("of", "DATABASE")?,
             resource: tag.option("resource").map(str::to_owned),
+            home: tag.option("home").map(str::to_owned),
             begun: tag.required("begun", MOMENT)?,
             until: tag.required("until", MOMENT)?,
         };
@@ -164,6 +168,7 @@ impl fmt::Display for Drill {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "of={}", self.of)?;
         self.resource.iter().try_for_each(|it| write!(f, " resource={it}"))?;
+        self.home.iter().try_for_each(|it| write!(f, " home={it}"))?;
         write!(f, " begun={} until={}", written(self.begun), written(self.until))
     }
 }

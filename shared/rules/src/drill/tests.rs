@@ -24,8 +24,15 @@ fn rules() -> impl Strategy<Value = DrillRule> {
     let class = prop_oneof![Just("db.t4g.micro".to_owned()), Just("db.serverless".into())];
     let from = prop_oneof![Just(Origin::Nightshift), Just(Origin::Automated), Just(Origin::Latest)];
     let keep = (1..=18 * 60i64).prop_map(SignedDuration::from_mins);
-    (every(), maybe(lengths()), maybe(lengths()), maybe(check), maybe(class), from, maybe(keep))
-        .prop_map(|(every, rto, rpo, check, class, from, keep)| DrillRule { every, rto, rpo, check, class, from, keep })
+    let region = prop_oneof![Just("us-west-2".parse().unwrap()), Just("us-gov-west-1".parse().unwrap())];
+    let place = (maybe(region), maybe("[a-z][a-z0-9._-]{0,20}"), proptest::collection::vec("sg-[0-9a-f]{8,17}", 0..3));
+    (every(), maybe(lengths()), maybe(lengths()), maybe(check), maybe(class), from, maybe(keep), place).prop_map(
+        |(every, rto, rpo, check, class, from, keep, (region, subnet_group, security_groups))| {
+            // Of another region only copies can be restored.
+            let from = if region.is_some() { Origin::Nightshift } else { from };
+            DrillRule { every, rto, rpo, check, class, from, keep, region, subnet_group, security_groups }
+        },
+    )
 }
 
 fn calendars() -> impl Strategy<Value = Calendar> {
@@ -55,7 +62,8 @@ proptest! {
     ) {
         let snapshot = format!("nightshift-{name}-2026-11-21-0123abcd");
         let resource = some.then(|| "cluster-ABCDEFGHIJKLMNOPQRSTUVWXYZ".to_owned());
-        let drill = Drill { of: name.clone(), resource, begun, until: at };
+        let home = some.then(|| "ap-northeast-2".to_owned());
+        let drill = Drill { of: name.clone(), resource, home, begun, until: at };
         let source = Source { snapshot: snapshot.clone(), taken: at };
         let progress = Progress {
             up: some.then_some(at), task: (!some).then(|| "0".repeat(36)), proven: some.then_some(begun),
@@ -92,9 +100,14 @@ proptest! {
 
     #[test]
     fn drill_names_are_names_of_rds(name in "[a-zA-Z]([a-zA-Z0-9]|-[a-zA-Z0-9]){0,31}") {
-        let id = drill_id(&name, Date::constant(2026, 12, 1));
-        prop_assert!(id.len() <= 63 && id.starts_with(PREFIX) && id.ends_with("2026-12-01"));
-        prop_assert!(!id.contains("--") && id.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-'));
+        let date = Date::constant(2026, 12, 1);
+        let (here, elsewhere) = (drill_id(&name, date, None), drill_id(&name, date, Some("ap-northeast-2")));
+        prop_assert_ne!(&here, &elsewhere);
+        for id in [here, elsewhere] {
+            prop_assert!(id.len() <= 63 && id.starts_with(PREFIX) && id.ends_with("2026-12-01"));
+            prop_assert!(!id.contains("--"));
+            prop_assert!(id.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-'));
+        }
     }
 }
 
@@ -104,6 +117,20 @@ fn a_tag_that_cannot_be_understood_is_refused_with_what_is_accepted() {
         assert_eq!(value.parse::<DrillRule>().unwrap_err().to_string(), format!("nightshift:drill: {error}"));
     };
     check("", "how often is missing in ''; accepted: weekly, monthly, quarterly");
+    check(
+        "monthly region=oregon",
+        "region=oregon cannot be understood in 'monthly region=oregon'; accepted: region=a region such as us-west-2",
+    );
+    check(
+        "monthly region=us-west-2 from=latest",
+        "the option 'from' with the option 'region' in 'monthly region=us-west-2 from=latest'; accepted: only one of them: \
+         with region= the newest copy in that region is restored",
+    );
+    check(
+        "monthly security-groups=sg-1+web",
+        "security-groups=web cannot be understood in 'monthly security-groups=sg-1+web'; accepted: security-groups=ids of \
+         security groups, joined by +: sg-0a1b2c3d+sg-4e5f6a7b",
+    );
     check("montly", "unknown word 'montly' in 'montly'; did you mean 'monthly'? accepted: weekly, monthly, quarterly");
     check("monthly rto=1", "rto=1 cannot be understood in 'monthly rto=1'; accepted: rto=30m, 24h or 7d (at most 90d)");
     check(
@@ -132,7 +159,7 @@ fn a_tag_that_cannot_be_understood_is_refused_with_what_is_accepted() {
     );
     check(
         "monthly until=2h",
-        "unknown option 'until' in 'monthly until=2h'; accepted: rto, rpo, check, service, class, from, keep",
+        "unknown option 'until' in 'monthly until=2h'; accepted: rto, rpo, check, service, class, from, keep, region, subnet-group, security-groups",
     );
 }
 

@@ -4,6 +4,7 @@ mod alarm;
 mod backups;
 mod budget;
 mod deploy;
+mod drill;
 mod gates;
 mod sleep;
 
@@ -24,7 +25,8 @@ pub struct Story {
 }
 
 /// All stories, in the order in which a newcomer would play them.
-const STORIES: [Story; 6] = [deploy::STORY, gates::STORY, backups::STORY, sleep::STORY, budget::STORY, alarm::STORY];
+const STORIES: [Story; 7] =
+    [deploy::STORY, gates::STORY, backups::STORY, drill::STORY, sleep::STORY, budget::STORY, alarm::STORY];
 
 /// The story after this one; after the last one there is none.
 pub fn after(story: &Story) -> Option<&'static Story> {

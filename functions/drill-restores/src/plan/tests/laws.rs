@@ -23,7 +23,7 @@ enum Happens {
     /// A database loses a tag.
     Untag(usize, &'static str),
     /// A person creates a database, perhaps called like a drill, with the tags of another one.
-    Create(String, bool, usize),
+    Create(String, bool, usize, bool),
     /// The check has ended.
     Check(usize, Option<i32>),
     /// That many minutes pass.
@@ -55,10 +55,13 @@ fn values() -> impl Strategy<Value = String> {
         Just(RULE.to_owned()),
         Just("weekly".into()),
         Just("weekly keep=18h from=latest".into()),
+        Just("weekly region=us-west-2".into()),
         Just("monthly keep=2h check=kfood-drill service=kfood-cluster/kfood-backend".into()),
         Just("x".into()),
         Just("of=kfood-db begun=2026-12-01T01:00:00Z until=2026-12-01T07:00:00Z".into()),
+        Just("of=kfood-db home=eu-west-1 begun=2026-12-01T01:00:00Z until=2026-12-01T07:00:00Z".into()),
         Just(made_by(MAKER, &format!("{PREFIX}kfood-db-2026-12-01"), "ap-northeast-2")),
+        Just(made_by(MAKER, &format!("{PREFIX}kfood-db-ap-northeast-2-2026-12-01"), "us-west-2")),
         Just("nightshift-kfood-db-2026-12-01 taken=2026-11-30T18:00:00Z".into()),
     ]
 }
@@ -81,7 +84,8 @@ fn happenings() -> impl Strategy<Value = Happens> {
         4 => (0..9usize, statuses).prop_map(|(at, it)| Happens::Status(at, it)),
         2 => (0..9usize, prop::sample::select(&KEYS[..]), values()).prop_map(|(at, key, it)| Happens::Tag(at, key, it)),
         1 => (0..9usize, prop::sample::select(&KEYS[..])).prop_map(|(at, key)| Happens::Untag(at, key)),
-        1 => (names, any::<bool>(), 0..9usize).prop_map(|(name, cluster, like)| Happens::Create(name, cluster, like)),
+        1 => (names, any::<bool>(), 0..9usize, any::<bool>())
+            .prop_map(|(name, cluster, like, there)| Happens::Create(name, cluster, like, there)),
         2 => (0..9usize, prop::option::of(0..2i32)).prop_map(|(at, code)| Happens::Check(at, code)),
         3 => prop_oneof![Just(5i64), Just(60), Just(400), Just(1440)].prop_map(Happens::Time),
     ]
@@ -91,7 +95,10 @@ fn start() -> World {
     let shop = database(Kind::Cluster, "shop", &[(keys::DRILL, "weekly class=db.t4g.medium")]);
     let mut all = kfood().databases;
     all.extend([shop, member("shop-1", "shop"), database(Kind::Instance, "untagged", &[])]);
-    World { max_drills: 2, ..world(all) }
+    let mut world = World { max_drills: 2, ..world(all) };
+    let copies: Vec<_> = world.snapshots.iter().flatten().map(copy).collect();
+    world.snapshots.as_mut().unwrap().extend(copies);
+    world
 }
 
 /// Lets all of it happen; returns the ARNs of what was deleted though the function had not made it.
@@ -112,13 +119,14 @@ fn after(happenings: Vec<Happens>) -> (World, i64, BTreeSet<String>) {
             Happens::Status(index, status) => world.databases[index % count].status = status.into(),
             Happens::Tag(index, key, value) => drop(world.databases[index % count].tags.insert(key.into(), value)),
             Happens::Untag(index, key) => drop(world.databases[index % count].tags.remove(key)),
-            Happens::Create(name, cluster, like) => {
+            Happens::Create(name, cluster, like, there) => {
                 let kind = if cluster { Kind::Cluster } else { Kind::Instance };
-                if world.databases.iter().any(|it| it.id == name) {
+                let arn = arn_in(if there { "us-west-2" } else { HOME }, kind, &name);
+                if world.databases.iter().any(|it| it.arn == arn) {
                     continue;
                 }
                 let tags = world.databases[like % count].tags.clone();
-                let created = database(kind, &name, &[]);
+                let created = rules::database::Database { arn, ..database(kind, &name, &[]) };
                 of_people.insert(created.arn.clone());
                 world.details.insert(created.arn.clone(), details(Some(at.timestamp())));
                 world.databases.push(rules::database::Database { tags, ..created });

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use reconcile::Plan;
-use rules::database::{Database, Kind, Snapshot, made_by};
+use rules::database::{Database, Kind, Original, Snapshot, made_by, region_of};
 use rules::drill::Calendar;
 use rules::keys;
+use rules::retention::Region;
 
 use crate::plan::{CheckTarget, Container, Details, Scope, Settings, Step, Task, World, plan};
 
@@ -21,9 +22,21 @@ pub fn minutes_later(minutes: i64) -> Zoned {
     now().checked_add(minutes.minutes()).unwrap()
 }
 
+/// The region of the stack.
+pub const HOME: &str = "ap-northeast-2";
+
+/// The region that snapshots are copied to.
+pub fn there() -> Region {
+    "us-west-2".parse().unwrap()
+}
+
 pub fn arn(kind: Kind, id: &str) -> String {
+    arn_in(HOME, kind, id)
+}
+
+pub fn arn_in(region: &str, kind: Kind, id: &str) -> String {
     let noun = if kind == Kind::Instance { "db" } else { "cluster" };
-    format!("arn:aws:rds:ap-northeast-2:123456789012:{noun}:{id}")
+    format!("arn:aws:rds:{region}:123456789012:{noun}:{id}")
 }
 
 pub fn database(kind: Kind, id: &str, tags: &[(&str, &str)]) -> Database {
@@ -64,6 +77,26 @@ pub fn snapshot(of: &Database, hours_ago: i64) -> Snapshot {
     }
 }
 
+/// The copy of a snapshot in the other region, as snapshot-databases makes it.
+pub fn copy(of: &Snapshot) -> Snapshot {
+    let id = of.copy_id();
+    let original = Original { arn: &of.arn, database_resource_id: of.database_resource_id.as_deref() };
+    let tags = [
+        (keys::MADE_BY, made_by("snapshot-databases", &id, "us-west-2")),
+        (keys::COPY_OF, original.to_string()),
+        (keys::TAKEN, of.created_at.unwrap().to_string()),
+    ];
+    Snapshot {
+        arn: format!("arn:aws:rds:us-west-2:123456789012:snapshot:{id}"),
+        id,
+        // RDS knows it by a database of the other region, and dates it by the copying.
+        database_resource_id: None,
+        created_at: Some(now().timestamp()),
+        tags: tags.into_iter().map(|(key, value)| (key.to_owned(), value)).collect(),
+        ..of.clone()
+    }
+}
+
 pub fn details(created: Option<Timestamp>) -> Details {
     Details {
         created,
@@ -84,6 +117,8 @@ pub fn world(databases: Vec<Database>) -> World {
     let snapshots = databases.iter().map(|it| snapshot(it, 7)).collect();
     let checks = databases.iter().map(|it| (it.arn.clone(), Ok(CheckTarget { containers: vec!["check".into()] })));
     World {
+        home: HOME.into(),
+        elsewhere: BTreeMap::from([(there(), Ok(()))]),
         details,
         snapshots: Some(snapshots),
         checks: checks.collect(),
@@ -123,17 +158,21 @@ pub fn apply(plan: &Plan<Step>, world: &mut World, at: &Zoned, keep: impl Fn(usi
         };
         match &planned.step {
             Step::Restore(it) => {
-                assert!(!world.databases.iter().any(|other| other.id == it.id), "{} is there already", it.id);
+                let region = it.region.as_ref().map_or(HOME, |it| it.name());
+                let arn = arn_in(region, it.kind, &it.id);
+                assert!(!world.databases.iter().any(|other| other.arn == arn), "{arn} is there already");
                 let tags: Vec<(&str, &str)> =
                     it.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
-                let restored = Database { status: "creating".into(), ..database(it.kind, &it.id, &tags) };
+                let restored = Database { arn, status: "creating".into(), ..database(it.kind, &it.id, &tags) };
                 world.details.insert(restored.arn.clone(), details(Some(at.timestamp())));
                 world.databases.push(restored);
             }
             Step::AddMember(it) => {
                 let tags: Vec<(&str, &str)> =
                     it.tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+                let region = region_of(&it.arn).unwrap();
                 let added = Database {
+                    arn: arn_in(region, Kind::Instance, &it.cluster),
                     member_of: Some(it.cluster.clone()),
                     status: "creating".into(),
                     ..database(Kind::Instance, &it.cluster, &tags)
@@ -148,7 +187,7 @@ pub fn apply(plan: &Plan<Step>, world: &mut World, at: &Zoned, keep: impl Fn(usi
             }
             Step::Prove(it) => {
                 let snapshots = world.snapshots.iter_mut().flatten();
-                for snapshot in snapshots.filter(|other| other.id == it.id) {
+                for snapshot in snapshots.filter(|other| other.arn == it.arn) {
                     snapshot.tags.insert(keys::PROVEN.into(), it.value.clone());
                 }
             }

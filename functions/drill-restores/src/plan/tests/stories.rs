@@ -293,8 +293,7 @@ fn a_database_that_is_called_like_a_drill_is_left_alone() {
     // A person's clone of a drill, with all of its tags.
     world.databases.push(database(Kind::Instance, "nightshift-drill-x", &copied));
     let lines = run(&mut world, 400);
-    let foreign =
-        "+ nightshift-drill-x: it is called as the databases of drills are, but drill-restores did not make it";
+    let foreign = "+ nightshift-drill-x: it is called as the databases of drills are, but the drill-restores of this region did not make it";
     assert!(lines.iter().any(|it| it == foreign), "{lines:?}");
     assert!(world.databases.iter().any(|it| it.id == "nightshift-drill-x"));
 }
@@ -433,4 +432,129 @@ fn what_the_check_said_last_is_quoted_of_the_container_that_failed() {
     let long = told(3, Ok(vec![said("check", "é".repeat(900))]));
     assert!(long.contains(&format!("\"{}…\"", "é".repeat(200))), "{long}");
     assert!(told(0, Err("denied".into())).ends_with("; what the check said last cannot be read: denied"));
+}
+
+const THERE: &str = "nightshift-drill-kfood-db-ap-northeast-2-2026-12-01";
+const RULE_THERE: &str = "monthly rto=1h rpo=24h check=kfood-drill service=kfood-west/kfood-backend region=us-west-2";
+
+/// The shop with a copy of its snapshot in the other region, and this tag.
+fn copied(rule: &str) -> World {
+    let mut world = drilled_by(rule);
+    let snapshots = world.snapshots.as_mut().unwrap();
+    snapshots[0].option_group = Some("default:postgres-16".into());
+    let copy = copy(&snapshots[0]);
+    snapshots.push(copy);
+    world
+}
+
+#[test]
+fn the_copy_in_another_region_is_drilled_there() {
+    let mut world = copied(RULE_THERE);
+    let settings = &mut world.details.get_mut(&arn(Kind::Instance, "kfood-db")).unwrap().settings;
+    (settings.security_groups, settings.parameter_group) = (vec!["sg-1".into()], Some("kfood-16".into()));
+    let begun = plan(&world, &Scope::Everything, &now());
+    let Step::Restore(restore) = &begun.steps[0].step else { panic!("{:?}", begun.steps) };
+    assert_eq!(restore.region, Some(there()));
+    // A security group is of one region; the other groups are looked for by their names.
+    assert_eq!(restore.settings.security_groups, Vec::<String>::new());
+    assert_eq!(restore.settings.parameter_group.as_deref(), Some("kfood-16"));
+    assert_eq!((restore.settings.subnet_group.as_deref(), &restore.settings.option_group), (Some("kfood"), &None));
+    let copy = "nightshift-kfood-db-2026-12-01-ap-northeast-2";
+    assert_eq!(run(&mut world, 0), [format!("* kfood-db: restore drill, restoring {copy} as {THERE} in us-west-2")]);
+    assert!(of(&mut world, THERE).tags[keys::DRILL_MEMORY].contains(" home=ap-northeast-2 "));
+    of(&mut world, THERE).status = "available".into();
+    run(&mut world, 12);
+    world.tasks.insert(arn_in("us-west-2", Kind::Instance, THERE), Ok(Some(stopped(Some(0), &minutes_later(20)))));
+    assert_eq!(
+        run(&mut world, 21)[..3],
+        [
+            format!("* {copy}: noting that it was restored"),
+            format!(
+                "* kfood-db restored to us-west-2 from {copy} in 20 of 60 min, data 7 of 24 h old, checked by kfood-drill"
+            ),
+            format!("* delete DB instance {THERE}"),
+        ]
+    );
+    let snapshots = world.snapshots.as_ref().unwrap();
+    let proven = snapshots.iter().filter(|it| it.tags.contains_key(keys::PROVEN)).map(|it| it.id.as_str());
+    assert_eq!(proven.collect::<Vec<_>>(), [copy]);
+    assert_eq!(world.databases.len(), 1);
+}
+
+#[test]
+fn options_name_the_network_of_the_restored_database() {
+    let world = copied("monthly region=us-west-2 subnet-group=west security-groups=sg-0a+sg-0b");
+    let begun = plan(&world, &Scope::Everything, &now());
+    let Step::Restore(restore) = &begun.steps[0].step else { panic!("{:?}", begun.steps) };
+    assert_eq!(restore.settings.subnet_group.as_deref(), Some("west"));
+    assert_eq!(restore.settings.security_groups, ["sg-0a", "sg-0b"]);
+}
+
+#[test]
+fn a_region_that_cannot_be_drilled_in_is_told_with_the_reason() {
+    let told = |change: &dyn Fn(&mut World)| {
+        let mut world = copied(RULE_THERE);
+        change(&mut world);
+        let plan = plan(&world, &Scope::Everything, &now());
+        testkit::told::keep("drill-restores", &plan);
+        assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+        format!("{}: {}", plan.problems[0].problem, plan.problems[0].message)
+    };
+    assert_eq!(
+        told(&|it| it.elsewhere.clear()),
+        "no-drill-region: region=us-west-2: the stack may not restore there; add us-west-2 to its parameter CopyRegions"
+    );
+    assert_eq!(
+        told(&|it| drop(it.elsewhere.insert(there(), Err("DescribeDBInstances all: AccessDenied".into())))),
+        "unreadable-region: region=us-west-2: DescribeDBInstances all: AccessDenied"
+    );
+    let at_home = |it: &mut World| {
+        let rule = RULE_THERE.replace("us-west-2", HOME);
+        it.databases[0].tags.insert(keys::DRILL.into(), rule);
+    };
+    assert_eq!(
+        told(&at_home),
+        "no-drill-region: region=ap-northeast-2: the database itself is there; remove the option"
+    );
+    let without = |it: &mut World| it.snapshots.as_mut().unwrap().truncate(1);
+    assert_eq!(
+        told(&without),
+        "no-backup: Nightshift has no good copy of it in us-west-2, so there is nothing to restore there: give its tag \
+         nightshift:backup the option copy=us-west-2, or look at the log of snapshot-databases"
+    );
+    // A copy of a snapshot of another region, by another stack.
+    let foreign = |it: &mut World| {
+        let copy = &mut it.snapshots.as_mut().unwrap()[1];
+        let of = copy.tags[keys::COPY_OF].replace("ap-northeast-2", "eu-west-1");
+        copy.tags.insert(keys::COPY_OF.into(), of);
+    };
+    assert!(told(&foreign).starts_with("no-backup: "));
+}
+
+#[test]
+fn the_drill_of_another_stack_in_a_region_of_copies_is_left_alone() {
+    let mut world = kfood();
+    let other = "nightshift-drill-shop-2026-12-01";
+    let made_by = rules::database::made_by(rules::drill::MAKER, other, "us-west-2");
+    let memory = "of=shop begun=2026-12-01T01:00:00Z until=2026-12-01T07:00:00Z";
+    let drill = database(Kind::Instance, other, &[(keys::MADE_BY, &made_by), (keys::DRILL_MEMORY, memory)]);
+    let drill = rules::database::Database { arn: arn_in("us-west-2", Kind::Instance, other), ..drill };
+    world.databases.push(drill);
+    for minutes in [0, 400, 2000] {
+        let lines = run(&mut world, minutes);
+        assert!(!lines.iter().any(|it| it.contains(other)), "{lines:?}");
+    }
+    // It is drilled there, so that stack finishes it.
+    let (home, elsewhere) = ("us-west-2".to_owned(), std::collections::BTreeMap::new());
+    let there = World { home, elsewhere, ..world };
+    assert!(lines(&there, &Scope::Everything, &minutes_later(400))[0].contains(other));
+}
+
+#[test]
+fn a_drill_in_another_region_ends_where_its_original_loses_the_tag() {
+    let mut world = copied(RULE_THERE);
+    run(&mut world, 0);
+    of(&mut world, THERE).status = "available".into();
+    of(&mut world, "kfood-db").tags.remove(keys::DRILL);
+    assert_eq!(run(&mut world, 10), [format!("* delete DB instance {THERE}")]);
 }
