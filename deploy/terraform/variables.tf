@@ -312,6 +312,18 @@ variable "schedules" {
   }
 }
 
+variable "sleep_notice" {
+  description = "How long before a sleep that people may not expect they are told of it, such as 15m; the first one, or the end of a boost or of awake-until."
+  type        = string
+  default     = "none"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(none|[1-5]\\dm|60m)$", var.sleep_notice))
+    error_message = "Must be 10m to 60m, or none."
+  }
+}
+
 variable "snapshot_schedule" {
   description = "When snapshot-databases runs, in the stack's time zone. The first run of the night takes the snapshots, the others those that were not possible then, and the copies."
   type        = string
@@ -381,6 +393,7 @@ locals {
     Reports          = var.reports
     Routine          = var.routine
     Schedules        = var.schedules
+    SleepNotice      = var.sleep_notice
     SnapshotSchedule = var.snapshot_schedule
     TaskRoleArns     = join(",", var.task_role_arns)
     TimeZone         = var.time_zone

@@ -25,9 +25,9 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         groups.into_iter().partition(|it| it.tags.contains_key(keys::SCHEDULE));
     left_behind.extend(sleeping);
     let listed = index.clone().into_iter().map(|(arn, tags)| Listed { arn, tags }).collect();
-    let calendar = run.calendar().clone();
+    let (calendar, notice) = (run.calendar().clone(), run.sleep_notice());
     let backing = Backing { databases: &databases, services: &groups, instances: &instances };
-    let (close, listed) = plan::services_to_look_at(listed, scope, backing, &calendar, run.dry_run, &run.now);
+    let (close, listed) = plan::services_to_look_at(listed, scope, backing, &calendar, (run.dry_run, notice), &run.now);
     let (described, targets, snapshots) = tokio::join!(
         ecs::describe_services(&clients.ecs, &close),
         autoscaling::describe_targets(&clients.scaling, &close),
@@ -46,8 +46,18 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         service.copy = copies.get(&service.arn).cloned();
     }
     services.extend(groups);
-    let mut world =
-        World { services, instances, listed, missing, left_behind, databases, snapshots, calendar, ..World::default() };
+    let mut world = World {
+        services,
+        instances,
+        listed,
+        missing,
+        left_behind,
+        databases,
+        snapshots,
+        calendar,
+        notice,
+        ..World::default()
+    };
     let in_question = plan::databases_in_question(&world, scope, &run.now);
     let events = each(in_question, READS, async |it| (it.arn.clone(), rds::events(&clients.rds, it).await));
     world.events = events.await.into_iter().map(|(arn, it)| (arn, it.map_err(|err| err.to_string()))).collect();

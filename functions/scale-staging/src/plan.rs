@@ -2,8 +2,8 @@
 //!
 //! From below: what was observed (`world`) and asked (`command`), what the tags want of it (`wants`), one service or group
 //! (`case` and what is done to it: `service`, `sleep`, `wake`, `boost`, `woken`) or one machine (`machine`, `start`): a
-//! database (`database`, `stop`, `snapshot`, `windows`) or an instance (`instance`, `stop_instance`); and what services
-//! need of them (`needs`).
+//! database (`database`, `stop`, `snapshot`, `windows`) or an instance (`instance`, `stop_instance`); what services need
+//! of them (`needs`); and what is told before a sleep (`notice`).
 
 mod boost;
 mod case;
@@ -19,6 +19,7 @@ mod look;
 mod machine;
 mod misplaced;
 mod needs;
+mod notice;
 mod person;
 mod service;
 mod size;

@@ -152,6 +152,9 @@ pub const REFUSED: &str = "nightshift-state:refused";
 /// On a database: the windows of RDS that lie in its sleep, as people were told.
 pub const WINDOWS: &str = "nightshift-state:windows";
 
+/// On whatever sleeps: the moment of the sleep that people were told of before it.
+pub const NOTICED: &str = "nightshift-state:noticed";
+
 /// On an ECS service: it was woken and is not up yet; see [`crate::sleep::Woken`].
 pub const WOKEN: &str = "nightshift-state:woken";
 /// On a snapshot: which attempt of its night it is, if not the first.
@@ -325,6 +328,7 @@ mod tests {
             MADE_BY,
             MIGRATED,
             MIGRATING,
+            NOTICED,
             PREDEPLOY_PROBLEM,
             PREVIOUS,
             PROBLEM,

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aws_sdk_sns::Client;
-use jiff::Zoned;
 use jiff::civil::Time;
+use jiff::{SignedDuration, Zoned};
 use reconcile::memory::{Note, news};
 use reconcile::message::{Message, Site, digest, messages};
 use reconcile::{
@@ -218,6 +218,11 @@ impl Run<'_> {
     /// The time of the day from which restore drills begin.
     pub fn drill_at(&self) -> Time {
         self.settings.drill_at
+    }
+
+    /// How long before a sleep that people may not expect they are told of it, if at all.
+    pub fn sleep_notice(&self) -> Option<SignedDuration> {
+        self.settings.sleep_notice
     }
 
     /// How many restore drills there may be at once.

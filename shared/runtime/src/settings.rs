@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
-use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use reconcile::Routine;
 use rules::calendar::{BadFreeze, Freeze};
 use rules::days_off::{DAYS, DaysOff};
@@ -13,7 +13,7 @@ use rules::retention::Region;
 use rules::schedule::{BadSchedules, NamedSchedules, StackCalendar};
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 19] = [
+const VARIABLES: [&str; 20] = [
     "NIGHTSHIFT_BACKUP_BUCKETS",
     "NIGHTSHIFT_BACKUP_TARGETS",
     "NIGHTSHIFT_BUDGET_TOPIC_ARN",
@@ -31,6 +31,7 @@ const VARIABLES: [&str; 19] = [
     "NIGHTSHIFT_NOW",
     "NIGHTSHIFT_ROUTINE",
     "NIGHTSHIFT_SCHEDULES",
+    "NIGHTSHIFT_SLEEP_NOTICE",
     "NIGHTSHIFT_TIME_ZONE",
     "NIGHTSHIFT_TOPIC_ARN",
 ];
@@ -52,6 +53,9 @@ pub struct Settings {
     pub dry_run: bool,
     /// A plan with more changes is refused whole (`NIGHTSHIFT_MAX_CHANGES`, default 500).
     pub max_changes: usize,
+    /// How long before a sleep that people may not expect they are told of it (`NIGHTSHIFT_SLEEP_NOTICE`, such as `15m`;
+    /// default `none`).
+    pub sleep_notice: Option<SignedDuration>,
     /// How many restore drills there may be at once (`NIGHTSHIFT_MAX_DRILLS`, default 1).
     pub max_drills: u32,
     /// How many remedies there may be within an hour, over all alarms (`NIGHTSHIFT_MAX_REMEDIES`, default 10).
@@ -113,6 +117,7 @@ impl Default for Settings {
             drill_at: Time::constant(10, 0, 0, 0),
             dry_run: false,
             max_changes: 500,
+            sleep_notice: None,
             max_drills: 1,
             max_remedies: 10,
             calendar: StackCalendar::default(),
@@ -149,6 +154,7 @@ impl Settings {
             drill_at: time_of_day("NIGHTSHIFT_DRILL_AT", value("NIGHTSHIFT_DRILL_AT"), Settings::default().drill_at)?,
             dry_run: truth("NIGHTSHIFT_DRY_RUN", value("NIGHTSHIFT_DRY_RUN"), false)?,
             max_changes: from_one("NIGHTSHIFT_MAX_CHANGES", value("NIGHTSHIFT_MAX_CHANGES"), 500)?,
+            sleep_notice: notice(value("NIGHTSHIFT_SLEEP_NOTICE"))?,
             max_drills: from_one("NIGHTSHIFT_MAX_DRILLS", value("NIGHTSHIFT_MAX_DRILLS"), 1)?,
             max_remedies: from_one("NIGHTSHIFT_MAX_REMEDIES", value("NIGHTSHIFT_MAX_REMEDIES"), 10)?,
             calendar: StackCalendar {
@@ -208,6 +214,17 @@ fn time_of_day(name: &str, value: Option<&str>, default: Time) -> Result<Time, B
     // Only hours and minutes: nothing begins more precisely.
     let read = (text.len() == 5).then(|| Time::strptime("%H:%M", text).ok()).flatten();
     read.ok_or_else(|| bad(name, &format!("'{text}' is not a time of the day"), "a time such as 10:00"))
+}
+
+/// The function runs every five minutes: less than ten would come too late where one run fails.
+fn notice(value: Option<&str>) -> Result<Option<SignedDuration>, BadSetting> {
+    let minutes = match value {
+        None | Some("none") => return Ok(None),
+        Some(text) => text.strip_suffix('m').and_then(|it| it.parse::<i64>().ok()).filter(|it| (10..=60).contains(it)),
+    };
+    let wrong = || format!("'{}' is not such a time", value.unwrap_or_default());
+    let minutes = minutes.ok_or_else(|| bad("NIGHTSHIFT_SLEEP_NOTICE", &wrong(), "10m to 60m, or none"))?;
+    Ok(Some(SignedDuration::from_mins(minutes)))
 }
 
 fn truth(name: &str, value: Option<&str>, default: bool) -> Result<bool, BadSetting> {
@@ -332,6 +349,7 @@ mod tests {
             ("NIGHTSHIFT_DRILL_AT", "14:30"),
             ("NIGHTSHIFT_MAX_DRILLS", "2"),
             ("NIGHTSHIFT_MAX_REMEDIES", "4"),
+            ("NIGHTSHIFT_SLEEP_NOTICE", "15m"),
             ("NIGHTSHIFT_HOLIDAYS", "2026-12-25 01-01 2027-08-01..2027-08-05"),
             ("NIGHTSHIFT_SCHEDULES", "office=mon-fri 08:00-20:00; demo=always"),
             ("NIGHTSHIFT_FREEZE", "2026-12-20/2027-01-03"),
@@ -354,6 +372,7 @@ mod tests {
         assert_eq!(settings.region.as_deref(), Some("ap-northeast-2"));
         assert_eq!((settings.max_remedies, settings.freeze), (4, "2026-12-20/2027-01-03".parse().ok()));
         assert_eq!(settings.max_drills, 2);
+        assert_eq!(settings.sleep_notice, Some(SignedDuration::from_mins(15)));
         assert_eq!(settings.drill_at, jiff::civil::time(14, 30, 0, 0));
         let CopiedBuckets { sources, targets, role, at } = &settings.buckets;
         assert_eq!((sources.len(), targets.len(), *at), (2, 1, jiff::civil::time(2, 15, 0, 0)));

@@ -211,8 +211,9 @@ fn an_aurora_cluster_is_restored_with_one_instance_and_both_are_deleted() -> Res
     aws.change_snapshot(snapshot, "2026-11-26T18:00:00Z", "available")?;
     aws.set_clock(FUNCTION, MORNING)?;
     aws.forget_calls()?;
-    let clusters =
-        || Ok(aws.rds("DescribeDBClusters", &[])?.matches(&format!("<DBClusterIdentifier>{drill}<")).count());
+    let clusters = || -> Result<usize> {
+        Ok(aws.rds("DescribeDBClusters", &[])?.matches(&format!("<DBClusterIdentifier>{drill}<")).count())
+    };
 
     assert_eq!(run(&aws)?, ["restore done"]);
     assert_eq!((clusters()?, described(&aws, drill)?), (1, None));

@@ -73,6 +73,8 @@ pub fn decide(
     let idle = case.idle();
     // What is only noted once leaves its state to be told.
     case.note_windows();
+    // What needs it is told itself.
+    case.tell_that_it_sleeps_soon(&needing);
     let decision = case.draft.finish(idle);
     // A problem says more than its state does.
     let idle = decision.idle.filter(|_| decision.troubles.is_empty());

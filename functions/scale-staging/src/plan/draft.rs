@@ -25,6 +25,7 @@ pub struct Draft {
     before: Value,
     if_refused: Option<IfRefused>,
     is_again: bool,
+    awake_until: Option<String>,
     steps: Vec<(Step, String)>,
     troubles: Vec<Trouble>,
     idle: Option<String>,
@@ -51,6 +52,7 @@ impl Draft {
             before,
             if_refused: None,
             is_again: false,
+            awake_until: None,
             steps: Vec::new(),
             troubles: Vec::new(),
             idle: None,
@@ -69,6 +71,11 @@ impl Draft {
     /// The next step was told before, and is only tried again.
     pub fn again(&mut self) {
         self.is_again = true;
+    }
+
+    /// The message of the next step holds the command that keeps it awake until then.
+    pub fn keep_awake_until(&mut self, moment: Option<String>) {
+        self.awake_until = moment;
     }
 
     /// Writes a memory tag, unless it says so already.
@@ -108,6 +115,7 @@ impl Draft {
     /// The calls so far become a step, if there are any.
     pub fn step(&mut self, change: Change, headline: String, after: Value, reason: String) {
         let (if_refused, is_again) = (self.if_refused.take(), std::mem::take(&mut self.is_again));
+        let awake_until = self.awake_until.take();
         if self.calls.is_empty() {
             return;
         }
@@ -115,7 +123,7 @@ impl Draft {
         let calls = std::mem::take(&mut self.calls);
         let holds = [keys::HOLD, keys::HOLD_MEMORY].into_iter().filter(|it| self.tags.contains_key(*it)).collect();
         let target = self.target.clone();
-        let step = Step { target, change, calls, before, after, headline, holds, is_again, if_refused };
+        let step = Step { target, change, calls, before, after, headline, holds, is_again, if_refused, awake_until };
         self.steps.push((step, reason));
     }
 

@@ -68,6 +68,7 @@ pub fn decide(
     }
     case.forget_what_is_over();
     let idle = case.idle();
+    case.tell_that_it_sleeps_soon(&needing);
     (case.draft.finish(idle), need)
 }
 

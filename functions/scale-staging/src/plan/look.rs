@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use jiff::Zoned;
+use jiff::{SignedDuration, Zoned};
 
 use rules::ServiceName;
 use rules::database::Database;
@@ -12,6 +12,7 @@ use super::command::Scope;
 use super::copy;
 use super::database::needs_events;
 use super::needs::databases_named;
+use super::notice;
 use super::times::GRACE;
 use super::wants::{Source, Verdict, Wants};
 use super::windows::up_for_maintenance;
@@ -24,13 +25,13 @@ const ROUNDS: u64 = 12;
 
 /// Which of the tagged services have to be described, and which need not.
 ///
-/// With `all` (a dry run) every one is.
+/// With `all` (a dry run) every one is. People are told of a sleep that they may not expect `notice` before it.
 pub fn services_to_look_at(
     listed: Vec<Listed>,
     scope: &Scope,
     backing: Backing<'_>,
     calendar: &StackCalendar,
-    all: bool,
+    (all, notice): (bool, Option<SignedDuration>),
     now: &Zoned,
 ) -> (Vec<String>, Vec<Listed>) {
     let read: Vec<(Listed, Option<Wants>)> = listed
@@ -51,8 +52,9 @@ pub fn services_to_look_at(
         backing.databases.iter().map(|it| it.database.arn.as_str()).chain(machines).filter(|it| scope.is(it)).collect();
     let (mut close, mut rest): (Vec<String>, Vec<Listed>) = (Vec::new(), Vec::new());
     for (it, wants) in read {
+        let arn = it.arn.clone();
         let look = match scope {
-            Scope::Everywhere => all || wants.as_ref().is_none_or(|wants| may_be_due(&it.arn, wants, calendar, now)),
+            Scope::Everywhere => all || wants.as_ref().is_none_or(|it| may_be_due(&arn, it, calendar, notice, now)),
             Scope::Resource(_) => scope.is(&it.arn) || is_for(&it, &asked),
             Scope::LastDay => false,
         };
@@ -110,12 +112,15 @@ fn is_needed(
 }
 
 /// Whether anything can be due for a service with these tags.
-fn may_be_due(arn: &str, wants: &Wants, calendar: &StackCalendar, now: &Zoned) -> bool {
+fn may_be_due(arn: &str, wants: &Wants, calendar: &StackCalendar, notice: Option<SignedDuration>, now: &Zoned) -> bool {
     let at = now.timestamp();
     let fresh = |moment| at.duration_since(moment) < GRACE;
     let verdict = wants.verdict(now, calendar);
     let boost = wants.boosted.is_some() || wants.boost(at).is_some();
     let woken = wants.woken.is_some();
+    if notice::due(wants, &verdict, notice, now, calendar).is_some() {
+        return true;
+    }
     if wants.was_told() || wants.schedule.enforce || boost || woken || !wants.over(at).is_empty() {
         return true;
     }

@@ -8,6 +8,8 @@ use rules::sleep::{Asleep, By};
 use serde_json::Value;
 
 use super::draft::Draft;
+use super::needs::Need;
+use super::notice;
 use super::step::{Call, Change, Refusal};
 use super::times::{GRACE, STANDS_FOR};
 use super::wants::{Source, Verdict, Wants};
@@ -105,6 +107,18 @@ impl<M: Stoppable> Machine<'_, M> {
             self.draft.add_trouble(kind.trouble(said));
         }
         said.is_some()
+    }
+
+    /// What needs it is told itself.
+    pub fn tell_that_it_sleeps_soon(&mut self, needing: &[&Need]) {
+        if !self.of.serves(self.world) || needing.iter().any(|it| it.awake) {
+            return;
+        }
+        if let Some(notice) = notice::due(&self.wants, &self.verdict, self.world.notice, self.now, &self.world.calendar)
+        {
+            let follows = M::waits_for(&self.wants);
+            notice.draft(&self.wants, follows, M::view(&self.state), self.now, &mut self.draft);
+        }
     }
 
     // -------------------------------------------------------------------------------- falling asleep

@@ -9,6 +9,7 @@ use super::command::Command;
 use super::draft::{Decision, Draft};
 use super::misplaced::{Kind, misplaced};
 use super::needs::{Need, Used, databases_named, is_migrating, still_used};
+use super::notice;
 use super::person::apply_command;
 use super::size::Size;
 use super::step::{Change, Target};
@@ -86,6 +87,7 @@ pub fn decide(
     let state = case.draft.idle().map_or_else(|| case.state(), str::to_owned);
     let idle = format!("{state}; {}; {}", case.verdict.why, case.next());
     let idle = case.draft.is_idle().then_some(idle);
+    case.tell_that_it_sleeps_soon(&needing);
     (case.draft.finish(idle), need)
 }
 
@@ -124,6 +126,18 @@ pub fn no_such_database(name: &str) -> Trouble {
 }
 
 impl Case<'_> {
+    /// What needs it is told itself.
+    fn tell_that_it_sleeps_soon(&mut self, needing: &[&Need]) {
+        if self.size.desired <= self.off() || needing.iter().any(|it| it.awake) {
+            return;
+        }
+        if let Some(notice) = notice::due(&self.wants, &self.verdict, self.world.notice, self.now, &self.world.calendar)
+        {
+            let follows = &self.wants.schedule.after;
+            notice.draft(&self.wants, follows, self.size.view(), self.now, &mut self.draft);
+        }
+    }
+
     fn forget_what_is_over(&mut self) {
         let mut over = self.wants.over(self.at());
         // As long as a deployment is waited for, this is what says that it is to sleep again.

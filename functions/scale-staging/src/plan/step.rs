@@ -25,6 +25,8 @@ pub struct Step {
     /// Nobody needs to hear of it: it was told before and is only tried again.
     pub is_again: bool,
     pub if_refused: Option<IfRefused>,
+    /// The moment until which the command in its message keeps it awake, as a command names it.
+    pub awake_until: Option<String>,
 }
 
 /// What a step changes.
@@ -272,6 +274,9 @@ impl reconcile::Step for Step {
                 // The function that holds it takes that back.
                 _ => None,
             },
+            Change::Tell(_) if self.awake_until.is_some() => {
+                Some(Undo::Command(json!({"wake": {"resource": arn, "until": self.awake_until}})))
+            }
             Change::Wake => Some(Undo::Command(json!({"sleep": {"resource": arn}}))),
             Change::Boost | Change::EndBoost | Change::Remember | Change::Tell(_) => None,
         }

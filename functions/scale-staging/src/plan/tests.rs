@@ -8,6 +8,7 @@ mod machines;
 mod model;
 mod morning;
 mod nights;
+mod notices;
 mod refused;
 mod remembered;
 mod told;

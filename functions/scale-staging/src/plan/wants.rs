@@ -28,6 +28,8 @@ pub struct Wants {
     /// What is remembered of it, if it was woken at a moment that no schedule tells.
     pub woken: Option<Woken>,
     refused: Option<Refused>,
+    /// The sleep that people were told of before it last.
+    pub noticed: Option<String>,
     hold: Option<Held>,
     /// A person has just put it to sleep, until then if that is known.
     put_to_sleep: Option<Option<Timestamp>>,
@@ -130,6 +132,7 @@ impl Wants {
             // What only saves a try or a look is not worth a problem where it cannot be read.
             woken: tag(keys::WOKEN).and_then(|it| it.parse().ok()),
             refused: tag(keys::REFUSED).and_then(|it| it.parse().ok()),
+            noticed: tag(keys::NOTICED).map(str::to_owned),
             told: kinds.into_iter().flatten().map(str::to_owned).collect(),
             boosts,
             hold,
@@ -275,6 +278,11 @@ impl Wants {
     /// From now on a person wants it asleep, until then if that is known.
     pub fn put_to_sleep_until(&mut self, until: Option<Timestamp>) {
         self.put_to_sleep = Some(until);
+    }
+
+    /// Whether a tag or a memory keeps it awake until this very moment.
+    pub fn is_kept_awake_until(&self, until: Timestamp) -> bool {
+        [self.awake_until, self.kept_awake].contains(&Some(until))
     }
 
     pub fn is_held(&self) -> bool {

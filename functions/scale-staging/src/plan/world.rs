@@ -4,7 +4,7 @@ mod instance;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use rules::ServiceName;
 use rules::database::{Condition, Database, Kind};
 use rules::schedule::StackCalendar;
@@ -33,6 +33,8 @@ pub struct World {
     pub events: BTreeMap<String, Result<Events, String>>,
     /// Days on which no window starts, and schedules by name.
     pub calendar: StackCalendar,
+    /// How long before a sleep that people may not expect they are told of it, if at all.
+    pub notice: Option<SignedDuration>,
 }
 
 /// A tagged service as the tag index has it, which may be some seconds old.

@@ -92,8 +92,14 @@ impl Script {
 
     /// Sends `payload` to the real function at `now` (local time in Seoul), whose SDK clients talk to this script.
     pub async fn invoke(&self, now: &str, payload: Value) -> Result<Report, String> {
+        self.invoke_telling("none", now, payload).await
+    }
+
+    /// The same with this value of SleepNotice.
+    pub async fn invoke_telling(&self, notice: &str, now: &str, payload: Value) -> Result<Report, String> {
         let now = format!("{now}:00+09:00");
         let variables = [
+            ("NIGHTSHIFT_SLEEP_NOTICE", notice),
             ("NIGHTSHIFT_TIME_ZONE", "Asia/Seoul"),
             ("NIGHTSHIFT_TOPIC_ARN", TOPIC),
             ("NIGHTSHIFT_NOW", now.as_str()),
@@ -173,6 +179,11 @@ impl Script {
         let counts = self.0.counts().into_iter().collect();
         self.0.forget_calls();
         counts
+    }
+
+    /// The operations that were called, in their order.
+    pub fn order(&self) -> Vec<String> {
+        self.0.all_calls().into_iter().map(|it| it.operation).collect()
     }
 
     /// The bodies of all requests of an operation.

@@ -74,6 +74,31 @@ async fn a_hundred_services_cost_no_more_calls_than_they_must() {
     assert!(script.aws().targets.values().all(|it| it["MinCapacity"] == 1));
 }
 
+/// What may surprise is told with the command against it, and only then remembered; the command is taken.
+#[tokio::test(start_paused = true)]
+async fn the_first_sleep_is_told_before_it_and_a_person_puts_it_off() {
+    let script = Script::new();
+    let arn = script.serve("staging/api", HOURS, 2);
+    script.invoke_telling("15m", "2026-11-20T19:40", json!({})).await.unwrap();
+    assert!(script.sent("Publish").is_empty());
+    let report = script.invoke_telling("15m", "2026-11-20T19:45", json!({})).await.unwrap();
+    assert_eq!(told(&report), ["api remember Done"]);
+    let order = script.order();
+    let place = |name: &str| order.iter().position(|it| it == name).unwrap();
+    assert!(place("Publish") < place("TagResource"), "{order:?}");
+    let message = script.sent("Publish")[0]["Message"].to_string();
+    assert!(message.contains("goes to sleep in 15 min, Fri 2026-11-20 20:00 KST"), "{message}");
+    assert!(message.contains("2026-11-20T22:00"), "{message}");
+    script.invoke_telling("15m", "2026-11-20T19:50", json!({})).await.unwrap();
+    assert_eq!(script.sent("Publish").len(), 1, "once is enough");
+    let wake = json!({"wake": {"resource": arn, "until": "2026-11-20T22:00"}});
+    script.invoke_telling("15m", "2026-11-20T19:52", wake).await.unwrap();
+    script.invoke_telling("15m", EVENING, json!({})).await.unwrap();
+    assert_eq!(script.aws().services[&arn]["desiredCount"], 2);
+    script.invoke_telling("15m", "2026-11-20T22:00", json!({})).await.unwrap();
+    assert_eq!(script.aws().services[&arn]["desiredCount"], 0);
+}
+
 /// The evening that docs/benchmarks.md counts: 300 services, 30 of them with a scaling target, and ten databases that the
 /// services name.
 #[tokio::test(start_paused = true)]

@@ -110,9 +110,16 @@ fn a_hold_and_a_persons_word_count_at_night_where_only_the_waking_is_ours() {
     let schedule = format!("{HOURS} act=wake");
     let close = |tags_of: &[(&str, &str)], now: &str| {
         let listed = vec![Listed { arn: service_arn("api"), tags: tags(tags_of) }];
-        services_to_look_at(listed, &Scope::Everywhere, nothing().backing(), &Default::default(), false, &at(now))
-            .0
-            .len()
+        services_to_look_at(
+            listed,
+            &Scope::Everywhere,
+            nothing().backing(),
+            &Default::default(),
+            (false, None),
+            &at(now),
+        )
+        .0
+        .len()
     };
     for hold in [(keys::HOLD, "closed"), (keys::HOLD_MEMORY, "by=budget:Team since=2026-11-20T00:00:00Z")] {
         for now in ["2026-11-20T12:00", "2026-11-20T23:00"] {

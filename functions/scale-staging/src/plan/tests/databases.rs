@@ -221,7 +221,7 @@ fn a_database_is_not_stopped_while_a_service_that_may_need_it_cannot_be_read() {
     let listed = vec![Listed { arn: service_arn("web"), tags: tags(&[(keys::SCHEDULE, "office after=app-db")]) }];
     let scope = Scope::Resource(idle.databases[0].database.arn.clone());
     assert_eq!(
-        services_to_look_at(listed, &scope, idle.backing(), &Default::default(), false, &now).0,
+        services_to_look_at(listed, &scope, idle.backing(), &Default::default(), (false, None), &now).0,
         [service_arn("web")]
     );
 }

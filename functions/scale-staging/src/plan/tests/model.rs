@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{Timestamp, ToSpan, Zoned};
+use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use reconcile::Plan;
 use rules::ServiceName;
 use rules::database::{Database, Kind};
@@ -112,6 +112,8 @@ pub struct Shop {
     /// What RDS said last.
     pub said: Option<String>,
     pub calendar: StackCalendar,
+    /// The parameter SleepNotice.
+    pub notice: Option<SignedDuration>,
 }
 
 pub fn shop(services: Vec<Service>, databases: Vec<Sleeper>) -> Shop {
@@ -125,6 +127,7 @@ pub fn shop(services: Vec<Service>, databases: Vec<Sleeper>) -> Shop {
         stops: BTreeMap::new(),
         said: None,
         calendar: StackCalendar::default(),
+        notice: None,
     }
 }
 
@@ -187,7 +190,7 @@ impl Shop {
         let listed = self.services.iter().filter(|it| !it.is_group());
         let listed = listed.map(|it| Listed { arn: it.arn.clone(), tags: it.tags.clone() }).collect();
         let (close, listed) =
-            services_to_look_at(listed, &Scope::Everywhere, self.backing(), &self.calendar, false, now);
+            services_to_look_at(listed, &Scope::Everywhere, self.backing(), &self.calendar, (false, self.notice), now);
         let services = self.services.iter().filter(|it| it.is_group() || close.contains(&it.arn)).cloned().collect();
         self.seen_as(services, listed, now)
     }
@@ -199,6 +202,7 @@ impl Shop {
             instances: self.instances.clone(),
             databases: self.databases.clone(),
             calendar: self.calendar.clone(),
+            notice: self.notice,
             ..World::default()
         };
         for (database, id) in crate::plan::pending_snapshots(&self.databases, &self.calendar, now) {

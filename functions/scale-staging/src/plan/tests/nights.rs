@@ -163,7 +163,7 @@ fn only_what_can_be_due_is_looked_at() {
             &Scope::Everywhere,
             nothing().backing(),
             &Default::default(),
-            false,
+            (false, None),
             &at(now),
         )
         .0
@@ -190,7 +190,7 @@ fn only_what_can_be_due_is_looked_at() {
         &Scope::Everywhere,
         nothing().backing(),
         &Default::default(),
-        true,
+        (true, None),
         &at("2026-11-21T03:00"),
     )
     .0;

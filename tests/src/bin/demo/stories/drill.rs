@@ -94,7 +94,7 @@ fn the_shop(play: &Play) -> Result<()> {
 
 fn what_is_due(play: &Play) -> Result<()> {
     play.chapter(2, "What is due, and what it costs");
-    clock(play, "2026-09-30T09:00:00+09:00")?;
+    clock(play, "2026-10-01T09:00:00+09:00")?;
     screen::command(&format!(
         "printf %s '{{\"dry_run\":true}}' | aws lambda invoke --function-name nightshift-{FUNCTION} … /dev/stderr"
     ));
@@ -150,7 +150,7 @@ fn a_good_drill(play: &Play) -> Result<()> {
 fn a_check_that_fails(play: &Play) -> Result<()> {
     let aws = play.aws();
     play.chapter(4, "Monday, the second of November");
-    screen::say("A colleague has changed the nightly import in between. Every snapshot looks as good as ever.");
+    screen::say("A colleague has changed the nightly import in between. Every snapshot looks like those before.");
     snapshot(aws, &NOVEMBER)?;
     clock(play, "2026-11-02T10:03:00+09:00")?;
     play.ask(FUNCTION, &json!({}))?;
