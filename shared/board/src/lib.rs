@@ -25,4 +25,5 @@ mod tests;
 pub use dry_run::{Choice, DryRun, Planned, Problem};
 pub use html::html;
 pub use section::Section;
+pub use text::escaped;
 pub use view::{Board, Firing, Saved, Theme, View};

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use board::escaped;
+
 use crate::page::{Line, Page};
 
 const STYLE: &str = "\
@@ -50,21 +52,6 @@ pub fn html(page: &Page) -> String {
     }
     html.push_str("</body></html>\n");
     html
-}
-
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for it in text.chars() {
-        match it {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            it => escaped.push(it),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use jiff::SignedDuration;
 use jiff::civil::Date;
 
 use crate::database::{Kind, snapshot_id};
+use crate::length::{self, in_minutes};
 use crate::retention::Region;
 use crate::tag::{BadTag, Reader};
 use crate::{ServiceName, keys};
@@ -95,36 +96,9 @@ pub struct Check {
 }
 
 /// A length of time such as `90m`, `24h` or `7d`.
-struct Length(SignedDuration);
+type Length = length::Length<1, { 90 * 24 * 60 }, true>;
 
 const LENGTH: &str = "30m, 24h or 7d (at most 90d)";
-
-impl FromStr for Length {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or(())?;
-        let plain = !number.is_empty() && number.len() <= 6 && number.bytes().all(|it| it.is_ascii_digit());
-        let number: i64 = if plain { number.parse().map_err(drop)? } else { return Err(()) };
-        let minutes = match unit {
-            "m" => number,
-            "h" => number * 60,
-            "d" => number * 24 * 60,
-            _ => return Err(()),
-        };
-        let fits = (1..=90 * 24 * 60).contains(&minutes);
-        fits.then(|| Length(SignedDuration::from_mins(minutes))).ok_or(())
-    }
-}
-
-impl fmt::Display for Length {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_mins() {
-            minutes if minutes % 60 == 0 => write!(f, "{}h", minutes / 60),
-            minutes => write!(f, "{minutes}m"),
-        }
-    }
-}
 
 /// A length of time for which a restored database may stay.
 struct Keep(SignedDuration);
@@ -133,7 +107,7 @@ impl FromStr for Keep {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        let Length(time) = text.parse()?;
+        let length::Length(time) = text.parse::<Length>()?;
         (time <= LONGEST_KEEP).then_some(Keep(time)).ok_or(())
     }
 }
@@ -231,13 +205,13 @@ impl FromStr for DrillRule {
 impl fmt::Display for DrillRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.every)?;
-        self.rto.iter().try_for_each(|it| write!(f, " rto={}", Length(*it)))?;
-        self.rpo.iter().try_for_each(|it| write!(f, " rpo={}", Length(*it)))?;
+        self.rto.iter().try_for_each(|it| write!(f, " rto={}", in_minutes(*it)))?;
+        self.rpo.iter().try_for_each(|it| write!(f, " rpo={}", in_minutes(*it)))?;
         self.check.iter().try_for_each(|it| write!(f, " check={} service={}", it.family, it.service))?;
         self.class.iter().try_for_each(|it| write!(f, " class={it}"))?;
         let from = Origin::ALL.iter().find(|(it, _)| *it == self.from);
         from.iter().try_for_each(|(_, word)| write!(f, " from={word}"))?;
-        self.keep.iter().try_for_each(|it| write!(f, " keep={}", Length(*it)))?;
+        self.keep.iter().try_for_each(|it| write!(f, " keep={}", in_minutes(*it)))?;
         self.region.iter().try_for_each(|it| write!(f, " region={it}"))?;
         self.subnet_group.iter().try_for_each(|it| write!(f, " subnet-group={it}"))?;
         match self.security_groups.is_empty() {

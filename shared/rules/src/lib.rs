@@ -16,6 +16,7 @@ pub mod facts;
 pub mod image;
 pub mod intent;
 pub mod keys;
+mod length;
 pub mod memory;
 pub mod migrating;
 pub mod partition;

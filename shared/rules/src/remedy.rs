@@ -6,6 +6,8 @@ use std::str::FromStr;
 use jiff::SignedDuration;
 
 use crate::keys;
+use crate::length::Length;
+pub use crate::length::in_minutes;
 use crate::service::ServiceName;
 use crate::tag::{BadTag, Reader};
 
@@ -62,9 +64,8 @@ pub enum Remedy {
     Notify,
 }
 
-/// A length of time as people write it: `15m` or `2h`, up to a day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Lasting(SignedDuration);
+/// A length of time such as `15m` or `2h`, up to a day.
+type Lasting = Length<1, { 24 * 60 }>;
 
 impl Remedy {
     /// All of them, as the tag spells them.
@@ -177,36 +178,6 @@ fn lasting(tag: &mut Reader<'_>, name: &'static str, default: SignedDuration) ->
     Ok(tag.parsed::<Lasting>(name, "a time such as 15m or 2h, up to 24h")?.map_or(default, |it| it.0))
 }
 
-impl FromStr for Lasting {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or(())?;
-        let plain = !number.is_empty() && number.len() <= 4 && number.bytes().all(|it| it.is_ascii_digit());
-        let number: i64 = if plain { number.parse().map_err(drop)? } else { return Err(()) };
-        let minutes = match unit {
-            "m" => number,
-            "h" => number * 60,
-            _ => return Err(()),
-        };
-        if (1..=24 * 60).contains(&minutes) { Ok(Lasting(SignedDuration::from_mins(minutes))) } else { Err(()) }
-    }
-}
-
-impl fmt::Display for Lasting {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_mins() {
-            minutes if minutes % 60 == 0 => write!(f, "{}h", minutes / 60),
-            minutes => write!(f, "{minutes}m"),
-        }
-    }
-}
-
-/// A length of time in the spelling of the tag: `15m`, `2h`.
-pub fn in_minutes(time: SignedDuration) -> String {
-    Lasting(time).to_string()
-}
-
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -220,13 +191,13 @@ impl fmt::Display for RemedyRule {
             write!(f, " step={} max={}", self.step, self.max)?;
         }
         if self.has(Remedy::Rollback) {
-            write!(f, " within={}", Lasting(self.within))?;
+            write!(f, " within={}", in_minutes(self.within))?;
         }
         if self.failover {
             f.write_str(" failover=true")?;
         }
         if self.cooldown != Self::COOLDOWN {
-            write!(f, " cooldown={}", Lasting(self.cooldown))?;
+            write!(f, " cooldown={}", in_minutes(self.cooldown))?;
         }
         if self.limit != Self::LIMIT {
             write!(f, " limit={}", self.limit)?;

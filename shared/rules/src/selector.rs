@@ -6,6 +6,7 @@ use std::str::FromStr;
 use jiff::SignedDuration;
 
 use crate::ServiceName;
+use crate::length::in_minutes;
 use crate::soak::{LENGTH, Length};
 use crate::tag::{BadTag, Reader};
 use crate::version::{Allowed, Range, Reading};
@@ -158,7 +159,7 @@ impl fmt::Display for Selector {
                 option(f, "prefix", shown(prefix))
             }
             Selector::Tag { name } => write!(f, "tag name={name}"),
-            Selector::Promote { from, soak } => write!(f, "promote from={from} soak={}", Length(*soak)),
+            Selector::Promote { from, soak } => write!(f, "promote from={from} soak={}", in_minutes(*soak)),
         }
     }
 }

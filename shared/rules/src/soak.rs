@@ -9,6 +9,7 @@ use std::str::FromStr;
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest as _, Sha256};
 
+use crate::length;
 use crate::memory::written;
 use crate::tag::{BadTag, Reader};
 use crate::{Digest, ServiceName, ShortDigest, keys};
@@ -157,35 +158,9 @@ impl fmt::Display for Soak {
 }
 
 /// A length of time such as `90m` or `24h`; `0h` too.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Length(pub(crate) SignedDuration);
+pub(crate) type Length = length::Length<0, { 720 * 60 }>;
 
 pub(crate) const LENGTH: &str = "24h or 90m (at most 720h); 0h asks only that it is live there";
-
-impl FromStr for Length {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or(())?;
-        let plain = !number.is_empty() && number.len() <= 6 && number.bytes().all(|it| it.is_ascii_digit());
-        let number: i64 = if plain { number.parse().map_err(drop)? } else { return Err(()) };
-        let minutes = match unit {
-            "m" => number,
-            "h" => number * 60,
-            _ => return Err(()),
-        };
-        (minutes <= 720 * 60).then(|| Length(SignedDuration::from_mins(minutes))).ok_or(())
-    }
-}
-
-impl fmt::Display for Length {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_mins() {
-            minutes if minutes % 60 == 0 => write!(f, "{}h", minutes / 60),
-            minutes => write!(f, "{minutes}m"),
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests {
