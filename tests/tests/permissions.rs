@@ -698,7 +698,7 @@ fn with_every_tag(request: Request) -> Request {
 
 // -------------------------------------------------------------------------------- the table
 
-/// A request of a function, and whether it is to be allowed.
+/// A request of a function, and whether it has to be allowed.
 struct Row {
     function: String,
     variant: Variant,

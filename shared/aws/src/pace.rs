@@ -166,7 +166,7 @@ impl Pace {
             return;
         }
         learned.learn(now);
-        // The bucket is empty, so nothing is to be had before the next token.
+        // The bucket is empty, so there is nothing before the next token.
         let interval = Duration::from_secs_f64(1.0 / learned.rate);
         state.full_at = now + interval * self.burst;
     }

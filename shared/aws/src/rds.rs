@@ -59,7 +59,7 @@ pub async fn list_databases(rds: &Rds) -> Result<Vec<Database>, Error> {
     Ok(databases.into_iter().map(|(database, ())| database).collect())
 }
 
-/// The same, each with what else is to be read of its description.
+/// The same, each with what else to read of its description.
 pub async fn list_databases_with<T>(
     rds: &Rds,
     of_instance: impl Fn(&sdk::DbInstance) -> T,
@@ -170,7 +170,7 @@ pub async fn find_databases(rds: &Rds, id: &str) -> Result<Vec<Database>, Error>
     Ok(databases.into_iter().map(|(database, ())| database).collect())
 }
 
-/// The same, each with what else is to be read of its description.
+/// The same, each with what else to read of its description.
 pub async fn find_databases_with<T>(
     rds: &Rds,
     id: &str,

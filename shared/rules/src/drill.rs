@@ -34,7 +34,7 @@ pub fn drill_id(database: &str, date: Date, home: Option<&str>) -> String {
     snapshot_id("drill-", &name, &date.to_string(), Kind::Cluster.longest_id())
 }
 
-/// What a database's drills are to be.
+/// What is expected of the drills of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrillRule {
     /// How often.

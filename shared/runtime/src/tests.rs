@@ -206,8 +206,8 @@ async fn a_command_that_the_plan_refuses_changes_nothing_and_tells_nobody() {
         plan.act("world", Greet, "it is morning");
         plan.problem("moon", "too-far", "there is no road to it");
         plan.refuse("there is no world \"mars\"");
-        let call = async |_: &Greet| panic!("nothing is to be done");
-        Ok(run.apply(plan, call, async |_| panic!("nothing is to be remembered")).await)
+        let call = async |_: &Greet| panic!("nothing has to be done");
+        Ok(run.apply(plan, call, async |_| panic!("nothing has to be remembered")).await)
     };
     let report = lambda.invoke(json!({"greet": "mars"}), Duration::from_secs(60), refusing).await.unwrap();
     assert_eq!((report.refusal(), report.accepted), (Some("there is no world \"mars\""), Look::ACCEPTED));

@@ -80,7 +80,7 @@ fn cargo_lambda_invoke_works_on_the_local_aws() -> Result<()> {
     for (sample, expected) in [
         ("dry-run", "\"outcome\":\"planned\""),
         ("ecr-push-untagged", "without a tag was pushed"),
-        // It names a deadline that is over, and yet there is time for what is to be done.
+        // It names a deadline that is over, and yet there is time for what has to be done.
         ("sweep", "\"outcome\":\"done\""),
     ] {
         let mut invoke = Command::new(&lambda);

@@ -25,7 +25,7 @@ pub struct World {
     pub destinations: BTreeMap<String, Result<Destination, String>>,
     /// By id, the jobs that are under way.
     pub jobs: BTreeMap<String, Result<Job, Lost>>,
-    /// By the name of a bucket that is to be copied now, why it cannot be.
+    /// By the name of a bucket that has to be copied now, why it cannot be.
     pub obstacles: BTreeMap<String, Vec<Obstacle>>,
 }
 

@@ -27,7 +27,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Whether a service that opted in is to be looked at. An unreadable rule is told by the sweep.
+    /// Whether a service that opted in has to be looked at. An unreadable rule is told by the sweep.
     pub fn concerns(&self, service: &Service) -> bool {
         let rule = || service.tags.get(keys::DEPLOY).and_then(|it| it.parse::<DeployRule>().ok());
         match self {

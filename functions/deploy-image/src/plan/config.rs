@@ -79,7 +79,7 @@ impl<'a> Draft<'a> {
         let image = case.images.iter().find(|it| Some(&it.digest) == running.digest.as_ref() && it.is_deployable());
         let Some(image) = image else {
             let message = format!(
-                "{name} is to be deployed with the image that runs ({}), which is not in {} as it was; push a new image, \
+                "{name} should be deployed with the image that runs ({}), which is not in {} as it was; push a new image, \
                  or deploy {name} by hand",
                 case.running_label(),
                 case.repository

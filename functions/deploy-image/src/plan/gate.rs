@@ -22,7 +22,7 @@ use super::world::Observation;
 use super::{offer, shift};
 
 pub struct Passed {
-    /// What is to be remembered first.
+    /// What to remember first.
     pub notes: Vec<Act>,
     /// How the service's address answers before the rollout, if the rule names one.
     pub health: Option<Before>,

@@ -87,7 +87,7 @@ pub struct Stop {
 pub enum Revision {
     /// It was registered by an earlier run, which did not get to use it: its ARN.
     Registered(String),
-    /// It is to be registered: what to send to RegisterTaskDefinition.
+    /// It has to be registered: what to send to RegisterTaskDefinition.
     Register(Value),
 }
 

@@ -71,7 +71,7 @@ fn case_wants_history(case: &Case<'_>, scope: &Scope) -> bool {
     };
     // A deployment of CodeDeploy may be under way before any task set tells of it.
     let unsettled = || service.task_sets.len() > 1;
-    // What is to be promoted is known only later, and may be an image that was tried before.
+    // What has to be promoted is known only later, and may be an image that was tried before.
     let promotes = || matches!(case.rule.selector, Selector::Promote { .. });
     match scope {
         Scope::Service(_) | Scope::Followers(_) | Scope::DeploymentGroup { .. } => true,

@@ -16,7 +16,7 @@ pub struct World {
     pub elsewhere: BTreeMap<Region, Result<(), String>>,
     /// All databases of these regions.
     pub databases: Vec<Database>,
-    /// What else is to be known of each, by ARN.
+    /// What else has to be known of each, by ARN.
     pub details: BTreeMap<String, Details>,
     /// The snapshots that Nightshift made, the copies in other regions where those are drilled, and the automated ones of databases that are drilled from those; they are read
     /// when a drill is to begin.

@@ -33,7 +33,7 @@ pub struct Tell {
     pub told: String,
 }
 
-/// What is to be remembered on a budget.
+/// What to remember on a budget.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemoryNote {
     /// The budget's ARN.

@@ -18,7 +18,7 @@ use super::wants::{Source, Wants};
 use super::windows::{in_its_sleep, is_applying_changes, up_for_maintenance};
 use super::world::{DatabaseName, Events, Sleeper, World};
 
-/// What is to be done about a database whose tags are `wants`, as far as the services that need it allow.
+/// What to do about a database whose tags are `wants`, as far as the services that need it allow.
 pub fn decide(
     sleeper: &Sleeper,
     mut wants: Wants,

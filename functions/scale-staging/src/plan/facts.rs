@@ -72,7 +72,7 @@ fn means(name: &str, sleeper: &Sleeper, world: &World) -> bool {
     named(&world.databases, name).iter().any(|it| it.database.arn == sleeper.database.arn)
 }
 
-/// When it is to be awake within the next day, as its tags are now.
+/// When it should be awake within the next day, as its tags are now.
 fn spans(wants: &Wants, calendar: &StackCalendar, now: &Zoned) -> Vec<Span> {
     let (mut at, end) = (now.timestamp(), now.timestamp() + A_DAY);
     let mut awake = Vec::new();

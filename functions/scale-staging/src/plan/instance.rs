@@ -17,7 +17,7 @@ use super::step::{Call, Change, Target};
 use super::wants::Wants;
 use super::world::{Instance, World};
 
-/// What is to be done about an instance whose tags are `wants`, as far as what needs it allows; and what it needs itself.
+/// What to do about an instance whose tags are `wants`, as far as what needs it allows; and what it needs itself.
 pub fn decide(
     instance: &Instance,
     mut wants: Wants,

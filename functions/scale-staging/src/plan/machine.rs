@@ -54,7 +54,7 @@ pub struct Machine<'a, M> {
     pub world: &'a World,
     pub now: &'a Zoned,
     pub draft: Draft,
-    /// A person's command is to be carried out, whoever changed what by hand before.
+    /// A person's command has to be carried out, whoever changed what by hand before.
     pub asked: bool,
     /// Why it is not stopped: a service that needs it still runs, or may.
     pub used: Option<String>,

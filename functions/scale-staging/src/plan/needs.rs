@@ -15,12 +15,12 @@ pub struct Need {
     pub service: String,
     /// The databases, instances and groups that it names, as they were written.
     pub databases: Vec<String>,
-    /// It is, or is to be, awake.
+    /// It is, or should be, awake.
     pub awake: bool,
     pub used: Used,
 }
 
-/// Whether its databases are used, however it is to be.
+/// Whether its databases are used, however it should be.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Used {
     No,

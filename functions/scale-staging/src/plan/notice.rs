@@ -21,7 +21,7 @@ pub struct Notice {
     why: String,
 }
 
-/// What is to be told now of the sleep that comes within `ahead`, if anything is.
+/// What to tell now of the sleep that comes within `ahead`, if anything is.
 pub fn due(
     wants: &Wants,
     verdict: &Verdict,

@@ -16,7 +16,7 @@ use super::step::{Change, Target};
 use super::wants::Wants;
 use super::world::{Scaled, Service, World};
 
-/// What is to be done about a service whose tags are `wants`, and what it needs of its databases.
+/// What to do about a service whose tags are `wants`, and what it needs of its databases.
 pub fn decide(
     service: &Service,
     mut wants: Wants,

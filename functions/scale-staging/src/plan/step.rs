@@ -141,7 +141,7 @@ impl Refusal {
             Refusal::Stop if said.contains("SnapshotQuotaExceeded") => Trouble::new(
                 "snapshot-quota",
                 format!(
-                    "it is not stopped, since the snapshot that it is to be stopped with would be one too many: {said}. \
+                    "it is not stopped, since the snapshot that it has to be stopped with would be one too many: {said}. \
                      Delete manual snapshots that are not needed, or have the quota raised; it is tried again every hour"
                 ),
             ),

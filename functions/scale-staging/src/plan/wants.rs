@@ -63,7 +63,7 @@ pub struct BoostIntent {
 /// What counts now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict {
-    /// Whether it is to be awake.
+    /// Whether it should be awake.
     pub awake: bool,
     pub source: Source,
     /// In words.

@@ -27,7 +27,7 @@ pub struct World {
     pub left_behind: Vec<Service>,
     /// All databases of the region.
     pub databases: Vec<Sleeper>,
-    /// The status of the snapshot that a database was to be stopped with, by the database's ARN; `None` if there is none.
+    /// The status of the snapshot that a database should have been stopped with, by the database's ARN; `None` if there is none.
     pub snapshots: BTreeMap<String, Result<Option<String>, String>>,
     /// What RDS's events tell of the databases whose decision depends on them, by the database's ARN.
     pub events: BTreeMap<String, Result<Events, String>>,

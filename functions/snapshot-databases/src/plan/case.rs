@@ -22,7 +22,7 @@ const TWO_NIGHTS: SignedDuration = SignedDuration::from_hours(50);
 /// What fails again and again is tried once an hour: each attempt starts anew, and fills the log and RDS's events.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
-/// A database that is to be backed up.
+/// A database that has to be backed up.
 pub struct Case<'a> {
     pub database: &'a Database,
     pub rule: BackupRule,

@@ -105,7 +105,7 @@ impl Due<'_> {
 }
 
 impl<'a> Case<'a> {
-    /// What is to be copied and is not there yet; tells what stands in its way.
+    /// What has to be copied and is not there yet; tells what stands in its way.
     fn copies(&'a self, plan: &mut Plan<Step>) -> Vec<Due<'a>> {
         let Some(region) = &self.rule.copy else { return Vec::new() };
         let arn = &self.database.arn;

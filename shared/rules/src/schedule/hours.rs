@@ -45,7 +45,7 @@ pub struct Windows {
 /// What a schedule wants at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Wanted {
-    /// Whether it is to be awake.
+    /// Whether it should be awake.
     pub awake: bool,
     /// Since when, if that is not too long ago.
     pub since: Option<Timestamp>,

@@ -37,7 +37,7 @@ pub fn run_name(cluster: &str, family: &str, digest: &Digest) -> String {
     })
 }
 
-/// The migration has run and ended well; what is to be remembered of that first.
+/// The migration has run and ended well; what to remember of that first.
 pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
     let Candidate { case, image, tag, now, .. } = candidate;
     let Some(family) = &case.rule.migrate else { return Ok(Vec::new()) };
@@ -92,7 +92,7 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
     }
 }
 
-/// What is to be remembered of a migration, whatever else its image waits for: ECS forgets within an hour, and that
+/// What to remember of a migration, whatever else its image waits for: ECS forgets within an hour, and that
 /// may take longer. The error is a failure, or what has to be observed first.
 pub fn notes(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
     let Candidate { case, memory, image, .. } = candidate;

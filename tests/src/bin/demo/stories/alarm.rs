@@ -33,7 +33,7 @@ fn the_evening_before(play: &Play) -> Result<()> {
     play.chapter(1, "A deployment");
     screen::say(&format!(
         "The service {} of TrueGul runs v1.0.0, and in the evening v1.1.0 is pushed. An alarm watches its errors, and \
-         says in a tag what is to be done: go back if the image is new, else call a person.",
+         says in a tag what to do: go back if the image is new, else call a person.",
         API_SERVER.full_name()
     ));
     API_SERVER.start(aws, "v1.0.0")?;

@@ -52,7 +52,7 @@ fn the_shop(play: &Play) -> Result<()> {
     screen::say("Two services and two databases carry the tag nightshift:schedule, which says when they are awake.");
     aws.ecs("CreateCluster", json!({"clusterName": CLUSTER}))?;
     // The archive was put to sleep last Saturday, so that its seven days are over this Saturday at noon; the rest joins on
-    // a Friday, when it is to be awake.
+    // a Friday, when it should be awake.
     create_database(aws, ARCHIVE, "never")?;
     aws.set_clock(&Play::full_name(FUNCTION), "2026-11-14T12:00:00+09:00")?;
     play.ask(FUNCTION, &json!({}))?;
