@@ -265,6 +265,19 @@ fn every_variable_of_a_function_is_in_the_readme() {
     assert_eq!(told, known);
 }
 
+/// What a newcomer needs is refused in words where it is too old; the pages say the same.
+#[test]
+fn the_pages_say_which_python_and_which_rust_are_needed() {
+    let python = read("shared/testkit/src/local_aws/python.rs");
+    let oldest = python.split("OLDEST: (u32, u32) = (").nth(1).and_then(|it| it.split(')').next()).expect("a version");
+    let python = format!("Python {} or later", oldest.replace(", ", "."));
+    let manifest = read("Cargo.toml");
+    let rust = manifest.split("rust-version = \"").nth(1).and_then(|it| it.split('"').next()).expect("a version");
+    let (readme, contributing) = (read("README.md"), read("CONTRIBUTING.md"));
+    assert!(readme.contains(&python) && contributing.contains(&python), "{python}");
+    assert!(readme.contains(&format!("Rust {rust} or newer")), "Rust {rust}");
+}
+
 #[test]
 fn every_memory_is_in_the_table_of_the_architecture() {
     let keys = read("shared/rules/src/keys.rs");
