@@ -99,6 +99,24 @@ fn mute_rule(it: &sdk::AlarmMuteRuleSummary) -> String {
     arn.split_once(":alarm-mute-rule:").map_or(arn, |(_, name)| name).to_owned()
 }
 
+/// The SDK has a type for each kind of alarm, with the same getters: what Nightshift reads of all.
+macro_rules! alarm {
+    ($it:expr, $watches:expr, $silenced:expr) => {
+        Some(Alarm {
+            name: $it.alarm_name()?.into(),
+            arn: $it.alarm_arn()?.into(),
+            state: state($it.state_value()),
+            since: $it.state_transitioned_timestamp().or($it.state_updated_timestamp()).and_then(moment),
+            reason: $it.state_reason().unwrap_or_default().into(),
+            description: $it.alarm_description().unwrap_or_default().into(),
+            watches: $watches,
+            silenced: $silenced,
+            unreadable: None,
+            tags: BTreeMap::new(),
+        })
+    };
+}
+
 fn metric_alarm(it: &sdk::MetricAlarm) -> Option<Alarm> {
     let several = it.metrics();
     let watches = if it.evaluation_criteria().is_some() || several.iter().any(is_grouped) {
@@ -109,34 +127,12 @@ fn metric_alarm(it: &sdk::MetricAlarm) -> Option<Alarm> {
         // An expression has no dimensions of its own; the metrics that it is made of have.
         Watches::Metrics(several.iter().filter_map(metric).collect())
     };
-    Some(Alarm {
-        name: it.alarm_name()?.into(),
-        arn: it.alarm_arn()?.into(),
-        state: state(it.state_value()),
-        since: it.state_transitioned_timestamp().or(it.state_updated_timestamp()).and_then(moment),
-        reason: it.state_reason().unwrap_or_default().into(),
-        description: it.alarm_description().unwrap_or_default().into(),
-        watches,
-        silenced: (it.actions_enabled() == Some(false)).then_some(DISABLED),
-        unreadable: None,
-        tags: BTreeMap::new(),
-    })
+    alarm!(it, watches, (it.actions_enabled() == Some(false)).then_some(DISABLED))
 }
 
 fn log_alarm(it: &sdk::LogAlarm) -> Option<Alarm> {
-    Some(Alarm {
-        name: it.alarm_name()?.into(),
-        arn: it.alarm_arn()?.into(),
-        state: state(it.state_value()),
-        since: it.state_transitioned_timestamp().or(it.state_updated_timestamp()).and_then(moment),
-        reason: it.state_reason().unwrap_or_default().into(),
-        description: it.alarm_description().unwrap_or_default().into(),
-        // Its query can group the lines, and each group is one contributor.
-        watches: Watches::Contributors,
-        silenced: (it.actions_enabled() == Some(false)).then_some(DISABLED),
-        unreadable: None,
-        tags: BTreeMap::new(),
-    })
+    // Its query can group the lines, and each group is one contributor.
+    alarm!(it, Watches::Contributors, (it.actions_enabled() == Some(false)).then_some(DISABLED))
 }
 
 fn composite_alarm(it: &sdk::CompositeAlarm) -> Option<Alarm> {
@@ -145,18 +141,7 @@ fn composite_alarm(it: &sdk::CompositeAlarm) -> Option<Alarm> {
         (_, Some(_)) => Some("its actions are suppressed"),
         _ => None,
     };
-    Some(Alarm {
-        name: it.alarm_name()?.into(),
-        arn: it.alarm_arn()?.into(),
-        state: state(it.state_value()),
-        since: it.state_transitioned_timestamp().or(it.state_updated_timestamp()).and_then(moment),
-        reason: it.state_reason().unwrap_or_default().into(),
-        description: it.alarm_description().unwrap_or_default().into(),
-        watches: Watches::Alarms(it.alarm_rule().unwrap_or_default().into()),
-        silenced,
-        unreadable: None,
-        tags: BTreeMap::new(),
-    })
+    alarm!(it, Watches::Alarms(it.alarm_rule().unwrap_or_default().into()), silenced)
 }
 
 fn contributor(it: &sdk::AlarmContributor) -> Option<Contributor> {
