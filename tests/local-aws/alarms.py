@@ -2,6 +2,7 @@
 
 import time
 
+import clock
 from events import emit
 from ministack.core.concurrency import spawn_background
 from ministack.core.responses import get_account_id, get_region
@@ -14,7 +15,7 @@ _ACTIONS = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "In
 @wrap(cloudwatch, "_dispatch_alarm_actions")
 def _dispatch_alarm_actions(original, alarm, old_state, new_state, reason):
     # To the millisecond, as AWS dates it: two changes within a second are two.
-    now = round(time.time(), 3)
+    now = round(clock.now(), 3)
     alarm["StateUpdatedTimestamp"] = alarm["StateTransitionedTimestamp"] = now
     original(alarm, old_state, new_state, reason)
     moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now)) + f".{round(now * 1000) % 1000:03}+0000"

@@ -247,6 +247,76 @@ def a_breaker_that_does_not_roll_back_stops_the_deployment(aws):
     aws.control("POST", "rollouts", {"mode": "auto"})
 
 
+def canary(aws, name, **configuration):
+    """A service on its second deployment, the first one that shifts traffic; ends at its first stage."""
+    service(aws, name, name)
+    aws.control("POST", "rollouts", {"mode": "manual"})
+    strategy = {"strategy": "CANARY", "canaryConfiguration": {"canaryPercent": 10.0}, **configuration}
+    aws.client("ecs").update_service(
+        cluster="shop", service=name, deploymentConfiguration=strategy, forceNewDeployment=True)
+    aws.control("POST", "rollouts", {"mode": "auto"})
+    return deployments(aws, name, "IN_PROGRESS")[0]["serviceDeploymentArn"]
+
+
+def a_canary_goes_through_its_stages_and_shifts_in_two_steps(aws):
+    ecs = aws.client("ecs")
+    arn = canary(aws, "canary")
+
+    def there(outcome, **where):
+        aws.control("POST", "rollout", {"service": "shop/canary", "outcome": outcome, **where})
+        told = ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"][0]
+        return told["lifecycleStage"], told["targetServiceRevision"]["requestedProductionTrafficWeight"]
+
+    shift = "PRODUCTION_TRAFFIC_SHIFT"
+    assert there("stage", stage="POST_TEST_TRAFFIC_SHIFT") == ("POST_TEST_TRAFFIC_SHIFT", 0.0)
+    assert [there("stage", stage=shift, traffic=it) for it in (10.0, 100.0)] == [(shift, 10.0), (shift, 100.0)]
+    assert there("stage", stage="BAKE_TIME") == ("BAKE_TIME", 100.0)
+    shown = ecs.describe_services(cluster="shop", services=["canary"])["services"][0]
+    assert len(shown["deployments"]) == 2 and "rolloutState" not in shown["deployments"][0], shown["deployments"]
+    there("completed")
+    assert len(deployments(aws, "canary", "SUCCESSFUL")) == 2
+    # What is over cannot be taken back.
+    assert error(ecs.stop_service_deployment, serviceDeploymentArn=arn) == "ConflictException"
+
+
+def a_pause_waits_for_one_answer_at_each_step_and_a_stop_goes_back(aws):
+    ecs = aws.client("ecs")
+    hook = {"targetType": "PAUSE", "lifecycleStages": ["PRE_PRODUCTION_TRAFFIC_SHIFT"]}
+    arn = canary(aws, "paused", lifecycleHooks=[hook])
+
+    def waiting():
+        told = ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"][0]
+        return [it["hookId"] for it in told["lifecycleHookDetails"] if it["status"] == "AWAITING_ACTION"]
+
+    def go_on(hook):
+        return error(ecs.continue_service_deployment, serviceDeploymentArn=arn, hookId=hook)
+
+    aws.control("POST", "rollout", {"service": "shop/paused", "outcome": "stage", "stage": "PRODUCTION_TRAFFIC_SHIFT"})
+    first = waiting()
+    assert len(first) == 1 and go_on(first[0]) is None
+    assert go_on(first[0]) == "InvalidParameterException", "it was answered"
+    aws.control("POST", "rollout", {"service": "shop/paused", "outcome": "completed"})
+    second = waiting()
+    assert len(second) == 1 and second != first, "each step pauses at a hook of its own"
+    name = f"{ECS}:service/shop/paused"
+    for action, call in (("Stop", "stop"), ("Continue", "continue")):
+        action, call = f"ecs:{action}ServiceDeployment", f"{call}_service_deployment"
+        given = {"serviceDeploymentArn": arn, **({"hookId": "none"} if call.startswith("continue") else {})}
+        refused(getattr(aws.role((action, f"{ECS}:service-deployment/*"))("ecs"), call), **given)
+        refused(getattr(aws.role((action, name))("ecs"), call), **given)
+    both = aws.role(("ecs:StopServiceDeployment", [name, f"{ECS}:service-deployment/*"]))("ecs")
+    allowed(both.stop_service_deployment, serviceDeploymentArn=arn, stopType="ROLLBACK")
+    until(lambda: deployments(aws, "paused", "ROLLBACK_SUCCESSFUL"))
+
+
+def a_pause_at_which_nobody_answers_goes_back(aws):
+    hook = {"targetType": "PAUSE", "lifecycleStages": ["POST_SCALE_UP"]}
+    canary(aws, "expired", lifecycleHooks=[hook])
+    aws.control("POST", "rollout", {"service": "shop/expired", "outcome": "stage", "stage": "POST_SCALE_UP"})
+    aws.control("POST", "rollout", {"service": "shop/expired", "outcome": "expired"})
+    until(lambda: deployments(aws, "expired", "ROLLBACK_SUCCESSFUL"))
+
+
 # ------------------------------------------------------------------------------------------------ late, lost, too many
 
 

@@ -12,6 +12,7 @@ import re
 import threading
 import time
 
+import clock
 import history
 import permissions
 import rollouts
@@ -126,7 +127,7 @@ def _begin(group, content, description, creator):
         # As in CodeDeploy, a deployment does not tell the text.
         "revision": {"revisionType": "AppSpecContent", "appSpecContent": {"sha256": digest}},
         "status": "Created",
-        "createTime": time.time(),
+        "createTime": clock.now(),
     }
     _deployments[deployment["deploymentId"]] = deployment
     spawn_background(_carry_out, group, deployment, content, thread_name="nightshift-blue-green")
@@ -204,7 +205,7 @@ def _set(deployment, status, error=None):
     if error:
         deployment["errorInformation"] = error
     if status != "InProgress":
-        deployment["completeTime"] = time.time()
+        deployment["completeTime"] = clock.now()
     application, group = deployment["applicationName"], deployment["deploymentGroupName"]
     emit("aws.codedeploy", "CodeDeploy Deployment State-change Notification", {
         "region": get_region(),
@@ -243,7 +244,7 @@ def _task_set(service, status, definition, deployment):
         "id": f"ecs-svc/{history.number()}",
         "status": status,
         "taskDefinition": definition,
-        "createdAt": time.time(),
+        "createdAt": clock.now(),
         "loadBalancers": service["loadBalancers"],
         "networkConfiguration": service["networkConfiguration"],
         "platformVersion": service["platformVersion"],

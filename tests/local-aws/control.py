@@ -3,7 +3,9 @@
     GET, DELETE        calls      every call so far: service, action (in IAM's words), status, time, caller, function
     GET, POST, DELETE  faults     errors and delays to answer calls with: [{service, action, times, status, code, …}]
     GET, POST          rollouts   how rollouts end: {mode: auto or manual, delay_seconds, bad_digests}
-    POST               rollout    ends one: {service: "cluster/name", outcome: completed, failed or stopped}
+    POST               rollout    ends one: {service: "cluster/name", outcome: completed, failed or stopped}; one that shifts
+                                  traffic goes on: {outcome: stage, stage, traffic}, or its pauses end: {outcome: expired}
+    POST               clock      sets the clock of ECS, ECR and alarms: {moment}
     POST               budget     changes the figures of a budget: {name, actual, forecast}
     POST               database   {id}: AWS starts a DB instance that has been stopped for seven days
     POST               snapshot   changes a DB snapshot: {id, created_at, status}
@@ -24,6 +26,7 @@ import time
 
 import buckets
 import budgets
+import clock
 import databases
 import events
 import late
@@ -124,7 +127,9 @@ async def _shortcuts(original, method, path, headers, body, query_params, reques
 
 def _control(method, endpoint, data):
     if endpoint == "rollout" and method == "POST":
-        return rollouts.settle(data["service"], data["outcome"])
+        return rollouts.settle(data.pop("service"), **data)
+    if endpoint == "clock" and method == "POST":
+        return clock.set_to(data["moment"])
     if endpoint == "budget" and method == "POST":
         return budgets.change(data["name"], data.get("actual"), data.get("forecast"))
     if endpoint == "database" and method == "POST":

@@ -6,6 +6,7 @@ Answers ListServiceDeployments, DescribeServiceDeployments and DescribeServiceRe
 import random
 import time
 
+import clock
 from ministack.core.concurrency import spawn_background
 from ministack.core.responses import error_response_json, get_account_id, get_region, json_response
 from ministack.services import ecr, ecs
@@ -24,7 +25,7 @@ _revisions = {}
 
 def begin(service, primary, by_itself):
     """A new deployment; one that was still running is stopped."""
-    now = time.time()
+    now = clock.now()
     records = _deployments.setdefault(service["serviceArn"], [])
     if records and records[0]["status"] in ("IN_PROGRESS", "ROLLBACK_IN_PROGRESS"):
         stop(records[0], "Superseded by a newer deployment.", by_itself)
@@ -47,13 +48,13 @@ def begin(service, primary, by_itself):
 
 def roll_back(service, target, reason):
     """A rollback belongs to the deployment that it undoes."""
-    rollback = {"reason": reason, "startedAt": time.time(), "serviceRevisionArn": target["_revision"]}
+    rollback = {"reason": reason, "startedAt": clock.now(), "serviceRevisionArn": target["_revision"]}
     current(service).update(
-        status="ROLLBACK_IN_PROGRESS", statusReason=reason, updatedAt=time.time(), rollback=rollback)
+        status="ROLLBACK_IN_PROGRESS", statusReason=reason, updatedAt=clock.now(), rollback=rollback)
 
 
 def finish(record, status, reason=None):
-    now = time.time()
+    now = clock.now()
     record.update(status=status, updatedAt=now, finishedAt=now)
     if reason:
         record["statusReason"] = reason
@@ -64,7 +65,7 @@ def stop(record, reason, by_itself):
 
     It has stopped a little later by itself, when the next one ends, or when a test says so (`stopped`).
     """
-    record.update(status="STOP_REQUESTED", statusReason=reason, updatedAt=time.time())
+    record.update(status="STOP_REQUESTED", statusReason=reason, updatedAt=clock.now())
 
     def settle():
         time.sleep(_STOP_SECONDS)
@@ -88,6 +89,11 @@ def _stopped(record):
 def current(service):
     """The newest deployment."""
     return _deployments[service["serviceArn"]][0]
+
+
+def find_deployment(arn):
+    """The deployment of that ARN, or None."""
+    return next((it for records in _deployments.values() for it in records if it["serviceDeploymentArn"] == arn), None)
 
 
 def digests(deployment):

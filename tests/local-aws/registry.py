@@ -1,8 +1,8 @@
 """ECR: push events, and DescribeImages as the registry answers it."""
 
 import json
-import time
 
+import clock
 from events import emit
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import ecr
@@ -22,7 +22,7 @@ def _put_image(original, data):
         stored = ecr._find_image(image["repositoryName"], {"imageDigest": image["imageId"]["imageDigest"]})
         # MiniStack keeps whole seconds, in which two pushes have no order.
         if isinstance(stored["imagePushedAt"], int):
-            stored["imagePushedAt"] = round(time.time(), 3)
+            stored["imagePushedAt"] = round(clock.now(), 3)
         emit("aws.ecr", "ECR Image Action", {
             "result": "SUCCESS",
             "repository-name": image["repositoryName"],

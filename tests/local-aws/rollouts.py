@@ -1,13 +1,13 @@
 """ECS rollouts: they take time, may fail, roll back, send events and leave a history, where MiniStack is done at once.
 
 A rollout ends by itself after a short delay, or when a test says so (`settle`). A deployment of an image among
-`bad_digests` fails. Every strategy is played as a rolling update.
+`bad_digests` fails. What shifts traffic goes through its stages in `shifting.py`.
 """
 
-import datetime
 import threading
 import time
 
+import clock
 import history
 import task_definitions
 from events import emit
@@ -18,7 +18,7 @@ from patching import wrap
 
 SETTINGS = {"mode": "auto", "delay_seconds": 0.3, "bad_digests": []}
 
-_lock = threading.RLock()
+LOCK = threading.RLock()
 
 
 class Refused(Exception):
@@ -49,7 +49,7 @@ def _start(original, data, reference):
     wanted = data.get("taskDefinition")
     if wanted is not None and (error := task_definitions.refusal(wanted)):
         return error
-    with _lock:
+    with LOCK:
         before = history.find(data.get("cluster"), reference)
         running = _primary(before)["id"] if before else None
         response = original(data)
@@ -63,7 +63,7 @@ def _start(original, data, reference):
 @wrap(ecs, "_make_deployment")
 def _make_deployment(original, *args, **kwargs):
     """A deployment begins IN_PROGRESS, also the first of a service, and has a numeric id as in ECS."""
-    deployment, now = original(*args, **kwargs), time.time()
+    deployment, now = original(*args, **kwargs), clock.now()
     deployment.update(id=f"ecs-svc/{history.number()}", rolloutState="IN_PROGRESS", createdAt=now, updatedAt=now)
     return deployment
 
@@ -73,10 +73,10 @@ def _complete_service_deployment(original, *args, **kwargs):
     """MiniStack completes a deployment as soon as its tasks exist; here `settle` does it."""
 
 
-def _begin(service):
+def _begin(service, ends=True):
     primary = _primary(service)
     history.begin(service, primary, SETTINGS["mode"] == "auto")
-    _progress(service, f"ECS deployment {primary['id']} in progress.")
+    _progress(service, f"ECS deployment {primary['id']} in progress.", ends=ends)
 
 
 # ------------------------------------------------------------------------------------------------ ending
@@ -85,7 +85,7 @@ def _begin(service):
 def settle(name, outcome):
     """Ends the rollout in progress of the service `cluster/name`: `completed` or `failed`; `stopped` if it was stopped."""
     cluster, _, service_name = name.partition("/")
-    with _lock:
+    with LOCK:
         service = history.find(cluster, service_name)
         if service is None:
             raise Refused(f"no service {name}")
@@ -97,16 +97,16 @@ def settle(name, outcome):
         if outcome not in ("completed", "failed"):
             raise Refused(f"outcome {outcome!r}: expected completed, failed or stopped")
         history.stopped(service)
-        _complete(service) if outcome == "completed" else _fail(service)
+        complete(service) if outcome == "completed" else fail(service)
         return {"deployments": ecs._sanitize(service["deployments"]), "status": history.current(service)["status"]}
 
 
-def _complete(service):
+def complete(service):
     """The primary has reached its steady state: it is the only one left, and the next point to roll back to."""
     primary, record = _primary(service), history.current(service)
     rolled_back = record["status"] == "ROLLBACK_IN_PROGRESS"
     reason = f"ECS deployment {primary['id']} completed."
-    primary.update(rolloutState="COMPLETED", rolloutStateReason=reason, updatedAt=time.time())
+    primary.update(rolloutState="COMPLETED", rolloutStateReason=reason, updatedAt=clock.now())
     service["currentServiceRevisions"] = [{"arn": primary["_revision"], "requestedTaskCount": service["desiredCount"]}]
     # A failed deployment stays visible until a later one completes.
     service["deployments"] = [
@@ -117,11 +117,11 @@ def _complete(service):
     _announce(service, primary, "INFO", "SERVICE_DEPLOYMENT_COMPLETED", reason)
 
 
-def _fail(service):
+def fail(service):
     """Tasks of the primary do not start. Only a circuit breaker ends that, and rolls back if told to and if it can."""
     primary, record = _primary(service), history.current(service)
     breaker = service["deploymentConfiguration"].get("deploymentCircuitBreaker", {})
-    primary.update(failedTasks=ecs._circuit_breaker_threshold(service), updatedAt=time.time())
+    primary.update(failedTasks=ecs._circuit_breaker_threshold(service), updatedAt=clock.now())
     if not breaker.get("enable"):
         return
     reason = "ECS deployment circuit breaker: tasks failed to start."
@@ -129,53 +129,58 @@ def _fail(service):
     _stop_tasks(service, lambda task: task.get("_deployment_id") == primary["id"])
     # The event and the deployment word it differently, in ECS too.
     _announce(service, primary, "ERROR", "SERVICE_DEPLOYMENT_FAILED", reason.replace("tasks", "task"))
-    last_completed = next((it for it in service["deployments"] if it["rolloutState"] == "COMPLETED"), None)
-    if not breaker.get("rollback"):
-        history.stop(record, reason, SETTINGS["mode"] == "auto")
-    elif last_completed is None:
-        history.finish(record, "ROLLBACK_FAILED", "No rollback candidate was found to run the rollback.")
+    if breaker.get("rollback"):
+        go_back(service, reason, "ECS deployment circuit breaker: ")
     else:
-        _roll_back(service, primary, last_completed, reason)
+        history.stop(record, reason, SETTINGS["mode"] == "auto")
 
 
-def _roll_back(service, failed, target, reason):
+def go_back(service, reason, by=""):
+    """To the last deployment that completed, whose tasks still run."""
+    failed = _primary(service)
+    target = next((it for it in service["deployments"] if it["rolloutState"] == "COMPLETED"), None)
+    if target is None:
+        return history.finish(
+            history.current(service), "ROLLBACK_FAILED", "No rollback candidate was found to run the rollback.")
     failed["status"], target["status"] = "ACTIVE", "PRIMARY"
-    target.update(rolloutState="IN_PROGRESS", desiredCount=service["desiredCount"], updatedAt=time.time())
+    target.update(rolloutState="IN_PROGRESS", desiredCount=service["desiredCount"], updatedAt=clock.now())
     service["deployments"].sort(key=lambda it: it is not target)
     service["taskDefinition"] = target["taskDefinition"]
     history.roll_back(service, target, reason)
     ecs._reconcile_service_tasks(_cluster(service), _key(service))
-    _progress(service, f"ECS deployment circuit breaker: rolling back to deploymentId {target['id']}.")
+    return _progress(service, f"{by}rolling back to deploymentId {target['id']}.")
 
 
-def _progress(service, reason):
-    """Announces that the primary is being rolled out, and in `auto` mode ends that after the delay."""
+def _progress(service, reason, ends=True):
+    """Announces that the primary is being rolled out, and in `auto` mode ends that after the delay, if it `ends` so."""
     primary = _primary(service)
     primary["rolloutStateReason"] = reason
     _announce(service, primary, "INFO", "SERVICE_DEPLOYMENT_IN_PROGRESS", reason)
-    if SETTINGS["mode"] == "auto":
+    if SETTINGS["mode"] == "auto" and ends:
         delay = SETTINGS["delay_seconds"]
         spawn_background(_end_by_itself, service, primary["id"], delay, thread_name="nightshift-rollout")
 
 
 def _end_by_itself(service, deployment_id, delay):
     time.sleep(delay)
-    with _lock:
+    with LOCK:
         primary = _primary(service)
         if primary["id"] != deployment_id or primary["rolloutState"] != "IN_PROGRESS" or service["status"] != "ACTIVE":
             return
-        bad = any(digest in SETTINGS["bad_digests"] for digest in history.digests(primary))
         # Without a task nothing can fail: the image is not proven.
-        _fail(service) if bad and service["desiredCount"] else _complete(service)
+        fail(service) if is_bad(service) and service["desiredCount"] else complete(service)
+
+
+def is_bad(service):
+    return any(digest in SETTINGS["bad_digests"] for digest in history.digests(_primary(service)))
 
 
 def _announce(service, deployment, event_type, event_name, reason):
-    now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     emit("aws.ecs", "ECS Deployment State Change", {
         "eventType": event_type,
         "eventName": event_name,
         "deploymentId": deployment["id"],
-        "updatedAt": now,
+        "updatedAt": clock.iso(),
         "reason": reason,
     }, [service["serviceArn"]])
 
