@@ -58,6 +58,7 @@ pub fn service(it: &sdk::Service) -> Option<Service> {
         // An EXTERNAL service may have no task set yet, and then no task definition.
         task_definition: live.or(it.task_definition().map(str::to_owned)).unwrap_or_default(),
         bakes: configuration.map_or(SignedDuration::ZERO, bakes),
+        early_success: configuration.and_then(|it| it.early_success_criteria()).is_some_and(|it| it.enable()),
         pauses: configuration.is_some_and(|it| it.lifecycle_hooks().iter().any(shift::is_pause)),
         newest_event: it.events().first().and_then(|it| it.message()).map(str::to_owned),
         task_sets,
@@ -109,6 +110,7 @@ fn deployment(it: &sdk::Deployment) -> Option<Deployment> {
         },
         reason: it.rollout_state_reason().unwrap_or_default().into(),
         failed_tasks: it.failed_tasks(),
+        running: it.running_count(),
         began: it.created_at().and_then(moment),
     })
 }

@@ -56,6 +56,15 @@ pub struct Verdict {
     pub at: Timestamp,
 }
 
+/// `nightshift-state:verdict` before there is one: all traffic is on the image, and the tasks of before still run.
+///
+/// `shifted sha256:…`; as a [`Verdict`] it cannot be read, so whoever asks whether the image is live hears that it is not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shifted {
+    /// The image.
+    pub digest: Digest,
+}
+
 /// `nightshift-state:rollback`: another function's request to roll the service back.
 ///
 /// `sha256:… by=alarm:api-5xx at=2026-11-21T03:00:00Z`; without a digest it is about whatever runs.
@@ -151,6 +160,20 @@ impl fmt::Display for Verdict {
     }
 }
 
+impl Shifted {
+    /// What the tag says, if it says this and not a verdict.
+    pub fn read(value: &str) -> Option<Self> {
+        let digest = value.trim().strip_prefix("shifted ")?.parse().ok()?;
+        Some(Shifted { digest })
+    }
+}
+
+impl fmt::Display for Shifted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "shifted {}", self.digest)
+    }
+}
+
 impl FromStr for RollbackIntent {
     type Err = BadTag;
 
@@ -197,7 +220,11 @@ mod tests {
             };
             prop_assert_eq!(approved.to_string().parse(), Ok(approved));
             let verdict = Verdict { digest: digest.clone(), at };
+            prop_assert_eq!(Shifted::read(&verdict.to_string()), None);
             prop_assert_eq!(verdict.to_string().parse(), Ok(verdict));
+            let shifted = Shifted { digest: digest.clone() };
+            prop_assert!(shifted.to_string().parse::<Verdict>().is_err());
+            prop_assert_eq!(Shifted::read(&shifted.to_string()), Some(shifted));
             let migrated = Migrated { run: name.clone(), at };
             prop_assert_eq!(migrated.to_string().parse(), Ok(migrated));
             let request = RollbackIntent { digest: some.then_some(digest), by: name, at };

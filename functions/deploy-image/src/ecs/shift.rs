@@ -36,6 +36,7 @@ fn shift(it: &sdk::ServiceDeployment) -> Option<Shift> {
         arn: it.service_deployment_arn()?.into(),
         under_way: matches!(status, sdk::ServiceDeploymentStatus::Pending | sdk::ServiceDeploymentStatus::InProgress),
         stage: it.lifecycle_stage().map(|it| it.as_str().to_owned()).unwrap_or_default(),
+        moved: it.updated_at().and_then(moment),
         traffic: it.target_service_revision().and_then(|it| it.requested_production_traffic_weight()),
         pauses: it.lifecycle_hook_details().iter().filter_map(pause).collect(),
     })

@@ -28,6 +28,7 @@ pub fn deployment(it: &TaskSet) -> Deployment {
         state: RolloutState::Unsaid,
         reason: String::new(),
         failed_tasks: 0,
+        running: 0,
         began: it.began,
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use rules::keys::DeployKeys;
-use rules::memory::{Approved, Migrated, RollbackIntent, Verdict};
+use rules::memory::{Approved, Migrated, RollbackIntent, Shifted, Verdict};
 use rules::migrating::Migrating;
 use rules::rejections::{Cleared, Rejections};
 use rules::soak::Soak;
@@ -16,6 +16,8 @@ pub struct Memory {
     pub cleared: Cleared,
     pub approved: Option<Approved>,
     pub verdict: Option<Verdict>,
+    /// The image of which people were told that all traffic is on it; a verdict takes its place.
+    pub shifted: Option<Shifted>,
     pub migrated: Option<Migrated>,
     /// The migration that was started, as long as its end is not known.
     pub migrating: Option<Migrating>,
@@ -33,11 +35,13 @@ impl Memory {
         }
         // What concerns the service as a whole belongs to the first tag.
         let first = keys.rule == keys::DEPLOY;
+        let shifted = service.tags.get(keys.verdict).and_then(|it| Shifted::read(it));
         Ok(Memory {
             rejected: read(service, keys.rejected)?,
             cleared: read(service, keys.cleared)?.unwrap_or_default(),
             approved: read(service, keys.approved)?,
-            verdict: read(service, keys.verdict)?,
+            verdict: if shifted.is_some() { None } else { read(service, keys.verdict)? },
+            shifted,
             soak: read(service, keys.soak)?,
             migrated: read(service, keys::MIGRATED)?,
             migrating: read(service, keys::MIGRATING)?,

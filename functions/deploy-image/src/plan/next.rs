@@ -120,8 +120,12 @@ impl Draft<'_> {
         if let Some(error) = case.shift_error() {
             self.problem("unreadable-deployment", error);
         }
-        self.tell_all_traffic(self.now.timestamp());
+        self.tell_all_traffic();
         if let Some(digest) = verdict::won(case, &self.memory) {
+            if let Some(waits) = verdict::completes(case) {
+                self.skip(waits);
+                return self.deploy_selected();
+            }
             match gate::health_after(case, self.now.timestamp()) {
                 Ok(note) => self.win(Verdict { digest, at: self.now.timestamp() }, note),
                 Err(blocked @ Blocked::Reject { .. }) => return self.take_back(blocked),

@@ -7,14 +7,14 @@ use jiff::Timestamp;
 use reconcile::{Choice, Undo, when};
 use rules::Digest;
 use rules::deploy::Approval;
-use rules::memory::Approved;
+use rules::memory::{Approved, Shifted};
 use serde_json::json;
 
 use super::case::Case;
 use super::draft::Draft;
 use super::gate::{Blocked, test_health};
 use super::offer;
-use super::step::{Continue, Step, Stop, StoppedBy};
+use super::step::{Continue, MemoryChange, Step, Stop, StoppedBy};
 use super::world::{Pause, Rollout, Shift};
 
 /// The stage at which the new tasks have the test traffic, and none of the production traffic yet.
@@ -35,6 +35,11 @@ pub fn is_paused(case: &Case<'_>) -> bool {
 /// Whether the new tasks have all production traffic, and those of before still run.
 pub fn has_all_traffic(case: &Case<'_>) -> bool {
     case.shifts() && shift(case).is_some_and(|it| it.traffic == Some(100.0))
+}
+
+/// When the deployment under way ends at the earliest, by its own times: starting tasks and pauses come on top.
+pub fn ends(case: &Case<'_>) -> Option<Timestamp> {
+    case.service.primary().and_then(|it| it.began).map(|it| it + case.service.bakes)
 }
 
 /// How far the deployment under way is, for people.
@@ -191,18 +196,21 @@ impl Draft<'_> {
         true
     }
 
-    /// Says how long the way back takes no more than a call.
-    pub fn tell_all_traffic(&mut self, now: Timestamp) {
+    /// The first verdict: all traffic is on the image, and until when the way back takes no more than a call.
+    pub fn tell_all_traffic(&mut self) {
         let case = self.case;
         if !has_all_traffic(case) {
             return;
         }
-        let ends = case.service.primary().and_then(|it| it.began).map(|it| it + case.service.bakes);
-        let until = ends.filter(|it| *it > now).map(|it| format!(", at least until {}", when(it, self.now)));
-        self.skip(format!(
-            "all traffic is on {}; the tasks of before still run, so it can go back at once{}",
-            case.running_label(),
-            until.unwrap_or_default()
-        ));
+        let until = ends(case).filter(|it| *it > self.now.timestamp());
+        let until = until.map(|it| format!(", at least until {}", when(it, self.now))).unwrap_or_default();
+        let why = format!("the tasks of before still run, so it can go back at once{until}");
+        match case.running().digest {
+            Some(digest) if self.memory.shifted.as_ref().is_none_or(|it| it.digest != digest) => {
+                let value = Some(Shifted { digest: digest.clone() }.to_string());
+                self.remember_image(MemoryChange::AllTraffic, case.keys.verdict, value, &digest, why);
+            }
+            _ => self.skip(format!("all traffic is on {}; {why}", case.running_label())),
+        }
     }
 }

@@ -16,7 +16,7 @@ use super::draft::Draft;
 use super::motion::{Motion, motion};
 use super::step::{MemoryChange, Step};
 use super::world::{Fact, Service};
-use super::{deployer, shift};
+use super::{deployer, shift, verdict};
 
 /// What a pipeline has to know: whether to wait on, and if not, whether all is well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +161,7 @@ fn of_running(case: &Case<'_>, label: &str, digest: &Digest, now: &Zoned, said: 
             Some(verdict) => (State::Live, format!("{label} is live since {}", when(verdict.at, now))),
             // What an image has to show after its deployment (`health=`) is told before it counts as live.
             None if !said.is_empty() && case.rule.health.is_some() => (State::RollingOut, said),
+            None if verdict::completes(case).is_some() => (State::RollingOut, said),
             None if case.proven() => (State::Live, format!("{label} is live")),
             None => (State::Unproven, format!("{label} is deployed to a service without tasks, so none of it has run")),
         },

@@ -230,6 +230,8 @@ pub enum MemoryChange {
     Forgive,
     DropApproval,
     Live,
+    /// All traffic is on the image, and the tasks of before still run.
+    AllTraffic,
     Migrated,
     /// How long the image that is promoted has been live where it comes from.
     Soak,

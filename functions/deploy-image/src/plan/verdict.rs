@@ -121,6 +121,20 @@ pub fn won(case: &Case<'_>, memory: &Memory) -> Option<Digest> {
     (case.proven() && !told).then_some(digest)
 }
 
+/// What to say of an image whose deployment is complete by `earlySuccessCriteria` before all of its tasks run.
+pub fn completes(case: &Case<'_>) -> Option<String> {
+    let (service, primary) = (case.service, case.service.primary()?);
+    let early = service.early_success && primary.running < service.desired;
+    early.then(|| {
+        format!(
+            "ECS counts the deployment of {} as complete (earlySuccessCriteria); it is live once all {} of its tasks run; {} do",
+            case.running_label(),
+            service.desired,
+            primary.running
+        )
+    })
+}
+
 /// What to say of a deployment that does not get on.
 ///
 /// A circuit breaker counts only tasks that fail, deployment alarms only what happens when tasks run, and neither ends a
@@ -130,7 +144,9 @@ pub fn stuck(case: &Case<'_>, now: &Zoned) -> Option<String> {
     let service = case.service;
     let ends_itself = case.shifts() || service.safety.gives_up;
     let allowed = if ends_itself { HANGS_AFTER + service.bakes } else { PATIENCE };
-    if now.timestamp().duration_since(began) < allowed {
+    // A pause may have lasted for days; what counts is how long the stage lasts since then.
+    let moved = case.shift().and_then(|it| it.moved).unwrap_or(began).max(began);
+    if now.timestamp().duration_since(moved) < allowed {
         return None;
     }
     let failed = match service.primary().map_or(0, |it| it.failed_tasks) {

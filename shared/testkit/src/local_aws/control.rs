@@ -64,6 +64,19 @@ impl LocalAws {
         self.control("POST", "rollout", Some(json!({"service": service, "outcome": outcome}))).map(drop)
     }
 
+    /// Lets the deployment of `cluster/service` that shifts traffic go on to a stage with that much of the production
+    /// traffic, or to the pause before it.
+    pub fn shift_to(&self, service: &str, stage: &str, traffic: f64) -> Result<()> {
+        let end = json!({"service": service, "outcome": "stage", "stage": stage, "traffic": traffic});
+        self.control("POST", "rollout", Some(end)).map(drop)
+    }
+
+    /// From now on it is this moment (RFC 3339) for ECS, ECR, alarms and these functions.
+    pub fn set_moment(&self, moment: &str, functions: &[&str]) -> Result<()> {
+        self.control("POST", "clock", Some(json!({"moment": moment})))?;
+        functions.iter().try_for_each(|it| self.set_clock(it, moment))
+    }
+
     /// Ends the running tasks of a family, their containers with this code; returns how many there were.
     pub fn end_tasks(&self, family: &str, exit_code: i32) -> Result<usize> {
         let ended = self.control("POST", "task", Some(json!({"family": family, "exit_code": exit_code})))?;

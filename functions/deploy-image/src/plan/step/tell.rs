@@ -23,6 +23,7 @@ impl reconcile::Step for Step {
                 MemoryChange::Forgive => "forgive",
                 MemoryChange::DropApproval => "drop-approval",
                 MemoryChange::Live => "record-success",
+                MemoryChange::AllTraffic => "record-all-traffic",
                 MemoryChange::Migrated => "record-migration",
                 MemoryChange::Soak => "count-soak",
                 MemoryChange::Migrating => "mark-migration",
@@ -55,6 +56,7 @@ impl reconcile::Step for Step {
                 }
                 MemoryChange::DropApproval => format!("{}: {} is no longer approved", it.service, it.image),
                 MemoryChange::Live => format!("{}: {} is live", it.service, it.image),
+                MemoryChange::AllTraffic => format!("{}: all traffic is on {}", it.service, it.image),
                 MemoryChange::Migrated => format!("{}: the migration for {} has ended well", it.service, it.image),
                 MemoryChange::Soak if it.value.is_some() => format!("{}: {} soaks", it.service, it.image),
                 MemoryChange::Soak => format!("{}: no image soaks", it.service),
@@ -119,8 +121,8 @@ impl reconcile::Step for Step {
             Step::AskForSnapshot(_) => None,
             Step::Remember(it) => match it.change {
                 MemoryChange::Reject => Some(MessageKind::Failed),
-                MemoryChange::Live if it.is_staging => Some(MessageKind::Routine),
-                MemoryChange::Live => Some(MessageKind::Changed),
+                MemoryChange::Live | MemoryChange::AllTraffic if it.is_staging => Some(MessageKind::Routine),
+                MemoryChange::Live | MemoryChange::AllTraffic => Some(MessageKind::Changed),
                 MemoryChange::Approve
                 | MemoryChange::Clear
                 | MemoryChange::Forgive
@@ -141,7 +143,7 @@ impl reconcile::Step for Step {
             Step::Continue(it) => ("rollback", &it.service, it.digest.as_ref()),
             Step::Remember(it) => match it.change {
                 MemoryChange::Reject => ("clear", &it.service, it.digest.as_ref()),
-                MemoryChange::Live => ("rollback", &it.service, it.digest.as_ref()),
+                MemoryChange::Live | MemoryChange::AllTraffic => ("rollback", &it.service, it.digest.as_ref()),
                 MemoryChange::Clear => ("reject", &it.service, it.digest.as_ref()),
                 MemoryChange::Approve
                 | MemoryChange::Forgive

@@ -43,6 +43,7 @@ impl Model {
         let deployment = |it: &TaskSet| Deployment {
             id: it.id.clone(),
             failed_tasks: 0,
+            running: 2,
             primary: it.primary,
             task_definition: it.task_definition.clone(),
             state: RolloutState::Unsaid,

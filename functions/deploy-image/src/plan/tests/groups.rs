@@ -64,6 +64,7 @@ fn service(properties: Value) -> Service {
         deployments: vec![],
         bakes: jiff::SignedDuration::ZERO,
         pauses: false,
+        early_success: false,
         newest_event: None,
         task_definition: "td/d-1".into(),
         task_sets: vec![primary],

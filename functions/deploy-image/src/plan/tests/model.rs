@@ -109,6 +109,7 @@ impl Model {
                 deployments: vec![],
                 bakes: SignedDuration::ZERO,
                 pauses: false,
+                early_success: false,
                 newest_event: None,
                 task_definition: String::new(),
                 task_sets: vec![],
@@ -263,6 +264,7 @@ impl Model {
         self.service.deployments = vec![Deployment {
             id: format!("ecs-svc/{}", self.past.len()),
             failed_tasks: 0,
+            running: 2,
             primary: true,
             task_definition: arn.into(),
             state: RolloutState::InProgress,
@@ -321,6 +323,7 @@ impl Model {
                 let back = Deployment {
                     id: format!("ecs-svc/{}-back", self.past.len()),
                     failed_tasks: 0,
+                    running: 2,
                     primary: true,
                     task_definition: good.clone(),
                     state: RolloutState::InProgress,

@@ -1,5 +1,6 @@
 //! Deployments of ECS that shift traffic and pause: told, continued, taken back; never overtaken.
 
+use jiff::SignedDuration;
 use proptest::prelude::*;
 use rules::keys;
 
@@ -33,6 +34,7 @@ impl Model {
         model.shift = Some(Shift {
             arn: model.past.last().unwrap().arn.clone().unwrap(),
             under_way: true,
+            moved: None,
             stage: stage.into(),
             traffic: Some(traffic),
             pauses: vec![Pause {
@@ -204,9 +206,74 @@ fn health_is_asked_while_it_can_be_undone_and_ill_goes_back_at_once() {
         let back = said.iter().any(|it| it.contains("stopping v1.2.0, ECS goes back"));
         assert_eq!(back, ill && traffic == 100.0, "{said:#?}");
         let told =
-            said.iter().any(|it| it.starts_with("skip: all traffic is on v1.2.0; the tasks of before still run"));
+            said.iter().any(|it| it.starts_with(&format!("{NAME}: all traffic is on v1.2.0: the tasks of before")));
         assert_eq!(told, !ill, "{said:#?}");
     }
+}
+
+#[test]
+fn all_traffic_is_told_once_with_the_end_of_the_instant_way_back_and_live_after_it() {
+    let mut model = Model::paused("newest", "BAKE_TIME", 100.0);
+    model.shift.as_mut().unwrap().pauses.clear();
+    model.service.bakes = SignedDuration::from_mins(40);
+    let said = model.look();
+    let first = format!(
+        "{NAME}: all traffic is on v1.2.0: the tasks of before still run, so it can go back at once, at least until Sat \
+         2026-11-21 03:52 KST"
+    );
+    assert!(said.iter().any(|it| it.starts_with(&first)), "{said:#?}");
+    model.minutes += 10;
+    let again = model.look();
+    assert!(again.iter().any(|it| it.starts_with("skip: all traffic is on v1.2.0; ")), "{again:#?}");
+    assert!(!again.iter().any(|it| it.starts_with(NAME)), "{again:#?}");
+    // What is not live yet counts as live nowhere.
+    let tag = &model.service.tags[keys::VERDICT];
+    assert!(tag.starts_with("shifted sha256:") && tag.parse::<rules::memory::Verdict>().is_err(), "{tag}");
+    model.shift = None;
+    model.past.last_mut().unwrap().end = RolloutEnd::Successful;
+    model.service.deployments[0].state = RolloutState::Unsaid;
+    let live = model.look();
+    assert!(live.iter().any(|it| it.starts_with(&format!("{NAME}: v1.2.0 is live: "))), "{live:#?}");
+    assert!(model.service.tags[keys::VERDICT].starts_with("won "), "{model}");
+}
+
+#[test]
+fn an_early_success_is_live_only_when_all_new_tasks_run() {
+    let mut model = Model::new("newest");
+    model.service.early_success = true;
+    model.push("v1.1.0");
+    model.look();
+    model.finish();
+    model.service.deployments[0].running = 1;
+    let said = model.look();
+    let expected = "skip: ECS counts the deployment of v1.1.0 as complete (earlySuccessCriteria); it is live once all 2 of its \
+                    tasks run; 1 do";
+    assert!(said.contains(&expected.to_owned()) && !said.iter().any(|it| it.contains("is live: ")), "{said:#?}");
+    model.service.deployments[0].running = 2;
+    let said = model.look();
+    assert!(said.iter().any(|it| it.starts_with(&format!("{NAME}: v1.1.0 is live: "))), "{said:#?}");
+}
+
+#[test]
+fn a_stage_that_does_not_move_is_told_after_its_own_times_and_an_hour() {
+    let mut model = Model::paused("newest", "POST_SCALE_UP", 0.0);
+    model.service.bakes = SignedDuration::from_mins(40);
+    let shift = model.shift.as_mut().unwrap();
+    shift.pauses.clear();
+    let began = model.service.deployments[0].began.unwrap();
+    let stuck = |model: &mut Model, minutes: i64| {
+        model.minutes = minutes;
+        let said = model.look();
+        said.into_iter().find(|it| it.starts_with("stuck: "))
+    };
+    let start = model.minutes;
+    assert_eq!(stuck(&mut model, start + 90), None);
+    let said = stuck(&mut model, start + 102).unwrap();
+    assert!(said.contains("does not get ready at the stage POST_SCALE_UP; "), "{said}");
+    // A pause of two days was answered, and the stage has moved since.
+    model.shift.as_mut().unwrap().moved = Some(began + SignedDuration::from_hours(48));
+    assert_eq!(stuck(&mut model, start + 48 * 60 + 90), None);
+    assert!(stuck(&mut model, start + 48 * 60 + 110).is_some());
 }
 
 #[test]

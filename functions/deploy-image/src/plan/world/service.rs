@@ -29,6 +29,8 @@ pub struct Service {
     pub task_definition: String,
     /// How long its deployments wait by their own settings before they are complete.
     pub bakes: SignedDuration,
+    /// Its deployments count as complete before all of their tasks run (`earlySuccessCriteria`).
+    pub early_success: bool,
     /// Its deployments pause for a person.
     pub pauses: bool,
     /// What ECS said of it last.
@@ -137,6 +139,8 @@ pub struct Deployment {
     pub reason: String,
     /// How many of its tasks have failed.
     pub failed_tasks: i32,
+    /// How many of its tasks run.
+    pub running: i32,
     pub began: Option<Timestamp>,
 }
 

@@ -10,6 +10,8 @@ pub struct Shift {
     pub under_way: bool,
     /// Such as `POST_TEST_TRAFFIC_SHIFT`; empty if ECS does not say.
     pub stage: String,
+    /// When ECS changed it last, such as to the next stage.
+    pub moved: Option<Timestamp>,
     /// How many per cent of the production traffic the new tasks have.
     pub traffic: Option<f64>,
     pub pauses: Vec<Pause>,
