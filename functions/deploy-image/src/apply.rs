@@ -51,14 +51,14 @@ pub async fn apply(clients: &Clients, run: &Run<'_>, recheck: &Recheck, step: &S
             Ok(Value::Null)
         }
         Step::Remember(it) => {
-            aws::ecs::write_tag(&clients.ecs, &it.arn, it.key, it.value.as_deref()).await?;
+            aws::ecs::write_tag(&clients.tags, &it.arn, it.key, it.value.as_deref()).await?;
             Ok(Value::Null)
         }
     }
 }
 
 pub async fn remember(clients: &Clients, note: &Note) -> Result<(), Error> {
-    aws::ecs::write_tag(&clients.ecs, &note.resource, keys::PROBLEM, note.value.as_deref()).await
+    aws::ecs::write_tag(&clients.tags, &note.resource, keys::PROBLEM, note.value.as_deref()).await
 }
 
 /// Starts a migration, and leaves the mark of it on the service, before and after: ECS forgets a task within an hour
@@ -67,7 +67,7 @@ async fn migrate(clients: &Clients, it: &Migrate) -> Result<Value, Error> {
     let revision = registered(clients, &it.revision).await?;
     let mark = async |start: Start, task: Option<String>| {
         let value = it.mark(start, task).to_string();
-        aws::ecs::write_tag(&clients.ecs, &it.arn, keys::MIGRATING, Some(&value)).await
+        aws::ecs::write_tag(&clients.tags, &it.arn, keys::MIGRATING, Some(&value)).await
     };
     let asked = mark(Start::Asked, None).await;
     match ecs::run_task(&clients.ecs, it, &revision).await {
@@ -112,8 +112,8 @@ async fn deploy(
     image: &str,
 ) -> Result<Value, Error> {
     match via {
-        DeployVia::UpdateService(_) => {
-            ecs::update_service(&clients.ecs, service, revision).await?;
+        DeployVia::UpdateService(seen) => {
+            ecs::update_service(&clients.ecs, service, revision, seen.supersedes).await?;
             Ok(json!({}))
         }
         DeployVia::CreateDeployment(how) => {

@@ -1,13 +1,13 @@
-//! Calls to ECS. Task definitions are JSON, as ECS writes it, everything else are the SDK's types.
+//! Calls to ECS by its JSON; only services come in the SDK's types, which are shared with other functions. The types of a
+//! few operations would be a twentieth of the whole function.
 
 mod revisions;
 mod shift;
 mod task_sets;
 mod tasks;
 
-use aws::{Error, JsonApi, Pace, moment};
+use aws::{Error, JsonApi, Pace, moment, seconds};
 use aws_config::SdkConfig;
-use aws_sdk_ecs::Client;
 use aws_sdk_ecs::types as sdk;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -156,16 +156,28 @@ pub async fn register_task_definition(ecs: &TaskDefinitions, fields: &Value) -> 
 }
 
 /// Begins a deployment of `task_definition`. Nothing else of the service changes, its size least of all.
-pub async fn update_service(ecs: &Client, service: &ServiceName, task_definition: &str) -> Result<(), Error> {
-    ecs.update_service()
-        .cluster(&service.cluster)
-        .service(&service.name)
-        .task_definition(task_definition)
-        .send()
-        .await
-        .map(drop)
-        .map_err(|err| Error::new("UpdateService", &service.to_string(), err))
+pub async fn update_service(
+    ecs: &JsonApi,
+    service: &ServiceName,
+    task_definition: &str,
+    supersedes: bool,
+) -> Result<(), Error> {
+    let body = json!({"cluster": service.cluster, "service": service.name, "taskDefinition": task_definition});
+    match ecs.call("UpdateService", &service.to_string(), body).await {
+        // What ECS answers here is not documented; what it refuses for other reasons is no part of this list.
+        Err(error) if supersedes && NOT_WHILE_SHIFTING.contains(&error.code.as_str()) => {
+            let message = format!(
+                "ECS does not replace the deployment under way, so the newer image waits for its end: {}",
+                error.message
+            );
+            Err(error.told_as("not-superseded", message))
+        }
+        other => other.map(drop),
+    }
 }
+
+const NOT_WHILE_SHIFTING: [&str; 4] =
+    ["ClientException", "ConflictException", "InvalidParameterException", "UnsupportedFeatureException"];
 
 /// What a run checks right before it changes a service.
 #[derive(Debug, Clone)]
@@ -188,63 +200,39 @@ pub fn standing(it: &sdk::Service) -> Option<Standing> {
     })
 }
 
-/// The service's latest deployments, newest first.
-pub async fn list_rollouts(ecs: &Client, service: &ServiceName) -> Result<Vec<Rollout>, Error> {
+/// The service's latest deployments, newest first. The order of a page is not promised, and it may be short or empty.
+pub async fn list_rollouts(ecs: &JsonApi, service: &ServiceName) -> Result<Vec<Rollout>, Error> {
     let name = service.to_string();
-    let mut briefs = list_service_deployments(ecs, service).await?;
-    briefs.sort_by_key(|it| std::cmp::Reverse(it.created_at().map(|it| (it.secs(), it.subsec_nanos()))));
+    let body = json!({"cluster": service.cluster, "service": service.name, "maxResults": 100});
+    let mut briefs = ecs.list("ListServiceDeployments", &name, body, "serviceDeployments").await?;
+    briefs.sort_by_key(|it| std::cmp::Reverse(seconds(&it["createdAt"])));
     briefs.truncate(HISTORY);
-    let arns = briefs.iter().filter_map(|it| it.target_service_revision_arn().map(str::to_owned));
+    let text = |it: &Value, name: &str| it[name].as_str().map(str::to_owned);
+    let arns = briefs.iter().filter_map(|it| text(it, "targetServiceRevisionArn"));
     let revisions = describe_revisions(ecs, &name, arns).await?;
-    let rollout = |it: &sdk::ServiceDeploymentBrief| {
-        let revision = revisions.get(it.target_service_revision_arn()?)?;
+    let rollout = |it: &Value| {
+        let revision = revisions.get(it["targetServiceRevisionArn"].as_str()?)?;
         Some(Rollout {
-            arn: it.service_deployment_arn().map(str::to_owned),
+            arn: text(it, "serviceDeploymentArn"),
             expired: false,
             task_definition: revision.task_definition.clone(),
             pinned: revision.pinned.clone(),
-            end: it.status().map_or(RolloutEnd::Unknown, end),
-            reason: it.status_reason().unwrap_or_default().into(),
-            began: it.created_at().and_then(moment),
+            end: it["status"].as_str().map_or(RolloutEnd::Unknown, end),
+            reason: text(it, "statusReason").unwrap_or_default(),
+            began: seconds(&it["createdAt"]),
         })
     };
     Ok(briefs.iter().filter_map(rollout).collect())
 }
 
-/// All deployments that ECS still knows, of ninety days. The order is not promised, and a page may be short or empty.
-async fn list_service_deployments(
-    ecs: &Client,
-    service: &ServiceName,
-) -> Result<Vec<sdk::ServiceDeploymentBrief>, Error> {
-    let mut briefs = Vec::new();
-    let mut next = None;
-    loop {
-        let answer = ecs
-            .list_service_deployments()
-            .cluster(&service.cluster)
-            .service(&service.name)
-            .max_results(100)
-            .set_next_token(next.take())
-            .send()
-            .await
-            .map_err(|err| Error::new("ListServiceDeployments", &service.to_string(), err))?;
-        briefs.extend_from_slice(answer.service_deployments());
-        next = answer.next_token().filter(|it| !it.is_empty()).map(str::to_owned);
-        if next.is_none() {
-            return Ok(briefs);
-        }
-    }
-}
-
-fn end(status: &sdk::ServiceDeploymentStatus) -> RolloutEnd {
-    use sdk::ServiceDeploymentStatus::*;
+fn end(status: &str) -> RolloutEnd {
     match status {
-        Pending | InProgress => RolloutEnd::Open,
-        RollbackRequested | RollbackInProgress => RolloutEnd::GoingBack,
-        Successful => RolloutEnd::Successful,
-        RollbackSuccessful | RollbackFailed => RolloutEnd::TakenBack,
+        "PENDING" | "IN_PROGRESS" => RolloutEnd::Open,
+        "ROLLBACK_REQUESTED" | "ROLLBACK_IN_PROGRESS" => RolloutEnd::GoingBack,
+        "SUCCESSFUL" => RolloutEnd::Successful,
+        "ROLLBACK_SUCCESSFUL" | "ROLLBACK_FAILED" => RolloutEnd::TakenBack,
         // A newer deployment took its place, a person stopped it, or ECS gave it up without going back.
-        StopRequested | Stopped => RolloutEnd::Stopped,
+        "STOP_REQUESTED" | "STOPPED" => RolloutEnd::Stopped,
         _ => RolloutEnd::Unknown,
     }
 }

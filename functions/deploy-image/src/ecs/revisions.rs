@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::{Error, each};
-use aws_sdk_ecs::Client;
-use aws_sdk_ecs::types as sdk;
+use aws::{Error, JsonApi, each};
 use rules::Digest;
+use serde_json::{Value, json};
 
 /// DescribeServiceRevisions takes no more.
 const REVISIONS_PER_CALL: usize = 20;
@@ -21,28 +20,30 @@ pub struct Revision {
 
 /// The service revisions of these ARNs, by ARN; they never change. `about` is the resource for error messages.
 pub async fn describe_revisions(
-    ecs: &Client,
+    ecs: &JsonApi,
     about: &str,
     arns: impl IntoIterator<Item = String>,
 ) -> Result<BTreeMap<String, Revision>, Error> {
     let arns: Vec<String> = arns.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     let batches: Vec<Vec<String>> = arns.chunks(REVISIONS_PER_CALL).map(<[String]>::to_vec).collect();
     let answers = each(batches, 4, async |batch| {
-        let answer = ecs.describe_service_revisions().set_service_revision_arns(Some(batch)).send().await;
-        answer.map_err(|err| Error::new("DescribeServiceRevisions", about, err))
+        ecs.call("DescribeServiceRevisions", about, json!({"serviceRevisionArns": batch})).await
     });
     let mut revisions = BTreeMap::new();
     for answer in answers.await {
-        revisions.extend(answer?.service_revisions().iter().filter_map(revision));
+        let told = answer?.remove("serviceRevisions").unwrap_or_default();
+        revisions.extend(told.as_array().into_iter().flatten().filter_map(revision));
     }
     Ok(revisions)
 }
 
-fn revision(it: &sdk::ServiceRevision) -> Option<(String, Revision)> {
-    let digest = |it: &sdk::ContainerImage| Some((it.container_name()?.to_owned(), it.image_digest()?.parse().ok()?));
-    let pinned = it.container_images().iter().filter_map(digest).collect();
-    let resolved = it.resolved_configuration().map(|it| it.load_balancers()).unwrap_or_default();
-    let target_groups = resolved.iter().filter_map(|it| it.target_group_arn().map(str::to_owned)).collect();
-    let task_definition = it.task_definition()?.into();
-    Some((it.service_revision_arn()?.into(), Revision { task_definition, pinned, target_groups }))
+fn revision(it: &Value) -> Option<(String, Revision)> {
+    let digest =
+        |it: &Value| Some((it["containerName"].as_str()?.to_owned(), it["imageDigest"].as_str()?.parse().ok()?));
+    let pinned = it["containerImages"].as_array().into_iter().flatten().filter_map(digest).collect();
+    let balancers = it["resolvedConfiguration"]["loadBalancers"].as_array();
+    let group = |it: &Value| it["targetGroupArn"].as_str().map(str::to_owned);
+    let target_groups = balancers.into_iter().flatten().filter_map(group).collect();
+    let task_definition = it["taskDefinition"].as_str()?.into();
+    Some((it["serviceRevisionArn"].as_str()?.into(), Revision { task_definition, pinned, target_groups }))
 }

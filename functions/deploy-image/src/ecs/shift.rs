@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws::{Error, each, moment};
-use aws_sdk_ecs::Client;
+use aws::{Error, JsonApi, each, seconds};
 use aws_sdk_ecs::types as sdk;
+use serde_json::{Value, json};
 
 use crate::plan::{Pause, PauseState, Shift};
 
@@ -12,17 +12,19 @@ use crate::plan::{Pause, PauseState, Shift};
 const DEPLOYMENTS_PER_CALL: usize = 20;
 
 /// Deployments by their ARNs; what a refused call was about has the error in its place.
-pub async fn describe_deployments(ecs: &Client, arns: Vec<String>) -> BTreeMap<String, Result<Shift, String>> {
+pub async fn describe_deployments(ecs: &JsonApi, arns: Vec<String>) -> BTreeMap<String, Result<Shift, String>> {
     let batches: Vec<Vec<String>> = arns.chunks(DEPLOYMENTS_PER_CALL).map(<[String]>::to_vec).collect();
     let answers = each(batches, 4, async |batch| {
-        let answer = ecs.describe_service_deployments().set_service_deployment_arns(Some(batch.clone())).send().await;
-        (answer.map_err(|err| Error::new("DescribeServiceDeployments", "service deployments", err)), batch)
+        let body = json!({"serviceDeploymentArns": batch});
+        (ecs.call("DescribeServiceDeployments", "service deployments", body).await, batch)
     });
     let mut told = BTreeMap::new();
     for (answer, batch) in answers.await {
         match answer {
-            Ok(answer) => {
-                told.extend(answer.service_deployments().iter().filter_map(shift).map(|it| (it.arn.clone(), Ok(it))))
+            Ok(mut answer) => {
+                let deployments = answer.remove("serviceDeployments").unwrap_or_default();
+                let deployments = deployments.as_array().into_iter().flatten().filter_map(shift);
+                told.extend(deployments.map(|it| (it.arn.clone(), Ok(it))));
             }
             Err(error) => told.extend(batch.into_iter().map(|it| (it, Err(error.to_string())))),
         }
@@ -30,32 +32,32 @@ pub async fn describe_deployments(ecs: &Client, arns: Vec<String>) -> BTreeMap<S
     told
 }
 
-fn shift(it: &sdk::ServiceDeployment) -> Option<Shift> {
-    let status = it.status()?;
+fn shift(it: &Value) -> Option<Shift> {
+    let status = it["status"].as_str()?;
     Some(Shift {
-        arn: it.service_deployment_arn()?.into(),
-        under_way: matches!(status, sdk::ServiceDeploymentStatus::Pending | sdk::ServiceDeploymentStatus::InProgress),
-        stage: it.lifecycle_stage().map(|it| it.as_str().to_owned()).unwrap_or_default(),
-        moved: it.updated_at().and_then(moment),
-        traffic: it.target_service_revision().and_then(|it| it.requested_production_traffic_weight()),
-        pauses: it.lifecycle_hook_details().iter().filter_map(pause).collect(),
+        arn: it["serviceDeploymentArn"].as_str()?.into(),
+        under_way: matches!(status, "PENDING" | "IN_PROGRESS"),
+        stage: it["lifecycleStage"].as_str().unwrap_or_default().into(),
+        moved: seconds(&it["updatedAt"]),
+        traffic: it["targetServiceRevision"]["requestedProductionTrafficWeight"].as_f64(),
+        pauses: it["lifecycleHookDetails"].as_array().into_iter().flatten().filter_map(pause).collect(),
     })
 }
 
 /// A hook that a function answers is none that a person answers.
-fn pause(it: &sdk::DeploymentLifecycleHookDetail) -> Option<Pause> {
-    if it.target_type() == Some(&sdk::DeploymentLifecycleHookTargetType::AwsLambda) {
+fn pause(it: &Value) -> Option<Pause> {
+    if it["targetType"] == "AWS_LAMBDA" {
         return None;
     }
     Some(Pause {
-        hook: it.hook_id()?.into(),
-        state: match it.status() {
-            Some(sdk::DeploymentLifecycleHookStatus::AwaitingAction) => PauseState::Waits,
-            Some(sdk::DeploymentLifecycleHookStatus::TimedOut) => PauseState::TimedOut,
+        hook: it["hookId"].as_str()?.into(),
+        state: match it["status"].as_str() {
+            Some("AWAITING_ACTION") => PauseState::Waits,
+            Some("TIMED_OUT") => PauseState::TimedOut,
             _ => PauseState::Over,
         },
-        until: it.expires_at().and_then(moment),
-        then_continues: it.timeout_action() == Some(&sdk::DeploymentLifecycleHookAction::Continue),
+        until: seconds(&it["expiresAt"]),
+        then_continues: it["timeoutAction"] == "CONTINUE",
     })
 }
 
@@ -65,20 +67,16 @@ pub fn is_pause(it: &sdk::DeploymentLifecycleHook) -> bool {
 }
 
 /// Lets a deployment go on that pauses at `hook`. One that does not wait there any more was answered before.
-pub async fn continue_deployment(ecs: &Client, deployment: &str, hook: &str) -> Result<(), Error> {
-    let call = ecs.continue_service_deployment().service_deployment_arn(deployment).hook_id(hook);
-    match call.action(sdk::DeploymentLifecycleHookAction::Continue).send().await {
-        Ok(_) => Ok(()),
-        Err(err) if err.as_service_error().is_some_and(|it| it.is_invalid_parameter_exception()) => {
-            Err(Error::not_now())
-        }
-        Err(err) => Err(Error::new("ContinueServiceDeployment", deployment, err)),
+pub async fn continue_deployment(ecs: &JsonApi, deployment: &str, hook: &str) -> Result<(), Error> {
+    let body = json!({"serviceDeploymentArn": deployment, "hookId": hook, "action": "CONTINUE"});
+    match ecs.call("ContinueServiceDeployment", deployment, body).await {
+        Err(error) if error.code == "InvalidParameterException" => Err(Error::not_now()),
+        other => other.map(drop),
     }
 }
 
 /// Takes a deployment back: the tasks of before still run, so the traffic returns at once.
-pub async fn stop_deployment(ecs: &Client, deployment: &str) -> Result<(), Error> {
-    let call = ecs.stop_service_deployment().service_deployment_arn(deployment);
-    let answer = call.stop_type(sdk::StopServiceDeploymentStopType::Rollback).send().await;
-    answer.map(drop).map_err(|err| Error::new("StopServiceDeployment", deployment, err))
+pub async fn stop_deployment(ecs: &JsonApi, deployment: &str) -> Result<(), Error> {
+    let body = json!({"serviceDeploymentArn": deployment, "stopType": "ROLLBACK"});
+    ecs.call("StopServiceDeployment", deployment, body).await.map(drop)
 }

@@ -1,8 +1,8 @@
 //! Tasks that are run once: which there are, and a new one.
 
-use aws::{Error, each, moment};
-use aws_sdk_ecs::Client;
+use aws::{Error, JsonApi, each, seconds};
 use aws_sdk_ecs::types as sdk;
+use serde_json::{Value, json};
 
 use crate::plan::{Capacity, Ended, Launch, Migrate, Task};
 
@@ -10,52 +10,42 @@ use crate::plan::{Capacity, Ended, Launch, Migrate, Task};
 const TASKS_PER_CALL: usize = 100;
 
 /// The tasks of a family, those that ECS still knows though they stopped included.
-pub async fn list_family(ecs: &Client, cluster: &str, family: &str) -> Result<Vec<Task>, Error> {
-    let mut arns = list_arns(ecs, cluster, family, sdk::DesiredStatus::Running).await?;
-    arns.extend(list_arns(ecs, cluster, family, sdk::DesiredStatus::Stopped).await?);
-    let batches: Vec<Vec<String>> = arns.chunks(TASKS_PER_CALL).map(<[String]>::to_vec).collect();
-    let answers = each(batches, 4, async |batch| describe_tasks(ecs, cluster, batch).await).await;
-    let tasks: Result<Vec<Vec<Task>>, Error> = answers.into_iter().collect();
-    Ok(tasks?.into_iter().flatten().collect())
-}
-
-async fn list_arns(
-    ecs: &Client,
-    cluster: &str,
-    family: &str,
-    status: sdk::DesiredStatus,
-) -> Result<Vec<String>, Error> {
-    let call = ecs.list_tasks().cluster(cluster).family(family).desired_status(status);
-    let mut pages = call.into_paginator().send();
+pub async fn list_family(ecs: &JsonApi, cluster: &str, family: &str) -> Result<Vec<Task>, Error> {
     let mut arns = Vec::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|err| Error::new("ListTasks", &format!("{cluster}/{family}"), err))?;
-        arns.extend_from_slice(page.task_arns());
+    for status in ["RUNNING", "STOPPED"] {
+        let body = json!({"cluster": cluster, "family": family, "desiredStatus": status});
+        arns.extend(ecs.list("ListTasks", &format!("{cluster}/{family}"), body, "taskArns").await?);
     }
-    Ok(arns)
+    let batches: Vec<Vec<Value>> = arns.chunks(TASKS_PER_CALL).map(<[Value]>::to_vec).collect();
+    let answers = each(batches, 4, async |batch| {
+        ecs.call("DescribeTasks", cluster, json!({"cluster": cluster, "tasks": batch})).await
+    });
+    let mut tasks = Vec::new();
+    for answer in answers.await {
+        // A task that ECS has forgotten in between counts as never listed.
+        tasks.extend(answer?.get("tasks").and_then(Value::as_array).into_iter().flatten().filter_map(task));
+    }
+    Ok(tasks)
 }
 
-/// A task that ECS has forgotten in between counts as never listed.
-async fn describe_tasks(ecs: &Client, cluster: &str, arns: Vec<String>) -> Result<Vec<Task>, Error> {
-    let answer = ecs.describe_tasks().cluster(cluster).set_tasks(Some(arns)).send().await;
-    let answer = answer.map_err(|err| Error::new("DescribeTasks", cluster, err))?;
-    Ok(answer.tasks().iter().filter_map(task).collect())
-}
-
-fn task(it: &sdk::Task) -> Option<Task> {
-    let text = |it: Option<&str>| it.unwrap_or_default().to_owned();
-    let ended =
-        |it: &sdk::Container| Ended { name: text(it.name()), exit_code: it.exit_code(), reason: text(it.reason()) };
+fn task(it: &Value) -> Option<Task> {
+    let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+    let exit_code = |it: &Value| i32::try_from(it.as_i64()?).ok();
+    let ended = |it: &Value| Ended {
+        name: text(&it["name"]),
+        exit_code: exit_code(&it["exitCode"]),
+        reason: text(&it["reason"]),
+    };
     Some(Task {
-        arn: it.task_arn()?.into(),
-        started_by: text(it.started_by()),
-        task_definition: it.task_definition_arn()?.into(),
-        status: text(it.last_status()),
-        reason: text(it.stopped_reason()),
-        stop_code: text(it.stop_code().map(sdk::TaskStopCode::as_str)),
-        started: it.started_at().is_some(),
-        stopped_at: it.stopped_at().and_then(moment),
-        containers: it.containers().iter().map(ended).collect(),
+        arn: it["taskArn"].as_str()?.into(),
+        started_by: text(&it["startedBy"]),
+        task_definition: it["taskDefinitionArn"].as_str()?.into(),
+        status: text(&it["lastStatus"]),
+        reason: text(&it["stoppedReason"]),
+        stop_code: text(&it["stopCode"]),
+        started: !it["startedAt"].is_null(),
+        stopped_at: seconds(&it["stoppedAt"]),
+        containers: it["containers"].as_array().into_iter().flatten().map(ended).collect(),
     })
 }
 
@@ -68,54 +58,48 @@ pub enum Started {
 }
 
 /// Starts a migration on the given revision. A call that was made before is not made twice.
-pub async fn run_task(ecs: &Client, migrate: &Migrate, revision: &str) -> Result<Started, Error> {
+pub async fn run_task(ecs: &JsonApi, migrate: &Migrate, revision: &str) -> Result<Started, Error> {
     let Migrate { service, family, launch, .. } = migrate;
-    let call = ecs
-        .run_task()
-        .cluster(&service.cluster)
-        .task_definition(revision)
-        .count(1)
-        .started_by(&migrate.run)
-        .client_token(&migrate.token)
-        .set_network_configuration(if migrate.in_vpc { network(launch)? } else { None })
-        .set_platform_version(launch.platform.clone());
-    let call = match launch.capacity.is_empty() {
-        true => call.set_launch_type(launch.launch_type.as_deref().map(sdk::LaunchType::from)),
-        false => call.set_capacity_provider_strategy(Some(capacity(&launch.capacity)?)),
-    };
-    let answer = match call.send().await {
-        Ok(answer) => answer,
-        Err(err) if err.as_service_error().is_some_and(|it| it.is_conflict_exception()) => {
-            return Ok(Started::Elsewhere);
+    let mut body = json!({
+        "cluster": service.cluster, "taskDefinition": revision, "count": 1,
+        "startedBy": migrate.run, "clientToken": migrate.token,
+    });
+    if migrate.in_vpc {
+        body["networkConfiguration"] = json!({"awsvpcConfiguration": network(launch)});
+    }
+    if let Some(platform) = &launch.platform {
+        body["platformVersion"] = platform.as_str().into();
+    }
+    match (launch.capacity.is_empty(), &launch.launch_type) {
+        (true, Some(launch_type)) => body["launchType"] = launch_type.as_str().into(),
+        (true, None) => {}
+        (false, _) => {
+            let item = |it: &Capacity| json!({"capacityProvider": it.provider, "weight": it.weight, "base": it.base});
+            body["capacityProviderStrategy"] = launch.capacity.iter().map(item).collect();
         }
-        Err(err) => return Err(Error::new("RunTask", family, err)),
+    }
+    let answer = match ecs.call("RunTask", family, body).await {
+        Err(error) if error.code == "ConflictException" => return Ok(Started::Elsewhere),
+        other => Value::from(other?),
     };
-    if let Some(task) = answer.tasks().first().and_then(|it| it.task_arn()) {
+    if let Some(task) = answer["tasks"][0]["taskArn"].as_str() {
         return Ok(Started::Task(task.to_owned()));
     }
-    let failure = answer.failures().first();
-    let reason = failure.and_then(|it| it.reason()).unwrap_or("no reason given");
-    let detail = failure.and_then(|it| it.detail()).map_or(String::new(), |it| format!(" ({it})"));
+    let failure = &answer["failures"][0];
+    let reason = failure["reason"].as_str().unwrap_or("no reason given");
+    let detail = failure["detail"].as_str().map_or(String::new(), |it| format!(" ({it})"));
     Ok(Started::Refused(format!("{reason}{detail}")))
 }
 
-fn network(launch: &Launch) -> Result<Option<sdk::NetworkConfiguration>, Error> {
-    let address = sdk::AwsVpcConfiguration::builder()
-        .set_subnets(Some(launch.subnets.clone()))
-        .set_security_groups((!launch.security_groups.is_empty()).then(|| launch.security_groups.clone()))
-        .set_assign_public_ip(launch.public_address.as_deref().map(sdk::AssignPublicIp::from))
-        .build()
-        .map_err(|err| Error::unexpected("RunTask", "networkConfiguration", err.to_string()))?;
-    Ok(Some(sdk::NetworkConfiguration::builder().awsvpc_configuration(address).build()))
-}
-
-fn capacity(items: &[Capacity]) -> Result<Vec<sdk::CapacityProviderStrategyItem>, Error> {
-    let item = |it: &Capacity| {
-        let item = sdk::CapacityProviderStrategyItem::builder();
-        let item = item.capacity_provider(&it.provider).weight(it.weight).base(it.base).build();
-        item.map_err(|err| Error::unexpected("RunTask", "capacityProviderStrategy", err.to_string()))
-    };
-    items.iter().map(item).collect()
+fn network(launch: &Launch) -> Value {
+    let mut network = json!({"subnets": launch.subnets});
+    if !launch.security_groups.is_empty() {
+        network["securityGroups"] = json!(launch.security_groups);
+    }
+    if let Some(address) = &launch.public_address {
+        network["assignPublicIp"] = address.as_str().into();
+    }
+    network
 }
 
 /// How the tasks of a service are started. With CodeDeploy the task set that has the traffic tells.

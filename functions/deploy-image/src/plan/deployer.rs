@@ -30,6 +30,7 @@ fn unchanged(case: &Case<'_>) -> Unchanged {
         task_definition: case.service.task_definition.clone(),
         deployment: case.service.primary().map(|it| it.id.clone()),
         next_revision: number(newest.arn()).map(|it| it + 1),
+        supersedes: case.shifts() && matches!(motion(case), Motion::Forward(_)),
     }
 }
 

@@ -206,8 +206,9 @@ impl Draft<'_> {
             Selection::Newer { image, tag } => {
                 let waits = match motion {
                     Motion::Back => format!("{} is taking a deployment back", deployer::name(case)),
-                    Motion::Forward(_) if case.shifts() || shift::is_paused(case) => {
-                        format!("{} is under way", deployer::under_way(case))
+                    // ECS may let a newer image take its place, except where a person is being asked.
+                    Motion::Forward(_) if shift::is_paused(case) || case.shifts() && shift::shift(case).is_none() => {
+                        format!("{} is under way{}", deployer::under_way(case), shift::until(case, self.now))
                     }
                     _ => return self.deploy(image, &tag, &motion),
                 };

@@ -3,7 +3,7 @@
 //! While such a deployment is under way the tasks of before still run. So the way back is one call, StopServiceDeployment,
 //! and UpdateService is for what is over.
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use reconcile::{Choice, Undo, when};
 use rules::Digest;
 use rules::deploy::Approval;
@@ -40,6 +40,16 @@ pub fn has_all_traffic(case: &Case<'_>) -> bool {
 /// When the deployment under way ends at the earliest, by its own times: starting tasks and pauses come on top.
 pub fn ends(case: &Case<'_>) -> Option<Timestamp> {
     case.service.primary().and_then(|it| it.began).map(|it| it + case.service.bakes)
+}
+
+/// Until when the deployment under way lasts at least, for people.
+pub fn until(case: &Case<'_>, now: &Zoned) -> String {
+    let pause = shift(case).and_then(|it| it.waiting().filter_map(|it| it.until).max());
+    match (pause, ends(case).filter(|it| *it > now.timestamp())) {
+        (Some(pause), _) => format!(" and waits for a person until {}", when(pause, now)),
+        (None, Some(end)) => format!(", at least until {}", when(end, now)),
+        (None, None) => String::new(),
+    }
 }
 
 /// How far the deployment under way is, for people.

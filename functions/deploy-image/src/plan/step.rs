@@ -51,6 +51,8 @@ pub struct Unchanged {
     pub deployment: Option<String>,
     /// The number that its family's next revision gets, if nobody else registers one.
     pub next_revision: Option<u64>,
+    /// A deployment that shifts traffic is under way, and ECS may refuse to replace it.
+    pub supersedes: bool,
 }
 
 /// How CodeDeploy is asked to deploy.

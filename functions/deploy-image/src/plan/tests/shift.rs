@@ -295,6 +295,23 @@ fn a_newer_image_does_not_overtake_a_pause() {
     }
 }
 
+#[test]
+fn a_newer_image_supersedes_a_deployment_that_waits_for_nobody() {
+    for (stage, traffic) in [("PRODUCTION_TRAFFIC_SHIFT", 10.0), ("BAKE_TIME", 100.0)] {
+        let mut model = Model::paused("newest", stage, traffic);
+        model.shift.as_mut().unwrap().pauses.clear();
+        model.push("v1.3.0");
+        let said = model.look();
+        let deploys = said.iter().find(|it| it.starts_with(&format!("{NAME}: deploying v1.3.0 (was v1.2.0): ")));
+        assert!(
+            deploys.is_some_and(|it| it.contains("; v1.2.0, which is still rolling out, is superseded")),
+            "{said:#?}"
+        );
+        assert_eq!(model.running(), "v1.3.0");
+        assert!(!model.service.tags.contains_key(keys::REJECTED), "{model}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
@@ -342,8 +359,8 @@ proptest! {
                     prop_assert!(waits && it.hook == "ecs-pause-1" && !back, "{:?}", it);
                 }
                 Step::RollBack(it) => prop_assert!(false, "{:?} beside a deployment under way", it),
-                // Only a rolling deployment that waits for nobody gives way to a newer image.
-                Step::Deploy(it) => prop_assert!(rolling && !waits && newer && it.to == "v1.3.0", "{:?}", it),
+                // Only a deployment that waits for nobody gives way to a newer image.
+                Step::Deploy(it) => prop_assert!(!waits && newer && it.to == "v1.3.0", "{:?}", it),
                 _ => {}
             }
         }
