@@ -96,6 +96,25 @@ async fn a_reject_takes_the_deployment_back_by_one_call_and_touches_no_setting()
 }
 
 #[tokio::test]
+async fn what_ecs_does_not_let_supersede_is_told_once_and_fails_no_run() {
+    let script = Script::new();
+    let api = paused(&script, "newest");
+    script.aws().shifts.get_mut(DEPLOYMENT).unwrap()["lifecycleHookDetails"][0]["status"] = json!("SUCCEEDED");
+    script.push("api", "v1.2.0", 3, 9);
+    script.fail("UpdateService", "", 1, 400, "UnsupportedFeatureException");
+    let report = script.invoke(json!({})).await.unwrap();
+    let problem = report.problems.iter().find(|it| it.problem == "not-superseded").unwrap();
+    let says = "ECS does not replace the deployment under way, so the newer image waits for its end";
+    assert!(problem.message.contains(says), "{problem:?}");
+    assert!(told(&report).contains(&"api deploy Deferred".to_owned()), "{:?}", told(&report));
+    // The next run uses the revision that was registered for it.
+    let report = script.invoke(json!({})).await.unwrap();
+    assert!(told(&report).contains(&"api deploy Done".to_owned()), "{:?}", told(&report));
+    assert_eq!((script.count("RegisterTaskDefinition"), script.count("UpdateService")), (1, 2));
+    assert_eq!(script.aws().tag(&api, "nightshift-state:rejected"), None);
+}
+
+#[tokio::test]
 async fn a_pause_that_timed_out_is_told_and_rejects_nothing() {
     let script = Script::new();
     let api = paused(&script, "newest");
