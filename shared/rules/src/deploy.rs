@@ -42,6 +42,8 @@ pub struct DeployRule {
     pub snapshot: Option<String>,
     /// The family of the task that is run first.
     pub migrate: Option<String>,
+    /// The family of the task that another service of the cluster runs first, with `migrate`.
+    pub after_migration: Option<String>,
     /// What has to be well afterwards.
     pub health: Option<HealthCheck>,
     /// The address of the test traffic, which has to answer well while a deployment pauses there.
@@ -108,9 +110,14 @@ impl FromStr for DeployRule {
             scan: tag.parsed("scan", "critical or high")?,
             snapshot: tag.option("snapshot").map(str::to_owned),
             migrate: tag.option("migrate").map(str::to_owned),
+            after_migration: tag.option("after-migration").map(str::to_owned),
             health: tag.option("health").map(HealthCheck::of),
             test_health: tag.option("test-health").map(str::to_owned),
         };
+        if rule.migrate.is_some() && rule.after_migration.is_some() {
+            let help = "one of both: migrate= runs the migration, after-migration= waits for another service that does";
+            return Err(tag.bad("migrate together with after-migration", help));
+        }
         let health = match &rule.health {
             Some(HealthCheck::Url(url)) => Some(url),
             Some(HealthCheck::Targets) | None => None,
@@ -193,6 +200,7 @@ impl DeployRule {
         let rule: DeployRule = value.parse().map_err(|it| BadTag { key, ..it })?;
         let bad = |wrong: String, help: &str| Err(BadTag { key, value: value.into(), wrong, help: help.into() });
         let whole = [
+            ("after-migration", rule.after_migration.is_some()),
             ("config", rule.config.is_some()),
             ("health", rule.health.is_some()),
             ("migrate", rule.migrate.is_some()),
@@ -210,7 +218,12 @@ impl DeployRule {
 
     /// Whether an image has to pass a gate of which the registry's list of images does not tell.
     pub fn has_gates(&self) -> bool {
-        self.scan.is_some() || self.snapshot.is_some() || self.migrate.is_some() || self.health.is_some()
+        self.scan.is_some() || self.snapshot.is_some() || self.migration().is_some() || self.health.is_some()
+    }
+
+    /// The family of the task that has to run before an image goes out, whichever service runs it.
+    pub fn migration(&self) -> Option<&String> {
+        self.migrate.as_ref().or(self.after_migration.as_ref())
     }
 }
 
@@ -262,6 +275,7 @@ impl fmt::Display for DeployRule {
         }
         option(f, "snapshot", &self.snapshot)?;
         option(f, "migrate", &self.migrate)?;
+        option(f, "after-migration", &self.after_migration)?;
         self.health.iter().try_for_each(|it| write!(f, " health={it}"))?;
         option(f, "test-health", &self.test_health)
     }
@@ -297,6 +311,7 @@ mod tests {
             "promote from=staging/api soak=24h",
             "promote from=staging/api soak=0h approval=manual",
             "newest container=app approval=manual scan=critical snapshot=app-db migrate=app-migrate health=https://x.example/health",
+            "newest after-migration=app-migrate",
             "newest approval=at-hook test-health=https://test.x.example:8443/health",
             "semver range=1.2.3 scan=high",
             "newest repository=team/api config=newest",
@@ -327,20 +342,20 @@ mod tests {
         check(
             "newest semver",
             Err(
-                "nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here, but the options prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, health, test-health",
+                "nightshift:deploy: unknown word 'semver' in 'newest semver'; accepted: no word here, but the options prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, after-migration, health, test-health",
             ),
         );
         check("tag", Err("nightshift:deploy: no option 'name' in 'tag'; accepted: name=TAG"));
         check(
             "newest range=1.x",
             Err(
-                "nightshift:deploy: unknown option 'range' in 'newest range=1.x'; accepted: prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, health, test-health",
+                "nightshift:deploy: unknown option 'range' in 'newest range=1.x'; accepted: prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, after-migration, health, test-health",
             ),
         );
         check(
             "newest aproval=manual",
             Err(
-                "nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, health, test-health",
+                "nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, after-migration, health, test-health",
             ),
         );
         check(
@@ -384,6 +399,7 @@ mod tests {
             ("semver from=v1", "from=v1 cannot be understood"),
             ("semver channel=r-c", "channel=r-c cannot be understood"),
             ("newest except=latest++dev", "except=latest++dev cannot be understood"),
+            ("newest migrate=a after-migration=b", "migrate together with after-migration"),
             ("number suffix=-x", "unknown option 'suffix'"),
             ("promote soak=24h", "no option 'from'"),
             ("promote from=staging/api", "no option 'soak'"),
@@ -443,7 +459,7 @@ mod tests {
             let repository = account.map(|account| RepositoryName { account, name: "team/api".into() });
             let config = newest.then_some(Config::Newest);
             let health = health.map(|it| HealthCheck::of(&it));
-            let rule = DeployRule { selector, container, repository, config, approval, scan, snapshot: None, migrate: None, health, test_health: None };
+            let rule = DeployRule { selector, container, repository, config, approval, scan, snapshot: None, migrate: None, after_migration: None, health, test_health: None };
             prop_assert_eq!(rule.to_string().parse::<DeployRule>(), Ok(rule));
         }
 

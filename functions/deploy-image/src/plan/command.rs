@@ -32,7 +32,7 @@ impl Scope {
         let rule = || service.tags.get(keys::DEPLOY).and_then(|it| it.parse::<DeployRule>().ok());
         match self {
             Scope::Followers(sources) => promotes_from(&service.tags, sources),
-            Scope::Migration(family) => rule().is_some_and(|it| it.migrate.as_ref() == Some(family)),
+            Scope::Migration(family) => rule().is_some_and(|it| it.migration() == Some(family)),
             Scope::Snapshot(id) => rule().and_then(|it| it.snapshot).is_some_and(|it| is_before_deploy(id, &it)),
             _ => true,
         }

@@ -1,4 +1,5 @@
-//! `migrate=FAMILY`: a task of that family has run with the new image, once, and ended well.
+//! `migrate=FAMILY`: a task of that family has run with the new image, once, and ended well. `after-migration=FAMILY`: the
+//! same, but another service runs it.
 //!
 //! What was started is found again by its name: [`run_name`] goes into `startedBy`, so a doubled event comes to the same
 //! task. ECS forgets a task an hour after it stopped; that it was started, and that it ended well, is therefore
@@ -20,7 +21,6 @@ use sha2::{Digest as _, Sha256};
 use super::{Act, Blocked, Candidate};
 use crate::plan::offer;
 use crate::plan::step::MemoryChange;
-use start::start;
 use state::{LISTED_WITHIN, State, state, tasks};
 
 /// What `startedBy` of every migration begins with; the stack's rule goes by it.
@@ -40,11 +40,15 @@ pub fn run_name(cluster: &str, family: &str, digest: &Digest) -> String {
 /// The migration has run and ended well; what to remember of that first.
 pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
     let Candidate { case, image, tag, now, .. } = candidate;
-    let Some(family) = &case.rule.migrate else { return Ok(Vec::new()) };
+    let Some(family) = case.rule.migration() else { return Ok(Vec::new()) };
+    let follows = case.rule.after_migration.is_some();
     if family == case.revision.family() {
         return Err(Blocked::NeedsPerson(
             "bad-migration",
-            format!("migrate={family} names the service's own task definition; give the migration a family of its own"),
+            format!(
+                "{}={family} names the service's own task definition; give the migration a family of its own",
+                if follows { "after-migration" } else { "migrate" }
+            ),
         ));
     }
     let run = run_name(&case.service.name.cluster, family, &image.digest);
@@ -55,6 +59,11 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
     };
     match state(candidate, family, &run)? {
         State::Done { .. } => notes(candidate),
+        // The service that runs it asks people what to do about it.
+        State::Interrupted(why) | State::DoesNotStart(why) if follows => {
+            Err(Blocked::Pending(format!("{tag} waits for the migration that another service runs: {family}, {why}")))
+        }
+        State::Forgotten(_) | State::NotStarted { .. } if follows => start::follow(candidate, family, run),
         State::Running(task) => {
             Err(Blocked::Pending(format!("{tag} waits for its migration: {family} is running (task {})", task.id())))
         }
@@ -88,7 +97,7 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
             let choices = [say_so].into_iter().chain(by_hand()).collect();
             Err(Blocked::Asks { kind: "migration-unknown", message, choices })
         }
-        State::NotStarted { after } => start(candidate, family, run, after),
+        State::NotStarted { after } => start::start(candidate, family, run, after),
     }
 }
 
@@ -96,7 +105,7 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
 /// may take longer. The error is a failure, or what has to be observed first.
 pub fn notes(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
     let Candidate { case, memory, image, .. } = candidate;
-    let Some(family) = &case.rule.migrate else { return Ok(Vec::new()) };
+    let Some(family) = case.rule.migration() else { return Ok(Vec::new()) };
     let run = run_name(&case.service.name.cluster, family, &image.digest);
     let marked = memory.migrating.is_some();
     let forget = || mark(candidate, None, "its end is known".into());
@@ -119,7 +128,8 @@ pub fn notes(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
         }
         // The run that started it died before it could leave the mark, or it was started in the name of another service.
         Ok(State::Running(task))
-            if memory.migrating.as_ref().is_none_or(|it| it.run != run || it.start != Start::Accepted) =>
+            if case.rule.migrate.is_some()
+                && memory.migrating.as_ref().is_none_or(|it| it.run != run || it.start != Start::Accepted) =>
         {
             let since = candidate.now.timestamp();
             let value = Migrating {

@@ -21,17 +21,9 @@ pub fn start(candidate: Candidate<'_>, family: &str, run: String, after: Option<
     }
     if forgiven_none(candidate) {
         match of_another_service(case, family, &run)? {
-            Some(Elsewhere::Done) => {
-                let value = Some(Migrated { run, at: now.timestamp() }.to_string());
-                let why = format!("{family} has ended well for another service of this image");
-                return Ok(vec![(candidate.note(MemoryChange::Migrated, keys::MIGRATED, value), why)]);
-            }
-            Some(Elsewhere::Started(service)) => {
-                return Err(Blocked::Pending(format!(
-                    "{tag} waits: {family} was started in the name of {service}, and how it ended is not known yet"
-                )));
-            }
-            None => {}
+            Elsewhere::Done => return Ok(vec![done_elsewhere(candidate, family, run)]),
+            Elsewhere::Started(service) => return Err(unknown_end(tag, family, service)),
+            Elsewhere::NotYet(_) | Elsewhere::Nobody => {}
         }
     }
     let definition = match look(case, Fact::TaskDefinition(family.into()))? {
@@ -63,6 +55,39 @@ pub fn start(candidate: Candidate<'_>, family: &str, run: String, after: Option<
     Err(Blocked::Requires(vec![(Step::Migrate(Box::new(step)), why)]))
 }
 
+/// Waits for the migration that another service of the cluster runs for this image.
+pub fn follow(candidate: Candidate<'_>, family: &str, run: String) -> Result<Vec<Act>, Blocked> {
+    let Candidate { case, tag, .. } = candidate;
+    match of_another_service(case, family, &run)? {
+        Elsewhere::Done => Ok(vec![done_elsewhere(candidate, family, run)]),
+        Elsewhere::Started(service) => Err(unknown_end(tag, family, service)),
+        Elsewhere::NotYet(service) => {
+            Err(Blocked::Pending(format!("{tag} waits until {family} has run for it, which {service} starts")))
+        }
+        Elsewhere::Nobody => {
+            let cluster = &case.service.name.cluster;
+            let message = format!(
+                "{tag} is not deployed: after-migration={family}, and no other service of the cluster {cluster} has \
+                 migrate={family} in its tag {}",
+                keys::DEPLOY
+            );
+            Err(Blocked::NeedsPerson("bad-migration", message))
+        }
+    }
+}
+
+fn done_elsewhere(candidate: Candidate<'_>, family: &str, run: String) -> Act {
+    let value = Some(Migrated { run, at: candidate.now.timestamp() }.to_string());
+    let why = format!("{family} has ended well for another service of this image");
+    (candidate.note(MemoryChange::Migrated, keys::MIGRATED, value), why)
+}
+
+fn unknown_end(tag: &str, family: &str, service: &rules::ServiceName) -> Blocked {
+    Blocked::Pending(format!(
+        "{tag} waits: {family} was started in the name of {service}, and how it ended is not known yet"
+    ))
+}
+
 /// Whether no person asked for another run: what another service knows of the first one counts then.
 fn forgiven_none(Candidate { memory, image, .. }: Candidate<'_>) -> bool {
     memory.forgiven_at(&image.digest).is_none()
@@ -72,9 +97,13 @@ fn forgiven_none(Candidate { memory, image, .. }: Candidate<'_>) -> bool {
 enum Elsewhere<'a> {
     Done,
     Started(&'a rules::ServiceName),
+    /// It is the one that runs the migration.
+    NotYet(&'a rules::ServiceName),
+    /// No other service of the cluster names it.
+    Nobody,
 }
 
-fn of_another_service<'a>(case: &'a Case<'a>, family: &str, run: &str) -> Result<Option<Elsewhere<'a>>, Blocked> {
+fn of_another_service<'a>(case: &'a Case<'a>, family: &str, run: &str) -> Result<Elsewhere<'a>, Blocked> {
     let services = match case.all_services() {
         Some(services) => services,
         None => match look(case, Fact::Services)? {
@@ -86,18 +115,21 @@ fn of_another_service<'a>(case: &'a Case<'a>, family: &str, run: &str) -> Result
         let rule = it.tags.get(keys::DEPLOY).and_then(|it| it.parse::<DeployRule>().ok());
         it.arn != case.service.arn && rule.is_some_and(|it| it.migrate.as_deref() == Some(family))
     };
-    let mut started = None;
+    let (mut started, mut named) = (None, None);
     for other in services.iter().filter(asks) {
         let migrated = other.tags.get(keys::MIGRATED).and_then(|it| it.parse::<Migrated>().ok());
         if migrated.is_some_and(|it| it.run == run) {
-            return Ok(Some(Elsewhere::Done));
+            return Ok(Elsewhere::Done);
         }
         let migrating = other.tags.get(keys::MIGRATING).and_then(|it| it.parse::<Migrating>().ok());
         if migrating.is_some_and(|it| it.run == run && it.may_run()) {
             started = Some(Elsewhere::Started(&other.name));
         }
+        if other.name.cluster == case.service.name.cluster {
+            named = Some(Elsewhere::NotYet(&other.name));
+        }
     }
-    Ok(started)
+    Ok(started.or(named).unwrap_or(Elsewhere::Nobody))
 }
 
 /// The way in which the service's tasks are started, but never on Spot: an interruption in the middle of a change of

@@ -1,6 +1,7 @@
 //! `migrate=`: once for each image, whatever happens, and what it says decides.
 
 mod endings;
+mod follows;
 mod laws;
 
 use rules::keys;
