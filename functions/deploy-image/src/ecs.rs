@@ -164,7 +164,7 @@ pub async fn update_service(
 ) -> Result<(), Error> {
     let body = json!({"cluster": service.cluster, "service": service.name, "taskDefinition": task_definition});
     match ecs.call("UpdateService", &service.to_string(), body).await {
-        // What ECS answers here is not documented; what it refuses for other reasons is no part of this list.
+        // Which code ECS answers with here is not documented. A wrong service or a missing right has a code of its own.
         Err(error) if supersedes && NOT_WHILE_SHIFTING.contains(&error.code.as_str()) => {
             let message = format!(
                 "ECS does not replace the deployment under way, so the newer image waits for its end: {}",
