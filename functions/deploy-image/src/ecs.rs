@@ -185,18 +185,19 @@ pub struct Standing {
     pub service: ServiceName,
     pub task_definition: String,
     pub deployment: Option<String>,
-    /// All tasks that it should have run, and no deployment is under way.
-    pub settled: bool,
+    /// All tasks that it should have run.
+    pub all_run: bool,
+    pub deploying: bool,
 }
 
 pub fn standing(it: &sdk::Service) -> Option<Standing> {
     let primary = it.deployments().iter().find(|it| it.status() == Some("PRIMARY"));
-    let all_run = it.desired_count() > 0 && it.running_count() >= it.desired_count();
     Some(Standing {
         service: ServiceName::of_arn(it.service_arn()?)?,
         task_definition: it.task_definition().unwrap_or_default().to_owned(),
         deployment: primary.map(|it| it.id().unwrap_or_default().to_owned()),
-        settled: all_run && aws::ecs::deploying_since(it).is_none(),
+        all_run: it.desired_count() > 0 && it.running_count() >= it.desired_count(),
+        deploying: aws::ecs::deploying_since(it).is_some(),
     })
 }
 

@@ -265,7 +265,11 @@ async fn health(
     sleep(pause).await;
     if look == Look::Again {
         let standing = describe_services(&clients.described, ServiceName::of_arn(service), ecs::standing).await;
-        if !standing.found.iter().any(|it| it.settled) {
+        // During the bake the deployment is under way, and all traffic is on the tasks that are judged.
+        let bakes = matches!(world.shifts.get(service), Some(Ok(it)) if it.under_way && it.traffic == Some(100.0));
+        let judged = world.services.iter().find(|it| it.arn == service).map(|it| it.task_definition.as_str());
+        let same = |it: &ecs::Standing| bakes && judged == Some(it.task_definition.as_str()) || !it.deploying;
+        if !standing.found.iter().any(|it| it.all_run && same(it)) {
             return Ok(Health::Later);
         }
     }

@@ -95,6 +95,34 @@ async fn a_reject_takes_the_deployment_back_by_one_call_and_touches_no_setting()
     assert_eq!((script.count("UpdateService"), script.count("RegisterTaskDefinition")), (0, 0));
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_address_that_is_ill_in_the_bake_takes_the_deployment_back_while_both_fleets_run() {
+    for (health, stopped) in [(vec![503; 10], 1), (vec![200], 0)] {
+        let script = Script::new();
+        let api = paused(&script, "newest health=https://shop.example/health");
+        {
+            let mut aws = script.aws();
+            aws.health = health;
+            let second = aws.services[&api]["taskDefinition"].as_str().unwrap().to_owned();
+            let tags =
+                aws.task_definitions.iter_mut().find(|(arn, _)| *arn == second).unwrap().1["tags"].as_array_mut();
+            tags.unwrap().push(json!({"key": "nightshift-state:health", "value": "well"}));
+            let before = aws.history["api"][0]["taskDefinition"].clone();
+            let deployments = aws.services.get_mut(&api).unwrap()["deployments"].as_array_mut().unwrap();
+            deployments.push(json!({"id": "ecs-svc/1", "status": "ACTIVE", "taskDefinition": before}));
+            let shift = aws.shifts.get_mut(DEPLOYMENT).unwrap();
+            shift["lifecycleStage"] = json!("BAKE_TIME");
+            shift["targetServiceRevision"]["requestedProductionTrafficWeight"] = json!(100.0);
+            shift["lifecycleHookDetails"][0]["status"] = json!("SUCCEEDED");
+        }
+        let report = script.invoke(json!({})).await.unwrap();
+        assert_eq!(script.count("StopServiceDeployment"), stopped, "{:?}", told(&report));
+        let rejected = script.aws().tag(&api, "nightshift-state:rejected");
+        assert_eq!(rejected.is_some_and(|it| it.contains(" by=health")), stopped == 1);
+        assert_eq!(script.count("UpdateService"), 0);
+    }
+}
+
 #[tokio::test]
 async fn what_ecs_does_not_let_supersede_is_told_once_and_fails_no_run() {
     let script = Script::new();
