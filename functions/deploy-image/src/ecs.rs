@@ -115,9 +115,9 @@ fn deployment(it: &sdk::Deployment) -> Option<Deployment> {
     })
 }
 
-/// ECS's own JSON of task definitions: see `plan/world/task_definition.rs` for why.
+/// ECS by its JSON, which task definitions have to be in: see `plan/world/task_definition.rs` for why.
 pub struct TaskDefinitions {
-    api: JsonApi,
+    pub api: JsonApi,
     /// ECS registers 20 of them at once and then one a second, for the whole account.
     registrations: Pace,
 }

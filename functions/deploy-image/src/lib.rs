@@ -32,29 +32,27 @@ pub struct Clients {
     balancers: Query,
     described: Ecs,
     ecr: JsonApi,
-    ecs: JsonApi,
+    ecs: aws_sdk_ecs::Client,
     lambda: aws::lambda::Lambda,
     probe: Probe,
     rds: Rds,
     tagging: aws_sdk_resourcegroupstagging::Client,
-    tags: aws_sdk_ecs::Client,
     task_definitions: TaskDefinitions,
 }
 
 impl Clients {
     /// Clients of the real network.
     pub fn new(config: &SdkConfig) -> Self {
-        let typed = aws_sdk_ecs::Client::new(config);
+        let ecs = aws_sdk_ecs::Client::new(config);
         Clients {
             balancers: elb::client(config),
-            described: Ecs::of(typed.clone()),
+            described: Ecs::of(ecs.clone()),
             codedeploy: JsonApi::new(CODEDEPLOY, config),
             ecr: JsonApi::new(ECR, config),
-            ecs: JsonApi::new(aws::ECS, config),
+            ecs,
             lambda: aws::lambda::Lambda::new(config),
             probe: Probe::default(),
             rds: Rds::new(config, None),
-            tags: typed,
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),
             task_definitions: TaskDefinitions::new(config),
         }

@@ -71,7 +71,7 @@ pub async fn world(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<Wo
 async fn ask_what_is_pinned(clients: &Clients, scope: &Scope, world: &mut World) {
     let asked: Vec<&Service> = world.services.iter().filter(|it| plan::wants_pinned(it, world, scope)).collect();
     let arns = asked.iter().flat_map(|it| it.revisions.iter().cloned());
-    let told = ecs::describe_revisions(&clients.ecs, "service revisions", arns).await;
+    let told = ecs::describe_revisions(&clients.task_definitions.api, "service revisions", arns).await;
     let pinned = |service: &Service| match &told {
         Err(error) => Some(Err(error.to_string())),
         // While a deployment is under way there is the revision before it as well.
@@ -156,11 +156,13 @@ async fn look_back(clients: &Clients, scope: &Scope, now: &Zoned, world: &mut Wo
     let (by_code_deploy, by_ecs): (Vec<_>, Vec<_>) = asked.partition(|it| it.controller == Controller::CodeDeploy);
     let told = codedeploy::tell(&clients.codedeploy, &by_code_deploy, now.timestamp() - plan::LOOK_BACK).await;
     let asked: Vec<(String, ServiceName)> = by_ecs.iter().map(|it| (it.arn.clone(), it.name.clone())).collect();
-    let answers = each(asked, READS, async |(arn, name)| (ecs::list_rollouts(&clients.ecs, &name).await, arn)).await;
+    let answers =
+        each(asked, READS, async |(arn, name)| (ecs::list_rollouts(&clients.task_definitions.api, &name).await, arn))
+            .await;
     world.history = answers.into_iter().map(|(past, arn)| (arn, past.map_err(|err| err.to_string()))).collect();
     world.learn(told);
     let asked = plan::wanted_shifts(world);
-    let mut told = ecs::describe_deployments(&clients.ecs, asked.values().cloned().collect()).await;
+    let mut told = ecs::describe_deployments(&clients.task_definitions.api, asked.values().cloned().collect()).await;
     for (service, deployment) in asked {
         if let Some(told) = told.remove(&deployment) {
             world.learn_shift(&service, told);
@@ -193,7 +195,7 @@ async fn observe(clients: &Clients, run: &Run<'_>, world: &World, fact: &Fact) -
             ecr::list_scans(&clients.ecr, repository, digest).await.map(Observation::Scans)
         }
         Fact::Tasks { cluster, family } => {
-            ecs::list_family(&clients.ecs, cluster, family).await.map(Observation::Tasks)
+            ecs::list_family(&clients.task_definitions.api, cluster, family).await.map(Observation::Tasks)
         }
         Fact::TaskDefinition(name) => ecs::describe_task_definition(&clients.task_definitions, name)
             .await
@@ -231,9 +233,11 @@ async fn source(clients: &Clients, name: &ServiceName) -> Result<Option<Origin>,
     };
     let history = match service.controller {
         Controller::CodeDeploy => Vec::new(),
-        _ => ecs::list_rollouts(&clients.ecs, name).await?,
+        _ => ecs::list_rollouts(&clients.task_definitions.api, name).await?,
     };
-    let told = ecs::describe_revisions(&clients.ecs, &name.to_string(), service.revisions.iter().cloned()).await?;
+    let told =
+        ecs::describe_revisions(&clients.task_definitions.api, &name.to_string(), service.revisions.iter().cloned())
+            .await?;
     let in_use = told.into_values().find(|it| it.task_definition == service.task_definition);
     let pinned = in_use.map(|it| it.pinned).unwrap_or_default();
     Ok(Some(Origin { service, history, pinned }))
@@ -286,7 +290,9 @@ async fn health(
 async fn targets(clients: &Clients, service: &Service) -> Result<Health, Error> {
     let of_revision = match service.alternates {
         true => {
-            let told = ecs::describe_revisions(&clients.ecs, &service.arn, service.revisions.iter().cloned()).await?;
+            let told =
+                ecs::describe_revisions(&clients.task_definitions.api, &service.arn, service.revisions.iter().cloned())
+                    .await?;
             let in_use = told.into_values().find(|it| it.task_definition == service.task_definition);
             in_use.map(|it| it.target_groups)
         }
