@@ -31,6 +31,8 @@ enum Happening {
     StopByHand,
     /// All tasks are replaced by new ones of the same revision, and start or not.
     Restart { broken: bool },
+    /// The window of the service closes, a person freezes it, or both are over.
+    Window(Option<&'static str>),
 }
 
 fn version(number: u8) -> String {
@@ -55,6 +57,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (0..3usize).prop_map(ByHand),
         1 => Just(StopByHand),
         2 => any::<bool>().prop_map(|broken| Restart { broken }),
+        2 => prop::sample::select(vec![None, None, Some(keys::DEPLOY_WINDOW), Some(keys::FREEZE)]).prop_map(Window),
     ]
 }
 
@@ -152,6 +155,10 @@ fn happen(model: &mut Model, happening: &Happening) -> Result<(), TestCaseError>
             model.broken = *broken;
             model.restart();
         }
+        Happening::Window(Some(key)) => drop(model.service.tags.insert((*key).into(), "never".into())),
+        Happening::Window(None) => {
+            model.service.tags.retain(|key, _| ![keys::DEPLOY_WINDOW, keys::FREEZE].contains(&&**key))
+        }
     }
     Ok(())
 }
@@ -178,6 +185,9 @@ fn run(model: &mut Model, scope: &Scope, command: Option<&Command>, calls: usize
                     matches!(command, Some(crate::plan::Command::Approve { .. } | crate::plan::Command::Deploy { .. }))
                         || approved.is_some_and(|by| by.digest == it.digest);
                 prop_assert!(!by_push || newer || by_person, "goes to older {}: {before}", it.to);
+                let closed = [keys::DEPLOY_WINDOW, keys::FREEZE].iter().any(|it| before.service.tags.contains_key(*it));
+                let at_once = matches!(command, Some(crate::plan::Command::Deploy { now: true, .. }));
+                prop_assert!(!closed || at_once, "goes out while nothing may: {}: {before}", it.to);
             }
             Step::Stop(it) if it.by == StoppedBy::CodeDeploy => {
                 let told = before.told();
