@@ -167,6 +167,30 @@ fn the_story_gates_is_told_to_its_end() {
     assert!(stdout.ends_with(" s. Nothing is left running.\n"), "{stdout}");
 }
 
+/// At both ends of the widths, since nowhere else are whole tags and reasons in tables.
+#[test]
+fn the_story_promote_is_told_to_its_end() {
+    for columns in [80, 60] {
+        let output = demo(&["promote"]).env("COLUMNS", columns.to_string()).output().expect("the demo starts");
+        let stdout = String::from_utf8(output.stdout).expect("the demo writes UTF-8");
+        assert!(output.status.success(), "{stdout}\n{}", String::from_utf8_lossy(&output.stderr));
+        fits(&stdout, columns);
+        for line in [
+            "  ✓ a night and a weekend asleep count for nothing",
+            "  ✓ it is approved, and waits for its window",
+            "  ✓ stage and share of the traffic are told",
+            "  ✓ one StopServiceDeployment",
+            "  ✓ and no UpdateService",
+            "  ✓ c0ffee2 stays rejected",
+            "  ✓ none of its calls was refused by its own role",
+        ] {
+            assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");
+        }
+        let subject = "Subject: [Nightshift] codemate-cluster/codemate-backend: all traffic is on c0ffee2";
+        assert!(in_mails(&stdout).contains(subject), "{stdout}");
+    }
+}
+
 #[test]
 fn the_story_backups_is_told_to_its_end() {
     let (code, stdout, stderr) = output(&["backups"]);

@@ -6,6 +6,7 @@ mod budget;
 mod deploy;
 mod drill;
 mod gates;
+mod promote;
 mod sleep;
 
 use testkit::Result;
@@ -25,8 +26,16 @@ pub struct Story {
 }
 
 /// All stories, in the order in which a newcomer would play them.
-const STORIES: [Story; 7] =
-    [deploy::STORY, gates::STORY, backups::STORY, drill::STORY, sleep::STORY, budget::STORY, alarm::STORY];
+const STORIES: [Story; 8] = [
+    deploy::STORY,
+    gates::STORY,
+    promote::STORY,
+    backups::STORY,
+    drill::STORY,
+    sleep::STORY,
+    budget::STORY,
+    alarm::STORY,
+];
 
 /// The story after this one; after the last one there is none.
 pub fn after(story: &Story) -> Option<&'static Story> {
