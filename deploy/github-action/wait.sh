@@ -29,6 +29,11 @@ number "$every" NIGHTSHIFT_EVERY
 # They become part of a JSON text.
 case $service$image in *[!A-Za-z0-9._/:@+-]*) fail "CLUSTER/SERVICE or IMAGE has a letter that no name of AWS has: $service $image" ;; esac
 
+# Version 1 of the CLI reads no other variable of the region.
+if [ -n "${AWS_REGION:-}" ]; then
+    export AWS_DEFAULT_REGION="${AWS_DEFAULT_REGION:-$AWS_REGION}"
+fi
+
 answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
