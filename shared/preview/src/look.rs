@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use aws::query::{EC2, EC2_AUTO_SCALING, Query};
 use aws::rds::{Rds, list_databases};
 use aws::{Error, tagging as index};
 use aws_config::SdkConfig;
@@ -9,10 +10,13 @@ use rules::keys;
 
 use crate::arguments::Options;
 use crate::page::{Line, Section};
-use crate::{cloudwatch, ecr, ecs, suggest, tagging};
+use crate::{cloudwatch, ecr, ecs, machines, suggest, tagging};
 
 /// How a backup is kept that a person did not think about yet: a week of days and a month of weeks.
 const BACKUP: &str = "daily=7 weekly=4";
+
+/// When machines are awake that are used in working hours.
+const SCHEDULE: &str = "mon-fri 08:00-20:00";
 
 /// How many images stay by default.
 const KEEP_IMAGES: &str = "count=30";
@@ -35,11 +39,13 @@ pub async fn sections(sdk: &SdkConfig, _: &Options) -> Vec<Section> {
     fill(&mut services, "services", services_without(sdk).await);
     let mut databases = Section::new("Databases that could be backed up by a tag");
     fill(&mut databases, "databases", databases_without(sdk).await);
+    let mut machines = Section::new("Machines that could sleep by a tag, where they are not production");
+    fill(&mut machines, "machines", machines_without(sdk).await);
     let mut repositories = Section::new("Repositories that could be cleaned up by a tag");
     fill(&mut repositories, "repositories", repositories_without(sdk, &index).await);
     let mut alarms = Section::new("Alarms that could have a remedy by a tag");
     fill(&mut alarms, "alarms", alarms_without(sdk, &index).await);
-    vec![unknown, services, databases, repositories, alarms]
+    vec![unknown, services, databases, machines, repositories, alarms]
 }
 
 fn fill(section: &mut Section, what: &str, lines: Result<Vec<Line>, Error>) {
@@ -95,6 +101,15 @@ async fn databases_without(sdk: &SdkConfig) -> Result<Vec<Line>, Error> {
     Ok(without.filter_map(|it| suggestion(&it.arn, &it.id, keys::BACKUP, BACKUP)).collect())
 }
 
+/// What belongs to a group, to ECS or to another service of AWS, or is there for a while only, is not suggested.
+async fn machines_without(sdk: &SdkConfig) -> Result<Vec<Line>, Error> {
+    let region = sdk.region().map(|it| it.to_string()).unwrap_or_default();
+    let mut all = machines::list_groups(&Query::new(EC2_AUTO_SCALING, sdk)).await?;
+    all.extend(machines::list_instances(&Query::new(EC2, sdk), &region).await?);
+    let without = all.iter().filter(|it| !it.is_unfit && !it.tags.contains_key(keys::SCHEDULE));
+    Ok(without.filter_map(|it| suggestion(&it.arn, &it.name, keys::SCHEDULE, SCHEDULE)).collect())
+}
+
 async fn repositories_without(
     sdk: &SdkConfig,
     tagged: &aws_sdk_resourcegroupstagging::Client,
@@ -124,5 +139,6 @@ mod tests {
         BACKUP.parse::<rules::retention::BackupRule>().unwrap();
         KEEP_IMAGES.parse::<rules::retention::KeepImages>().unwrap();
         REMEDY.parse::<rules::remedy::RemedyRule>().unwrap();
+        rules::schedule::Schedule::read(SCHEDULE, &Default::default()).unwrap();
     }
 }

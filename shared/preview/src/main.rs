@@ -8,6 +8,7 @@ mod ecs;
 mod functions;
 mod guard;
 mod look;
+mod machines;
 mod moments;
 mod page;
 mod page_html;

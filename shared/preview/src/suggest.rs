@@ -28,18 +28,31 @@ pub fn deploy_rule(images: &[String]) -> Option<String> {
     })
 }
 
-/// The command that puts a tag on a resource of any of the four kinds, by the service in its ARN.
+/// The command that puts a tag on a resource of any of these kinds, by the service in its ARN.
 pub fn command(arn: &str, key: &str, value: &str) -> Option<CommandLine> {
     let json = serde_json::json!([{ "Key": key, "Value": value }]).to_string();
     let lower = serde_json::json!([{ "key": key, "value": value }]).to_string();
-    let words: [&str; 7] = match arn.split(':').nth(2)? {
-        "ecs" => ["aws", "ecs", "tag-resource", "--resource-arn", arn, "--tags", &lower],
-        "rds" => ["aws", "rds", "add-tags-to-resource", "--resource-name", arn, "--tags", &json],
-        "ecr" => ["aws", "ecr", "tag-resource", "--resource-arn", arn, "--tags", &json],
-        "cloudwatch" => ["aws", "cloudwatch", "tag-resource", "--resource-arn", arn, "--tags", &json],
-        _ => return None,
-    };
-    Some(CommandLine::of(words))
+    let command = |words: [&str; 7]| Some(CommandLine::of(words));
+    match arn.split(':').nth(2)? {
+        "ecs" => command(["aws", "ecs", "tag-resource", "--resource-arn", arn, "--tags", &lower]),
+        "rds" => command(["aws", "rds", "add-tags-to-resource", "--resource-name", arn, "--tags", &json]),
+        "ecr" => command(["aws", "ecr", "tag-resource", "--resource-arn", arn, "--tags", &json]),
+        "cloudwatch" => command(["aws", "cloudwatch", "tag-resource", "--resource-arn", arn, "--tags", &json]),
+        "ec2" => {
+            let (_, id) = arn.split_once(":instance/")?;
+            command(["aws", "ec2", "create-tags", "--resources", id, "--tags", &json])
+        }
+        "autoscaling" => {
+            let (_, group) = arn.split_once(":autoScalingGroupName/")?;
+            // Its instances get no tag: the group sleeps as a whole.
+            let tag = serde_json::json!([{
+                "ResourceId": group, "ResourceType": "auto-scaling-group", "Key": key, "Value": value,
+                "PropagateAtLaunch": false,
+            }]);
+            Some(CommandLine::of(["aws", "autoscaling", "create-or-update-tags", "--tags", &tag.to_string()]))
+        }
+        _ => None,
+    }
 }
 
 /// What is said of a tag key that Nightshift does not know.
@@ -106,6 +119,12 @@ mod tests {
             (
                 "arn:aws:cloudwatch:r:1:alarm:it's",
                 "aws cloudwatch tag-resource --resource-arn 'arn:aws:cloudwatch:r:1:alarm:it'",
+            ),
+            ("arn:aws:ec2:r:1:instance/i-0a1b", "aws ec2 create-tags --resources i-0a1b --tags '[{\"Key\""),
+            (
+                "arn:aws:autoscaling:r:1:autoScalingGroup:uuid:autoScalingGroupName/web",
+                "aws autoscaling create-or-update-tags --tags '[{\"ResourceId\":\"web\",\"ResourceType\":\"auto-scaling-group\",\
+                 \"Key\":\"nightshift:deploy\"",
             ),
         ] {
             assert!(line(arn).unwrap().starts_with(begins), "{:?}", line(arn));
