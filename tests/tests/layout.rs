@@ -350,20 +350,47 @@ fn a_python_package_has_one_version_in_what_is_deployed_and_what_is_tested() {
     assert_none(versions.iter().filter(|(_, it)| it.len() > 1).map(|it| format!("{it:?}")).collect());
 }
 
-/// `sam build` and `cargo lambda build` build one function after the other. A feature that only one of them turns on in a
-/// crate below the SDK compiles the whole SDK once more, which takes minutes.
+/// `sam build`, `cargo lambda build` and `cargo lambda watch` build one function after the other. A feature that only one
+/// of them turns on in a crate of the SDK, or below it, compiles the whole SDK once more, which takes minutes.
 #[test]
 fn functions_are_built_from_the_same_crates_of_the_sdk() {
+    let sdk = below_the_sdk();
     let mut features: BTreeMap<String, BTreeMap<String, Vec<String>>> = BTreeMap::new();
     for function in folders("functions") {
         for (package, with) in built_with(&function) {
-            if package.starts_with("aws-") {
+            let name = package.split(' ').next().unwrap_or_default();
+            if sdk.contains(name) {
                 features.entry(package).or_default().entry(with).or_default().push(function.clone());
             }
         }
     }
-    assert!(features.len() > 20, "{features:?}");
+    assert!(features.len() > 100, "{features:?}");
     assert_none(features.into_iter().filter(|(_, it)| it.len() > 1).map(|it| format!("{it:?}")).collect());
+}
+
+/// The names of the crates of the SDK and of all that they depend on.
+fn below_the_sdk() -> BTreeSet<String> {
+    let metadata = metadata(&["--locked"]);
+    let list = |it: &Value| it.as_array().cloned().unwrap_or_default();
+    let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+    let names: BTreeMap<String, String> =
+        list(&metadata["packages"]).iter().map(|it| (text(&it["id"]), text(&it["name"]))).collect();
+    let nodes: BTreeMap<String, Value> =
+        list(&metadata["resolve"]["nodes"]).into_iter().map(|it| (text(&it["id"]), it)).collect();
+    let mut below = BTreeSet::new();
+    let mut next: Vec<&String> = names.iter().filter(|(_, name)| name.starts_with("aws-")).map(|(id, _)| id).collect();
+    while let Some(id) = next.pop() {
+        if !below.insert(id) {
+            continue;
+        }
+        for dependency in nodes[id]["deps"].as_array().into_iter().flatten() {
+            let is_for_tests = list(&dependency["dep_kinds"]).iter().all(|it| it["kind"] == "dev");
+            if let Some((id, _)) = names.get_key_value(&text(&dependency["pkg"])).filter(|_| !is_for_tests) {
+                next.push(id);
+            }
+        }
+    }
+    below.into_iter().map(|id| names[id].clone()).collect()
 }
 
 /// The crates that a function alone is built from, each with its features.
