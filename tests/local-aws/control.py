@@ -15,6 +15,8 @@
     POST               forget     ECS forgets the ended tasks of a family and their tokens: {family}
     POST               events     how services' events are delivered: {mode: live, twice, lost or held}
     POST, DELETE       late       what functions see is behind: {what: tag-index or services, times}
+    POST               jobs       how jobs of S3 Batch Operations go on: {held, looks, failing: {KEY: [code, status]}}
+    POST               written    {bucket, key, at}: when the newest version of an object was written
     POST               buckets    throttling: [{service, action, size, rate}, …]
     GET, DELETE        published  what was published to SNS topics, with its form for each protocol
 """
@@ -29,6 +31,7 @@ import budgets
 import clock
 import databases
 import events
+import jobs
 import late
 import restores
 import rollouts
@@ -148,6 +151,10 @@ def _control(method, endpoint, data):
         return events.deliver(data["mode"])
     if endpoint == "late" and method in ("POST", "DELETE"):
         return late.freeze(data["what"], data.get("times")) if method == "POST" else late.thaw()
+    if endpoint == "jobs" and method == "POST":
+        return jobs.settle(data)
+    if endpoint == "written" and method == "POST":
+        return jobs.written_at(data["bucket"], data["key"], data["at"])
     if endpoint == "buckets" and method == "POST":
         return buckets.set_all(data)
     if endpoint == "rollouts":
