@@ -46,13 +46,18 @@ pub const SERVICES: [Service; 18] = [
 ];
 
 /// The operations whose IAM action has another name.
-const OTHERWISE_NAMED: [(&str, &str); 6] = [
+const OTHERWISE_NAMED: [(&str, &str); 11] = [
     ("budgets:DescribeBudget", "budgets:ViewBudget"),
     ("budgets:DescribeBudgets", "budgets:ViewBudget"),
     ("lambda:Invoke", "lambda:InvokeFunction"),
+    ("s3:CompleteMultipartUpload", "s3:PutObject"),
+    ("s3:CreateMultipartUpload", "s3:PutObject"),
     ("s3:DeleteObjects", "s3:DeleteObject"),
+    ("s3:GetBucketLifecycleConfiguration", "s3:GetLifecycleConfiguration"),
     ("s3:HeadBucket", "s3:ListBucket"),
+    ("s3:ListObjectVersions", "s3:ListBucketVersions"),
     ("s3:ListObjectsV2", "s3:ListBucket"),
+    ("s3:UploadPart", "s3:PutObject"),
 ];
 
 /// The shared crates that may call AWS.

@@ -587,12 +587,20 @@ fn calls_of(function: &str) -> Vec<Call> {
             let sources = ["arn:aws:s3:::kfood-uploads", "arn:aws:s3:::kfood-logs"];
             let of_sources = sources.iter().flat_map(|it| {
                 let remembers = ["s3:TagResource", "s3:UntagResource"].map(|action| call(action, it).remembers());
-                [vec![call("s3:GetBucketRequestPayment", it)], remembers.to_vec()].concat()
+                let reads = [
+                    "s3:GetBucketRequestPayment",
+                    "s3:GetBucketVersioning",
+                    "s3:GetLifecycleConfiguration",
+                    "s3:ListBucketVersions",
+                ];
+                [reads.map(|action| call(action, it)).to_vec(), remembers.to_vec()].concat()
             });
             let in_stack = [
                 of_sources.collect(),
                 in_each(&["s3:GetBucketPolicyStatus", "s3:ListBucket"], ""),
+                in_each(&["s3:GetBucketVersioning", "s3:GetLifecycleConfiguration"], ""),
                 in_each(&["s3:GetObject", "s3:PutObject"], &format!("/{copy}/_nightshift.json")),
+                in_each(&["s3:PutObject"], "/restored/2026-11-20T030000/_nightshift-manifest.csv"),
                 in_each(&["s3:GetObject"], &format!("/{copy}/_nightshift-report/job-1/results/1.csv")),
                 in_each(&["s3:DeleteObject"], &format!("/{copy}/uploads/a.jpg")),
                 vec![
@@ -942,6 +950,9 @@ fn jobs_that_copy_read_the_named_buckets_and_write_dated_folders_of_the_named_ta
         ("s3:ListBucket", "arn:aws:s3:::kfood-uploads", true),
         ("s3:GetObject", "arn:aws:s3:::kfood-backups/uploads/2026-11-21/a.jpg", false),
         ("s3:GetObject", "arn:aws:s3:::shop/orders.csv", false),
+        ("s3:GetObjectVersion", "arn:aws:s3:::kfood-uploads/uploads/a.jpg", true),
+        ("s3:GetObject", "arn:aws:s3:::kfood-backups/restored/2026-11-20T030000/_nightshift-manifest.csv", true),
+        ("s3:PutObject", "arn:aws:s3:::kfood-backups/restored/2026-11-20T030000/uploads/a.jpg", true),
         ("s3:PutObject", "arn:aws:s3:::kfood-backups/uploads/2026-11-21/uploads/a.jpg", true),
         ("s3:PutObject", "arn:aws:s3:::kfood-archive/x/y/2026-11-21/_nightshift-report/job-1/manifest.json", true),
         ("s3:PutObject", "arn:aws:s3:::kfood-backups/uploads/by-hand/a.jpg", false),

@@ -1,12 +1,13 @@
 //! Carries out one step.
 
 use aws::Error;
-use aws::rest::Bucket;
+use rules::keys;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::plan::{Marker, NAME, Place, State, Step};
-use crate::{Clients, s3};
+use crate::plan::{Begin, Marker, Place, State, Step};
+use crate::s3::{Copying, Objects};
+use crate::{Clients, restore, s3};
 
 /// Carries out `step`; returns what only the doing could tell.
 pub async fn apply(clients: &Clients, step: &Step, account: &str, until: Instant) -> Result<Value, Error> {
@@ -14,7 +15,7 @@ pub async fn apply(clients: &Clients, step: &Step, account: &str, until: Instant
         Step::Begin(it) => {
             // The marker first: the objects of the job must never lie in a folder that does not say whose it is.
             mark(clients, &it.folder, &it.marker).await?;
-            let job = s3::create_job(&clients.s3, account, it).await.map_err(Error::told_if_denied)?;
+            let job = s3::create_job(&clients.s3, account, &copying(it)).await.map_err(Error::told_if_denied)?;
             let marker = Marker { state: State::Copying, job: Some(job.clone()), ..it.marker.clone() };
             mark(clients, &it.folder, &marker).await?;
             Ok(json!({"job": job}))
@@ -26,17 +27,35 @@ pub async fn apply(clients: &Clients, step: &Step, account: &str, until: Instant
             }
             delete(clients, &it.folder, until).await.map(|()| json!({}))
         }
+        Step::Restore(it) => restore::restore(clients, it, account, until).await,
+        Step::RecordRestore(it) => restore::mark(clients, &it.folder, &it.marker).await.map(|()| json!({})),
+        Step::ForgetRestore(it) => {
+            s3::remember(&clients.s3, account, &it.arn, keys::BUCKET_RESTORE, None).await.map(|()| json!({}))
+        }
+    }
+}
+
+fn copying(begin: &Begin) -> Copying<'_> {
+    let Begin { folder, class, role, token, marker } = begin;
+    Copying {
+        source: &marker.source,
+        folder,
+        class: *class,
+        role,
+        token: token.clone(),
+        about: format!("copy of {} of {}", marker.source, folder.name),
+        objects: Objects::Prefix(&marker.prefix),
     }
 }
 
 async fn mark(clients: &Clients, folder: &Place, marker: &Marker) -> Result<(), Error> {
     let text = serde_json::to_string_pretty(marker).unwrap_or_default();
-    s3::put(&clients.s3, &bucket(folder), &marker_key(folder), text).await
+    s3::put(&clients.s3, &s3::bucket(folder), &s3::marker_key(folder), text).await
 }
 
 /// Deletes everything in the folder, page by page, the marker last; what does not fit is left for a later run.
 async fn delete(clients: &Clients, folder: &Place, until: Instant) -> Result<(), Error> {
-    let (bucket, marker) = (bucket(folder), marker_key(folder));
+    let (bucket, marker) = (s3::bucket(folder), s3::marker_key(folder));
     loop {
         if Instant::now() >= until {
             return Err(Error::not_now());
@@ -48,12 +67,4 @@ async fn delete(clients: &Clients, folder: &Place, until: Instant) -> Result<(),
         }
         s3::delete(&clients.s3, &bucket, &keys).await?;
     }
-}
-
-fn bucket(folder: &Place) -> Bucket {
-    Bucket { region: folder.region.clone(), name: folder.to.bucket.clone() }
-}
-
-fn marker_key(folder: &Place) -> String {
-    format!("{}{NAME}", folder.key())
 }

@@ -4,6 +4,7 @@ mod apply;
 mod observe;
 mod plan;
 mod request;
+mod restore;
 mod s3;
 
 use aws::Error;

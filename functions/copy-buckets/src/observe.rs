@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use aws::rest::Bucket as Place;
 use aws::{Error, each, tagging};
-use rules::bucket::BucketRule;
+use rules::bucket::{Copies, Destination as Folders};
 use rules::keys;
 use runtime::Run;
 
-use crate::plan::{self, Bucket, Destination, Folder, Job, Lost, Marker, NAME, Obstacle, REPORT, Scope, Setup, World};
+use crate::plan::{
+    self, Bucket, Contents, Destination, Folder, Job, Lost, Marker, NAME, Obstacle, REPORT, RestoreMarker,
+    RestoreState, Restoring, Scope, Setup, Site, World,
+};
 use crate::{Clients, s3};
 
 /// How many objects that were not copied are told by name.
@@ -33,6 +36,9 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         destinations: BTreeMap::new(),
         jobs: BTreeMap::new(),
         obstacles: BTreeMap::new(),
+        versioning: BTreeMap::new(),
+        restores: BTreeMap::new(),
+        site: None,
     };
     let destinations = each(plan::wanted_destinations(&world), 4, async |(name, rule)| {
         let destination = destination(clients, &rule).await;
@@ -50,22 +56,74 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         (bucket.name, found.unwrap_or_else(|err| vec![Obstacle::Unreadable(err.to_string())]))
     });
     world.obstacles = obstacles.await.into_iter().collect();
+    observe_versions(clients, scope, run, account, &mut world).await;
     Ok(world)
 }
 
-async fn destination(clients: &Clients, rule: &BucketRule) -> Result<Destination, Error> {
+/// What there is of old versions and of restores.
+async fn observe_versions(clients: &Clients, scope: &Scope, run: &Run<'_>, account: &str, world: &mut World) {
+    let versioning = each(plan::wanted_versioning(world, scope), 4, async |name| {
+        let bucket = Place { region: clients.s3.home().to_owned(), name: name.clone() };
+        let found = s3::versions::versioning(&clients.s3, &bucket).await;
+        (name, found.map_err(|err| err.to_string()))
+    });
+    world.versioning = versioning.await.into_iter().collect();
+    let restores = each(plan::wanted_restores(world), 4, async |(bucket, (to, name))| {
+        let found = restoring(clients, account, to, name).await;
+        (bucket, found.map_err(|err| err.to_string()))
+    });
+    world.restores = restores.await.into_iter().collect();
+    if let Some((bucket, to, name)) = plan::wanted_site(world, scope, &run.now) {
+        world.site = Some(site(clients, &bucket, to, name).await.map_err(|err| err.to_string()));
+    }
+}
+
+async fn restoring(clients: &Clients, account: &str, to: Folders, name: String) -> Result<Restoring, Error> {
+    let region = s3::region(&clients.s3, &to.bucket).await?;
+    let folder = plan::Place { region: region.clone(), to, name };
+    let marker = restore_marker(clients, &folder).await?;
+    let copied = marker.as_ref().filter(|it| it.state == RestoreState::Copying).and_then(|it| it.job.clone());
+    let job = match copied {
+        Some(id) => Some(job(clients, account, &id, &folder).await),
+        None => None,
+    };
+    Ok(Restoring { region, marker, job })
+}
+
+async fn restore_marker(clients: &Clients, folder: &plan::Place) -> Result<Option<RestoreMarker>, Error> {
+    let text = s3::read(&clients.s3, &s3::bucket(folder), &s3::marker_key(folder)).await?;
+    Ok(text.and_then(|it| RestoreMarker::read(&it)))
+}
+
+/// The folder that a person wants to restore to.
+async fn site(clients: &Clients, source: &str, to: Folders, name: String) -> Result<Site, Error> {
+    let region = s3::region(&clients.s3, &to.bucket).await?;
+    let folder = plan::Place { region: region.clone(), to, name };
+    let bucket = s3::bucket(&folder);
+    let contents = match restore_marker(clients, &folder).await? {
+        Some(marker) => Contents::Restore(Box::new(marker)),
+        None if s3::first_keys(&clients.s3, &bucket, &folder.key()).await?.is_empty() => Contents::Nothing,
+        None => Contents::Other,
+    };
+    Ok(Site { region, contents, obstacles: obstacles(clients, source, &folder).await? })
+}
+
+async fn destination(clients: &Clients, rule: &Copies) -> Result<Destination, Error> {
     let region = s3::region(&clients.s3, &rule.to.bucket).await?;
     let bucket = Place { region: region.clone(), name: rule.to.bucket.clone() };
     let base = format!("{}/", rule.to.prefix);
-    let folders = s3::folders(&clients.s3, &bucket, &base).await?;
-    let dates = folders.iter().filter_map(|it| it.strip_prefix(&base)?.strip_suffix('/')?.parse().ok());
+    let (folders, versioning) =
+        tokio::join!(s3::folders(&clients.s3, &bucket, &base), s3::versions::versioning(&clients.s3, &bucket));
+    let folders = folders?;
+    let dates = folders.iter().filter_map(|it| plan::date_of_copy(it.strip_prefix(&base)?.strip_suffix('/')?));
     let markers = each(dates, 8, async |date: jiff::civil::Date| {
         let text = s3::read(&clients.s3, &bucket, &format!("{base}{date}/{NAME}")).await?;
         Ok(Folder { date, marker: text.and_then(|it| Marker::read(&it)) })
     });
     let mut folders = markers.await.into_iter().collect::<Result<Vec<_>, Error>>()?;
     folders.sort_by_key(|it| it.date);
-    Ok(Destination { region, folders })
+    // It decides about a message only, so that what cannot be read stops no copy.
+    Ok(Destination { region, folders, versioning: versioning.ok() })
 }
 
 async fn job(clients: &Clients, account: &str, id: &str, folder: &plan::Place) -> Result<Job, Lost> {

@@ -1,9 +1,13 @@
 //! Which buckets to copy, and which copies to delete. Pure: no clock, no environment, no AWS.
 
 mod case;
+mod facts;
 mod keep;
 mod night;
+mod pick;
+mod restore;
 mod step;
+mod versions;
 mod world;
 
 #[cfg(test)]
@@ -13,13 +17,18 @@ use std::collections::BTreeMap;
 
 use jiff::Zoned;
 use reconcile::{Measure, Plan};
-use rules::bucket::BucketRule;
+use rules::bucket::{BucketRule, Copies, Destination as Folders, Versions};
 use rules::keys;
 
 use case::Case;
 
-pub use step::{Begin, Place, Step};
-pub use world::{Bucket, Destination, Folder, Job, Lost, Marker, NAME, Obstacle, REPORT, Scope, Setup, State, World};
+pub use pick::{Picker, Version};
+pub use step::{Begin, Place, Restore, Step};
+pub use world::{
+    At, Bucket, Contents, Destination, Folder, Job, LifecycleRule, Listing, Lost, Manifest, Marker, NAME, Obstacle,
+    Part, REPORT, RestoreMarker, RestoreState, Restoring, Scope, Setup, Site, State, Versioning, Wanted, World,
+    date_of_copy,
+};
 
 const AGE: &str = "BackupAgeHours";
 
@@ -32,23 +41,28 @@ pub fn plan(world: &World, scope: &Scope, now: &Zoned) -> Plan<Step> {
         plan.refuse(why);
         return plan;
     }
+    if let Scope::Restore(wanted) = scope {
+        match restore::begin(world, wanted, now) {
+            Ok((bucket, step)) => plan.act(&bucket.arn, Step::Restore(step), "a person asks for it"),
+            Err(why) => {
+                plan.refuse(why);
+                return plan;
+            }
+        }
+    }
     let mut oldest: f64 = 0.0;
     for bucket in &world.buckets {
         plan.examined(&bucket.arn, &bucket.tags);
-        let case = match Case::read(bucket, world, now) {
-            Ok(case) => case,
+        restore::follow(bucket, world, now, &mut plan);
+        let age = match case::rule(bucket, world) {
+            Ok(BucketRule::Copies(rule)) => copy(bucket, rule, world, scope, now, &mut plan),
+            Ok(BucketRule::Versions(rule)) => keep_versions(bucket, &rule, world, &mut plan),
             Err(trouble) => {
                 plan.trouble(&bucket.arn, trouble);
-                continue;
+                None
             }
         };
-        let steps = plan.steps.len();
-        case.night(scope, &mut plan);
-        case.keep(&mut plan);
-        if plan.steps.len() == steps && !plan.skipped.iter().any(|it| it.resource == bucket.arn) {
-            plan.skip(&bucket.arn, case.state());
-        }
-        if let Some(value) = case.age() {
+        if let Some(value) = age {
             oldest = oldest.max(value);
             plan.measure(Measure { metric: AGE, kind: "Bucket", of: Some(bucket.name.clone()), value });
         }
@@ -57,15 +71,89 @@ pub fn plan(world: &World, scope: &Scope, now: &Zoned) -> Plan<Step> {
     plan
 }
 
-/// The buckets with a rule that can be carried out, each with it, by name: their destinations are to be read.
-pub fn wanted_destinations(world: &World) -> BTreeMap<String, BucketRule> {
-    let sound = world.buckets.iter().filter_map(|it| Some((it.name.clone(), case::rule(it, world).ok()?)));
-    sound.collect()
+/// A bucket that is copied each night; returns how many hours old its newest good copy is.
+fn copy(
+    bucket: &Bucket,
+    rule: Copies,
+    world: &World,
+    scope: &Scope,
+    now: &Zoned,
+    plan: &mut Plan<Step>,
+) -> Option<f64> {
+    let case = match Case::new(bucket, rule, world, now) {
+        Ok(case) => case,
+        Err(trouble) => {
+            plan.trouble(&bucket.arn, trouble);
+            return None;
+        }
+    };
+    let steps = plan.steps.len();
+    case.night(scope, plan);
+    case.keep(plan);
+    versions::tell_lingering(&case, plan);
+    if plan.steps.len() == steps && !plan.skipped.iter().any(|it| it.resource == bucket.arn) {
+        plan.skip(&bucket.arn, case.state());
+    }
+    plan.fact(&bucket.arn, case.fact());
+    case.age()
+}
+
+/// A bucket whose old versions S3 keeps; returns how many hours ago a moment may be that cannot be restored.
+fn keep_versions(bucket: &Bucket, rule: &Versions, world: &World, plan: &mut Plan<Step>) -> Option<f64> {
+    let found = match world.versioning.get(&bucket.name)? {
+        Ok(found) => found,
+        Err(why) => {
+            plan.problem(&bucket.arn, "unreadable", format!("whether old versions are kept cannot be read: {why}"));
+            return None;
+        }
+    };
+    let is_sound = versions::check(bucket, rule, found, plan);
+    plan.fact(&bucket.arn, facts::of_versions(&bucket.name, rule, is_sound));
+    if is_sound {
+        plan.skip(&bucket.arn, format!("its old versions are kept for {} days", rule.days));
+        return Some(0.0);
+    }
+    // Any moment of the rule may be lost, so that the alarm has to ring.
+    Some(f64::from(rule.days.max(2)) * 24.0)
+}
+
+/// The buckets that are copied, each with its rule, by name: their destinations are to be read.
+pub fn wanted_destinations(world: &World) -> BTreeMap<String, Copies> {
+    let copied = world.buckets.iter().filter_map(|it| Some((it.name.clone(), case::copied(it, world)?)));
+    copied.collect()
+}
+
+/// The buckets of which is to be known whether they keep old versions.
+pub fn wanted_versioning(world: &World, scope: &Scope) -> Vec<String> {
+    let restored = |it: &Bucket| matches!(scope, Scope::Restore(wanted) if wanted.bucket == it.name);
+    let meant = world.buckets.iter().filter(|it| match case::rule(it, world) {
+        Ok(BucketRule::Versions(_)) => true,
+        Ok(BucketRule::Copies(_)) => restored(it),
+        Err(_) => false,
+    });
+    meant.map(|it| it.name.clone()).collect()
+}
+
+/// The folders of restores that tags say are under way, by the names of their buckets.
+pub fn wanted_restores(world: &World) -> BTreeMap<String, (Folders, String)> {
+    let named = world.buckets.iter().filter_map(|it| {
+        let value = it.tags.get(keys::BUCKET_RESTORE)?;
+        Some((it.name.clone(), world::remembered(value)?))
+    });
+    named.collect()
+}
+
+/// The folder that a command asks to restore to, if it can be carried out as far as is known without a look at it.
+pub fn wanted_site(world: &World, scope: &Scope, now: &Zoned) -> Option<(String, Folders, String)> {
+    let Scope::Restore(wanted) = scope else { return None };
+    let (_, name) = restore::place(world, wanted, now).ok()?;
+    Some((wanted.bucket.clone(), wanted.to.clone(), name))
 }
 
 /// The ids of the jobs that are to be looked at, each with the folder of its copy.
 pub fn wanted_jobs(world: &World, now: &Zoned) -> BTreeMap<String, Place> {
-    let cases = world.buckets.iter().filter_map(|it| Case::read(it, world, now).ok());
+    let copied = world.buckets.iter().filter_map(|it| Some((it, case::copied(it, world)?)));
+    let cases = copied.filter_map(|(bucket, rule)| Case::new(bucket, rule, world, now).ok());
     cases.flat_map(|case| case.jobs()).collect()
 }
 

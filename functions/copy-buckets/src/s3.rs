@@ -1,13 +1,17 @@
 //! Calls to S3: what lies where, and the jobs of Batch Operations that copy. Decides nothing.
 
 mod job;
+pub mod upload;
+pub mod versions;
 
 use aws::Error;
 use aws::query::read as read_xml;
 use aws::rest::{Bucket, Rest, escaped, unencoded};
 use sha2::{Digest, Sha256};
 
-pub use job::{create_job, describe_job};
+use crate::plan::{NAME, Place};
+
+pub use job::{Copying, Objects, create_job, describe_job};
 
 /// As much of a report as names the first objects.
 const START_OF_REPORT: &str = "bytes=0-65535";
@@ -15,6 +19,16 @@ const START_OF_REPORT: &str = "bytes=0-65535";
 /// Whether what was asked for does not exist.
 pub fn is_missing(error: &Error) -> bool {
     ["NoSuchKey", "NotFound", "NotFoundException", "NoSuchJob", "NoSuchJobException"].contains(&error.code.as_str())
+}
+
+/// The bucket of a copy or a restore.
+pub fn bucket(folder: &Place) -> Bucket {
+    Bucket { region: folder.region.clone(), name: folder.to.bucket.clone() }
+}
+
+/// The key of its marker.
+pub fn marker_key(folder: &Place) -> String {
+    format!("{}{NAME}", folder.key())
 }
 
 /// The region of a bucket.

@@ -52,11 +52,18 @@ pub async fn rds_url(
 
 /// As signatures need it: everything but letters, digits and four signs by its bytes.
 pub(crate) fn encoded(text: &str) -> String {
-    let one = |byte: u8| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
-        _ => format!("%{byte:02X}"),
-    };
-    text.bytes().map(one).collect()
+    const HEX: [u8; 16] = *b"0123456789ABCDEF";
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            _ => {
+                let [high, low] = [byte >> 4, byte & 15].map(|it| char::from(HEX[usize::from(it)]));
+                out.extend(['%', high, low]);
+            }
+        }
+    }
+    out
 }
 
 #[cfg(test)]

@@ -65,8 +65,7 @@ impl Action<'_> {
     pub fn bucket(mut self, method: &'static str, bucket: &Bucket, key: &str) -> Self {
         let Bucket { region, name } = bucket;
         let domain = Partition::of_region(region).domain;
-        let key: Vec<String> = key.split('/').map(encoded).collect();
-        let key = key.join("/");
+        let key = url_encoded(key);
         // The certificate of S3 does not cover names that hold a dot.
         (self.sent.address, self.sent.path) = match self.rest.0.address_set() {
             Some(url) => (url, format!("/{name}/{key}")),
@@ -130,6 +129,13 @@ impl Action<'_> {
         self.answer().await.map(|it| it.header("x-amz-bucket-region").map(str::to_owned))
     }
 
+    /// Makes the call that writes an object, or a part of one; returns its ETag.
+    pub async fn etag(self) -> Result<String, Error> {
+        let (name, resource) = (self.name, self.resource.clone());
+        let etag = self.answer().await?.header("etag").map(str::to_owned);
+        etag.ok_or_else(|| Error::unexpected(name, &resource, "the answer has no ETag"))
+    }
+
     async fn answer(self) -> Result<Answered, Error> {
         let Action { rest, name, resource, sent } = self;
         rest.0.exchange(name, &resource, sent).await
@@ -151,6 +157,12 @@ pub fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// A key as lists and addresses hold it: everything but letters, digits, four signs and slashes by its bytes.
+pub fn url_encoded(key: &str) -> String {
+    let parts: Vec<String> = key.split('/').map(encoded).collect();
+    parts.join("/")
 }
 
 /// What [`escaped`] is to XML, backwards to the encoding that S3 gives keys in a listing on request.

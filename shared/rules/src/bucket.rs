@@ -1,4 +1,5 @@
-//! `nightshift:backup` on an S3 bucket: where its objects are copied to each night, and how long copies are kept.
+//! `nightshift:backup` on an S3 bucket: where its objects are copied to each night and how long copies are kept, or how
+//! long S3 keeps old versions.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,17 +18,31 @@ const CLASSES: [&str; 7] =
 /// use rules::bucket::BucketRule;
 ///
 /// let rule: BucketRule = "days=30 to=kfood-backups/uploads prefix=uploads/ class=GLACIER_IR".parse().unwrap();
-/// assert_eq!((rule.to.bucket.as_str(), rule.to.prefix.as_str()), ("kfood-backups", "uploads"));
 /// assert_eq!(rule.to_string(), "days=30 to=kfood-backups/uploads prefix=uploads/ class=GLACIER_IR");
+/// let BucketRule::Copies(copies) = rule else { panic!("it asks for copies") };
+/// assert_eq!((copies.to.bucket.as_str(), copies.to.prefix.as_str()), ("kfood-backups", "uploads"));
+///
+/// let rule: BucketRule = "days=30 mode=versions".parse().unwrap();
+/// assert!(matches!(rule, BucketRule::Versions(it) if it.days == 30 && it.prefix.is_empty()));
 ///
 /// let wrong = "days=30".parse::<BucketRule>().unwrap_err();
 /// assert_eq!(
 ///     wrong.to_string(),
-///     "nightshift:backup: no option 'to' in 'days=30'; accepted: to=BUCKET/prefix, such as kfood-backups/uploads"
+///     "nightshift:backup: no option 'to' in 'days=30'; accepted: to=BUCKET/prefix, such as kfood-backups/uploads, or \
+///      mode=versions"
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BucketRule {
+pub enum BucketRule {
+    /// A full copy each night.
+    Copies(Copies),
+    /// S3 itself keeps the old versions of objects.
+    Versions(Versions),
+}
+
+/// A copy each night.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copies {
     /// Which copies stay.
     pub retention: Retention,
     /// Each night's copy lies below it, in a folder named after the date.
@@ -36,6 +51,15 @@ pub struct BucketRule {
     pub prefix: String,
     /// The storage class of the copies.
     pub class: Option<&'static str>,
+}
+
+/// Old versions that stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Versions {
+    /// How long an old version stays after it was replaced or deleted.
+    pub days: u16,
+    /// Only objects whose keys begin so; empty for all.
+    pub prefix: String,
 }
 
 /// A folder of a bucket, without a slash at its end.
@@ -89,7 +113,7 @@ impl FromStr for BucketRule {
     fn from_str(value: &str) -> Result<Self, BadTag> {
         let mut tag = Reader::new(keys::BACKUP, value)?;
         let retention = Retention::take(&mut tag);
-        let to = tag.required("to", "BUCKET/prefix, such as kfood-backups/uploads");
+        let to = tag.parsed::<Destination>("to", "BUCKET/prefix, such as kfood-backups/uploads");
         let prefix = tag.option("prefix").unwrap_or_default().to_owned();
         let class = match tag.option("class") {
             None => Ok(None),
@@ -98,23 +122,56 @@ impl FromStr for BucketRule {
                 None => Err(tag.bad_option("class", name, &format!("one of {}", CLASSES.join(", ")))),
             },
         };
+        let mode = match tag.option("mode") {
+            None => Ok(false),
+            Some("versions") => Ok(true),
+            Some(other) => Err(tag.bad_option("mode", other, "versions, or to=BUCKET/prefix without mode=")),
+        };
         // A misspelt option is told before the one that it leaves missing.
         tag.clone().finish()?;
-        let retention = retention?;
+        let (keeps_versions, retention, to, class) = (mode?, retention?, to?, class?);
         if retention.gone.is_some() {
             return Err(tag.bad("the option 'gone'", "no gone= on a bucket: the copies of one that is gone stay"));
         }
-        Ok(BucketRule { retention, to: to?, prefix, class: class? })
+        if keeps_versions {
+            if to.is_some() || class.is_some() {
+                return Err(tag.bad("mode=versions with to= or class=", "one of both: old versions stay in the bucket"));
+            }
+            if retention != (Retention { days: retention.days, ..Retention::default() }) {
+                return Err(tag.bad("mode=versions with other counts than days=", "days=30 mode=versions"));
+            }
+            return Ok(BucketRule::Versions(Versions { days: retention.days, prefix }));
+        }
+        let to = to.ok_or_else(|| {
+            tag.bad("no option 'to'", "to=BUCKET/prefix, such as kfood-backups/uploads, or mode=versions")
+        })?;
+        Ok(BucketRule::Copies(Copies { retention, to, prefix, class }))
+    }
+}
+
+impl BucketRule {
+    /// Only objects whose keys begin so; empty for all.
+    pub fn prefix(&self) -> &str {
+        match self {
+            BucketRule::Copies(it) => &it.prefix,
+            BucketRule::Versions(it) => &it.prefix,
+        }
     }
 }
 
 impl fmt::Display for BucketRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} to={}", self.retention, self.to)?;
-        if !self.prefix.is_empty() {
-            write!(f, " prefix={}", self.prefix)?;
+        match self {
+            BucketRule::Copies(it) => write!(f, "{} to={}", it.retention, it.to)?,
+            BucketRule::Versions(it) => write!(f, "days={} mode=versions", it.days)?,
         }
-        self.class.iter().try_for_each(|it| write!(f, " class={it}"))
+        if !self.prefix().is_empty() {
+            write!(f, " prefix={}", self.prefix())?;
+        }
+        match self {
+            BucketRule::Copies(Copies { class: Some(class), .. }) => write!(f, " class={class}"),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -134,11 +191,18 @@ mod tests {
             ("days=30 to=kfood-backups/x copy=us-west-2", "unknown option 'copy'"),
             ("days=30 too=kfood-backups/x", "did you mean 'to'?"),
             ("days=30 gone=90d to=kfood-backups/x", "the option 'gone'"),
+            ("days=30 mode=copies", "mode=copies cannot be understood"),
+            ("days=30 mode=versions to=kfood-backups/x", "mode=versions with to= or class="),
+            ("days=30 mode=versions class=STANDARD", "mode=versions with to= or class="),
+            ("daily=7 mode=versions", "mode=versions with other counts than days="),
+            ("days=30 weekly=4 mode=versions", "mode=versions with other counts than days="),
+            ("mode=versions", "nothing is kept"),
         ] {
             let error = value.parse::<BucketRule>().unwrap_err().to_string();
             assert!(error.starts_with("nightshift:backup: ") && error.contains(wrong), "{value}: {error}");
         }
-        let rule: BucketRule = "daily=7 to=kfood-backups/a/b/".parse().unwrap();
+        let rule = "daily=7 to=kfood-backups/a/b/".parse();
+        let Ok(BucketRule::Copies(rule)) = rule else { panic!("{rule:?} asks for copies") };
         assert_eq!((rule.to.to_string().as_str(), rule.prefix.as_str(), rule.class), ("kfood-backups/a/b", "", None));
     }
 }

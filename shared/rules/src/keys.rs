@@ -169,6 +169,9 @@ pub const PRUNE_PROBLEM: &str = "nightshift-state:prune-problem";
 /// On an S3 bucket: what is wrong with its copies, as people were told last by `copy-buckets`.
 pub const BUCKET_PROBLEM: &str = "nightshift-state:bucket-problem";
 
+/// On an S3 bucket: the folder that a moment of it is restored to, while that is under way.
+pub const BUCKET_RESTORE: &str = "nightshift-state:bucket-restore";
+
 /// On a copy of a snapshot: of which snapshot, and of which database; see [`crate::database::Original`].
 pub const COPY_OF: &str = "nightshift-state:copy-of";
 
@@ -313,6 +316,7 @@ mod tests {
             BOOST_MEMORY,
             BOOSTED,
             BUCKET_PROBLEM,
+            BUCKET_RESTORE,
             BUDGET_PROBLEM,
             CLEARED,
             COPY_OF,

@@ -76,6 +76,8 @@ pub enum Answer {
     Body(String),
     /// The bucket that is asked about is in another region, as S3 says in a redirection without a body.
     Elsewhere(&'static str),
+    /// An object was written, and has this ETag.
+    Written(String),
     /// A refusal, with the code.
     Refused(&'static str),
     /// A refusal with everything that is said of it.
@@ -242,6 +244,7 @@ impl<A: Tables> Stage<A> {
             Answer::Json(body) => protocol.respond(200, protocol.encoded(&body), number),
             Answer::Body(body) => protocol.respond(200, body.into_bytes(), number),
             Answer::Elsewhere(region) => request::redirection(region),
+            Answer::Written(etag) => request::written(&etag),
             Answer::Refused(code) => refused(400, code, REFUSED),
             Answer::Failed { status, code, message } => refused(status, code, &message),
         }

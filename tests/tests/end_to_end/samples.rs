@@ -4,8 +4,9 @@ use serde_json::{Value, json};
 use testkit::{LocalAws, Options, Result};
 
 /// The commands whose answer is that the world is not so: each is about something that these tests did not make.
-const REFUSED: [(&str, &str); 5] = [
+const REFUSED: [(&str, &str); 6] = [
     ("copy-buckets/copy", "no bucket kfood-uploads with the tag nightshift:backup is in this region"),
+    ("copy-buckets/restore", "no bucket kfood-uploads with the tag nightshift:backup is in this region"),
     ("drill-restores/drill", "there is no DB instance and no DB cluster kfood-db in this region"),
     ("drill-restores/end", "no drill of kfood-db is under way"),
     ("enforce-budget/release", "there is no budget 'TrueGul Monthly'; none is enforced"),

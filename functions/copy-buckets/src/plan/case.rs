@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::{Trouble, when};
-use rules::bucket::BucketRule;
+use rules::bucket::{BucketRule, Copies, Destination as Folders};
 use rules::keys;
 
 use super::step::Place;
@@ -11,37 +11,26 @@ use super::world::{Bucket, Destination, Folder, Marker, State, World};
 /// A bucket with a rule that can be carried out, and its copies.
 pub struct Case<'a> {
     pub bucket: &'a Bucket,
-    pub rule: BucketRule,
+    pub rule: Copies,
     pub destination: &'a Destination,
     pub role: &'a str,
     pub world: &'a World,
     pub now: &'a Zoned,
 }
 
+pub const NO_ROLE: &str = "the stack has no role for copies: name the bucket in its parameter BackupBuckets";
+
 /// The rule of a bucket, or why it cannot be carried out.
 pub fn rule(bucket: &Bucket, world: &World) -> Result<BucketRule, Trouble> {
     let rule = read(bucket)?;
-    let setup = &world.setup;
-    let missing = |what: String, parameter: &str| {
-        Trouble::new("not-allowed", format!("{what} is not in the parameter {parameter} of the stack: add it there"))
-    };
-    // Buckets of one partition only can be copied to each other.
-    let target = bucket.arn.replace(&bucket.name, &rule.to.bucket);
-    if !setup.sources.contains(&bucket.arn) {
-        return Err(missing(bucket.arn.clone(), "BackupBuckets"));
+    if !world.setup.sources.contains(&bucket.arn) {
+        return Err(missing(&bucket.arn, "BackupBuckets"));
     }
-    if !setup.targets.contains(&target) {
-        return Err(missing(target, "BackupTargets"));
-    }
-    if rule.to.bucket == bucket.name && format!("{}/", rule.to.prefix).starts_with(&rule.prefix) {
-        let wrong = "the copies would lie among the objects that are copied, and be copied again each night";
-        return Err(Trouble::new(
-            "inside-itself",
-            format!("{wrong}: let to= name another bucket, or prefix= the objects that are meant"),
-        ));
-    }
+    let BucketRule::Copies(copies) = &rule else { return Ok(rule) };
+    may_write(bucket, &copies.to, &copies.prefix, world)?;
     let others = world.buckets.iter().filter(|it| it.name != bucket.name);
-    let shared = others.filter_map(|it| Some((it, read(it).ok()?))).find(|(_, it)| it.to.overlaps(&rule.to));
+    let copied = |it: &Bucket| if let Ok(BucketRule::Copies(it)) = read(it) { Some(it) } else { None };
+    let shared = others.filter_map(|it| Some((it, copied(it)?))).find(|(_, it)| it.to.overlaps(&copies.to));
     if let Some((other, _)) = shared {
         return Err(Trouble::new(
             "same-destination",
@@ -51,18 +40,40 @@ pub fn rule(bucket: &Bucket, world: &World) -> Result<BucketRule, Trouble> {
     Ok(rule)
 }
 
+/// The same of a bucket that is copied each night; none where it is not.
+pub fn copied(bucket: &Bucket, world: &World) -> Option<Copies> {
+    if let Ok(BucketRule::Copies(it)) = rule(bucket, world) { Some(it) } else { None }
+}
+
+/// Why no object of `bucket` whose key begins with `prefix` may be written to `to`.
+pub fn may_write(bucket: &Bucket, to: &Folders, prefix: &str, world: &World) -> Result<(), Trouble> {
+    // Buckets of one partition only can be copied to each other.
+    let target = bucket.arn.replace(&bucket.name, &to.bucket);
+    if !world.setup.targets.contains(&target) {
+        return Err(missing(&target, "BackupTargets"));
+    }
+    if to.bucket == bucket.name && format!("{}/", to.prefix).starts_with(prefix) {
+        let wrong = "the copies would lie among the objects that are copied, and be copied again each night";
+        return Err(Trouble::new(
+            "inside-itself",
+            format!("{wrong}: let to= name another bucket, or prefix= the objects that are meant"),
+        ));
+    }
+    Ok(())
+}
+
+fn missing(arn: &str, parameter: &str) -> Trouble {
+    Trouble::new("not-allowed", format!("{arn} is not in the parameter {parameter} of the stack: add it there"))
+}
+
 fn read(bucket: &Bucket) -> Result<BucketRule, Trouble> {
     let value = bucket.tags.get(keys::BACKUP).map(String::as_str).unwrap_or_default();
     value.parse().map_err(|it| Trouble::new("bad-tag", it))
 }
 
 impl<'a> Case<'a> {
-    pub fn read(bucket: &'a Bucket, world: &'a World, now: &'a Zoned) -> Result<Self, Trouble> {
-        let rule = rule(bucket, world)?;
-        let Some(role) = &world.setup.role else {
-            let message = "the stack has no role for copies: name the bucket in its parameter BackupBuckets";
-            return Err(Trouble::new("not-allowed", message));
-        };
+    pub fn new(bucket: &'a Bucket, rule: Copies, world: &'a World, now: &'a Zoned) -> Result<Self, Trouble> {
+        let Some(role) = &world.setup.role else { return Err(Trouble::new("not-allowed", NO_ROLE)) };
         match world.destinations.get(&bucket.name) {
             Some(Ok(destination)) => Ok(Case { bucket, rule, destination, role, world, now }),
             Some(Err(why)) => Err(Trouble::new("unreadable", format!("s3://{} cannot be read: {why}", rule.to))),
@@ -86,7 +97,7 @@ impl<'a> Case<'a> {
     }
 
     pub fn place(&self, folder: &Folder) -> Place {
-        Place { region: self.destination.region.clone(), to: self.rule.to.clone(), date: folder.date }
+        Place { region: self.destination.region.clone(), to: self.rule.to.clone(), name: folder.date.to_string() }
     }
 
     pub fn since(&self, moment: Timestamp) -> SignedDuration {

@@ -1,11 +1,11 @@
 //! The copy of tonight: begins it, follows its job, and records how it ended.
 
-use jiff::{SignedDuration, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::{Plan, Undo, when};
-use rules::keys;
+use rules::bucket::BucketRule;
 use serde_json::json;
 
-use super::case::Case;
+use super::case::{self, Case};
 use super::step::{Begin, Place, Record, Step};
 use super::world::{Folder, Job, Lost, MADE_BY, Marker, Obstacle, Scope, State, World};
 
@@ -13,21 +13,24 @@ use super::world::{Folder, Job, Lost, MADE_BY, Marker, Obstacle, Scope, State, W
 const TWO_NIGHTS: SignedDuration = SignedDuration::from_hours(50);
 
 /// S3 may not know a job at once that it has created.
-const KNOWN_WITHIN: SignedDuration = SignedDuration::from_hours(1);
+pub const KNOWN_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// What a job comes to once it has ended.
-struct End {
-    state: State,
-    objects: u64,
-    failed: u64,
-    problems: Vec<String>,
+pub struct End {
+    pub state: State,
+    pub objects: u64,
+    pub failed: u64,
+    pub problems: Vec<String>,
 }
 
 /// Whether a person's command can be carried out; the error says why not.
 pub fn may_copy(world: &World, name: &str, now: &Zoned) -> Result<(), String> {
-    let bucket = world.buckets.iter().find(|it| it.name == *name);
-    let bucket = bucket.ok_or_else(|| format!("no bucket {name} with the tag {} is in this region", keys::BACKUP))?;
-    let case = Case::read(bucket, world, now).map_err(|it| it.message)?;
+    let bucket = world.bucket(name)?;
+    let rule = match case::rule(bucket, world).map_err(|it| it.message)? {
+        BucketRule::Copies(rule) => rule,
+        BucketRule::Versions(_) => return Err(format!("{name} is not copied: its tag says mode=versions")),
+    };
+    let case = Case::new(bucket, rule, world, now).map_err(|it| it.message)?;
     match case.tonight().and_then(|it| it.marker.as_ref()) {
         Some(it) if it.state == State::Complete => Err(format!("the copy of {} is complete", now.date())),
         Some(it) if it.is_under_way() => Err(format!("the copy of {} is under way", now.date())),
@@ -49,7 +52,7 @@ impl Case<'_> {
 
     pub fn night(&self, scope: &Scope, plan: &mut Plan<Step>) {
         let arn = self.bucket.arn.as_str();
-        let mut waits = false;
+        let (mut waits, mut is_made_good) = (false, false);
         let mut last_failed = None;
         for (folder, marker) in self.copies() {
             let ended = match marker.state {
@@ -58,6 +61,7 @@ impl Case<'_> {
                 State::Complete | State::Deleting => None,
             };
             waits |= marker.is_under_way() && ended.is_none();
+            is_made_good |= ended.as_ref().is_some_and(|it| it.state == State::Complete);
             last_failed = match (ended, marker.state) {
                 (Some(it), _) if it.state == State::Failed => Some((folder, it)),
                 (Some(_), _) | (None, State::Complete) => None,
@@ -92,7 +96,9 @@ impl Case<'_> {
             }
             None => {}
         }
-        self.tell_overdue(plan);
+        if !is_made_good {
+            self.tell_overdue(plan);
+        }
     }
 
     /// What becomes of a copy that is under way; the marker that it ends with, if it has ended.
@@ -149,16 +155,7 @@ impl Case<'_> {
     fn begin(&self, attempt: u32, reason: impl std::fmt::Display, plan: &mut Plan<Step>) {
         let name = &self.bucket.name;
         if let Some(obstacle) = self.world.obstacles.get(name).and_then(|it| it.first()) {
-            let (kind, message) = match obstacle {
-                Obstacle::RequesterPays => (
-                    "requester-pays",
-                    "who reads from it pays for that (requester pays), which a job that copies does not do".to_owned(),
-                ),
-                Obstacle::PublicTarget => {
-                    ("public-target", format!("the policy of {} lets anybody in: close it first", self.rule.to.bucket))
-                }
-                Obstacle::Unreadable(why) => ("unreadable", format!("whether it can be copied cannot be read: {why}")),
-            };
+            let (kind, message) = self::obstacle(obstacle, &self.rule.to.bucket);
             return plan.problem(&self.bucket.arn, kind, message);
         }
         let folder = Folder { date: self.now.date(), marker: None };
@@ -178,7 +175,7 @@ impl Case<'_> {
     }
 
     fn begun(&self, folder: Place, marker: Marker) -> Step {
-        let token = format!("{} {} {}", self.bucket.name, folder.date, marker.attempt);
+        let token = format!("{} {} {}", self.bucket.name, folder.name, marker.attempt);
         Step::Begin(Begin { folder, class: self.rule.class, role: self.role.to_owned(), token, marker })
     }
 
@@ -193,7 +190,8 @@ impl Case<'_> {
             (failed, copied) => format!("{failed} of {} objects were not copied: ", failed + copied),
         };
         let message = format!(
-            "the copy to {url} is not good, and does not count: {count}{why}. The next one is made in the coming night"
+            "the copy to {url} is not good, and does not count: {count}{why}.{} The next one is made in the coming night",
+            hints(&marker.problems)
         );
         plan.problem(&self.bucket.arn, "copy-failed", message);
         if folder.date == self.now.date() {
@@ -201,9 +199,17 @@ impl Case<'_> {
         }
     }
 
-    fn tell_overdue(&self, plan: &mut Plan<Step>) {
+    pub fn is_overdue(&self) -> bool {
+        self.overdue_since().is_some()
+    }
+
+    fn overdue_since(&self) -> Option<Timestamp> {
         let first = self.copies().map(|(_, it)| it.moment).min();
-        let Some(since) = self.newest_good().or(first).filter(|it| self.since(*it) > TWO_NIGHTS) else { return };
+        self.newest_good().or(first).filter(|it| self.since(*it) > TWO_NIGHTS)
+    }
+
+    fn tell_overdue(&self, plan: &mut Plan<Step>) {
+        let Some(since) = self.overdue_since() else { return };
         let last = match self.newest_good() {
             Some(newest) => format!("its newest good copy is of {}", when(newest, self.now)),
             None => format!("it has no good copy since {}", when(since, self.now)),
@@ -213,7 +219,7 @@ impl Case<'_> {
 }
 
 /// What the job has come to, if it has ended. `Complete` says only that every object was tried.
-fn ended(job: &Job) -> Option<End> {
+pub fn ended(job: &Job) -> Option<End> {
     let end = |state, problems| {
         Some(End { state, objects: job.succeeded, failed: job.total.saturating_sub(job.succeeded), problems })
     };
@@ -227,4 +233,34 @@ fn ended(job: &Job) -> Option<End> {
         }
         _ => None,
     }
+}
+
+/// What stands against writing into `target`: the kind of the problem, and the words.
+pub fn obstacle(obstacle: &Obstacle, target: &str) -> (&'static str, String) {
+    match obstacle {
+        Obstacle::RequesterPays => (
+            "requester-pays",
+            "who reads from it pays for that (requester pays), which a job that copies does not do".to_owned(),
+        ),
+        Obstacle::PublicTarget => ("public-target", format!("the policy of {target} lets anybody in: close it first")),
+        Obstacle::Unreadable(why) => ("unreadable", format!("whether it can be copied cannot be read: {why}")),
+    }
+}
+
+/// What to do about the codes in a report.
+pub fn hints(problems: &[String]) -> String {
+    let holds = |code: &str| problems.iter().any(|it| it.contains(code));
+    let mut hints = String::new();
+    if holds("AccessDenied") {
+        hints +=
+            " AccessDenied is mostly a KMS key, or the policy of a bucket, that does not let the role CopyJobRole in.";
+    }
+    if holds("InvalidObjectState") {
+        hints += " InvalidObjectState is an object in an archive class: restore it first, or leave it out by prefix=.";
+    }
+    if holds("EntityTooLarge") || holds("InvalidRequest") {
+        hints +=
+            " A job copies no object above 5 GB, and none with a key of the customer (SSE-C): leave it out by prefix=.";
+    }
+    hints
 }

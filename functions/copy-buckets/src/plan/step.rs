@@ -1,17 +1,20 @@
 //! The steps of a copy, and what people read of them.
 
-use jiff::civil::Date;
 use reconcile::{MessageKind, Undo};
 use rules::bucket::Destination;
 use serde_json::{Value, json};
 
-use super::world::{Marker, State};
+use super::world::{Bucket, Marker, RestoreMarker, RestoreState, State};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
     Begin(Begin),
     Record(Record),
     Delete(Delete),
+    Restore(Restore),
+    RecordRestore(RecordRestore),
+    /// Removes the tag that says which restore is under way.
+    ForgetRestore(Bucket),
 }
 
 /// Begins the copy of a night.
@@ -40,18 +43,36 @@ pub struct Delete {
     pub marker: Marker,
 }
 
-/// The folder of a copy.
+/// Lists the versions of a moment, in as many runs as it takes, and creates the job that copies them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Restore {
+    pub folder: Place,
+    /// Of the bucket.
+    pub arn: String,
+    pub role: String,
+    pub marker: RestoreMarker,
+}
+
+/// Writes down what became of a restore.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RecordRestore {
+    pub folder: Place,
+    pub marker: RestoreMarker,
+}
+
+/// The folder of a copy, or of a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub region: String,
     pub to: Destination,
-    pub date: Date,
+    /// The date, or the moment.
+    pub name: String,
 }
 
 impl Place {
     /// As a key, with a slash at its end: `2026-11-2` must not mean `2026-11-21`.
     pub fn key(&self) -> String {
-        format!("{}/{}/", self.to.prefix, self.date)
+        format!("{}/{}/", self.to.prefix, self.name)
     }
 
     pub fn url(&self) -> String {
@@ -68,6 +89,9 @@ impl reconcile::Step for Step {
             Step::Begin(_) => "begin-copy",
             Step::Record(_) => "record-copy",
             Step::Delete(_) => "delete-copy",
+            Step::Restore(_) => "begin-restore",
+            Step::RecordRestore(_) => "record-restore",
+            Step::ForgetRestore(_) => "forget-restore",
         }
     }
 
@@ -81,6 +105,16 @@ impl reconcile::Step for Step {
                 _ => format!("{}: the copy to {} FAILED", marker.source, folder.url()),
             },
             Step::Delete(Delete { folder, marker }) => format!("{}: deleting the copy {}", marker.source, folder.url()),
+            Step::Restore(Restore { folder, marker, .. }) => {
+                format!("{}: restoring to {}", marker.source, folder.url())
+            }
+            Step::RecordRestore(RecordRestore { folder, marker }) => match marker.state {
+                RestoreState::Complete => {
+                    format!("{}: {} objects restored to {}", marker.source, marker.objects.unwrap_or(0), folder.url())
+                }
+                _ => format!("{}: the restore to {} FAILED", marker.source, folder.url()),
+            },
+            Step::ForgetRestore(bucket) => format!("{}: no restore is under way", bucket.name),
         }
     }
 
@@ -96,6 +130,11 @@ impl reconcile::Step for Step {
             Step::Begin(it) => json!({"copy": it.folder.url(), "source": it.marker.source}),
             Step::Record(it) => json!(it.marker),
             Step::Delete(it) => json!({"deleted": it.folder.url()}),
+            Step::Restore(it) => json!({"restore": it.folder.url(), "source": it.marker.source, "at": it.marker.at}),
+            Step::RecordRestore(it) => {
+                json!({"at": it.marker.at, "objects": it.marker.objects, "failed": it.marker.failed})
+            }
+            Step::ForgetRestore(_) => Value::Null,
         }
     }
 
@@ -108,6 +147,8 @@ impl reconcile::Step for Step {
         match self {
             Step::Record(it) if it.marker.state == State::Complete => Some(MessageKind::Routine),
             Step::Delete(_) => Some(MessageKind::Routine),
+            Step::RecordRestore(it) if it.marker.state == RestoreState::Complete => Some(MessageKind::Changed),
+            Step::RecordRestore(_) => Some(MessageKind::Failed),
             _ => None,
         }
     }

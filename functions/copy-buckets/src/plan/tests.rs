@@ -2,4 +2,6 @@
 
 mod laws;
 mod model;
+mod restores;
 mod stories;
+mod versions;

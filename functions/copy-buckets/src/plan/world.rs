@@ -1,12 +1,22 @@
 //! What was observed, as plain data.
 
+mod job;
+mod lifecycle;
 mod marker;
+mod restore;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Date, Time};
+use rules::keys;
 
-pub use marker::{MADE_BY, Marker, NAME, REPORT, State};
+pub use job::{Job, Lost, Obstacle};
+pub use lifecycle::{LifecycleRule, Versioning};
+pub use marker::{MADE_BY, Marker, NAME, REPORT, State, date_of_copy};
+pub use restore::{
+    At, Contents, Listing, Manifest, Part, RESTORED_BY, RestoreMarker, RestoreState, Restoring, Site, Wanted,
+    folder_name, remembered,
+};
 
 /// What a run is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +24,8 @@ pub enum Scope {
     Everything,
     /// A person asks for a copy of this bucket now.
     Copy(String),
+    /// A person wants the objects of a moment.
+    Restore(Wanted),
 }
 
 /// Everything that the decision depends on.
@@ -27,6 +39,20 @@ pub struct World {
     pub jobs: BTreeMap<String, Result<Job, Lost>>,
     /// By the name of a bucket that has to be copied now, why it cannot be.
     pub obstacles: BTreeMap<String, Vec<Obstacle>>,
+    /// By the name of a bucket that is about old versions, what becomes of them.
+    pub versioning: BTreeMap<String, Result<Versioning, String>>,
+    /// By the name of a bucket whose tag names one, its restore.
+    pub restores: BTreeMap<String, Result<Restoring, String>>,
+    /// The folder of the restore that a person asks for.
+    pub site: Option<Result<Site, String>>,
+}
+
+impl World {
+    /// The bucket that a command names.
+    pub fn bucket(&self, name: &str) -> Result<&Bucket, String> {
+        let bucket = self.buckets.iter().find(|it| it.name == name);
+        bucket.ok_or_else(|| format!("no bucket {name} with the tag {} is in this region", keys::BACKUP))
+    }
 }
 
 /// What the stack allows, as ARNs.
@@ -53,6 +79,8 @@ pub struct Destination {
     pub region: String,
     /// The folders that are called after a date, in order.
     pub folders: Vec<Folder>,
+    /// What becomes of old versions there, as far as that can be read.
+    pub versioning: Option<Versioning>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -60,34 +88,4 @@ pub struct Folder {
     pub date: Date,
     /// None where there is none that can be read.
     pub marker: Option<Marker>,
-}
-
-/// A job of S3 Batch Operations.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Job {
-    pub status: String,
-    pub total: u64,
-    pub succeeded: u64,
-    pub failed: u64,
-    /// Why it failed as a whole.
-    pub reasons: Vec<String>,
-    /// The first objects that were not copied, each with the reason, from its report.
-    pub failures: Vec<String>,
-}
-
-/// Why nothing is known of a job.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Lost {
-    /// S3 does not know it any more.
-    Gone,
-    Unreadable(String),
-}
-
-/// Why a bucket is not copied.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Obstacle {
-    RequesterPays,
-    /// The destination can be read by anybody.
-    PublicTarget,
-    Unreadable(String),
 }

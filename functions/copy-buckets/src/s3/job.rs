@@ -5,17 +5,39 @@ use aws::query::read;
 use aws::rest::{Rest, escaped};
 use sha2::{Digest, Sha256};
 
-use crate::plan::{Begin, Job, REPORT};
+use crate::plan::{Job, Place, REPORT};
 
 pub const NAMESPACE: &str = "http://awss3control.amazonaws.com/doc/2018-08-20/";
 
 /// Of the jobs of an account those with the higher number come first; ours are never urgent.
 const PRIORITY: u32 = 1;
 
+/// What a job is to copy.
+pub struct Copying<'a> {
+    /// The bucket.
+    pub source: &'a str,
+    pub folder: &'a Place,
+    pub class: Option<&'static str>,
+    pub role: &'a str,
+    /// S3 answers the same token with the same job.
+    pub token: String,
+    /// What people read of it in the console of S3.
+    pub about: String,
+    pub objects: Objects<'a>,
+}
+
+/// Which objects.
+pub enum Objects<'a> {
+    /// Those whose keys begin so, as they are when the job begins.
+    Prefix(&'a str),
+    /// The versions in a list that was written into the bucket of the copy.
+    Listed { manifest: String, etag: &'a str },
+}
+
 /// Creates the job that copies; returns its id. S3 answers the same token with the same job.
-pub async fn create_job(s3: &Rest, account: &str, begin: &Begin) -> Result<String, Error> {
-    let (folder, source) = (&begin.folder, begin.marker.source.as_str());
-    let body = request(begin);
+pub async fn create_job(s3: &Rest, account: &str, copying: &Copying<'_>) -> Result<String, Error> {
+    let (folder, source) = (copying.folder, copying.source);
+    let body = request(copying);
     let create = s3.action("CreateJob").control("POST", &folder.region, account, "/v20180820/jobs");
     let answer = create.about(source).body(body).call().await?;
     let mut id = None;
@@ -28,20 +50,22 @@ pub async fn create_job(s3: &Rest, account: &str, begin: &Begin) -> Result<Strin
     id.ok_or_else(|| Error::unexpected("CreateJob", source, "the answer names no job"))
 }
 
-fn request(begin: &Begin) -> String {
-    let Begin { folder, class, role, token, marker } = begin;
+fn request(copying: &Copying<'_>) -> String {
+    let Copying { source, folder, class, role, token, about, objects } = copying;
     let partition = role.split(':').nth(1).unwrap_or("aws");
     let arn = |bucket: &str| format!("arn:{partition}:s3:::{bucket}");
-    let (source, target) = (arn(&marker.source), arn(&folder.to.bucket));
+    let (source, target) = (arn(source), arn(&folder.to.bucket));
     let prefix = folder.key();
     let prefix = prefix.trim_end_matches('/');
     let class = class.map(|it| format!("<StorageClass>{it}</StorageClass>")).unwrap_or_default();
-    // A filter takes one prefix.
-    let filter = match marker.prefix.as_str() {
-        "" => String::new(),
-        prefix => format!(
-            "<Filter><KeyNameConstraint><MatchAnyPrefix><member>{}</member></MatchAnyPrefix></KeyNameConstraint></Filter>",
-            escaped(prefix)
+    let manifest = match objects {
+        Objects::Prefix(prefix) => generated(&source, prefix),
+        Objects::Listed { manifest, etag } => format!(
+            "<Manifest><Spec><Format>S3BatchOperations_CSV_20180820</Format><Fields><member>Bucket</member>\
+             <member>Key</member><member>VersionId</member></Fields></Spec><Location><ObjectArn>{target}/{}</ObjectArn>\
+             <ETag>{}</ETag></Location></Manifest>",
+            escaped(manifest),
+            escaped(etag)
         ),
     };
     // Tokens have 64 characters at most, and the name of a bucket alone can have 63.
@@ -53,13 +77,25 @@ fn request(begin: &Begin) -> String {
          <Report><Bucket>{target}</Bucket><Format>Report_CSV_20180820</Format><Enabled>true</Enabled>\
          <Prefix>{prefix}/{REPORT}</Prefix><ReportScope>FailedTasksOnly</ReportScope></Report>\
          <ClientRequestToken>{token}</ClientRequestToken>\
-         <Description>Nightshift: copy of {} of {}</Description><Priority>{PRIORITY}</Priority><RoleArn>{}</RoleArn>\
-         <ManifestGenerator><S3JobManifestGenerator><SourceBucket>{source}</SourceBucket>{filter}\
-         <EnableManifestOutput>false</EnableManifestOutput></S3JobManifestGenerator></ManifestGenerator>\
-         </CreateJobRequest>",
-        marker.source,
-        folder.date,
+         <Description>Nightshift: {about}</Description><Priority>{PRIORITY}</Priority><RoleArn>{}</RoleArn>\
+         {manifest}</CreateJobRequest>",
         escaped(role),
+    )
+}
+
+/// S3 makes the list of objects by itself.
+fn generated(source: &str, prefix: &str) -> String {
+    // A filter takes one prefix.
+    let filter = match prefix {
+        "" => String::new(),
+        prefix => format!(
+            "<Filter><KeyNameConstraint><MatchAnyPrefix><member>{}</member></MatchAnyPrefix></KeyNameConstraint></Filter>",
+            escaped(prefix)
+        ),
+    };
+    format!(
+        "<ManifestGenerator><S3JobManifestGenerator><SourceBucket>{source}</SourceBucket>{filter}\
+         <EnableManifestOutput>false</EnableManifestOutput></S3JobManifestGenerator></ManifestGenerator>"
     )
 }
 

@@ -18,6 +18,16 @@ pub struct Aws {
     pub jobs: usize,
     pub public: bool,
     pub pays: bool,
+    /// `Enabled`, or none.
+    pub versioning: Option<&'static str>,
+    /// The lifecycle rules, as XML.
+    pub lifecycle: &'static str,
+    /// Key, version, moment, and whether it is the mark of a deletion, as S3 lists them.
+    pub versions: Vec<(String, String, &'static str, bool)>,
+    /// How many of them are on a page.
+    pub page: usize,
+    /// The parts of an upload.
+    pub parts: Vec<String>,
 }
 
 impl Aws {
@@ -29,6 +39,11 @@ impl Aws {
             jobs: 0,
             public: false,
             pays: false,
+            versioning: None,
+            lifecycle: "",
+            versions: Vec::new(),
+            page: 2,
+            parts: Vec::new(),
         }
     }
 
@@ -72,6 +87,32 @@ impl Aws {
                 .collect(),
         };
         Answer::Body(format!("<ListBucketResult>{inside}</ListBucketResult>"))
+    }
+
+    fn list_versions(&self, call: &Call) -> Answer {
+        let query = &call.body["query"];
+        let marked = |it: &(String, String, &str, bool)| {
+            (Some(it.0.as_str()), Some(it.1.as_str()))
+                == (query["key-marker"].as_str(), query["version-id-marker"].as_str())
+        };
+        let from = self.versions.iter().position(marked).map_or(0, |it| it + 1);
+        let page = &self.versions[from..self.versions.len().min(from + self.page)];
+        let entry = |(key, id, at, is_deletion): &(String, String, &str, bool)| {
+            let name = if *is_deletion { "DeleteMarker" } else { "Version" };
+            format!(
+                "<{name}><Key>{}</Key><VersionId>{id}</VersionId><LastModified>{at}</LastModified></{name}>",
+                aws::rest::url_encoded(key)
+            )
+        };
+        let next = match page.last().filter(|_| from + page.len() < self.versions.len()) {
+            Some((key, id, ..)) => format!(
+                "<IsTruncated>true</IsTruncated><NextKeyMarker>{}</NextKeyMarker><NextVersionIdMarker>{id}</NextVersionIdMarker>",
+                aws::rest::url_encoded(key)
+            ),
+            None => "<IsTruncated>false</IsTruncated>".into(),
+        };
+        let entries: String = page.iter().map(entry).collect();
+        Answer::Body(format!("<ListVersionsResult>{next}{entries}</ListVersionsResult>"))
     }
 
     fn delete(&mut self, call: &Call) -> Answer {
@@ -123,10 +164,42 @@ impl Tables for Aws {
                 Some(text) => Answer::Body(text.clone()),
                 None => Answer::Failed { status: 404, code: "NoSuchKey", message: "there is none".into() },
             },
+            "GET versioning" => {
+                let status = self.versioning.map(|it| format!("<Status>{it}</Status>")).unwrap_or_default();
+                Answer::Body(format!("<VersioningConfiguration>{status}</VersioningConfiguration>"))
+            }
+            "GET lifecycle" if self.lifecycle.is_empty() => {
+                Answer::Failed { status: 404, code: "NoSuchLifecycleConfiguration", message: "there is none".into() }
+            }
+            "GET lifecycle" => {
+                Answer::Body(format!("<LifecycleConfiguration>{}</LifecycleConfiguration>", self.lifecycle))
+            }
+            "GET versions" => self.list_versions(call),
             "PUT" => {
                 assert_eq!(call.signed_for, "us-west-2");
                 self.objects.insert(object, call.text("xml").to_owned());
-                Answer::Body(String::new())
+                Answer::Written("\"whole\"".into())
+            }
+            "POST uploads" => Answer::Body(
+                "<InitiateMultipartUploadResult><UploadId>up 1</UploadId></InitiateMultipartUploadResult>".into(),
+            ),
+            "PUT partNumber" => {
+                let query = &call.body["query"];
+                assert_eq!(query["uploadId"], "up 1");
+                assert!(call.body["headers"]["x-amz-checksum-sha256"].is_string(), "Object Lock wants a checksum");
+                let number: usize = query["partNumber"].as_str().unwrap_or_default().parse().unwrap();
+                self.parts.truncate(number - 1);
+                self.parts.push(call.text("xml").to_owned());
+                Answer::Written(format!("\"part-{number}\""))
+            }
+            "POST uploadId" => {
+                let named = call.text("xml").matches("<PartNumber>").count();
+                assert_eq!(named, self.parts.len(), "{}", call.text("xml"));
+                self.objects.insert(object, self.parts.concat());
+                Answer::Body(
+                    "<CompleteMultipartUploadResult><ETag>&quot;parts-2&quot;</ETag></CompleteMultipartUploadResult>"
+                        .into(),
+                )
             }
             "POST delete" => self.delete(call),
             "POST jobs" => {
@@ -145,11 +218,13 @@ impl Tables for Aws {
             "POST tags" | "DELETE tags" => {
                 // As the tags of the bucket are from now on.
                 if call.operation == "POST tags" {
-                    let value = call.text("xml").split("<Value>").nth(1).unwrap_or_default();
-                    let value = value.split("</Value>").next().unwrap_or_default().to_owned();
-                    self.tags.insert("nightshift-state:bucket-problem".into(), value);
+                    let inside = |name: &str| {
+                        let rest = call.text("xml").split(&format!("<{name}>")).nth(1).unwrap_or_default().to_owned();
+                        rest.split("</").next().unwrap_or_default().to_owned()
+                    };
+                    self.tags.insert(inside("Key"), inside("Value"));
                 } else {
-                    self.tags.remove("nightshift-state:bucket-problem");
+                    self.tags.remove(call.body["query"]["tagKeys"].as_str().unwrap_or_default());
                 }
                 Answer::Body(String::new())
             }

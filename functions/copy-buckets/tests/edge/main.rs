@@ -3,6 +3,7 @@
 #![recursion_limit = "256"]
 
 mod aws;
+mod restores;
 
 use copy_buckets::{Clients, handle};
 use reconcile::Report;
@@ -113,7 +114,8 @@ async fn objects_that_were_not_copied_are_told_by_name_and_the_problem_is_rememb
             .into(),
     );
     let expected = "copy-failed: the copy to s3://kfood-backups/uploads/2026-11-21/ is not good, and does not count: 2 of \
-                    1000 objects were not copied: uploads/a b.mp4: EntityTooLarge (400); uploads/c.jpg: failed (403). The \
+                    1000 objects were not copied: uploads/a b.mp4: EntityTooLarge (400); uploads/c.jpg: failed (403). A job \
+                    copies no object above 5 GB, and none with a key of the customer (SSE-C): leave it out by prefix=. The \
                     next one is made in the coming night";
     assert_eq!(run(&script, "03:35").await, ["record-copy Done", expected]);
     assert_eq!(state(&script), "failed");

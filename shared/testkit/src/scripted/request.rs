@@ -91,14 +91,31 @@ pub fn redirection(region: &str) -> http::Response<SdkBody> {
     response.body(SdkBody::empty()).expect("a sound response")
 }
 
+/// What S3 answers to a call that writes an object.
+pub fn written(etag: &str) -> http::Response<SdkBody> {
+    let response = http::Response::builder().status(200).header("etag", etag);
+    response.body(SdkBody::empty()).expect("a sound response")
+}
+
 /// A call of S3 by its path: the operation is the method and what makes it another one, such as `GET policyStatus`.
 fn rest(request: &http::Request<SdkBody>, host: &str, bytes: &[u8]) -> (String, Value, Protocol) {
-    const OF_BUCKETS: [&str; 4] = ["delete", "list-type", "policyStatus", "requestPayment"];
+    const SUBRESOURCES: [&str; 10] = [
+        "delete",
+        "lifecycle",
+        "list-type",
+        "partNumber",
+        "policyStatus",
+        "requestPayment",
+        "uploadId",
+        "uploads",
+        "versioning",
+        "versions",
+    ];
     let query = form(request.uri().query().unwrap_or_default());
     let path = request.uri().path();
     let what = match path.strip_prefix("/v20180820/") {
         Some(control) => control.split('/').next().unwrap_or_default(),
-        None => OF_BUCKETS.into_iter().find(|it| query.contains_key(*it)).unwrap_or_default(),
+        None => SUBRESOURCES.into_iter().find(|it| query.contains_key(*it)).unwrap_or_default(),
     };
     let bucket = host.split(".s3").next().unwrap_or_default();
     let body = String::from_utf8_lossy(bytes).into_owned();

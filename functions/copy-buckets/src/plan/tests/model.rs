@@ -46,7 +46,7 @@ pub fn folder(days_ago: i64, state: State) -> Folder {
 
 /// The shop's uploads, with these folders in their destination, the oldest first.
 pub fn world(folders: Vec<Folder>) -> World {
-    let destination = Destination { region: "ap-northeast-2".into(), folders };
+    let destination = Destination { region: "ap-northeast-2".into(), folders, versioning: None };
     World {
         buckets: vec![bucket(UPLOADS, RULE)],
         setup: Setup {
@@ -58,10 +58,18 @@ pub fn world(folders: Vec<Folder>) -> World {
         destinations: BTreeMap::from([(UPLOADS.into(), Ok(destination))]),
         jobs: BTreeMap::new(),
         obstacles: BTreeMap::new(),
+        versioning: BTreeMap::new(),
+        restores: BTreeMap::new(),
+        site: None,
     }
 }
 
 impl World {
+    /// What the bucket of the copies does with old versions.
+    pub fn target_versions(&mut self) -> &mut Option<crate::plan::Versioning> {
+        &mut self.destinations.get_mut(UPLOADS).unwrap().as_mut().unwrap().versioning
+    }
+
     pub fn folders(&mut self) -> &mut Vec<Folder> {
         &mut self.destinations.get_mut(UPLOADS).unwrap().as_mut().unwrap().folders
     }
@@ -79,16 +87,17 @@ pub fn applied(plan: &Plan<Step>, mut world: World) -> World {
             Step::Begin(it) => {
                 let id = it.token.clone();
                 let marker = Marker { state: State::Copying, job: Some(id.clone()), ..it.marker.clone() };
-                folders.retain(|other| other.date != it.folder.date);
-                folders.push(Folder { date: it.folder.date, marker: Some(marker) });
+                folders.retain(|other| other.date.to_string() != it.folder.name);
+                folders.push(Folder { date: it.folder.name.parse().unwrap(), marker: Some(marker) });
                 folders.sort_by_key(|it| it.date);
                 world.jobs.insert(id, Ok(job("Active", 0, 0)));
             }
             Step::Record(it) => {
-                let folder = folders.iter_mut().find(|other| other.date == it.folder.date).unwrap();
+                let folder = folders.iter_mut().find(|other| other.date.to_string() == it.folder.name).unwrap();
                 folder.marker = Some(it.marker.clone());
             }
-            Step::Delete(it) => folders.retain(|other| other.date != it.folder.date),
+            Step::Delete(it) => folders.retain(|other| other.date.to_string() != it.folder.name),
+            Step::Restore(_) | Step::RecordRestore(_) | Step::ForgetRestore(_) => {}
         }
     }
     world
@@ -99,9 +108,12 @@ pub fn lines(world: &World, scope: &Scope, now: &Zoned) -> Vec<String> {
     let plan = plan(world, scope, now);
     testkit::told::keep("copy-buckets", &plan);
     let act = |step: &Step| match step {
-        Step::Begin(it) => format!("begin {}", it.folder.date),
-        Step::Record(it) => format!("record {} {:?}", it.folder.date, it.marker.state),
-        Step::Delete(it) => format!("delete {}", it.folder.date),
+        Step::Begin(it) => format!("begin {}", it.folder.name),
+        Step::Record(it) => format!("record {} {:?}", it.folder.name, it.marker.state),
+        Step::Delete(it) => format!("delete {}", it.folder.name),
+        Step::Restore(it) => format!("restore {}", it.folder.name),
+        Step::RecordRestore(it) => format!("record {} {:?}", it.folder.name, it.marker.state),
+        Step::ForgetRestore(_) => "forget".to_owned(),
     };
     let refused = plan.refused.iter().map(|it| format!("refused: {it}"));
     let done = plan.steps.iter().map(|it| format!("* {}: {}", act(&it.step), it.reason));

@@ -41,7 +41,8 @@ fn a_job_is_followed_until_it_has_ended_and_only_a_whole_copy_is_good() {
         &[
             "* record 2026-11-21 Failed: its job has ended",
             "! copy-failed: the copy to s3://kfood-backups/uploads/2026-11-21/ is not good, and does not count: 1 of 1000 \
-             objects were not copied: uploads/big.mp4: EntityTooLarge (400). The next one is made in the coming night",
+             objects were not copied: uploads/big.mp4: EntityTooLarge (400). A job copies no object above 5 GB, and none with \
+             a key of the customer (SSE-C): leave it out by prefix=. The next one is made in the coming night",
         ],
     );
     check(
@@ -77,6 +78,19 @@ fn a_run_that_died_before_the_job_was_noted_begins_it_again_under_the_same_token
     let late = lines(&world, &Scope::Everything, &night().checked_add(1.day()).unwrap());
     assert_eq!(late[0], "* record 2026-11-21 Failed: its job has ended");
     assert_eq!(late.iter().filter(|it| it.starts_with("* begin 2026-11-22")).count(), 1);
+}
+
+#[test]
+fn a_copy_that_turns_out_to_be_good_after_two_nights_is_not_told_as_overdue() {
+    let mut world = world(vec![folder(3, State::Complete), folder(1, State::Copying)]);
+    world.jobs.insert("job-1".into(), Ok(job("Complete", 1000, 0)));
+    check(
+        &world,
+        &[
+            "* record 2026-11-20 Complete: every object was copied",
+            "* begin 2026-11-21: there is no copy of 2026-11-21",
+        ],
+    );
 }
 
 #[test]
@@ -202,4 +216,36 @@ fn the_age_of_the_newest_good_copy_is_measured() {
     assert_eq!(ages(vec![folder(2, State::Complete), folder(1, State::Failed)]), [(named.clone(), 48.0), (None, 48.0)]);
     assert_eq!(ages(vec![folder(1, State::Failed)]), [(named, 24.0), (None, 24.0)]);
     assert_eq!(ages(vec![]), [(None, 0.0)]);
+}
+
+#[test]
+fn what_to_do_about_the_codes_in_a_report_is_told_with_them() {
+    let told = |code: &str| {
+        let failures = vec![format!("uploads/a.jpg: {code} (403)")];
+        lines(&copying(Ok(Job { failures, ..job("Complete", 999, 1) })), &Scope::Everything, &night()).remove(1)
+    };
+    for (code, hint) in [
+        ("AccessDenied", "a KMS key, or the policy of a bucket, that does not let the role CopyJobRole in"),
+        ("InvalidObjectState", "an object in an archive class: restore it first, or leave it out by prefix="),
+        ("InvalidRequest", "A job copies no object above 5 GB"),
+    ] {
+        assert!(told(code).contains(hint), "{}", told(code));
+    }
+    assert!(told("InternalError").ends_with("InternalError (403). The next one is made in the coming night"));
+}
+
+#[test]
+fn the_board_is_given_each_copy_with_what_became_of_it() {
+    let folders = vec![
+        folder(40, State::Complete),
+        folder(2, State::Failed),
+        folder(1, State::Complete),
+        folder(0, State::Copying),
+    ];
+    let facts = plan(&world(folders), &Scope::Everything, &night()).facts;
+    let fact = &facts[0].fact;
+    assert_eq!((fact["database"].as_str(), fact["rule"].as_str()), (Some(UPLOADS), Some(RULE)), "{fact}");
+    let states: Vec<_> = fact["snapshots"].as_array().unwrap().iter().map(|it| it["state"].clone()).collect();
+    assert_eq!(states, ["failed", "good", "pending"]);
+    assert_eq!((fact["age_hours"].as_f64(), fact["late"].as_bool()), (Some(24.0), Some(false)));
 }

@@ -1,6 +1,7 @@
 //! `_nightshift.json` in the folder of a copy: of what it is a copy, and what became of it. What has none is not ours.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
 /// What is written into the folder of a copy.
@@ -50,6 +51,11 @@ pub const NAME: &str = "_nightshift.json";
 
 /// The folder of a copy's folder into which S3 writes which objects were not copied.
 pub const REPORT: &str = "_nightshift-report";
+
+/// The date that a folder is called after; none where it is called anything more, such as that of a restore.
+pub fn date_of_copy(name: &str) -> Option<Date> {
+    name.parse().ok().filter(|it: &Date| it.to_string() == name)
+}
 
 impl Marker {
     /// Reads a marker; none where it is not one of ours.
