@@ -210,6 +210,27 @@ fn the_story_backups_is_told_to_its_end() {
     assert!(stdout.lines().any(|it| it.ends_with("·■")), "{stdout}");
 }
 
+/// In a narrow terminal as well: no other story shows keys of objects and pictures in one.
+#[test]
+fn the_story_uploads_is_told_to_its_end() {
+    let output = demo(&["uploads"]).env("COLUMNS", "60").output().expect("the demo starts");
+    let stdout = String::from_utf8(output.stdout).expect("the demo writes UTF-8");
+    assert!(output.status.success(), "{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    fits(&stdout, 60);
+    for line in [
+        "  2026-11-07 ·······■■■■■■■ 2026-11-20",
+        "  ✓ the last seven nights are there",
+        "  ✓ the mail names it",
+        "  ✓ the image that was overwritten is there as it was",
+        "  ✓ the image that was deleted is there as it was",
+        "  ✓ none of its calls was refused by its own role",
+    ] {
+        assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");
+    }
+    let mails = in_mails(&stdout);
+    assert!(mails.contains("16 objects restored to"), "{stdout}");
+}
+
 #[test]
 fn the_story_drill_is_told_to_its_end() {
     let (code, stdout, stderr) = output(&["drill"]);

@@ -17,6 +17,14 @@ use crate::stories::Story;
 /// Whom the stack of the story writes to.
 pub const ADDRESS: &str = "ops@truegul.example";
 
+/// The parameters of the stack. Roles name the buckets that are copied, which only one story makes.
+const PARAMETERS: [(&str, &str); 4] = [
+    ("TimeZone", "Asia/Seoul"),
+    ("Email", ADDRESS),
+    ("BackupBuckets", "arn:aws:s3:::kfood-uploads"),
+    ("BackupTargets", "arn:aws:s3:::kfood-backups"),
+];
+
 /// The queue that gets every event as well.
 const EVENTS: &str = "demo-events";
 
@@ -45,9 +53,7 @@ impl Play {
         let steps = Steps::default();
         let progress = steps.clone();
         let started = LocalAws::start(Options {
-            parameters: [("TimeZone", "Asia/Seoul"), ("Email", ADDRESS)]
-                .map(|(key, value)| (key.into(), value.into()))
-                .into(),
+            parameters: PARAMETERS.map(|(key, value)| (key.into(), value.into())).into(),
             functions: if options.keep { Vec::new() } else { story.functions.to_vec() },
             // With `--keep` too: `cargo lambda watch`, which it tells of, builds from the same crates.
             build_only_these: !options.all,

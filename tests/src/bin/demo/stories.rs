@@ -8,6 +8,7 @@ mod drill;
 mod gates;
 mod promote;
 mod sleep;
+mod uploads;
 
 use testkit::Result;
 
@@ -26,12 +27,13 @@ pub struct Story {
 }
 
 /// All stories, in the order in which a newcomer would play them.
-const STORIES: [Story; 8] = [
+const STORIES: [Story; 9] = [
     deploy::STORY,
     gates::STORY,
     promote::STORY,
     backups::STORY,
     drill::STORY,
+    uploads::STORY,
     sleep::STORY,
     budget::STORY,
     alarm::STORY,
