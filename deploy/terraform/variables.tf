@@ -283,6 +283,18 @@ variable "reports" {
   }
 }
 
+variable "slo" {
+  description = "How many percent of requests should be answered without an error of the server; the reports hold the availability against it."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|^([1-9][0-9]?(\\.[0-9]{1,3})?|100)$", var.slo))
+    error_message = "Must be a percentage such as 99.9, or nothing."
+  }
+}
+
 variable "routine" {
   description = "How you are told what happens every day (sleep and wake, snapshots, deletions, a deployment that begins): each as a message, in one report a day (with day among Reports), or not at all. What needs you, what failed and what changed in production is always told at once."
   type        = string
@@ -391,6 +403,7 @@ locals {
     PruneSchedule    = var.prune_schedule
     ReportAt         = var.report_at
     Reports          = var.reports
+    Slo              = var.slo
     Routine          = var.routine
     Schedules        = var.schedules
     SleepNotice      = var.sleep_notice

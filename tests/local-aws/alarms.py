@@ -1,4 +1,6 @@
-"""CloudWatch alarms: a change of state is an event on the bus, and runs the functions among the alarm's actions."""
+"""CloudWatch: a change of an alarm's state is an event on the bus, and runs the functions among the alarm's actions; and
+the values of metrics are kept.
+"""
 
 import time
 
@@ -10,6 +12,11 @@ from ministack.services import cloudwatch, lambda_svc
 from patching import wrap
 
 _ACTIONS = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
+
+
+@wrap(cloudwatch, "_evict_old_metrics")
+def _evict_old_metrics(original):
+    """MiniStack forgets a value after two weeks."""
 
 
 @wrap(cloudwatch, "_dispatch_alarm_actions")

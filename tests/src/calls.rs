@@ -24,7 +24,7 @@ pub struct Service {
 }
 
 /// The services that Nightshift calls.
-pub const SERVICES: [Service; 18] = [
+pub const SERVICES: [Service; 19] = [
     Service { file: "autoscaling", sdk: Some("aws-sdk-applicationautoscaling"), iam: "application-autoscaling" },
     Service { file: "budgets", sdk: Some("aws-sdk-budgets"), iam: "budgets" },
     Service { file: "cloudwatch", sdk: Some("aws-sdk-cloudwatch"), iam: "cloudwatch" },
@@ -38,6 +38,7 @@ pub const SERVICES: [Service; 18] = [
     Service { file: "kms", sdk: None, iam: "kms" },
     Service { file: "lambda", sdk: None, iam: "lambda" },
     Service { file: "logs", sdk: None, iam: "logs" },
+    Service { file: "pricing", sdk: None, iam: "pricing" },
     Service { file: "rds", sdk: Some("aws-sdk-rds"), iam: "rds" },
     Service { file: "s3", sdk: None, iam: "s3" },
     Service { file: "sns", sdk: Some("aws-sdk-sns"), iam: "sns" },

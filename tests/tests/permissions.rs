@@ -453,7 +453,15 @@ fn calls_of(function: &str) -> Vec<Call> {
         ]
         .concat(),
         "enforce-budget" => [
-            calls(["tag:GetResources", "rds:DescribeDBClusters", "rds:DescribeDBInstances"], "*"),
+            calls(
+                [
+                    "cloudwatch:GetMetricStatistics",
+                    "tag:GetResources",
+                    "rds:DescribeDBClusters",
+                    "rds:DescribeDBInstances",
+                ],
+                "*",
+            ),
             calls(["budgets:ListTagsForResource", "budgets:ViewBudget"], "budget/monthly"),
             calls(["ecs:DescribeServices"], SERVICE),
             calls(["lambda:InvokeFunction"], "function:nightshift-scale-staging"),
@@ -470,7 +478,23 @@ fn calls_of(function: &str) -> Vec<Call> {
         ]
         .concat(),
         "report-operations" => [
-            calls(["cloudwatch:DescribeAlarms", "cloudwatch:GetMetricData"], "*"),
+            calls(
+                [
+                    "cloudwatch:DescribeAlarms",
+                    "cloudwatch:GetMetricData",
+                    "ecs:DescribeTaskDefinition",
+                    "inspector2:ListCoverage",
+                    "inspector2:ListFindings",
+                    "pricing:GetProducts",
+                    "rds:DescribeDBInstances",
+                    "rds:DescribeDBMajorEngineVersions",
+                    "rds:DescribePendingMaintenanceActions",
+                ],
+                "*",
+            ),
+            calls(["ecs:DescribeServices"], SERVICE),
+            calls(["ecr:DescribeImageScanFindings"], "repository/truegul-api-server"),
+            calls(["logs:DescribeMetricFilters"], "log-group:/ecs/api-server"),
             calls(["lambda:InvokeFunction"], "function:nightshift-deploy-image"),
             calls(["lambda:InvokeFunction"], "function:nightshift-drill-restores"),
             calls(["lambda:InvokeFunction"], "function:nightshift-enforce-budget"),

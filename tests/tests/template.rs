@@ -59,7 +59,7 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 25] = [
+const WITHOUT_RESOURCE: [(&str, &str); 29] = [
     ("autoscaling:DescribeAutoScalingGroups", "the service authorization reference lists no resource for it"),
     ("autoscaling:DescribeScheduledActions", "the service authorization reference lists no resource for it"),
     ("ec2:DescribeInstances", "the service authorization reference lists no resource for it"),
@@ -72,6 +72,8 @@ const WITHOUT_RESOURCE: [(&str, &str); 25] = [
     ("rds:DescribeEvents", "an event is not a resource"),
     ("cloudwatch:DescribeAlarms", "a narrower grant leaves composite alarms out"),
     ("cloudwatch:GetMetricData", "the service authorization reference lists no resource for it"),
+    ("pricing:GetProducts", "the price list is not a resource"),
+    ("cloudwatch:GetMetricStatistics", "its one resource is a dataset, which metrics of services and apps are not in"),
     ("cloudwatch:DescribeAlarmContributors", "the service authorization reference does not list it yet"),
     (
         "elasticloadbalancing:DescribeTargetHealth",
@@ -87,6 +89,8 @@ const WITHOUT_RESOURCE: [(&str, &str); 25] = [
     ("ecs:ListClusters", "the service authorization reference lists no resource for it"),
     ("ecs:ListServices", "it knows a condition on the cluster only, and all clusters are meant"),
     ("ecs:ListTasks", "it knows a condition on the cluster only, and all clusters are meant"),
+    ("rds:DescribeDBMajorEngineVersions", "a version of an engine is not a resource"),
+    ("rds:DescribePendingMaintenanceActions", LISTS_ALL),
     ("rds:DescribeDBInstances", LISTS_ALL),
     ("rds:DescribeDBClusters", LISTS_ALL),
     ("rds:DescribeDBSnapshots", LISTS_ALL),

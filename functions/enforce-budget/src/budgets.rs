@@ -107,6 +107,7 @@ fn budget(it: &sdk::Budget, arn: String) -> Budget {
         forecast: spend.and_then(|it| it.forecasted_spend()).map(figure),
         unhealthy: (!healthy).then(|| reason().unwrap_or_else(|| "no reason given".into())),
         tags: Ok(BTreeMap::new()),
+        readings: BTreeMap::new(),
     }
 }
 

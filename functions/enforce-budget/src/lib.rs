@@ -2,6 +2,7 @@
 
 mod apply;
 mod budgets;
+mod cloudwatch;
 mod observe;
 mod plan;
 mod request;
@@ -9,6 +10,7 @@ mod request;
 use aws::Error;
 use aws::ecs::Ecs;
 use aws::lambda::Lambda;
+use aws::query::Query;
 use aws::rds::Rds;
 use aws_config::SdkConfig;
 use reconcile::Report;
@@ -25,6 +27,7 @@ use request::Request;
 /// The clients of the services that this function calls.
 pub struct Clients {
     budgets: Budgets,
+    cloudwatch: Query,
     ecs: Ecs,
     lambda: Lambda,
     rds: Rds,
@@ -36,6 +39,7 @@ impl Clients {
     pub fn new(config: &SdkConfig) -> Self {
         Clients {
             budgets: Budgets::new(config),
+            cloudwatch: cloudwatch::client(config),
             ecs: Ecs::new(config),
             lambda: Lambda::new(config),
             rds: Rds::new(config, None),

@@ -1,4 +1,5 @@
-//! Reads what the decision depends on: all budgets with their tags, and what is expendable or held.
+//! Reads what the decision depends on: all budgets with their tags and what they count besides AWS, and what is
+//! expendable or held.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,9 +11,9 @@ use rules::database::Database;
 use rules::keys;
 use runtime::Run;
 
-use crate::Clients;
 use crate::plan::Options;
-use crate::plan::world::{Budget, Missing, NoTags, Resource, World};
+use crate::plan::world::{Budget, Missing, Resource, Unread, World};
+use crate::{Clients, cloudwatch};
 
 /// How many reads are under way at a time.
 const READS: usize = 8;
@@ -39,11 +40,25 @@ async fn list_budgets(clients: &Clients, partition: &str, account: &str, run: &R
     let listed = clients.budgets.list(partition, account).await?;
     let tagged = each(listed, READS, async |mut budget| {
         let tags = clients.budgets.tags(&budget.arn, run.last_start).await;
-        budget.tags =
-            tags.map_err(|err| NoTags { for_now: err.is_throttled() || err.is_not_now(), why: err.to_string() });
+        budget.tags = tags.map_err(unread);
         budget
     });
-    Ok(tagged.await)
+    let mut budgets = tagged.await;
+    let now = run.now.timestamp();
+    let wanted = budgets.iter().flat_map(|it| it.wanted(now).into_iter().map(|wanted| (it.arn.clone(), wanted)));
+    let read = each(wanted.collect::<Vec<_>>(), READS, async |(budget, wanted)| {
+        let sums = cloudwatch::sums(&clients.cloudwatch, &wanted, run.last_start).await;
+        (budget, wanted.key, sums.map_err(unread))
+    });
+    for (arn, key, sums) in read.await {
+        let budget = budgets.iter_mut().find(|it| it.arn == arn);
+        budget.into_iter().for_each(|it| drop(it.readings.insert(key.clone(), sums.clone())));
+    }
+    Ok(budgets)
+}
+
+fn unread(error: Error) -> Unread {
+    Unread { for_now: error.is_throttled() || error.is_not_now(), why: error.to_string() }
 }
 
 /// The services that are expendable, and those that are held: one that has lost its tag meanwhile would be forgotten.

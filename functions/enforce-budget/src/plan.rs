@@ -3,7 +3,9 @@
 mod candidate;
 mod change;
 mod notification;
+mod period;
 pub mod scope;
+pub mod spend;
 mod state;
 pub mod step;
 mod verdict;

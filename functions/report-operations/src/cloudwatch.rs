@@ -10,6 +10,7 @@ use board::Firing;
 use jiff::Timestamp;
 
 use crate::plan::usage::{Query, Series, Usage};
+use crate::plan::world::Filter;
 
 /// How many pages are read of what fires or was measured: nobody reads a longer list.
 const MOST_PAGES: usize = 10;
@@ -83,4 +84,35 @@ pub async fn measured(
     }
     usage.0.values_mut().flat_map(BTreeMap::values_mut).for_each(|it| it.sort_by_key(|it| it.0));
     Ok(usage)
+}
+
+/// How often the metric of each filter was counted between two moments, by the log group.
+pub async fn counted(
+    cloudwatch: &Client,
+    filters: &[Filter],
+    (from, until): (Timestamp, Timestamp),
+) -> Result<Vec<(String, f64)>, Error> {
+    let query = |(index, it): (usize, &Filter)| {
+        let metric = sdk::Metric::builder().namespace(&it.namespace).metric_name(&it.metric).build();
+        let stat = sdk::MetricStat::builder().metric(metric).stat("Sum").period(3600).build();
+        sdk::MetricDataQuery::builder().id(format!("filter_{index}")).metric_stat(stat).build()
+    };
+    let mut pages = cloudwatch
+        .get_metric_data()
+        .set_metric_data_queries(Some(filters.iter().enumerate().map(query).collect()))
+        .start_time(DateTime::from_secs(from.as_second()))
+        .end_time(DateTime::from_secs(until.as_second()))
+        .into_paginator()
+        .send();
+    let mut counts: BTreeMap<&str, f64> = filters.iter().map(|it| (it.group.as_str(), 0.0)).collect();
+    for _ in 0..MOST_PAGES {
+        let Some(page) = pages.next().await else { break };
+        let page = page.map_err(|err| Error::new("GetMetricData", "metric filters", err))?;
+        for result in page.metric_data_results() {
+            let index = result.id().and_then(|it| it.strip_prefix("filter_")?.parse::<usize>().ok());
+            let Some(filter) = index.and_then(|it| filters.get(it)) else { continue };
+            *counts.entry(&filter.group).or_default() += result.values().iter().sum::<f64>();
+        }
+    }
+    Ok(counts.into_iter().map(|(group, count)| (group.to_owned(), count)).collect())
 }

@@ -1,13 +1,19 @@
 #![doc = include_str!("../README.md")]
 
 mod cloudwatch;
+mod ecr;
+mod ecs;
 mod lambda;
+mod logs;
 mod observe;
 mod plan;
+mod pricing;
+mod rds;
 mod request;
 
-use aws::Error;
 use aws::lambda::Lambda;
+use aws::query::{Query, RDS};
+use aws::{ECR, ECS, Error, JsonApi, LOGS};
 use aws_config::SdkConfig;
 use board::{Theme, View};
 use reconcile::Report;
@@ -20,13 +26,26 @@ pub use request::Request;
 /// The clients of the services that this function calls.
 pub struct Clients {
     cloudwatch: aws_sdk_cloudwatch::Client,
+    ecr: JsonApi,
+    ecs: JsonApi,
     lambda: Lambda,
+    logs: JsonApi,
+    pricing: JsonApi,
+    rds: Query,
 }
 
 impl Clients {
     /// The clients that `config` describes.
     pub fn new(config: &SdkConfig) -> Self {
-        Clients { cloudwatch: aws_sdk_cloudwatch::Client::new(config), lambda: Lambda::new(config) }
+        Clients {
+            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            ecr: JsonApi::new(ECR, config),
+            ecs: JsonApi::new(ECS, config),
+            lambda: Lambda::new(config),
+            logs: JsonApi::new(LOGS, config),
+            pricing: pricing::client(config),
+            rds: Query::new(RDS, config),
+        }
     }
 }
 

@@ -6,15 +6,19 @@ use std::time::Duration;
 
 use aws::{Error, each};
 use board::{Board, DryRun, Section};
+use jiff::Timestamp;
 use reconcile::Routine;
+use rules::ServiceName;
 use runtime::Run;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
+use crate::plan::price::{self, Prices, Product};
 use crate::plan::scope::Period;
-use crate::plan::usage::Query;
-use crate::plan::{self, Seen};
-use crate::{Clients, cloudwatch, lambda};
+use crate::plan::usage::{Query, Slept};
+use crate::plan::world::{Database, Findings, Image};
+use crate::plan::{self, Read, Seen, Weekly};
+use crate::{Clients, cloudwatch, ecr, ecs, lambda, logs, pricing, rds};
 
 /// All functions are asked at once: a board waits for the slowest of them.
 const AT_ONCE: usize = 8;
@@ -53,16 +57,89 @@ pub async fn board(clients: &Clients, sections: &[Section], run: &Run<'_>) -> Bo
 pub async fn period(clients: &Clients, period: Period, run: &Run<'_>) -> Seen {
     let (until, window) = (run.last_start, period.window(&run.now));
     let functions = plan::functions(&Section::ALL.map(|(_, it)| it));
-    let measured =
-        |queries: &'static [Query]| within(until, cloudwatch::measured(&clients.cloudwatch, queries, window));
-    let (runs, firing, usage, routine) = tokio::join!(
-        runs(clients, &functions, until, run),
-        within(until, cloudwatch::firing(&clients.cloudwatch)),
-        measured(period.queries()),
-        routine(clients, period, until, run),
+    let measured = within(until, cloudwatch::measured(&clients.cloudwatch, period.queries(), window));
+    let (week, month) = (period == Period::Week, period == Period::Month);
+    // Boxed: together these futures are too large for the stack of a debug build.
+    let databases = async { when(week || month, until, rds::databases(&clients.rds, until)).await };
+    let pending = async { when(week, until, rds::pending(&clients.rds, until)).await };
+    let lifecycles = async { when(week, until, rds::lifecycles(&clients.rds, until)).await };
+    let (runs, firing, usage, routine, errors, databases, pending, lifecycles) = tokio::join!(
+        Box::pin(runs(clients, &functions, until, run)),
+        Box::pin(within(until, cloudwatch::firing(&clients.cloudwatch))),
+        Box::pin(measured),
+        Box::pin(routine(clients, period, until, run)),
+        Box::pin(async { when(period == Period::Day, until, errors(clients, window)).await }),
+        Box::pin(databases),
+        Box::pin(pending),
+        Box::pin(lifecycles),
     );
     let board = Board { runs, firing: Some(firing), ..Board::default() };
-    Seen { board, usage, routine, window }
+    let slept = usage.as_ref().map(|it| it.slept(&board, window)).unwrap_or_default();
+    let known = databases.as_ref().and_then(|it| it.as_ref().ok()).map(Vec::as_slice).unwrap_or_default();
+    let prices = async {
+        match (week || month) && !slept.is_empty() {
+            true => Some(prices(clients, &slept, known, until, run).await),
+            false => None,
+        }
+    };
+    let findings = async {
+        match week {
+            true => Some(findings(clients, &board, until).await),
+            false => None,
+        }
+    };
+    let (prices, findings) = tokio::join!(Box::pin(prices), Box::pin(findings));
+    let weekly = Weekly { databases, pending, lifecycles, findings };
+    let region = run.region().to_owned();
+    Seen { board, usage, routine, errors, weekly, prices, slo: run.slo(), window, region }
+}
+
+/// What was read, where the report tells it.
+async fn when<T>(is_told: bool, until: Instant, call: impl Future<Output = Result<T, Error>>) -> Read<T> {
+    if is_told { Some(within(until, call).await) } else { None }
+}
+
+/// How many errors each log had, as far as metric filters count them.
+async fn errors(clients: &Clients, window: (Timestamp, Timestamp)) -> Result<Vec<(String, f64)>, Error> {
+    let mut filters = logs::error_filters(&clients.logs).await?;
+    filters.sort();
+    filters.truncate(plan::errors::MOST);
+    if filters.is_empty() {
+        return Ok(Vec::new());
+    }
+    cloudwatch::counted(&clients.cloudwatch, &filters, window).await
+}
+
+async fn findings(clients: &Clients, board: &Board, until: Instant) -> Vec<(Image, Result<Option<Findings>, String>)> {
+    each(plan::findings::running(board), AT_ONCE, async |image| {
+        let found = within(until, ecr::findings(&clients.ecr, &image)).await;
+        (image, found)
+    })
+    .await
+}
+
+/// What the hours that slept are priced with. What has no price is counted, but a price list that is not read is told.
+async fn prices(
+    clients: &Clients,
+    slept: &[Slept],
+    databases: &[Database],
+    until: Instant,
+    run: &Run<'_>,
+) -> Result<Prices, String> {
+    let services: Vec<ServiceName> =
+        slept.iter().filter(|it| !it.database).filter_map(|it| it.name.parse().ok()).collect();
+    let tasks = each(services, AT_ONCE, async |service| {
+        let task = within(until, ecs::task(&clients.ecs, &service)).await;
+        task.map(|it| it.map(|it| (service.to_string(), it)))
+    });
+    let wanted: Vec<Product> = price::wanted(slept, databases, run.region()).into_iter().collect();
+    let rates = each(wanted, AT_ONCE, async |product| {
+        let rates = within(until, pricing::rates(&clients.pricing, &product)).await;
+        rates.map(|it| (product, it))
+    });
+    let (tasks, rates) = tokio::join!(tasks, rates);
+    let tasks = tasks.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    Ok(Prices { tasks, rates: rates.into_iter().collect::<Result<_, _>>()? })
 }
 
 /// The dry runs of these functions.

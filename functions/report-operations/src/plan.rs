@@ -1,13 +1,19 @@
 //! What is told of a day, a week and a month. Pure: no clock, no environment, no AWS.
 
 mod backups;
+mod databases;
+pub mod errors;
+pub mod findings;
 mod images;
 mod line;
 mod money;
+pub mod price;
 pub mod scope;
 mod seen;
 mod services;
+mod trend;
 pub mod usage;
+pub mod world;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +27,7 @@ use reconcile::message::short_name;
 use line::Lines;
 use scope::Period;
 
-pub use seen::Seen;
+pub use seen::{Read, Seen, Weekly};
 
 /// The functions whose dry runs these parts of a board are drawn from.
 pub fn functions(sections: &[Section]) -> Vec<&'static str> {
@@ -37,8 +43,9 @@ pub fn lines(seen: &Seen, period: Period, now: &Zoned) -> Vec<String> {
     problems(seen, &mut lines);
     alarms(seen, now, &mut lines);
     if let Ok(usage) = &seen.usage {
-        services::bounds(usage, period, &mut lines);
+        services::bounds(usage, period, seen.slo, &mut lines);
     }
+    errors::tell(seen, &mut lines);
     match period {
         Period::Day => {
             routine(seen, &mut lines);
@@ -47,12 +54,17 @@ pub fn lines(seen: &Seen, period: Period, now: &Zoned) -> Vec<String> {
         Period::Week => {
             backups::tell(&seen.board, now, &mut lines);
             images::tell(&seen.board, seen.window, now, &mut lines);
+            findings::tell(seen, &mut lines);
+            databases::tell(seen, now, &mut lines);
             money::saved(seen, &mut lines);
         }
         Period::Month => {
             money::table(seen, now, &mut lines);
             money::saved(seen, &mut lines);
             backups::drills(&seen.board, now, &mut lines);
+            if let Ok(usage) = &seen.usage {
+                trend::tell(usage, seen.window, &mut lines);
+            }
         }
     }
     lines.finish()

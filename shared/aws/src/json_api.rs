@@ -37,6 +37,10 @@ pub const KMS: Api = api("KMS", "kms", "kms", "TrentService");
 /// <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/>
 pub const LOGS: Api = api("CloudWatch Logs", "logs", "logs", "Logs_20140328");
 
+/// <https://docs.aws.amazon.com/aws-cost-management/latest/APIReference/API_pricing_GetProducts.html>, which answers in
+/// few regions.
+pub const PRICING: Api = api("Pricing", "api.pricing", "pricing", "AWSPriceListService");
+
 /// <https://docs.aws.amazon.com/lambda/latest/api/>, which names operations in the path.
 pub(crate) const LAMBDA: Api = api("Lambda", "lambda", "lambda", "");
 

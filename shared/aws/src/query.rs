@@ -28,6 +28,9 @@ const fn api(id: &'static str, host: &'static str, version: &'static str) -> Api
     Api { service: Service { id, host, signed_as: host, style: Style::Query }, version }
 }
 
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/>
+pub const CLOUDWATCH: Api = api("CloudWatch", "monitoring", "2010-08-01");
+
 /// <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/>
 pub const EC2: Api = api("EC2", "ec2", "2016-11-15");
 
@@ -36,6 +39,9 @@ pub const EC2_AUTO_SCALING: Api = api("Auto Scaling", "autoscaling", "2011-01-01
 
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/>
 pub const ELASTIC_LOAD_BALANCING: Api = api("Elastic Load Balancing v2", "elasticloadbalancing", "2015-12-01");
+
+/// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/>
+pub const RDS: Api = api("RDS", "rds", "2014-10-31");
 
 /// A client of an [`Api`] in the region of the function, at the pace that the service allows.
 pub struct Query {

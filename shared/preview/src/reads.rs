@@ -8,7 +8,16 @@ pub const READS: [(&str, &[&str]); 14] = [
     ("application-autoscaling", &["DescribeScalableTargets", "DescribeScheduledActions", "ListTagsForResource"]),
     ("autoscaling", &["DescribeAutoScalingGroups", "DescribeScheduledActions"]),
     ("budgets", &["DescribeBudget", "DescribeBudgets", "ListTagsForResource"]),
-    ("cloudwatch", &["DescribeAlarmContributors", "DescribeAlarms", "ListAlarmMuteRules", "ListTagsForResource"]),
+    (
+        "cloudwatch",
+        &[
+            "DescribeAlarmContributors",
+            "DescribeAlarms",
+            "GetMetricStatistics",
+            "ListAlarmMuteRules",
+            "ListTagsForResource",
+        ],
+    ),
     (
         "codedeploy",
         &[

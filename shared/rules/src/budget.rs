@@ -172,6 +172,29 @@ impl Money {
         Some(u32::try_from(percent).unwrap_or(u32::MAX))
     }
 
+    /// The amount nearest to a number; none where it is too large, or not a number.
+    pub fn of(number: f64) -> Option<Money> {
+        let millionths = (number * Self::ONE as f64).round();
+        // Beyond this a float does not hold whole millionths.
+        (millionths.abs() <= 9e15).then_some(Money(millionths as i64))
+    }
+
+    /// Both together.
+    pub fn plus(self, other: Money) -> Money {
+        Money(self.0.saturating_add(other.0))
+    }
+
+    /// What is left of this without `other`.
+    pub fn minus(self, other: Money) -> Money {
+        Money(self.0.saturating_sub(other.0))
+    }
+
+    /// What this comes to in `whole`, where it was reached in `part` of it.
+    pub fn extrapolated(self, part: i64, whole: i64) -> Money {
+        let amount = i128::from(self.0) * i128::from(whole) / i128::from(part.max(1));
+        Money(i64::try_from(amount).unwrap_or(i64::MAX))
+    }
+
     /// A percentage of this.
     pub fn share(self, percent: u32) -> Money {
         let share = i128::from(self.0) * i128::from(percent) / 100;
@@ -345,6 +368,13 @@ mod tests {
             assert_eq!(money(spent).percent_of(money(limit)), percent, "{spent} of {limit}");
         }
         assert_eq!((money("300").share(101), money("0.01").share(50)), (money("303"), money("0.005")));
+        assert_eq!((money("300").plus(money("1.5")), money("300").minus(money("100"))), (money("301.5"), money("200")));
+        assert_eq!(
+            (money("131").extrapolated(10, 30), money("131").extrapolated(0, 30)),
+            (money("393"), money("3930"))
+        );
+        assert_eq!((Money::of(131.0000004), Money::of(-0.5)), (Some(money("131")), Some(money("-0.5"))));
+        assert_eq!((Money::of(f64::NAN), Money::of(1e300), Money::of(f64::INFINITY)), (None, None, None));
         assert!(money("36.71").clearly_exceeds(money("36.69")));
         assert!(!money("36.69").clearly_exceeds(money("36.685")));
     }

@@ -68,6 +68,12 @@ pub struct Image {
     /// Since when it is live, or being deployed.
     #[serde(default)]
     pub since: Option<Timestamp>,
+    /// When it was pushed, if its repository still has it.
+    #[serde(default)]
+    pub pushed: Option<Timestamp>,
+    /// The repository, `NAME` or `ACCOUNT/NAME`, and the digest, if it is known.
+    #[serde(default)]
+    pub stored: Option<(String, String)>,
     /// Whether its deployment is still under way.
     #[serde(default)]
     pub deploying: bool,

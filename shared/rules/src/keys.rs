@@ -54,8 +54,11 @@ pub const REMEDY: &str = "nightshift:remedy";
 /// On an ECS service or database: when it is awake; see [`crate::schedule::Schedule`].
 pub const SCHEDULE: &str = "nightshift:schedule";
 
+/// On a budget, with the name of a source behind it: spend outside of AWS that counts; see [`crate::spend::Source`].
+pub const SPEND: &str = "nightshift:spend-";
+
 /// All that people write.
-pub const OF_PEOPLE: [&str; 15] = [
+pub const OF_PEOPLE: [&str; 16] = [
     AWAKE_UNTIL,
     BACKUP,
     BOOST,
@@ -71,6 +74,7 @@ pub const OF_PEOPLE: [&str; 15] = [
     KEEP_IMAGES,
     REMEDY,
     SCHEDULE,
+    SPEND,
 ];
 
 /// A tag key that looks like one of Nightshift's and is not: no function ever sees what carries it.
@@ -91,12 +95,13 @@ pub struct UnknownKey {
 /// assert_eq!(keys::unknown("NightShift-Backup").unwrap().meant, Some(keys::BACKUP));
 /// assert_eq!(keys::unknown("nightshift:colour").unwrap().meant, None);
 /// assert_eq!(keys::unknown("nightshift:deploy"), None);
+/// assert_eq!(keys::unknown("nightshift:spend-LLM"), None);
 /// assert_eq!(keys::unknown("nightshift-state:problem"), None);
 /// ```
 pub fn unknown(key: &str) -> Option<UnknownKey> {
     let lower = key.to_ascii_lowercase();
     let ours = lower.starts_with(PEOPLE.trim_end_matches(':')) && !key.starts_with(MEMORY);
-    if !ours || OF_PEOPLE.contains(&key) {
+    if !ours || OF_PEOPLE.contains(&key) || key.starts_with(SPEND) {
         return None;
     }
     // The prefix is the same for all, so it says nothing about which was meant.

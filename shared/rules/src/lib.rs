@@ -29,6 +29,7 @@ mod selector;
 pub mod service;
 pub mod sleep;
 pub mod soak;
+pub mod spend;
 pub mod tag;
 pub mod version;
 pub mod zone;

@@ -178,6 +178,16 @@ impl Run<'_> {
         self.settings.routine
     }
 
+    /// How many percent of requests should be answered without an error of the server.
+    pub fn slo(&self) -> Option<f64> {
+        self.settings.slo
+    }
+
+    /// The region that this runs in; empty where nothing says.
+    pub fn region(&self) -> &str {
+        self.settings.region.as_deref().unwrap_or_default()
+    }
+
     /// The topic that AWS Budgets publishes to.
     pub fn budget_topic(&self) -> Option<&str> {
         self.settings.budget_topic.as_deref()

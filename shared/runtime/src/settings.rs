@@ -13,7 +13,7 @@ use rules::retention::Region;
 use rules::schedule::{BadSchedules, NamedSchedules, StackCalendar};
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 20] = [
+const VARIABLES: [&str; 21] = [
     "NIGHTSHIFT_BACKUP_BUCKETS",
     "NIGHTSHIFT_BACKUP_TARGETS",
     "NIGHTSHIFT_BUDGET_TOPIC_ARN",
@@ -32,6 +32,7 @@ const VARIABLES: [&str; 20] = [
     "NIGHTSHIFT_ROUTINE",
     "NIGHTSHIFT_SCHEDULES",
     "NIGHTSHIFT_SLEEP_NOTICE",
+    "NIGHTSHIFT_SLO",
     "NIGHTSHIFT_TIME_ZONE",
     "NIGHTSHIFT_TOPIC_ARN",
 ];
@@ -72,6 +73,8 @@ pub struct Settings {
     pub keep_shared: bool,
     /// What becomes of routine news (`NIGHTSHIFT_ROUTINE`, default `daily`).
     pub routine: Routine,
+    /// How many percent of requests should be answered without an error of the server (`NIGHTSHIFT_SLO`, such as 99.9).
+    pub slo: Option<f64>,
     /// Fixes the clock (`NIGHTSHIFT_NOW`, RFC 3339); for tests and local trials only.
     pub now: Option<Timestamp>,
     /// The function's name in AWS (`AWS_LAMBDA_FUNCTION_NAME`), for the commands that messages quote.
@@ -125,6 +128,7 @@ impl Default for Settings {
             copy_regions: BTreeMap::new(),
             keep_shared: true,
             routine: Routine::default(),
+            slo: None,
             now: None,
             function_name: None,
             region: None,
@@ -165,6 +169,7 @@ impl Settings {
             copy_regions: copy_regions(value("NIGHTSHIFT_COPY_REGIONS"))?,
             keep_shared: truth("NIGHTSHIFT_KEEP_SHARED", value("NIGHTSHIFT_KEEP_SHARED"), true)?,
             routine: routine(value("NIGHTSHIFT_ROUTINE"))?,
+            slo: slo(value("NIGHTSHIFT_SLO"))?,
             now: now(value("NIGHTSHIFT_NOW"))?,
             function_name: value("AWS_LAMBDA_FUNCTION_NAME").map(str::to_owned),
             region: value("AWS_REGION").map(str::to_owned),
@@ -299,6 +304,14 @@ fn routine(value: Option<&str>) -> Result<Routine, BadSetting> {
     known.ok_or_else(|| bad("NIGHTSHIFT_ROUTINE", &format!("there is no '{word}'"), "each, daily, none"))
 }
 
+fn slo(value: Option<&str>) -> Result<Option<f64>, BadSetting> {
+    let Some(text) = value else { return Ok(None) };
+    let percent = text.parse::<f64>().ok().filter(|it| (1.0..=100.0).contains(it));
+    percent
+        .map(Some)
+        .ok_or_else(|| bad("NIGHTSHIFT_SLO", &format!("'{text}' is not a percentage"), "1 to 100, such as 99.9"))
+}
+
 fn now(value: Option<&str>) -> Result<Option<Timestamp>, BadSetting> {
     let Some(moment) = value else { return Ok(None) };
     let wrong = format!("'{moment}' is not a moment");
@@ -357,6 +370,7 @@ mod tests {
             ("NIGHTSHIFT_KEEP_SHARED", "false"),
             ("NIGHTSHIFT_NOW", "2026-11-21T03:10:00+09:00"),
             ("NIGHTSHIFT_ROUTINE", "each"),
+            ("NIGHTSHIFT_SLO", "99.95"),
             ("AWS_REGION", "ap-northeast-2"),
             ("AWS_LAMBDA_FUNCTION_NAME", "stack-DeployImage"),
         ])
@@ -371,8 +385,8 @@ mod tests {
         assert_eq!((settings.max_remedies, settings.routine), (4, Routine::Each));
         assert_eq!(settings.region.as_deref(), Some("ap-northeast-2"));
         assert_eq!((settings.max_remedies, settings.freeze), (4, "2026-12-20/2027-01-03".parse().ok()));
-        assert_eq!(settings.max_drills, 2);
         assert_eq!(settings.sleep_notice, Some(SignedDuration::from_mins(15)));
+        assert_eq!((settings.max_drills, settings.slo), (2, Some(99.95)));
         assert_eq!(settings.drill_at, jiff::civil::time(14, 30, 0, 0));
         let CopiedBuckets { sources, targets, role, at } = &settings.buckets;
         assert_eq!((sources.len(), targets.len(), *at), (2, 1, jiff::civil::time(2, 15, 0, 0)));
@@ -471,6 +485,7 @@ mod tests {
                 "NIGHTSHIFT_SCHEDULES: 'office' stands for 'mon-fri 8-20': no window '8-20'; accepted: times such",
             ),
             ("NIGHTSHIFT_ROUTINE", "weekly", "NIGHTSHIFT_ROUTINE: there is no 'weekly'; accepted: each, daily, none"),
+            ("NIGHTSHIFT_SLO", "999", "NIGHTSHIFT_SLO: '999' is not a percentage; accepted: 1 to 100, such as 99.9"),
             ("NIGHTSHIFT_NOW", "noon", "NIGHTSHIFT_NOW: 'noon' is not a moment; accepted: RFC 3339"),
             (
                 "NIGHTSHIFT_DRYRUN",

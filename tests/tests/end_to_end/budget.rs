@@ -164,6 +164,60 @@ fn a_month_ends_and_a_person_releases() -> Result<()> {
     Ok(())
 }
 
+/// What the app reports of each answer of the model that it paid for.
+fn answers(aws: &LocalAws, day: &str, count: f64) -> Result<()> {
+    let at = format!("{day}T03:00:00Z").parse::<jiff::Timestamp>().expect("a moment").as_second();
+    let datum = json!({"MetricName": "Answers", "Dimensions": [{"Name": "Model", "Value": "small"}], "Timestamp": at,
+        "Value": count, "Unit": "Count"});
+    aws.cloudwatch("PutMetricData", json!({"Namespace": "TrueGul/LLM", "MetricData": [datum]})).map(drop)
+}
+
+#[test]
+fn a_month_of_aws_and_llm_is_over_since_the_19th_and_staging_sleeps_since_then() -> Result<()> {
+    let aws = start()?;
+    let source = json!([{"Key": "nightshift:spend-LLM",
+        "Value": "metric=TrueGul/LLM/Answers price=0.004 limit=100 dim=Model:small"}]);
+    aws.budgets("TagResource", json!({"ResourceARN": BUDGET_ARN, "ResourceTags": source}))?;
+    // Neither part is above the limit by itself, at any time of the month.
+    answers(&aws, "2026-10-30", 90_000.0)?;
+    answers(&aws, "2026-11-05", 20_000.0)?;
+    answers(&aws, "2026-11-18", 9_300.0)?;
+    aws.change_budget(BUDGET, "183.10", None)?;
+    at(&aws, "2026-11-19T06:00:00+09:00")?;
+    assert_eq!(done(&run(&aws, json!({}))?), ["warn TrueGul Monthly"]);
+    at(&aws, "2026-11-19T12:00:00+09:00")?;
+    assert_eq!(done(&run(&aws, json!({}))?), ["remember TrueGul Monthly", "hold api-server"]);
+    wait_for_tasks(&aws, "api-server", 0)?;
+
+    answers(&aws, "2026-11-23", 3_450.0)?;
+    aws.change_budget(BUDGET, "187", None)?;
+    at(&aws, "2026-11-24T12:00:00+09:00")?;
+    let report = run(&aws, json!({"dry_run": true}))?;
+    let budget = report["facts"].as_array().into_iter().flatten().find(|it| it["name"] == BUDGET);
+    let fact = budget.unwrap_or_else(|| panic!("no budget in {report}"));
+    assert_eq!((&fact["actual"], &fact["limit"], &fact["percent"]), (&json!("318"), &json!("300"), &json!(106)));
+    let parts = [
+        json!({"name": "AWS", "actual": "187", "limit": "200"}),
+        json!({"name": "LLM", "actual": "131", "limit": "100"}),
+    ];
+    assert_eq!(fact["parts"], json!(parts));
+    assert_eq!(fact["held_since"], "2026-11-19T03:00:00Z");
+
+    // Board and report show the same.
+    let reporter = "nightshift-report-operations";
+    aws.set_environment(reporter, &[("NIGHTSHIFT_NOW", "2026-11-24T12:00:00+09:00")])?;
+    let board = aws.invoke(reporter, &json!({"board": "money"}))?.payload.to_string();
+    for it in ["318 of 300 USD (106 %)", "<td>AWS</td><td>187 of 200</td>", "<td>LLM</td><td>131 of 100</td>"] {
+        assert!(board.contains(it), "{it} is not in {board}");
+    }
+    assert!(board.contains("asleep for it since Thu 2026-11-19 12:00 KST: truegul-staging/api-server"), "{board}");
+    let month = aws.invoke(reporter, &json!({"report": "month", "dry_run": true}))?.payload.to_string();
+    for it in ["TrueGul Monthly now: 318 of 300 USD (106 %)", "AWS: 187 of 200 USD", "LLM: 131 of 100 USD"] {
+        assert!(month.contains(it), "{it} is not in {month}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_forged_notification_puts_nothing_to_sleep_and_is_told() -> Result<()> {
     let aws = start()?;

@@ -22,6 +22,8 @@ pub fn image(case: &Case<'_>) -> Fact {
     Fact::Image(Image {
         service: case.service.name.to_string(),
         running: case.running_label(),
+        pushed: running.as_ref().and_then(|it| case.pushed_at(it)),
+        stored: running.as_ref().map(|it| (case.repository.clone(), it.to_string())),
         since: live.or(primary.and_then(|it| it.began)),
         deploying: primary.is_some_and(|it| it.state == RolloutState::InProgress),
         next,

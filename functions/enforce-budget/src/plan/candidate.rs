@@ -101,9 +101,10 @@ impl<'a> Candidate<'a> {
         match (wanting, wants_out) {
             (Some(verdict), _) => {
                 let reason = format!(
-                    "{} % of {} are spent, and it sleeps at {} %; back to its schedule on {} at the latest",
+                    "{} % of {} are spent{}, and it sleeps at {} %; back to its schedule on {} at the latest",
                     verdict.reached(),
                     verdict.budget.name,
+                    verdict.parts_in_words(),
                     rule.sleep_at,
                     verdict.enforced().map_or(String::new(), |it| when(it.period.end, now)),
                 );

@@ -65,8 +65,10 @@ impl Enforced<'_> {
             change.reckon(figures, self, with);
         }
         let least = with.sleep_at.iter().copied().chain(TOLD_AT).min();
-        if let Some(shown) = self.at_the_turn.as_ref().filter(|it| least.is_some_and(|least| least <= it.percent)) {
-            change.after.last = Some(shown.actual.money);
+        // With sources beside it, AWS's figure may pass a step though it does not by itself.
+        let matters = |it: &&Figures| !it.parts.sources.is_empty() || least.is_some_and(|least| least <= it.percent);
+        if let Some(shown) = self.at_the_turn.as_ref().filter(matters) {
+            change.after.last = Some(shown.parts.aws);
         }
         (change.is_told() || before.unwrap_or(fresh) != change.after).then_some(change)
     }
@@ -85,7 +87,9 @@ impl Change {
             self.raised_from = Some(before);
             // What counted of the lower limit counts of the higher one as the amount that it was.
             let counted = before.share(after.actual).percent_of(figures.limit.money).unwrap_or(0);
-            (after.actual, after.told, after.forecast, after.seen) = (counted.min(figures.percent), 0, 0, None);
+            // A figure may have gone down since, but not because a source could not be read.
+            let counted = if figures.parts.is_whole() { counted.min(figures.percent) } else { counted };
+            (after.actual, after.told, after.forecast, after.seen) = (counted, 0, 0, None);
             after.raised = Some(with.now);
         }
         let steps: BTreeSet<u32> = with.sleep_at.iter().copied().chain(TOLD_AT).collect();
@@ -112,11 +116,12 @@ impl Change {
 fn confirm(memory: &mut Warned, steps: &BTreeSet<u32>, figures: &Figures, with: &Circumstances) {
     let uncounted = |percent: u32, memory: &Warned| steps.iter().any(|it| memory.actual < *it && *it <= percent);
     let read = figures.percent;
-    if let Some(seen) = &mut memory.seen {
-        // Both readings show at least the lower one.
+    // Both readings show at least the lower one. One that lacks a source says nothing against the other.
+    if let Some(seen) = memory.seen.as_mut().filter(|_| figures.parts.is_whole()) {
         seen.percent = seen.percent.min(read);
     }
-    let by_reading = memory.seen.filter(|it| with.now.duration_since(it.at) >= CONFIRMED_AFTER).map(|it| it.percent);
+    let by_reading = memory.seen.filter(|it| with.now.duration_since(it.at) >= CONFIRMED_AFTER);
+    let by_reading = by_reading.map(|it| it.percent.min(read));
     let by_notification = with.witnessed.and_then(|it| it.percent_of(figures.limit.money)).map(|it| it.min(read));
     let counted = by_reading.max(by_notification).unwrap_or(0);
     if uncounted(counted, memory) {

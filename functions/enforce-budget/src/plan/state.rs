@@ -7,28 +7,24 @@ use reconcile::Trouble;
 use rules::budget::{Enforcement, Warned, tag_name};
 use rules::keys;
 
+use super::period::{Period, day};
+use super::spend::{LOOKED_BACK, Parts, Wanted};
 use super::world::{Amount, Budget, Figure, TimeUnit};
 
 /// In the first day of a period AWS may still show the figures of the last one.
 const UNTIL_FIGURES_COUNT: SignedDuration = SignedDuration::from_hours(24);
-
-/// A budget's period, in UTC as AWS counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Period {
-    pub start: Timestamp,
-    /// The first moment of the next one, or the end of the budget.
-    pub end: Timestamp,
-}
 
 /// The figures of a budget that can be reckoned with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figures {
     /// The limit of the period.
     pub limit: Amount,
+    /// What was spent, as far as it is known: AWS's part and those of all sources.
     pub actual: Amount,
+    pub parts: Parts,
     /// What was spent, in percent of the limit.
     pub percent: u32,
-    /// What AWS expects to be spent, and how many percent that is.
+    /// What is expected to be spent, and how many percent that is.
     pub forecast: Option<(Amount, u32)>,
 }
 
@@ -76,7 +72,9 @@ impl Budget {
             return BudgetState::Unknown(no_tags.why.clone());
         }
         let Some(tag) = self.tag(keys::BUDGET) else {
-            return BudgetState::NotEnforced(format!("it has no tag {}", keys::BUDGET), None);
+            let sources =
+                if self.has_sources() { format!(", so that {}… counts nothing", keys::SPEND) } else { String::new() };
+            return BudgetState::NotEnforced(format!("it has no tag {}{sources}", keys::BUDGET), None);
         };
         let rule: Enforcement = match tag.parse() {
             Ok(rule) => rule,
@@ -112,7 +110,7 @@ impl Budget {
             other => other.and_then(Result::ok),
         };
         let memory = memory.filter(|it| it.period == period.first_day());
-        let shown = self.figures(now);
+        let shown = self.figures(period, now);
         let at_the_turn = shown.clone().ok().filter(|_| self.is_first_day(period, now));
         let last = memory.as_ref().and_then(|it| it.last);
         let figures = match shown {
@@ -121,9 +119,10 @@ impl Budget {
                 let what = "a new period has begun, and AWS may show the figures of the last one until";
                 Err(Unusable::NotYet(format!("{what} {until}")))
             }
-            Ok(it) if last == Some(it.actual.money) => Err(Unusable::NotYet(format!(
-                "{} is to the cent what AWS showed at the turn of the period, so it counts once it shows another figure",
-                it.actual
+            Ok(it) if last == Some(it.parts.aws) => Err(Unusable::NotYet(format!(
+                "{} {} is to the cent what AWS showed at the turn of the period, so it counts once it shows another figure",
+                it.parts.aws.rounded(),
+                it.actual.currency
             ))),
             other => other,
         };
@@ -170,8 +169,22 @@ impl Budget {
         !first && now.duration_since(period.start) < UNTIL_FIGURES_COUNT
     }
 
-    /// The figures as AWS shows them.
-    fn figures(&self, now: Timestamp) -> Result<Figures, Unusable> {
+    /// What has to be read of CloudWatch before anything is decided.
+    pub fn wanted(&self, now: Timestamp) -> Vec<Wanted> {
+        let Some(period) = self.counted_period(now) else { return Vec::new() };
+        let Ok(from) = period.start.checked_sub(LOOKED_BACK) else { return Vec::new() };
+        let readable = self.sources().filter_map(|(key, _, source)| Some((key.to_owned(), source.ok()?)));
+        readable.map(|(key, source)| Wanted { key, source, from, until: now }).collect()
+    }
+
+    /// The period in which its figures count, if it can be enforced at all.
+    fn counted_period(&self, now: Timestamp) -> Option<Period> {
+        let counts = self.tag(keys::BUDGET).is_some() && self.kind == "COST" && self.unit != TimeUnit::Daily;
+        self.period(now).ok().filter(|_| counts)
+    }
+
+    /// The figures as AWS shows them, with what the sources of its tags come to.
+    fn figures(&self, period: Period, now: Timestamp) -> Result<Figures, Unusable> {
         let problem = |kind, message: String| Err(Unusable::Problem(Trouble::new(kind, message)));
         if let Some(why) = &self.unhealthy {
             return problem("outdated-figures", format!("AWS says that its figures are out of date: {why}"));
@@ -193,11 +206,17 @@ impl Budget {
             );
             return problem("mixed-currencies", message);
         }
+        let parts = self.parts(actual.money, limit.money, period, now);
+        let actual = Amount { money: parts.total(), currency: actual.currency.clone() };
         let Some(percent) = actual.money.percent_of(limit.money) else {
             return problem("no-limit", format!("its limit is {limit}, of which there are no percent: raise it"));
         };
-        let forecast = forecast.and_then(|it| Some((it.clone(), it.money.percent_of(limit.money)?)));
-        Ok(Figures { limit: limit.clone(), actual: actual.clone(), percent, forecast })
+        let forecast = forecast.and_then(|it| {
+            let amount = Amount { money: parts.forecast(it.money, period, now), currency: it.currency.clone() };
+            let percent = amount.money.percent_of(limit.money)?;
+            Some((amount, percent))
+        });
+        Ok(Figures { limit: limit.clone(), actual, parts, percent, forecast })
     }
 
     /// A forecast that cannot be read is told, though what was spent counts all the same.
@@ -215,18 +234,6 @@ fn unreadable(text: &str, what: &str) -> String {
     format!(
         "AWS says '{text}' of {what}, which is not an amount that this version can read, so nothing is decided by it"
     )
-}
-
-impl Period {
-    /// Its first day in UTC, by which it is remembered.
-    pub fn first_day(&self) -> Date {
-        day(self.start)
-    }
-}
-
-/// The day of a moment in UTC.
-pub fn day(moment: Timestamp) -> Date {
-    moment.to_zoned(TimeZone::UTC).date()
 }
 
 fn midnight(date: Date) -> Timestamp {

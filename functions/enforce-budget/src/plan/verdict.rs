@@ -8,7 +8,8 @@ use rules::keys;
 use serde_json::{Value, json};
 
 use super::change::Change;
-use super::state::{BudgetState, Enforced, Figures, Unusable, day};
+use super::period::day;
+use super::state::{BudgetState, Enforced, Figures, Unusable};
 use super::step::{MemoryNote, Step, Tell};
 use super::world::Budget;
 
@@ -94,6 +95,11 @@ impl<'a> Verdict<'a> {
         if let Err(Unusable::Problem(trouble)) = &enforced.figures {
             plan.trouble(arn, trouble.clone());
         }
+        for unknown in enforced.figures.iter().flat_map(|it| it.parts.unknown()) {
+            if let Some(kind) = unknown.problem {
+                plan.problem(arn, kind, &unknown.message);
+            }
+        }
         if let Some(message) = self.budget.unreadable_forecast() {
             plan.problem(arn, "unreadable-figure", message);
         }
@@ -133,7 +139,7 @@ impl<'a> Verdict<'a> {
     /// The figures, for the board; `held` is what sleeps for it, and since when.
     pub fn fact<'b>(&self, held: impl Iterator<Item = (&'b str, Timestamp)>) -> Option<Fact> {
         let enforced = self.enforced()?;
-        let Figures { limit, actual, percent, forecast } = enforced.figures.as_ref().ok()?;
+        let Figures { limit, actual, percent, forecast, parts } = enforced.figures.as_ref().ok()?;
         let (names, since): (Vec<String>, Vec<Timestamp>) = held.map(|(name, since)| (name.to_owned(), since)).unzip();
         Some(Fact::Budget(facts::Budget {
             name: self.budget.name.clone(),
@@ -146,13 +152,13 @@ impl<'a> Verdict<'a> {
             until: enforced.period.end,
             held_since: since.into_iter().min(),
             held: names,
-            parts: Vec::new(),
+            parts: parts.facts(),
         }))
     }
 
     /// `64 % of 300 USD are spent (192 USD), 118 % are forecast`.
     fn in_words(&self, enforced: &Enforced<'_>) -> String {
-        let Figures { limit, actual, percent, forecast } = match &enforced.figures {
+        let Figures { limit, actual, percent, forecast, parts } = match &enforced.figures {
             Ok(figures) => figures,
             Err(Unusable::NotYet(reason)) => return reason.clone(),
             Err(Unusable::Problem(trouble)) => return trouble.message.clone(),
@@ -164,7 +170,17 @@ impl<'a> Verdict<'a> {
         let most = if self.reached() > *percent { format!(", {} % at most", self.reached()) } else { String::new() };
         let once = self.seen_once().map_or(String::new(), |it| format!("; {it} % wait for a second reading"));
         let released = self.released().map_or(String::new(), |_| "; a person released what it held".into());
-        format!("{percent} % of {limit} are spent ({actual}{most}), {forecast}{once}{released}")
+        let parts = match parts.in_words().trim() {
+            "" => String::new(),
+            parts => format!("; {}", parts.trim_matches(['(', ')'])),
+        };
+        format!("{percent} % of {limit} are spent ({actual}{most}{parts}), {forecast}{once}{released}")
+    }
+
+    /// What its figure is made of, where that is more than AWS; empty otherwise.
+    pub fn parts_in_words(&self) -> String {
+        let figures = self.enforced().and_then(|it| it.figures.as_ref().ok());
+        figures.map(|it| it.parts.in_words()).unwrap_or_default()
     }
 
     fn reason(&self, change: &Change, enforced: &Enforced<'_>, now: &Zoned) -> String {
@@ -179,7 +195,7 @@ impl<'a> Verdict<'a> {
         if !change.passed.is_empty() {
             let passed: Vec<String> = change.passed.iter().map(|it| format!("{it} %")).collect();
             let verb = if passed.len() > 1 { "are" } else { "is" };
-            reasons.push(format!("{} of the limit {verb} passed", passed.join(" and ")));
+            reasons.push(format!("{} of the limit {verb} passed{}", passed.join(" and "), self.parts_in_words()));
         }
         if change.after.seen.is_some() && !change.passed.is_empty() {
             reasons.push(
@@ -236,7 +252,10 @@ fn before(enforced: &Enforced<'_>) -> Value {
 
 fn after(enforced: &Enforced<'_>) -> Value {
     let period = format!("{} to {} (UTC)", day(enforced.period.start), day(enforced.period.end));
-    let Ok(Figures { limit, actual, percent, forecast }) = &enforced.figures else { return json!({"period": period}) };
+    let Ok(Figures { limit, actual, percent, forecast, parts }) = &enforced.figures else {
+        return json!({"period": period});
+    };
+    let parts = parts.in_words();
     let forecast = forecast.as_ref().map(|(amount, percent)| format!("{amount}, {percent} %"));
-    json!({"spent": format!("{actual}, {percent} %"), "limit": limit.to_string(), "forecast": forecast, "period": period})
+    json!({"spent": format!("{actual}, {percent} %{parts}"), "limit": limit.to_string(), "forecast": forecast, "period": period})
 }

@@ -48,16 +48,18 @@ pub struct Budget {
     pub forecast: Option<Figure>,
     /// Why AWS says that its figures are out of date, if it does.
     pub unhealthy: Option<String>,
-    pub tags: Result<BTreeMap<String, String>, NoTags>,
+    pub tags: Result<BTreeMap<String, String>, Unread>,
+    /// What was spent outside of AWS, by the key of the tag that names the source: sums by the beginnings of days.
+    pub readings: BTreeMap<String, Result<Vec<(Timestamp, f64)>, Unread>>,
 }
 
 /// A figure of AWS, or the text that is not one.
 pub type Figure = Result<Amount, String>;
 
-/// Why the tags of a budget are not known.
+/// Why something of a budget is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoTags {
-    /// Whether a later run may well read them: AWS had too many calls, or no time was left.
+pub struct Unread {
+    /// Whether a later run may well read it: AWS had too many calls, or no time was left.
     pub for_now: bool,
     pub why: String,
 }

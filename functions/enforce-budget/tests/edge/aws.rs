@@ -23,6 +23,8 @@ pub struct Aws {
     pub tags: BTreeMap<String, BTreeMap<String, String>>,
     /// What is on one page of DescribeBudgets.
     pub page: usize,
+    /// Sums of the one metric that CloudWatch has, by the beginnings of days.
+    pub sums: Vec<(String, String)>,
 }
 
 /// A handle on the script that the client and the test share.
@@ -166,6 +168,14 @@ impl Tables for Aws {
                 let asked = body["services"].as_array().unwrap();
                 assert!(asked.len() <= 10, "DescribeServices takes ten");
                 json!({"services": asked.iter().map(service).collect::<Vec<_>>()})
+            }
+            "GetMetricStatistics" => {
+                assert_eq!(call.host, "monitoring.ap-northeast-2.amazonaws.com");
+                let point = |(at, sum): &(String, String)| {
+                    format!("<member><Timestamp>{at}</Timestamp><Sum>{sum}</Sum><Unit>Count</Unit></member>")
+                };
+                let points: String = self.sums.iter().map(point).collect();
+                return Answer::Xml(format!("<Datapoints>{points}</Datapoints><Label>Answers</Label>"));
             }
             "Invoke" => return Answer::Body(String::new()),
             "DescribeDBInstances" => return Answer::Xml(self.databases()),

@@ -66,6 +66,72 @@ async fn a_spent_budget_is_told_and_holds_what_is_expendable_and_wakes_its_owner
     assert_eq!(script.writes(), Vec::<String>::new());
 }
 
+/// The budget counts answers of a model's API besides the bill of AWS.
+fn with_answers(script: &Script, sums: &[(&str, &str)]) {
+    script.tag(
+        BUDGET,
+        "nightshift:spend-LLM",
+        "metric=TrueGul/LLM/Answers price=0.004 limit=100 dim=Model:small dim=Env:prod",
+    );
+    script.aws().sums = sums.iter().map(|(at, sum)| (at.to_string(), sum.to_string())).collect();
+}
+
+#[tokio::test]
+async fn a_source_outside_of_aws_is_summed_from_the_beginning_of_the_period_and_counts() {
+    let script = Script::seen("187");
+    with_answers(
+        &script,
+        &[("2026-10-31T00:00:00Z", "9000"), ("2026-11-01T00:00:00Z", "1.0E4"), ("2026-11-18T00:00:00Z", "22750.0")],
+    );
+    let report = script.invoke(json!({})).await.unwrap();
+    assert_eq!(told(&report), ["TrueGul Monthly warn Done", "api-server hold Done"]);
+    let asked = script.bodies("GetMetricStatistics").remove(0);
+    for (field, value) in [
+        ("Namespace", "TrueGul/LLM"),
+        ("MetricName", "Answers"),
+        ("Statistics.member.1", "Sum"),
+        ("Period", "86400"),
+        ("StartTime", "2026-10-01T00:00:00Z"),
+        ("EndTime", "2026-11-24T03:00:00Z"),
+        ("Dimensions.member.1.Name", "Model"),
+        ("Dimensions.member.1.Value", "small"),
+        ("Dimensions.member.2.Name", "Env"),
+        ("Dimensions.member.2.Value", "prod"),
+    ] {
+        assert_eq!(asked[field], value, "{field}");
+    }
+    let message = script.bodies("Publish")[0]["Message"].to_string();
+    assert!(message.contains("318 USD, 106 % (AWS 187 of 200, LLM 131 of 100)"), "{message}");
+}
+
+#[tokio::test]
+async fn a_source_that_cannot_be_read_is_told_once_and_the_rest_is_judged() {
+    for (fault, problem) in [
+        ("AccessDenied", "TrueGul Monthly unreadable-spend: nightshift:spend-LLM: GetMetricStatistics"),
+        ("InternalFailure", "TrueGul Monthly unreadable-spend: nightshift:spend-LLM: GetMetricStatistics"),
+    ] {
+        let script = Script::seen("187");
+        with_answers(&script, &[("2026-11-18T00:00:00Z", "32750")]);
+        script.fail("GetMetricStatistics", "", 99, fault);
+        let report = script.invoke(json!({})).await.unwrap();
+        assert!(told(&report).iter().any(|it| it.starts_with(problem)), "{:?}", told(&report));
+        assert_eq!((script.tag_of(SERVICE, HOLD), script.count("Publish")), (None, 1));
+        script.forget_calls();
+        script.invoke(json!({})).await.unwrap();
+        assert_eq!(script.count("Publish"), 0, "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn a_value_that_cannot_be_read_makes_its_source_unknown() {
+    let script = Script::seen("187");
+    with_answers(&script, &[("2026-11-18T00:00:00Z", "32750"), ("2026-11-19T00:00:00Z", "many")]);
+    let report = script.invoke(json!({})).await.unwrap();
+    let expected = "holds a value that cannot be read: 'many' at '2026-11-19T00:00:00Z'";
+    assert!(told(&report).iter().any(|it| it.contains(expected)), "{:?}", told(&report));
+    assert_eq!(script.tag_of(SERVICE, HOLD), None);
+}
+
 #[tokio::test]
 async fn a_figure_that_only_one_reading_has_shown_is_told_and_holds_nothing() {
     let script = Script::new("304.72");

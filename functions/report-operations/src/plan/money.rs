@@ -7,17 +7,40 @@ use rules::facts::{Budget, Fact};
 
 use super::line::Lines;
 use super::seen::Seen;
-use super::usage::Query;
+use super::usage::{Query, Slept};
 
 /// The hours that did not run.
 pub fn saved(seen: &Seen, lines: &mut Lines) {
     let Ok(usage) = &seen.usage else { return };
     let saved = usage.saved(&seen.board, seen.window);
     if saved.task_hours > 0.0 || saved.database_hours > 0.0 {
+        let worth = worth(seen, &usage.slept(&seen.board, seen.window));
         lines.news(format!(
-            "Asleep in {} days: {:.0} hours of tasks and {:.0} hours of databases that did not run",
+            "Asleep in {} days: {:.0} hours of tasks and {:.0} hours of databases that did not run{worth}",
             saved.days, saved.task_hours, saved.database_hours
         ));
+    }
+}
+
+/// What they would have cost. Savings plans, discounts and what AWS bills of a stopped database are not in it.
+fn worth(seen: &Seen, slept: &[Slept]) -> String {
+    let databases = match &seen.weekly.databases {
+        Some(Ok(databases)) => databases.as_slice(),
+        _ => &[],
+    };
+    match &seen.prices {
+        Some(Ok(prices)) => match prices.cost(slept, databases, &seen.region) {
+            Some(cost) => {
+                let unpriced = match cost.unpriced {
+                    0 => String::new(),
+                    some => format!(", without {some} of which it has no price"),
+                };
+                format!(", about {:.2} USD at AWS's prices on demand{unpriced}", cost.usd)
+            }
+            None => "; AWS's price list has no price for them".into(),
+        },
+        Some(Err(why)) => format!("; AWS's price list could not be read: {why}"),
+        None => String::new(),
     }
 }
 

@@ -3,7 +3,12 @@
 use board::Board;
 use jiff::Timestamp;
 
+use super::price::Prices;
 use super::usage::Usage;
+use super::world::{Database, Findings, Image, Lifecycle, Pending};
+
+/// What was read of something, or why it could not be; `None` where the report does not tell it.
+pub type Read<T> = Option<Result<T, String>>;
 
 /// What a report is made of.
 #[derive(Debug, Clone)]
@@ -13,7 +18,25 @@ pub struct Seen {
     /// What CloudWatch measured in the time.
     pub usage: Result<Usage, String>,
     /// What happened as it does every day, where the report tells that.
-    pub routine: Option<Result<Vec<String>, String>>,
+    pub routine: Read<Vec<String>>,
+    /// How many errors each log had, as far as metric filters count them.
+    pub errors: Read<Vec<(String, f64)>>,
+    pub weekly: Weekly,
+    /// What the hours that slept are priced with.
+    pub prices: Read<Prices>,
+    /// How many percent of requests the shop wants to be answered without an error of the server.
+    pub slo: Option<f64>,
     /// The time: from, until.
     pub window: (Timestamp, Timestamp),
+    pub region: String,
+}
+
+/// What only the report of a week tells; the databases are read for prices as well.
+#[derive(Debug, Clone, Default)]
+pub struct Weekly {
+    pub databases: Read<Vec<Database>>,
+    pub pending: Read<Vec<Pending>>,
+    pub lifecycles: Read<Vec<Lifecycle>>,
+    /// Of each image that runs what its last scan found.
+    pub findings: Option<Vec<(Image, Result<Option<Findings>, String>)>>,
 }

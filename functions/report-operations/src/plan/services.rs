@@ -19,7 +19,7 @@ const CERTIFICATE_DAYS: f64 = 30.0;
 /// How large a part of all requests may fail.
 const FAILING: f64 = 1.0;
 
-pub fn bounds(usage: &Usage, period: Period, lines: &mut Lines) {
+pub fn bounds(usage: &Usage, period: Period, slo: Option<f64>, lines: &mut Lines) {
     let most = |query: Query| {
         let most = |series: &[(jiff::Timestamp, f64)]| series.iter().map(|it| it.1).fold(f64::MIN, f64::max);
         usage.of(query).map(move |(name, series)| (name, most(series))).collect::<Vec<_>>()
@@ -56,14 +56,14 @@ pub fn bounds(usage: &Usage, period: Period, lines: &mut Lines) {
     for (arn, days) in least(Query::CertificateDays).into_iter().filter(|(_, it)| *it <= CERTIFICATE_DAYS) {
         lines.red(format!("certificate {arn} ends in {days:.0} days: look in ACM why it is not renewed"));
     }
-    answers(usage, lines);
+    answers(usage, slo, lines);
     if period == Period::Week {
         too_large(&most(Query::ServiceCpu), &most(Query::ServiceMemory), lines);
     }
 }
 
 /// How many requests were answered with an error of the server.
-fn answers(usage: &Usage, lines: &mut Lines) {
+fn answers(usage: &Usage, slo: Option<f64>, lines: &mut Lines) {
     let requests = usage.sum(Query::Requests);
     if requests <= 0.0 {
         return;
@@ -71,8 +71,9 @@ fn answers(usage: &Usage, lines: &mut Lines) {
     let errors = usage.sum(Query::TargetErrors) + usage.sum(Query::BalancerErrors);
     let failing = errors / requests * 100.0;
     let available = (100.0 - failing).max(0.0);
-    let told = format!("{errors:.0} of {requests:.0} requests ended in a 5xx, availability {available:.3} %");
-    if failing > FAILING {
+    let aim = slo.map(|it| format!(" of {it} %")).unwrap_or_default();
+    let told = format!("{errors:.0} of {requests:.0} requests ended in a 5xx, availability {available:.3} %{aim}");
+    if slo.map_or(failing > FAILING, |slo| available < slo) {
         lines.red(format!("{told}: look at the alarms and logs of the services"))
     } else {
         lines.news(told)

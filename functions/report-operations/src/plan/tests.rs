@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 
 use super::scope::Period;
 use super::usage::{Query, Usage};
-use super::{Seen, lines};
+use super::{Seen, Weekly, lines};
+
+mod more;
 
 fn now() -> Zoned {
     "2026-12-01T09:00:00+09:00[Asia/Seoul]".parse().unwrap()
@@ -42,7 +44,17 @@ fn usage(all: &[Samples<'_>]) -> Usage {
 
 fn seen(period: Period, reports: &[(&str, Value)]) -> Seen {
     let board = Board { runs: runs(reports), firing: Some(Ok(Vec::new())), ..Board::default() };
-    Seen { board, usage: Ok(Usage::default()), routine: None, window: period.window(&now()) }
+    Seen {
+        board,
+        usage: Ok(Usage::default()),
+        routine: None,
+        errors: None,
+        weekly: Weekly::default(),
+        prices: None,
+        slo: None,
+        window: period.window(&now()),
+        region: "ap-northeast-2".into(),
+    }
 }
 
 #[track_caller]
@@ -122,7 +134,7 @@ fn a_week_tells_each_database_and_what_went_live() {
     let drill = json!({"resource": "kfood-db", "fact": "drill", "database": "kfood-db", "outcome": "proven",
         "at": "2026-11-03T02:00:00Z", "took_minutes": 31, "data_hours": 8});
     let image = json!({"resource": "1", "fact": "image", "service": "kfood-cluster/kfood-backend", "running": "1a2b3c4",
-        "since": "2026-11-27T05:00:00Z"});
+        "since": "2026-11-27T05:00:00Z", "pushed": "2026-11-27T04:46:00Z"});
     let mut week = seen(
         Period::Week,
         &[
@@ -144,6 +156,7 @@ fn a_week_tells_each_database_and_what_went_live() {
             "kfood-db: newest backup 6 h old, copied to us-west-2 up to Tue 2026-12-01 03:00 KST, last drill proven on \
              Tue 2026-11-03 11:00 KST, RTO 31 min, RPO 8 h",
             "Went live in this week (1): kfood-cluster/kfood-backend (1a2b3c4, Fri 2026-11-27 14:00 KST)",
+            "From push to live: 14 min in the middle of 1",
             "As it should be: no problem, no alarm in ALARM, 2 readings of CPU and memory below 90 %, backups of 1 \
              databases, 1 services run the image of their rule",
         ],

@@ -70,9 +70,10 @@ impl Query {
         Query::BudgetSpent,
     ];
 
-    pub const OF_MONTH: [Query; 6] = [
+    pub const OF_MONTH: [Query; 7] = [
         Query::ServiceSamples,
         Query::DatabaseSamples,
+        Query::DatabaseStorage,
         Query::Requests,
         Query::TargetErrors,
         Query::BalancerErrors,
@@ -135,6 +136,16 @@ impl Query {
     }
 }
 
+/// What did not run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Slept {
+    /// `CLUSTER/SERVICE`, or the identifier of a database.
+    pub name: String,
+    pub database: bool,
+    /// Of a service the hours of all its tasks.
+    pub hours: f64,
+}
+
 const AN_HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 impl Usage {
@@ -145,7 +156,8 @@ impl Usage {
 
     /// The sum of all values of a query; nothing where it found nothing.
     pub fn sum(&self, query: Query) -> f64 {
-        self.of(query).flat_map(|(_, it)| it).map(|(_, value)| value).sum()
+        // The sum of no numbers would be the negative zero.
+        self.of(query).flat_map(|(_, it)| it).fold(0.0, |sum, (_, value)| sum + value)
     }
 
     /// How many percent of each budget were spent, by local day.
@@ -159,19 +171,28 @@ impl Usage {
     ///
     /// Only what is certain counts: an hour in which there was one sample is one that ran, and the hours before the first
     /// sample count only if it is known to have slept then, since it may not have been there.
-    pub fn saved(&self, board: &Board, (from, until): (Timestamp, Timestamp)) -> Saved {
-        let mut saved = Saved { days: until.duration_since(from).as_hours() / 24, ..Saved::default() };
-        for (_, fact) in board.facts("scale-staging") {
-            let Fact::Sleep(it) = fact else { continue };
+    pub fn slept(&self, board: &Board, (from, until): (Timestamp, Timestamp)) -> Vec<Slept> {
+        let sleeps = board.facts("scale-staging").filter_map(|(_, fact)| match fact {
+            Fact::Sleep(it) => Some(it),
+            _ => None,
+        });
+        let slept = sleeps.map(|it| {
             let query = if it.database { Query::DatabaseSamples } else { Query::ServiceSamples };
             let series = self.0.get(&query).and_then(|all| all.get(&it.name));
             let hours = slept(it, series.map(Vec::as_slice).unwrap_or_default(), from, until) as f64;
-            match it.database {
-                true => saved.database_hours += hours,
-                false => saved.task_hours += hours * f64::from(it.tasks.unwrap_or_default().max(0)),
-            }
-        }
-        saved
+            let tasks = if it.database { 1.0 } else { f64::from(it.tasks.unwrap_or_default().max(0)) };
+            Slept { name: it.name.clone(), database: it.database, hours: hours * tasks }
+        });
+        slept.filter(|it| it.hours > 0.0).collect()
+    }
+
+    /// The same, added up.
+    pub fn saved(&self, board: &Board, window: (Timestamp, Timestamp)) -> Saved {
+        let slept = self.slept(board, window);
+        let of = |database: bool| slept.iter().filter(move |it| it.database == database);
+        let hours = |database: bool| of(database).fold(0.0, |sum, it| sum + it.hours);
+        let days = window.1.duration_since(window.0).as_hours() / 24;
+        Saved { days, task_hours: hours(false), database_hours: hours(true) }
     }
 }
 

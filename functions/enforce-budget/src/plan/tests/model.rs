@@ -79,6 +79,7 @@ pub fn budget(name: &str, cents: i64) -> Budget {
         forecast: None,
         unhealthy: None,
         tags: Ok(BTreeMap::from([(keys::BUDGET.into(), "enforce".into())])),
+        readings: BTreeMap::new(),
     }
 }
 

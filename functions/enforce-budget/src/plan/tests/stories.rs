@@ -2,6 +2,7 @@
 
 mod figures;
 mod problems;
+mod spend;
 
 use reconcile::Step as _;
 use rules::budget::Money;
@@ -11,14 +12,14 @@ use super::model::*;
 use crate::plan::scope::{Content, Kind, Notification};
 use crate::plan::step::Step;
 use crate::plan::to_remember;
-use crate::plan::world::{Amount, NoTags, TimeUnit, World};
+use crate::plan::world::{Amount, TimeUnit, Unread, World};
 
 const UNREADABLE_TAGS: &str = "! app-0 unreadable-tags: the tags of TrueGul Monthly cannot be read, so it is not known \
     whether it is enforced: ListTagsForResource x: AccessDeniedException: no";
 
 /// AWS refuses to tell the tags of a budget, for now or for good.
-fn no_tags(for_now: bool) -> Result<std::collections::BTreeMap<String, String>, NoTags> {
-    Err(NoTags { for_now, why: "ListTagsForResource x: AccessDeniedException: no".into() })
+fn no_tags(for_now: bool) -> Result<std::collections::BTreeMap<String, String>, Unread> {
+    Err(Unread { for_now, why: "ListTagsForResource x: AccessDeniedException: no".into() })
 }
 
 /// The one line that says what `world` makes of its budget or its first service.
