@@ -18,17 +18,17 @@ const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 pub fn draw(board: &Board, view: &View<'_>, rows: &mut Rows) {
     rows.nothing = "Nothing has a schedule, and nothing is planned.";
-    let mut sleeps: Vec<&Sleep> = board
+    let mut sleeps: Vec<(&str, &Sleep)> = board
         .facts("scale-staging")
-        .filter_map(|(_, fact)| if let Fact::Sleep(it) = fact { Some(it) } else { None })
+        .filter_map(|(arn, fact)| if let Fact::Sleep(it) = fact { Some((arn, it)) } else { None })
         .collect();
     // What is held is asked about first; then databases stand beside the services of their names.
-    sleeps.sort_by_key(|it| (it.state != SleepState::Held, &it.name));
+    sleeps.sort_by_key(|(_, it)| (it.state != SleepState::Held, &it.name));
     if !sleeps.is_empty() {
         rows.head = hours(view);
     }
-    for it in sleeps {
-        rows.row(it.state == SleepState::Held, row(it, view));
+    for (arn, it) in sleeps {
+        rows.row(it.state == SleepState::Held, row(arn, it, view));
     }
     for function in ["snapshot-databases", "prune-backups", "drill-restores"] {
         if let Some(planned) = planned(board, function) {
@@ -55,19 +55,32 @@ fn hours(view: &View<'_>) -> String {
     format!("<div class=\"hours dim\">{}</div>", marks.collect::<String>())
 }
 
-fn row(it: &Sleep, view: &View<'_>) -> String {
+/// What it is, and how many of what it has.
+fn kind(arn: &str, it: &Sleep) -> String {
+    let (what, parts) = match arn.split(':').nth(2) {
+        Some("ec2") => ("EC2 instance", ""),
+        Some("autoscaling") => ("Auto Scaling group", "instances"),
+        _ if it.database => ("database", ""),
+        _ => ("service", "tasks"),
+    };
+    match it.tasks.filter(|_| !parts.is_empty()) {
+        Some(count) => format!("{what}, {count} {parts}"),
+        None => what.into(),
+    }
+}
+
+fn row(arn: &str, it: &Sleep, view: &View<'_>) -> String {
     let (state, class) = match it.state {
         SleepState::Awake => ("awake", "good"),
         SleepState::Asleep => ("asleep", "dim"),
         SleepState::Held => ("held", "warn"),
     };
     let since = it.since.map(|it| format!(" since {}", view.when(it))).unwrap_or_default();
-    let tasks = it.tasks.map(|it| format!(", {it} tasks")).unwrap_or_default();
-    let what = if it.database { "database" } else { "service" };
     format!(
-        "<div class=\"row\"><b>{}</b> <span class=\"dim\">{what}{tasks}</span> <span class=\"tag {class}\">{state}{}</span> \
+        "<div class=\"row\"><b>{}</b> <span class=\"dim\">{}</span> <span class=\"tag {class}\">{state}{}</span> \
          <span class=\"dim\">{}</span>{}</div>",
         name(&it.name),
+        kind(arn, it),
         name(&since),
         sentence(&it.why),
         bar(it, view)

@@ -204,6 +204,19 @@ fn what_slept_since_before_counts_though_it_left_no_sample() {
     assert_eq!(asleep(None), 0.0);
 }
 
+#[test]
+fn what_machines_slept_is_not_counted_as_hours_of_tasks_or_databases() {
+    let window = Period::Week.window(&now());
+    let machine = |arn: &str, database: bool| {
+        json!({"resource": arn, "fact": "sleep", "name": "m", "state": "asleep",
+        "why": "x", "since": "2026-11-01T00:00:00Z", "tasks": 3, "database": database, "awake": []})
+    };
+    let facts =
+        json!({"facts": [machine("arn:aws:ec2:r:1:instance/i-1", true), machine("arn:aws:autoscaling:r:1:x", false)]});
+    let board = Board { runs: runs(&[("scale-staging", facts)]), ..Board::default() };
+    assert_eq!(Usage::default().slept(&board, window), []);
+}
+
 proptest! {
     /// No hour with a sample counts, none counts before it is known to have been there, and more hours than there are
     /// never do.

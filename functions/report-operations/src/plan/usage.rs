@@ -172,7 +172,9 @@ impl Usage {
     /// Only what is certain counts: an hour in which there was one sample is one that ran, and the hours before the first
     /// sample count only if it is known to have slept then, since it may not have been there.
     pub fn slept(&self, board: &Board, (from, until): (Timestamp, Timestamp)) -> Vec<Slept> {
-        let sleeps = board.facts("scale-staging").filter_map(|(_, fact)| match fact {
+        let sleeps = board.facts("scale-staging").filter_map(|(arn, fact)| match fact {
+            // Samples of machines have other names, and what an instance has slept is not the hours of a task.
+            _ if matches!(arn.split(':').nth(2), Some("ec2" | "autoscaling")) => None,
             Fact::Sleep(it) => Some(it),
             _ => None,
         });

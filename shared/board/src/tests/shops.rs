@@ -209,6 +209,30 @@ fn a_function_that_cannot_be_asked_hides_no_other() {
 }
 
 #[test]
+fn machines_are_told_from_services_and_databases() {
+    let sleep = |arn: &str, name: &str, database: bool, tasks: Option<i32>| {
+        json!({"resource": arn, "fact": "sleep", "name": name,
+        "state": "awake", "why": "x", "database": database, "tasks": tasks, "awake": []})
+    };
+    let facts = json!([
+        sleep("arn:aws:ec2:r:1:instance/i-1", "i-1", true, None),
+        sleep("arn:aws:autoscaling:r:1:autoScalingGroup:u:autoScalingGroupName/web", "web", false, Some(3)),
+        sleep("arn:aws:rds:r:1:db:app", "app", true, None),
+        sleep("arn:aws:ecs:r:1:service/c/api", "c/api", false, Some(2)),
+    ]);
+    check(
+        Section::Tonight,
+        &[report("scale-staging", json!({"facts": facts}))],
+        &[
+            "<b>i-1</b> <span class=\"dim\">EC2 instance</span>",
+            "<b>web</b> <span class=\"dim\">Auto Scaling group, 3 instances</span>",
+            "<b>app</b> <span class=\"dim\">database</span>",
+            "<b>c/api</b> <span class=\"dim\">service, 2 tasks</span>",
+        ],
+    );
+}
+
+#[test]
 fn an_empty_part_says_so() {
     for (section, nothing) in [
         (Section::Tonight, "Nothing has a schedule"),

@@ -174,6 +174,19 @@ impl LocalAws {
         Ok(Invocation { payload: serde_json::from_str(&answer.text)?, error: answer.function_error })
     }
 
+    /// Invokes functions from another thread, by name; what they answer, or why they do not.
+    pub fn invoker(&self) -> impl Fn(&str, &Value) -> std::result::Result<Value, String> + Send + 'static {
+        let http = super::Http::new(self.server.endpoint());
+        move |function, payload| {
+            let path = format!("/2015-03-31/functions/{function}/invocations");
+            let answer = http.rest("lambda", "POST", &path, payload.to_string()).map_err(|it| it.to_string())?;
+            match (answer.status, &answer.function_error) {
+                (200, None) => serde_json::from_str(&answer.text).map_err(|it| it.to_string()),
+                (status, _) => Err(format!("{function} answers with {status}: {}", answer.text)),
+            }
+        }
+    }
+
     /// All that a function has logged so far, oldest first.
     pub fn log_lines(&self, function: &str) -> Result<Vec<String>> {
         let group = format!("/aws/lambda/{function}");

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use testkit::{LocalAws, Result};
+use nightshift_tests::board_page::Served;
+use testkit::{Error, LocalAws, Result};
 
 use crate::screen;
 
@@ -96,6 +97,8 @@ pub fn until_stopped(aws: &LocalAws, stop: &Arc<AtomicBool>) -> Result<()> {
     };
     screen::put(settings.exports());
     screen::put(HOW);
+    let board = Served::start(LocalAws::STACK, aws.invoker()).map_err(Error::new)?;
+    screen::say(&format!("The board of this stack, with buttons that work: http://{}", board.address()));
     while !stop.load(Ordering::Relaxed) {
         thread::sleep(Duration::from_millis(100));
     }

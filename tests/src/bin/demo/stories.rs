@@ -2,6 +2,7 @@
 
 mod alarm;
 mod backups;
+mod board;
 mod budget;
 mod deploy;
 mod drill;
@@ -31,6 +32,7 @@ const STORIES: [Story; 9] = [
     deploy::STORY,
     gates::STORY,
     promote::STORY,
+    board::STORY,
     backups::STORY,
     drill::STORY,
     uploads::STORY,
