@@ -16,8 +16,8 @@ use tokio::time::{Instant, timeout_at};
 use crate::plan::price::{self, Prices, Product};
 use crate::plan::scope::Period;
 use crate::plan::usage::{Query, Slept};
-use crate::plan::world::{Database, Findings, Image};
-use crate::plan::{self, Read, Seen, Weekly};
+use crate::plan::world::Database;
+use crate::plan::{self, Read, Scanned, Seen, Weekly};
 use crate::{Clients, cloudwatch, ecr, ecs, lambda, logs, pricing, rds};
 
 /// All functions are asked at once: a board waits for the slowest of them.
@@ -110,7 +110,7 @@ async fn errors(clients: &Clients, window: (Timestamp, Timestamp)) -> Result<Vec
     cloudwatch::counted(&clients.cloudwatch, &filters, window).await
 }
 
-async fn findings(clients: &Clients, board: &Board, until: Instant) -> Vec<(Image, Result<Option<Findings>, String>)> {
+async fn findings(clients: &Clients, board: &Board, until: Instant) -> Vec<Scanned> {
     each(plan::findings::running(board), AT_ONCE, async |image| {
         let found = within(until, ecr::findings(&clients.ecr, &image)).await;
         (image, found)

@@ -27,7 +27,7 @@ use reconcile::message::short_name;
 use line::Lines;
 use scope::Period;
 
-pub use seen::{Read, Seen, Weekly};
+pub use seen::{Read, Scanned, Seen, Weekly};
 
 /// The functions whose dry runs these parts of a board are drawn from.
 pub fn functions(sections: &[Section]) -> Vec<&'static str> {

@@ -50,11 +50,14 @@ pub struct Budget {
     pub unhealthy: Option<String>,
     pub tags: Result<BTreeMap<String, String>, Unread>,
     /// What was spent outside of AWS, by the key of the tag that names the source: sums by the beginnings of days.
-    pub readings: BTreeMap<String, Result<Vec<(Timestamp, f64)>, Unread>>,
+    pub readings: BTreeMap<String, Result<Sums, Unread>>,
 }
 
 /// A figure of AWS, or the text that is not one.
 pub type Figure = Result<Amount, String>;
+
+/// What was counted, by the beginnings of days.
+pub type Sums = Vec<(Timestamp, f64)>;
 
 /// Why something of a budget is not known.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,9 @@ use super::world::{Database, Findings, Image, Lifecycle, Pending};
 /// What was read of something, or why it could not be; `None` where the report does not tell it.
 pub type Read<T> = Option<Result<T, String>>;
 
+/// An image, and what its last scan found; `None` where it was never scanned.
+pub type Scanned = (Image, Result<Option<Findings>, String>);
+
 /// What a report is made of.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -38,5 +41,5 @@ pub struct Weekly {
     pub pending: Read<Vec<Pending>>,
     pub lifecycles: Read<Vec<Lifecycle>>,
     /// Of each image that runs what its last scan found.
-    pub findings: Option<Vec<(Image, Result<Option<Findings>, String>)>>,
+    pub findings: Option<Vec<Scanned>>,
 }
