@@ -63,7 +63,10 @@ pub async fn period(clients: &Clients, period: Period, run: &Run<'_>) -> Seen {
     let databases = async { when(week || month, until, rds::databases(&clients.rds, until)).await };
     let pending = async { when(week, until, rds::pending(&clients.rds, until)).await };
     let lifecycles = async { when(week, until, rds::lifecycles(&clients.rds, until)).await };
-    let (runs, firing, usage, routine, errors, databases, pending, lifecycles) = tokio::join!(
+    let two_weeks = Period::two_weeks(window);
+    let sizes =
+        async { when(week, until, cloudwatch::measured(&clients.cloudwatch, &Query::OF_SIZE, two_weeks)).await };
+    let (runs, firing, usage, routine, errors, databases, pending, lifecycles, sizes) = tokio::join!(
         Box::pin(runs(clients, &functions, until, run)),
         Box::pin(within(until, cloudwatch::firing(&clients.cloudwatch))),
         Box::pin(measured),
@@ -72,6 +75,7 @@ pub async fn period(clients: &Clients, period: Period, run: &Run<'_>) -> Seen {
         Box::pin(databases),
         Box::pin(pending),
         Box::pin(lifecycles),
+        Box::pin(sizes),
     );
     let board = Board { runs, firing: Some(firing), ..Board::default() };
     let slept = usage.as_ref().map(|it| it.slept(&board, window)).unwrap_or_default();
@@ -89,7 +93,7 @@ pub async fn period(clients: &Clients, period: Period, run: &Run<'_>) -> Seen {
         }
     };
     let (prices, findings) = tokio::join!(Box::pin(prices), Box::pin(findings));
-    let weekly = Weekly { databases, pending, lifecycles, findings };
+    let weekly = Weekly { sizes, databases, pending, lifecycles, findings };
     let region = run.region().to_owned();
     Seen { board, usage, routine, errors, weekly, prices, slo: run.slo(), window, region }
 }

@@ -43,7 +43,7 @@ pub fn lines(seen: &Seen, period: Period, now: &Zoned) -> Vec<String> {
     problems(seen, &mut lines);
     alarms(seen, now, &mut lines);
     if let Ok(usage) = &seen.usage {
-        services::bounds(usage, period, seen.slo, &mut lines);
+        services::bounds(usage, seen.slo, &mut lines);
     }
     errors::tell(seen, &mut lines);
     match period {
@@ -55,6 +55,7 @@ pub fn lines(seen: &Seen, period: Period, now: &Zoned) -> Vec<String> {
             backups::tell(&seen.board, now, &mut lines);
             images::tell(&seen.board, seen.window, now, &mut lines);
             findings::tell(seen, &mut lines);
+            services::sizes(seen, &mut lines);
             databases::tell(seen, now, &mut lines);
             money::saved(seen, &mut lines);
         }

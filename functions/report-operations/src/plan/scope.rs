@@ -1,7 +1,7 @@
 //! What is shown or told.
 
 use board::Section;
-use jiff::{Span, Timestamp, ToSpan, Zoned};
+use jiff::{SignedDuration, Span, Timestamp, ToSpan, Zoned};
 
 use super::usage::Query;
 
@@ -50,6 +50,11 @@ impl Period {
             Period::Week => &Query::OF_WEEK,
             Period::Month => &Query::OF_MONTH,
         }
+    }
+
+    /// The two weeks up to the end of a window.
+    pub fn two_weeks((_, until): (Timestamp, Timestamp)) -> (Timestamp, Timestamp) {
+        (until - SignedDuration::from_hours(14 * 24), until)
     }
 
     /// The time that it is about, in whole hours: CloudWatch answers quicker so.

@@ -37,6 +37,8 @@ pub struct Seen {
 /// What only the report of a week tells; the databases are read for prices as well.
 #[derive(Debug, Clone, Default)]
 pub struct Weekly {
+    /// What CloudWatch measured in two weeks, for the sizes of services and databases.
+    pub sizes: Read<Usage>,
     pub databases: Read<Vec<Database>>,
     pub pending: Read<Vec<Pending>>,
     pub lifecycles: Read<Vec<Lifecycle>>,

@@ -1,13 +1,13 @@
 //! What services, databases, load balancers and certificates came to, and what of that is out of bounds.
 
 use super::line::Lines;
-use super::scope::Period;
+use super::seen::Seen;
 use super::usage::{Query, Usage};
 
 /// More than this leaves no room for a peak.
 const BUSY: f64 = 90.0;
 
-/// Less than this of CPU and memory in a week is a size too large.
+/// Less than this of CPU and memory in two weeks is a size too large.
 const IDLE: f64 = 20.0;
 
 /// A database that is full stops.
@@ -19,11 +19,8 @@ const CERTIFICATE_DAYS: f64 = 30.0;
 /// How large a part of all requests may fail.
 const FAILING: f64 = 1.0;
 
-pub fn bounds(usage: &Usage, period: Period, slo: Option<f64>, lines: &mut Lines) {
-    let most = |query: Query| {
-        let most = |series: &[(jiff::Timestamp, f64)]| series.iter().map(|it| it.1).fold(f64::MIN, f64::max);
-        usage.of(query).map(move |(name, series)| (name, most(series))).collect::<Vec<_>>()
-    };
+pub fn bounds(usage: &Usage, slo: Option<f64>, lines: &mut Lines) {
+    let most = |query: Query| most(usage, query);
     let least = |query: Query| {
         let least = |series: &[(jiff::Timestamp, f64)]| series.iter().map(|it| it.1).fold(f64::MAX, f64::min);
         usage.of(query).map(move |(name, series)| (name, least(series))).collect::<Vec<_>>()
@@ -57,9 +54,6 @@ pub fn bounds(usage: &Usage, period: Period, slo: Option<f64>, lines: &mut Lines
         lines.red(format!("certificate {arn} ends in {days:.0} days: look in ACM why it is not renewed"));
     }
     answers(usage, slo, lines);
-    if period == Period::Week {
-        too_large(&most(Query::ServiceCpu), &most(Query::ServiceMemory), lines);
-    }
 }
 
 /// How many requests were answered with an error of the server.
@@ -80,16 +74,30 @@ fn answers(usage: &Usage, slo: Option<f64>, lines: &mut Lines) {
     }
 }
 
-/// A hint, never a change: what stayed below the bound in CPU and in memory.
-fn too_large(cpu: &[(&str, f64)], memory: &[(&str, f64)], lines: &mut Lines) {
-    let idle: Vec<String> = cpu
-        .iter()
-        .filter_map(|(name, cpu)| {
-            let (_, memory) = memory.iter().find(|(other, _)| other == name)?;
-            (*cpu < IDLE && *memory < IDLE).then(|| format!("{name} (CPU {cpu:.0} %, memory {memory:.0} %)"))
-        })
-        .collect();
+fn most(usage: &Usage, query: Query) -> Vec<(&str, f64)> {
+    let most = |series: &[(jiff::Timestamp, f64)]| series.iter().map(|it| it.1).fold(f64::MIN, f64::max);
+    usage.of(query).map(|(name, series)| (name, most(series))).collect()
+}
+
+/// A hint, never a change: services that stayed below the bound in CPU and in memory, and databases in CPU.
+pub fn sizes(seen: &Seen, lines: &mut Lines) {
+    let usage = match (&seen.weekly.sizes, &seen.usage) {
+        (Some(Ok(usage)), _) => usage,
+        (Some(Err(why)), Ok(_)) => {
+            return lines.red(format!("what CloudWatch measured in two weeks could not be read: {why}"));
+        }
+        // That is told already.
+        (Some(Err(_)), Err(_)) | (None, _) => return,
+    };
+    let memory = most(usage, Query::ServiceMemory);
+    let services = most(usage, Query::ServiceCpu).into_iter().filter_map(|(name, cpu)| {
+        let (_, memory) = memory.iter().find(|(other, _)| *other == name)?;
+        (cpu < IDLE && *memory < IDLE).then(|| format!("{name} (CPU {cpu:.0} %, memory {memory:.0} %)"))
+    });
+    let databases = most(usage, Query::DatabaseCpu).into_iter().filter(|(_, cpu)| *cpu < IDLE);
+    let databases = databases.map(|(name, cpu)| format!("{name} (CPU {cpu:.0} %; look at its memory as well)"));
+    let idle: Vec<String> = services.chain(databases).collect();
     if !idle.is_empty() {
-        lines.news(format!("Never above {IDLE:.0} % in this week, so a smaller size may do: {}", idle.join(", ")));
+        lines.news(format!("Never above {IDLE:.0} % in two weeks, so a smaller size may do: {}", idle.join(", ")));
     }
 }

@@ -147,16 +147,26 @@ fn a_week_tells_each_database_and_what_went_live() {
         (Query::ServiceCpu, "kfood-cluster/kfood-backend", &[("2026-11-30T12:00:00Z", 12.0)]),
         (Query::ServiceMemory, "kfood-cluster/kfood-backend", &[("2026-11-30T12:00:00Z", 15.0)]),
     ]));
+    week.weekly.sizes = Some(Ok(usage(&[
+        (Query::ServiceCpu, "kfood-cluster/kfood-backend", &[("2026-11-20T12:00:00Z", 12.0)]),
+        (Query::ServiceMemory, "kfood-cluster/kfood-backend", &[("2026-11-20T12:00:00Z", 15.0)]),
+        // Busy within the two weeks, or without its memory known.
+        (Query::ServiceCpu, "kfood-cluster/worker", &[("2026-11-20T12:00:00Z", 60.0), ("2026-11-30T12:00:00Z", 2.0)]),
+        (Query::ServiceMemory, "kfood-cluster/worker", &[("2026-11-20T12:00:00Z", 10.0)]),
+        (Query::ServiceCpu, "kfood-cluster/cron", &[("2026-11-20T12:00:00Z", 2.0)]),
+        (Query::DatabaseCpu, "kfood-db", &[("2026-11-20T12:00:00Z", 9.0)]),
+    ])));
     check(
         &week,
         Period::Week,
         &[
             "[!] old-db: newest backup 60 h old, copied to us-west-2 up to Tue 2026-12-01 03:00 KST",
-            "Never above 20 % in this week, so a smaller size may do: kfood-cluster/kfood-backend (CPU 12 %, memory 15 %)",
             "kfood-db: newest backup 6 h old, copied to us-west-2 up to Tue 2026-12-01 03:00 KST, last drill proven on \
              Tue 2026-11-03 11:00 KST, RTO 31 min, RPO 8 h",
             "Went live in this week (1): kfood-cluster/kfood-backend (1a2b3c4, Fri 2026-11-27 14:00 KST)",
             "From push to live: 14 min in the middle of 1",
+            "Never above 20 % in two weeks, so a smaller size may do: kfood-cluster/kfood-backend (CPU 12 %, memory 15 %), \
+             kfood-db (CPU 9 %; look at its memory as well)",
             "As it should be: no problem, no alarm in ALARM, 2 readings of CPU and memory below 90 %, backups of 1 \
              databases, 1 services run the image of their rule",
         ],

@@ -44,6 +44,9 @@ pub enum Query {
 impl Query {
     pub const OF_MONEY: [Query; 3] = [Query::ServiceSamples, Query::DatabaseSamples, Query::BudgetSpent];
 
+    /// What is looked at for longer than a week, since a size is chosen for the busiest day of a month.
+    pub const OF_SIZE: [Query; 3] = [Query::ServiceCpu, Query::ServiceMemory, Query::DatabaseCpu];
+
     pub const OF_DAY: [Query; 9] = [
         Query::ServiceCpu,
         Query::ServiceMemory,
