@@ -2,7 +2,6 @@
 
 mod alarm;
 mod backups;
-mod board;
 mod budget;
 mod deploy;
 mod drill;
@@ -32,7 +31,6 @@ const STORIES: [Story; 9] = [
     deploy::STORY,
     gates::STORY,
     promote::STORY,
-    board::STORY,
     backups::STORY,
     drill::STORY,
     uploads::STORY,
