@@ -60,6 +60,10 @@ def _extract_resource_arn(original, service, method, path, headers, body, query_
         return _json(body)["resourceArn"]
     if service == "rds":
         return _rds_resource(query_params, f"arn:aws:rds:{region}:{account_id}")
+    if service == "logs" and _json(body).get("logStreamName"):
+        # The service authorization reference of CloudWatch Logs: what is in a stream is read by a right on the stream.
+        data = _json(body)
+        return f"arn:aws:logs:{region}:{account_id}:log-group:{data['logGroupName']}:log-stream:{data['logStreamName']}"
     if service == "monitoring":
         data = _fields(body)
         name = data.get("AlarmName")

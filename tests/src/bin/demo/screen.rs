@@ -18,7 +18,7 @@ use crate::stories::Story;
 const WIDTHS: RangeInclusive<usize> = 60..=80;
 
 /// Sentences in a table get no narrower than that, as long as another column can be broken.
-const SENTENCE: usize = 24;
+const SENTENCE: usize = 22;
 
 /// No column of a table gets narrower than that.
 const NARROWEST: usize = 7;

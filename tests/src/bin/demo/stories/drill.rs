@@ -130,7 +130,7 @@ fn a_good_drill(play: &Play) -> Result<()> {
     play.run(FUNCTION)?;
     end_check(play, &OCTOBER, "2026-10-01T10:32:00+09:00")?;
     let progress = tag(&described(aws, &OCTOBER.database())?.unwrap_or_default(), "nightshift-state:drill-progress");
-    screen::fact("remembered", &format!("nightshift-state:drill-progress = {progress}"));
+    screen::fact("memory", &format!("nightshift-state:drill-progress = {progress}"));
     screen::claim("the check has found it right", progress.contains("proven=2026-10-01T01:31:00Z"), &progress)?;
 
     screen::say("At eight to eleven all data is there.");
@@ -161,7 +161,7 @@ fn a_check_that_fails(play: &Play) -> Result<()> {
     let mail = the_mail(play)?;
     screen::claim("the empty table is found by a drill, not by a disaster", mail.contains(NOVEMBER.line), &mail)?;
     let drilled = tag(&described(aws, DATABASE)?.unwrap_or_default(), "nightshift-state:drilled");
-    screen::fact("remembered", &format!("nightshift-state:drilled = {drilled}"));
+    screen::fact("memory", &format!("nightshift-state:drilled = {drilled}"));
     let since = drilled.starts_with("failed ") && drilled.contains("good=2026-10-01");
     screen::claim("and since when there was no good drill", since, &drilled)?;
     gone(play, &NOVEMBER)
@@ -182,8 +182,9 @@ fn what_it_may_delete(play: &Play) -> Result<()> {
 /// The check runs, says its last line, and ends; the event of that wakes the function.
 fn end_check(play: &Play, drill: &Drill, then: &str) -> Result<()> {
     let aws = play.aws();
-    let running = aws.ecs("ListTasks", json!({"cluster": CLUSTER, "family": CHECK}))?;
-    let arn = running["taskArns"][0].as_str().ok_or_else(|| Error::new("the check does not run"))?;
+    let running = aws.ecs("ListTasks", json!({"cluster": CLUSTER, "family": CHECK, "desiredStatus": "RUNNING"}))?;
+    let newest = running["taskArns"].as_array().and_then(|it| it.last()).and_then(Value::as_str);
+    let arn = newest.ok_or_else(|| Error::new("the check does not run"))?;
     let task = arn.rsplit('/').next().unwrap_or_default();
     let stream = format!("drill/check/{task}");
     aws.logs("CreateLogStream", json!({"logGroupName": LOG, "logStreamName": stream}))?;
@@ -202,12 +203,13 @@ fn gone(play: &Play, drill: &Drill) -> Result<()> {
     play.run(FUNCTION).map(drop)
 }
 
-/// Shows the one mail that has come, and returns its text in one line.
+/// Shows the mail about the end of a drill, and returns its text in one line; the one about its beginning came before.
 fn the_mail(play: &Play) -> Result<String> {
     let mails = play.messages()?;
-    mails.iter().for_each(|it| screen::mail(crate::play::ADDRESS, it));
-    screen::claim("one mail has come", mails.len() == 1, mails.len())?;
-    Ok(mails[0].body.split_whitespace().collect::<Vec<_>>().join(" "))
+    let end = mails.last().ok_or_else(|| Error::new("no mail has come"))?;
+    screen::mail(crate::play::ADDRESS, end);
+    screen::claim("people hear when it begins and how it ends", mails.len() == 2, mails.len())?;
+    Ok(end.body.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 fn clock(play: &Play, moment: &str) -> Result<()> {
