@@ -38,7 +38,7 @@ answer=$(mktemp)
 trap 'rm -f "$answer"' EXIT
 
 # The text of a field of the answer, which stands there once.
-field() { sed -n "s/.*\"$1\":\"\(\([^\"\\\\]\|\\\\.\)*\)\".*/\1/p" "$answer" | sed 's/\\\(.\)/\1/g'; }
+field() { sed -n "s/.*\"$1\": *\"\(\([^\"\\\\]\|\\\\.\)*\)\".*/\1/p" "$answer" | sed 's/\\\(.\)/\1/g'; }
 
 # Of a service that is asked about by its name there is one answer: a word, and why.
 look() {

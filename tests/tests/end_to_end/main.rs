@@ -5,6 +5,7 @@ mod blue_green;
 mod board;
 mod budget;
 mod by_hand;
+mod codemate;
 mod copy_buckets;
 mod deploy_image;
 mod drill_restores;
