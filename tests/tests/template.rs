@@ -59,7 +59,7 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 29] = [
+const WITHOUT_RESOURCE: [(&str, &str); 30] = [
     ("autoscaling:DescribeAutoScalingGroups", "the service authorization reference lists no resource for it"),
     ("autoscaling:DescribeScheduledActions", "the service authorization reference lists no resource for it"),
     ("ec2:DescribeInstances", "the service authorization reference lists no resource for it"),
@@ -72,6 +72,7 @@ const WITHOUT_RESOURCE: [(&str, &str); 29] = [
     ("rds:DescribeEvents", "an event is not a resource"),
     ("cloudwatch:DescribeAlarms", "a narrower grant leaves composite alarms out"),
     ("cloudwatch:GetMetricData", "the service authorization reference lists no resource for it"),
+    ("logs:DescribeMetricFilters", LISTS_ALL),
     ("pricing:GetProducts", "the price list is not a resource"),
     ("cloudwatch:GetMetricStatistics", "its one resource is a dataset, which metrics of services and apps are not in"),
     ("cloudwatch:DescribeAlarmContributors", "the service authorization reference does not list it yet"),
