@@ -14,16 +14,20 @@ use serde_json::Value;
 ///
 /// `preview` lies above the functions and may import each: it is a program for a person's own machine, runs the dry run
 /// of all of them, and nothing imports it.
-const SHARED: [(&str, &[&str]); 8] = [
+const SHARED: [(&str, &[&str]); 9] = [
     ("rules", &[]),
     ("choose", &["rules"]),
     ("reconcile", &[]),
     ("aws", &["rules"]),
     ("board", &["reconcile", "rules"]),
+    ("fuzz", &[]),
     ("preview", &["aws", "board", "reconcile", "rules", "runtime"]),
     ("runtime", &["aws", "reconcile", "rules"]),
     ("testkit", &["aws", "reconcile", "rules", "runtime"]),
 ];
+
+/// The crates that never ship.
+const FOR_TESTS: [&str; 2] = ["fuzz", "testkit"];
 
 /// The crates of the workspace that a function may import.
 const FOR_FUNCTIONS: [&str; 6] = ["aws", "board", "choose", "reconcile", "rules", "runtime"];
@@ -70,7 +74,7 @@ fn crates_import_only_what_lies_below_them() {
     let mut wrong = Vec::new();
     for Dependency { of, on, only_for_tests } in dependencies().into_iter().filter(|it| ours(&it.on)) {
         let allowed = match shared.get(of.as_str()) {
-            _ if only_for_tests && on == "testkit" => true,
+            _ if only_for_tests && FOR_TESTS.contains(&on.as_str()) => true,
             _ if of == "preview" && functions.contains(&on) => true,
             Some(below) => below.contains(&on.as_str()),
             None if functions.contains(&of) => FOR_FUNCTIONS.contains(&on.as_str()),
@@ -156,7 +160,7 @@ fn versions_are_stated_once() {
     assert_none(wrong);
 }
 
-/// The folders of the crates that ship, and of the testkit.
+/// The folders of the crates that ship, and of those for tests.
 fn crates() -> Vec<String> {
     ["functions", "shared"]
         .iter()
@@ -166,10 +170,11 @@ fn crates() -> Vec<String> {
 
 // -------------------------------------------------------------------------------- sources
 
-/// What ships: everything but the testkit. Read once for all tests.
+/// What ships: everything but the crates for tests. Read once for all tests.
 fn sources() -> &'static [Source] {
     static SOURCES: OnceLock<Vec<Source>> = OnceLock::new();
-    SOURCES.get_or_init(|| crates().iter().filter(|it| *it != "shared/testkit").flat_map(|it| shipped(it)).collect())
+    let for_tests = |it: &str| FOR_TESTS.iter().any(|name| it.strip_prefix("shared/") == Some(name));
+    SOURCES.get_or_init(|| crates().iter().filter(|it| !for_tests(it)).flat_map(|it| shipped(it)).collect())
 }
 
 #[test]
@@ -433,7 +438,7 @@ fn functions_and_shared_crates_are_apart_in_the_sources_too() {
         for token in crate_roots(&source.tokens) {
             let name = token.word().expect("a root is a word");
             let is_main = source.is_named("main") && name == own;
-            if functions.contains(name) && !is_main && own != "preview" || name == "testkit" {
+            if functions.contains(name) && !is_main && own != "preview" || FOR_TESTS.contains(&name) {
                 wrong.push(format!("{}:{} uses {name}", source.path.display(), token.line));
             }
         }

@@ -55,12 +55,15 @@ fn group(it: &Value) -> Option<Group> {
     })
 }
 
+/// CodeDeploy takes no longer wait than two days; what is more would leave the calendar.
+const MOST_MINUTES: u64 = 2 * 24 * 60;
+
 /// How long a deployment of the group waits by its settings.
 fn waits(blue_green: &Value) -> SignedDuration {
-    let minutes = |option: &str, name: &str| blue_green[option][name].as_i64().unwrap_or_default();
+    let minutes = |option: &str, name: &str| blue_green[option][name].as_u64().unwrap_or_default().min(MOST_MINUTES);
     let ready = minutes("deploymentReadyOption", "waitTimeInMinutes");
     let end = minutes("terminateBlueInstancesOnDeploymentSuccess", "terminationWaitTimeInMinutes");
-    SignedDuration::from_mins(ready + end)
+    SignedDuration::from_mins((ready + end) as i64)
 }
 
 /// The cluster may be told by its ARN.
@@ -107,5 +110,22 @@ pub async fn stop_deployment(codedeploy: &JsonApi, stop: &Stop) -> Result<(), Er
     match codedeploy.call("StopDeployment", &stop.deployment, body).await {
         Err(error) if error.code == "DeploymentAlreadyCompletedException" => Ok(()),
         other => other.map(drop),
+    }
+}
+
+#[cfg(test)]
+mod bad_input {
+    use super::*;
+
+    #[test]
+    fn deployment_groups() {
+        let sample = json!({
+            "applicationName": "api", "deploymentGroupName": "blue", "autoRollbackConfiguration": {"enabled": true},
+            "ecsServices": [{"clusterName": "arn:aws:ecs:r:1:cluster/shop", "serviceName": "api"}],
+            "blueGreenDeploymentConfiguration": {
+                "deploymentReadyOption": {"waitTimeInMinutes": 30},
+                "terminateBlueInstancesOnDeploymentSuccess": {"terminationWaitTimeInMinutes": 5}},
+        });
+        fuzz::values(&[sample], |it| fuzz::used(group(it)));
     }
 }

@@ -85,6 +85,9 @@ fn safety(configuration: &sdk::DeploymentConfiguration) -> Safety {
     }
 }
 
+/// More than any deployment takes; a percentage near to nothing would leave the calendar.
+const MOST_MINUTES: f64 = 31.0 * 24.0 * 60.0;
+
 /// How long traffic is watched before a deployment goes on: after each step of it, and at its end.
 fn bakes(configuration: &sdk::DeploymentConfiguration) -> SignedDuration {
     let linear = configuration.linear_configuration().map_or(0.0, |it| {
@@ -94,7 +97,7 @@ fn bakes(configuration: &sdk::DeploymentConfiguration) -> SignedDuration {
     let canary =
         configuration.canary_configuration().and_then(|it| it.canary_bake_time_in_minutes()).unwrap_or_default();
     let end = configuration.bake_time_in_minutes().unwrap_or_default();
-    SignedDuration::from_mins(linear as i64 + i64::from(canary) + i64::from(end))
+    SignedDuration::from_mins(linear.min(MOST_MINUTES) as i64 + i64::from(canary) + i64::from(end))
 }
 
 fn deployment(it: &sdk::Deployment) -> Option<Deployment> {

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(test)]
+mod bad_input;
 mod cloudwatch;
 mod ecr;
 mod ecs;

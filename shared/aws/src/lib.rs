@@ -9,6 +9,8 @@ use std::pin::Pin;
 
 use aws_config::{Region, SdkConfig};
 
+#[cfg(test)]
+mod bad_input;
 pub mod ecs;
 mod error;
 mod json_api;

@@ -33,7 +33,7 @@ use rules::partition::Partition;
 use serde_json::Value;
 
 use crate::{Error, LeaveThrottling};
-use refusal::Refusal;
+pub(crate) use refusal::Refusal;
 
 /// A service, as the environment, its address and its signatures call it.
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,5 @@
 //! Laws of the page, whatever the functions report, and what a page of two shops shows.
 
+mod bad_input;
 mod laws;
 mod shops;

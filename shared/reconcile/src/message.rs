@@ -1,5 +1,7 @@
 //! The messages that people get of a run: each with a subject, a plain text for e-mail and a card for chat.
 
+#[cfg(test)]
+mod bad_input;
 mod chat;
 mod link;
 mod part;

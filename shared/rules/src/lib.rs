@@ -4,6 +4,8 @@
 //! stands once, in [`keys`], and every tag is read by one grammar, [`tag`].
 
 pub mod address;
+#[cfg(test)]
+mod bad_input;
 pub mod bucket;
 pub mod budget;
 pub mod calendar;

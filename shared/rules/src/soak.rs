@@ -130,6 +130,9 @@ impl Soak {
 /// In minutes: less than the hour between two sweeps, more than the events of one deployment take.
 const WRITTEN_EVERY: i64 = 30;
 
+/// A hundred years. What is more was written by hand, and would leave the calendar when it is added to.
+const MOST_MINUTES: i64 = 100 * 366 * 24 * 60;
+
 impl FromStr for Soak {
     type Err = BadTag;
 
@@ -145,6 +148,9 @@ impl FromStr for Soak {
             at: tag.parsed("at", MOMENT)?,
             ready: tag.parsed("ready", "the last 12 digits of a digest")?,
         };
+        if !(0..=MOST_MINUTES).contains(&soak.minutes) {
+            return Err(tag.bad_option("minutes", &soak.minutes.to_string(), "a number of minutes"));
+        }
         tag.finish().map(|()| soak)
     }
 }

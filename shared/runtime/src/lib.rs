@@ -3,6 +3,8 @@
 //! The only crate that reads the clock or the environment. [`run()`] is a function's whole `main`.
 
 mod answer;
+#[cfg(test)]
+mod bad_input;
 mod event;
 pub mod https;
 mod log;

@@ -1,5 +1,6 @@
 //! What the plan does, as laws and as stories.
 
+mod bad_input;
 mod laws;
 mod model;
 mod restores;

@@ -138,3 +138,22 @@ fn attempt(it: &Value, id: &str, task_definition: Option<&str>, app_spec: Source
         app_spec,
     }
 }
+
+#[cfg(test)]
+mod bad_input {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn deployments() {
+        let sample = json!({
+            "status": "Stopped", "creator": "codeDeployRollback", "createTime": 1_795_000_000.25, "completeTime": 1_795_000_100,
+            "errorInformation": {"code": "MANUAL_STOP", "message": "by hand"},
+            "appSpecContent": {"content": "arn:aws:ecs:r:1:task-definition/api:7"},
+        });
+        fuzz::values(&[sample], |it| {
+            fuzz::used(attempt(it, "d-1", None, content(it).map_or(Source::Unread, Source::Text)));
+        });
+    }
+}

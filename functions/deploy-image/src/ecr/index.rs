@@ -46,3 +46,20 @@ fn read(manifest: &str) -> Option<Index> {
         }
     })))
 }
+
+#[cfg(test)]
+mod bad_input {
+    #[test]
+    fn manifests() {
+        let sample = json_sample().to_string();
+        fuzz::texts(&[&sample], |text| fuzz::used(super::read(text)));
+        fuzz::values(&[json_sample()], |it| fuzz::used(super::read(&it.to_string())));
+    }
+
+    fn json_sample() -> serde_json::Value {
+        serde_json::json!({"manifests": [{
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "digest": "sha256:1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d",
+            "platform": {"os": "linux", "architecture": "arm64"}}]})
+    }
+}

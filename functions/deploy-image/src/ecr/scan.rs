@@ -131,3 +131,20 @@ async fn list_platforms(ecr: &JsonApi, repository: &str, digest: &Digest) -> Res
     let digest = |it: &Value| it.get("digest").and_then(Value::as_str)?.parse().ok();
     Ok(entries.into_iter().flatten().filter(known).filter_map(digest).collect())
 }
+
+#[cfg(test)]
+mod bad_input {
+    use super::*;
+
+    #[test]
+    fn findings() {
+        let sample = json!({
+            "findingSeverityCounts": {"HIGH": 3, "CRITICAL": 1},
+            "status": {"status": "ACTIVE", "description": "x"}, "severity": "HIGH", "score": 9.8, "title": "t", "name": "n",
+            "attributes": [{"key": "CVSS3_SCORE", "value": "9.8"}, {"key": "package_name", "value": "openssl"}],
+            "packageVulnerabilityDetails": {"vulnerabilityId": "CVE-1", "vulnerablePackages": [{"name": "openssl"}]},
+            "enhancedFindings": [{"severity": "HIGH", "status": "SUPPRESSED"}],
+        });
+        fuzz::values(&[sample], |it| fuzz::used((count(it, "HIGH"), state(&it["status"]), basic(it), enhanced(it))));
+    }
+}

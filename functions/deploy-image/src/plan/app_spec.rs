@@ -2,17 +2,20 @@
 
 use serde_json::{Value, json};
 
-/// Stands for the ARN of the task definition.
+/// Stands for the ARN of the task definition until it is known.
 const PLACE: &str = "<TASK_DEFINITION>";
 
-/// An AppSpec that lacks only the task definition.
+/// An AppSpec that lacks only the task definition: what stands before its ARN, and what stands after it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AppSpec(String);
+pub struct AppSpec {
+    before: String,
+    after: String,
+}
 
 impl AppSpec {
     /// Like `content`, JSON or YAML: hooks, network, platform version and whatever else it says stay as they are.
     pub fn like(content: &str) -> Option<Self> {
-        Some(AppSpec(content.replacen(task_definition_in(content)?, PLACE, 1)))
+        Self::around(content, task_definition_in(content)?)
     }
 
     /// A first one, with `properties` of the target besides the task definition.
@@ -20,12 +23,18 @@ impl AppSpec {
         let mut properties = properties.clone();
         properties["TaskDefinition"] = PLACE.into();
         let target = json!({"Type": "AWS::ECS::Service", "Properties": properties});
-        AppSpec(json!({"version": 0.0, "Resources": [{"TargetService": target}]}).to_string())
+        let content = json!({"version": 0.0, "Resources": [{"TargetService": target}]}).to_string();
+        Self::around(&content, PLACE).unwrap_or(AppSpec { before: content, after: String::new() })
+    }
+
+    fn around(content: &str, place: &str) -> Option<Self> {
+        let (before, after) = content.split_once(place)?;
+        Some(AppSpec { before: before.into(), after: after.into() })
     }
 
     /// The whole AppSpec, for the task definition with this ARN.
     pub fn naming(&self, task_definition: &str) -> String {
-        self.0.replace(PLACE, task_definition)
+        format!("{}{task_definition}{}", self.before, self.after)
     }
 }
 
@@ -34,7 +43,8 @@ pub fn task_definition_in(text: &str) -> Option<&str> {
     let mut found = text.match_indices(":task-definition/").map(|(at, _)| at);
     let (at, None) = (found.next()?, found.next()) else { return None };
     let inside = |it: char| it.is_ascii_alphanumeric() || matches!(it, ':' | '-' | '_' | '/');
-    let begin = text[..at].rfind(|it| !inside(it)).map_or(0, |it| it + 1);
+    // What stands before it may be of several bytes.
+    let begin = text[..at].trim_end_matches(inside).len();
     let end = text[at..].find(|it| !inside(it)).map_or(text.len(), |it| at + it);
     Some(&text[begin..end]).filter(|it| it.starts_with("arn:"))
 }
@@ -85,6 +95,7 @@ mod tests {
 
     #[test]
     fn the_task_definition_of_a_description_is_found() {
+        assert_eq!(task_definition_in(&format!("배포{OLD}배포")), Some(OLD));
         assert_eq!(task_definition_in(&format!("Nightshift deploys v1.1.0: {OLD}")), Some(OLD));
         assert_eq!(task_definition_in("a deployment by hand"), None);
     }

@@ -1,6 +1,7 @@
 //! Tables and laws of the decision, played against a small model of ECS and ECR.
 
 mod around;
+mod bad_input;
 mod blue_green;
 mod code_deploy;
 mod gates;

@@ -1,5 +1,6 @@
 //! What drills do, as stories, and what holds whatever happens.
 
+mod bad_input;
 mod laws;
 mod model;
 mod stories;

@@ -1,3 +1,4 @@
+mod bad_input;
 mod laws;
 mod model;
 mod stories;

@@ -68,3 +68,11 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+mod bad_input {
+    #[test]
+    fn amounts_in_mails() {
+        fuzz::texts(&["$304.72", "₩1,234,567", "1.234,56 €", "USD -3.20"], |text| fuzz::used(super::read(text)));
+    }
+}

@@ -1,3 +1,4 @@
+mod bad_input;
 mod gone;
 mod images;
 mod laws;

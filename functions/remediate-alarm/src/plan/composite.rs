@@ -47,7 +47,7 @@ const STATES: [(Word, &str); 3] =
 impl Rule {
     /// Reads a rule; the error is the place at which it is not understood.
     pub fn read(text: &str) -> Result<Rule, String> {
-        let mut reader = Reader { rest: text.trim_start() };
+        let mut reader = Reader { rest: text.trim_start(), open: 0 };
         let rule = reader.any(false)?;
         match reader.rest {
             "" => Ok(rule),
@@ -99,7 +99,12 @@ impl Rule {
 
 struct Reader<'a> {
     rest: &'a str,
+    /// How many brackets are open.
+    open: usize,
 }
+
+/// The most brackets inside each other. CloudWatch takes 10,240 characters, and that many brackets would use up the stack.
+const DEEPEST: usize = 100;
 
 impl<'a> Reader<'a> {
     /// `a OR b`; under a NOT it is `NOT a AND NOT b`.
@@ -120,11 +125,17 @@ impl<'a> Reader<'a> {
     }
 
     fn one(&mut self, not: bool) -> Result<Rule, String> {
-        if self.keyword("NOT") {
-            return self.one(!not);
+        let mut not = not;
+        while self.keyword("NOT") {
+            not = !not;
         }
         if self.sign('(') {
+            self.open += 1;
+            if self.open > DEEPEST {
+                return Err(format!("more than {DEEPEST} brackets inside each other"));
+            }
             let rule = self.any(not)?;
+            self.open -= 1;
             return self.expect(')').map(|()| rule);
         }
         for (word, value) in [("TRUE", true), ("FALSE", false)] {
@@ -160,7 +171,7 @@ impl<'a> Reader<'a> {
         self.expect(')')?;
         self.expect(')')?;
         let all = alarms.len();
-        let count = if percent { (number * all).div_ceil(100) } else { number };
+        let count = if percent { number.saturating_mul(all).div_ceil(100) } else { number };
         // Fewer than that are in the states: at least all but one less of them are in the others.
         let (count, states) = if not { ((all + 1).saturating_sub(count), others(&states)) } else { (count, states) };
         let of = alarms.into_iter().map(|alarm| Rule::Is { alarm, states: states.clone() }).collect();

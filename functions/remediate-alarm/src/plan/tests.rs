@@ -1,5 +1,6 @@
 //! The plan, played against a shop.
 
+mod bad_input;
 mod laws;
 mod model;
 mod stories;

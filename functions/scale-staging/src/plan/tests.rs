@@ -1,3 +1,4 @@
+mod bad_input;
 mod boosts;
 mod by_hand;
 mod commands;

@@ -1,3 +1,4 @@
+mod bad_input;
 mod copies;
 mod laws;
 mod model;

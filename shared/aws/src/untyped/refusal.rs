@@ -35,15 +35,19 @@ fn of_status(status: u16) -> Builder {
 
 /// EC2 says `<Response><Errors><Error>`, all others `<ErrorResponse><Error>`, and they spell the id differently. What
 /// something else answers, such as a proxy, has none of it.
+/// How deep the code of an error lies at most: in Errors and Error. A page of a proxy may be nested without an end.
+const DEEPEST: usize = 4;
+
 fn of_xml(answer: &str) -> Builder {
-    fn find(name: &str, element: &mut Element<'_, '_>, found: &mut Vec<(String, String)>) {
+    fn find(name: &str, element: &mut Element<'_, '_>, deep: usize, found: &mut Vec<(String, String)>) {
         match name {
             "Code" | "Message" | "RequestID" | "RequestId" => found.push((name.into(), element.text())),
-            _ => element.each(|name, it| find(name, it, found)),
+            _ if deep == DEEPEST => {}
+            _ => element.each(|name, it| find(name, it, deep + 1, found)),
         }
     }
     let mut found = Vec::new();
-    let _ = read(answer, |name, it| find(name, it, &mut found));
+    let _ = read(answer, |name, it| find(name, it, 0, &mut found));
     found.into_iter().fold(ErrorMetadata::builder(), |meta, (name, text)| match name.as_str() {
         "Code" => meta.code(text),
         "Message" => meta.message(text),
