@@ -69,7 +69,9 @@ fn messages_of_a_report() {
         let news = memory::news(&report, &remembered, &now());
         let messages = messages(&report, &news, &site);
         assert!(!messages.is_empty(), "a failure is told");
-        let taken = |it: &Message| it.subject.len() < 100 && it.subject.bytes().all(|it| (b' '..=b'~').contains(&it));
+        let taken = |it: &Message| {
+            it.subject.len() <= SUBJECT_LENGTH && it.subject.bytes().all(|it| (b' '..=b'~').contains(&it))
+        };
         assert!(messages.iter().all(taken), "SNS takes its subject");
         used(digest(&report, it, &[it.to_owned()], &site));
         used(link::links(&[it.to_owned()], MessageKind::Failed, &site, "test"));
