@@ -67,6 +67,7 @@ def start(directory):
     import codedeploy  # noqa: F401
     import control  # noqa: F401
     import events
+    import machines  # noqa: F401
     import permissions  # noqa: F401
     import registry  # noqa: F401
     import scaling  # noqa: F401
@@ -78,6 +79,8 @@ def start(directory):
     logging.disable(logging.WARNING)
     threading.Thread.start = lambda thread: None
     time.time, time.sleep = _time, lambda seconds: None
+    real = time.gmtime
+    time.gmtime = lambda seconds=None: real(_time() if seconds is None else seconds)
     _story_dates()
     for name in ("nightshift", "nightshift-budgets"):
         query("sns", "CreateTopic", {"Name": name})

@@ -49,9 +49,12 @@ def is_read(action):
 class Aws:
     """One run: what it called, and what was done to its calls."""
 
-    def __init__(self, disturbance=None, memory_last=False):
+    def __init__(self, disturbance=None, memory_last=False, deadline=None):
         self.disturbance, self.calls, self.disturbed = disturbance or {}, [], None
         self.process = self.past = self.done = self.answer = None
+        # What the process held at most, in KiB.
+        self.memory = None
+        self.deadline = deadline or (SOON if self.disturbance.get("kind") == "stalled" else DEADLINE)
         # A function that writes its memory after the change, which must not stay unnoticed: see `remember_later`.
         self.memory_last, self.held = memory_last, []
 
@@ -61,7 +64,6 @@ class Aws:
         self.done = asyncio.Event()
         self.again = lambda payload: Aws().run(binary, environment, payload, log)
         self.payload = json.dumps(payload).encode()
-        self.deadline = SOON if self.disturbance.get("kind") == "stalled" else DEADLINE
         server = await asyncio.start_server(self.connection, "127.0.0.1", 0, limit=2**24)
         port = server.sockets[0].getsockname()[1]
         variables = {**environment, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
@@ -116,6 +118,7 @@ class Aws:
                 self.payload)
             return True
         self.answer = ("error" if target.endswith("/error") else "report", body.decode(errors="replace"))
+        self.memory = _peak(self.process.pid)
         await _respond(writer, 202, {}, b"{}")
         self.done.set()
         return True
@@ -202,6 +205,11 @@ class Aws:
             return wanted["kind"]
         same = self.disturbed == (call["service"], call["action"])
         return wanted["kind"] if same and wanted["kind"] in _ALWAYS else None
+
+
+def _peak(process):
+    with open(f"/proc/{process}/status") as status:
+        return next((int(line.split()[1]) for line in status if line.startswith("VmHWM:")), None)
 
 
 class Past:

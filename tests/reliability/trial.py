@@ -79,20 +79,14 @@ class Player:
     def play(self, disturbance=None):
         step = self.queue.popleft()
         aws = play.Aws(disturbance, self.memory_last)
-        environment = {
-            "AWS_REGION": emulator.REGION, "AWS_ACCESS_KEY_ID": "function", "AWS_SECRET_ACCESS_KEY": "function",
-            "AWS_LAMBDA_FUNCTION_NAME": f"nightshift-{step.function}", "AWS_LAMBDA_FUNCTION_VERSION": "1",
-            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "AWS_LAMBDA_LOG_GROUP_NAME": "x",
-            "AWS_LAMBDA_LOG_STREAM_NAME": "x", "NIGHTSHIFT_NOW": step.at, "NIGHTSHIFT_TIME_ZONE": "Asia/Seoul",
-            "NIGHTSHIFT_TOPIC_ARN": emulator.TOPIC, "NIGHTSHIFT_BUDGET_TOPIC_ARN": emulator.BUDGET_TOPIC,
-            "NIGHTSHIFT_ROUTINE": "each", **self.story.environment}
+        variables = {**environment(step.function, step.at), **self.story.environment}
         print(f"\n=== run {self.runs} {step.at} {step.function} {disturbance or ''}", file=self.log, flush=True)
         together = play.AT_ONCE.get((disturbance or {}).get("kind"), 1)
         alike = [aws] + [play.Aws() for _ in range(together - 1)]
 
         async def run():
             binary = f"{self.binaries}/{step.function}"
-            return await asyncio.gather(*(it.run(binary, environment, step.payload, self.log) for it in alike))
+            return await asyncio.gather(*(it.run(binary, variables, step.payload, self.log) for it in alike))
 
         answers = asyncio.run(run())
         answer = answers[0]
@@ -116,6 +110,17 @@ class Player:
                 break
             calls.append(self.play().calls)
         return calls
+
+
+def environment(function, at):
+    """What Lambda and the template give a function at this moment of the story."""
+    return {
+        "AWS_REGION": emulator.REGION, "AWS_ACCESS_KEY_ID": "function", "AWS_SECRET_ACCESS_KEY": "function",
+        "AWS_LAMBDA_FUNCTION_NAME": f"nightshift-{function}", "AWS_LAMBDA_FUNCTION_VERSION": "1",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128", "AWS_LAMBDA_LOG_GROUP_NAME": "x",
+        "AWS_LAMBDA_LOG_STREAM_NAME": "x", "NIGHTSHIFT_NOW": at, "NIGHTSHIFT_TIME_ZONE": "Asia/Seoul",
+        "NIGHTSHIFT_TOPIC_ARN": emulator.TOPIC, "NIGHTSHIFT_BUDGET_TOPIC_ARN": emulator.BUDGET_TOPIC,
+        "NIGHTSHIFT_ROUTINE": "each"}
 
 
 def _went_well(answer):

@@ -63,6 +63,23 @@ def database(name, tags, cluster=False):
     query("rds", f"CreateDB{kind}", fields | _form(tags))
 
 
+def instance(name, tags):
+    """Launches an EC2 instance, and returns its id."""
+    fields = {"ImageId": "ami-0abc", "MinCount": "1", "MaxCount": "1", "TagSpecification.1.ResourceType": "instance"}
+    for number, (key, value) in enumerate({"Name": name, **tags}.items(), 1):
+        fields |= {f"TagSpecification.1.Tag.{number}.Key": key, f"TagSpecification.1.Tag.{number}.Value": value}
+    return query("ec2", "RunInstances", fields).split("<instanceId>")[1].split("<")[0]
+
+
+def group(name, least, most, desired, tags):
+    fields = {"AutoScalingGroupName": name, "MinSize": least, "MaxSize": most, "DesiredCapacity": desired}
+    for number, (key, value) in enumerate(tags.items(), 1):
+        fields |= {f"Tags.member.{number}.Key": key, f"Tags.member.{number}.Value": value,
+                   f"Tags.member.{number}.ResourceId": name, f"Tags.member.{number}.ResourceType": "auto-scaling-group",
+                   f"Tags.member.{number}.PropagateAtLaunch": "false"}
+    query("autoscaling", "CreateAutoScalingGroup", fields)
+
+
 def snapshot(database, name, moment, tags):
     import snapshots
 
@@ -109,8 +126,9 @@ def picture(leave_out=_MOMENTS):
         return {key: plain(value) for key, value in sorted(pairs)}
 
     import history
+    import machines
     import scaling
-    from ministack.services import budgets, cloudwatch, ecr, ecs, rds
+    from ministack.services import autoscaling, budgets, cloudwatch, ec2, ecr, ecs, rds
 
     same, counts = {}, {}
     for it in ecs._services.values():
@@ -131,6 +149,13 @@ def picture(leave_out=_MOMENTS):
         same[f"database {name}"] = {"status": it["DBInstanceStatus"], "tags": tags_of(rds._tags.get(it["DBInstanceArn"], []))}
     for name, it in rds._clusters.items():
         same[f"cluster {name}"] = {"status": it["Status"], "tags": tags_of(rds._tags.get(it["DBClusterArn"], []))}
+    for id, it in ec2._instances.items():
+        tags = tags_of(ec2._tags.get(id, []))
+        same[f"instance {tags.get('Name', '')}"] = {"state": it["State"]["Name"], "tags": tags}
+    for name, it in autoscaling._asgs.items():
+        same[f"group {name}"] = {"size": [it["MinSize"], it["DesiredCapacity"], it["MaxSize"]],
+                                 "suspended": sorted(machines._suspended.get(name, ())),
+                                 "tags": tags_of(autoscaling._tags.get(name, []))}
     for key, all_of, field in (("snapshots", rds._snapshots, "DBInstanceIdentifier"),
                                ("cluster snapshots", rds._db_cluster_snapshots, "DBClusterIdentifier")):
         for name, it in all_of.items():
@@ -199,7 +224,8 @@ def compare(expected, found, story, at_once=1, overlap=False):
     for subject in expected["told"]:
         # It may say more where it is told later, such as which image stays.
         if not any(it.startswith(subject) for it in found["told"]):
-            if subject in expected["must"] and subject not in story.may_be_lost:
+            needed = subject in expected["must"] or subject.startswith(story.must_be_told)
+            if needed and not subject.startswith(tuple(story.may_be_lost)):
                 wrong.setdefault("untold", []).append(f"{subject}; but {others}")
             else:
                 silent.append(subject)

@@ -11,10 +11,18 @@ fn reliability(arguments: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn after_any_disturbance_the_next_runs_come_to_the_same_end() {
-    let (code, said) = reliability(&["--every", "61"]);
+    let (code, said) = reliability(&["--every", "83"]);
     assert_eq!(code, Some(0), "{said}");
     let plays = said.lines().filter_map(|it| it.split(" plays took").next()?.parse::<u32>().ok()).next();
     assert!(plays.is_some_and(|it| it > 50), "{said}");
+}
+
+/// A tenth of it, of which a run can do half.
+#[test]
+fn what_is_too_much_for_one_run_is_done_by_the_next_within_the_deadline_and_the_memory() {
+    let (code, said) = reliability(&["--load", "--part", "10"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(said.lines().filter(|it| it.contains(" MiB | ")).count(), 4, "{said}");
 }
 
 /// The limits of a service are remembered before they are lowered: the other order forgets them when a run dies in between.

@@ -11,6 +11,8 @@ one than that of the undisturbed story. It needs no AWS account.
   --kind KIND     only this disturbance, such as \"killed after\"
   --every N       only every Nth play
   --jobs N        how many plays side by side (default 24; most of them wait)
+  --load          no stories: thousands of snapshots and services and hundreds of alarms, against calls that AWS throttles
+  --part N        with --load: a part of that size, such as 10 for a tenth
   --memory-last   functions that write their memory after the change: shows that the harness notices
   --logs DIR      keep what each disturbed play logged
   --write         put the tables into docs/reliability.md
@@ -22,19 +24,31 @@ pub struct Arguments {
     /// What the plays are told.
     pub passed_on: Vec<String>,
     pub write: bool,
+    /// What there is many of at once is played, and not the stories.
+    pub load: bool,
 }
 
 /// `None` asks for help; the error says what is wrong and what is accepted.
 pub fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
-    let mut read = Arguments { passed_on: Vec::new(), write: false };
+    let mut read = Arguments { passed_on: Vec::new(), write: false, load: false };
+    let mut only = Vec::new();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--help" | "-h" => return Ok(None),
             "--write" => read.write = true,
-            "--memory-last" => read.passed_on.push(argument),
-            "--story" | "--kind" | "--every" | "--jobs" | "--logs" => {
+            "--load" => read.load = true,
+            "--memory-last" => {
+                only.push((argument.clone(), false));
+                read.passed_on.push(argument);
+            }
+            "--story" | "--kind" | "--every" | "--jobs" | "--logs" | "--part" => {
                 let value = arguments.next().ok_or_else(|| format!("{argument} needs a value"))?;
-                let number = matches!(argument.as_str(), "--every" | "--jobs");
+                let number = matches!(argument.as_str(), "--every" | "--jobs" | "--part");
+                match argument.as_str() {
+                    "--part" => only.push((argument.clone(), true)),
+                    "--kind" | "--every" | "--jobs" => only.push((argument.clone(), false)),
+                    _ => {}
+                }
                 if number && !value.parse::<u32>().is_ok_and(|it| it > 0) {
                     return Err(format!("{argument} {value}: expected a whole number from 1"));
                 }
@@ -43,7 +57,11 @@ pub fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Argume
             _ => return Err(format!("There is no argument \"{argument}\".\n\n{HELP}")),
         }
     }
-    Ok(Some(read))
+    match only.iter().find(|(_, load)| *load != read.load) {
+        Some((argument, true)) => Err(format!("{argument} belongs to --load")),
+        Some((argument, false)) => Err(format!("{argument} does not go together with --load")),
+        None => Ok(Some(read)),
+    }
 }
 
 #[cfg(test)]
@@ -59,12 +77,18 @@ mod tests {
         let read = check(&["--write", "--every", "3", "--memory-last"]).unwrap().unwrap();
         assert_eq!(
             read,
-            Arguments { passed_on: ["--every", "3", "--memory-last"].map(String::from).into(), write: true }
+            Arguments {
+                passed_on: ["--every", "3", "--memory-last"].map(String::from).into(),
+                write: true,
+                load: false
+            }
         );
         assert_eq!(check(&["--help"]), Ok(None));
         for (words, wrong) in [
             (["--every", "0"].as_slice(), "--every 0: expected a whole number from 1"),
             (&["--story"], "--story needs a value"),
+            (&["--part", "10"], "--part belongs to --load"),
+            (&["--load", "--kind", "denied"], "--kind does not go together with --load"),
             (&["--al"], "There is no argument \"--al\""),
         ] {
             assert!(check(words).is_err_and(|it| it.starts_with(wrong)), "{words:?}");

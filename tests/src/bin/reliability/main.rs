@@ -4,6 +4,7 @@
 //! within milliseconds. This program builds, starts it, and says in tables what came of it.
 
 mod arguments;
+mod load;
 mod outcome;
 mod page;
 
@@ -12,9 +13,11 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
+use serde_json::Value;
 use testkit::{Error, LocalAws, Options, Result};
 
 use arguments::{Arguments, HELP};
+use load::Load;
 use outcome::Outcome;
 
 fn main() -> ExitCode {
@@ -43,17 +46,38 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<bool> {
     let (python, binaries) = LocalAws::interpreter_and_binaries(&Options::default())?;
     let folder = binaries.values().next().and_then(|it| it.parent()).ok_or_else(|| Error::new("nothing was built"))?;
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."));
+    if arguments.load {
+        let loads = play(&python, "load.py", folder, arguments, Load::read)?;
+        for load in &loads {
+            load.wrong.iter().for_each(|it| say(&format!("{}: {it}\n", load.name)));
+        }
+        let table = page::loads(&loads);
+        say(&table);
+        if arguments.write {
+            page::write(workspace, page::LOADS, &table)?;
+        }
+        return match loads.is_empty() {
+            true => Err(Error::new("no load was played")),
+            false => Ok(loads.iter().all(|it| it.wrong.is_empty())),
+        };
+    }
     let begun = Instant::now();
-    let outcomes = play(&python, folder, arguments)?;
+    let outcomes = play(&python, "trial.py", folder, arguments, |it| {
+        let outcome = Outcome::read(it)?;
+        complain(&format!("{}: {} plays, {} wrong", outcome.story, outcome.plays, outcome.wrong.len()));
+        Ok(outcome)
+    })?;
     for outcome in &outcomes {
         for wrong in &outcome.wrong {
             say(&format!("{}: {wrong}\n", outcome.story));
         }
     }
-    let tables = page::tables(&outcomes, begun.elapsed());
+    let every = arguments.passed_on.iter().skip_while(|it| *it != "--every").nth(1).map_or("1", String::as_str);
+    let tables = page::tables(&outcomes, every, begun.elapsed());
     say(&tables);
     if arguments.write {
-        page::write(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")), &tables)?;
+        page::write(workspace, page::STORIES, &tables)?;
     }
     if outcomes.iter().all(|it| it.plays == 0) {
         return Err(Error::new("no story was played"));
@@ -61,16 +85,21 @@ fn run(arguments: &Arguments) -> Result<bool> {
     Ok(outcomes.iter().all(|it| it.wrong.is_empty()))
 }
 
-fn play(python: &Path, binaries: &Path, arguments: &Arguments) -> Result<Vec<Outcome>> {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("reliability/trial.py");
+/// Runs a program of `tests/reliability/`, which says in a line of JSON what came of each thing that it played.
+fn play<T>(
+    python: &Path,
+    script: &str,
+    binaries: &Path,
+    arguments: &Arguments,
+    read: impl Fn(&Value) -> Result<T>,
+) -> Result<Vec<T>> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("reliability").join(script);
     let mut command = Command::new(python);
     command.arg(script).arg("--binaries").arg(binaries).args(&arguments.passed_on);
     let mut process = command.stdout(Stdio::piped()).spawn()?;
     let mut outcomes = Vec::new();
     for line in BufReader::new(process.stdout.take().ok_or_else(|| Error::new("no output"))?).lines() {
-        let outcome = Outcome::read(&serde_json::from_str(&line?)?)?;
-        complain(&format!("{}: {} plays, {} wrong", outcome.story, outcome.plays, outcome.wrong.len()));
-        outcomes.push(outcome);
+        outcomes.push(read(&serde_json::from_str(&line?)?)?);
     }
     match process.wait()? {
         status if status.success() => Ok(outcomes),

@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use testkit::{Error, Result};
 
+use crate::load::Load;
 use crate::outcome::Outcome;
 
-const BEGIN: &str = "<!-- cargo reliability --write -->\n";
+/// Where the tables of the stories and the table of the load stand.
+pub const STORIES: &str = "<!-- cargo reliability --write -->\n";
+pub const LOADS: &str = "<!-- cargo reliability --load --write -->\n";
 const END: &str = "<!-- end -->\n";
 
 /// One table with a line for each story, and one with a line for each disturbance.
-pub fn tables(outcomes: &[Outcome], took: Duration) -> String {
+pub fn tables(outcomes: &[Outcome], every: &str, took: Duration) -> String {
     let mut page = String::from(
         "| story | functions | runs | calls | plays | as undisturbed | lost | doubled | not told | told too often | news lost |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
@@ -45,15 +48,32 @@ pub fn tables(outcomes: &[Outcome], took: Duration) -> String {
     }
     let plays: u64 = outcomes.iter().map(|it| it.plays).sum();
     let minutes = took.as_secs_f64() / 60.0;
-    let _ = writeln!(page, "\n{plays} plays took {minutes:.1} minutes.");
+    let every = if every == "1" { String::new() } else { format!("; of {every} that there are, one was played") };
+    let _ = writeln!(page, "\n{plays} plays took {minutes:.1} minutes{every}.");
     page
 }
 
-/// Puts the tables between their marks in `docs/reliability.md`.
-pub fn write(workspace: &Path, tables: &str) -> Result<()> {
+/// A table with a line for each load.
+pub fn loads(loads: &[Load]) -> String {
+    let mut page = String::from(
+        "| load | function | runs | calls | refused | longest run | deadline | memory | what was done |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for it in loads {
+        let Load { name, function, runs, calls, refused, seconds, deadline, memory, said, .. } = it;
+        let _ = writeln!(
+            page,
+            "| {name} | `{function}` | {runs} | {calls} | {refused} | {seconds:.0} s | {deadline} s | {memory:.0} MiB | {said} |"
+        );
+    }
+    page
+}
+
+/// Puts the tables behind the mark `begin` in `docs/reliability.md`.
+pub fn write(workspace: &Path, begin: &str, tables: &str) -> Result<()> {
     let path = workspace.join("docs/reliability.md");
     let page = fs::read_to_string(&path)?;
-    let around = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let around = page.split_once(begin).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
     let (before, after) = around.ok_or_else(|| Error::new(format!("{}: its marks are missing", path.display())))?;
-    Ok(fs::write(&path, format!("{before}{BEGIN}\n{tables}\n{END}{after}"))?)
+    Ok(fs::write(&path, format!("{before}{begin}\n{tables}\n{END}{after}"))?)
 }
