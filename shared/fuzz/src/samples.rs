@@ -53,7 +53,7 @@ pub const MEMORIES: &[&str] = &[
     "of=kfood-db resource=db-ABCDEFGH begun=2026-11-27T01:03:00Z until=2026-11-27T19:03:00Z",
     "nightshift-kfood-db-2026-11-26 taken=2026-11-26T18:00:00Z",
     "up=2026-11-27T01:23:00Z task=0123456789abcdef proven=2026-11-27T01:33:00Z",
-    "passed at=2026-11-27T01:33:00Z begun=2026-11-27T01:03:00Z took=30m data=9h good=2026-11-27T01:33:00Z snapshot=a",
+    "proven at=2026-11-27T01:33:00Z begun=2026-11-27T01:03:00Z took=30m data=9h good=2026-11-27T01:33:00Z snapshot=a",
     "2026-11-26T18:00:00Z check=kfood-drill",
     "snapshot-databases nightshift-kfood-db-2026-11-26 ap-northeast-2",
     "bad-tag 0123456789ab told=2026-11-20T11:00:00Z",

@@ -212,7 +212,8 @@ fn drills() {
     told::<Proven>(samples::MEMORIES);
     let date = moments()[1].date();
     fuzz::texts(&["kfood-db"], |text| {
-        used(drill::drill_id(text, date));
+        used(drill::drill_id(text, date, None));
+        used(drill::drill_id("kfood-db", date, Some(text)));
         used(database::snapshot_id("nightshift-", text, &date.to_string(), 63));
     });
 }
