@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
 /// The longest input; tags have 256 characters and rules of alarms 10,240, so nothing that is read is longer by much.
-const LONGEST: usize = 16 * 1024;
+pub const LONGEST: usize = 16 * 1024;
 
 /// What parsers tend to trip over.
 const PIECES: [&str; 56] = [

@@ -248,6 +248,8 @@ fn what_sleep_remembers() {
 #[test]
 fn names_of_tags() {
     fuzz::texts(&["nightshift:schedule", "Nightshift:shedule", "nightshift-state:asleep"], |text| {
-        used(keys::unknown(text).map(|it| it.meant));
+        // AWS takes no longer key.
+        let key: String = text.chars().take(128).collect();
+        used(keys::unknown(&key).map(|it| it.meant));
     });
 }
