@@ -22,7 +22,7 @@ from samtranslator.yaml_helper import yaml_parse
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 # What is a file of the release as it is in the repository.
-AS_THEY_ARE = ["LICENSE", "CHANGELOG.md", "deploy/install.sh", "deploy/watch.yaml", "deploy/terraform"]
+AS_THEY_ARE = ["LICENSE", "CHANGELOG.md", "deploy/install.sh", "deploy/watch.yaml", "deploy/chat.yaml", "deploy/terraform"]
 
 # Where CloudFormation finds the functions. deploy/install.sh and deploy/terraform set both.
 CODE = {

@@ -40,6 +40,11 @@ output "enforce_budget_function_name" {
   value       = aws_cloudformation_stack.nightshift.outputs["EnforceBudgetFunctionName"]
 }
 
+output "press_button_function_name" {
+  description = "The function that the buttons of messages in chat invoke."
+  value       = aws_cloudformation_stack.nightshift.outputs["PressButtonFunctionName"]
+}
+
 output "prune_backups_function_name" {
   description = "The name to invoke prune-backups by."
   value       = aws_cloudformation_stack.nightshift.outputs["PruneBackupsFunctionName"]

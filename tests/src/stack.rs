@@ -10,6 +10,7 @@ use crate::template::{Template, list};
 // Read once, because a test asks for hundreds of stacks.
 static MAIN: LazyLock<Template> = LazyLock::new(Template::read);
 static WATCH: LazyLock<Template> = LazyLock::new(Template::watch);
+static CHAT: LazyLock<Template> = LazyLock::new(Template::chat);
 
 /// A template with a value for each parameter.
 pub struct Stack {
@@ -28,10 +29,15 @@ impl Stack {
         Self::of(&WATCH, given)
     }
 
+    /// `deploy/chat.yaml` with these parameters, the others as they are by default.
+    pub fn chatting(given: &[(&str, &str)]) -> Self {
+        Self::of(&CHAT, given)
+    }
+
     fn of(template: &'static Template, given: &[(&str, &str)]) -> Self {
         let known = template.0["Parameters"].as_object().expect("the template has parameters");
         let mut parameters: BTreeMap<_, _> =
-            known.iter().map(|(name, it)| (name.clone(), text(&it["Default"]))).collect();
+            known.iter().map(|(name, it)| (name.clone(), default(&it["Default"]))).collect();
         for (name, value) in given {
             let default = parameters.get_mut(*name).unwrap_or_else(|| panic!("no parameter is called {name}"));
             *default = (*value).to_owned();
@@ -179,6 +185,11 @@ fn function(value: &Value) -> Option<(&str, &Value)> {
     let fields = value.as_object().filter(|it| it.len() == 1)?;
     let (name, argument) = fields.iter().next()?;
     (name == "Ref" || name == "Condition" || name.starts_with("Fn::")).then_some((name, argument))
+}
+
+/// What a parameter is by default; one that must be given is nothing.
+fn default(value: &Value) -> String {
+    if value.is_null() { String::new() } else { text(value) }
 }
 
 /// A text or a number, as CloudFormation spells it in a text.

@@ -21,6 +21,11 @@ impl Template {
         Self::parse(&read("deploy/watch.yaml"))
     }
 
+    /// Reads `deploy/chat.yaml`.
+    pub fn chat() -> Self {
+        Self::parse(&read("deploy/chat.yaml"))
+    }
+
     /// Reads a template from its text.
     pub fn parse(text: &str) -> Self {
         let documents = Yaml::load_from_str(text).expect("the template is YAML");

@@ -477,6 +477,12 @@ fn calls_of(function: &str) -> Vec<Call> {
             ],
         ]
         .concat(),
+        "press-button" => [
+            calls(["lambda:InvokeFunction"], "function:nightshift-deploy-image"),
+            calls(["lambda:InvokeFunction"], "function:nightshift-enforce-budget"),
+            calls(["lambda:InvokeFunction"], "function:nightshift-scale-staging"),
+        ]
+        .concat(),
         "report-operations" => [
             calls(
                 [

@@ -5,7 +5,6 @@ mod bad_input;
 mod cloudwatch;
 mod ecr;
 mod ecs;
-mod lambda;
 mod logs;
 mod observe;
 mod plan;

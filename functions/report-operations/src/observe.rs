@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws::lambda::ask_for_dry_run;
 use aws::{Error, each};
 use board::{Board, DryRun, Section};
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ use crate::plan::scope::Period;
 use crate::plan::usage::{Query, Slept};
 use crate::plan::world::Database;
 use crate::plan::{self, Read, Scanned, Seen, Weekly};
-use crate::{Clients, cloudwatch, ecr, ecs, lambda, logs, pricing, rds};
+use crate::{Clients, cloudwatch, ecr, ecs, logs, pricing, rds};
 
 /// All functions are asked at once: a board waits for the slowest of them.
 const AT_ONCE: usize = 8;
@@ -186,7 +187,7 @@ async fn ask(
     run: &Run<'_>,
 ) -> Result<Value, String> {
     let name = run.sibling(function).ok_or("outside of a stack there is no such function")?;
-    within(until, lambda::dry_run(&clients.lambda, &name, command)).await
+    within(until, ask_for_dry_run(&clients.lambda, &name, command)).await
 }
 
 async fn within<T>(until: Instant, call: impl Future<Output = Result<T, Error>>) -> Result<T, String> {

@@ -1,7 +1,7 @@
 //! Invokes other functions of the stack.
 
 use aws_config::SdkConfig;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Error;
 use crate::json_api::{JsonApi, LAMBDA};
@@ -48,9 +48,27 @@ pub async fn ask(lambda: &Lambda, function: &str, payload: &str) -> Result<Answe
     lambda.call_function(function, "RequestResponse", payload).await
 }
 
+/// What `function` answers to `command`, of which nothing is carried out.
+///
+/// The right to invoke a function is one to have it act: that nothing acts stands here.
+pub async fn ask_for_dry_run(lambda: &Lambda, function: &str, mut command: Value) -> Result<Value, Error> {
+    command["dry_run"] = json!(true);
+    let answered = ask(lambda, function, &command.to_string()).await?;
+    match &answered.error {
+        None => Ok(answered.answer),
+        Some(kind) => Err(Error::unexpected("Invoke", function, answered.why(kind))),
+    }
+}
+
+impl Answered {
+    /// What the function says of its failure; `kind` where it says nothing.
+    pub fn why<'a>(&'a self, kind: &'a str) -> &'a str {
+        self.answer["errorMessage"].as_str().unwrap_or(kind)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
     use testkit::scripted::{self, Script, Tables};
 
     use super::*;

@@ -232,6 +232,7 @@ fn with_commands(problem: &Problem, conduct: &Conduct<'_>) -> Problem {
 }
 
 fn action<S: Step>(planned: &Planned<S>, outcome: Outcome, conduct: &Conduct<'_>) -> Action {
+    let offer = planned.step.undo();
     Action {
         resource: planned.resource.clone(),
         action: planned.step.action(),
@@ -243,7 +244,8 @@ fn action<S: Step>(planned: &Planned<S>, outcome: Outcome, conduct: &Conduct<'_>
         outcome,
         story: planned.step.story().map(str::to_owned),
         error: None,
-        undo: planned.step.undo().map(|it| it.command_line(conduct.invoke_as, conduct.region)),
+        undo: offer.as_ref().map(|it| it.command_line(conduct.invoke_as, conduct.region)),
+        offer,
     }
 }
 

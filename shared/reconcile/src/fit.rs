@@ -95,6 +95,7 @@ mod tests {
                 request_id: None,
             }),
             undo: Some("aws lambda invoke --payload '{\"rollback\":{\"service\":\"shop/api\"}}'".into()),
+            offer: None,
         }
     }
 

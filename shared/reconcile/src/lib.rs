@@ -4,6 +4,7 @@
 //! [`Plan`] is what a function decides, [`carry_out()`] does it, [`Report`] says what came of it,
 //! [`message`] and [`memory`] decide who is told, and what is remembered of that.
 
+mod button;
 mod carry_out;
 mod fit;
 mod kind;
@@ -16,6 +17,7 @@ mod shell;
 mod undo;
 mod when;
 
+pub use button::Button;
 pub use carry_out::{Conduct, carry_out};
 pub use kind::{MessageKind, Routine};
 pub use plan::{Plan, Planned, Step};

@@ -169,6 +169,7 @@ mod tests {
                         request_id: None,
                     }),
                     undo: None,
+                    offer: None,
                 })
                 .collect(),
             problems: problems

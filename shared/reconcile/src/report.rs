@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::kind::MessageKind;
-use crate::undo::Choice;
+use crate::undo::{Choice, Undo};
 
 /// What a run did, left alone and could not do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -30,6 +30,9 @@ pub struct Report {
     /// What is so, for programs that draw it; only in a dry run, whose answer is read and not kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<Fact>,
+    /// What another function answered to what this run sent it, in sentences.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<String>,
     /// What the answer is instead of this report: a page, where a board asked for one.
     #[serde(skip)]
     pub page: Option<String>,
@@ -99,6 +102,9 @@ pub struct Action {
     pub error: Option<Failure>,
     /// A command that a person can paste to take it back.
     pub undo: Option<String>,
+    /// The same, for the button of a message in chat.
+    #[serde(skip)]
+    pub offer: Option<Undo>,
 }
 
 /// What became of a step.
@@ -218,6 +224,7 @@ impl Report {
             problems: Vec::new(),
             measures: Vec::new(),
             facts: Vec::new(),
+            answers: Vec::new(),
             page: None,
             refused: None,
             accepted: &[],

@@ -16,6 +16,7 @@ impl Report {
         if self.dry_run {
             lines.push("This is a dry run: nothing was changed.".into());
         }
+        lines.extend(self.answers.iter().cloned());
         listed(&mut lines, self.actions.iter().map(action));
         let name = |resource: &str| resource.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
         listed(&mut lines, self.problems.iter().map(|it| problem(name(&it.resource), it)));
@@ -83,6 +84,7 @@ mod tests {
             outcome,
             error: error.map(|it| Failure { code: "X".into(), message: it.into(), request_id: None }),
             undo: None,
+            offer: None,
         };
         let problem = Problem {
             resource: "arn:aws:ecs:r:1:service/shop/web".into(),

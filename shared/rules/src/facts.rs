@@ -65,6 +65,9 @@ pub struct Image {
     pub service: String,
     /// What people call the image that runs.
     pub running: String,
+    /// The same image by its digest, where that is known.
+    #[serde(default)]
+    pub digest: Option<String>,
     /// Since when it is live, or being deployed.
     #[serde(default)]
     pub since: Option<Timestamp>,

@@ -1,7 +1,7 @@
 //! What whoever invoked the function gets back.
 
 use lambda_runtime::Diagnostic;
-use reconcile::Report;
+use reconcile::{Button, Report};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -53,6 +53,7 @@ pub fn reader(payload: &Value) -> Reader {
     match payload.get(FORMAT).and_then(Value::as_str) {
         _ if payload.get(WIDGET).is_some() => Reader::Widget,
         Some("text") => Reader::Person,
+        None if payload.get(Button::COMMAND).is_some() => Reader::Person,
         _ => Reader::Program,
     }
 }

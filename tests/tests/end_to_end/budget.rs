@@ -8,14 +8,14 @@ use testkit::{LocalAws, Options, Result};
 const FUNCTION: &str = "nightshift-enforce-budget";
 const OWNER: &str = "nightshift-scale-staging";
 /// How many tasks [`LocalAws::start_service`] starts.
-const TASKS: u64 = 2;
+pub const TASKS: u64 = 2;
 const CLUSTER: &str = "truegul-staging";
 const BUDGET: &str = "TrueGul Monthly";
 const BUDGET_ARN: &str = "arn:aws:budgets::123456789012:budget/TrueGul Monthly";
 const HOLD: &str = "nightshift-state:hold";
 
 /// A shop with an enforced budget of 300 USD, a service that is expendable and one that is not.
-fn start() -> Result<LocalAws> {
+pub fn start() -> Result<LocalAws> {
     let aws =
         LocalAws::start(Options { parameters: vec![("TimeZone".into(), "Asia/Seoul".into())], ..Options::default() })?;
     aws.ecs("CreateCluster", json!({"clusterName": CLUSTER}))?;
@@ -45,7 +45,7 @@ fn at(aws: &LocalAws, now: &str) -> Result<()> {
 }
 
 /// Waits until a service has that many tasks: `scale-staging` was woken and has acted.
-fn wait_for_tasks(aws: &LocalAws, service: &str, tasks: u64) -> Result<()> {
+pub fn wait_for_tasks(aws: &LocalAws, service: &str, tasks: u64) -> Result<()> {
     aws.wait_until(&format!("{service} to have {tasks} tasks"), || {
         Ok((aws.service(CLUSTER, service)?["desiredCount"] == tasks).then_some(()))
     })
@@ -59,6 +59,12 @@ fn wait_for_message(aws: &LocalAws, subject: &str) -> Result<()> {
             .any(|it| it.subject.as_deref().is_some_and(|it| it.starts_with(subject)))
             .then_some(()))
     })
+}
+
+/// Spends that amount of the budget, and AWS Budgets notifies.
+pub fn spend(aws: &LocalAws, amount: &str) -> Result<()> {
+    aws.change_budget(BUDGET, amount, None)?;
+    notify(aws, &format!("${amount}"))
 }
 
 /// Publishes what AWS Budgets would.

@@ -15,6 +15,7 @@ mod local_aws;
 mod machines;
 mod operations;
 mod overview;
+mod press_button;
 mod preview;
 mod remediate_alarm;
 mod samples;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{LocalAws, Options, Result};
 
-const FUNCTION: &str = "nightshift-scale-staging";
+pub const FUNCTION: &str = "nightshift-scale-staging";
 const CLUSTER: &str = "codemate-dev";
 const BACKEND: &str = "codemate-backend";
 const DATABASE: &str = "codemate-dev-db";
@@ -11,15 +11,21 @@ const SCHEDULE: &str = "nightshift:schedule";
 const ASLEEP: &str = "nightshift-state:asleep";
 
 /// A Friday evening, five minutes later, and the Monday after.
-const EVENING: &str = "2026-11-20T20:00:00+09:00";
+pub const EVENING: &str = "2026-11-20T20:00:00+09:00";
 const LATER: &str = "2026-11-20T20:05:00+09:00";
 const NIGHT: &str = "2026-11-21T03:00:00+09:00";
 const MORNING: &str = "2026-11-23T08:00:00+09:00";
 
 /// A backend on two tasks that scales between one and four, the database that it needs, and one of each without a tag.
 fn start() -> Result<LocalAws> {
-    let aws =
-        LocalAws::start(Options { parameters: vec![("TimeZone".into(), "Asia/Seoul".into())], ..Options::default() })?;
+    start_with(&[])
+}
+
+/// The same with these parameters of the stack besides its time zone.
+pub fn start_with(parameters: &[(&str, &str)]) -> Result<LocalAws> {
+    let parameters = [("TimeZone", "Asia/Seoul")].iter().chain(parameters);
+    let parameters = parameters.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let aws = LocalAws::start(Options { parameters, ..Options::default() })?;
     aws.push_image(BACKEND, "v1.0.0", "backend")?;
     let image = aws.image_uri(BACKEND, ":v1.0.0");
     let hours = "mon-fri 08:00-20:00";
@@ -54,7 +60,7 @@ fn create_database(aws: &LocalAws, name: &str, tags: &[(&str, &str)]) -> Result<
     aws.rds("CreateDBInstance", &parameters).map(drop)
 }
 
-fn run(aws: &LocalAws, now: &str, payload: Value) -> Result<Value> {
+pub fn run(aws: &LocalAws, now: &str, payload: Value) -> Result<Value> {
     aws.set_clock(FUNCTION, now)?;
     let invocation = aws.invoke(FUNCTION, &payload)?;
     assert_eq!(invocation.error, None, "{}", invocation.payload);

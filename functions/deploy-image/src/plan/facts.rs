@@ -24,6 +24,7 @@ pub fn image(case: &Case<'_>) -> Fact {
         running: case.running_label(),
         pushed: running.as_ref().and_then(|it| case.pushed_at(it)),
         stored: running.as_ref().map(|it| (case.repository.clone(), it.to_string())),
+        digest: running.map(|it| it.to_string()),
         since: live.or(primary.and_then(|it| it.began)),
         deploying: primary.is_some_and(|it| it.state == RolloutState::InProgress),
         next,

@@ -1,10 +1,13 @@
 //! A message as a card in chat: a custom notification of Amazon Q Developer.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
 use super::part::{Part, Site};
 use super::text::{LONGEST_FACT, cut, failure_headline, problem_headline, rest};
 use super::{link, safe};
+use crate::button::Button;
 use crate::kind::MessageKind;
 use crate::report::{Action, Problem, Report};
 
@@ -40,8 +43,31 @@ pub fn chat(
     if let Some(thread) = thread(report, part, resources) {
         card["metadata"]["threadId"] = thread.into();
     }
+    let buttons = buttons(report, part);
+    if !buttons.is_empty() {
+        card["metadata"]["additionalContext"] = json!(buttons);
+        card["metadata"]["enableCustomActions"] = true.into();
+    }
     card["content"]["keywords"] = json!([kind.as_str(), report.function]);
     card
+}
+
+/// The value of each button under the message. Where a message offers the same for two things, nobody could tell what
+/// the button means, so there is none: people send the commands of the text then.
+fn buttons(report: &Report, part: &Part<'_>) -> BTreeMap<&'static str, String> {
+    let of_problems = part.problems.iter().flat_map(|it| &it.choices).map(|it| &it.command);
+    let of_actions = part.done.iter().filter_map(|it| it.offer.as_ref());
+    let mut offered: BTreeMap<Button, BTreeSet<String>> = BTreeMap::new();
+    for (button, value) in
+        of_problems.chain(of_actions).filter_map(|it| Button::offered(it, &report.function, report.at.date()))
+    {
+        offered.entry(button).or_default().insert(value);
+    }
+    let alone = |(button, values): (Button, BTreeSet<String>)| {
+        (values.len() == 1).then_some(())?;
+        Some((button.name(), values.into_iter().next()?))
+    };
+    offered.into_iter().filter_map(alone).collect()
 }
 
 /// The card of a message of lines alone.

@@ -40,6 +40,7 @@ fn action(headline: &str, outcome: Outcome) -> Action {
             request_id: Some("1a2b".into()),
         }),
         undo: Some("aws lambda invoke ...".into()),
+        offer: None,
     }
 }
 
