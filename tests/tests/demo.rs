@@ -79,7 +79,7 @@ fn the_story_deploy_is_told_to_its_end() {
         "truegul-production/api-server: deploying v1.1.0 (was v1.0.0)",
         "truegul-production/api-server: v1.1.0 is live",
         "truegul-production/api-server: v1.2.0 is rejected, v1.1.0 stays",
-        "ml-server: nightshift:deploy: ",
+        "truegul-production/ml-server: nightshift:deploy: ",
     ] {
         let told = in_mails(&stdout).contains(&format!("Subject: [Nightshift] {subject}"));
         assert!(told, "{subject:?} is missing in\n{stdout}");
@@ -321,7 +321,9 @@ fn the_story_alarm_is_told_to_its_end() {
         assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");
     }
     assert!(
-        in_mails(&stdout).contains("Subject: [Nightshift] api-server-5xx: recovered after less than a minute "),
+        in_mails(&stdout).contains(
+            "Subject: [Nightshift] truegul-production/api-server: api-server-5xx: recovered after less than a minute "
+        ),
         "{stdout}"
     );
 }

@@ -16,7 +16,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 use jiff::Zoned;
-use reconcile::{Measure, Plan};
+use reconcile::{Hint, Measure, Plan};
 use rules::bucket::{BucketRule, Copies, Destination as Folders, Versions};
 use rules::keys;
 
@@ -55,7 +55,11 @@ pub fn plan(world: &World, scope: &Scope, now: &Zoned) -> Plan<Step> {
         plan.examined(&bucket.arn, &bucket.tags);
         restore::follow(bucket, world, now, &mut plan);
         let age = match case::rule(bucket, world) {
-            Ok(BucketRule::Copies(rule)) => copy(bucket, rule, world, scope, now, &mut plan),
+            Ok(BucketRule::Copies(rule)) => {
+                let partition = bucket.arn.split_once(":::").map_or("", |it| it.0);
+                plan.hint(&bucket.arn, Hint::Related(format!("{partition}:::{}", rule.to.bucket)));
+                copy(bucket, rule, world, scope, now, &mut plan)
+            }
             Ok(BucketRule::Versions(rule)) => keep_versions(bucket, &rule, world, &mut plan),
             Err(trouble) => {
                 plan.trouble(&bucket.arn, trouble);

@@ -42,7 +42,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use jiff::Zoned;
-use reconcile::Plan;
+use reconcile::{Hint, Plan};
 use rules::keys;
 
 pub use app_spec::task_definition_in;
@@ -97,6 +97,8 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
                 Ok(case) => {
                     examined(&mut plan);
                     plan.fact(&service.arn, facts::image(case));
+                    let groups = case.revision.log_groups();
+                    groups.for_each(|it| plan.hint(&service.arn, Hint::LogGroup(it.to_owned())));
                 }
                 Err(Leave::Problem(trouble)) => {
                     examined(&mut plan);

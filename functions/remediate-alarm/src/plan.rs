@@ -23,7 +23,7 @@ pub mod world;
 mod tests;
 
 use jiff::Zoned;
-use reconcile::Plan;
+use reconcile::{Hint, Plan};
 use rules::keys;
 
 use case::{MOST_TAGS, Reading};
@@ -55,9 +55,15 @@ pub fn plan(world: &World, options: Options<'_>, now: &Zoned) -> Plan<Step> {
             Reading::Trouble(trouble) => plan.trouble(&alarm.arn, trouble),
             Reading::Lacks(_) => plan.skip(&alarm.arn, "what is in ALARM of it was not read"),
             Reading::Cases(cases) => {
+                alarm.runbook().into_iter().for_each(|it| plan.hint(&alarm.arn, Hint::Runbook(it)));
                 for case in &cases {
                     plan.fact(&alarm.arn, case.fact());
+                    let before = plan.problems.len();
                     case.decide(&mut started, &mut plan);
+                    if plan.problems.len() > before {
+                        let story = case.story();
+                        plan.problems[before..].iter_mut().for_each(|it| it.story.clone_from(&story));
+                    }
                 }
             }
         }

@@ -135,6 +135,7 @@ mod tests {
             resource: "arn:…:db:shop".into(),
             problem: "bad-tag".into(),
             kind: MessageKind::NeedsYou,
+            story: None,
             choices: Vec::new(),
             monthly: false,
             message: "unknown".into(),

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::kind::MessageKind;
 use crate::plan::{Plan, Planned, Step};
 use crate::report::{Action, Outcome, Problem, Refused, Report, Trouble, Undone};
+use crate::undo::Choice;
 
 /// How a run is to behave.
 pub struct Conduct<'a> {
@@ -78,6 +79,7 @@ where
         skipped: plan.skipped.clone(),
         problems: plan.problems.iter().map(|it| with_commands(it, conduct)).collect(),
         measures: plan.measures.clone(),
+        hints: plan.hints.clone(),
         facts: if conduct.dry_run { plan.facts.clone() } else { Vec::new() },
         ..Report::new(conduct.function, conduct.now.clone())
     };
@@ -213,6 +215,7 @@ async fn attempt<S: Step, E: Into<Undone>>(
                     problem: kind.into(),
                     message,
                     kind: MessageKind::NeedsYou,
+                    story: None,
                     choices: Vec::new(),
                     monthly: false,
                 };
@@ -227,8 +230,11 @@ async fn attempt<S: Step, E: Into<Undone>>(
 
 /// The problem with what a person can decide about it as command lines of this stack.
 fn with_commands(problem: &Problem, conduct: &Conduct<'_>) -> Problem {
-    let choices = problem.choices.iter().map(|it| it.spelled(conduct.invoke_as, conduct.region)).collect();
-    Problem { choices, ..problem.clone() }
+    Problem { choices: spelled(&problem.choices, conduct), ..problem.clone() }
+}
+
+fn spelled(choices: &[Choice], conduct: &Conduct<'_>) -> Vec<Choice> {
+    choices.iter().map(|it| it.spelled(conduct.invoke_as, conduct.region)).collect()
 }
 
 fn action<S: Step>(planned: &Planned<S>, outcome: Outcome, conduct: &Conduct<'_>) -> Action {
@@ -244,6 +250,7 @@ fn action<S: Step>(planned: &Planned<S>, outcome: Outcome, conduct: &Conduct<'_>
         outcome,
         story: planned.step.story().map(str::to_owned),
         error: None,
+        choices: spelled(&planned.step.choices(), conduct),
         undo: offer.as_ref().map(|it| it.command_line(conduct.invoke_as, conduct.region)),
         offer,
     }

@@ -95,6 +95,7 @@ mod tests {
                 request_id: None,
             }),
             undo: Some("aws lambda invoke --payload '{\"rollback\":{\"service\":\"shop/api\"}}'".into()),
+            choices: Vec::new(),
             offer: None,
         }
     }
@@ -110,6 +111,7 @@ mod tests {
             problem: "odd".into(),
             message: "뒤".repeat(300),
             kind: crate::MessageKind::NeedsYou,
+            story: None,
             choices: Vec::new(),
             monthly: false,
         };

@@ -22,7 +22,7 @@ pub use carry_out::{Conduct, carry_out};
 pub use kind::{MessageKind, Routine};
 pub use plan::{Plan, Planned, Step};
 pub use report::{
-    Action, Fact, Failure, LeftOut, Measure, Outcome, Problem, Refused, Report, Skipped, Trouble, Undone,
+    Action, Fact, Failure, Hint, LeftOut, Measure, Outcome, Problem, Refused, Report, Skipped, Trouble, Undone,
 };
 pub use shell::CommandLine;
 pub use undo::{Choice, Undo};

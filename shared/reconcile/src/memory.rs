@@ -169,6 +169,7 @@ mod tests {
                         request_id: None,
                     }),
                     undo: None,
+                    choices: Vec::new(),
                     offer: None,
                 })
                 .collect(),
@@ -179,6 +180,7 @@ mod tests {
                     problem: problem.to_string(),
                     message: message.to_string(),
                     kind: crate::MessageKind::NeedsYou,
+                    story: None,
                     choices: Vec::new(),
                     monthly: false,
                 })

@@ -21,7 +21,7 @@ use crate::report::{Outcome, Report};
 use part::Part;
 
 pub use part::Site;
-pub use safe::short_name;
+pub use safe::{name, short_name};
 
 /// SNS takes no longer subject, and ASCII only.
 const SUBJECT_LENGTH: usize = 100;
@@ -120,7 +120,7 @@ impl Part<'_> {
         } else if let Some(it) = self.failures.first() {
             (text::failure_headline(it), &it.resource, it.action)
         } else {
-            (self.done[0].headline.clone(), &self.done[0].resource, self.done[0].action)
+            (text::headline(self.done[0]), &self.done[0].resource, self.done[0].action)
         };
         Title { ascii: safe::subject(&headline, resource, instead), real: safe::chat(&headline), more }
     }

@@ -1,13 +1,13 @@
 //! What a function has decided to do, and why, before anything is done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::kind::MessageKind;
-use crate::report::{Fact, Measure, Problem, Skipped, Trouble};
+use crate::report::{Fact, Hint, Measure, Problem, Skipped, Trouble};
 use crate::undo::{Choice, Undo};
 
 /// One change to one resource, as plain data.
@@ -31,6 +31,11 @@ pub trait Step {
 
     /// How a person takes it back, if that is possible.
     fn undo(&self) -> Option<Undo>;
+
+    /// What else a person can decide about it.
+    fn choices(&self) -> Vec<Choice> {
+        Vec::new()
+    }
 
     /// The resource whose own steps have to be done before this one, such as the one that remembers what it is for.
     ///
@@ -125,6 +130,8 @@ pub struct Plan<S> {
     pub measures: Vec<Measure>,
     /// What is so, for programs that draw it.
     pub facts: Vec<Fact>,
+    /// Where people look, by resource.
+    pub hints: BTreeMap<String, BTreeSet<Hint>>,
     /// The resources that were examined and can hold a memory of what was told,
     /// with the memory that they hold now (see [`crate::memory`]).
     pub remembered: BTreeMap<String, Option<String>>,
@@ -142,6 +149,7 @@ impl<S> Default for Plan<S> {
             problems: Vec::new(),
             measures: Vec::new(),
             facts: Vec::new(),
+            hints: BTreeMap::new(),
             remembered: BTreeMap::new(),
             refused: None,
             memory: "",
@@ -180,6 +188,7 @@ impl<S> Plan<S> {
             problem: problem.into(),
             message: message.to_string(),
             kind: MessageKind::NeedsYou,
+            story: None,
             choices: Vec::new(),
             monthly: false,
         });
@@ -219,6 +228,11 @@ impl<S> Plan<S> {
         self.facts.push(Fact { resource: resource.into(), fact });
     }
 
+    /// Says where people look who are told of `resource`.
+    pub fn hint(&mut self, resource: &str, hint: Hint) {
+        self.hints.entry(resource.into()).or_default().insert(hint);
+    }
+
     /// Takes in what was decided about other resources.
     pub fn extend(&mut self, other: Self) {
         self.steps.extend(other.steps);
@@ -226,6 +240,9 @@ impl<S> Plan<S> {
         self.problems.extend(other.problems);
         self.measures.extend(other.measures);
         self.facts.extend(other.facts);
+        for (resource, hints) in other.hints {
+            self.hints.entry(resource).or_default().extend(hints);
+        }
         self.remembered.extend(other.remembered);
         self.refused = self.refused.take().or(other.refused);
     }

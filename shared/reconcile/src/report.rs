@@ -1,5 +1,6 @@
 //! What one run did: the answer, the log and the dry run are this one type.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 use jiff::Zoned;
@@ -30,6 +31,9 @@ pub struct Report {
     /// What is so, for programs that draw it; only in a dry run, whose answer is read and not kept.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub facts: Vec<Fact>,
+    /// Where people look, by resource.
+    #[serde(skip)]
+    pub hints: BTreeMap<String, BTreeSet<Hint>>,
     /// What another function answered to what this run sent it, in sentences.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<String>,
@@ -100,6 +104,9 @@ pub struct Action {
     /// Why it failed, if it did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
+    /// What a person can decide about it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<Choice>,
     /// A command that a person can paste to take it back.
     pub undo: Option<String>,
     /// The same, for the button of a message in chat.
@@ -119,6 +126,17 @@ pub enum Outcome {
     Failed,
     /// Not tried in this run; the next one does it.
     Deferred,
+}
+
+/// Where people look who are told of a resource, besides its own page in the console.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hint {
+    /// The group in CloudWatch Logs that its tasks write to.
+    LogGroup(String),
+    /// What to do, as the address of a page that the resource itself names.
+    Runbook(String),
+    /// Another resource, by its ARN: the alarm that watches it, the bucket that it is copied to.
+    Related(String),
 }
 
 /// Why a step failed.
@@ -179,6 +197,9 @@ pub struct Problem {
     /// What kind of message tells of it.
     #[serde(skip)]
     pub kind: MessageKind,
+    /// The resource whose story it belongs to, if that is another one.
+    #[serde(skip)]
+    pub story: Option<String>,
     /// What a person can decide about it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<Choice>,
@@ -224,6 +245,7 @@ impl Report {
             problems: Vec::new(),
             measures: Vec::new(),
             facts: Vec::new(),
+            hints: BTreeMap::new(),
             answers: Vec::new(),
             page: None,
             refused: None,
@@ -236,6 +258,20 @@ impl Report {
     /// A report of a command that is refused.
     pub fn refusing(function: &str, at: Zoned, why: String, accepted: &'static [&'static str]) -> Self {
         Report { refused: Some(Refused::Command(why)), accepted, ..Self::new(function, at) }
+    }
+
+    /// A report of a run that could do nothing.
+    pub fn of_failed_run(function: &str, at: Zoned, error: impl Display) -> Self {
+        let problem = Problem {
+            resource: function.into(),
+            problem: "run-failed".into(),
+            message: format!("nothing was done: {error}. The next run tries again"),
+            kind: MessageKind::Failed,
+            story: None,
+            choices: Vec::new(),
+            monthly: false,
+        };
+        Report { problems: vec![problem], ..Self::new(function, at) }
     }
 
     /// Whether something was left failed, so that the run as a whole must count as an error.

@@ -84,12 +84,14 @@ mod tests {
             outcome,
             error: error.map(|it| Failure { code: "X".into(), message: it.into(), request_id: None }),
             undo: None,
+            choices: Vec::new(),
             offer: None,
         };
         let problem = Problem {
             resource: "arn:aws:ecs:r:1:service/shop/web".into(),
             problem: "bad-tag".into(),
             kind: MessageKind::NeedsYou,
+            story: None,
             choices: vec![Choice::new("Look", Undo::Shell(crate::CommandLine::of(["aws", "ecs", "a b"])))],
             monthly: false,
             message: "there is no 'x'".into(),

@@ -11,10 +11,7 @@ use jiff::civil::Time;
 use jiff::{SignedDuration, Zoned};
 use reconcile::memory::{Note, news};
 use reconcile::message::{Message, Site, digest, messages};
-use reconcile::{
-    Action, Conduct, Failure, MessageKind, Outcome, Plan, Problem, Report, Routine, Skipped, Step, Trouble, Undone,
-    carry_out,
-};
+use reconcile::{Action, Conduct, Failure, Outcome, Plan, Report, Routine, Skipped, Step, Trouble, Undone, carry_out};
 use rules::calendar::Freeze;
 use rules::partition::Partition;
 use rules::retention::Region;
@@ -276,16 +273,7 @@ impl Run<'_> {
 
     /// Tells people that the run as a whole failed.
     pub(crate) async fn tell_failure(&self, error: &aws::Error) {
-        let mut report = Report::new(self.function, self.now.clone());
-        let what = format!("nothing was done: {}", error);
-        report.problems.push(Problem {
-            resource: self.function.into(),
-            problem: "run-failed".into(),
-            message: what,
-            kind: MessageKind::Failed,
-            choices: Vec::new(),
-            monthly: false,
-        });
+        let report = Report::of_failed_run(self.function, self.now.clone(), error);
         let remembered = self.remembered_here(&report, &BTreeMap::new());
         let news = news(&report, &remembered, &self.now);
         // A failure to tell adds nothing to the first one, which the caller reports.

@@ -13,8 +13,8 @@ use std::thread;
 
 use jiff::Zoned;
 use reconcile::memory::news;
-use reconcile::message::{Message, Site, messages};
-use reconcile::{Conduct, Failure, Outcome, Plan, Report, Routine, Step, Undone, carry_out};
+use reconcile::message::{Message, Site, digest, messages};
+use reconcile::{Conduct, Failure, Outcome, Plan, Refused, Report, Routine, Step, Undone, carry_out};
 use serde_json::{Value, json};
 
 /// The variable that names the folder.
@@ -45,9 +45,39 @@ pub fn keep<S: Step>(function: &'static str, plan: &Plan<S>) {
     if !is_new {
         return;
     }
-    let file = Path::new(&folder).join(format!("{function}.{}.jsonl", test.replace("::", ".")));
-    let lines: String = told(function, plan).iter().map(|it| format!("{it}\n")).collect();
-    let kept = fs::create_dir_all(&folder)
+    write(&folder, function, test, &told(function, plan));
+}
+
+/// Keeps the report of some time with these lines, under the name of the test.
+pub fn keep_report(function: &'static str, title: &str, lines: &[String]) {
+    let Some(folder) = folder() else { return };
+    let thread = thread::current();
+    let Some(test) = thread.name().filter(|it| !it.contains("laws")) else { return };
+    let (report, invoke_as) = (Report::new(function, now()), format!("nightshift-{function}"));
+    let message = digest(&report, title, lines, &Site { invoke_as: &invoke_as, ..SITE });
+    let about = test.rsplit("::").next().unwrap_or_default().replace('_', " ");
+    write(&folder, function, test, &[spelled(function, &[about], &message, &[])]);
+}
+
+/// What people are told of a run as a whole, whichever function it is of.
+fn of_runs() -> Vec<Value> {
+    let (function, name) = ("deploy-image", "all functions");
+    let site = Site { invoke_as: "nightshift-deploy-image", ..SITE };
+    let refused = "the plan holds 612 changes, more than the limit of 500, so none of them was made; look at it with \
+                   {\"dry_run\":true}, and raise the parameter MaxChanges of the stack if it is right";
+    let refused = Report { refused: Some(Refused::Plan(refused.into())), ..Report::new(function, now()) };
+    let failed = Report::of_failed_run(function, now(), "ListClusters: ThrottlingException: Rate exceeded");
+    let all = [("too many changes", refused), ("run-failed", failed)].into_iter().flat_map(|(about, report)| {
+        let news = news(&report, &Default::default(), &report.at);
+        messages(&report, &news, &site).iter().map(|it| spelled(name, &[about.to_owned()], it, &[])).collect::<Vec<_>>()
+    });
+    all.collect()
+}
+
+fn write(folder: &str, function: &str, test: &str, messages: &[Value]) {
+    let file = Path::new(folder).join(format!("{function}.{}.jsonl", test.replace("::", ".")));
+    let lines: String = messages.iter().map(|it| format!("{it}\n")).collect();
+    let kept = fs::create_dir_all(folder)
         .and_then(|()| OpenOptions::new().create(true).append(true).open(&file)?.write_all(lines.as_bytes()));
     assert!(kept.is_ok(), "{}: {kept:?}", file.display());
 }
@@ -66,7 +96,8 @@ fn folder() -> Option<String> {
 }
 
 fn told<S: Step>(function: &'static str, plan: &Plan<S>) -> Vec<Value> {
-    let mut told = Vec::new();
+    // Of any function, and the same of all.
+    let mut told = if function == "deploy-image" { of_runs() } else { Vec::new() };
     let mut keep = |report: &Report| {
         let stories: BTreeSet<&str> = report
             .actions
@@ -92,13 +123,17 @@ fn told<S: Step>(function: &'static str, plan: &Plan<S>) -> Vec<Value> {
     told
 }
 
+fn now() -> Zoned {
+    "2026-11-21T03:10:00+09:00[Asia/Seoul]".parse().expect("a moment")
+}
+
 fn story<'a>(story: Option<&'a str>, resource: &'a str) -> &'a str {
     story.unwrap_or(resource)
 }
 
 /// What a run comes to if AWS answers every call so.
 fn report<S: Step>(function: &'static str, plan: &Plan<S>, answer: impl Fn(&S) -> Result<Value, Undone>) -> Report {
-    let now: Zoned = "2026-11-21T03:10:00+09:00[Asia/Seoul]".parse().expect("a moment");
+    let now = now();
     let invoke_as = format!("nightshift-{function}");
     let conduct = Conduct {
         function,

@@ -32,7 +32,7 @@ fn a_button_of_the_board_approves_the_image_that_waits() -> Result<()> {
     let aws = LocalAws::start(Options::default())?;
     truegul_with(&aws, "semver range=1.x approval=manual")?;
     let digest = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
-    wait_for_message(&aws, "[Nightshift] api-server: v1.1.0 waits for your approval (runs v1.0.0)")?;
+    wait_for_message(&aws, "[Nightshift] truegul-production/api-server: v1.1.0 waits for your approval (runs v1.0.0)")?;
 
     let shown = page(&aws, &widget("needs-you images"))?;
     for it in

@@ -36,7 +36,7 @@ fn count(aws: &LocalAws, action: &str) -> Result<usize> {
 fn an_approved_image_is_migrated_once_and_then_goes_out() -> Result<()> {
     let aws = shop()?;
     let digest = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
-    wait_for_message(&aws, "[Nightshift] api-server: v1.1.0 waits for your approval (runs v1.0.0)")?;
+    wait_for_message(&aws, "[Nightshift] truegul-production/api-server: v1.1.0 waits for your approval (runs v1.0.0)")?;
     let report = run(&aws, &approve("v1.1.0"))?;
     let actions: Vec<&Value> = report["actions"].as_array().unwrap().iter().map(|it| &it["action"]).collect();
     assert_eq!(actions, ["approve", "migrate"], "{report}");
@@ -59,7 +59,7 @@ fn an_approved_image_is_migrated_once_and_then_goes_out() -> Result<()> {
 fn a_migration_that_fails_rejects_the_image_and_a_lost_event_is_found_by_the_sweep() -> Result<()> {
     let aws = shop()?;
     aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
-    wait_for_message(&aws, "[Nightshift] api-server: v1.1.0 waits for your approval (runs v1.0.0)")?;
+    wait_for_message(&aws, "[Nightshift] truegul-production/api-server: v1.1.0 waits for your approval (runs v1.0.0)")?;
     run(&aws, &approve("v1.1.0"))?;
     assert_eq!(aws.end_tasks(FAMILY, 3)?, 1);
     let body = wait_for_message(&aws, "[Nightshift] truegul-production/api-server: v1.1.0 is rejected, v1.0.0 stays")?;

@@ -41,9 +41,9 @@ fn a_button_lets_the_image_of_its_message_out_and_back_and_an_older_one_does_not
     let aws = LocalAws::start(Options::default())?;
     truegul_with(&aws, "semver range=1.x approval=manual")?;
     aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
-    let older = button(&aws, "api-server: v1.1.0 waits for your approval", "approve")?;
+    let older = button(&aws, "truegul-production/api-server: v1.1.0 waits for your approval", "approve")?;
     let digest = aws.push_image("truegul-api-server", "v1.2.0", "api-server 1.2.0")?;
-    let newer = button(&aws, "api-server: v1.2.0 waits for your approval", "approve")?;
+    let newer = button(&aws, "truegul-production/api-server: v1.2.0 waits for your approval", "approve")?;
     let said = press(&aws, &older)?;
     assert!(said.contains("nothing was done, since that image does not wait any more"), "{said}");
     assert!(aws.images(CLUSTER, "api-server")?[0].ends_with(":v1.0.0"));
@@ -81,7 +81,7 @@ fn a_button_releases_what_a_budget_holds() -> Result<()> {
 
 #[test]
 fn a_button_wakes_what_sleeps_until_the_evening() -> Result<()> {
-    let aws = scale_staging::start_with(&[("Routine", "each")])?;
+    let aws = scale_staging::start()?;
     scale_staging::run(&aws, scale_staging::EVENING, json!({}))?;
     let wake = button(&aws, "codemate-dev/codemate-backend: ", "wake")?;
     // Saturday noon: the sleep of the message still lasts.

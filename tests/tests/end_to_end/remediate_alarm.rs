@@ -110,7 +110,7 @@ fn a_change_that_comes_by_two_ways_is_one_restart() -> Result<()> {
     put_alarm(&aws, "api-stuck", "restart cooldown=1m", &[aws.output("RemediateAlarmFunctionArn")?])?;
     aws.forget_calls()?;
     set_state(&aws, "api-stuck", "ALARM")?;
-    wait_for_message(&aws, "[Nightshift] api-stuck: restarting truegul-production/api-server")?;
+    wait_for_message(&aws, "[Nightshift] truegul-production/api-server: api-stuck: restarting")?;
     aws.wait_until("both runs to be over", || {
         let runs = aws.log_lines(FUNCTION)?.iter().filter(|it| it.starts_with("REPORT RequestId")).count();
         Ok((runs >= 2).then_some(()))
@@ -145,7 +145,7 @@ fn a_service_without_a_tag_is_not_touched_and_iam_would_not_let_it_be() -> Resul
     put_alarm(&aws, "api-stuck", "restart", &[])?;
     aws.forget_calls()?;
     set_state(&aws, "api-stuck", "ALARM")?;
-    let body = wait_for_message(&aws, "[Nightshift] api-stuck: ")?;
+    let body = wait_for_message(&aws, "[Nightshift] truegul-production/api-server: api-stuck: ")?;
     assert!(body.contains("has no tag nightshift:deploy or nightshift:schedule: add it there"), "{body}");
     aws.wait_until("the problem to be remembered", || alarm_tag(&aws, "api-stuck", "nightshift-state:remedy-problem"))?;
     assert_eq!(writes(&aws)?.iter().filter(|it| *it == "UpdateService").count(), 0);

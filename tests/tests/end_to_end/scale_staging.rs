@@ -17,15 +17,9 @@ const NIGHT: &str = "2026-11-21T03:00:00+09:00";
 const MORNING: &str = "2026-11-23T08:00:00+09:00";
 
 /// A backend on two tasks that scales between one and four, the database that it needs, and one of each without a tag.
-fn start() -> Result<LocalAws> {
-    start_with(&[])
-}
-
-/// The same with these parameters of the stack besides its time zone.
-pub fn start_with(parameters: &[(&str, &str)]) -> Result<LocalAws> {
-    let parameters = [("TimeZone", "Asia/Seoul")].iter().chain(parameters);
-    let parameters = parameters.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let aws = LocalAws::start(Options { parameters, ..Options::default() })?;
+pub fn start() -> Result<LocalAws> {
+    let aws =
+        LocalAws::start(Options { parameters: vec![("TimeZone".into(), "Asia/Seoul".into())], ..Options::default() })?;
     aws.push_image(BACKEND, "v1.0.0", "backend")?;
     let image = aws.image_uri(BACKEND, ":v1.0.0");
     let hours = "mon-fri 08:00-20:00";

@@ -214,7 +214,12 @@ impl Case<'_> {
             Some(newest) => format!("its newest good copy is of {}", when(newest, self.now)),
             None => format!("it has no good copy since {}", when(since, self.now)),
         };
-        plan.problem(&self.bucket.arn, "overdue", format!("two nights were missed: {last}"));
+        plan.problem(
+            &self.bucket.arn,
+            "overdue",
+            format!("two nights were missed: {last}. The next copy is made in the coming night"),
+        );
+        plan.choice("Copy it now", Undo::Command(json!({"copy": {"bucket": self.bucket.name}})));
     }
 }
 

@@ -84,16 +84,9 @@ impl Draft<'_> {
             self.reject(left, pushed_at, "person", "a person asked to roll back");
             return Ok(None);
         } else if verdict::is_going_back(case) {
-            return Err(Trouble::new(
-                "already-going-back",
-                format!(
-                    "{service} is going back to {label} already. To go back further, send \"rollback\" with the image to \
-                     go back from, \"image\":\"{}\"",
-                    running.digest.map_or_else(|| case.running_label(), |it| it.to_string()),
-                    service = case.service.name,
-                    label = case.running_label(),
-                ),
-            ));
+            let (service, label) = (&case.service.name, case.running_label());
+            let message = format!("{service} is going back to {label} already, so nothing more is done");
+            return Err(Trouble::new(ALREADY_GOING_BACK, message));
         }
         self.go_back("person", "a person asked to roll back".into(), true)
     }
@@ -245,6 +238,9 @@ impl Draft<'_> {
         }
     }
 }
+
+/// The kind of trouble in which a person can go back further.
+pub const ALREADY_GOING_BACK: &str = "already-going-back";
 
 /// An image by a tag, by its digest, or by the beginning of that.
 pub fn find<'a>(case: &Case<'a>, image: &str) -> Result<&'a Image, Trouble> {

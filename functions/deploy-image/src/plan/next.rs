@@ -4,6 +4,7 @@ use choose::Selection;
 use rules::keys;
 use rules::memory::Verdict;
 
+use super::apply_command::ALREADY_GOING_BACK;
 use super::case::Case;
 use super::command::Command;
 use super::draft::Draft;
@@ -11,7 +12,7 @@ use super::evidence::{Lost, is_of_others};
 use super::gate::{self, Blocked};
 use super::motion::{Motion, motion};
 use super::step::{MemoryChange, Remember, Step};
-use super::{deployer, shift, verdict};
+use super::{deployer, offer, shift, verdict};
 
 /// How many images are found lost in one run; what is left, the next run finds.
 const AT_ONCE: usize = 3;
@@ -26,7 +27,11 @@ impl Draft<'_> {
         self.look_at_source();
         let go_back = match self.apply_command(command) {
             Ok(go_back) => go_back,
-            Err(trouble) => return self.problem(trouble.kind, trouble.message),
+            Err(trouble) => {
+                let further = (trouble.kind == ALREADY_GOING_BACK)
+                    .then(|| offer::about_running(case, "Go back further", "rollback"));
+                return self.ask(trouble.kind, trouble.message, further.flatten());
+            }
         };
         if let Some(error) = case.code_deploy_error() {
             return self.problem("code-deploy", error);

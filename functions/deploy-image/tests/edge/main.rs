@@ -232,7 +232,7 @@ async fn the_same_problem_is_told_once_and_forgotten_when_it_is_fixed() {
     assert!(memory.starts_with("bad-tag ") && memory.ends_with(" told=2026-11-20T18:10:00Z"), "{memory}");
     let message = &script.sent("Publish")[0];
     let subject = message["Subject"].to_string();
-    assert!(subject.contains("[Nightshift] api: nightshift:deploy: "), "{subject}");
+    assert!(subject.contains("[Nightshift] shop/api: nightshift:deploy: "), "{subject}");
     assert_eq!(message["MessageStructure"], "json");
     let forms: Value = serde_json::from_str(message["Message"].as_str().unwrap()).unwrap();
     let mail = forms["email"].as_str().unwrap();

@@ -36,6 +36,7 @@ pub fn asks(resource: &str, offers: &[Value]) -> Problem {
         resource: resource.into(),
         problem: "needs-approval".into(),
         kind: MessageKind::NeedsYou,
+        story: None,
         choices: offers.iter().map(choice).collect(),
         monthly: false,
         message: "v1.1.0 waits for your approval (runs v1.0.0)".into(),

@@ -1,6 +1,6 @@
 //! One thing that can be in ALARM, with its tag and its memory read: an alarm, or one of several that an alarm watches.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, Zoned};
 use reconcile::Trouble;
@@ -9,6 +9,7 @@ use rules::keys;
 use rules::remedied::Remedied;
 use rules::remedy::RemedyRule;
 
+use super::evidence::Evidence;
 use super::scope::{Command, Options};
 use super::target;
 use super::world::{Alarm, Contributor, State, Wanted, Watches, World};
@@ -133,6 +134,11 @@ fn case<'a>(
     }
 }
 
+/// The one of them, if there is just one.
+fn only<T: Ord>(mut all: BTreeSet<T>) -> Option<T> {
+    all.pop_first().filter(|_| all.is_empty())
+}
+
 /// What the alarm remembers, by tag.
 pub fn memories(alarm: &Alarm) -> Result<BTreeMap<String, Remedied>, Trouble> {
     let mut memories = BTreeMap::new();
@@ -174,6 +180,20 @@ impl AlarmCase<'_> {
     /// When it went into ALARM, if it is in ALARM.
     pub fn fired(&self) -> Option<Timestamp> {
         self.since.filter(|_| self.state == State::Alarm)
+    }
+
+    /// The service or database that it is about, as far as its tag or its own dimensions say: people read the messages of
+    /// both as one story.
+    pub fn story(&self) -> Option<String> {
+        let evidence = Evidence::of(self.alarm, self.contributor, self.world);
+        let service = self.rule.service.clone().or_else(|| only(evidence.services));
+        let database = self.rule.database.clone().or_else(|| only(evidence.databases));
+        let here = |service: &str| self.alarm.origin().replacen(":cloudwatch:", &format!(":{service}:"), 1);
+        match (service, database) {
+            (Some(service), None) => Some(format!("{}:service/{service}", here("ecs"))),
+            (None, Some(database)) => Some(format!("{}:db:{database}", here("rds"))),
+            _ => None,
+        }
     }
 
     /// Whether there is room for a tag that remembers.

@@ -1,7 +1,7 @@
 //! What is done about one thing that can be in ALARM.
 
 use jiff::Timestamp;
-use reconcile::{Plan, when};
+use reconcile::{Hint, Plan, when};
 use rules::keys;
 use rules::remedied::{Remedied, Taken};
 use rules::remedy::Remedy;
@@ -107,8 +107,11 @@ impl AlarmCase<'_> {
             key: self.key.clone(),
             before: self.alarm.tags.get(&self.key).cloned(),
             memory: Remedied { fired, left: false, since: self.since(fired), last },
+            story: if remedy.acts() { Some(on.clone()) } else { self.story() },
             action,
         };
+        plan.hint(&on, Hint::Related(arn.clone()));
+        self.alarm.runbook().into_iter().for_each(|it| plan.hint(&on, Hint::Runbook(it)));
         let said = if self.reason.is_empty() { String::new() } else { format!(" ({})", self.reason) };
         let position = format!("step {rung} of {} of its tag", self.rule.ladder.len());
         let look = self.alarm.advice().unwrap_or_else(|| look_first(remedy).into());
@@ -174,7 +177,8 @@ impl AlarmCase<'_> {
         for key in &all {
             let before = self.alarm.tags.get(*key).cloned();
             let (alarm, arn, key) = (self.alarm.name.clone(), self.alarm.arn.clone(), key.to_string());
-            let change = MemoryChange { alarm, arn, key, before, memory: None, kind: ChangeKind::Cleared };
+            let kind = ChangeKind::Cleared;
+            let change = MemoryChange { alarm, arn, key, before, memory: None, story: None, kind };
             plan.act(&self.alarm.arn, Step::Remember(change), "a person asked for it");
         }
         if all.is_empty() {
@@ -189,6 +193,7 @@ impl AlarmCase<'_> {
             key: self.key.clone(),
             before: self.alarm.tags.get(&self.key).cloned(),
             memory,
+            story: self.story(),
             kind,
         })
     }

@@ -29,6 +29,8 @@ pub struct StartRemedy {
     pub before: Option<String>,
     /// What it will hold.
     pub memory: Remedied,
+    /// The service or database whose story it belongs to, as far as that is known.
+    pub story: Option<String>,
     pub action: RemedyAction,
 }
 
@@ -89,6 +91,8 @@ pub struct MemoryChange {
     pub before: Option<String>,
     /// What it will hold; `None` removes it.
     pub memory: Option<Remedied>,
+    /// The service or database whose story it belongs to, as far as that is known.
+    pub story: Option<String>,
     pub kind: ChangeKind,
 }
 
@@ -206,6 +210,7 @@ impl reconcile::Step for Step {
                 key: it.key.clone(),
                 before: it.before.clone(),
                 memory: Some(it.memory.clone()),
+                story: it.story.clone(),
                 kind,
             })),
             Step::Remember(it) if told => Some(Step::Remember(MemoryChange { kind, ..it.clone() })),
@@ -229,12 +234,8 @@ impl reconcile::Step for Step {
     /// That of the service or database which the remedy is for.
     fn story(&self) -> Option<&str> {
         match self {
-            Step::Start(StartRemedy {
-                action:
-                    RemedyAction::ScaleOut { arn, .. } | RemedyAction::Rollback { arn, .. } | RemedyAction::Wake { arn, .. },
-                ..
-            }) => Some(arn),
-            _ => None,
+            Step::Start(it) => it.story.as_deref(),
+            Step::Remember(it) => it.story.as_deref(),
         }
     }
 

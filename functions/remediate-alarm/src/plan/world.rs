@@ -211,6 +211,12 @@ impl Alarm {
         (!advice.is_empty()).then_some(advice)
     }
 
+    /// The first address in its description: where whoever made the alarm wrote down what to do.
+    pub fn runbook(&self) -> Option<String> {
+        let page = self.description.split_whitespace().find_map(|it| it.find("https://").map(|at| &it[at..]))?;
+        Some(page.trim_end_matches(['.', ',', ';', ':', ')', ']', '>', '"', '\'']).to_owned())
+    }
+
     /// Where it is: `arn:aws:cloudwatch:REGION:ACCOUNT`.
     pub fn origin(&self) -> &str {
         self.arn.split_once(":alarm:").map_or("", |(origin, _)| origin)
@@ -224,6 +230,19 @@ impl Alarm {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_address_of_a_description_is_the_runbook() {
+        let runbook = |description: &str| {
+            let mut alarm = crate::plan::tests::alarm("a", "notify");
+            alarm.description = description.into();
+            alarm.runbook()
+        };
+        assert_eq!(runbook("Answers are 5xx. Look at the log."), None);
+        let page = Some("https://wiki.example/api-5xx#first".to_owned());
+        assert_eq!(runbook("See https://wiki.example/api-5xx#first, then https://other.example."), page);
+        assert_eq!(runbook("(runbook:https://wiki.example/api-5xx#first)"), page);
+    }
 
     #[test]
     fn a_description_is_told_in_one_line_that_ends_with_a_word() {

@@ -246,7 +246,7 @@ async fn what_waits_is_told_once_with_its_reason_and_done_when_it_can_be() {
         message["Subject"]
             .as_str()
             .unwrap()
-            .starts_with("[Nightshift] api-5xx: it fired at Sat 2026-11-21 03:09 KST, and restart waits"),
+            .starts_with("[Nightshift] shop/api: api-5xx: it fired at Sat 2026-11-21 03:09 KST, and restart waits"),
         "{message}"
     );
     script.invoke(by_sns("api-5xx")).await.unwrap();

@@ -59,7 +59,9 @@ fn seen(period: Period, reports: &[(&str, Value)]) -> Seen {
 
 #[track_caller]
 fn check(seen: &Seen, period: Period, expected: &[&str]) {
-    assert_eq!(lines(seen, period, &now()), expected);
+    let told = lines(seen, period, &now());
+    testkit::told::keep_report("report-operations", period.title(), &told);
+    assert_eq!(told, expected);
 }
 
 #[test]

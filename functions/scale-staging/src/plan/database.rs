@@ -99,19 +99,13 @@ pub fn needs_events(sleeper: &Sleeper, wants: &Wants, now: &Zoned, world: &World
     }
 }
 
-/// The command that applies what is pending at once; of several instances that of the first.
-fn at_once(of: &[DatabaseName]) -> String {
-    let Some((first, others)) = of.split_first() else { return String::new() };
-    let (operation, option) = match first.kind {
+/// The command that applies what is pending of a database now.
+fn at_once(of: &DatabaseName) -> CommandLine {
+    let (operation, option) = match of.kind {
         Kind::Instance => ("modify-db-instance", "--db-instance-identifier"),
         Kind::Cluster => ("modify-db-cluster", "--db-cluster-identifier"),
     };
-    let command = CommandLine::of(["aws", "rds", operation, option, &first.id, "--apply-immediately"]);
-    let others: Vec<&str> = others.iter().map(|it| it.id.as_str()).collect();
-    match &others[..] {
-        [] => command.to_string(),
-        others => format!("{command}, and the same for {}", others.join(" and ")),
-    }
+    CommandLine::of(["aws", "rds", operation, option, &of.id, "--apply-immediately"])
 }
 
 impl DatabaseCase<'_> {
@@ -150,11 +144,10 @@ impl DatabaseCase<'_> {
         let windows = &found.windows;
         let headline = match &found.pending {
             Some(pending) => {
-                let at_once = at_once(&pending.of);
+                pending.of.iter().for_each(|it| self.draft.offer("Apply it now, while it is available", at_once(it)));
                 format!(
                     "sleeps through its {windows}, and a change waits for that ({}) until it is up in its \
-                     maintenance window: maintenance=awake keeps it up for that, or apply the change at once while it \
-                     is available, with {at_once}",
+                     maintenance window: maintenance=awake keeps it up for that",
                     pending.names
                 )
             }

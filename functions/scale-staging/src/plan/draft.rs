@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use reconcile::Trouble;
+use reconcile::{Choice, CommandLine, Trouble, Undo};
 use rules::keys;
 use serde_json::Value;
 
@@ -24,6 +24,7 @@ pub struct Draft {
     calls: Vec<Call>,
     before: Value,
     if_refused: Option<IfRefused>,
+    choices: Vec<Choice>,
     is_again: bool,
     awake_until: Option<String>,
     steps: Vec<(Step, String)>,
@@ -51,6 +52,7 @@ impl Draft {
             calls: Vec::new(),
             before,
             if_refused: None,
+            choices: Vec::new(),
             is_again: false,
             awake_until: None,
             steps: Vec::new(),
@@ -107,6 +109,11 @@ impl Draft {
         self.troubles.push(trouble);
     }
 
+    /// What a person can decide about the next step.
+    pub fn offer(&mut self, label: &'static str, line: CommandLine) {
+        self.choices.push(Choice::new(label, Undo::Shell(line)));
+    }
+
     /// Why nothing is done, where nothing is: of several reasons the last.
     pub fn leave(&mut self, reason: impl Into<String>) {
         self.idle = Some(reason.into());
@@ -119,11 +126,13 @@ impl Draft {
         if self.calls.is_empty() {
             return;
         }
+        let choices = std::mem::take(&mut self.choices);
         let before = std::mem::replace(&mut self.before, after.clone());
         let calls = std::mem::take(&mut self.calls);
         let holds = [keys::HOLD, keys::HOLD_MEMORY].into_iter().filter(|it| self.tags.contains_key(*it)).collect();
         let target = self.target.clone();
-        let step = Step { target, change, calls, before, after, headline, holds, is_again, if_refused, awake_until };
+        let step =
+            Step { target, change, calls, before, after, headline, holds, is_again, if_refused, awake_until, choices };
         self.steps.push((step, reason));
     }
 

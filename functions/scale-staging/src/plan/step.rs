@@ -1,7 +1,7 @@
 //! What is done to one service or database, call by call, and what people read of it.
 
 use jiff::Timestamp;
-use reconcile::{CommandLine, MessageKind, Trouble, Undo};
+use reconcile::{Choice, CommandLine, MessageKind, Trouble, Undo};
 use rules::keys;
 use rules::sleep::Suspended;
 use serde_json::{Value, json};
@@ -27,6 +27,8 @@ pub struct Step {
     pub if_refused: Option<IfRefused>,
     /// The moment until which the command in its message keeps it awake, as a command names it.
     pub awake_until: Option<String>,
+    /// What a person can decide about it.
+    pub choices: Vec<Choice>,
 }
 
 /// What a step changes.
@@ -280,6 +282,10 @@ impl reconcile::Step for Step {
             Change::Wake => Some(Undo::Command(json!({"sleep": {"resource": arn}}))),
             Change::Boost | Change::EndBoost | Change::Remember | Change::Tell(_) => None,
         }
+    }
+
+    fn choices(&self) -> Vec<Choice> {
+        self.choices.clone()
     }
 
     fn once_told(&self) -> Option<Self> {

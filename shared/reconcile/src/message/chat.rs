@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Value, json};
 
 use super::part::{Part, Site};
-use super::text::{LONGEST_FACT, cut, failure_headline, problem_headline, rest};
+use super::text::{LONGEST_FACT, cut, failure_headline, headline, problem_headline, rest};
 use super::{link, safe};
 use crate::button::Button;
 use crate::kind::MessageKind;
@@ -31,16 +31,17 @@ pub fn chat(
         format!("*{}* ({})", safe::chat(&failure_headline(it)), safe::chat(code))
     };
     lines.extend(part.failures.iter().map(failure));
-    lines.extend(part.done.iter().map(|it| format!("*{}*\n{}", safe::chat(&it.headline), safe::chat(&it.reason))));
-    let links = link::links(resources, kind, site, &report.function).into_iter();
+    lines.extend(part.done.iter().map(|it| format!("*{}*\n{}", safe::chat(&headline(it)), safe::chat(&it.reason))));
+    let links = link::links(&link::About::of(report, part, resources), kind, site).into_iter();
     let links: Vec<String> = links.take(4).map(|(name, address)| format!("{name}: {address}")).collect();
     // What holds a backquote or a second line would end the code that it stands in; the e-mail has it.
     let fits = |it: &(&str, String)| !it.1.contains('`') && safe::one_line(&it.1) == it.1;
     let commands = part.commands(site).into_iter().filter(fits).take(3);
     let next_steps = commands.map(|(label, command)| format!("{label}: `{command}`")).collect();
+    let lines = lines.into_iter().map(|it| link::with_own_buckets(&it, report)).collect();
     let mut card = card(report, lines, links, title, next_steps);
     card["metadata"]["relatedResources"] = json!(&resources[..resources.len().min(10)]);
-    if let Some(thread) = thread(report, part, resources) {
+    if let Some(thread) = thread(report, part) {
         card["metadata"]["threadId"] = thread.into();
     }
     let buttons = buttons(report, part);
@@ -55,11 +56,11 @@ pub fn chat(
 /// The value of each button under the message. Where a message offers the same for two things, nobody could tell what
 /// the button means, so there is none: people send the commands of the text then.
 fn buttons(report: &Report, part: &Part<'_>) -> BTreeMap<&'static str, String> {
-    let of_problems = part.problems.iter().flat_map(|it| &it.choices).map(|it| &it.command);
-    let of_actions = part.done.iter().filter_map(|it| it.offer.as_ref());
+    let of_actions = part.done.iter().flat_map(|it| &it.choices);
+    let choices = part.problems.iter().flat_map(|it| &it.choices).chain(of_actions).map(|it| &it.command);
+    let undo = part.done.iter().filter_map(|it| it.offer.as_ref());
     let mut offered: BTreeMap<Button, BTreeSet<String>> = BTreeMap::new();
-    for (button, value) in
-        of_problems.chain(of_actions).filter_map(|it| Button::offered(it, &report.function, report.at.date()))
+    for (button, value) in choices.chain(undo).filter_map(|it| Button::offered(it, &report.function, report.at.date()))
     {
         offered.entry(button).or_default().insert(value);
     }
@@ -72,7 +73,9 @@ fn buttons(report: &Report, part: &Part<'_>) -> BTreeMap<&'static str, String> {
 
 /// The card of a message of lines alone.
 pub fn of_lines(report: &Report, lines: &[String], title: &str) -> Value {
-    card(report, lines.iter().map(|it| safe::chat(it)).collect(), Vec::new(), title, Vec::new())
+    let mut card = card(report, lines.iter().map(|it| safe::chat(it)).collect(), Vec::new(), title, Vec::new());
+    card["content"]["keywords"] = json!([MessageKind::Routine.as_str(), report.function]);
+    card
 }
 
 fn card(report: &Report, mut lines: Vec<String>, links: Vec<String>, title: &str, next_steps: Vec<String>) -> Value {
@@ -99,10 +102,9 @@ fn card(report: &Report, mut lines: Vec<String>, links: Vec<String>, title: &str
 
 /// What a message is filed under, where it is one story: what it is about, and the day. So an alarm, its remedy, the
 /// rollback and the recovery stand together, whichever function told them, and no thread grows for ever.
-fn thread(report: &Report, part: &Part<'_>, resources: &[String]) -> Option<String> {
-    let [resource] = resources else { return None };
-    let of_action = part.failures.iter().chain(&part.done).find_map(|it| it.story.as_deref());
-    let story = of_action.unwrap_or(resource);
+fn thread(report: &Report, part: &Part<'_>) -> Option<String> {
+    let stories: Vec<&str> = part.stories().into_iter().collect();
+    let [story] = stories[..] else { return None };
     let name = story.splitn(6, ':').nth(5).unwrap_or(story);
     Some(format!("{} {}", safe::chat(name), report.at.date()))
 }

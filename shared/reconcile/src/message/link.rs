@@ -1,24 +1,102 @@
 //! Addresses in the web console of the partition.
 
-use super::part::Site;
-use crate::kind::MessageKind;
+use std::collections::BTreeSet;
 
-/// Where to look first: what each resource is, and where something failed, its logs.
+use jiff::Timestamp;
+
+use super::part::{Part, Site};
+use crate::kind::MessageKind;
+use crate::report::{Hint, Report};
+
+/// What a message is about, and where people look besides.
+pub struct About<'a> {
+    report: &'a Report,
+    /// ARNs, the resources of the message first.
+    resources: Vec<&'a str>,
+    hints: BTreeSet<&'a Hint>,
+}
+
+impl<'a> About<'a> {
+    pub fn of(report: &'a Report, part: &Part<'a>, resources: &'a [String]) -> Self {
+        let mut all: Vec<&str> = resources.iter().map(String::as_str).collect();
+        let hints: BTreeSet<&Hint> = all.iter().filter_map(|it| report.hints.get(*it)).flatten().collect();
+        let related = hints.iter().filter_map(|it| if let Hint::Related(arn) = it { Some(arn.as_str()) } else { None });
+        for it in part.stories().into_iter().chain(related) {
+            if !all.contains(&it) {
+                all.push(it);
+            }
+        }
+        About { report, resources: all, hints }
+    }
+
+    pub fn function(report: &'a Report) -> Self {
+        About { report, resources: vec![&report.function], hints: BTreeSet::new() }
+    }
+}
+
+/// Where to look first: what each resource is, and where something failed, its logs and what to do.
 ///
 /// What has no page of its own leads to the function, whose log holds the whole report.
-pub fn links(resources: &[String], kind: MessageKind, site: &Site<'_>, function: &str) -> Vec<(&'static str, String)> {
+pub fn links(about: &About<'_>, kind: MessageKind, site: &Site<'_>) -> Vec<(&'static str, String)> {
+    let mut links = Vec::new();
+    if kind <= MessageKind::Failed {
+        let runbooks = about.hints.iter().filter_map(|it| if let Hint::Runbook(page) = it { Some(page) } else { None });
+        let runbooks = runbooks.filter(|it| is_address(it));
+        links.extend(runbooks.map(|it| ("Runbook", it.clone())));
+    }
     let Some(console) = site.console else {
-        return vec![("Log group", format!("/aws/lambda/{}", site.invoke_as))];
+        links.push(("Log group", format!("/aws/lambda/{}", site.invoke_as)));
+        return links;
     };
-    let mut links: Vec<_> = resources.iter().flat_map(|it| of_resource(it, kind, console)).collect();
-    if links.is_empty() {
+    let groups = about.hints.iter().filter_map(|it| if let Hint::LogGroup(group) = it { Some(group) } else { None });
+    let groups: Vec<_> = match (site.region, kind <= MessageKind::Failed) {
+        (Some(region), true) => {
+            groups.map(|it| ("Logs of that hour", logs(it, about.report.at.timestamp(), region, console))).collect()
+        }
+        _ => Vec::new(),
+    };
+    let pages = about.resources.iter().flat_map(|it| of_resource(it, kind, console));
+    // The tab of the service shows the logs of its tasks, too, but of now.
+    links.extend(pages.filter(|(name, _)| *name != "Logs" || groups.is_empty()));
+    links.extend(groups);
+    if links.iter().all(|(name, _)| *name == "Runbook") {
         links.extend(site.region.map(|region| {
-            let name = if site.invoke_as.is_empty() { function } else { site.invoke_as };
+            let name = if site.invoke_as.is_empty() { &about.report.function } else { site.invoke_as };
             let path = format!("lambda/home?region={region}#/functions/{}?tab=monitoring", encoded(name));
             ("Its runs", address(region, console, &path))
         }));
     }
     links
+}
+
+/// Whether it is the address of a page and nothing else: whoever wrote it can add no line and no mention.
+fn is_address(text: &str) -> bool {
+    let plain = |it: u8| it.is_ascii_graphic() && !b"<>\"'`|\\^{}".contains(&it);
+    text.len() <= 500 && text.strip_prefix("https://").is_some_and(|it| !it.is_empty()) && text.bytes().all(plain)
+}
+
+/// The hour before, as CloudWatch Logs shows it: what failed was written before a person hears of it. Its page reads the
+/// part after `#` once more, with `$` in the place of `%`.
+fn logs(group: &str, at: Timestamp, region: &str, console: &str) -> String {
+    let twice = encoded(&encoded(group)).replace('%', "$");
+    let (from, until) = (at.as_millisecond() - 3_600_000, at.as_millisecond() + 300_000);
+    let path = format!(
+        "cloudwatch/home?region={region}#logsV2:log-groups/log-group/{twice}/log-events$3Fstart$3D{from}$26end$3D{until}"
+    );
+    address(region, console, &path)
+}
+
+/// Addresses in buckets that this report is about stay such: no program follows them, and people paste them. Those of
+/// other buckets come from outside.
+pub fn with_own_buckets(text: &str, report: &Report) -> String {
+    let hints = report.hints.iter().flat_map(|(resource, hints)| {
+        let related = hints.iter().filter_map(|it| if let Hint::Related(arn) = it { Some(arn) } else { None });
+        related.chain([resource])
+    });
+    let buckets: BTreeSet<&str> = hints.filter_map(|it| it.split_once(":s3:::").map(|(_, name)| name)).collect();
+    buckets
+        .into_iter()
+        .fold(text.to_owned(), |text, bucket| text.replace(&format!("s3[:]//{bucket}/"), &format!("s3://{bucket}/")))
 }
 
 fn of_resource(arn: &str, kind: MessageKind, console: &str) -> Vec<(&'static str, String)> {

@@ -1,5 +1,7 @@
 //! What one message tells, and what it needs to know of where it comes from.
 
+use std::collections::BTreeSet;
+
 use crate::kind::Routine;
 use crate::report::{Action, Problem, Report};
 
@@ -41,9 +43,17 @@ impl<'a> Part<'a> {
         resources
     }
 
+    /// The resources whose stories it tells.
+    pub fn stories(&self) -> BTreeSet<&'a str> {
+        let of_problems = self.problems.iter().map(|it| it.story.as_deref().unwrap_or(&it.resource));
+        let of_actions = self.failures.iter().chain(&self.done);
+        of_problems.chain(of_actions.map(|it| it.story.as_deref().unwrap_or(&it.resource))).collect()
+    }
+
     /// The commands that a person may want after this, with what each does.
     pub fn commands(&self, site: &Site<'_>) -> Vec<(&'a str, String)> {
-        let choices = self.problems.iter().flat_map(|it| &it.choices);
+        let of_actions = self.done.iter().flat_map(|it| &it.choices);
+        let choices = self.problems.iter().flat_map(|it| &it.choices).chain(of_actions);
         let choices = choices.map(|it| (it.label, it.command.command_line(site.invoke_as, site.region)));
         let undo = self.done.iter().filter_map(|it| Some(("If that is wrong", it.undo.clone()?)));
         choices.chain(undo).collect()

@@ -94,13 +94,21 @@ pub fn subject(headline: &str, resource: &str, instead: &str) -> String {
     if plain(&headline) {
         return headline;
     }
-    let named = headline.replace(one_line(short_name(resource)).as_ref(), &kind_and_id(resource));
+    let named = headline.replace(one_line(name(resource)).as_ref(), &kind_and_id(resource));
+    let named = named.replace(one_line(short_name(resource)).as_ref(), &kind_and_id(resource));
     if plain(&named) { named } else { format!("{}: {instead}", kind_and_id(resource)) }
 }
 
 /// `api-server` of `arn:aws:ecs:…:service/truegul-production/api-server`.
 pub fn short_name(resource: &str) -> &str {
     resource.rsplit(['/', ':']).next().unwrap_or(resource)
+}
+
+/// What people call it: `truegul-production/api-server` of a service, since each environment has one of that name, and the
+/// short name of anything else.
+pub fn name(resource: &str) -> &str {
+    let service = resource.splitn(6, ':').nth(5).filter(|_| resource.contains(":ecs:"));
+    service.and_then(|it| it.strip_prefix("service/")).unwrap_or_else(|| short_name(resource))
 }
 
 /// `service api-server`; where the name is not ASCII, `budget 1f2e3d4c`: the beginning of the digest of the ARN.

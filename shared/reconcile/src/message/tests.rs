@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::*;
 use crate::memory::news;
-use crate::report::{Action, Failure, Problem};
+use crate::report::{Action, Failure, Hint, Problem};
 use crate::undo::{Choice, Undo};
 
 const SERVICE: &str = "arn:aws:ecs:ap-northeast-2:123456789012:service/truegul-production/api-server";
@@ -40,6 +40,7 @@ fn action(headline: &str, outcome: Outcome) -> Action {
             request_id: Some("1a2b".into()),
         }),
         undo: Some("aws lambda invoke ...".into()),
+        choices: Vec::new(),
         offer: None,
     }
 }
@@ -56,6 +57,7 @@ fn bad_tag() -> Problem {
         problem: "bad-tag".into(),
         message,
         kind: MessageKind::NeedsYou,
+        story: None,
         choices: Vec::new(),
         monthly: false,
     }
@@ -82,6 +84,7 @@ fn however_much_went_wrong_the_message_is_one_that_sns_takes() {
             problem,
             message: "뒤".repeat(3000),
             kind: MessageKind::NeedsYou,
+            story: None,
             choices: Vec::new(),
             monthly: false,
         });
@@ -207,7 +210,10 @@ fn what_a_person_can_decide_stands_on_a_line_of_its_own_with_the_region() {
     let choices = vec![Choice::new("Approve", command)];
     let message = "v1.1.0 waits for your approval (runs v1.0.0). It is deployed at once then".to_owned();
     let message = written(&report(vec![], vec![Problem { choices, message, ..bad_tag() }])).unwrap();
-    assert_eq!(message.subject, "[Nightshift] api-server: v1.1.0 waits for your approval (runs v1.0.0)");
+    assert_eq!(
+        message.subject,
+        "[Nightshift] truegul-production/api-server: v1.1.0 waits for your approval (runs v1.0.0)"
+    );
     let command = "printf %s '{\"approve\":{\"service\":\"shop/api\"},\"format\":\"text\"}' | aws lambda invoke \
                    --region ap-northeast-2 --function-name nightshift-deploy-image --payload fileb:///dev/stdin \
                    /dev/stderr >/dev/null";
@@ -218,7 +224,12 @@ fn what_a_person_can_decide_stands_on_a_line_of_its_own_with_the_region() {
 
 #[test]
 fn a_link_leads_into_the_console_of_the_partition() {
-    let linked = |arn: &str, kind| link::links(&[arn.to_owned()], kind, &SITE, "deploy-image");
+    let linked_at = |arn: &str, kind, site: &Site<'_>| {
+        let report = report(vec![Action { resource: arn.into(), ..action("x", Outcome::Done) }], vec![]);
+        let part = Part { done: report.actions.iter().collect(), ..Part::default() };
+        link::links(&link::About::of(&report, &part, &[arn.to_owned()]), kind, site)
+    };
+    let linked = |arn: &str, kind| linked_at(arn, kind, &SITE);
     let (needs_you, changed) = (MessageKind::NeedsYou, MessageKind::Changed);
     let console = "https://ap-northeast-2.console.aws.amazon.com";
     let service = format!("{console}/ecs/v2/clusters/truegul-production/services/api-server");
@@ -266,7 +277,7 @@ fn a_link_leads_into_the_console_of_the_partition() {
     );
     let without = Site { console: None, ..SITE };
     let log = [("Log group", "/aws/lambda/nightshift-deploy-image".to_owned())];
-    assert_eq!(link::links(&[SERVICE.to_owned()], changed, &without, "deploy-image"), log);
+    assert_eq!(linked_at(SERVICE, changed, &without), log);
 }
 
 #[test]
@@ -279,4 +290,84 @@ fn the_day_is_one_message_with_a_line_for_each_thing() {
     );
     assert!(message.text.starts_with("db: asleep since Fri 20:00\napi: live since Fri 14:00\n\n"), "{}", message.text);
     assert!(message.text.contains("Its runs: https://"), "{}", message.text);
+}
+
+#[test]
+fn the_messages_of_a_service_and_of_its_alarms_begin_with_the_same_words_and_are_one_thread() {
+    let alarm = "arn:aws:cloudwatch:ap-northeast-2:1:alarm:api-5xx";
+    let told = |headline: &str, resource: &str, story: Option<&str>| {
+        let (resource, story) = (resource.to_owned(), story.map(str::to_owned));
+        let message = written(&report(vec![Action { resource, story, ..action(headline, Outcome::Done) }], vec![]));
+        let message = message.unwrap();
+        assert_eq!(message.chat["metadata"]["threadId"], "service/truegul-production/api-server 2026-11-21");
+        assert!(message.text.contains("/services/api-server/"), "{}", message.text);
+        message.subject.trim_start_matches("[Nightshift] truegul-production/api-server: ").to_owned()
+    };
+    for headline in ["api-server: asleep", "truegul-production/api-server: asleep"] {
+        assert_eq!(told(headline, SERVICE, None), "asleep");
+    }
+    let restarting = "api-5xx: restarting truegul-production/api-server";
+    assert_eq!(told(restarting, SERVICE, Some(SERVICE)), "api-5xx: restarting");
+    assert_eq!(told("api-5xx: recovered", alarm, Some(SERVICE)), "api-5xx: recovered");
+    let story = Some(SERVICE.to_owned());
+    let problem = Problem { resource: alarm.into(), story, message: "it is still in ALARM".into(), ..bad_tag() };
+    let message = written(&report(vec![], vec![problem])).unwrap();
+    assert_eq!(message.subject, "[Nightshift] truegul-production/api-server: api-5xx: it is still in ALARM");
+    assert_eq!(message.chat["metadata"]["threadId"], "service/truegul-production/api-server 2026-11-21");
+}
+
+#[test]
+fn hints_lead_to_the_runbook_the_logs_of_that_hour_and_what_is_related() {
+    let alarm = "arn:aws:cloudwatch:ap-northeast-2:1:alarm:api-5xx";
+    let hints = [
+        Hint::LogGroup("/ecs/api server".into()),
+        Hint::Related(alarm.into()),
+        Hint::Runbook("https://wiki.example/api".into()),
+    ];
+    let of = |outcome| Report {
+        hints: [(SERVICE.to_owned(), hints.clone().into())].into(),
+        ..report(vec![action("api-server: stops", outcome)], vec![])
+    };
+    let text = written(&of(Outcome::Failed)).unwrap().text;
+    for line in [
+        "Runbook: https://wiki.example/api",
+        "Alarm: https://ap-northeast-2.console.aws.amazon.com/cloudwatch/home?region=ap-northeast-2#alarmsV2:alarm/api-5xx",
+        "Logs of that hour: https://ap-northeast-2.console.aws.amazon.com/cloudwatch/home?region=ap-northeast-2\
+         #logsV2:log-groups/log-group/$252Fecs$252Fapi$2520server/log-events$3Fstart$3D1795194600000$26end$3D1795198500000",
+    ] {
+        assert!(text.lines().any(|it| it == line), "{line} is not in {text}");
+    }
+    assert!(!text.contains("Logs: "), "{text}");
+    // What went well needs neither.
+    let text = written(&of(Outcome::Done)).unwrap().text;
+    assert!(!text.contains("Runbook") && !text.contains("Logs of that hour"), "{text}");
+}
+
+#[test]
+fn only_the_addresses_of_own_buckets_stay_addresses() {
+    let bucket = "arn:aws:s3:::uploads";
+    let message = "the copy to s3://backups/uploads/ is not good; see s3://evil/x".to_owned();
+    let problem = Problem { resource: bucket.into(), message, ..bad_tag() };
+    let hints = [(bucket.to_owned(), [Hint::Related("arn:aws:s3:::backups".into())].into())].into();
+    let message = written(&Report { hints, ..report(vec![], vec![problem]) }).unwrap();
+    for text in [&message.text, &message.chat.to_string()] {
+        assert!(text.contains("s3://backups/uploads/") && text.contains("s3[:]//evil/x"), "{text}");
+    }
+    assert!(message.text.contains("Bucket: https://console.aws.amazon.com/s3/buckets/backups"), "{}", message.text);
+}
+
+#[test]
+fn a_card_has_a_button_for_each_thing_that_it_alone_offers() {
+    let offer = |image: &str| Undo::Command(json!({"approve": {"service": "shop/api", "image": image}}));
+    let asks = |images: &[&str]| {
+        let choices = images.iter().map(|it| Choice::new("Approve", offer(it))).collect();
+        let message = written(&report(vec![], vec![Problem { choices, ..bad_tag() }])).unwrap();
+        message.chat["metadata"].clone()
+    };
+    let value = crate::Button::offered(&offer("sha256:1"), "deploy-image", "2026-11-21".parse().unwrap()).unwrap().1;
+    let one = asks(&["sha256:1"]);
+    assert_eq!((&one["enableCustomActions"], &one["additionalContext"]), (&json!(true), &json!({"approve": value})));
+    for none in [asks(&[]), asks(&["sha256:1", "sha256:2"])] {
+        assert_eq!((&none["enableCustomActions"], &none["additionalContext"]), (&Value::Null, &Value::Null));
+    }
 }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::link;
 use super::part::{Part, Site};
-use super::safe::{self, short_name};
+use super::safe::{self, name, short_name};
 use crate::kind::MessageKind;
 use crate::report::{Action, Outcome, Problem, Report};
 
@@ -42,7 +42,7 @@ pub fn text(report: &Report, part: &Part<'_>, kind: MessageKind, resources: &[St
         paragraph(&mut text, &failure_headline(it), &[format!("Error: {error}"), why(it), next]);
     }
     for it in part.done.iter().take(SPELLED_OUT) {
-        paragraph(&mut text, &it.headline, &[why(it), change(it)]);
+        paragraph(&mut text, &headline(it), &[why(it), change(it)]);
     }
     let left_out: usize = [part.failures.len(), part.problems.len(), part.done.len()]
         .iter()
@@ -56,7 +56,8 @@ pub fn text(report: &Report, part: &Part<'_>, kind: MessageKind, resources: &[St
         // A command is quoted for the shell and stays as it is, but for what would end its line.
         let _ = writeln!(text, "{label}:\n{}\n", safe::one_line(command));
     }
-    end(text, report, link::links(resources, kind, site, &report.function))
+    let text = link::with_own_buckets(&text, report);
+    end(text, report, link::links(&link::About::of(report, part, resources), kind, site))
 }
 
 /// A message of lines alone, each about one thing that went as planned.
@@ -66,7 +67,8 @@ pub fn of_lines(report: &Report, lines: &[String], site: &Site<'_>) -> String {
         let _ = writeln!(text, "{}", safe::fact(line));
     }
     text.push('\n');
-    let links = link::links(std::slice::from_ref(&report.function), MessageKind::Routine, site, &report.function);
+    let about = link::About::function(report);
+    let links = link::links(&about, MessageKind::Routine, site);
     end(cut(&text, LONGEST_TEXT).into_owned(), report, links)
 }
 
@@ -90,13 +92,34 @@ pub fn refused_headline(report: &Report) -> String {
 /// The name and the first sentence of what is wrong.
 pub fn problem_headline(it: &Problem) -> String {
     let (first, _) = sentence(&it.message);
-    format!("{}: {}", short_name(&it.resource), first.trim_end_matches('.'))
+    let own = name(&it.resource);
+    match it.story.as_deref().map(name).filter(|story| *story != own) {
+        Some(story) => format!("{story}: {own}: {}", first.trim_end_matches('.')),
+        None => format!("{own}: {}", first.trim_end_matches('.')),
+    }
+}
+
+/// The headline, which begins with the name of what its story is about: the messages of a service and of its alarms
+/// stand together wherever subjects are sorted.
+pub fn headline(it: &Action) -> String {
+    let own = name(&it.resource);
+    let (first, what) = it.headline.split_once(": ").unwrap_or(("", &it.headline));
+    let is_of = |resource: &str| first == name(resource) || first == short_name(resource);
+    match it.story.as_deref() {
+        Some(story) if is_of(story) => format!("{}: {what}", name(story)),
+        Some(story) => {
+            let name = name(story);
+            format!("{name}: {}", it.headline.replace(&format!(" {name}"), ""))
+        }
+        None if is_of(&it.resource) => format!("{own}: {what}"),
+        None => it.headline.clone(),
+    }
 }
 
 pub fn failure_headline(it: &Action) -> String {
-    match it.headline.split_once(": ") {
+    match headline(it).split_once(": ") {
         Some((name, what)) => format!("{name}: failed: {what}"),
-        None => format!("failed: {}", it.headline),
+        None => format!("failed: {}", headline(it)),
     }
 }
 

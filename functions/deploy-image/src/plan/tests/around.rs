@@ -3,7 +3,7 @@
 use jiff::SignedDuration;
 use reconcile::{MessageKind, Plan, Step as _, Undo};
 use rules::keys;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::model::{Model, digest, repository, service};
 use super::stories::{offered, words};
@@ -202,6 +202,9 @@ fn a_rollback_that_is_sent_twice_goes_back_once() {
     // Without an image, while the first one is under way.
     let plan = command(&mut model, roll_back(None));
     assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "already-going-back"), "{:?}", words(&plan));
+    let further =
+        json!({"rollback": {"service": "truegul-production/api-server", "image": digest("v1.1.0").to_string()}});
+    assert_eq!(plan.problems[0].choices[0].command, Undo::Command(further));
     model.settle();
     assert_eq!(model.running(), "v1.1.0");
     // It has ended, and a person who wants to go on back does.

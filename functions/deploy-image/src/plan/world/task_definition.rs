@@ -63,6 +63,15 @@ impl TaskDefinition {
         containers.into_iter().flatten().filter_map(|it| Some((it.get("name")?.as_str()?, it.get("image")?.as_str()?)))
     }
 
+    /// The groups of CloudWatch Logs that its containers write to, where they write there directly.
+    pub fn log_groups(&self) -> impl Iterator<Item = &str> {
+        let containers = self.fields.get("containerDefinitions").and_then(Value::as_array);
+        containers.into_iter().flatten().filter_map(|it| {
+            let logs = it.get("logConfiguration").filter(|it| it["logDriver"] == "awslogs")?;
+            logs["options"]["awslogs-group"].as_str()
+        })
+    }
+
     /// The platform that its tasks run on.
     pub fn platform(&self) -> Platform {
         let of = |name: &str| self.fields.get("runtimePlatform")?.get(name)?.as_str();

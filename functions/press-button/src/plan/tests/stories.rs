@@ -26,6 +26,7 @@ fn taken_back(function: &str, resource: &str, offer: Value, now: &Zoned) -> Stri
         after: Value::Null,
         outcome: Outcome::Done,
         error: None,
+        choices: Vec::new(),
         undo: Some("aws".into()),
         offer: Some(Undo::Command(offer)),
     };

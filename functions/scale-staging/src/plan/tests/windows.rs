@@ -1,5 +1,6 @@
 //! RDS's windows for maintenance and backups, in the sleep and kept awake for.
 
+use jiff::Zoned;
 use rules::keys;
 
 use super::model::*;
@@ -41,6 +42,11 @@ fn windows_that_lie_wholly_in_the_sleep_are_told_once() {
     }
 }
 
+/// The commands that the first step offers.
+fn offered(shop: &Shop, now: &Zoned) -> Vec<String> {
+    shop.plan(&sweep(), now).steps[0].step.choices.iter().map(|it| it.line()).collect()
+}
+
 #[test]
 fn a_change_that_waits_for_a_window_in_the_sleep_is_told_once() {
     let now = at("2026-11-20T12:00");
@@ -54,9 +60,9 @@ fn a_change_that_waits_for_a_window_in_the_sleep_is_told_once() {
     let lines = shop.lines(&sweep(), &now);
     let told = "* db remember: sleeps through its maintenance window sun:16:00-sun:16:30 UTC and backup window \
                 17:00-17:30 UTC, and a change waits for that (DBInstanceClass EngineVersion) until it is up in its \
-                maintenance window: maintenance=awake keeps it up for that, or apply the change at once while it is \
-                available, with aws rds modify-db-instance --db-instance-identifier db --apply-immediately";
+                maintenance window: maintenance=awake keeps it up for that";
     assert!(lines[0].starts_with(told), "{lines:#?}");
+    assert_eq!(offered(&shop, &now), ["aws rds modify-db-instance --db-instance-identifier db --apply-immediately"]);
     shop.run_until_quiet(&now);
     for now in ["2026-11-20T12:05", "2026-11-23T12:00"] {
         assert_eq!(shop.run(&sweep(), &at(now)), 0, "{now}");
@@ -91,9 +97,8 @@ fn a_change_of_a_cluster_is_applied_with_the_command_for_clusters() {
     let mut shop = shop(vec![], cluster("aurora", HOURS).into());
     shop.databases[0].maintenance_window = Some("sun:16:00-sun:16:30".into());
     shop.databases[0].pending = vec!["EngineVersion"];
-    let lines = shop.lines(&sweep(), &at("2026-11-20T12:00"));
-    let command = "with aws rds modify-db-cluster --db-cluster-identifier aurora --apply-immediately";
-    assert!(lines[0].contains(command), "{lines:#?}");
+    let command = "aws rds modify-db-cluster --db-cluster-identifier aurora --apply-immediately";
+    assert_eq!(offered(&shop, &at("2026-11-20T12:00")), [command]);
 }
 
 /// A cluster whose own window lies in office hours and that of its instance in the night.
@@ -112,9 +117,10 @@ fn a_change_of_an_instance_of_a_cluster_waits_for_the_window_of_that_instance() 
     let lines = shop.lines(&sweep(), &now);
     let told = "* aurora remember: sleeps through its maintenance window sun:16:00-sun:16:30 UTC of aurora-1, and a \
                 change waits for that (DBInstanceClass of aurora-1) until it is up in its maintenance window: \
-                maintenance=awake keeps it up for that, or apply the change at once while it is available, with aws \
-                rds modify-db-instance --db-instance-identifier aurora-1 --apply-immediately";
+                maintenance=awake keeps it up for that";
     assert!(lines[0].starts_with(told), "{lines:#?}");
+    let command = "aws rds modify-db-instance --db-instance-identifier aurora-1 --apply-immediately";
+    assert_eq!(offered(&shop, &now), [command]);
     shop.run_until_quiet(&now);
     assert_eq!(shop.run(&sweep(), &at("2026-11-20T12:05")), 0, "told once");
     // While RDS applies it, nothing is told and nothing is forgotten.
@@ -140,7 +146,8 @@ fn changes_of_a_cluster_and_its_instances_fit_into_one_memory() {
     let lines = shop.lines(&sweep(), &now);
     let named = format!("(DBInstanceClass of aurora-1 IAMDatabaseAuthenticationEnabled of {long} and 2 more)");
     assert!(lines[0].contains(&named), "{lines:#?}");
-    assert!(lines[0].contains(&format!("aurora-1 --apply-immediately, and the same for {long}")), "{lines:#?}");
+    let command = |id: &str| format!("aws rds modify-db-instance --db-instance-identifier {id} --apply-immediately");
+    assert_eq!(offered(&shop, &now), ["aurora-1", &long].map(command));
     // Where not one name fits, they are counted.
     shop.databases.remove(1);
     assert!(shop.lines(&sweep(), &now)[0].contains("(3 changes)"));

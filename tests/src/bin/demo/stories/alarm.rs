@@ -86,7 +86,7 @@ fn the_night(play: &Play) -> Result<Value> {
     let rejected = now.tags.get("nightshift-state:rejected").cloned().unwrap_or_default();
     screen::fact("tag", &format!("nightshift-state:rejected = {rejected}"));
     screen::claim("v1.1.0 is rejected, and will not come back by itself", rejected.starts_with("sha256:"), &rejected)?;
-    show_mail(play, &format!("{ALARM}: rolling back {}", API_SERVER.full_name()))?;
+    show_mail(play, "rolling back")?;
     Ok(event)
 }
 
@@ -109,7 +109,7 @@ fn all_is_well(play: &Play) -> Result<()> {
     play.messages()?;
     set_state(play, "OK", "Threshold Crossed: no datapoints were received, which is not breaching")?;
     play.run(FUNCTION)?.reason(ALARM, "record-recovery")?;
-    show_mail(play, &format!("{ALARM}: recovered after less than a minute"))?;
+    show_mail(play, "recovered after less than a minute")?;
     let tags = play.aws().cloudwatch("ListTagsForResource", json!({"ResourceARN": alarm_arn()}))?;
     let memory = tags["Tags"].as_array().into_iter().flatten().find(|it| it["Key"] == "nightshift-state:remedied");
     let memory = memory.and_then(|it| it["Value"].as_str()).unwrap_or_default();
@@ -126,7 +126,7 @@ fn the_next_step(play: &Play) -> Result<()> {
     telling::decisions(&run.decisions);
     let why = run.reason(ALARM, "notify")?;
     screen::claim("it is handed to a person", why.contains("notify is step 2 of 2 of its tag"), why)?;
-    show_mail(play, &format!("{ALARM}: over to you"))?;
+    show_mail(play, "over to you")?;
     let now = API_SERVER.describe(play.aws())?;
     screen::claim("v1.0.0 runs on", now.primary().version == "v1.0.0", format_args!("{now:?}"))?;
     screen::say("Whoever asks again hears the same, and nobody is written to a second time:");
@@ -161,10 +161,11 @@ fn wait_for_version(play: &Play, version: &str) -> Result<()> {
     })
 }
 
-/// Shows the message with that subject among those that came since the last time.
-fn show_mail(play: &Play, subject: &str) -> Result<()> {
-    let wanted =
-        |it: &Message| it.subject.as_deref().is_some_and(|it| it.starts_with(&format!("[Nightshift] {subject}")));
+/// Shows the message about the alarm that says so, among those that came since the last time. It is a part of the
+/// service's story, and so begins with its name.
+fn show_mail(play: &Play, what: &str) -> Result<()> {
+    let subject = format!("[Nightshift] {}: {ALARM}: {what}", API_SERVER.full_name());
+    let wanted = |it: &Message| it.subject.as_deref().is_some_and(|it| it.starts_with(&subject));
     let message =
         play.aws().wait_until(&format!("the message '{subject}'"), || Ok(play.messages()?.into_iter().find(wanted)))?;
     screen::mail(ADDRESS, &message);

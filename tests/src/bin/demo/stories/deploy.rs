@@ -205,7 +205,7 @@ fn a_mistyped_tag(play: &Play) -> Result<()> {
     let event = push(play, &ML_SERVER, "v1.1.0")?;
     let run = told_run(play)?;
     run.reason("ml-server", "problem: bad-tag")?;
-    let message = telling::message(play, "ml-server: nightshift:deploy: ")?;
+    let message = telling::message(play, "truegul-production/ml-server: nightshift:deploy: ")?;
     let hint = message.body.contains("newst") && message.body.contains("newest");
     screen::claim("the message quotes the word and names the one that was meant", hint, &message.body)?;
     let stays = ML_SERVER.describe(aws)?.is_on("v1.0.0", "ml-server:1", "COMPLETED");

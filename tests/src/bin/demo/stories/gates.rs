@@ -58,7 +58,8 @@ fn a_person_is_asked(play: &Play) -> Result<()> {
     play.aws().rollouts_wait()?;
     let digest = push(play, "v1.1.0")?;
     told_run(play)?.reason("api-server", "problem: needs-approval")?;
-    let message = telling::message(play, "api-server: v1.1.0 waits for your approval (runs v1.0.0)")?;
+    let message =
+        telling::message(play, "truegul-production/api-server: v1.1.0 waits for your approval (runs v1.0.0)")?;
     let command = format!(r#"{{"approve":{{"service":"truegul-production/api-server","image":"{digest}"}}"#);
     screen::claim("the message holds the command that lets it out", message.body.contains(&command), &message.body)?;
     stays(play, "v1.0.0", "api-server:1")
@@ -104,7 +105,7 @@ fn a_migration_fails(play: &Play) -> Result<()> {
     play.chapter(5, "A migration fails");
     push(play, "v1.2.0")?;
     told_run(play)?.reason("api-server", "problem: needs-approval")?;
-    telling::subject(play, "api-server: v1.2.0 waits for your approval (runs v1.1.0)")?;
+    telling::subject(play, "truegul-production/api-server: v1.2.0 waits for your approval (runs v1.1.0)")?;
     asked(play, &approve("v1.2.0"))?;
     telling::subject(play, "truegul-production/api-server: the migration for v1.2.0 begins (+1 more)")?;
     screen::say("The container of the migration exits with 3:");
