@@ -84,8 +84,7 @@ impl Draft<'_> {
             self.reject(left, pushed_at, "person", "a person asked to roll back");
             return Ok(None);
         } else if verdict::is_going_back(case) {
-            let (service, label) = (&case.service.name, case.running_label());
-            let message = format!("{service} is going back to {label} already, so nothing more is done");
+            let message = format!("it is going back to {} already, so nothing more is done", case.running_label());
             return Err(Trouble::new(ALREADY_GOING_BACK, message));
         }
         self.go_back("person", "a person asked to roll back".into(), true)

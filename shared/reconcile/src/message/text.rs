@@ -34,7 +34,7 @@ pub fn text(report: &Report, part: &Part<'_>, kind: MessageKind, resources: &[St
     for it in part.problems.iter().take(SPELLED_OUT) {
         // By this word the README of the function says more.
         let word = format!("Problem: {}", it.problem);
-        paragraph(&mut text, &problem_headline(it), &[rest(&it.message).to_owned(), word]);
+        paragraph(&mut text, &problem_headline(it), &[what_next(it).to_owned(), word]);
     }
     for it in part.failures.iter().take(SPELLED_OUT) {
         let error = it.error.as_ref().map_or(String::new(), |it| it.message.clone());
@@ -120,6 +120,16 @@ pub fn failure_headline(it: &Action) -> String {
     match headline(it).split_once(": ") {
         Some((name, what)) => format!("{name}: failed: {what}"),
         None => format!("failed: {}", headline(it)),
+    }
+}
+
+/// What a person can do, or what happens by itself: of what AWS does not tell, the error alone is known.
+fn what_next(it: &Problem) -> &str {
+    match rest(&it.message) {
+        "" if it.problem.starts_with("unreadable") => {
+            "Nothing is done about it until it can be read; each run tries again."
+        }
+        rest => rest,
     }
 }
 

@@ -113,7 +113,7 @@ fn monday(play: &Play, digest: &str) -> Result<()> {
     play.chapter(4, "Monday morning: a person is asked");
     at(play, "2026-11-23T09:15:00+09:00")?;
     play.ask(FUNCTION, &json!({}))?;
-    let asked = mail(play, "codemate-backend: c0ffee2 waits for your approval (runs c0ffee1)", true)?;
+    let asked = mail(play, "codemate-cluster/codemate-backend: c0ffee2 waits for your approval (runs c0ffee1)", true)?;
     screen::claim("the message names the image by its digest", asked.contains(digest), &asked)?;
     let approve = json!({"approve": {"service": FULL_NAME, "image": digest}});
     let shown = json!({"approve": {"service": FULL_NAME, "image": "sha256:…"}});
@@ -166,7 +166,7 @@ fn the_alarm(play: &Play) -> Result<()> {
     let before = calls(play)?;
     let reason = "Threshold Crossed: 42 answers with 5xx in a minute were more than 10";
     aws.cloudwatch("SetAlarmState", json!({"AlarmName": ALARM, "StateValue": "ALARM", "StateReason": reason}))?;
-    mail(play, &format!("{ALARM}: rolling back {FULL_NAME}"), false)?;
+    mail(play, &format!("{FULL_NAME}: {ALARM}: rolling back"), false)?;
     mail(play, &format!("{FULL_NAME}: stopping c0ffee2, ECS goes back"), true)?;
     let made = |action: &str| calls(play).map(|it| it.iter().filter(|it| *it == action).count());
     screen::claim(
