@@ -376,8 +376,8 @@ fn the_real_aws_cli_takes_every_shape_of_command_and_shows_the_answer_alone() {
 #[expect(clippy::disallowed_methods, reason = "the path says which programs are installed")]
 fn second_version() -> Option<PathBuf> {
     let path = std::env::var("PATH").unwrap_or_default();
-    let all = path.split(':').map(|it| Path::new(it).join("aws")).filter(|it| it.exists());
-    all.into_iter().find(|it| {
+    let mut all = path.split(':').map(|it| Path::new(it).join("aws")).filter(|it| it.exists());
+    all.find(|it| {
         let version = Command::new(it).arg("--version").output();
         version.is_ok_and(|it| it.stdout.starts_with(b"aws-cli/2"))
     })
