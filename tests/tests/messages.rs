@@ -407,6 +407,10 @@ fn takes_every_shape(cli: &Path) {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         let sent = requests.lock().expect("no panic").len();
         let invokes = shape.starts_with("lambda invoke");
+        // A version 2 of before 2024 does not know yet that budgets have tags.
+        if shape.starts_with("budgets ") && said.contains("Invalid choice") {
+            continue;
+        }
         if sent != 1 || invokes && said != "[\"Done: it was done\"]" || invokes && !output.stdout.is_empty() {
             wrong.push(format!("{command}\n{sent} requests, {}: {said}", output.status));
         }
