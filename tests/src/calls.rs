@@ -43,7 +43,7 @@ pub const SERVICES: [Service; 19] = [
     Service { file: "s3", sdk: None, iam: "s3" },
     Service { file: "sns", sdk: Some("aws-sdk-sns"), iam: "sns" },
     Service { file: "sts", sdk: Some("aws-sdk-sts"), iam: "sts" },
-    Service { file: "tagging", sdk: Some("aws-sdk-resourcegroupstagging"), iam: "tag" },
+    Service { file: "tagging", sdk: None, iam: "tag" },
 ];
 
 /// The operations whose IAM action has another name.

@@ -9,8 +9,8 @@ mod s3;
 
 use aws::Error;
 use aws::rest::Rest;
+use aws::tagging::Tagging;
 use aws_config::SdkConfig;
-use aws_sdk_resourcegroupstagging::Client as Tagging;
 use reconcile::Report;
 use reconcile::memory::Note;
 use rules::keys;

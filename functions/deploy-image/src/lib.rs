@@ -15,6 +15,7 @@ mod request;
 use aws::ecs::Ecs;
 use aws::query::Query;
 use aws::rds::Rds;
+use aws::tagging::Tagging;
 use aws::{CODEDEPLOY, ECR, Error, JsonApi};
 use aws_config::SdkConfig;
 use reconcile::Report;
@@ -36,7 +37,7 @@ pub struct Clients {
     lambda: aws::lambda::Lambda,
     probe: Probe,
     rds: Rds,
-    tagging: aws_sdk_resourcegroupstagging::Client,
+    tagging: Tagging,
     task_definitions: TaskDefinitions,
 }
 
@@ -53,7 +54,7 @@ impl Clients {
             lambda: aws::lambda::Lambda::new(config),
             probe: Probe::default(),
             rds: Rds::new(config, None),
-            tagging: aws_sdk_resourcegroupstagging::Client::new(config),
+            tagging: Tagging::new(config),
             task_definitions: TaskDefinitions::new(config),
         }
     }

@@ -12,6 +12,7 @@ use aws::Error;
 use aws::ecs::Ecs;
 use aws::lambda::Lambda;
 use aws::rds::Rds;
+use aws::tagging::Tagging;
 use aws_config::SdkConfig;
 use reconcile::Report;
 use reconcile::memory::Note;
@@ -28,7 +29,7 @@ pub struct Clients {
     ecs: Ecs,
     lambda: Lambda,
     rds: Rds,
-    tagging: aws_sdk_resourcegroupstagging::Client,
+    tagging: Tagging,
 }
 
 impl Clients {
@@ -39,7 +40,7 @@ impl Clients {
             ecs: Ecs::new(config),
             lambda: Lambda::new(config),
             rds: Rds::new(config, None),
-            tagging: aws_sdk_resourcegroupstagging::Client::new(config),
+            tagging: Tagging::new(config),
         }
     }
 }

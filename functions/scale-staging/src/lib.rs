@@ -14,6 +14,7 @@ use aws::Error;
 use aws::ecs::Ecs;
 use aws::lambda::Lambda;
 use aws::rds::Rds;
+use aws::tagging::Tagging;
 use aws_config::SdkConfig;
 use reconcile::Report;
 use reconcile::memory::Note;
@@ -34,7 +35,7 @@ pub struct Clients {
     lambda: Lambda,
     rds: Rds,
     scaling: Scaling,
-    tagging: aws_sdk_resourcegroupstagging::Client,
+    tagging: Tagging,
 }
 
 impl Clients {
@@ -47,7 +48,7 @@ impl Clients {
             lambda: Lambda::new(config),
             rds: Rds::new(config, None),
             scaling: Scaling::new(config),
-            tagging: aws_sdk_resourcegroupstagging::Client::new(config),
+            tagging: Tagging::new(config),
         }
     }
 }

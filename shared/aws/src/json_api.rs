@@ -16,10 +16,12 @@ pub struct Api {
     service: Service,
     /// What stands before the operation, with the date of the version.
     target: &'static str,
+    /// The field with the place where the next page begins, in requests and answers.
+    page: &'static str,
 }
 
 const fn api(id: &'static str, host: &'static str, signed_as: &'static str, target: &'static str) -> Api {
-    Api { service: Service { id, host, signed_as, style: Style::Json }, target }
+    Api { service: Service { id, host, signed_as, style: Style::Json }, target, page: "nextToken" }
 }
 
 /// <https://docs.aws.amazon.com/codedeploy/latest/APIReference/>
@@ -41,6 +43,12 @@ pub const LOGS: Api = api("CloudWatch Logs", "logs", "logs", "Logs_20140328");
 /// few regions.
 pub const PRICING: Api = api("Pricing", "api.pricing", "pricing", "AWSPriceListService");
 
+/// <https://docs.aws.amazon.com/resourcegroupstagging/latest/APIReference/>
+pub(crate) const TAGGING: Api = Api {
+    page: "PaginationToken",
+    ..api("Resource Groups Tagging API", "tagging", "tagging", "ResourceGroupsTaggingAPI_20170126")
+};
+
 /// <https://docs.aws.amazon.com/lambda/latest/api/>, which names operations in the path.
 pub(crate) const LAMBDA: Api = api("Lambda", "lambda", "lambda", "");
 
@@ -49,12 +57,13 @@ pub(crate) const LAMBDA: Api = api("Lambda", "lambda", "lambda", "");
 pub struct JsonApi {
     untyped: Untyped,
     target: &'static str,
+    page: &'static str,
 }
 
 impl JsonApi {
     /// A client with the region, the credentials, the endpoint, the retries and the limits of `config`.
     pub fn new(api: Api, config: &SdkConfig) -> Self {
-        JsonApi { untyped: Untyped::new(api.service, config), target: api.target }
+        JsonApi { untyped: Untyped::new(api.service, config), target: api.target, page: api.page }
     }
 
     /// Calls `operation` on `resource`, which is the name for error messages.
@@ -111,8 +120,8 @@ impl JsonApi {
             if let Some(Value::Array(some)) = page.remove(field) {
                 items.extend(some);
             }
-            match page.remove("nextToken") {
-                Some(Value::String(next)) if !next.is_empty() => body["nextToken"] = next.into(),
+            match page.remove(self.page) {
+                Some(Value::String(next)) if !next.is_empty() => body[self.page] = next.into(),
                 _ => return Ok(items),
             }
         }

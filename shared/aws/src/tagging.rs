@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_resourcegroupstagging::Client;
-use aws_sdk_resourcegroupstagging::operation::get_resources::GetResourcesError;
-use aws_sdk_resourcegroupstagging::types::TagFilter;
+use aws_config::SdkConfig;
+use serde_json::{Value, json};
 
-use crate::Error;
+use crate::json_api::TAGGING;
+use crate::{Error, JsonApi};
 
 /// The tags of resources, by their ARNs.
 pub type Tagged = BTreeMap<String, BTreeMap<String, String>>;
@@ -17,107 +17,69 @@ pub type Tagged = BTreeMap<String, BTreeMap<String, String>>;
 /// How often a listing is begun anew when its paging token expires.
 const TRIES: usize = 3;
 
+/// The index of all tags of the region.
+#[derive(Debug, Clone)]
+pub struct Tagging(JsonApi);
+
+impl Tagging {
+    /// The index of the region of `config`.
+    pub fn new(config: &SdkConfig) -> Self {
+        Tagging(JsonApi::new(TAGGING, config))
+    }
+
+    /// Each tag key that some resource of the region has.
+    ///
+    /// # Errors
+    ///
+    /// A page that AWS does not give.
+    pub async fn keys_in_use(&self) -> Result<Vec<String>, Error> {
+        let keys = self.0.list("GetTagKeys", "all", json!({}), "TagKeys").await?;
+        Ok(keys.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect())
+    }
+
+    /// What carries the tag `key`, of this type (such as `ecs:service`) or of any.
+    async fn listing(&self, resource_type: Option<&str>, key: &str) -> Result<Tagged, Error> {
+        let mut asked = json!({"TagFilters": [{"Key": key}], "ResourcesPerPage": 100});
+        if let Some(wanted) = resource_type {
+            asked["ResourceTypeFilters"] = json!([wanted]);
+        }
+        let listed = self.0.list("GetResources", key, asked, "ResourceTagMappingList").await?;
+        let tagged = listed.iter().filter_map(|it| Some((it["ResourceARN"].as_str()?.to_owned(), tags(it))));
+        // What once had the tag may still be listed, with the tag gone.
+        Ok(tagged.filter(|(_, tags)| tags.contains_key(key)).collect())
+    }
+}
+
+fn tags(resource: &Value) -> BTreeMap<String, String> {
+    let tags = resource["Tags"].as_array().into_iter().flatten();
+    let pair = |it: &Value| Some((it["Key"].as_str()?.to_owned(), it["Value"].as_str().unwrap_or_default().to_owned()));
+    tags.filter_map(pair).collect()
+}
+
 /// The ARNs of all resources of `resource_type` (such as `ecs:service`) that carry the tag `key`, in order.
-pub async fn resources(tagging: &Client, resource_type: &str, key: &str) -> Result<Vec<String>, Error> {
+pub async fn resources(tagging: &Tagging, resource_type: &str, key: &str) -> Result<Vec<String>, Error> {
     Ok(resources_with_tags(tagging, resource_type, key).await?.into_keys().collect())
 }
 
 /// The same resources with their tags, as the index knows them.
-pub async fn resources_with_tags(tagging: &Client, resource_type: &str, key: &str) -> Result<Tagged, Error> {
+pub async fn resources_with_tags(tagging: &Tagging, resource_type: &str, key: &str) -> Result<Tagged, Error> {
+    all(tagging, Some(resource_type), key).await
+}
+
+/// The ARNs of all that carries the tag `key`, of whatever type, in order.
+pub async fn carriers(tagging: &Tagging, key: &str) -> Result<Vec<String>, Error> {
+    Ok(all(tagging, None, key).await?.into_keys().collect())
+}
+
+async fn all(tagging: &Tagging, resource_type: Option<&str>, key: &str) -> Result<Tagged, Error> {
     let mut tries = 1;
     loop {
-        match listing(tagging, resource_type, key).await {
+        match tagging.listing(resource_type, key).await {
             Err(error) if tries < TRIES && error.code == "PaginationTokenExpiredException" => tries += 1,
             other => return other,
         }
     }
 }
 
-async fn listing(tagging: &Client, resource_type: &str, key: &str) -> Result<Tagged, Error> {
-    let mut pages = tagging
-        .get_resources()
-        .resource_type_filters(resource_type)
-        .tag_filters(TagFilter::builder().key(key).build())
-        .resources_per_page(100)
-        .into_paginator()
-        .send();
-    let mut found = Tagged::new();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|err| Error::new::<GetResourcesError, _>("GetResources", key, err))?;
-        for resource in page.resource_tag_mapping_list() {
-            let tags: BTreeMap<String, String> =
-                resource.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect();
-            // What once had the tag may still be listed, with the tag gone.
-            if tags.contains_key(key) {
-                found.extend(resource.resource_arn().map(|arn| (arn.to_owned(), tags)));
-            }
-        }
-    }
-    Ok(found)
-}
-
 #[cfg(test)]
-mod tests {
-    use aws_sdk_resourcegroupstagging::operation::get_resources::GetResourcesOutput;
-    use aws_sdk_resourcegroupstagging::types::error::PaginationTokenExpiredException;
-    use aws_sdk_resourcegroupstagging::types::{ResourceTagMapping, Tag};
-    use aws_smithy_mocks::{RuleMode, mock, mock_client};
-
-    use super::*;
-
-    const KEY: &str = "nightshift:deploy";
-
-    fn page(arns: &[&str], key: &str, token: &str) -> GetResourcesOutput {
-        let tagged = |arn: &&str| {
-            let tag = Tag::builder().key(key).value("newest").build().unwrap();
-            ResourceTagMapping::builder().resource_arn(*arn).tags(tag).build()
-        };
-        GetResourcesOutput::builder()
-            .set_resource_tag_mapping_list(Some(arns.iter().map(tagged).collect()))
-            .pagination_token(token)
-            .build()
-    }
-
-    #[tokio::test]
-    async fn follows_every_page_a_short_one_too_and_drops_what_lost_its_tag() {
-        let first = mock!(Client::get_resources)
-            .match_requests(|it| {
-                it.pagination_token().is_none()
-                    && it.resource_type_filters() == ["ecs:service"]
-                    && it.tag_filters()[0].key() == Some(KEY)
-            })
-            .then_output(|| page(&["c", "a"], KEY, "more"));
-        let second = mock!(Client::get_resources)
-            .match_requests(|it| it.pagination_token() == Some("more"))
-            .then_output(|| page(&[], KEY, "last"));
-        let third = mock!(Client::get_resources)
-            .match_requests(|it| it.pagination_token() == Some("last"))
-            .then_output(|| page(&["b", "a"], KEY, ""));
-        let client = mock_client!(aws_sdk_resourcegroupstagging, RuleMode::MatchAny, [&first, &second, &third]);
-        assert_eq!(resources(&client, "ecs:service", KEY).await.unwrap(), ["a", "b", "c"]);
-        assert_eq!((first.num_calls(), second.num_calls(), third.num_calls()), (1, 1, 1));
-
-        let stale = mock!(Client::get_resources).then_output(|| page(&["a"], "something-else", ""));
-        let client = mock_client!(aws_sdk_resourcegroupstagging, RuleMode::MatchAny, [&stale]);
-        assert!(resources(&client, "ecs:service", KEY).await.unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn begins_anew_when_the_token_expires_and_gives_up_in_the_end() {
-        let expired = || {
-            let meta =
-                aws_smithy_types::error::ErrorMetadata::builder().code("PaginationTokenExpiredException").build();
-            GetResourcesError::PaginationTokenExpiredException(
-                PaginationTokenExpiredException::builder().meta(meta).build(),
-            )
-        };
-        let rule = mock!(Client::get_resources).sequence().error(expired).output(|| page(&["a"], KEY, "")).build();
-        let client = mock_client!(aws_sdk_resourcegroupstagging, RuleMode::Sequential, [&rule]);
-        assert_eq!(resources(&client, "ecs:service", KEY).await.unwrap(), ["a"]);
-
-        let rule = mock!(Client::get_resources).then_error(expired);
-        let client = mock_client!(aws_sdk_resourcegroupstagging, RuleMode::MatchAny, [&rule]);
-        let error = resources(&client, "ecs:service", KEY).await.unwrap_err();
-        assert_eq!((error.code.as_str(), rule.num_calls()), ("PaginationTokenExpiredException", TRIES));
-    }
-}
+mod tests;

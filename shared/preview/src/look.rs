@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use aws::Error;
 use aws::query::{EC2, EC2_AUTO_SCALING, Query};
 use aws::rds::{Rds, list_databases};
-use aws::{Error, tagging as index};
+use aws::tagging::{self, Tagging};
 use aws_config::SdkConfig;
 use rules::keys;
 
 use crate::arguments::Options;
 use crate::page::{Line, Section};
-use crate::{cloudwatch, ecr, ecs, machines, suggest, tagging};
+use crate::{cloudwatch, ecr, ecs, machines, suggest};
 
 /// How a backup is kept that a person did not think about yet: a week of days and a month of weeks.
 const BACKUP: &str = "daily=7 weekly=4";
@@ -26,7 +27,7 @@ const REMEDY: &str = "notify";
 
 /// The parts of the page after those of the functions.
 pub async fn sections(sdk: &SdkConfig, _: &Options) -> Vec<Section> {
-    let index = aws_sdk_resourcegroupstagging::Client::new(sdk);
+    let index = Tagging::new(sdk);
     let mut unknown = Section::new("Tags that nothing reads");
     match unknown_keys(&index).await {
         Ok(lines) => unknown.lines = lines,
@@ -65,9 +66,9 @@ fn suggestion(arn: &str, name: &str, key: &str, value: &str) -> Option<Line> {
     Some(Line::Command { what: format!("{name}: {key} = {value}"), command })
 }
 
-async fn unknown_keys(index: &aws_sdk_resourcegroupstagging::Client) -> Result<Vec<Line>, Error> {
+async fn unknown_keys(index: &Tagging) -> Result<Vec<Line>, Error> {
     let mut lines = Vec::new();
-    for unknown in tagging::keys(index).await?.iter().filter_map(|it| keys::unknown(it)) {
+    for unknown in index.keys_in_use().await?.iter().filter_map(|it| keys::unknown(it)) {
         let carriers = tagging::carriers(index, &unknown.key).await?;
         lines.push(suggest::unknown(&unknown, &carriers));
     }
@@ -110,22 +111,19 @@ async fn machines_without(sdk: &SdkConfig) -> Result<Vec<Line>, Error> {
     Ok(without.filter_map(|it| suggestion(&it.arn, &it.name, keys::SCHEDULE, SCHEDULE)).collect())
 }
 
-async fn repositories_without(
-    sdk: &SdkConfig,
-    tagged: &aws_sdk_resourcegroupstagging::Client,
-) -> Result<Vec<Line>, Error> {
+async fn repositories_without(sdk: &SdkConfig, tagged: &Tagging) -> Result<Vec<Line>, Error> {
     let all = ecr::list_repositories(&aws::JsonApi::new(aws::ECR, sdk)).await?;
     // The index lists only what has or had a tag, so it says which are to be left out.
     let tagged: BTreeSet<String> =
-        index::resources(tagged, "ecr:repository", keys::KEEP_IMAGES).await?.into_iter().collect();
+        tagging::resources(tagged, "ecr:repository", keys::KEEP_IMAGES).await?.into_iter().collect();
     let without = all.iter().filter(|(arn, _)| !tagged.contains(arn));
     Ok(without.filter_map(|(arn, name)| suggestion(arn, name, keys::KEEP_IMAGES, KEEP_IMAGES)).collect())
 }
 
-async fn alarms_without(sdk: &SdkConfig, tagged: &aws_sdk_resourcegroupstagging::Client) -> Result<Vec<Line>, Error> {
+async fn alarms_without(sdk: &SdkConfig, tagged: &Tagging) -> Result<Vec<Line>, Error> {
     let all = cloudwatch::list_alarms(&aws_sdk_cloudwatch::Client::new(sdk)).await?;
     let tagged: BTreeSet<String> =
-        index::resources(tagged, "cloudwatch:alarm", keys::REMEDY).await?.into_iter().collect();
+        tagging::resources(tagged, "cloudwatch:alarm", keys::REMEDY).await?.into_iter().collect();
     let without = all.iter().filter(|(arn, _)| !tagged.contains(arn));
     Ok(without.filter_map(|(arn, name)| suggestion(arn, name, keys::REMEDY, REMEDY)).collect())
 }

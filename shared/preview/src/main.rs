@@ -16,7 +16,6 @@ mod page_text;
 mod reads;
 mod sts;
 mod suggest;
-mod tagging;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;

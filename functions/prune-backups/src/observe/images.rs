@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws::{ECR, Error, JsonApi, each, tagging};
+use aws::tagging::{self, Tagging};
+use aws::{ECR, Error, JsonApi, each};
 use aws_config::SdkConfig;
-use aws_sdk_resourcegroupstagging::Client as Tagging;
 use rules::keys;
 
 use crate::plan::{self, Repository, Usage};
