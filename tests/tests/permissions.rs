@@ -192,7 +192,7 @@ fn calls_of(function: &str) -> Vec<Call> {
     let all = |it: Vec<Call>, change: fn(Call) -> Call| it.into_iter().map(change).collect::<Vec<_>>();
     let own = match function {
         "deploy-image" => vec![
-            calls(["tag:GetResources", "ecs:DescribeTaskDefinition", "ecs:ListTasks"], "*"),
+            calls(["tag:GetResources", "tag:GetTagKeys", "ecs:DescribeTaskDefinition", "ecs:ListTasks"], "*"),
             calls(["elasticloadbalancing:DescribeTargetHealth"], "*"),
             calls(["ecs:DescribeServices", "ecs:ListServiceDeployments", "ecs:DescribeServiceRevisions"], SERVICE),
             calls(["ecs:DescribeServiceRevisions"], "service-revision/truegul-production/api-server/1"),

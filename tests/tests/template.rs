@@ -86,6 +86,7 @@ const WITHOUT_RESOURCE: [(&str, &str); 30] = [
     ("codedeploy:StopDeployment", "the service authorization reference lists no resource for it"),
     ("s3:CreateJob", "the service authorization reference lists no resource for it"),
     ("tag:GetResources", "searches all resources of a region"),
+    ("tag:GetTagKeys", "lists the keys of all resources of a region"),
     ("ecs:DescribeTaskDefinition", "the service authorization reference lists no resource for it"),
     ("ecs:ListClusters", "the service authorization reference lists no resource for it"),
     ("ecs:ListServices", "it knows a condition on the cluster only, and all clusters are meant"),

@@ -85,6 +85,12 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
             Cause::Denied(error) => plan.problem(&missing.resource, "unreadable", error),
         }
     }
+    for unknown in &world.unknown_tags {
+        match unknown {
+            Ok(it) => plan.problem(&it.key, "unknown-tag", format_args!("no function knows this tag; {}", it.hint())),
+            Err(error) => plan.problem("tag keys", "unreadable", error),
+        }
+    }
     for service in &world.services {
         let examined = |plan: &mut Plan<Step>| plan.examined(&service.arn, &service.tags);
         let cases = Case::all(service, world);

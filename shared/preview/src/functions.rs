@@ -78,7 +78,8 @@ fn section(function: &str, at: &Zoned, report: Result<Report, String>) -> Sectio
     for action in &report.actions {
         lines.push(Line::Would { what: action.headline.clone(), why: action.reason.clone() });
     }
-    for problem in &report.problems {
+    // Tags that nothing reads have a part of the page of their own, with what carries them.
+    for problem in report.problems.iter().filter(|it| it.problem != "unknown-tag") {
         let what = short_name(&problem.resource).to_owned();
         lines.push(Line::Problem { what, why: problem.message.clone() });
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use reconcile::CommandLine;
 use reconcile::message::short_name;
 use rules::image::ImageName;
-use rules::keys::{self, UnknownKey};
+use rules::keys::UnknownKey;
 use rules::version::version;
 
 use crate::page::Line;
@@ -63,15 +63,13 @@ pub fn unknown(unknown: &UnknownKey, carriers: &[String]) -> Line {
         (named, all) if named < all => format!("on {} and {} more", names.join(", "), all - named),
         _ => format!("on {}", names.join(", ")),
     };
-    let hint = match unknown.meant {
-        Some(meant) => format!("did you mean '{meant}'?"),
-        None => format!("accepted: {}", keys::OF_PEOPLE.join(", ")),
-    };
-    Line::Problem { what: unknown.key.clone(), why: format!("no function knows this tag ({on}); {hint}") }
+    Line::Problem { what: unknown.key.clone(), why: format!("no function knows this tag ({on}); {}", unknown.hint()) }
 }
 
 #[cfg(test)]
 mod tests {
+    use rules::keys;
+
     use super::*;
 
     const REGISTRY: &str = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com";

@@ -86,6 +86,16 @@ pub struct UnknownKey {
     pub meant: Option<&'static str>,
 }
 
+impl UnknownKey {
+    /// What a person should write instead.
+    pub fn hint(&self) -> String {
+        match self.meant {
+            Some(meant) => format!("did you mean '{meant}'?"),
+            None => format!("accepted: {}", OF_PEOPLE.join(", ")),
+        }
+    }
+}
+
 /// Whether `key` looks like a key for people to write and is not one of them.
 ///
 /// ```

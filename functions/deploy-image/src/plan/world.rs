@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 pub use choose::Image;
 use rules::Digest;
 use rules::calendar::Freeze;
+use rules::keys::UnknownKey;
 use rules::schedule::StackCalendar;
 
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
@@ -52,6 +53,8 @@ pub struct World {
     pub shifts: BTreeMap<String, Result<Shift, String>>,
     pub missing: Vec<Missing>,
     pub calendar: Calendar,
+    /// Tag keys of the region that look like Nightshift's and are not, or why they could not be listed: in a dry run only.
+    pub unknown_tags: Vec<Result<UnknownKey, String>>,
 }
 
 /// What the stack says of when deployments may begin.

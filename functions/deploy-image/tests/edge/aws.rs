@@ -66,6 +66,8 @@ pub struct Aws {
     pub page: usize,
     /// The addresses that were asked.
     pub asked: Vec<Value>,
+    /// The pages of GetTagKeys; none is an account whose role may not ask.
+    pub tag_keys: Option<Vec<Vec<&'static str>>>,
 }
 
 /// A handle on the script that the client and the test share.
@@ -74,7 +76,7 @@ pub struct Script(scripted::Script<Aws>);
 
 impl Script {
     pub fn new() -> Self {
-        Script(scripted::Script::new(Aws { page: 100, ..Aws::default() }))
+        Script(scripted::Script::new(Aws { page: 100, tag_keys: Some(vec![]), ..Aws::default() }))
     }
 
     pub fn aws(&self) -> MutexGuard<'_, Aws> {
@@ -240,6 +242,12 @@ impl Aws {
         let answer = match operation {
             "GetResources" if body["ResourceTypeFilters"] == json!(["cloudwatch:alarm"]) => self.alarms.clone(),
             "GetResources" => self.resources(&text("PaginationToken")),
+            "GetTagKeys" => {
+                let pages = self.tag_keys.as_ref().ok_or(("AccessDeniedException", "no".to_owned()))?;
+                let at: usize = text("PaginationToken").parse().unwrap_or_default();
+                let next = if at + 1 < pages.len() { (at + 1).to_string() } else { String::new() };
+                json!({"TagKeys": pages.get(at).cloned().unwrap_or_default(), "PaginationToken": next})
+            }
             "DescribeServices" => {
                 let answer = self.describe_services(body);
                 if let Some(arn) = self.changes_after_reading.take() {

@@ -216,9 +216,40 @@ async fn a_dry_run_shows_the_plan_and_writes_nothing() {
     shop(&script, "newest");
     let report = script.invoke(json!({"dry_run": true})).await.unwrap();
     assert_eq!(told(&report), ["api deploy Planned"]);
-    let reads =
-        ["DescribeImages", "DescribeServices", "DescribeTaskDefinition", "GetResources", "ListServiceDeployments"];
+    let reads = [
+        "DescribeImages",
+        "DescribeServices",
+        "DescribeTaskDefinition",
+        "GetResources",
+        "GetTagKeys",
+        "ListServiceDeployments",
+    ];
     assert_eq!(script.counts().keys().collect::<Vec<_>>(), reads);
+}
+
+#[tokio::test]
+async fn a_dry_run_of_everything_names_tag_keys_that_no_function_knows() {
+    let script = Script::new();
+    let api = shop(&script, "tag name=v1.0.0");
+    let first = vec!["Name", "nightshift:deploi", "nightshift:deploy", "nightshift-state:image"];
+    script.aws().tag_keys = Some(vec![first, vec![], vec!["nightshift:colour"]]);
+    let problems = async |payload: Value| {
+        let report = script.invoke(payload).await.unwrap();
+        report.problems.iter().map(|it| format!("{} {}: {}", it.resource, it.problem, it.message)).collect::<Vec<_>>()
+    };
+    let all = problems(json!({"dry_run": true})).await;
+    let deploi = "nightshift:deploi unknown-tag: no function knows this tag; did you mean 'nightshift:deploy'?";
+    assert_eq!(all[0], deploi);
+    assert!(all[1].starts_with("nightshift:colour unknown-tag: no function knows this tag; accepted: nightshift:"));
+    assert_eq!(all.len(), 2, "{all:?}");
+    // A sweep tells nobody, and asks for nothing more; neither does a look at one service.
+    assert!(problems(json!({})).await.is_empty());
+    assert!(problems(json!({"dry_run": true, "resource": api})).await.is_empty());
+    assert_eq!(script.count("GetTagKeys"), 3);
+    // What cannot be listed does not keep the plan back.
+    script.aws().tag_keys = None;
+    let refused = problems(json!({"dry_run": true})).await;
+    assert!(refused[0].starts_with("tag keys unreadable: GetTagKeys all: AccessDeniedException"), "{refused:?}");
 }
 
 #[tokio::test]
