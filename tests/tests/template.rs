@@ -59,7 +59,7 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 30] = [
+const WITHOUT_RESOURCE: [(&str, &str); 31] = [
     ("autoscaling:DescribeAutoScalingGroups", "the service authorization reference lists no resource for it"),
     ("autoscaling:DescribeScheduledActions", "the service authorization reference lists no resource for it"),
     ("ec2:DescribeInstances", "the service authorization reference lists no resource for it"),

@@ -1,13 +1,13 @@
 //! Names and texts of AWS and of people, with mistakes in them, on their way into messages and commands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fuzz::used;
 use jiff::Zoned;
 use serde_json::json;
 
 use super::{link, safe, text, *};
-use crate::report::{Action, Failure, Outcome, Problem};
+use crate::report::{Action, Failure, Hint, Outcome, Problem};
 use crate::{CommandLine, memory};
 
 const ARNS: [&str; 5] = [
@@ -45,16 +45,23 @@ fn report(it: &str) -> Report {
             after: json!({"tag": it}),
             outcome: Outcome::Failed,
             error: Some(Failure { code: it.into(), message: it.into(), request_id: Some(it.into()) }),
+            choices: Vec::new(),
             undo: None,
+            offer: None,
         }],
         problems: vec![Problem {
             resource: it.into(),
             problem: "bad-tag".into(),
             message: it.into(),
             kind: MessageKind::NeedsYou,
+            story: Some(it.into()),
             choices: Vec::new(),
             monthly: false,
         }],
+        hints: BTreeMap::from([(
+            it.to_owned(),
+            BTreeSet::from([Hint::LogGroup(it.into()), Hint::Runbook(it.into()), Hint::Related(it.into())]),
+        )]),
         ..Report::new("test", now())
     }
 }
@@ -74,6 +81,6 @@ fn messages_of_a_report() {
         };
         assert!(messages.iter().all(taken), "SNS takes its subject");
         used(digest(&report, it, &[it.to_owned()], &site));
-        used(link::links(&[it.to_owned()], MessageKind::Failed, &site, "test"));
+        used(link::links(&link::About::function(&report), MessageKind::Failed, &site));
     });
 }
