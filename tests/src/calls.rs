@@ -404,7 +404,7 @@ mod tests {
             Source::parse(
                 "shared/aws/src/tagging.rs",
                 "pub async fn resources(c: &Client) { listing(c).await } \
-                 async fn listing(c: &Client) { c.get_resources().send().await }",
+                 async fn listing(c: &JsonApi) { c.list(\"GetResources\", key, body).await }",
             ),
             Source::parse(
                 "shared/aws/src/ecs.rs",

@@ -4,9 +4,12 @@ use super::*;
 
 const KEY: &str = "nightshift:deploy";
 
-/// The pages of GetResources by token: the ARNs on it, the tag that they carry, and the token of the next page.
+/// A page of GetResources: the ARNs on it, the tag that they carry, and the token of the next page.
+type Page = (&'static [&'static str], &'static str, &'static str);
+
+/// The pages by their tokens.
 #[derive(Default)]
-struct Index(BTreeMap<&'static str, (&'static [&'static str], &'static str, &'static str)>);
+struct Index(BTreeMap<&'static str, Page>);
 
 impl Tables for Index {
     fn answer(&mut self, call: &scripted::Call) -> Answer {
@@ -26,7 +29,7 @@ impl Tables for Index {
     }
 }
 
-fn script(pages: &[(&'static str, (&'static [&'static str], &'static str, &'static str))]) -> Script<Index> {
+fn script(pages: &[(&'static str, Page)]) -> Script<Index> {
     Script::new(Index(pages.iter().copied().collect()))
 }
 

@@ -44,7 +44,7 @@ pub fn database(kind: Kind, id: &str, tags: &[(&str, &str)]) -> Database {
         kind,
         id: id.into(),
         arn: arn(kind, id),
-        resource_id: Some(format!("db-{id}")),
+        resource_id: Some(format!("{}-{id}", if kind == Kind::Instance { "db" } else { "cluster" })),
         status: "available".into(),
         engine: if kind == Kind::Instance { "postgres" } else { "aurora-postgresql" }.into(),
         member_of: None,
