@@ -84,7 +84,7 @@ fn an_alarm_after_a_deployment_takes_it_back_and_its_end_is_told() -> Result<()>
 
     put_alarm(&aws, "api-5xx", "rollback within=30m then=notify", &[])?;
     set_state(&aws, "api-5xx", "ALARM")?;
-    let body = wait_for_message(&aws, "[Nightshift] api-5xx: rolling back truegul-production/api-server")?;
+    let body = wait_for_message(&aws, "[Nightshift] truegul-production/api-server: api-5xx: rolling back")?;
     assert!(body.contains("(42 datapoints were greater than 10); rollback is step 1 of 2 of its tag"), "{body}");
     assert!(body.contains(&format!("request {bad} by=alarm:api-5xx")), "{body}");
     wait_for_message(&aws, "[Nightshift] truegul-production/api-server: going back to v1.0.0 from v1.1.0")?;
@@ -92,7 +92,7 @@ fn an_alarm_after_a_deployment_takes_it_back_and_its_end_is_told() -> Result<()>
     assert!(service_tag(&aws, "nightshift-state:rejected")?.is_some_and(|it| it.starts_with(&bad)));
 
     set_state(&aws, "api-5xx", "OK")?;
-    wait_for_message(&aws, "[Nightshift] api-5xx: recovered after less than a minute")?;
+    wait_for_message(&aws, "[Nightshift] truegul-production/api-server: api-5xx: recovered after less than a minute")?;
     let memory = alarm_tag(&aws, "api-5xx", "nightshift-state:remedied")?.unwrap_or_default();
     assert!(memory.starts_with("rollback rung=1 at=") && !memory.contains("since="), "{memory}");
 
