@@ -30,6 +30,9 @@ import stories  # noqa: E402
 import world  # noqa: E402
 
 
+STORIES_AT_ONCE = 2
+
+
 class Player:
     """A story at some point of it: what is still to come is a queue, so a fork can go on from here."""
 
@@ -284,13 +287,23 @@ def main():
     options = arguments.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         emulator.start(directory)
-        for number, story in enumerate(stories.ALL):
-            options.number = number
-            if options.story in story.name or options.story in story.functions:
-                result = Child(lambda: play_story(story, options), None).result()
-                if "error" in result:
-                    sys.exit(result["error"])
-                print(json.dumps(result["answer"]), flush=True)
+        chosen = [(number, story) for number, story in enumerate(stories.ALL)
+                  if options.story in story.name or options.story in story.functions]
+        results = {}
+
+        def done(number, result):
+            if "error" in result:
+                sys.exit(result["error"])
+            results[number] = result["answer"]
+            while chosen and chosen[0][0] in results:
+                print(json.dumps(results[chosen.pop(0)[0]]), flush=True)
+
+        # Most of a play is waiting for a deadline, and a story ends with its longest play.
+        crowd = Crowd(STORIES_AT_ONCE, done)
+        for number, story in list(chosen):
+            own = argparse.Namespace(**{**vars(options), "number": number})
+            crowd.add(lambda story=story, own=own: play_story(story, own), number)
+        crowd.wait()
 
 
 if __name__ == "__main__":
