@@ -151,7 +151,10 @@ fn what_soaked_over_a_weekend_goes_out_as_a_canary_and_an_alarm_in_its_bake_take
     look(&aws, "2026-11-23T08:05:00+09:00")?;
 
     says(&look(&aws, "2026-11-23T09:15:00+09:00")?, "needs-approval");
-    let asked = message(&aws, "[Nightshift] codemate-cluster/codemate-backend: c0ffee2 waits for your approval (runs c0ffee1)")?;
+    let asked = message(
+        &aws,
+        "[Nightshift] codemate-cluster/codemate-backend: c0ffee2 waits for your approval (runs c0ffee1)",
+    )?;
     says(&asked, &digest);
     run(&aws, DEPLOY, &json!({"approve": {"service": FULL_NAME, "image": digest}}))?;
     says(&look(&aws, "2026-11-23T09:45:00+09:00")?, "It is deployed with the first run after Mon 2026-11-23 10:00 KST");
