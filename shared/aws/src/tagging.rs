@@ -38,7 +38,7 @@ impl Tagging {
     }
 
     /// What carries the tag `key`, of this type (such as `ecs:service`) or of any.
-    async fn listing(&self, resource_type: Option<&str>, key: &str) -> Result<Tagged, Error> {
+    async fn index_of(&self, resource_type: Option<&str>, key: &str) -> Result<Tagged, Error> {
         let mut asked = json!({"TagFilters": [{"Key": key}], "ResourcesPerPage": 100});
         if let Some(wanted) = resource_type {
             asked["ResourceTypeFilters"] = json!([wanted]);
@@ -63,18 +63,18 @@ pub async fn resources(tagging: &Tagging, resource_type: &str, key: &str) -> Res
 
 /// The same resources with their tags, as the index knows them.
 pub async fn resources_with_tags(tagging: &Tagging, resource_type: &str, key: &str) -> Result<Tagged, Error> {
-    all(tagging, Some(resource_type), key).await
+    carriers_of(tagging, Some(resource_type), key).await
 }
 
 /// The ARNs of all that carries the tag `key`, of whatever type, in order.
 pub async fn carriers(tagging: &Tagging, key: &str) -> Result<Vec<String>, Error> {
-    Ok(all(tagging, None, key).await?.into_keys().collect())
+    Ok(carriers_of(tagging, None, key).await?.into_keys().collect())
 }
 
-async fn all(tagging: &Tagging, resource_type: Option<&str>, key: &str) -> Result<Tagged, Error> {
+async fn carriers_of(tagging: &Tagging, resource_type: Option<&str>, key: &str) -> Result<Tagged, Error> {
     let mut tries = 1;
     loop {
-        match tagging.listing(resource_type, key).await {
+        match tagging.index_of(resource_type, key).await {
             Err(error) if tries < TRIES && error.code == "PaginationTokenExpiredException" => tries += 1,
             other => return other,
         }
