@@ -52,6 +52,16 @@ pub(crate) const TAGGING: Api = Api {
 /// <https://docs.aws.amazon.com/lambda/latest/api/>, which names operations in the path.
 pub(crate) const LAMBDA: Api = api("Lambda", "lambda", "lambda", "");
 
+/// <https://docs.aws.amazon.com/scheduler/latest/APIReference/>, which names operations by method and path.
+pub(crate) const SCHEDULER: Api = Api { page: "NextToken", ..api("Scheduler", "scheduler", "scheduler", "") };
+
+/// Where an operation is that its method and path name.
+pub(crate) struct Route {
+    pub method: &'static str,
+    /// With its query, encoded.
+    pub path: String,
+}
+
 /// A client for an [`Api`].
 #[derive(Debug, Clone)]
 pub struct JsonApi {
@@ -81,25 +91,22 @@ impl JsonApi {
             ("content-type", "application/x-amz-json-1.1".into()),
             ("x-amz-target", format!("{}.{operation}", self.target)),
         ];
-        match self.send(operation, resource, "/".into(), headers, body.into().to_string()).await?.json {
-            Value::Object(fields) => Ok(fields),
-            // An operation that has nothing to say.
-            Value::Null => Ok(Map::new()),
-            _ => Err(Error::unexpected(operation, resource, "the answer is not an object")),
-        }
+        let route = Route { method: "POST", path: "/".into() };
+        let answered = self.send(operation, resource, route, headers, body.into().to_string()).await?;
+        fields(operation, resource, answered)
     }
 
-    /// Sends `operation` on `resource` to `path`, which is encoded.
+    /// Sends `operation` on `resource` to a method and path.
     pub(crate) async fn send(
         &self,
         operation: &'static str,
         resource: &str,
-        path: String,
+        Route { method, path }: Route,
         headers: Vec<(&'static str, String)>,
         body: String,
     ) -> Result<Answered, Error> {
         let (address, region) = (self.untyped.address(), self.untyped.region().into());
-        self.untyped.exchange(operation, resource, Sent { method: "POST", address, region, path, headers, body }).await
+        self.untyped.exchange(operation, resource, Sent { method, address, region, path, headers, body }).await
     }
 
     /// All items of the list `field` of an operation that answers in pages. A page may be empty and not the last one.
@@ -125,6 +132,15 @@ impl JsonApi {
                 _ => return Ok(items),
             }
         }
+    }
+}
+
+/// The fields of an answer; none of an operation that has nothing to say.
+pub(crate) fn fields(operation: &'static str, resource: &str, answered: Answered) -> Result<Map<String, Value>, Error> {
+    match answered.json {
+        Value::Object(fields) => Ok(fields),
+        Value::Null => Ok(Map::new()),
+        _ => Err(Error::unexpected(operation, resource, "the answer is not an object")),
     }
 }
 

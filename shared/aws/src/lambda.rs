@@ -4,7 +4,7 @@ use aws_config::SdkConfig;
 use serde_json::{Value, json};
 
 use crate::Error;
-use crate::json_api::{JsonApi, LAMBDA};
+use crate::json_api::{JsonApi, LAMBDA, Route};
 use crate::presign::encoded;
 
 /// Lambda in the region of the function.
@@ -27,9 +27,10 @@ impl Lambda {
 
     async fn call_function(&self, function: &str, kind: &str, payload: &str) -> Result<Answered, Error> {
         let path = format!("/2015-03-31/functions/{}/invocations", encoded(function));
+        let route = Route { method: "POST", path };
         let headers =
             vec![("content-type", "application/octet-stream".to_owned()), ("x-amz-invocation-type", kind.to_owned())];
-        let answered = self.0.send("Invoke", function, path, headers, payload.into()).await?;
+        let answered = self.0.send("Invoke", function, route, headers, payload.into()).await?;
         let error = answered.header("x-amz-function-error").map(str::to_owned);
         Ok(Answered { answer: answered.json, error })
     }

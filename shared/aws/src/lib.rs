@@ -2,7 +2,7 @@
 //!
 //! [`Error`] is what every failed call becomes, [`tagging`] finds what opted in, [`ecs`] describes services, [`rds`]
 //! finds databases and their snapshots, [`memory`] writes the memory tags of both, [`lambda`] wakes another function,
-//! [`query`], [`rest`] and [`JsonApi`] call what has no SDK crate here,
+//! [`scheduler`] reads and changes schedules, [`query`], [`rest`] and [`JsonApi`] call what has no SDK crate here,
 //! [`each`] bounds how many calls are under way, [`Pace`] how many begin per second.
 
 use std::pin::Pin;
@@ -22,6 +22,7 @@ mod presign;
 pub mod query;
 pub mod rds;
 pub mod rest;
+pub mod scheduler;
 pub mod tagging;
 mod untyped;
 

@@ -75,6 +75,8 @@ pub fn read(request: &http::Request<SdkBody>) -> (Call, Protocol) {
         let payload: Value = serde_json::from_slice(bytes).expect("a JSON payload");
         let (function, kind) = (function.trim_end_matches("/invocations"), header("x-amz-invocation-type"));
         ("Invoke".to_owned(), json!({"function": function, "type": kind, "payload": payload}), Protocol::Json)
+    } else if host.starts_with("scheduler.") {
+        schedules(request, bytes)
     } else if host.contains(".s3") || host.starts_with("s3.") {
         rest(request, &host, bytes)
     } else {
@@ -83,6 +85,25 @@ pub fn read(request: &http::Request<SdkBody>) -> (Call, Protocol) {
         (operation, Value::Object(fields), Protocol::Query)
     };
     (Call { region, host, signed_for, operation, body }, protocol)
+}
+
+/// A call of EventBridge Scheduler by its method and path; the name in the path and the query are fields as well.
+fn schedules(request: &http::Request<SdkBody>, bytes: &[u8]) -> (String, Value, Protocol) {
+    let mut path = request.uri().path().trim_start_matches('/').splitn(2, '/');
+    let (collection, name) = (path.next().unwrap_or_default(), path.next().map(decoded));
+    let operation = match (request.method().as_str(), collection, &name) {
+        ("GET", "schedules", None) => "ListSchedules",
+        ("GET", "schedules", Some(_)) => "GetSchedule",
+        ("PUT", "schedules", Some(_)) => "UpdateSchedule",
+        (method, collection, _) => panic!("the script knows no {method} of {collection}"),
+    };
+    let mut fields = form(request.uri().query().unwrap_or_default());
+    if !bytes.is_empty() {
+        let body: Map<String, Value> = serde_json::from_slice(bytes).expect("a JSON body");
+        fields.extend(body);
+    }
+    fields.extend(name.map(|it| ("Name".to_owned(), Value::String(it))));
+    (operation.to_owned(), Value::Object(fields), Protocol::Json)
 }
 
 /// What S3 answers to a call that went to the wrong region.
