@@ -63,7 +63,7 @@ const OTHERWISE_NAMED: [(&str, &str); 11] = [
 ];
 
 /// The shared crates that may call AWS.
-const SHARED: [&str; 2] = ["shared/aws", "shared/runtime"];
+const SHARED: [&str; 3] = ["shared/aws", "shared/registry", "shared/runtime"];
 
 /// A call of an AWS operation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

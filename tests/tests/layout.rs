@@ -14,14 +14,16 @@ use serde_json::Value;
 ///
 /// `preview` lies above the functions and may import each: it is a program for a person's own machine, runs the dry run
 /// of all of them, and nothing imports it.
-const SHARED: [(&str, &[&str]); 9] = [
+const SHARED: [(&str, &[&str]); 11] = [
     ("rules", &[]),
     ("choose", &["rules"]),
     ("reconcile", &[]),
     ("aws", &["rules"]),
     ("board", &["reconcile", "rules"]),
     ("fuzz", &[]),
+    ("gates", &["choose", "reconcile", "rules"]),
     ("preview", &["aws", "board", "reconcile", "rules", "runtime"]),
+    ("registry", &["aws", "choose", "gates", "rules"]),
     ("runtime", &["aws", "reconcile", "rules"]),
     ("testkit", &["aws", "reconcile", "rules", "runtime"]),
 ];
@@ -30,10 +32,10 @@ const SHARED: [(&str, &[&str]); 9] = [
 const FOR_TESTS: [&str; 2] = ["fuzz", "testkit"];
 
 /// The crates of the workspace that a function may import.
-const FOR_FUNCTIONS: [&str; 6] = ["aws", "board", "choose", "reconcile", "rules", "runtime"];
+const FOR_FUNCTIONS: [&str; 8] = ["aws", "board", "choose", "gates", "reconcile", "registry", "rules", "runtime"];
 
 /// The crates that do no I/O, and so may be neither asynchronous nor know AWS.
-const PURE: [&str; 4] = ["board", "choose", "reconcile", "rules"];
+const PURE: [&str; 5] = ["board", "choose", "gates", "reconcile", "rules"];
 
 /// The calls that only `runtime` makes; `clippy.toml` forbids them elsewhere.
 const CLOCK_AND_ENVIRONMENT: [&str; 4] =

@@ -3,7 +3,6 @@
 mod apply;
 mod codedeploy;
 mod decide;
-mod ecr;
 mod ecs;
 mod elb;
 pub mod health;

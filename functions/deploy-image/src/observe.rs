@@ -5,10 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws::ecs::describe_services;
-use aws::rds::{Rds, find_databases, find_snapshot};
+use aws::rds::find_backup;
 use aws::{Error, each, tagging};
 use jiff::Zoned;
-use rules::database::Kind;
 use rules::deploy::HealthCheck;
 use rules::keys;
 use rules::remedied::Remedied;
@@ -17,10 +16,10 @@ use runtime::Run;
 use tokio::time::{Instant, sleep};
 
 use crate::plan::{
-    self, Backup, Calendar, Cause, Controller, Fact, Fired, Health, Look, Missing, Observation, Origin, Scope, Service,
+    self, Calendar, Cause, Controller, Fact, Fired, Health, Look, Missing, Observation, Origin, Scope, Service,
     ServiceName, World, family, wants_history,
 };
-use crate::{Clients, codedeploy, ecr, ecs, elb, health};
+use crate::{Clients, codedeploy, ecs, elb, health};
 
 /// How many reads are under way at a time; ECS allows 20 a second and a burst of 50 and more.
 const READS: usize = 16;
@@ -60,7 +59,7 @@ pub async fn world(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<Wo
     let in_use = world.services.iter().filter(|it| tagged(it)).map(|it| it.task_definition.clone()).collect();
     describe_revisions(clients, in_use, &mut world).await;
     let repositories = plan::repositories(&world, scope);
-    let images = each(repositories, READS, async |it| (ecr::list_images(&clients.ecr, &it).await, it)).await;
+    let images = each(repositories, READS, async |it| (registry::list_images(&clients.ecr, &it).await, it)).await;
     world.repositories = images.into_iter().map(|(images, it)| (it, images.map_err(|err| err.to_string()))).collect();
     ask_what_is_pinned(clients, scope, &mut world).await;
     look_back(clients, scope, &run.now, &mut world).await;
@@ -199,7 +198,7 @@ pub async fn facts(clients: &Clients, run: &Run<'_>, lacking: BTreeSet<Fact>, wo
 async fn observe(clients: &Clients, run: &Run<'_>, world: &World, fact: &Fact) -> Observation {
     let observation = match fact {
         Fact::Scan { repository, digest } => {
-            ecr::list_scans(&clients.ecr, repository, digest).await.map(Observation::Scans)
+            registry::list_scans(&clients.ecr, repository, digest).await.map(Observation::Scans)
         }
         Fact::Tasks { cluster, family } => {
             ecs::list_family(&clients.task_definitions.api, cluster, family).await.map(Observation::Tasks)
@@ -208,16 +207,16 @@ async fn observe(clients: &Clients, run: &Run<'_>, world: &World, fact: &Fact) -
             .await
             .map(|it| Observation::TaskDefinition(Box::new(it))),
         Fact::Snapshot { database, id } => {
-            backup(&clients.rds, database, id).await.map(|it| Observation::Backup(Box::new(it)))
+            find_backup(&clients.rds, database, id).await.map(|it| Observation::Backup(Box::new(it)))
         }
         Fact::Health { service, check, look } => {
             health(clients, run, world, service, check, *look).await.map(Observation::Health)
         }
         Fact::Indexes { repository, digests } => {
-            ecr::list_indexes(&clients.ecr, repository, digests).await.map(Observation::Indexes)
+            registry::list_indexes(&clients.ecr, repository, digests).await.map(Observation::Indexes)
         }
         Fact::Lifecycle(repository) => {
-            ecr::has_lifecycle_policy(&clients.ecr, repository).await.map(Observation::Lifecycle)
+            registry::has_lifecycle_policy(&clients.ecr, repository).await.map(Observation::Lifecycle)
         }
         Fact::Origin(name) => source(clients, name).await.map(|it| Observation::Origin(it.map(Box::new))),
         Fact::Fired => fired(clients).await.map(Observation::Fired),
@@ -313,15 +312,4 @@ async fn targets(clients: &Clients, service: &Service) -> Result<Health, Error> 
         each(groups, READS, async |group| Ok((elb::describe_target_health(&clients.balancers, &group).await?, group)));
     let told: Result<Vec<_>, Error> = answers.await.into_iter().collect();
     Ok(plan::judge_targets(&told?.into_iter().map(|(targets, group)| (group, targets)).collect::<Vec<_>>()))
-}
-
-/// The snapshot, whether it is one of a DB instance or of a DB cluster; if there is none, what it could be taken of.
-async fn backup(rds: &Rds, database: &str, id: &str) -> Result<Backup, Error> {
-    for kind in [Kind::Instance, Kind::Cluster] {
-        let snapshot = find_snapshot(rds, kind, id).await?;
-        if snapshot.is_some() {
-            return Ok(Backup { snapshot, databases: Vec::new() });
-        }
-    }
-    Ok(Backup { snapshot: None, databases: find_databases(rds, database).await? })
 }

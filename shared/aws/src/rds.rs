@@ -2,6 +2,7 @@
 //!
 //! A call that RDS throttles is made again at a slower [`Pace`], which all calls of a client share.
 
+mod backup;
 mod regions;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::{Boxed, Error, LeaveThrottling, Pace, in_region, moment};
 
+pub use backup::find_backup;
 pub use regions::{Elsewhere, Regions};
 
 /// The most entries that RDS puts into one page.

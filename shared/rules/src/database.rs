@@ -72,6 +72,15 @@ pub struct Snapshot {
     pub tags: BTreeMap<String, String>,
 }
 
+/// What there is of a snapshot.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Backup {
+    /// The snapshot, if there is one of its id.
+    pub snapshot: Option<Snapshot>,
+    /// If not, what there is of that name: DB instance, DB cluster, both or nothing.
+    pub databases: Vec<Database>,
+}
+
 /// What a copy of a snapshot was made of, as the copy remembers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Original<'a> {

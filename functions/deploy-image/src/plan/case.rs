@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use choose::{Choice, Running, Selection};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rules::calendar::DeployWindow;
 use rules::deploy::DeployRule;
 use rules::keys::DeployKeys;
@@ -175,16 +176,17 @@ impl<'a> Case<'a> {
 
     /// When deployments to the service may begin, if its tag says so. Where the tag is wrong only these wait.
     pub fn window(&self) -> Result<Option<DeployWindow>, BadTag> {
-        self.service
-            .tags
-            .get(keys::DEPLOY_WINDOW)
-            .map(|it| DeployWindow::read(it, &self.world.calendar.stack))
-            .transpose()
+        gates::window_of(&self.service.tags, self.calendar())
     }
 
     /// When the stack deploys nothing.
     pub fn calendar(&self) -> &'a Calendar {
         &self.world.calendar
+    }
+
+    /// When deployments may begin again after `at`, if ever.
+    pub fn opens(&self, at: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+        gates::opens(self.window().ok().flatten().as_ref(), self.calendar(), at, zone)
     }
 
     /// What the rule selects, seen from the image that runs.

@@ -7,19 +7,13 @@
 mod answer;
 mod health;
 mod migrate;
-mod scan;
-mod snapshot;
-mod window;
+mod shared;
 
 pub use answer::{Act, Blocked, Candidate, look, unavailable};
 pub use health::{Before, after as health_after, test as test_health};
 pub use migrate::{STARTED_BY, notes as migration_notes, run_name};
-pub use window::opens;
-
-use rules::deploy::Approval;
 
 use super::world::Observation;
-use super::{offer, shift};
 
 pub struct Passed {
     /// What to remember first.
@@ -30,12 +24,12 @@ pub struct Passed {
 
 pub fn pass(candidate: Candidate<'_>) -> Result<Passed, Blocked> {
     platform(candidate)?;
-    scan::pass(candidate)?;
-    approval(candidate)?;
+    shared::scan(candidate)?;
+    shared::approval(candidate)?;
     awake(candidate)?;
-    window::pass(candidate)?;
+    shared::window(candidate)?;
     let health = health::before(candidate)?;
-    snapshot::pass(candidate)?;
+    shared::snapshot(candidate)?;
     Ok(Passed { notes: migrate::pass(candidate)?, health })
 }
 
@@ -71,24 +65,4 @@ fn awake(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Blocked> {
         (None, None) => return Ok(()),
     };
     Err(Blocked::Pending(format!("{tag} waits until the service is awake, since {why}")))
-}
-
-/// The problem that asks a person whether an image goes out.
-pub const NEEDS_APPROVAL: &str = "needs-approval";
-
-fn approval(Candidate { case, memory, image, tag, .. }: Candidate<'_>) -> Result<(), Blocked> {
-    let approved = memory.approved.as_ref().is_some_and(|it| it.digest == image.digest);
-    shift::hold(case, &image.digest, tag, memory.approved.as_ref().filter(|it| it.digest == image.digest))?;
-    if case.rule.approval != Some(Approval::Manual) || approved {
-        return Ok(());
-    }
-    // Its digest makes another image of the same tag another question.
-    let message = format!(
-        "{tag} waits for your approval (runs {}). Approved, {} is deployed at once; rejected, it never is",
-        case.running_label(),
-        image.digest.short(),
-    );
-    let choices = [("Approve", "approve"), ("Reject", "reject")];
-    let choices = choices.map(|(label, command)| offer::about(case, label, command, &image.digest));
-    Err(Blocked::Asks { kind: NEEDS_APPROVAL, message, choices: choices.into() })
 }

@@ -14,7 +14,7 @@ use rules::{Digest, ServiceName, keys};
 
 use super::case::Case;
 use super::draft::{Draft, Live};
-use super::gate::{Blocked, look, opens, unavailable};
+use super::gate::{Blocked, look, unavailable};
 use super::proven::verdicts;
 use super::step::MemoryChange;
 use super::world::{Controller, Fact, Fired, Image, Observation, Origin, RolloutEnd, RolloutState};
@@ -266,7 +266,7 @@ impl Draft<'_> {
 
     fn tell_soak(&mut self, live: &Live, label: &str, from: &ServiceName, needed: SignedDuration) {
         let Some(count) = &self.memory.soak else { return };
-        let opens = live.earliest.and_then(|it| opens(self.case, it, self.now.time_zone()));
+        let opens = live.earliest.and_then(|it| self.case.opens(it, self.now.time_zone()));
         let earliest =
             opens.map_or(String::new(), |it| format!("; it is deployed {} at the earliest", when(it, self.now)));
         let sleeps = if live.awake { "" } else { ", which sleeps, so nothing is counted" };

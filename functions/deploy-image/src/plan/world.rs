@@ -12,13 +12,16 @@ use std::collections::BTreeMap;
 
 pub use choose::Image;
 use rules::Digest;
-use rules::calendar::Freeze;
 use rules::keys::UnknownKey;
-use rules::schedule::StackCalendar;
 
 pub use code_deploy::{Attempt, CodeDeploy, Group, Source, Status, group_of};
-pub use fact::{Backup, Ended, Fact, Finding, Grade, Health, Look, Observation, Scan, ScanState, Target, Task};
+pub use fact::{Ended, Fact, Health, Look, Observation, Target, Task};
+pub use gates::Calendar;
+#[cfg(test)]
+pub use gates::{Finding, Grade, Scan, ScanState};
 pub use origin::{Fired, Origin};
+#[cfg(test)]
+pub use rules::database::Backup;
 pub use service::*;
 pub use shift::{Pause, PauseState, Shift};
 #[cfg(test)]
@@ -55,15 +58,6 @@ pub struct World {
     pub calendar: Calendar,
     /// Tag keys of the region that look like Nightshift's and are not, or why they could not be listed: in a dry run only.
     pub unknown_tags: Vec<Result<UnknownKey, String>>,
-}
-
-/// What the stack says of when deployments may begin.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Calendar {
-    /// Days on which no window of a service opens, and schedules that one can name.
-    pub stack: StackCalendar,
-    /// A time in which nothing is deployed.
-    pub freeze: Option<Freeze>,
 }
 
 impl World {

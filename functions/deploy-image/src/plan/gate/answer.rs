@@ -1,7 +1,6 @@
 //! What a gate is asked and what it answers, and how it looks at what was observed.
 
 use jiff::Zoned;
-use reconcile::Choice;
 
 use crate::plan::case::{Case, Memory};
 use crate::plan::step::{MemoryChange, Remember, Step};
@@ -10,27 +9,8 @@ use crate::plan::world::{Fact, Image, Observation};
 /// A step and the reason for it.
 pub type Act = (Step, String);
 
-#[derive(Debug, PartialEq)]
-pub enum Blocked {
-    /// This has to be observed first.
-    Lacks(Fact),
-    /// It takes time, and then an event: the reason.
-    Pending(String),
-    /// It takes a person: the problem's kind and what is wrong.
-    NeedsPerson(&'static str, String),
-    /// The same, with what that person can decide.
-    Asks { kind: &'static str, message: String, choices: Vec<Choice> },
-    /// It takes time that people have set apart, mostly days: the problem's kind and until when.
-    Scheduled(&'static str, String),
-    /// It takes these steps, and then an event.
-    Requires(Vec<Act>),
-    /// It must not go out at all.
-    Reject {
-        /// Who rejects it, as the memory calls them.
-        by: &'static str,
-        why: String,
-    },
-}
+/// Why an image does not go out now.
+pub type Blocked = gates::Blocked<Fact, Act>;
 
 /// The image that stands before the gates.
 #[derive(Clone, Copy)]
@@ -43,7 +23,13 @@ pub struct Candidate<'a> {
     pub now: &'a Zoned,
 }
 
-impl Candidate<'_> {
+impl<'a> Candidate<'a> {
+    /// The same for the gates that know nothing of ECS.
+    pub fn at_gates(&self, running: &'a str) -> gates::Candidate<'a> {
+        let Candidate { case, image, tag, now, .. } = *self;
+        gates::Candidate { on: "service", running, repository: &case.repository, image, tag, now }
+    }
+
     /// Writes `value` under `key` on the service, or removes the tag.
     pub fn note(&self, change: MemoryChange, key: &'static str, value: Option<String>) -> Step {
         Step::Remember(Remember::new(self.case.service, change, self.tag, self.case.running_label(), key, value))

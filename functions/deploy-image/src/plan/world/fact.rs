@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use choose::kind::Index;
+use gates::Scan;
 use jiff::Timestamp;
-use rules::database::{Database, Snapshot};
+use rules::database::Backup;
 use rules::deploy::HealthCheck;
 use rules::{Digest, ServiceName};
 
@@ -82,59 +83,6 @@ pub enum Observation {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub struct Scan {
-    pub state: ScanState,
-    /// How many findings are `CRITICAL`, as the registry counts them.
-    pub critical: u64,
-    pub high: u64,
-    /// The findings of these two grades.
-    pub findings: Vec<Finding>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ScanState {
-    /// It has ended, or goes on for ever with findings so far: enhanced scanning.
-    Done,
-    Pending,
-    Missing,
-    /// The registry cannot scan such an image: its reason.
-    Unsupported(String),
-    /// There are no findings to be had: status and reason.
-    Unavailable(String),
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
-    /// `CVE-2026-1234`.
-    pub name: String,
-    pub package: Option<String>,
-    pub grade: Grade,
-    /// How bad it is within that, from 0 to 10.
-    pub score: f64,
-}
-
-/// How bad a finding is; less bad ones hold nothing back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Grade {
-    Critical,
-    High,
-}
-
-impl Scan {
-    /// A scan without findings.
-    pub fn of(state: ScanState) -> Self {
-        Scan { state, critical: 0, high: 0, findings: Vec::new() }
-    }
-}
-
-impl std::fmt::Display for Finding {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)?;
-        self.package.iter().try_for_each(|it| write!(f, " ({it})"))
-    }
-}
-
-#[derive(Debug, Clone, PartialEq)]
 pub struct Task {
     pub arn: String,
     /// Who started it; of ours its `run_name`.
@@ -168,15 +116,6 @@ impl Task {
     pub fn id(&self) -> &str {
         self.arn.rsplit('/').next().unwrap_or(&self.arn)
     }
-}
-
-/// What there is of a snapshot.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Backup {
-    /// The snapshot, if there is one of its id.
-    pub snapshot: Option<Snapshot>,
-    /// If not, what there is of that name: DB instance, DB cluster, both or nothing.
-    pub databases: Vec<Database>,
 }
 
 /// A target of a target group, as its health check sees it.

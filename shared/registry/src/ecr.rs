@@ -4,10 +4,9 @@ mod index;
 mod scan;
 
 use aws::{Error, JsonApi, seconds};
+use choose::Image;
 use rules::deploy::RepositoryName;
 use serde_json::{Value, json};
-
-use crate::plan::Image;
 
 pub use index::list_indexes;
 pub use scan::list_scans;
@@ -20,6 +19,7 @@ pub async fn list_images(ecr: &JsonApi, repository: &str) -> Result<Vec<Image>, 
     Ok(details.iter().filter_map(image).collect())
 }
 
+/// Whether a lifecycle policy of the repository deletes images.
 pub async fn has_lifecycle_policy(ecr: &JsonApi, repository: &str) -> Result<bool, Error> {
     match ecr.call("GetLifecyclePolicy", repository, of(repository)).await {
         Ok(_) => Ok(true),

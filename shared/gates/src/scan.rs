@@ -1,11 +1,11 @@
 //! `scan=critical|high`: the scan of the image has found nothing as bad as that.
 
+use choose::Image;
 use jiff::SignedDuration;
 use reconcile::{Choice, CommandLine, Undo};
 use rules::deploy::Severity;
 
-use super::{Blocked, Candidate, look, unavailable};
-use crate::plan::world::{Fact, Finding, Grade, Image, Observation, Scan, ScanState};
+use crate::{Blocked, Candidate};
 
 /// After this time a scan on push has long begun: if there is none, there will be none.
 const BEGUN: SignedDuration = SignedDuration::from_mins(10);
@@ -15,15 +15,73 @@ const ENDED: SignedDuration = SignedDuration::from_hours(1);
 
 const NAMED: usize = 5;
 
+/// What the scan of an image, or of one platform of it, has found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scan {
+    /// How far it is.
+    pub state: ScanState,
+    /// How many findings are `CRITICAL`, as the registry counts them.
+    pub critical: u64,
+    /// How many are `HIGH`.
+    pub high: u64,
+    /// The findings of these two grades.
+    pub findings: Vec<Finding>,
+}
+
+/// How far a scan is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScanState {
+    /// It has ended, or goes on for ever with findings so far: enhanced scanning.
+    Done,
+    /// It has begun.
+    Pending,
+    /// There is none.
+    Missing,
+    /// The registry cannot scan such an image: its reason.
+    Unsupported(String),
+    /// There are no findings to be had: status and reason.
+    Unavailable(String),
+}
+
+/// A weakness that a scan has found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// `CVE-2026-1234`.
+    pub name: String,
+    /// The package that has it, if the scan tells.
+    pub package: Option<String>,
+    /// How bad it is.
+    pub grade: Grade,
+    /// How bad it is within that, from 0 to 10.
+    pub score: f64,
+}
+
+/// How bad a finding is; less bad ones hold nothing back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grade {
+    /// The worst.
+    Critical,
+    /// The next.
+    High,
+}
+
+impl Scan {
+    /// A scan without findings.
+    pub fn of(state: ScanState) -> Self {
+        Scan { state, critical: 0, high: 0, findings: Vec::new() }
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)?;
+        self.package.iter().try_for_each(|it| write!(f, " ({it})"))
+    }
+}
+
 /// Nothing was found that holds the image back, and that is known.
-pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
-    let Candidate { case, image, tag, .. } = candidate;
-    let Some(level) = case.rule.scan else { return Ok(()) };
-    let repository = case.repository.clone();
-    let scans = match look(case, Fact::Scan { repository, digest: image.digest.clone() })? {
-        Observation::Scans(scans) => scans,
-        other => return Err(unavailable(other, "unreadable-scan")),
-    };
+pub fn scan<F, A>(candidate: &Candidate<'_>, level: Severity, scans: &[Scan]) -> Result<(), Blocked<F, A>> {
+    let Candidate { running, repository, image, tag, .. } = *candidate;
     for scan in scans {
         ended(candidate, &scan.state)?;
     }
@@ -34,9 +92,9 @@ pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
     let message = format!(
         "{tag} ({}) is held back: its scan found {found}; {} stays. A newer image or a better scan lets it go on",
         image.digest.short(),
-        case.running_label(),
+        running,
     );
-    let look = scan_command("describe-image-scan-findings", &case.repository, image);
+    let look = scan_command("describe-image-scan-findings", repository, image);
     Err(Blocked::Asks { kind: "scan-findings", message, choices: vec![Choice::new("Look at all findings", look)] })
 }
 
@@ -46,8 +104,8 @@ fn scan_command(operation: &str, repository: &str, image: &Image) -> Undo {
 }
 
 /// The scan has come to an end, and the registry tells what it found.
-fn ended(Candidate { case, image, tag, now, .. }: Candidate<'_>, state: &ScanState) -> Result<(), Blocked> {
-    let repository = &case.repository;
+fn ended<F, A>(candidate: &Candidate<'_>, state: &ScanState) -> Result<(), Blocked<F, A>> {
+    let Candidate { repository, image, tag, now, .. } = *candidate;
     let age = now.timestamp().duration_since(image.pushed_at);
     let scan_it = || vec![Choice::new("Scan it", scan_command("start-image-scan", repository, image))];
     match state {

@@ -3,36 +3,28 @@
 //! `snapshot-databases` takes it, and tells people what stands in its way; here it is only asked for and waited for.
 
 use reconcile::{Choice, Undo};
-use rules::database::{Database, predeploy_id};
+use rules::database::{Backup, Database, predeploy_id};
 use rules::keys;
 use serde_json::json;
 
-use super::{Blocked, Candidate, look, unavailable};
-use crate::plan::step::{AskForSnapshot, Step};
-use crate::plan::world::{Fact, Observation};
+use crate::{Blocked, Candidate};
 
-pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
-    let Candidate { case, image, tag, .. } = candidate;
-    let Some(database) = &case.rule.snapshot else { return Ok(()) };
+/// There is a snapshot of `database` for the image; `own` is the function that asks, `take` the step, with its reason,
+/// that asks for the one of this id.
+pub fn snapshot<F, A>(
+    candidate: &Candidate<'_>,
+    own: &'static str,
+    database: &str,
+    backup: &Backup,
+    take: impl FnOnce(String, String) -> A,
+) -> Result<(), Blocked<F, A>> {
+    let Candidate { image, tag, .. } = *candidate;
     let id = predeploy_id(database, &image.digest);
-    let backup = match look(case, Fact::Snapshot { database: database.clone(), id: id.clone() })? {
-        Observation::Backup(backup) => backup,
-        other => return Err(unavailable(other, "unreadable-snapshot")),
-    };
     match &backup.snapshot {
         None => {
             snapshottable(database, &backup.databases, tag)?;
-            let step = AskForSnapshot {
-                service: case.service.name.clone(),
-                database: database.clone(),
-                digest: image.digest.clone(),
-                image: tag.into(),
-                id: id.clone(),
-            };
-            Err(Blocked::Requires(vec![(
-                Step::AskForSnapshot(step),
-                format!("{tag} waits for {id}, which is not there yet"),
-            )]))
+            let why = format!("{tag} waits for {id}, which is not there yet");
+            Err(Blocked::Requires(vec![take(id, why)]))
         }
         Some(it) if !it.is_ours() => Err(Blocked::NeedsPerson(
             "snapshot-id-taken",
@@ -47,7 +39,7 @@ pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
                  replaced"
             );
             let payload = json!({"snapshot": {"database": database, "image": image.digest.to_string()}});
-            let command = Undo::Sibling { own: "deploy-image", function: "snapshot-databases", payload };
+            let command = Undo::Sibling { own, function: "snapshot-databases", payload };
             let choices = vec![Choice::new("Replace it", command)];
             Err(Blocked::Asks { kind: "snapshot-failed", message, choices })
         }
@@ -56,7 +48,7 @@ pub fn pass(candidate: Candidate<'_>) -> Result<(), Blocked> {
 }
 
 /// There is such a database, and it has opted in to snapshots.
-fn snapshottable(name: &str, databases: &[Database], tag: &str) -> Result<(), Blocked> {
+fn snapshottable<F, A>(name: &str, databases: &[Database], tag: &str) -> Result<(), Blocked<F, A>> {
     let whole = || databases.iter().filter(|it| it.member_of.is_none());
     if whole().any(|it| it.tags.contains_key(keys::BACKUP)) {
         return Ok(());

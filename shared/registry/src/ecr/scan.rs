@@ -1,12 +1,11 @@
 //! What the scans of an image found, of basic and of enhanced scanning.
 
 use aws::{Error, JsonApi};
+use gates::{Finding, Grade, Scan, ScanState};
 use rules::Digest;
 use serde_json::{Value, json};
 
 use super::{items, of};
-
-use crate::plan::{Finding, Grade, Scan, ScanState};
 
 /// The forms in which a registry keeps the list of a multi-platform image, and those of a single one.
 const MANIFESTS: [&str; 4] = [

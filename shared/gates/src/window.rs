@@ -1,0 +1,75 @@
+//! `nightshift:deploy-window`, `nightshift:freeze` and the stack's freeze: when a deployment may begin.
+//!
+//! A way back passes no gate, so it never waits for any of them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use reconcile::when;
+use rules::calendar::{DeployWindow, Freeze};
+use rules::schedule::StackCalendar;
+use rules::{BadTag, keys};
+
+use crate::{Blocked, Candidate};
+
+/// How often window and freeze are compared: a window may open in the middle of a freeze.
+const TURNS: usize = 8;
+
+/// What the stack says of when deployments may begin.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Calendar {
+    /// Days on which no window opens, and schedules that one can name.
+    pub stack: StackCalendar,
+    /// A time in which nothing is deployed.
+    pub freeze: Option<Freeze>,
+}
+
+/// When deployments may begin, if the tag of a resource says so. Where the tag is wrong only these wait.
+pub fn window_of(tags: &BTreeMap<String, String>, calendar: &Calendar) -> Result<Option<DeployWindow>, BadTag> {
+    tags.get(keys::DEPLOY_WINDOW).map(|it| DeployWindow::read(it, &calendar.stack)).transpose()
+}
+
+/// Deployments may begin now, by the tags of the resource and by the stack.
+pub fn window<F, A>(
+    candidate: &Candidate<'_>,
+    tags: &BTreeMap<String, String>,
+    calendar: &Calendar,
+) -> Result<(), Blocked<F, A>> {
+    let Candidate { on, running: runs, tag, now, .. } = *candidate;
+    if let Some(reason) = tags.get(keys::FREEZE) {
+        let reason = if reason.trim().is_empty() { "it gives no reason" } else { reason };
+        let key = keys::FREEZE;
+        let message = format!("{tag} waits: {key} is on the {on} ({reason}). {runs} runs until the tag is removed");
+        return Err(Blocked::Scheduled("frozen", message));
+    }
+    let window = window_of(tags, calendar).map_err(|it| Blocked::NeedsPerson("bad-tag", it.to_string()))?;
+    let frozen = calendar.freeze.and_then(|it| it.until(now.timestamp(), now.time_zone()));
+    let open = |it: &DeployWindow| it.at(now.timestamp(), now.time_zone(), &calendar.stack).awake;
+    let (kind, cause) = match (frozen, window.as_ref().filter(|it| !open(it))) {
+        (None, None) => return Ok(()),
+        (Some(_), _) => ("frozen", "the stack's parameter Freeze holds".to_owned()),
+        (None, Some(window)) => ("outside-window", format!("{} is '{window}'", keys::DEPLOY_WINDOW)),
+    };
+    let until = match opens(window.as_ref(), calendar, now.timestamp(), now.time_zone()) {
+        Some(at) => format!("It is deployed with the first run after {}", when(at, now)),
+        None => "That never changes by itself".into(),
+    };
+    Err(Blocked::Scheduled(kind, format!("{tag} waits: {cause}. {until}; {runs} runs until then")))
+}
+
+/// When deployments may begin again after `now`, if ever.
+pub fn opens(window: Option<&DeployWindow>, calendar: &Calendar, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    let mut at = now;
+    for _ in 0..TURNS {
+        if let Some(end) = calendar.freeze.and_then(|it| it.until(at, zone)) {
+            at = end;
+            continue;
+        }
+        match window.map(|it| it.at(at, zone, &calendar.stack)) {
+            Some(wanted) if !wanted.awake => at = wanted.until?,
+            _ => return Some(at),
+        }
+    }
+    None
+}
