@@ -317,6 +317,26 @@ def a_pause_at_which_nobody_answers_goes_back(aws):
     until(lambda: deployments(aws, "expired", "ROLLBACK_SUCCESSFUL"))
 
 
+def a_rolling_deployment_pauses_as_well(aws):
+    ecs = aws.client("ecs")
+    service(aws, "rolling", "rolling")
+    hook = {"targetType": "PAUSE", "lifecycleStages": ["POST_SCALE_UP"]}
+    ecs.update_service(cluster="shop", service="rolling", deploymentConfiguration={"lifecycleHooks": [hook]},
+                       forceNewDeployment=True)
+    arn = deployments(aws, "rolling", "IN_PROGRESS")[0]["serviceDeploymentArn"]
+
+    def told():
+        return ecs.describe_service_deployments(serviceDeploymentArns=[arn])["serviceDeployments"][0]
+
+    pause = until(lambda: told().get("lifecycleHookDetails"))[0]
+    assert (told()["lifecycleStage"], pause["status"]) == ("POST_SCALE_UP", "AWAITING_ACTION")
+    assert "requestedProductionTrafficWeight" not in told()["targetServiceRevision"]
+    shown = ecs.describe_services(cluster="shop", services=["rolling"])["services"][0]["deployments"]
+    assert shown[0]["rolloutState"] == "IN_PROGRESS", shown
+    allowed(ecs.continue_service_deployment, serviceDeploymentArn=arn, hookId=pause["hookId"])
+    until(lambda: told()["status"] == "SUCCESSFUL")
+
+
 # ------------------------------------------------------------------------------------------------ late, lost, too many
 
 

@@ -1,6 +1,6 @@
-"""Deployments of ECS that shift traffic (blue/green, linear, canary): stage by stage, with pauses, and back at once.
+"""Deployments of ECS that shift traffic (blue/green, linear, canary) or pause: stage by stage, and back at once.
 
-A stage lasts the delay of `rollouts.py`, or in `manual` mode until a test says which one is next. A pause waits for
+A rolling deployment that pauses goes through the stages that are not about traffic, and keeps its rollout state. A stage lasts the delay of `rollouts.py`, or in `manual` mode until a test says which one is next. A pause waits for
 ContinueServiceDeployment, whatever the mode, or until a test lets it expire. Functions as hooks are not called.
 """
 
@@ -21,10 +21,19 @@ _STRATEGIES = ("BLUE_GREEN", "LINEAR", "CANARY")
 _BEFORE = ("RECONCILE_SERVICE", "PRE_SCALE_UP", "SCALE_UP", "POST_SCALE_UP", "TEST_TRAFFIC_SHIFT", "POST_TEST_TRAFFIC_SHIFT")
 _AFTER = ("POST_PRODUCTION_TRAFFIC_SHIFT", "BAKE_TIME", "CLEAN_UP")
 
+# Of a rolling deployment, whose tasks get traffic as they start.
+_ROLLING = ("RECONCILE_SERVICE", "PRE_SCALE_UP", "SCALE_UP", "POST_SCALE_UP", "CLEAN_UP")
+
+
+def shifts(configuration):
+    """Whether deployments with these settings shift traffic."""
+    return configuration.get("strategy") in _STRATEGIES
+
 
 def is_one(service):
-    """Whether deployments of the service shift traffic."""
-    return service["deploymentConfiguration"].get("strategy") in _STRATEGIES
+    """Whether deployments of the service go stage by stage."""
+    configuration = service["deploymentConfiguration"]
+    return shifts(configuration) or any(it.get("targetType") == "PAUSE" for it in configuration.get("lifecycleHooks", []))
 
 
 def _steps(configuration):
@@ -32,6 +41,8 @@ def _steps(configuration):
 
     A hook before the production traffic runs once for each step of it; ECS shows no stage of that name.
     """
+    if not shifts(configuration):
+        return [{"stage": it, "test": None, "production": None, "hook": it} for it in _ROLLING]
     test, steps = 0.0, []
     for stage in _BEFORE:
         test = 100.0 if stage == "TEST_TRAFFIC_SHIFT" else test
@@ -101,9 +112,10 @@ def _enter(service, record):
         return _enter(service, record)
     tasks = service["desiredCount"] if step["stage"] not in ("RECONCILE_SERVICE", "PRE_SCALE_UP") else 0
     record.update(lifecycleStage=step["stage"], updatedAt=clock.now())
-    record["targetServiceRevision"].update(
-        requestedTestTrafficWeight=step["test"], requestedProductionTrafficWeight=step["production"],
-        runningTaskCount=tasks, pendingTaskCount=0)
+    target = record["targetServiceRevision"]
+    target.update(runningTaskCount=tasks, pendingTaskCount=0)
+    if step["production"] is not None:
+        target.update(requestedTestTrafficWeight=step["test"], requestedProductionTrafficWeight=step["production"])
     for hook in hooks:
         _pause(record, step["hook"], hook.get("timeoutConfiguration", {}))
     return None
@@ -165,7 +177,7 @@ def _go_to(service, record, outcome, stage, traffic):
     if waiting := _waits(record):
         raise rollouts.Refused(f"it waits at {waiting[0]['hookId']}, stage {record['lifecycleStage']}")
     while record["status"] == "IN_PROGRESS" and not _waits(record):
-        weight = record["targetServiceRevision"]["requestedProductionTrafficWeight"]
+        weight = record["targetServiceRevision"].get("requestedProductionTrafficWeight")
         if outcome == "stage" and record["lifecycleStage"] == stage and traffic in (None, weight):
             return
         _next(service, record)
@@ -233,7 +245,7 @@ ecs._ACTION_MAP.update(ContinueServiceDeployment=_continue, StopServiceDeploymen
 def _sanitize(original, obj):
     """A deployment that shifts traffic has no rollout state."""
     shown = original(obj)
-    if isinstance(obj, dict) and "deploymentConfiguration" in obj and "deployments" in obj and is_one(obj):
+    if isinstance(obj, dict) and "deploymentConfiguration" in obj and "deployments" in obj and shifts(obj["deploymentConfiguration"]):
         for it in shown["deployments"]:
             it.pop("rolloutState", None)
     return shown

@@ -370,3 +370,42 @@ fn every_command_in_the_samples_is_understood_by_the_real_function() -> Result<(
     assert!(text.contains("there is no command \\\"aprove\\\"") && text.contains("{} (look everywhere)"), "{text}");
     Ok(())
 }
+
+#[test]
+fn a_rolling_deployment_pauses_for_a_person_who_lets_it_go_on_or_back() -> Result<()> {
+    let aws = deployed()?;
+    truegul_with(&aws, "newest approval=at-hook")?;
+    let hook = json!({"targetType": "PAUSE", "lifecycleStages": ["POST_SCALE_UP"]});
+    let pausing = json!({"lifecycleHooks": [hook], "deploymentCircuitBreaker": {"enable": true, "rollback": true}});
+    aws.ecs("UpdateService", json!({"cluster": CLUSTER, "service": "api-server", "deploymentConfiguration": pausing}))?;
+    let paused = |tag: &str| {
+        let subject =
+            format!("[Nightshift] truegul-production/api-server: {tag} is paused (stage POST_SCALE_UP) until ");
+        aws.wait_until(&format!("the pause of {tag}"), || {
+            let begins = |it: &Option<String>| it.as_deref().is_some_and(|it| it.starts_with(&subject));
+            Ok(aws.messages()?.iter().any(|it| begins(&it.subject)).then_some(()))
+        })
+    };
+    let answer = |command: &str, image: &str| {
+        run(&aws, &json!({command: {"service": "truegul-production/api-server", "image": image}}))
+    };
+    let good = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
+    paused("v1.1.0")?;
+    answer("approve", "v1.1.0")?;
+    wait_for(&aws, "api-server", &good)?;
+    wait_for_message(&aws, "[Nightshift] truegul-production/api-server: v1.1.0 is live")?;
+
+    aws.push_image("truegul-api-server", "v1.2.0", "api-server 1.2.0")?;
+    paused("v1.2.0")?;
+    answer("reject", "v1.2.0")?;
+    wait_for(&aws, "api-server", &good)?;
+    wait_for_tag(&aws, "api-server", "nightshift-state:rejected")?;
+    let made = writes(&aws)?;
+    let count = |action: &str| made.iter().filter(|it| *it == action).count();
+    assert_eq!(
+        (count("UpdateService"), count("ContinueServiceDeployment"), count("StopServiceDeployment")),
+        (2, 1, 1),
+        "{made:?}"
+    );
+    Ok(())
+}

@@ -54,8 +54,9 @@ pub fn until(case: &Case<'_>, now: &Zoned) -> String {
 
 /// How far the deployment under way is, for people.
 pub fn under_way(case: &Case<'_>) -> String {
+    let what = if case.shifts() { "a deployment that shifts traffic" } else { "a deployment that pauses" };
     let place = shift(case).map(place).filter(|it| !it.is_empty());
-    place.map_or("a deployment that shifts traffic".into(), |it| format!("a deployment that shifts traffic ({it})"))
+    place.map_or(what.into(), |it| format!("{what} ({it})"))
 }
 
 /// Stage and share of the traffic.
@@ -100,7 +101,8 @@ pub fn hold(case: &Case<'_>, image: &Digest, tag: &str, approved: Option<&Approv
             "no-pause",
             format!(
                 "{tag} is not deployed: {needs} needs a hook of the type PAUSE in the deployment configuration of the service, \
-                 at the stage {TESTED}; add one, or use approval=manual and health="
+                 at the stage {}; add one, or use approval=manual and health=",
+                if case.shifts() || case.by_code_deploy() { TESTED } else { "POST_SCALE_UP" }
             ),
         )),
     }
@@ -116,7 +118,9 @@ impl Draft<'_> {
                 continue;
             }
             let mut note = String::new();
-            if let Some(url) = case.rule.test_health.as_ref().filter(|_| shift.stage == TESTED) {
+            if case.rule.test_health.is_some() && !case.shifts() {
+                note = "A rolling deployment has no test traffic, so test-health= is not asked. ".into();
+            } else if let Some(url) = case.rule.test_health.as_ref().filter(|_| shift.stage == TESTED) {
                 match test_health(case, url) {
                     Ok(()) if case.rule.approval != Some(Approval::AtHook) => {
                         self.go_on_after(shift, pause, format!("{url} answers well on the test traffic"));
@@ -202,7 +206,9 @@ impl Draft<'_> {
         let why = asked.map_or_else(|| format!("{label} is rejected"), str::to_owned);
         let place = place(shift);
         let place = if place.is_empty() { "its deployment is under way".into() } else { place };
-        self.act(Step::Stop(step), format!("{why}; the tasks of before still run ({place})"));
+        // Of a rolling deployment some of them may have been replaced already.
+        let before = if case.shifts() { "the tasks of before still run" } else { "ECS starts those of before again" };
+        self.act(Step::Stop(step), format!("{why}; {before} ({place})"));
         true
     }
 

@@ -70,6 +70,28 @@ async fn a_hook_that_waits_is_told_and_the_printed_approval_lets_it_go_on() {
 }
 
 #[tokio::test]
+async fn a_rolling_deployment_that_pauses_is_told_continued_and_taken_back_as_well() {
+    for (command, call) in [("approve", "ContinueServiceDeployment"), ("reject", "StopServiceDeployment")] {
+        let script = Script::new();
+        let api = paused(&script, "newest approval=at-hook");
+        {
+            let mut aws = script.aws();
+            let service = aws.services.get_mut(&api).unwrap();
+            service["deploymentConfiguration"] = json!({"lifecycleHooks": [{"lifecycleStages": ["POST_SCALE_UP"]}]});
+            service["deployments"][0]["rolloutState"] = json!("IN_PROGRESS");
+            let shift = aws.shifts.get_mut(DEPLOYMENT).unwrap();
+            shift["lifecycleStage"] = json!("POST_SCALE_UP");
+            shift["targetServiceRevision"] = json!({"arn": "arn:revision/api/1", "requestedTaskCount": 2});
+        }
+        let report = script.invoke(hook_event("HOOK_AWAITING_ACTION")).await.unwrap();
+        let problem = report.problems.iter().find(|it| it.problem == "paused").unwrap();
+        assert!(problem.message.starts_with("v1.1.0 is paused (stage POST_SCALE_UP) until "), "{problem:?}");
+        script.invoke(json!({command: {"service": "shop/api", "image": "v1.1.0"}})).await.unwrap();
+        assert_eq!((script.count(call), script.count("UpdateService")), (1, 0), "{command}");
+    }
+}
+
+#[tokio::test]
 async fn two_clicks_at_once_are_one_answer() {
     let script = Script::new();
     paused(&script, "newest");

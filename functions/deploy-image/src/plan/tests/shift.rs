@@ -185,6 +185,37 @@ fn the_test_address_decides_at_the_pause_where_no_person_has_to() {
 }
 
 #[test]
+fn a_rolling_deployment_is_asked_about_where_its_tasks_run_and_has_no_test_traffic() {
+    for (rule, note) in [
+        ("newest approval=at-hook", ""),
+        (
+            "newest test-health=https://test.shop.example/health",
+            "A rolling deployment has no test traffic, so test-health= is not asked. ",
+        ),
+    ] {
+        let mut model = Model::paused(rule, "POST_SCALE_UP", 0.0);
+        model.service.strategy = Strategy::Rolling;
+        model.service.deployments[0].state = RolloutState::InProgress;
+        model.shift.as_mut().unwrap().traffic = None;
+        let said = model.look();
+        let expected = format!(
+            "paused: v1.2.0 is paused (stage POST_SCALE_UP) until Sun 2026-11-22 03:10 KST; then ECS goes back. {note}It can go on"
+        );
+        assert!(said.iter().any(|it| it.starts_with(&expected)), "{said:#?}");
+        let mut rejecting = model.clone();
+        let back = rejecting.command(Command::Reject { image: digest("v1.2.0").to_string() });
+        let stop = format!(
+            "{NAME}: stopping v1.2.0, ECS goes back: v1.2.0 is rejected; ECS starts those of before again (stage POST_SCALE_UP)"
+        );
+        assert!(back.contains(&stop), "{back:#?}");
+        model.command(approve(Some("ecs-pause-1")));
+        model.finish();
+        let live = model.look();
+        assert!(live.iter().any(|it| it.starts_with(&format!("{NAME}: v1.2.0 is live: "))), "{live:#?}");
+    }
+}
+
+#[test]
 fn what_asks_at_a_pause_needs_one() {
     for rule in ["newest approval=at-hook", "newest test-health=https://test.shop.example/"] {
         let mut model = Model::new(rule);
@@ -286,11 +317,9 @@ fn a_newer_image_does_not_overtake_a_pause() {
         }
         model.push("v1.3.0");
         let said = model.look();
-        assert!(
-            said.iter().any(|it| it
-                .starts_with("skip: v1.3.0 is newer, but a deployment that shifts traffic (stage POST_SCALE_UP, ")),
-            "{said:#?}"
-        );
+        let what = if shifting { "shifts traffic" } else { "pauses" };
+        let expected = format!("skip: v1.3.0 is newer, but a deployment that {what} (stage POST_SCALE_UP, ");
+        assert!(said.iter().any(|it| it.starts_with(&expected)), "{said:#?}");
         assert_eq!(model.running(), "v1.2.0");
     }
 }
