@@ -67,6 +67,7 @@ async def serve(listener):
     import functions  # noqa: F401
     import permissions  # noqa: F401
     import registry  # noqa: F401
+    import run_command  # noqa: F401
     import machines  # noqa: F401
     import scaling  # noqa: F401
     import shifting  # noqa: F401

@@ -78,7 +78,7 @@ struct Stubs {
 }
 
 impl Stubs {
-    const PROGRAMS: [&str; 3] = ["aws", "cargo", "sam"];
+    const PROGRAMS: [&str; 4] = ["aws", "cargo", "docker", "sam"];
 
     fn new(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
