@@ -31,6 +31,17 @@ def _fields(headers, body):
     return dict(urllib.parse.parse_qsl((body or b"").decode()))
 
 
+# ------------------------------------------------------------------------------------------------ Systems Manager
+
+
+def _ssm(action, fields):
+    """A command is authorised on its document and on each instance, with the tags of that."""
+    if action != "SendCommand":
+        return []
+    prefix = f"arn:aws:ec2:{get_region()}:{get_account_id()}:instance"
+    return [("ssm:SendCommand", f"{prefix}/{it}", {}) for it in fields.get("InstanceIds", [])]
+
+
 # ------------------------------------------------------------------------------------------------ RDS
 
 
@@ -128,5 +139,6 @@ def _scaling(action, fields):
 
 
 _guard("rds", _rds)
+_guard("ssm", _ssm)
 _guard("ecs", _ecs)
 _guard("application-autoscaling", _scaling)

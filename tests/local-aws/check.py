@@ -337,6 +337,75 @@ def a_rolling_deployment_pauses_as_well(aws):
     until(lambda: told()["status"] == "SUCCESSFUL")
 
 
+# ------------------------------------------------------------------------------------------------ Run Command
+
+
+DOCUMENT = {"Resources": {"Document": {"Type": "AWS::SSM::Document", "Properties": {
+    "DocumentType": "Command", "UpdateMethod": "NewVersion", "Content": {
+        "schemaVersion": "2.2",
+        "parameters": {"Word": {"type": "String", "interpolationType": "ENV_VAR", "allowedPattern": "^[a-z]+$"}},
+        "mainSteps": [{"action": "aws:runShellScript", "name": "say", "inputs": {
+            "runCommand": ['echo "$SSM_Word"; [ "$SSM_Word" != bad ]']}}]}}}}}
+
+
+def machine(aws, **tags):
+    ec2 = aws.client("ec2")
+    image = ec2.describe_images(Owners=["amazon"])["Images"][0]["ImageId"]
+    tags = [{"Key": f"nightshift:{key}", "Value": value} for key, value in tags.items()]
+    specification = [{"ResourceType": "instance", "Tags": tags}] if tags else []
+    made = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=specification)
+    return made["Instances"][0]["InstanceId"]
+
+
+def a_command_is_authorised_on_its_document_and_its_instance_and_runs_there(aws):
+    ssm, ec2 = aws.client("ssm"), aws.client("ec2")
+    aws.client("cloudformation").create_stack(StackName="document", TemplateBody=json.dumps(DOCUMENT))
+    resources = aws.client("cloudformation").describe_stack_resources
+    name = until(lambda: resources(StackName="document")["StackResources"])[0]["PhysicalResourceId"]
+    tagged, bare = machine(aws, deploy="newest"), machine(aws)
+    on_document = ("ssm:SendCommand", f"arn:aws:ssm:{REGION}:{ACCOUNT}:document/{name}")
+    condition = {"Null": {"aws:ResourceTag/nightshift:deploy": "false"}}
+    on_instance = ("ssm:SendCommand", f"arn:aws:ec2:{REGION}:{ACCOUNT}:instance/*", condition)
+    call = {"DocumentName": name, "InstanceIds": [tagged], "Parameters": {"Word": ["good"]}}
+    both = aws.role(on_document, on_instance)("ssm")
+    refused(aws.role(on_document)("ssm").send_command, **call)
+    refused(aws.role(on_instance)("ssm").send_command, **call)
+    refused(both.send_command, **{**call, "InstanceIds": [bare]})
+
+    assert error(both.send_command, **{**call, "DocumentName": "none"}) == "AccessDeniedException"
+    assert error(ssm.send_command, **{**call, "DocumentName": "none"}) == "InvalidDocument"
+    for wrong in ({"Word": ["$(id)"]}, {"Word": ["good\nbad;"]}, {}, {"Word": ["good"], "Other": ["x"]}):
+        assert error(ssm.send_command, **{**call, "Parameters": wrong}) == "InvalidParameters", wrong
+
+    def ended(identifier, instance=tagged):
+        def question():
+            told = ssm.get_command_invocation(CommandId=identifier, InstanceId=instance)
+            return told if told["Status"] in ("Success", "Failed") else None
+        return until(question)
+
+    for word, status, code in (("good", "Success", 0), ("bad", "Failed", 1)):
+        sent = both.send_command(**{**call, "Parameters": {"Word": [word]}, "Comment": word})["Command"]["CommandId"]
+        first = error(ssm.get_command_invocation, CommandId=sent, InstanceId=tagged)
+        assert first == "InvocationDoesNotExist", first
+        told = ended(sent)
+        seen = told["Status"], told["ResponseCode"], told["StandardOutputContent"]
+        assert seen == (status, code, f"{word}\n"), told
+    comments = [it["Comment"] for it in ssm.list_commands(InstanceId=tagged)["Commands"]]
+    assert comments == ["bad", "good"] and ssm.list_commands(InstanceId=bare)["Commands"] == []
+
+    # A stopped instance is valid: its command waits. One whose agent never spoke is not.
+    ec2.stop_instances(InstanceIds=[tagged])
+    sent = ssm.send_command(**call)["Command"]["CommandId"]
+    error(ssm.get_command_invocation, CommandId=sent, InstanceId=tagged)
+    assert ssm.get_command_invocation(CommandId=sent, InstanceId=tagged)["Status"] == "Pending"
+    ec2.start_instances(InstanceIds=[tagged])
+    assert ended(sent)["Status"] == "Success"
+    aws.control("POST", "machine", {"id": bare, "unreachable": True})
+    assert error(ssm.send_command, **{**call, "InstanceIds": [bare]}) == "InvalidInstanceId"
+    known = [it["InstanceId"] for it in ssm.describe_instance_information()["InstanceInformationList"]]
+    assert tagged in known and bare not in known
+
+
 # ------------------------------------------------------------------------------------------------ late, lost, too many
 
 

@@ -16,6 +16,8 @@
     POST               events     how services' events are delivered: {mode: live, twice, lost or held}
     POST, DELETE       late       what functions see is behind: {what: tag-index or services, times}
     POST               jobs       how jobs of S3 Batch Operations go on: {held, looks, failing: {KEY: [code, status]}}
+    POST               machine    {id, files, images, runs, unreachable}: what an EC2 instance is like (run_command.py)
+    POST               commands   {held}: whether commands that were sent to instances stay under way
     POST               written    {bucket, key, at}: when the newest version of an object was written
     POST               buckets    throttling: [{service, action, size, rate}, …]
     GET, DELETE        published  what was published to SNS topics, with its form for each protocol
@@ -35,6 +37,7 @@ import jobs
 import late
 import restores
 import rollouts
+import run_command
 import snapshots
 import tasks
 from ministack import app
@@ -153,6 +156,10 @@ def _control(method, endpoint, data):
         return late.freeze(data["what"], data.get("times")) if method == "POST" else late.thaw()
     if endpoint == "jobs" and method == "POST":
         return jobs.settle(data)
+    if endpoint == "machine" and method == "POST":
+        return run_command.furnish(data)
+    if endpoint == "commands" and method == "POST":
+        return run_command.settle(data)
     if endpoint == "written" and method == "POST":
         return jobs.written_at(data["bucket"], data["key"], data["at"])
     if endpoint == "buckets" and method == "POST":
