@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use nightshift_tests::calls::{self, pascal_case};
+use nightshift_tests::iam::{Policy, Request};
 use nightshift_tests::sources::{Kind, files, folders, read, shipped};
+use nightshift_tests::stack::Stack;
 use nightshift_tests::template::{Template, list};
 use serde_json::{Value, json};
 
@@ -142,6 +144,25 @@ fn the_policy_of_a_preview_is_what_the_functions_and_the_preview_itself_read() {
     let needed: BTreeSet<String> = of_functions.chain(own).map(|it| it.to_lowercase()).collect();
     let offered: BTreeSet<String> = reads::actions().iter().map(|it| it.to_lowercase()).collect();
     assert_eq!(offered, needed, "shared/preview/src/reads.rs lists what only reads");
+}
+
+/// A function that the board does not ask needs nobody, as far as people can see.
+#[test]
+fn the_board_asks_every_function_that_decides_something_and_may_ask_no_other() {
+    let decide =
+        folders("functions").into_iter().filter(|it| !["press-button", "report-operations"].contains(&it.as_str()));
+    let decide: BTreeSet<String> = decide.collect();
+    let asked: BTreeSet<String> = board::Section::NeedsYou.functions().iter().map(|it| it.to_string()).collect();
+    assert_eq!(asked, decide, "Section::functions in shared/board/src/section.rs lists them");
+    let part = |it: &board::Section| it.functions().iter().all(|it| decide.contains(*it));
+    assert!(board::Section::ALL.iter().all(|(_, it)| part(it)));
+    let stack = Stack::with(&[]);
+    let policy = Policy::of_role(&stack, "ReportOperationsRole");
+    for function in folders("functions") {
+        let arn = format!("arn:aws:lambda:ap-northeast-2:123456789012:function:nightshift-{function}");
+        let allowed = policy.allows(&Request::new("lambda:InvokeFunction", &arn));
+        assert_eq!(allowed, decide.contains(&function), "AskForDryRuns in template.yaml: {function}");
+    }
 }
 
 #[test]

@@ -102,7 +102,7 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
             match case {
                 Ok(case) => {
                     examined(&mut plan);
-                    plan.fact(&service.arn, facts::image(case));
+                    plan.fact(&service.arn, facts::image(case, now));
                     let groups = case.revision.log_groups();
                     groups.for_each(|it| plan.hint(&service.arn, Hint::LogGroup(it.to_owned())));
                 }

@@ -10,10 +10,13 @@ use board::{Board, DryRun, Section};
 use jiff::Timestamp;
 use reconcile::Routine;
 use rules::ServiceName;
+use rules::partition::Partition;
 use runtime::Run;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout_at};
 
+use crate::plan::history::{self, Deployed};
+use crate::plan::next::Stack;
 use crate::plan::price::{self, Prices, Product};
 use crate::plan::scope::Period;
 use crate::plan::usage::{Query, Slept};
@@ -22,7 +25,7 @@ use crate::plan::{self, Read, Scanned, Seen, Weekly};
 use crate::{Clients, cloudwatch, ecr, ecs, logs, pricing, rds};
 
 /// All functions are asked at once: a board waits for the slowest of them.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 12;
 
 /// How long a person waits for a board: what has not answered by then is said to be missing.
 const BOARD_WITHIN: Duration = Duration::from_secs(25);
@@ -93,10 +96,20 @@ pub async fn period(clients: &Clients, period: Period, run: &Run<'_>) -> Seen {
             false => None,
         }
     };
-    let (prices, findings) = tokio::join!(Box::pin(prices), Box::pin(findings));
-    let weekly = Weekly { sizes, databases, pending, lifecycles, findings };
-    let region = run.region().to_owned();
-    Seen { board, usage, routine, errors, weekly, prices, slo: run.slo(), window, region }
+    let deployed = async {
+        match week {
+            true => Some(deployed(clients, &board, window, until, run).await),
+            false => None,
+        }
+    };
+    let (prices, findings, deployed) = tokio::join!(Box::pin(prices), Box::pin(findings), Box::pin(deployed));
+    let weekly = Weekly { sizes, databases, pending, lifecycles, findings, deployed };
+    let stack = Stack {
+        region: run.region().to_owned(),
+        console: Partition::of_region(run.region()).console,
+        prefix: run.sibling("").unwrap_or_default(),
+    };
+    Seen { board, usage, routine, errors, weekly, prices, slo: run.slo(), window, stack }
 }
 
 /// What was read, where the report tells it.
@@ -121,6 +134,39 @@ async fn findings(clients: &Clients, board: &Board, until: Instant) -> Vec<Scann
         (image, found)
     })
     .await
+}
+
+/// What was deployed, and when the images of that were pushed.
+async fn deployed(
+    clients: &Clients,
+    board: &Board,
+    window: (Timestamp, Timestamp),
+    until: Instant,
+    run: &Run<'_>,
+) -> Deployed {
+    let services = each(history::services(board), AT_ONCE, async |service| {
+        let found = within(until, ecs::deployments(&clients.ecs, &service, history::since(window))).await;
+        (service.to_string(), found)
+    });
+    let mut deployed = Deployed { services: services.await, ..Deployed::default() };
+    // A repository of another account or region answers only to those whom it knows.
+    let own = run.account().map(|(_, account)| format!("{account}.dkr.ecr.{}.", run.region()));
+    let images = deployed.images(window).into_iter().filter_map(|(name, digests)| {
+        let (registry, repository) = name.split_once('/')?;
+        let is_own = own.as_ref().is_some_and(|own| registry.starts_with(own.as_str()));
+        is_own.then(|| (repository.to_owned(), digests.into_iter().collect()))
+    });
+    let images: Vec<(String, Vec<String>)> = images.collect();
+    let pushed = each(images, AT_ONCE, async |(repository, digests)| {
+        within(until, ecr::pushed(&clients.ecr, &repository, &digests)).await
+    });
+    for answer in pushed.await {
+        match answer {
+            Ok(found) => deployed.pushed.extend(found),
+            Err(why) => deployed.unread = Some(why),
+        }
+    }
+    deployed
 }
 
 /// What the hours that slept are priced with. What has no price is counted, but a price list that is not read is told.

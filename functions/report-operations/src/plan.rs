@@ -2,11 +2,14 @@
 
 mod backups;
 mod databases;
+mod deployments;
 pub mod errors;
 pub mod findings;
+pub mod history;
 mod images;
 mod line;
 mod money;
+pub mod next;
 pub mod price;
 pub mod scope;
 mod seen;
@@ -43,7 +46,7 @@ pub fn lines(seen: &Seen, period: Period, now: &Zoned) -> Vec<String> {
     problems(seen, &mut lines);
     alarms(seen, now, &mut lines);
     if let Ok(usage) = &seen.usage {
-        services::bounds(usage, seen.slo, &mut lines);
+        services::bounds(usage, seen, &mut lines);
     }
     errors::tell(seen, &mut lines);
     match period {
@@ -52,8 +55,9 @@ pub fn lines(seen: &Seen, period: Period, now: &Zoned) -> Vec<String> {
             planned(seen, &mut lines);
         }
         Period::Week => {
-            backups::tell(&seen.board, now, &mut lines);
+            backups::tell(seen, now, &mut lines);
             images::tell(&seen.board, seen.window, now, &mut lines);
+            deployments::tell(seen, &mut lines);
             findings::tell(seen, &mut lines);
             services::sizes(seen, &mut lines);
             databases::tell(seen, now, &mut lines);
@@ -62,32 +66,33 @@ pub fn lines(seen: &Seen, period: Period, now: &Zoned) -> Vec<String> {
         Period::Month => {
             money::table(seen, now, &mut lines);
             money::saved(seen, &mut lines);
-            backups::drills(&seen.board, now, &mut lines);
+            backups::drills(seen, now, &mut lines);
             if let Ok(usage) = &seen.usage {
-                trend::tell(usage, seen.window, &mut lines);
+                trend::tell(usage, seen, &mut lines);
             }
         }
     }
-    lines.finish()
+    lines.finish(seen.stack.needs_you())
 }
 
 fn unreadable(seen: &Seen, lines: &mut Lines) {
     for (function, run) in &seen.board.runs {
         match run {
-            Err(why) => lines.red(format!("{function} could not be asked: {why}")),
+            Err(why) => lines.red(format_args!("{function} could not be asked: {why}"), seen.stack.log(function)),
             Ok(run) => {
-                run.refused.iter().for_each(|why| lines.red(format!("{function} is refused: {why}")));
+                let log = seen.stack.log(function);
+                run.refused.iter().for_each(|why| lines.red(format_args!("{function} is refused: {why}"), &log));
                 if run.is_cut {
-                    lines.red(format!("{function} had more to say than its answer holds; its log has all of it"));
+                    lines.red(format_args!("{function} had more to say than its answer holds"), log);
                 }
             }
         }
     }
     if let Err(why) = &seen.usage {
-        lines.red(format!("what CloudWatch measured could not be read: {why}"));
+        lines.red(format_args!("what CloudWatch measured could not be read: {why}"), seen.stack.own_log());
     }
     if let Some(Err(why)) = &seen.routine {
-        lines.red(format!("what happened as every day could not be read: {why}"));
+        lines.red(format_args!("what happened as every day could not be read: {why}"), seen.stack.log("scale-staging"));
     }
 }
 
@@ -96,13 +101,14 @@ fn problems(seen: &Seen, lines: &mut Lines) {
     for function in Section::NeedsYou.functions() {
         for problem in seen.board.run(function).into_iter().flat_map(|it| &it.problems) {
             count += 1;
-            let mut line = format!("{}: {} ({function})", short_name(&problem.resource), problem.message);
-            for choice in &problem.choices {
-                if let Some(command) = &choice.command {
-                    line += &format!("; {}: {command}", choice.label);
-                }
+            let line = format!("{}: {} ({function})", short_name(&problem.resource), problem.message);
+            let choices =
+                problem.choices.iter().filter_map(|it| Some(format!("{}: {}", it.label, it.command.as_ref()?)));
+            let choices: Vec<String> = choices.collect();
+            match choices.is_empty() {
+                true => lines.red(line, seen.stack.resource(&problem.resource, function)),
+                false => lines.red(line, choices.join("; ")),
             }
-            lines.red(line);
         }
     }
     if count == 0 {
@@ -116,10 +122,11 @@ fn alarms(seen: &Seen, now: &Zoned, lines: &mut Lines) {
         Some(Ok(firing)) => {
             for it in firing {
                 let since = it.since.map(|it| format!(" since {}", reconcile::when(it, now))).unwrap_or_default();
-                lines.red(format!("alarm {} is in ALARM{since}: {}", it.name, it.reason));
+                let line = format!("alarm {} is in ALARM{since}: {}", it.name, it.reason);
+                lines.red(line, seen.stack.alarm(&it.name));
             }
         }
-        Some(Err(why)) => lines.red(format!("the alarms could not be read: {why}")),
+        Some(Err(why)) => lines.red(format_args!("the alarms could not be read: {why}"), seen.stack.own_log()),
         None => {}
     }
 }

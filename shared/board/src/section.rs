@@ -7,7 +7,7 @@ pub enum Section {
     Tonight,
     /// Which image each service runs, and which one waits.
     Images,
-    /// The backups of each database.
+    /// The backups of each database and bucket.
     Backups,
     /// Budgets, and what sleeping has saved.
     Money,
@@ -48,15 +48,23 @@ impl Section {
     /// The functions whose dry runs it is drawn from.
     pub fn functions(self) -> &'static [&'static str] {
         match self {
-            Section::Tonight => &["scale-staging", "snapshot-databases", "prune-backups", "drill-restores"],
+            Section::Tonight => &[
+                "scale-staging",
+                "deploy-image",
+                "snapshot-databases",
+                "copy-buckets",
+                "prune-backups",
+                "drill-restores",
+            ],
             Section::Images => &["deploy-image"],
-            Section::Backups => &["snapshot-databases", "prune-backups", "drill-restores"],
+            Section::Backups => &["snapshot-databases", "copy-buckets", "prune-backups", "drill-restores"],
             // What sleeping saves is measured of what has a schedule.
             Section::Money => &["enforce-budget", "scale-staging"],
             Section::Alarms => &["remediate-alarm"],
             Section::NeedsYou => &[
                 "deploy-image",
                 "snapshot-databases",
+                "copy-buckets",
                 "drill-restores",
                 "prune-backups",
                 "scale-staging",

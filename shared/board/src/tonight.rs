@@ -1,10 +1,10 @@
 //! What is awake within the next 24 hours, and what else is planned.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 use reconcile::message::short_name;
-use rules::facts::{Fact, Sleep, SleepState};
+use rules::facts::{Fact, Image, Sleep, SleepState};
 
 use crate::rows::Rows;
 use crate::text::{name, sentence};
@@ -24,17 +24,44 @@ pub fn draw(board: &Board, view: &View<'_>, rows: &mut Rows) {
         .collect();
     // What is held is asked about first; then databases stand beside the services of their names.
     sleeps.sort_by_key(|(_, it)| (it.state != SleepState::Held, &it.name));
-    if !sleeps.is_empty() {
+    let windows = windows(board);
+    if !sleeps.is_empty() || !windows.is_empty() {
         rows.head = hours(view);
     }
     for (arn, it) in sleeps {
         rows.row(it.state == SleepState::Held, row(arn, it, view));
     }
-    for function in ["snapshot-databases", "prune-backups", "drill-restores"] {
+    for it in windows {
+        rows.calm(window_row(it, view));
+    }
+    for function in ["snapshot-databases", "copy-buckets", "prune-backups", "drill-restores"] {
         if let Some(planned) = planned(board, function) {
             rows.calm(planned);
         }
     }
+}
+
+/// The services whose deployments a window or a freeze limits, each once: a tag for each container has a fact of its own.
+fn windows(board: &Board) -> Vec<&Image> {
+    let mut known = BTreeSet::new();
+    let images =
+        board.facts("deploy-image").filter_map(|(_, fact)| if let Fact::Image(it) = fact { Some(it) } else { None });
+    images.filter(|it| it.windows.is_some() || it.frozen.is_some()).filter(|it| known.insert(&it.service)).collect()
+}
+
+fn window_row(it: &Image, view: &View<'_>) -> String {
+    let frozen = it.frozen.as_ref().map(|why| format!(" <span class=\"tag warn\">frozen</span> {}", sentence(why)));
+    format!(
+        "<div class=\"row\"><b>{}</b> <span class=\"dim\">may be deployed</span>{}{}</div>",
+        name(&it.service),
+        frozen.unwrap_or_default(),
+        bar(
+            it.windows.as_deref().unwrap_or_default(),
+            ("may be deployed", "not to be deployed within a day"),
+            "proof",
+            view
+        )
+    )
 }
 
 /// The axis begins with the hour of now.
@@ -83,26 +110,25 @@ fn row(arn: &str, it: &Sleep, view: &View<'_>) -> String {
         kind(arn, it),
         name(&since),
         sentence(&it.why),
-        bar(it, view)
+        bar(&it.awake, ("awake", "asleep all day"), "on", view)
     )
 }
 
-/// The day as a bar, a unit for each minute.
-fn bar(it: &Sleep, view: &View<'_>) -> String {
+/// The day as a bar, a unit for each minute; `told` says what it is within these spans, and what without any.
+fn bar(spans: &[(Timestamp, Timestamp)], told: (&str, &str), class: &str, view: &View<'_>) -> String {
     let (start, width) = (start(view), minutes(view));
     let minute = |moment: Timestamp| moment.duration_since(start).as_mins().clamp(0, width);
-    let on: String = it
-        .awake
+    let on: String = spans
         .iter()
         .filter(|(from, until)| minute(*from) < minute(*until))
         .map(|(from, until)| {
             let (from, until) = (minute(*from), minute(*until));
-            format!("<rect class=\"on\" x=\"{from}\" width=\"{}\" height=\"10\"/>", until - from)
+            format!("<rect class=\"{class}\" x=\"{from}\" width=\"{}\" height=\"10\"/>", until - from)
         })
         .collect();
-    let told: Vec<String> =
-        it.awake.iter().map(|(from, until)| format!("{} to {}", view.clock(*from), view.clock(*until))).collect();
-    let told = if told.is_empty() { "asleep all day".into() } else { format!("awake {}", told.join(", ")) };
+    let listed: Vec<String> =
+        spans.iter().map(|(from, until)| format!("{} to {}", view.clock(*from), view.clock(*until))).collect();
+    let told = if listed.is_empty() { told.1.into() } else { format!("{} {}", told.0, listed.join(", ")) };
     format!(
         "<svg viewBox=\"0 0 {width} 10\" preserveAspectRatio=\"none\" role=\"img\"><title>{}</title>\
          <rect class=\"bg\" width=\"{width}\" height=\"10\"/>{on}<rect class=\"now\" x=\"{}\" width=\"4\" height=\"10\"/></svg>",

@@ -11,7 +11,7 @@ mod window;
 pub use approval::approval;
 pub use scan::{Finding, Grade, Scan, ScanState, scan};
 pub use snapshot::snapshot;
-pub use window::{Calendar, opens, window, window_of};
+pub use window::{Calendar, frozen, opens, window, window_of, within_a_day};
 
 use choose::Image;
 use jiff::Zoned;

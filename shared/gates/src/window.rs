@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::when;
 use rules::calendar::{DeployWindow, Freeze};
 use rules::schedule::StackCalendar;
@@ -15,6 +15,9 @@ use crate::{Blocked, Candidate};
 
 /// How often window and freeze are compared: a window may open in the middle of a freeze.
 const TURNS: usize = 8;
+
+/// How often that changes within a day before the rest is left out: a window of hours opens 24 times.
+const MOST_CHANGES: usize = 50;
 
 /// What the stack says of when deployments may begin.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -37,8 +40,7 @@ pub fn window<F, A>(
     calendar: &Calendar,
 ) -> Result<(), Blocked<F, A>> {
     let Candidate { on, running: runs, tag, now, .. } = *candidate;
-    if let Some(reason) = tags.get(keys::FREEZE) {
-        let reason = if reason.trim().is_empty() { "it gives no reason" } else { reason };
+    if let Some(reason) = frozen_by_tag(tags) {
         let key = keys::FREEZE;
         let message = format!("{tag} waits: {key} is on the {on} ({reason}). {runs} runs until the tag is removed");
         return Err(Blocked::Scheduled("frozen", message));
@@ -56,6 +58,55 @@ pub fn window<F, A>(
         None => "That never changes by itself".into(),
     };
     Err(Blocked::Scheduled(kind, format!("{tag} waits: {cause}. {until}; {runs} runs until then")))
+}
+
+fn frozen_by_tag(tags: &BTreeMap<String, String>) -> Option<&str> {
+    let reason = tags.get(keys::FREEZE)?;
+    Some(if reason.trim().is_empty() { "it gives no reason" } else { reason })
+}
+
+/// Which freeze holds, if one does.
+pub fn frozen(tags: &BTreeMap<String, String>, calendar: &Calendar, now: &Zoned) -> Option<String> {
+    let by_tag = frozen_by_tag(tags).map(|it| format!("{}: {it}", keys::FREEZE));
+    let of_stack = || {
+        let end = calendar.freeze?.until(now.timestamp(), now.time_zone())?;
+        Some(format!("the stack's parameter Freeze holds until {}", when(end, now)))
+    };
+    by_tag.or_else(of_stack)
+}
+
+/// When deployments may begin within the next day; `None` where nothing limits that.
+pub fn within_a_day(
+    tags: &BTreeMap<String, String>,
+    calendar: &Calendar,
+    now: &Zoned,
+) -> Option<Vec<(Timestamp, Timestamp)>> {
+    let Ok(window) = window_of(tags, calendar) else { return Some(Vec::new()) };
+    if frozen_by_tag(tags).is_some() {
+        return Some(Vec::new());
+    }
+    let (zone, from) = (now.time_zone(), now.timestamp());
+    let (mut at, end) = (from, from + SignedDuration::from_hours(24));
+    let mut open: Vec<(Timestamp, Timestamp)> = Vec::new();
+    for _ in 0..MOST_CHANGES {
+        if at >= end {
+            break;
+        }
+        if let Some(thaw) = calendar.freeze.and_then(|it| it.until(at, zone)) {
+            at = thaw;
+            continue;
+        }
+        let wanted = window.as_ref().map(|it| it.at(at, zone, &calendar.stack));
+        let changes = wanted.as_ref().and_then(|it| it.until).filter(|it| *it > at).map_or(end, |it| it.min(end));
+        let freezes = calendar.freeze.and_then(|it| it.begins(zone)).filter(|it| *it > at);
+        let until = freezes.map_or(changes, |it| it.min(changes));
+        if wanted.is_none_or(|it| it.awake) {
+            open.push((at, until));
+        }
+        at = until;
+    }
+    // A freeze that is over, or far away, limits nothing.
+    (window.is_some() || open != [(from, end)]).then_some(open)
 }
 
 /// When deployments may begin again after `now`, if ever.

@@ -20,6 +20,7 @@ use crate::memory::News;
 use crate::report::{Outcome, Report};
 use part::Part;
 
+pub use link::page_of;
 pub use part::Site;
 pub use safe::{name, short_name};
 

@@ -86,6 +86,11 @@ impl Freeze {
         let (from, to) = (at(self.from).ok()?, at(self.to).ok()?);
         (from <= now && now < to).then_some(to)
     }
+
+    /// When it begins.
+    pub fn begins(&self, zone: &TimeZone) -> Option<Timestamp> {
+        self.from.to_zoned(zone.clone()).ok().map(|it| it.timestamp())
+    }
 }
 
 impl FromStr for Freeze {

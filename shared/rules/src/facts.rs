@@ -14,7 +14,7 @@ pub enum Fact {
     Sleep(Sleep),
     /// Of a service whose image is deployed, by `deploy-image`.
     Image(Image),
-    /// Of a database that is backed up, by `snapshot-databases`.
+    /// Of a database that is backed up, by `snapshot-databases`, and of a bucket, by `copy-buckets`.
     Backup(Backup),
     /// Of a database whose restore is tried, by `drill-restores`.
     Drill(Drill),
@@ -86,13 +86,22 @@ pub struct Image {
     /// The images that are rejected.
     #[serde(default)]
     pub rejected: Vec<String>,
+    /// When a deployment may begin within the next 24 hours, where a window or a freeze limits that: from, until.
+    #[serde(default)]
+    pub windows: Option<Vec<(Timestamp, Timestamp)>>,
+    /// Why none may begin now, whatever its window is.
+    #[serde(default)]
+    pub frozen: Option<String>,
 }
 
-/// The backups of a database.
+/// The backups of a database or bucket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Backup {
-    /// Its identifier.
+    /// Its identifier, or the name of the bucket.
     pub database: String,
+    /// Whether every moment of the time that its rule names can be restored, so that there is no single copy to show.
+    #[serde(default)]
+    pub continuous: bool,
     /// Its rule, as its tag spells it.
     pub rule: String,
     /// How many hours old the newest backup is; 0 of what sleeps and does not change.
@@ -101,7 +110,7 @@ pub struct Backup {
     /// Whether two nights were missed.
     #[serde(default)]
     pub late: bool,
-    /// The snapshots that Nightshift took of it within five weeks, the oldest first.
+    /// The snapshots or copies that Nightshift took of it within five weeks, the oldest first.
     pub snapshots: Vec<Snapshot>,
     /// The region that they are copied to, and when the newest one was taken that has a good copy there.
     #[serde(default)]

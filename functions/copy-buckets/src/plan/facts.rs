@@ -25,6 +25,7 @@ impl Case<'_> {
         });
         Fact::Backup(Backup {
             database: self.bucket.name.clone(),
+            continuous: false,
             rule: BucketRule::Copies(self.rule.clone()).to_string(),
             age_hours: self.newest_good().and(self.age()).map(|it| (it * 10.0).round() / 10.0),
             late: self.is_overdue(),
@@ -38,6 +39,7 @@ impl Case<'_> {
 pub fn of_versions(name: &str, rule: &Versions, is_sound: bool) -> Fact {
     Fact::Backup(Backup {
         database: name.to_owned(),
+        continuous: true,
         rule: BucketRule::Versions(rule.clone()).to_string(),
         age_hours: is_sound.then_some(0.0),
         late: !is_sound,

@@ -1,13 +1,14 @@
 //! Which image a service runs and which one waits, for the board.
 
 use choose::Selection;
+use jiff::Zoned;
 use rules::facts::{Fact, Image};
 
 use super::case::Case;
 use super::world::RolloutState;
 
 /// What is so of `case` before anything is decided.
-pub fn image(case: &Case<'_>) -> Fact {
+pub fn image(case: &Case<'_>, now: &Zoned) -> Fact {
     let running = case.running().digest;
     let live = case.memory.verdict.as_ref().filter(|it| Some(&it.digest) == running.as_ref()).map(|it| it.at);
     let primary = case.service.primary();
@@ -29,5 +30,7 @@ pub fn image(case: &Case<'_>) -> Fact {
         deploying: primary.is_some_and(|it| it.state == RolloutState::InProgress),
         next,
         rejected: rejected.collect(),
+        windows: gates::within_a_day(&case.service.tags, case.calendar(), now),
+        frozen: gates::frozen(&case.service.tags, case.calendar(), now),
     })
 }

@@ -21,20 +21,21 @@ const FAR: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 pub fn tell(seen: &Seen, now: &Zoned, lines: &mut Lines) {
     match &seen.weekly.pending {
-        Some(Ok(all)) => maintenance(all, now, lines),
-        Some(Err(why)) => lines.red(format!("pending maintenance could not be read: {why}")),
+        Some(Ok(all)) => maintenance(all, seen, now, lines),
+        Some(Err(why)) => lines.red(format_args!("pending maintenance could not be read: {why}"), seen.stack.own_log()),
         None => {}
     }
     match (&seen.weekly.databases, &seen.weekly.lifecycles) {
-        (Some(Ok(databases)), Some(Ok(lifecycles))) => ends(databases, lifecycles, now, lines),
+        (Some(Ok(databases)), Some(Ok(lifecycles))) => ends(databases, lifecycles, (seen, now), lines),
         (Some(Err(why)), _) | (_, Some(Err(why))) => {
-            lines.red(format!("the end of support of engines could not be read: {why}"));
+            let line = format!("the end of support of engines could not be read: {why}");
+            lines.red(line, seen.stack.own_log());
         }
         _ => {}
     }
 }
 
-fn maintenance(all: &[Pending], now: &Zoned, lines: &mut Lines) {
+fn maintenance(all: &[Pending], seen: &Seen, now: &Zoned, lines: &mut Lines) {
     for it in all {
         let planned = [it.current, it.automatic].into_iter().flatten().min();
         let due = match (it.forced, planned) {
@@ -45,7 +46,7 @@ fn maintenance(all: &[Pending], now: &Zoned, lines: &mut Lines) {
         let description = if it.description.is_empty() { &it.action } else { &it.description };
         let line = format!("{}: {} is pending, {due}: {description}", short_name(&it.arn), it.action);
         match it.forced.is_some_and(|at| at.duration_since(now.timestamp()) <= SOON) {
-            true => lines.red(line),
+            true => lines.red(line, seen.stack.run(apply(it))),
             false => lines.news(line),
         }
     }
@@ -54,8 +55,23 @@ fn maintenance(all: &[Pending], now: &Zoned, lines: &mut Lines) {
     }
 }
 
+/// Has it done in the next maintenance window, and not at any moment.
+fn apply(it: &Pending) -> [&str; 9] {
+    [
+        "aws",
+        "rds",
+        "apply-pending-maintenance-action",
+        "--resource-identifier",
+        &it.arn,
+        "--apply-action",
+        &it.action,
+        "--opt-in-type",
+        "next-maintenance",
+    ]
+}
+
 /// Databases by major version, with the end of its support.
-fn ends(databases: &[Database], lifecycles: &[Lifecycle], now: &Zoned, lines: &mut Lines) {
+fn ends(databases: &[Database], lifecycles: &[Lifecycle], (seen, now): (&Seen, &Zoned), lines: &mut Lines) {
     let mut by_end: BTreeMap<(Timestamp, &str, &str, bool), Vec<&str>> = BTreeMap::new();
     let mut supported = 0;
     for database in databases {
@@ -74,13 +90,17 @@ fn ends(databases: &[Database], lifecycles: &[Lifecycle], now: &Zoned, lines: &m
         }
     }
     for ((end, engine, major, is_over), names) in by_end {
+        let page = seen.stack.database(names[0]);
         let (names, at) = (names.join(", "), when(end, now));
         match is_over {
-            true => lines.red(format!(
-                "{names}: standard support of {engine} {major} has ended; AWS bills extended support until {at}: upgrade"
-            )),
+            true => {
+                let line =
+                    format!("{names}: standard support of {engine} {major} has ended; AWS bills extended support");
+                lines.red(format_args!("{line} until {at}: upgrade"), page);
+            }
             false if end.duration_since(now.timestamp()) <= UPGRADE_WITHIN => {
-                lines.red(format!("{names}: standard support of {engine} {major} ends on {at}: upgrade before then"));
+                let line = format!("{names}: standard support of {engine} {major} ends on {at}: upgrade before then");
+                lines.red(line, page);
             }
             false => lines.news(format!("{names}: standard support of {engine} {major} ends on {at}")),
         }

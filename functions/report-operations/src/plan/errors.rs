@@ -22,7 +22,9 @@ pub fn tell(seen: &Seen, lines: &mut Lines) {
             let shown = counts.iter().filter(|it| it.1 > 0.0).take(NAMES).map(|(name, it)| format!("{name} {it:.0}"));
             lines.news(format!("Errors in logs ({total:.0}): {}", shown.collect::<Vec<_>>().join(", ")));
         }
-        Some(Err(why)) => lines.red(format!("the errors in logs could not be counted: {why}")),
+        Some(Err(why)) => {
+            lines.red(format_args!("the errors in logs could not be counted: {why}"), seen.stack.own_log())
+        }
         Some(Ok(_)) | None => {}
     }
 }

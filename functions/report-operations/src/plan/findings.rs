@@ -35,11 +35,17 @@ pub fn tell(seen: &Seen, lines: &mut Lines) {
     for (image, found) in all {
         let Image { service, label, repository, .. } = image;
         match found {
-            Ok(Some(it)) if it.critical > 0 => lines.red(format!(
-                "{service} runs {label}, in which the last scan found {} critical and {} high vulnerabilities: \
-                 see the repository {repository} in ECR, and build it again",
-                it.critical, it.high
-            )),
+            Ok(Some(it)) if it.critical > 0 => {
+                let line = format!(
+                    "{service} runs {label}, in which the last scan found {} critical and {} high vulnerabilities: \
+                     build it again",
+                    it.critical, it.high
+                );
+                let id = format!("imageDigest={}", image.digest);
+                let words =
+                    ["aws", "ecr", "describe-image-scan-findings", "--repository-name", repository, "--image-id", &id];
+                lines.red(line, seen.stack.run(words));
+            }
             Ok(Some(_)) => clean += 1,
             Ok(None) => unscanned.push(service.as_str()),
             Err(why) => unread.push((service.as_str(), why)),
@@ -47,7 +53,10 @@ pub fn tell(seen: &Seen, lines: &mut Lines) {
     }
     if let Some((service, why)) = unread.first() {
         let more = if unread.len() > 1 { format!(" and {} more", unread.len() - 1) } else { String::new() };
-        lines.red(format!("the scan of the image of {service}{more} could not be read: {why}"));
+        lines.red(
+            format_args!("the scan of the image of {service}{more} could not be read: {why}"),
+            seen.stack.own_log(),
+        );
     }
     if !unscanned.is_empty() {
         lines.news(format!("Run images that were never scanned: {}", unscanned.join(", ")));

@@ -1,5 +1,7 @@
 //! The lines of a report: what is red stands first, and what is green is one line.
 
+use std::fmt::Display;
+
 /// The most lines of each kind: a message that nobody reads to its end tells nothing.
 const MOST: usize = 60;
 
@@ -12,9 +14,9 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// What needs a person.
-    pub fn red(&mut self, line: impl Into<String>) {
-        self.red.push(line.into());
+    /// What needs a person, and what that person does next: a page to look at, or a command.
+    pub fn red(&mut self, line: impl Display, next: impl Display) {
+        self.red.push(format!("{line}; {next}"));
     }
 
     /// What is worth a line.
@@ -27,15 +29,16 @@ impl Lines {
         self.green.push(words.into());
     }
 
-    /// The whole report.
-    pub fn finish(self) -> Vec<String> {
+    /// The whole report; `rest` shows what needs a person and is left out.
+    pub fn finish(self, rest: impl Display) -> Vec<String> {
         let mut lines = Vec::new();
         for (mark, mut all) in [("[!] ", self.red), ("", self.news)] {
             let more = all.len().saturating_sub(MOST);
             all.truncate(MOST);
             lines.extend(all.into_iter().map(|it| format!("{mark}{it}")));
             if more > 0 {
-                lines.push(format!("{mark}and {more} more"));
+                let rest = if mark.is_empty() { String::new() } else { format!("; {rest}") };
+                lines.push(format!("{mark}and {more} more{rest}"));
             }
         }
         if !self.green.is_empty() {

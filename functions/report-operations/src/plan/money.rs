@@ -29,7 +29,7 @@ fn worth(seen: &Seen, slept: &[Slept]) -> String {
         _ => &[],
     };
     match &seen.prices {
-        Some(Ok(prices)) => match prices.cost(slept, databases, &seen.region) {
+        Some(Ok(prices)) => match prices.cost(slept, databases, &seen.stack.region) {
             Some(cost) => {
                 let unpriced = match cost.unpriced {
                     0 => String::new(),
@@ -50,7 +50,7 @@ pub fn table(seen: &Seen, now: &Zoned, lines: &mut Lines) {
         let Fact::Budget(it) = fact else { continue };
         if let Some(percent) = last_month(seen, &it.name) {
             let line = format!("{}: {}", it.name, of_limit(it, percent));
-            if percent >= 100 { lines.red(line) } else { lines.news(line) }
+            if percent >= 100 { lines.red(line, seen.stack.budgets()) } else { lines.news(line) }
         }
         lines.news(format!("{} now: {}", it.name, standing(it, now)));
         for part in &it.parts {

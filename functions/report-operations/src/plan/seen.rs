@@ -3,6 +3,8 @@
 use board::Board;
 use jiff::Timestamp;
 
+use super::history::Deployed;
+use super::next::Stack;
 use super::price::Prices;
 use super::usage::Usage;
 use super::world::{Database, Findings, Image, Lifecycle, Pending};
@@ -31,7 +33,7 @@ pub struct Seen {
     pub slo: Option<f64>,
     /// The time: from, until.
     pub window: (Timestamp, Timestamp),
-    pub region: String,
+    pub stack: Stack,
 }
 
 /// What only the report of a week tells; the databases are read for prices as well.
@@ -44,4 +46,5 @@ pub struct Weekly {
     pub lifecycles: Read<Vec<Lifecycle>>,
     /// Of each image that runs what its last scan found.
     pub findings: Option<Vec<Scanned>>,
+    pub deployed: Option<Deployed>,
 }

@@ -19,7 +19,8 @@ const CERTIFICATE_DAYS: f64 = 30.0;
 /// How large a part of all requests may fail.
 const FAILING: f64 = 1.0;
 
-pub fn bounds(usage: &Usage, slo: Option<f64>, lines: &mut Lines) {
+pub fn bounds(usage: &Usage, seen: &Seen, lines: &mut Lines) {
+    let stack = &seen.stack;
     let most = |query: Query| most(usage, query);
     let least = |query: Query| {
         let least = |series: &[(jiff::Timestamp, f64)]| series.iter().map(|it| it.1).fold(f64::MAX, f64::min);
@@ -31,9 +32,11 @@ pub fn bounds(usage: &Usage, slo: Option<f64>, lines: &mut Lines) {
     {
         for (name, percent) in most(query) {
             match percent > BUSY {
-                true => lines.red(format!(
-                    "{name}: {what} was at {percent:.0} % at most: look at its metrics, and give it more or scale it out"
-                )),
+                true => {
+                    let page = if query == Query::DatabaseCpu { stack.database(name) } else { stack.service(name) };
+                    let line = format!("{name}: {what} was at {percent:.0} % at most: give it more, or scale it out");
+                    lines.red(line, page);
+                }
                 false => well += 1,
             }
         }
@@ -43,7 +46,8 @@ pub fn bounds(usage: &Usage, slo: Option<f64>, lines: &mut Lines) {
     }
     for (name, bytes) in least(Query::DatabaseStorage).into_iter().filter(|(_, it)| *it < LITTLE_STORAGE) {
         let left = bytes / 1024.0 / 1024.0 / 1024.0;
-        lines.red(format!("{name}: {left:.1} GiB of storage are left: raise its storage, or let RDS do so"));
+        let line = format!("{name}: {left:.1} GiB of storage are left: raise its storage, or let RDS do so");
+        lines.red(line, stack.database(name));
     }
     let connections = most(Query::DatabaseConnections);
     if !connections.is_empty() {
@@ -51,13 +55,15 @@ pub fn bounds(usage: &Usage, slo: Option<f64>, lines: &mut Lines) {
         lines.news(format!("Most connections: {}", told.join(", ")));
     }
     for (arn, days) in least(Query::CertificateDays).into_iter().filter(|(_, it)| *it <= CERTIFICATE_DAYS) {
-        lines.red(format!("certificate {arn} ends in {days:.0} days: look in ACM why it is not renewed"));
+        let why = stack.run(["aws", "acm", "describe-certificate", "--certificate-arn", arn]);
+        lines.red(format_args!("certificate {arn} ends in {days:.0} days: ACM says why it is not renewed"), why);
     }
-    answers(usage, slo, lines);
+    answers(usage, seen, lines);
 }
 
 /// How many requests were answered with an error of the server.
-fn answers(usage: &Usage, slo: Option<f64>, lines: &mut Lines) {
+fn answers(usage: &Usage, seen: &Seen, lines: &mut Lines) {
+    let slo = seen.slo;
     let requests = usage.sum(Query::Requests);
     if requests <= 0.0 {
         return;
@@ -68,7 +74,8 @@ fn answers(usage: &Usage, slo: Option<f64>, lines: &mut Lines) {
     let aim = slo.map(|it| format!(" of {it} %")).unwrap_or_default();
     let told = format!("{errors:.0} of {requests:.0} requests ended in a 5xx, availability {available:.3} %{aim}");
     if slo.map_or(failing > FAILING, |slo| available < slo) {
-        lines.red(format!("{told}: look at the alarms and logs of the services"))
+        let alarms = ["aws", "cloudwatch", "describe-alarms", "--state-value", "ALARM"];
+        lines.red(format_args!("{told}: look at the alarms and logs of the services"), seen.stack.run(alarms));
     } else {
         lines.news(told)
     }
@@ -84,7 +91,8 @@ pub fn sizes(seen: &Seen, lines: &mut Lines) {
     let usage = match (&seen.weekly.sizes, &seen.usage) {
         (Some(Ok(usage)), _) => usage,
         (Some(Err(why)), Ok(_)) => {
-            return lines.red(format!("what CloudWatch measured in two weeks could not be read: {why}"));
+            let line = format!("what CloudWatch measured in two weeks could not be read: {why}");
+            return lines.red(line, seen.stack.own_log());
         }
         // That is told already.
         (Some(Err(_)), Err(_)) | (None, _) => return,

@@ -7,10 +7,13 @@ use jiff::{SignedDuration, Timestamp, Zoned};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::next::Stack;
 use super::scope::Period;
 use super::usage::{Query, Usage};
 use super::{Seen, Weekly, lines};
 
+mod deployed;
+mod laws;
 mod more;
 
 fn now() -> Zoned {
@@ -53,7 +56,11 @@ fn seen(period: Period, reports: &[(&str, Value)]) -> Seen {
         prices: None,
         slo: None,
         window: period.window(&now()),
-        region: "ap-northeast-2".into(),
+        stack: Stack {
+            region: "ap-northeast-2".into(),
+            console: Some("console.aws.amazon.com"),
+            prefix: "nightshift-".into(),
+        },
     }
 }
 
@@ -61,7 +68,14 @@ fn seen(period: Period, reports: &[(&str, Value)]) -> Seen {
 fn check(seen: &Seen, period: Period, expected: &[&str]) {
     let told = lines(seen, period, &now());
     testkit::told::keep_report("report-operations", period.title(), &told);
-    assert_eq!(told, expected);
+    let without_next: Vec<&str> = told.iter().map(|it| without_next(it)).collect();
+    assert_eq!(without_next, expected);
+}
+
+/// A line without the page or the command that `laws.rs` and `next.rs` look at.
+fn without_next(line: &str) -> &str {
+    let end = ["; see https://", "; run aws "].iter().filter_map(|it| line.find(it)).min();
+    &line[..end.filter(|_| line.starts_with("[!]")).unwrap_or(line.len())]
 }
 
 #[test]
@@ -117,9 +131,9 @@ fn what_is_out_of_bounds_is_red_and_the_rest_is_counted() {
         &day,
         Period::Day,
         &[
-            "[!] shop/api: CPU was at 97 % at most: look at its metrics, and give it more or scale it out",
+            "[!] shop/api: CPU was at 97 % at most: give it more, or scale it out",
             "[!] app: 1.0 GiB of storage are left: raise its storage, or let RDS do so",
-            "[!] certificate arn:cert ends in 12 days: look in ACM why it is not renewed",
+            "[!] certificate arn:cert ends in 12 days: ACM says why it is not renewed",
             "[!] 30 of 2000 requests ended in a 5xx, availability 98.500 %: look at the alarms and logs of the services",
             "Most connections: app 41",
             "As it should be: no problem, no alarm in ALARM, 1 readings of CPU and memory below 90 %",
@@ -166,7 +180,6 @@ fn a_week_tells_each_database_and_what_went_live() {
             "kfood-db: newest backup 6 h old, copied to us-west-2 up to Tue 2026-12-01 03:00 KST, last drill proven on \
              Tue 2026-11-03 11:00 KST, RTO 31 min, RPO 8 h",
             "Went live in this week (1): kfood-cluster/kfood-backend (1a2b3c4, Fri 2026-11-27 14:00 KST)",
-            "From push to live: 14 min in the middle of 1",
             "Never above 20 % in two weeks, so a smaller size may do: kfood-cluster/kfood-backend (CPU 12 %, memory 15 %), \
              kfood-db (CPU 9 %; look at its memory as well)",
             "As it should be: no problem, no alarm in ALARM, 2 readings of CPU and memory below 90 %, backups of 1 \

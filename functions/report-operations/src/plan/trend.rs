@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::line::Lines;
+use super::seen::Seen;
 use super::usage::{Query, Series, Usage};
 
 const GIBIBYTE: f64 = 1024.0 * 1024.0 * 1024.0;
@@ -16,7 +17,8 @@ const CHANGE: f64 = 0.1;
 /// How many days at the beginning and at the end of a month are compared.
 const DAYS: i64 = 7;
 
-pub fn tell(usage: &Usage, (from, until): (Timestamp, Timestamp), lines: &mut Lines) {
+pub fn tell(usage: &Usage, seen: &Seen, lines: &mut Lines) {
+    let (from, until) = seen.window;
     for (name, series) in usage.of(Query::DatabaseStorage) {
         let Some((before, after)) = ends(series, from, until, f64::min) else { continue };
         let used = before - after;
@@ -29,7 +31,7 @@ pub fn tell(usage: &Usage, (from, until): (Timestamp, Timestamp), lines: &mut Li
             before / GIBIBYTE,
             after / GIBIBYTE
         );
-        if left < MONTHS { lines.red(line) } else { lines.news(line) }
+        if left < MONTHS { lines.red(line, seen.stack.database(name)) } else { lines.news(line) }
     }
     let grown: Vec<String> = usage.of(Query::Requests).filter_map(|(name, it)| grown(name, it, from, until)).collect();
     if !grown.is_empty() {

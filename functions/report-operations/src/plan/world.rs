@@ -54,6 +54,28 @@ pub struct Image {
     pub label: String,
 }
 
+/// One deployment of a service.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Deployment {
+    /// When it began.
+    pub at: Timestamp,
+    pub ended: Option<Timestamp>,
+    pub end: Ended,
+    /// The images of its containers that come from ECR, as `REGISTRY/REPOSITORY` and digest; empty where they are not known.
+    pub images: Vec<(String, String)>,
+}
+
+/// How a deployment has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Well,
+    /// ECS went back to what ran before.
+    TakenBack,
+    /// By a newer deployment, by a person, or by ECS where it was not told to go back.
+    Stopped,
+    NotYet,
+}
+
 /// How many findings an image has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Findings {

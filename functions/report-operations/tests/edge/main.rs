@@ -19,7 +19,8 @@ struct Aws {
     measured: BTreeMap<&'static str, Vec<(&'static str, f64)>>,
 }
 
-const FUNCTIONS: [&str; 7] = [
+const FUNCTIONS: [&str; 8] = [
+    "copy-buckets",
     "deploy-image",
     "drill-restores",
     "enforce-budget",
@@ -103,13 +104,18 @@ impl Tables for Aws {
 }
 
 async fn invoke(script: &Script<Aws>, payload: Value) -> Report {
-    let variables = [
+    invoke_with(script, payload, &[]).await
+}
+
+async fn invoke_with(script: &Script<Aws>, payload: Value, more: &[(&str, &str)]) -> Report {
+    let mut variables = vec![
         ("NIGHTSHIFT_TIME_ZONE", "Asia/Seoul"),
         ("NIGHTSHIFT_TOPIC_ARN", TOPIC),
         ("NIGHTSHIFT_NOW", "2026-11-30T22:20:00+09:00"),
         ("AWS_LAMBDA_FUNCTION_NAME", "nightshift-report-operations"),
         ("AWS_REGION", "ap-northeast-2"),
     ];
+    variables.extend(more);
     let sdk = script.sdk();
     runtime::invoke_once("report-operations", &sdk, &variables, Clients::new, handle, payload).await.unwrap()
 }
@@ -141,6 +147,46 @@ async fn a_widget_shows_what_waits_with_its_button_and_asks_for_nothing_but_dry_
     assert_eq!(asked, FUNCTIONS.map(|it| format!("nightshift-{it}")));
     assert!(script.bodies("Invoke").iter().all(|it| it["payload"] == json!({"dry_run": true})));
     assert_eq!((script.count("GetMetricData"), script.count("DescribeAlarms"), script.count("Publish")), (1, 1, 0));
+}
+
+/// Fifty services, each with an image that waits and with a schedule, and a budget that holds them.
+fn fifty() -> Script<Aws> {
+    let script = Script::new(Aws::shop());
+    let arn = |it: usize| format!("arn:aws:ecs:ap-northeast-2:123456789012:service/codemate-cluster/service-{it}");
+    let name = |it: usize| format!("codemate-cluster/service-{it}");
+    let facts = |fact: &dyn Fn(usize) -> Value| (0..50).map(fact).collect::<Vec<_>>();
+    let images = facts(&|it| {
+        json!({"resource": arn(it), "fact": "image", "service": name(it), "running": "9f8e7d6", "next": "1a2b3c4",
+            "since": "2026-11-27T05:00:00Z", "windows": [["2026-11-30T14:00:00Z", "2026-11-30T18:00:00Z"]]})
+    });
+    let choices =
+        |it: usize| json!([{"label": "Approve", "payload": {"approve": {"service": name(it), "image": "1a2b3c4"}}}]);
+    let problems = facts(&|it| {
+        json!({"resource": arn(it), "problem": "approval", "message": "1a2b3c4 waits for your approval (runs 9f8e7d6)",
+            "choices": choices(it)})
+    });
+    let sleeps = facts(&|it| {
+        json!({"resource": arn(it), "fact": "sleep", "name": name(it), "state": "awake", "why": "'mon-fri 08:00-20:00'",
+            "tasks": 2, "awake": [["2026-11-30T23:00:00Z", "2026-12-01T11:00:00Z"]]})
+    });
+    let reports =
+        [("deploy-image", json!({"facts": images, "problems": problems})), ("scale-staging", json!({"facts": sleeps}))];
+    script.aws().reports.extend(reports);
+    script
+}
+
+/// What takes the time of a first answer is the number of calls: it does not grow with the services, all but the two of
+/// CloudWatch are made at once, and the page stays as small as CloudWatch shows at once.
+#[tokio::test(start_paused = true)]
+async fn a_board_of_fifty_services_takes_as_many_calls_as_one_of_a_single_service() {
+    let (one, many) = (Script::new(Aws::shop()), fifty());
+    let small = page(&one, json!({})).await;
+    let large = page(&many, json!({})).await;
+    assert_eq!(many.counts(), one.counts());
+    assert_eq!(many.counts().values().sum::<usize>(), FUNCTIONS.len() + 2);
+    assert!(small.len() < 20_000 && large.len() <= 60_000, "{} and {} bytes", small.len(), large.len());
+    assert!(large.contains("service-0") && large.contains("the dry runs have them all"), "{large}");
+    assert_eq!(large.matches("<h3>").count(), 6);
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +225,8 @@ async fn what_is_denied_is_said_where_it_is_missing_and_hides_nothing_else() {
     ] {
         assert!(shown.contains(it), "{it} is not in {shown}");
     }
-    let report = invoke(&script, json!({"report": "day"})).await;
+    // Without figures there is no availability to hold against an objective, and so no line about it.
+    let report = invoke_with(&script, json!({"report": "day"}), &[("NIGHTSHIFT_SLO", "99.9")]).await;
     assert!(!report.failed());
     let message = script.sent("Publish")[0].text("Message").to_owned();
     for it in [
@@ -188,6 +235,29 @@ async fn what_is_denied_is_said_where_it_is_missing_and_hides_nothing_else() {
         "what CloudWatch measured could not be read",
     ] {
         assert!(message.contains(it), "{it} is not in {message}");
+    }
+    assert!(!message.contains("availability"), "{message}");
+    assert!(
+        message.contains("run aws logs tail --region ap-northeast-2 /aws/lambda/nightshift-scale-staging"),
+        "{message}"
+    );
+}
+
+/// However much is to be told, and whatever cannot be read.
+#[tokio::test(start_paused = true)]
+async fn each_report_is_one_message() {
+    for denied in [false, true] {
+        for period in ["day", "week", "month"] {
+            let script = fifty();
+            if denied {
+                ["Invoke", "GetMetricData", "DescribeAlarms", "DescribeDBInstances", "ListServiceDeployments"]
+                    .iter()
+                    .for_each(|it| script.refuse(it, "", 999, 403, "AccessDeniedException"));
+            }
+            let report = invoke(&script, json!({"report": period})).await;
+            assert!(!report.failed(), "{period}");
+            assert_eq!(script.count("Publish"), 1, "{period}");
+        }
     }
 }
 

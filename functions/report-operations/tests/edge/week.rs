@@ -61,6 +61,39 @@ pub fn answer(call: &Call) -> Answer {
             Answer::Json(json!({"metricFilters":
                 [filter("api", metric("ApiErrors")), filter("logins", metric("Logins")), filter("by-path", split)]}))
         }
+        "ListServiceDeployments" => {
+            assert_eq!(call.text("cluster"), "codemate-cluster");
+            // Four weeks: one that is told, and three in which an image may have been live before.
+            assert_eq!(call.body["createdAt"], json!({"after": 1_793_624_400}));
+            let brief = |arn: &str, days: i64, status: &str| {
+                json!({"targetServiceRevisionArn": arn, "status": status,
+                "createdAt": super::NOON - days * 86_400, "finishedAt": super::NOON - days * 86_400 + 300})
+            };
+            match call.text("nextToken") {
+                "" => Answer::Json(json!({"serviceDeployments": [brief("r1", 5, "SUCCESSFUL")], "nextToken": "more"})),
+                _ => Answer::Json(
+                    json!({"serviceDeployments": [brief("r2", 1, "SUCCESSFUL"), brief("r3", 3, "ROLLBACK_SUCCESSFUL")]}),
+                ),
+            }
+        }
+        "DescribeServiceRevisions" => {
+            assert_eq!(call.body["serviceRevisionArns"], json!(["r2", "r3", "r1"]));
+            let revision = |arn: &str, digest: &str| {
+                json!({"serviceRevisionArn": arn, "containerImages": [
+                {"containerName": "app", "imageDigest": digest,
+                    "image": "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com/codemate-backend:v1"},
+                {"containerName": "proxy", "imageDigest": "sha256:9", "image": "public.ecr.aws/nginx/nginx:1"}]})
+            };
+            Answer::Json(
+                json!({"serviceRevisions": [revision("r1", "gone"), revision("r2", DIGEST), revision("r3", "bad")]}),
+            )
+        }
+        // One of both is gone, so each is asked about by itself.
+        "DescribeImages" => match call.body["imageIds"].as_array().unwrap().as_slice() {
+            [one] if one["imageDigest"] == DIGEST => Answer::Json(json!({"imageDetails": [
+                {"imageDigest": DIGEST, "imagePushedAt": super::NOON as f64 - 86_400.0 - 0.5}]})),
+            _ => Answer::Refused("ImageNotFoundException"),
+        },
         "DescribeServices" => {
             assert_eq!((call.text("cluster"), &call.body["services"]), ("truegul-staging", &json!(["ml-server"])));
             Answer::Json(json!({"services": [{"taskDefinition": "arn:aws:ecs:r:1:task-definition/ml-server:7"}]}))
@@ -130,6 +163,8 @@ async fn a_week_reads_databases_scans_and_prices_page_by_page() {
             "[!] kfood-db: system-update is pending, done by force on Sun 2026-12-20 09:00 KST: New OS",
             "[!] kfood-db: standard support of postgres 13 has ended",
             "[!] codemate-cluster/codemate-backend runs 9f8e7d6, in which the last scan found 2 critical and 0 high",
+            "Deployments in this week, by whomever: 3 of 1 services, failed and taken back: codemate-cluster/codemate-backend 1",
+            "From push to live: 5 min, 1 image",
             // A week of a CPU and two gigabytes on ARM.
             "168 hours of tasks and 0 hours of databases that did not run, about 7.63 USD at AWS's prices on demand",
         ],
@@ -165,6 +200,17 @@ async fn each_read_that_is_denied_is_a_line_and_the_rest_stands() {
             "week",
             "[!] the scan of the image of codemate-cluster/codemate-backend could not be read",
         ),
+        (
+            "ListServiceDeployments",
+            "week",
+            "[!] the deployments of codemate-cluster/codemate-backend could not be read: ListServiceDeployments",
+        ),
+        (
+            "DescribeServiceRevisions",
+            "week",
+            "[!] the deployments of codemate-cluster/codemate-backend could not be read: DescribeServiceRevisions",
+        ),
+        ("DescribeImages", "week", "[!] when images were pushed could not be read: DescribeImages codemate-backend"),
         ("GetProducts", "week", "did not run; AWS's price list could not be read: GetProducts AmazonECS: AccessDenied"),
         ("DescribeServices", "week", "did not run; AWS's price list could not be read: DescribeServices"),
     ] {

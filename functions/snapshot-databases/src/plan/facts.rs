@@ -20,6 +20,7 @@ impl Case<'_> {
         });
         Fact::Backup(Backup {
             database: self.database.id.clone(),
+            continuous: false,
             rule: self.rule.to_string(),
             age_hours: self.age(false).map(|it| (it * 10.0).round() / 10.0),
             late: self.is_overdue(),

@@ -135,6 +135,45 @@ fn a_calendar_shows_what_is_kept_failed_and_proven() {
 }
 
 #[test]
+fn a_bucket_has_its_calendar_beside_the_database_of_its_name() {
+    let copy = |day: u32, state: &str| {
+        let at = format!("2026-11-{day:02}T18:03:00Z");
+        json!({"id": format!("s3://kfood-backups/uploads/2026-11-{:02}/", day + 1), "at": at, "state": state})
+    };
+    let arn = "arn:aws:s3:::kfood";
+    let copies = json!([copy(26, "good"), copy(27, "good"), copy(28, "failed"), copy(29, "pending")]);
+    let bucket = json!({"resource": arn, "fact": "backup", "database": "kfood", "rule": "days=30 to=kfood-backups/uploads",
+        "age_hours": 43.3, "snapshots": copies});
+    let tried = json!({"resource": arn, "fact": "drill", "database": "kfood", "outcome": "proven", "took_minutes": 12});
+    let versions = json!({"resource": "arn:aws:s3:::menus", "fact": "backup", "database": "menus", "continuous": true,
+        "rule": "days=30 mode=versions", "age_hours": 0.0, "snapshots": []});
+    let database = json!({"resource": "arn:aws:rds:r:1:db:kfood", "fact": "backup", "database": "kfood", "rule": "days=7",
+        "age_hours": 3.0, "snapshots": []});
+    let page = check(
+        Section::Backups,
+        &[
+            report(
+                "copy-buckets",
+                json!({"facts": [bucket, tried, versions],
+                    "actions": [{"resource": arn, "action": "delete-copy", "reason": "not kept"}]}),
+            ),
+            report("snapshot-databases", json!({"facts": [database]})),
+        ],
+        &[
+            "<b>kfood</b> <span class=\"dim\">bucket</span> <span class=\"bad\">newest copy 43 h old</span>; \
+             <span class=\"good\">drill proven, restored in 12 min</span>",
+            "1 kept of five weeks, 1 to be deleted, 1 failed, 1 being made",
+            "<b>menus</b> <span class=\"dim\">bucket</span> <span class=\"good\">every moment can be restored</span><br>\
+             <span class=\"dim\">kept by days=30 mode=versions</span></div>",
+            // The drill of the bucket is not one of the database.
+            "<b>kfood</b> <span class=\"good\">newest backup 3 h old</span><br>",
+        ],
+    );
+    // What is late stands first.
+    assert!(page.find("newest copy 43 h old") < page.find("newest backup 3 h old"), "{page}");
+}
+
+#[test]
 fn a_month_that_is_over_its_budget_says_both_parts_and_what_sleeps() {
     let fact = json!({"resource": "arn:1", "fact": "budget", "name": "TrueGul-Monthly", "currency": "USD", "limit": "300",
         "actual": "318", "percent": 106, "forecast": "320.5", "from": "2026-11-01T00:00:00Z", "until": "2026-12-01T00:00:00Z",
@@ -237,7 +276,7 @@ fn an_empty_part_says_so() {
     for (section, nothing) in [
         (Section::Tonight, "Nothing has a schedule"),
         (Section::Images, "No service has a rule"),
-        (Section::Backups, "No database has a rule"),
+        (Section::Backups, "No database and no bucket has a rule"),
         (Section::Money, "No budget is enforced"),
         (Section::Alarms, "No alarm is in ALARM"),
         (Section::NeedsYou, "Nothing needs you."),

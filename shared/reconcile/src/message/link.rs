@@ -69,6 +69,11 @@ pub fn links(about: &About<'_>, kind: MessageKind, site: &Site<'_>) -> Vec<(&'st
     links
 }
 
+/// The page of a resource in the web console; nothing where it has none.
+pub fn page_of(arn: &str, console: &str) -> Option<String> {
+    of_resource(arn, MessageKind::Routine, console).into_iter().next().map(|(_, page)| page)
+}
+
 /// Whether it is the address of a page and nothing else: whoever wrote it can add no line and no mention.
 fn is_address(text: &str) -> bool {
     let plain = |it: u8| it.is_ascii_graphic() && !b"<>\"'`|\\^{}".contains(&it);

@@ -1,9 +1,10 @@
 //! When deployments may begin: windows, freezes, holidays; and what never waits for any of them.
 
 use jiff::civil::date;
+use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use rules::days_off::DayOff;
-use rules::keys;
+use rules::{facts, keys};
 
 use super::model::{Model, repository, service};
 use super::stories::{check, words};
@@ -97,6 +98,49 @@ fn an_image_is_approved_before_its_window_opens() {
     model.minutes += 3 * 24 * 60 + 8 * 60;
     model.settle();
     assert_eq!(model.running(), "v1.1.0");
+}
+
+/// When deployments may begin within a day of Saturday morning, and which freeze holds.
+#[track_caller]
+fn check_windows(tags: &[(&str, &str)], freeze: Option<&str>, expected: Option<&[(&str, &str)]>, frozen: Option<&str>) {
+    let mut model = Model::new("newest");
+    model.calendar.freeze = freeze.map(|it| it.parse().unwrap());
+    tags.iter().for_each(|(key, value)| drop(model.service.tags.insert(key.to_string(), value.to_string())));
+    let now = model.now();
+    let plan = model.plan(&repository(), None);
+    let Ok(facts::Fact::Image(image)) = serde_json::from_value(plan.facts[0].fact.clone()) else {
+        panic!("{:?} is not the fact of an image", plan.facts)
+    };
+    let clock = |it: Timestamp| it.to_zoned(now.time_zone().clone()).strftime("%a %H:%M").to_string();
+    let found = image.windows.as_ref().map(|all| all.iter().map(|it| (clock(it.0), clock(it.1))).collect::<Vec<_>>());
+    let words = |it: &(&str, &str)| (it.0.to_owned(), it.1.to_owned());
+    assert_eq!(found, expected.map(|it| it.iter().map(words).collect()), "{tags:?} {freeze:?} at {now}");
+    assert_eq!(image.frozen.as_deref(), frozen);
+}
+
+#[test]
+fn the_board_is_told_when_a_deployment_may_begin_within_a_day_and_which_freeze_holds() {
+    let window = |it| [(keys::DEPLOY_WINDOW, it)];
+    let (sat, sun) = (Model::new("newest").now(), Model::new("newest").now() + SignedDuration::from_hours(24));
+    let (sat, sun) = (sat.strftime("%a %H:%M").to_string(), sun.strftime("%a %H:%M").to_string());
+    check_windows(&[], None, None, None);
+    check_windows(&window("mon-thu 10:00-16:00 Asia/Seoul"), None, Some(&[]), None);
+    check_windows(&window("mon-sat 10:00-16:00 Asia/Seoul"), None, Some(&[("Sat 10:00", "Sat 16:00")]), None);
+    check_windows(&window("always"), None, Some(&[(&sat, &sun)]), None);
+    check_windows(&window("mon-thurs"), None, Some(&[]), None);
+    // A freeze cuts off what is open, from either side; one that is over or far away limits nothing.
+    let noon = "2026-11-21T12:00/2026-11-21T14:00";
+    check_windows(&[], Some(noon), Some(&[(&sat, "Sat 12:00"), ("Sat 14:00", &sun)]), None);
+    check_windows(
+        &window("sat 10:00-13:00 Asia/Seoul"),
+        Some("2026-11-21/2026-11-22"),
+        Some(&[]),
+        Some("the stack's parameter Freeze holds until Mon 2026-11-23 00:00 KST"),
+    );
+    check_windows(&[], Some("2026-10-01/2026-10-02"), None, None);
+    check_windows(&[], Some("2026-12-20/2027-01-03"), None, None);
+    let frozen = Some("nightshift:freeze: inventory until Monday");
+    check_windows(&[(keys::FREEZE, "inventory until Monday")], None, Some(&[]), frozen);
 }
 
 fn begins(step: &Step) -> bool {

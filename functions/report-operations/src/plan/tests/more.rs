@@ -114,7 +114,7 @@ fn a_week_tells_which_running_images_have_critical_findings() {
         Period::Week,
         &[
             "[!] codemate-cluster/backend runs 1a2b3c4, in which the last scan found 2 critical and 5 high vulnerabilities: \
-             see the repository codemate-backend in ECR, and build it again",
+             build it again",
             "[!] the scan of the image of codemate-cluster/a and 1 more could not be read: \
              DescribeImageScanFindings: AccessDeniedException: no",
             "Run images that were never scanned: codemate-cluster/cron",
