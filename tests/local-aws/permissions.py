@@ -65,6 +65,9 @@ def _extract_resource_arn(original, service, method, path, headers, body, query_
         data = _json(body)
         return f"arn:aws:logs:{region}:{account_id}:log-group:{data['logGroupName']}:log-stream:{data['logStreamName']}"
     if service == "monitoring":
+        # The service authorization reference of CloudWatch: rules, whichever alarm they are asked for.
+        if path.endswith("/ListAlarmMuteRules"):
+            return f"arn:aws:cloudwatch:{region}:{account_id}:alarm-mute-rule:*"
         data = _fields(body)
         name = data.get("AlarmName")
         return data.get("ResourceARN") or (f"arn:aws:cloudwatch:{region}:{account_id}:alarm:{name}" if name else "*")

@@ -329,6 +329,25 @@ fn the_story_alarm_is_told_to_its_end() {
 }
 
 #[test]
+fn the_story_board_is_told_to_its_end() {
+    let (code, stdout, stderr) = output(&["board"]);
+    assert_eq!((code, stderr.as_str()), (Some(0), ""), "{stdout}");
+    fits(&stdout, 80);
+    for line in [
+        "  ✓ every function was asked and has answered",
+        "  ✓ the window of the button says what is done",
+        "  ✓ production runs c0ffee2",
+        "  ✓ the board has nothing left to approve",
+        "  ✓ nothing is deployed again",
+        "  ✓ no role refused a call",
+    ] {
+        assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");
+    }
+    let endpoint = stdout.lines().find_map(endpoint_in).expect("the endpoint is told");
+    wait_until_gone(&endpoint);
+}
+
+#[test]
 fn an_interrupted_story_stops_everything() {
     let mut demo = Running::start(&["deploy"]);
     demo.read_until("1  The shop as it is");

@@ -2,6 +2,7 @@
 
 mod alarm;
 mod backups;
+mod board;
 mod budget;
 mod deploy;
 mod drill;
@@ -27,7 +28,7 @@ pub struct Story {
 }
 
 /// All stories, in the order in which a newcomer would play them.
-const STORIES: [Story; 9] = [
+const STORIES: [Story; 10] = [
     deploy::STORY,
     gates::STORY,
     promote::STORY,
@@ -37,6 +38,7 @@ const STORIES: [Story; 9] = [
     sleep::STORY,
     budget::STORY,
     alarm::STORY,
+    board::STORY,
 ];
 
 /// The story after this one; after the last one there is none.
