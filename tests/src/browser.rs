@@ -30,6 +30,21 @@ texts.forEach((a, at) => texts.slice(at + 1).forEach(b => {
     const apart = one.right <= other.left || other.right <= one.left || one.bottom <= other.top || other.bottom <= one.top;
     if (!apart) wrong.push('over each other: ' + named(a) + ' and ' + named(b));
 }));
+for (const it of document.querySelectorAll('.ns svg, .ns .row'))
+    if (!(box(it).width > 50 && box(it).height > 8)) wrong.push('not drawn: ' + named(it));
+for (const it of document.querySelectorAll('.ns .on, .ns .off, .ns .ko, .ns .wait, .ns .proof'))
+    if (getComputedStyle(it).fill === 'rgb(0, 0, 0)') wrong.push('without a colour: ' + it.getAttribute('class'));
+const light = it => it.map(it => it / 255).map(it => it <= 0.03928 ? it / 12.92 : ((it + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, it, at) => sum + it * [0.2126, 0.7152, 0.0722][at], 0);
+const parts = it => it.match(/[0-9.]+/g).map(Number);
+const behind = it => { const [r, g, b, a = 1] = parts(getComputedStyle(it).backgroundColor);
+    return a ? [r, g, b] : it.parentElement ? behind(it.parentElement) : [255, 255, 255]; };
+for (const it of document.querySelectorAll('.ns, .ns :not(style):not(svg):not(svg *):not(cwdb-action)')) {
+    if (![...it.childNodes].some(it => it.nodeType === 3 && it.textContent.trim())) continue;
+    const [one, other] = [light(parts(getComputedStyle(it).color).slice(0, 3)), light(behind(it))];
+    const contrast = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    if (contrast < 4.5) wrong.push('contrast of ' + contrast.toFixed(2) + ': ' + named(it));
+}
 document.body.setAttribute('data-wrong', wrong.join('; ') || 'nothing');
 </script>";
 

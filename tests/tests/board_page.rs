@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use board::{Board, DryRun, Section, Theme, View};
 use nightshift_tests::board_page::{Served, button, request};
 use nightshift_tests::browser::look_at;
 use serde_json::{Value, json};
@@ -84,12 +85,63 @@ fn it_ends_with_its_handle() {
     assert!(request(address, "GET /", &[], "").is_err(), "nobody listens any more");
 }
 
+/// CodeMate on a Monday morning, with a name, a reason and a message in Korean.
+fn codemate(theme: Theme) -> String {
+    let span = |from: &str, until: &str| json!([[format!("2026-11-23T{from}:00Z"), format!("2026-11-23T{until}:00Z")]]);
+    let approval = json!([{"label": "Approve", "payload": {"approve": {"service": "codemate-cluster/codemate-backend", "image": "c0ffee2"}}}]);
+    let snapshot = |day: u32, state: &str| json!({"id": format!("s{day}"), "at": format!("2026-11-{day:02}T18:00:00Z"), "state": state, "proven": day == 20});
+    let snapshots: Vec<Value> = (5..23).map(|day| snapshot(day, if day == 18 { "failed" } else { "good" })).collect();
+    let reports = [
+        json!({"function": "deploy-image", "facts": [
+            {"resource": "arn:aws:ecs:r:1:service/codemate-cluster/codemate-backend", "fact": "image", "service": "codemate-cluster/codemate-backend", "running": "c0ffee1",
+             "since": "2026-11-20T05:00:00Z", "next": "c0ffee2", "windows": span("01:15", "07:00")},
+            {"resource": "arn:aws:ecs:r:1:service/codemate-cluster/codemate-frontend", "fact": "image", "service": "codemate-cluster/codemate-frontend", "running": "c0ffee1",
+             "since": "2026-11-20T05:00:00Z", "windows": [], "frozen": "nightshift:freeze: \u{c7ac}\u{ace0} \u{c870}\u{c0ac}"}],
+            "problems": [{"resource": "arn:aws:ecs:r:1:service/codemate-cluster/codemate-backend", "problem": "needs-approval", "choices": approval,
+                "message": "c0ffee2 waits for your approval (runs c0ffee1): \u{c2b9}\u{c778} \u{d544}\u{c694}"}]}),
+        json!({"function": "scale-staging", "facts": [
+            {"resource": "arn:aws:ecs:r:1:service/codemate-dev/codemate-backend", "fact": "sleep", "name": "codemate-dev/codemate-backend",
+             "state": "awake", "why": "'mon-fri 08:00-20:00'", "tasks": 2, "awake": span("01:15", "11:00")},
+            {"resource": "arn:aws:rds:r:1:db:x", "fact": "sleep", "name": "\u{c2dd}\u{b2f9}-db", "state": "held", "database": true,
+             "why": "a hold by budget:CodeMate", "since": "2026-11-19T03:00:00Z", "awake": []}]}),
+        json!({"function": "snapshot-databases", "facts": [{"resource": "arn:d", "fact": "backup", "database": "codemate-db",
+            "rule": "days=7", "age_hours": 7.2, "snapshots": snapshots}]}),
+        json!({"function": "copy-buckets", "facts": [{"resource": "arn:aws:s3:::codemate-uploads", "fact": "backup", "continuous": true,
+            "database": "codemate-uploads", "rule": "days=30 mode=versions", "age_hours": 0.0, "snapshots": []}]}),
+        json!({"function": "enforce-budget", "facts": [{"resource": "arn:m", "fact": "budget", "name": "CodeMate", "currency": "USD",
+            "limit": "675", "actual": "521.40", "percent": 77, "forecast": "680", "from": "2026-11-01T00:00:00Z",
+            "until": "2026-12-01T00:00:00Z", "parts": [{"name": "AWS", "actual": "500"}, {"name": "LLM", "actual": "21.4"}]}]}),
+        json!({"function": "remediate-alarm", "facts": [{"resource": "arn:a", "fact": "alarm", "name": "frontend-cpu", "firing": true,
+            "since": "2026-11-23T01:00:00Z", "ladder": ["scale-out", "notify"], "rung": 1}]}),
+    ];
+    let run = |mut report: Value| {
+        report["dry_run"] = json!(true);
+        (report["function"].as_str().unwrap().to_owned(), DryRun::read(&report))
+    };
+    let days = (1..24).map(|day| (jiff::civil::date(2026, 11, day), f64::from(day as i32) * 3.3)).collect();
+    let board = Board {
+        runs: reports.map(run).into(),
+        firing: Some(Ok(Vec::new())),
+        spent: Some(Ok([("CodeMate".to_owned(), days)].into())),
+        saved: Some(Ok(board::Saved { days: 7, task_hours: 216.0, database_hours: 84.0 })),
+    };
+    let now = "2026-11-23T10:15:00+09:00[Asia/Seoul]".parse().unwrap();
+    let arn = |it: &&str| (it.to_string(), format!("arn:aws:lambda:r:1:function:shop-{it}"));
+    let endpoints = Section::NeedsYou.functions().iter().map(arn).collect();
+    let sections = Section::ALL.map(|(_, it)| it);
+    board::html(&board, &View { now: &now, theme, sections: &sections, endpoints })
+}
+
+/// Everything is drawn, nothing is cut off or covered, and each text has its contrast, in each theme, on a desk and on a phone.
 #[test]
-fn the_page_fits_a_window_on_a_desk_and_one_of_a_phone() {
-    let (served, _) = serve();
-    let (_, page) = ask(&served, "GET /", &own(&served), "");
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("board.html");
-    std::fs::write(&file, page).unwrap();
-    look_at(&file);
+fn the_board_of_a_shop_fits_a_window_on_a_desk_and_one_of_a_phone_in_each_theme() {
+    for (name, theme) in [("light", Theme::Light), ("dark", Theme::Dark), ("either", Theme::Either)] {
+        let drawn = codemate(theme);
+        assert!(drawn.contains("\u{c2dd}\u{b2f9}-db") && !drawn.contains("could not be read"), "{drawn}");
+        let served = Served::start("shop", move |_: &str, _: &Value| Ok(json!(drawn))).expect("a port is free");
+        let (_, page) = ask(&served, "GET /", &own(&served), "");
+        let file = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("board-{name}.html"));
+        std::fs::write(&file, page).unwrap();
+        look_at(&file);
+    }
 }

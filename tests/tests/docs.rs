@@ -415,3 +415,59 @@ fn the_policy_of_the_readme_denies_what_it_says() {
 fn assert_none(wrong: Vec<String>) {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
+
+// -------------------------------------------------------------------------------- the checklists
+
+/// What the plan of a shop with checklists asks for, by heading.
+const ASKED: [(&str, &[&str]); 3] = [
+    ("Every day", &["resource use", "error logs", "response time", "database connections"]),
+    ("Every week", &["backups", "metrics", "cost"]),
+    ("Every month", &["restore test", "audit", "SLA"]),
+];
+
+#[test]
+fn every_item_of_a_checklist_is_answered_somewhere_and_shown_by_a_test_that_exists() {
+    let page = read("docs/checklists.md");
+    let tests: BTreeSet<String> = ["functions", "shared", "tests"]
+        .iter()
+        .flat_map(|it| files(it, ".rs"))
+        .flat_map(|it| {
+            let names = |text: &str| -> Vec<String> {
+                let after =
+                    text.split("fn ").skip(1).filter_map(|it| it.split_once('(').map(|it| it.0.trim().to_owned()));
+                after.collect()
+            };
+            names(&read(&it))
+        })
+        .collect();
+    let mut wrong = Vec::new();
+    for (heading, asked) in ASKED {
+        let (_, part) = page.split_once(&format!("## {heading}\n")).expect("the heading");
+        let part = part.split("\n## ").next().unwrap_or_default();
+        let rows = part.lines().filter(|it| it.starts_with("| ")).skip(2);
+        let rows: Vec<Vec<&str>> = rows.map(|it| it.trim_matches('|').split('|').map(str::trim).collect()).collect();
+        for item in asked {
+            if !rows.iter().any(|it| it[0].contains(item)) {
+                wrong.push(format!("{heading} has no item '{item}'"));
+            }
+        }
+        for row in &rows {
+            let [item, place, shown] = row[..] else {
+                wrong.push(format!("{row:?} has not three columns"));
+                continue;
+            };
+            if place.starts_with("not answered") {
+                continue;
+            }
+            let is_place = ["report of", "board,", "]("].iter().any(|it| place.contains(it));
+            let named: Vec<&str> = shown.split(',').map(|it| it.trim().trim_matches('`')).collect();
+            if !is_place {
+                wrong.push(format!("{item}: '{place}' names neither a report, nor the board, nor a page"));
+            }
+            wrong.extend(
+                named.iter().filter(|it| !tests.contains(**it)).map(|it| format!("{item}: there is no test '{it}'")),
+            );
+        }
+    }
+    assert!(wrong.is_empty(), "docs/checklists.md:\n{}", wrong.join("\n"));
+}

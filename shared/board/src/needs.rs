@@ -1,6 +1,6 @@
 //! What a person has to decide or to fix, with the buttons for it.
 
-use reconcile::message::short_name;
+use reconcile::message;
 
 use crate::button::button;
 use crate::rows::Rows;
@@ -17,7 +17,7 @@ pub fn draw(board: &Board, view: &View<'_>, rows: &mut Rows) {
                 .iter()
                 .map(|choice| {
                     let to = choice.function.as_deref().unwrap_or(function);
-                    let confirmation = format!("{} for {}?", choice.label, short_name(&problem.resource));
+                    let confirmation = format!("{} for {}?", choice.label, message::name(&problem.resource));
                     button(&choice.label, to, &choice.payload, &confirmation, view)
                 })
                 .collect();
@@ -25,7 +25,7 @@ pub fn draw(board: &Board, view: &View<'_>, rows: &mut Rows) {
             rows.urgent(format!(
                 "<div class=\"row\"><b>{}</b> <span class=\"tag warn\">{}</span> <span class=\"dim\">{function}</span>\
                  <br>{}{buttons}</div>",
-                name(short_name(&problem.resource)),
+                name(message::name(&problem.resource)),
                 name(&problem.kind),
                 sentence(&problem.message)
             ));

@@ -209,6 +209,27 @@ fn a_month_tells_what_fills_and_what_grows() {
     );
 }
 
+#[test]
+fn a_month_tells_how_long_each_restore_took_and_which_failed() {
+    let drill = |name: &str, outcome: &str| {
+        json!({"resource": format!("arn:aws:rds:r:1:db:{name}"), "fact": "drill", "database": name, "outcome": outcome,
+            "at": "2026-11-02T02:00:00Z", "took_minutes": 31, "data_hours": 8})
+    };
+    let never = json!({"resource": "arn:aws:rds:r:1:db:new-db", "fact": "drill", "database": "new-db"});
+    let facts = json!([drill("kfood-db", "proven"), drill("old-db", "failed"), never]);
+    let told = lines(&seen(Period::Month, &[("drill-restores", json!({"facts": facts}))]), Period::Month, &now());
+    let page = "https://r.console.aws.amazon.com/rds/home?region=r#database:id=old-db;is-cluster=false";
+    assert_eq!(
+        told,
+        [
+            &format!("[!] old-db: last drill failed on Mon 2026-11-02 11:00 KST, RTO 31 min, RPO 8 h; see {page}"),
+            "kfood-db: last drill proven on Mon 2026-11-02 11:00 KST, RTO 31 min, RPO 8 h",
+            "new-db: never restored on trial",
+            ALL_WELL,
+        ]
+    );
+}
+
 fn rate(usage: &str, usd: f64) -> Rate {
     Rate { usage: usage.into(), usd }
 }
