@@ -95,7 +95,8 @@ impl Step {
                 format!("  {} ", self.name)
             }
             (false, _) => {
-                self.due = if seconds < 30 { 30 } else { (seconds / 60 + 1) * 60 };
+                // Few enough that half an hour fits on a line.
+                self.due = [60, 180, 600, 1800].into_iter().find(|it| seconds < *it).unwrap_or(seconds * 2);
                 format!("... {seconds} s ")
             }
         };
