@@ -25,6 +25,11 @@ output "copy_buckets_function_name" {
   value       = aws_cloudformation_stack.nightshift.outputs["CopyBucketsFunctionName"]
 }
 
+output "deploy_compose_function_name" {
+  description = "The name to invoke deploy-compose by, for approve, reject, rollback, clear and look."
+  value       = aws_cloudformation_stack.nightshift.outputs["DeployComposeFunctionName"]
+}
+
 output "deploy_image_function_name" {
   description = "The name to invoke deploy-image by, for approve, reject, rollback and clear."
   value       = aws_cloudformation_stack.nightshift.outputs["DeployImageFunctionName"]

@@ -24,7 +24,7 @@ pub struct Service {
 }
 
 /// The services that Nightshift calls.
-pub const SERVICES: [Service; 20] = [
+pub const SERVICES: [Service; 21] = [
     Service { file: "autoscaling", sdk: Some("aws-sdk-applicationautoscaling"), iam: "application-autoscaling" },
     Service { file: "budgets", sdk: Some("aws-sdk-budgets"), iam: "budgets" },
     Service { file: "cloudwatch", sdk: Some("aws-sdk-cloudwatch"), iam: "cloudwatch" },
@@ -43,6 +43,7 @@ pub const SERVICES: [Service; 20] = [
     Service { file: "s3", sdk: None, iam: "s3" },
     Service { file: "scheduler", sdk: None, iam: "scheduler" },
     Service { file: "sns", sdk: Some("aws-sdk-sns"), iam: "sns" },
+    Service { file: "ssm", sdk: None, iam: "ssm" },
     Service { file: "sts", sdk: Some("aws-sdk-sts"), iam: "sts" },
     Service { file: "tagging", sdk: None, iam: "tag" },
 ];

@@ -11,6 +11,7 @@ use nightshift_tests::sources::{files, folders, read, root};
 use nightshift_tests::stack::Stack;
 use rules::bucket::BucketRule;
 use rules::budget::{Enforcement, Expendable};
+use rules::compose::ComposeRule;
 use rules::deploy::DeployRule;
 use rules::intent::{AwakeUntil, Boost};
 use rules::remedy::RemedyRule;
@@ -199,6 +200,8 @@ fn tag(text: &str) -> Result<(), String> {
     }
     let said = |it: Result<(), BadTag>| it.map_err(|err| err.to_string());
     match key.as_str() {
+        // A path says that it is about an instance.
+        keys::DEPLOY if value.contains(" path=") => said(value.parse::<ComposeRule>().map(drop)),
         keys::DEPLOY => said(value.parse::<DeployRule>().map(drop)),
         keys::BACKUP if value.contains("to=") => said(value.parse::<BucketRule>().map(drop)),
         keys::BACKUP => said(value.parse::<BackupRule>().map(drop)),

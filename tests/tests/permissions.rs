@@ -477,6 +477,36 @@ fn calls_of(function: &str) -> Vec<Call> {
             ],
         ]
         .concat(),
+        "deploy-compose" => [
+            calls(
+                [
+                    "ec2:DescribeInstances",
+                    "inspector2:ListCoverage",
+                    "inspector2:ListFindings",
+                    "rds:DescribeDBClusterSnapshots",
+                    "rds:DescribeDBClusters",
+                    "rds:DescribeDBInstances",
+                    "rds:DescribeDBSnapshots",
+                    "ssm:DescribeInstanceInformation",
+                    "ssm:GetCommandInvocation",
+                    "ssm:ListCommands",
+                ],
+                "*",
+            ),
+            calls(
+                ["ecr:BatchGetImage", "ecr:DescribeImages", "ecr:DescribeImageScanFindings"],
+                "repository/truegul-api-server",
+            ),
+            calls(["lambda:InvokeFunction"], "function:nightshift-snapshot-databases"),
+            vec![
+                call("ssm:SendCommand", "document/ComposeDocument"),
+                call("ssm:SendCommand", "arn:aws:ec2:ap-northeast-2:123456789012:instance/i-0abc")
+                    .tagged("nightshift:deploy"),
+                call("ec2:CreateTags", INSTANCE).tagged("nightshift:deploy").remembers(),
+                call("ec2:DeleteTags", INSTANCE).tagged("nightshift:deploy").remembers(),
+            ],
+        ]
+        .concat(),
         "press-button" => [
             calls(["lambda:InvokeFunction"], "function:nightshift-deploy-image"),
             calls(["lambda:InvokeFunction"], "function:nightshift-enforce-budget"),

@@ -27,7 +27,7 @@ pub mod tagging;
 mod untyped;
 
 pub use error::{Error, ErrorKind};
-pub use json_api::{Api, CODEDEPLOY, ECR, ECS, JsonApi, KMS, LOGS, PRICING};
+pub use json_api::{Api, CODEDEPLOY, ECR, ECS, JsonApi, KMS, LOGS, PRICING, SSM};
 pub use moment::{moment, seconds};
 pub use pace::{LeaveThrottling, Pace, each};
 

@@ -47,6 +47,7 @@ pub async fn runs(
         };
     }
     run!("deploy-image", deploy_image);
+    run!("deploy-compose", deploy_compose);
     run!("snapshot-databases", snapshot_databases);
     run!("drill-restores", drill_restores);
     run!("copy-buckets", copy_buckets);

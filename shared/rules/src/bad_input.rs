@@ -9,6 +9,7 @@ use jiff::{Timestamp, ToSpan, Zoned};
 use crate::bucket::{BucketRule, Destination};
 use crate::budget::{self, Enforcement, Expendable, Money, Warned};
 use crate::calendar::{DeployWindow, Freeze};
+use crate::compose::{ComposeRule, Ordered, Runs};
 use crate::database::{self, Original};
 use crate::days_off::DayOff;
 use crate::deploy::{Config, DeployRule};
@@ -107,6 +108,18 @@ fn moments_holds_and_boosts() {
 fn rules_of_deployments() {
     told::<DeployRule>(samples::OF_PEOPLE);
     fuzz::texts(samples::OF_PEOPLE, |text| used(DeployRule::further(keys::DEPLOY_2, text)));
+    told::<ComposeRule>(&[
+        "newest repository=team/api path=/srv/app service=api migrate=m health=http://localhost:3000/h wait=90s",
+        "semver range=1.x repository=api path=/a service=a approval=manual scan=high snapshot=db",
+    ]);
+    told::<Runs>(&[
+        "sha256:1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d at=2026-11-21T03:00:00Z tag=v1",
+        "none at=2026-11-21T03:00:00Z before=1a2b3c4d5e6f failed=e8d3c0e4-71f7-4491-898f-c9b35bee5f3b",
+    ]);
+    told::<Ordered>(&[
+        "deploy sha256:1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d1a2b3c4d key=ns-1 at=2026-11-21T03:00:00Z",
+        "look key=ns-2 at=2026-11-21T03:00:00Z",
+    ]);
     silent::<Config>(&["newest"]);
     fuzz::texts(&["https://shop.example:8443/health", "http://10.0.0.1/"], |text| used(address::fault(text)));
 }

@@ -21,7 +21,8 @@ pub const BOOST: &str = "nightshift:boost";
 /// On a budget: that it is enforced; on an ECS service or database: that the budget may put it to sleep.
 pub const BUDGET: &str = "nightshift:budget";
 
-/// On an ECS service: which image to deploy; see [`crate::deploy::DeployRule`].
+/// On an ECS service: which image to deploy; see [`crate::deploy::DeployRule`]. On an EC2 instance: the same for the
+/// docker compose project there; see [`crate::compose::ComposeRule`].
 pub const DEPLOY: &str = "nightshift:deploy";
 
 /// On an ECS service: which image to deploy to a further container of it; see [`crate::deploy::DeployRule::further`].
@@ -30,13 +31,13 @@ pub const DEPLOY_2: &str = "nightshift:deploy-2";
 /// The same for one more container.
 pub const DEPLOY_3: &str = "nightshift:deploy-3";
 
-/// On an ECS service: when deployments may begin; see [`crate::calendar::DeployWindow`].
+/// On an ECS service or EC2 instance: when deployments may begin; see [`crate::calendar::DeployWindow`].
 pub const DEPLOY_WINDOW: &str = "nightshift:deploy-window";
 
 /// On a DB instance or cluster: how often a restore of its backup is tried; see [`crate::drill::DrillRule`].
 pub const DRILL: &str = "nightshift:drill";
 
-/// On an ECS service, with any reason in words: no deployment begins until a person removes the tag.
+/// On an ECS service or EC2 instance, with any reason in words: no deployment begins until a person removes the tag.
 pub const FREEZE: &str = "nightshift:freeze";
 
 /// On an ECS service or database, with any reason in words: it sleeps until a person removes the tag.
@@ -187,6 +188,9 @@ pub const BUCKET_PROBLEM: &str = "nightshift-state:bucket-problem";
 /// On an S3 bucket: the folder that a moment of it is restored to, while that is under way.
 pub const BUCKET_RESTORE: &str = "nightshift-state:bucket-restore";
 
+/// On an EC2 instance: the command that was sent to it last; see [`crate::compose::Ordered`].
+pub const COMMAND: &str = "nightshift-state:command";
+
 /// On a copy of a snapshot: of which snapshot, and of which database; see [`crate::database::Original`].
 pub const COPY_OF: &str = "nightshift-state:copy-of";
 
@@ -241,6 +245,12 @@ pub const PROBLEM: &str = "nightshift-state:problem";
 
 /// On a snapshot: that a drill has restored it; see [`crate::drill::Proven`].
 pub const PROVEN: &str = "nightshift-state:proven";
+
+/// On an EC2 instance: the image that was read back from it; see [`crate::compose::Runs`].
+pub const RUNS: &str = "nightshift-state:runs";
+
+/// On an EC2 instance: what is wrong with its deployments, as people were told last by `deploy-compose`.
+pub const COMPOSE_PROBLEM: &str = "nightshift-state:compose-problem";
 
 /// On a snapshot: the retention rule of its database when it was taken; see [`crate::retention::BackupRule`].
 pub const RETAINED_BY: &str = "nightshift-state:backup";
@@ -334,6 +344,8 @@ mod tests {
             BUCKET_RESTORE,
             BUDGET_PROBLEM,
             CLEARED,
+            COMMAND,
+            COMPOSE_PROBLEM,
             COPY_OF,
             DATABASE,
             DRILL_FROM,
@@ -360,6 +372,7 @@ mod tests {
             REMEDY_PROBLEM,
             RETAINED_BY,
             ROLLBACK,
+            RUNS,
             SLEEP_PROBLEM,
             SNAPSHOT_PROBLEM,
             SOAK,

@@ -9,6 +9,7 @@ mod bad_input;
 pub mod bucket;
 pub mod budget;
 pub mod calendar;
+pub mod compose;
 pub mod database;
 pub mod days_off;
 pub mod deploy;

@@ -185,6 +185,11 @@ impl Run<'_> {
         self.settings.region.as_deref().unwrap_or_default()
     }
 
+    /// The document of Systems Manager that deploys on instances, if there is one.
+    pub fn compose_document(&self) -> Option<&str> {
+        self.settings.compose_document.as_deref()
+    }
+
     /// The topic that AWS Budgets publishes to.
     pub fn budget_topic(&self) -> Option<&str> {
         self.settings.budget_topic.as_deref()

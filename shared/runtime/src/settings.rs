@@ -13,10 +13,11 @@ use rules::retention::Region;
 use rules::schedule::{BadSchedules, NamedSchedules, StackCalendar};
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 21] = [
+const VARIABLES: [&str; 22] = [
     "NIGHTSHIFT_BACKUP_BUCKETS",
     "NIGHTSHIFT_BACKUP_TARGETS",
     "NIGHTSHIFT_BUDGET_TOPIC_ARN",
+    "NIGHTSHIFT_COMPOSE_DOCUMENT",
     "NIGHTSHIFT_COPY_AT",
     "NIGHTSHIFT_COPY_REGIONS",
     "NIGHTSHIFT_COPY_ROLE_ARN",
@@ -48,6 +49,8 @@ pub struct Settings {
     pub budget_topic: Option<String>,
     /// What `copy-buckets` may copy, and with which role.
     pub buckets: CopiedBuckets,
+    /// The document of Systems Manager that deploys on instances (`NIGHTSHIFT_COMPOSE_DOCUMENT`).
+    pub compose_document: Option<String>,
     /// The time of the day from which restore drills begin (`NIGHTSHIFT_DRILL_AT`, default `10:00`).
     pub drill_at: Time,
     /// The whole function only plans (`NIGHTSHIFT_DRY_RUN=true`).
@@ -117,6 +120,7 @@ impl Default for Settings {
                 role: None,
                 at: Time::constant(3, 0, 0, 0),
             },
+            compose_document: None,
             drill_at: Time::constant(10, 0, 0, 0),
             dry_run: false,
             max_changes: 500,
@@ -155,6 +159,7 @@ impl Settings {
                 role: role("NIGHTSHIFT_COPY_ROLE_ARN", value("NIGHTSHIFT_COPY_ROLE_ARN"))?,
                 at: time_of_day("NIGHTSHIFT_COPY_AT", value("NIGHTSHIFT_COPY_AT"), Settings::default().buckets.at)?,
             },
+            compose_document: value("NIGHTSHIFT_COMPOSE_DOCUMENT").map(str::to_owned),
             drill_at: time_of_day("NIGHTSHIFT_DRILL_AT", value("NIGHTSHIFT_DRILL_AT"), Settings::default().drill_at)?,
             dry_run: truth("NIGHTSHIFT_DRY_RUN", value("NIGHTSHIFT_DRY_RUN"), false)?,
             max_changes: from_one("NIGHTSHIFT_MAX_CHANGES", value("NIGHTSHIFT_MAX_CHANGES"), 500)?,

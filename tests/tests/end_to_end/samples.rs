@@ -3,10 +3,21 @@
 use serde_json::{Value, json};
 use testkit::{LocalAws, Options, Result};
 
+const NO_INSTANCE: &str = "no instance 'web-1' carries the tag nightshift:deploy; accepted: the id or the Name of one";
+const NO_INSTANCE_OF_ID: &str =
+    "no instance 'i-0123456789abcdef0' carries the tag nightshift:deploy; accepted: the id or the Name of one";
+
 /// The commands whose answer is that the world is not so: each is about something that these tests did not make.
-const REFUSED: [(&str, &str); 6] = [
+const REFUSED: [(&str, &str); 13] = [
     ("copy-buckets/copy", "no bucket kfood-uploads with the tag nightshift:backup is in this region"),
     ("copy-buckets/restore", "no bucket kfood-uploads with the tag nightshift:backup is in this region"),
+    ("deploy-compose/approve", NO_INSTANCE),
+    ("deploy-compose/clear", NO_INSTANCE),
+    ("deploy-compose/deploy", NO_INSTANCE),
+    ("deploy-compose/look", NO_INSTANCE),
+    ("deploy-compose/reject", NO_INSTANCE_OF_ID),
+    ("deploy-compose/rollback", NO_INSTANCE),
+    ("deploy-compose/status", NO_INSTANCE),
     ("drill-restores/drill", "there is no DB instance and no DB cluster kfood-db in this region"),
     ("drill-restores/end", "no drill of kfood-db is under way"),
     ("enforce-budget/release", "there is no budget 'TrueGul Monthly'; none is enforced"),

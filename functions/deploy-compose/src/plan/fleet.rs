@@ -1,0 +1,145 @@
+//! Instances with the same tag: one after the other, and an image that failed on one of them goes out to no other.
+
+use std::collections::BTreeMap;
+
+use jiff::Zoned;
+use reconcile::Trouble;
+use rules::compose::ComposeRule;
+use rules::rejections::Rejections;
+use rules::{BadTag, Digest, keys};
+
+use super::case::Case;
+use super::command::{Command, Scope};
+use super::decision::Decision;
+use super::draft::Draft;
+use super::world::{Instance, World};
+
+/// Instances that have the same tag, in the order of their ids.
+pub struct Fleet<'a> {
+    pub members: Vec<(&'a Instance, Result<ComposeRule, BadTag>)>,
+    world: &'a World,
+}
+
+/// The fleets that a run looks at. A tag that cannot be read makes no fleet: each instance is told for itself.
+pub fn fleets<'a>(world: &'a World, scope: &Scope) -> Vec<Fleet<'a>> {
+    let mut fleets: BTreeMap<String, Vec<(&Instance, Result<ComposeRule, BadTag>)>> = BTreeMap::new();
+    for instance in &world.instances {
+        let Some(value) = instance.tags.get(keys::DEPLOY) else { continue };
+        let rule = value.parse::<ComposeRule>();
+        let name = rule.as_ref().map_or_else(|_| format!("{value} {}", instance.id), ToString::to_string);
+        fleets.entry(name).or_default().push((instance, rule));
+    }
+    let concerned = |members: &Vec<(&Instance, Result<ComposeRule, BadTag>)>| {
+        members.iter().any(|(instance, rule)| scope.concerns(instance, rule.as_ref().ok()))
+    };
+    fleets.into_values().filter(concerned).map(|members| Fleet { members, world }).collect()
+}
+
+/// A command means one fleet; else why it is refused.
+pub fn is_one(name: &str, fleets: &[Fleet<'_>]) -> Result<(), String> {
+    match fleets {
+        [_] => Ok(()),
+        [] => {
+            Err(format!("no instance '{name}' carries the tag {}; accepted: the id or the Name of one", keys::DEPLOY))
+        }
+        _ => Err(format!("several instances are called '{name}', with different tags; name one by its id")),
+    }
+}
+
+/// What the others of a fleet mean for one of its members.
+pub struct Others {
+    pub rejected: Vec<Rejections>,
+    /// Images that a person let out, or that are well on another instance.
+    pub let_out: Vec<Digest>,
+    /// The image of each that is well.
+    pub well: Vec<Digest>,
+    /// Who has to be done first.
+    pub first: Option<String>,
+    /// One that a deployment left broken: no other may be down as well.
+    pub broken: Option<String>,
+}
+
+impl Others {
+    /// Whom this instance has to wait for. Of two that are broken each may be repaired.
+    pub fn before(&self, draft: &Draft<'_>) -> Option<&String> {
+        self.first.as_ref().or(self.broken.as_ref().filter(|_| !draft.is_broken()))
+    }
+}
+
+/// Decides about a fleet.
+pub fn decide(fleet: &Fleet<'_>, scope: &Scope, command: Option<&Command>, now: &Zoned, decision: &mut Decision) {
+    let mut cases = Vec::new();
+    for (instance, rule) in &fleet.members {
+        let read = rule.clone().map_err(|it| Trouble::new("bad-tag", it.to_string()));
+        match read.and_then(|rule| Case::read(instance, rule, fleet.world)) {
+            Ok(case) => cases.push(case),
+            Err(trouble) => {
+                decision.plan.examined(&instance.arn, &instance.tags);
+                decision.plan.trouble(&instance.arn, trouble);
+            }
+        }
+    }
+    let plan = &mut decision.plan;
+    let mut drafts: Vec<Draft<'_>> = cases.iter().map(Draft::of).collect();
+    if command == Some(&Command::Status) {
+        drafts.iter().for_each(|it| it.status(plan, now));
+        return;
+    }
+    for draft in &mut drafts {
+        draft.settle(plan, now);
+    }
+    if let (Some(command), Scope::Instance(name)) = (command, scope)
+        && let Err(why) = apply(command, name, &mut drafts, decision, now)
+    {
+        decision.plan.refuse(why);
+        return;
+    }
+    let mut sent = None;
+    for index in 0..drafts.len() {
+        let others = others(index, &drafts, sent.clone());
+        if drafts[index].next(&others, decision, now) {
+            sent = Some(drafts[index].case.instance.name().to_owned());
+        }
+    }
+}
+
+/// A command is about the image on the whole fleet.
+fn apply(
+    command: &Command,
+    name: &str,
+    drafts: &mut [Draft<'_>],
+    decision: &mut Decision,
+    now: &Zoned,
+) -> Result<(), String> {
+    let named = drafts.iter().position(|it| it.case.instance.is_called(name));
+    let named = named.ok_or_else(|| format!("the tags of '{name}' cannot be read: correct them first"))?;
+    // A rollback of one is one from the image that it runs, wherever else that runs.
+    let command = match command {
+        Command::RollBack { image } => match drafts[named].leaves(image.as_deref()).map_err(|it| it.message)? {
+            Some(image) => &Command::Reject { image },
+            None => return Ok(drafts[named].skip(&mut decision.plan, "another image runs, so nothing is rolled back")),
+        },
+        other => other,
+    };
+    for draft in drafts {
+        draft.apply_command(command, &mut decision.plan, now).map_err(|it| it.message)?;
+    }
+    Ok(())
+}
+
+fn others(index: usize, drafts: &[Draft<'_>], sent: Option<String>) -> Others {
+    let mut others = Others { rejected: Vec::new(), let_out: Vec::new(), well: Vec::new(), first: sent, broken: None };
+    for (at, draft) in drafts.iter().enumerate() {
+        if at == index {
+            continue;
+        }
+        others.rejected.extend(draft.memory.rejected.clone());
+        others.let_out.extend(draft.memory.approved.as_ref().map(|it| it.digest.clone()));
+        let well = draft.memory.verdict.as_ref().map(|it| &it.digest).filter(|it| draft.memory.running() == Some(*it));
+        others.well.extend(well.cloned());
+        let name = || Some(draft.case.instance.name().to_owned());
+        others.first = others.first.take().or_else(|| name().filter(|_| draft.is_deploying()));
+        others.broken = others.broken.take().or_else(|| name().filter(|_| draft.is_broken()));
+    }
+    others
+}

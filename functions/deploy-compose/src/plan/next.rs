@@ -1,0 +1,334 @@
+//! The one thing to do next on an instance, once it is known what became of the last one.
+
+use choose::{Image, Selection};
+use gates::Candidate;
+use jiff::{SignedDuration, Zoned};
+use reconcile::{Plan, Trouble};
+use rules::compose::Intent;
+use rules::rejections::Rejections;
+use rules::{Digest, keys};
+
+use super::decision::Decision;
+use super::draft::{Draft, Motion};
+use super::fleet::Others;
+use super::gate::{self, Blocked};
+use super::settle::look_at;
+use super::step::{Change, Step};
+
+/// What a person does on the instance is seen within this time.
+const READ_BACK_WITHIN: SignedDuration = SignedDuration::from_hours(24);
+
+impl<'a> Draft<'a> {
+    /// Decides what is next; whether it deploys.
+    pub fn next(&mut self, others: &Others, decision: &mut Decision, now: &Zoned) -> bool {
+        let instance = self.case.instance;
+        let plan = &mut decision.plan;
+        let again = self.memory.order.as_ref().is_some_and(|it| it.again);
+        match &self.motion {
+            // What was told of the one before it is not over yet.
+            Motion::Busy(_) if again => {}
+            _ => plan.examined(&instance.arn, &instance.tags),
+        }
+        match self.motion.clone() {
+            Motion::Busy(reason) => {
+                self.skip(plan, reason);
+                return false;
+            }
+            Motion::Held(told) => {
+                self.tell(plan, &told);
+                return false;
+            }
+            Motion::Again(told) => self.tell(plan, &told),
+            Motion::Still => {}
+        }
+        self.tell_rejection(plan);
+        if self.looks(plan, now) {
+            return false;
+        }
+        let Some(runs) = self.memory.runs.clone() else { return false };
+        let rejected = runs.digest.clone().filter(|it| self.memory.rejects(it));
+        if let Some(running) = rejected.filter(|_| runs.failed.is_none()) {
+            return self.go_back(&running, others, decision, now);
+        }
+        self.tell_broken(plan);
+        self.deploy_selected(others, decision, now)
+    }
+
+    /// Reads back what runs, where that is not known or was long ago; whether nothing else is done until then.
+    fn looks(&mut self, plan: &mut Plan<Step>, now: &Zoned) -> bool {
+        let runs = self.memory.runs.as_ref();
+        let launched = self.case.instance.launched_at;
+        let (why, must) = match runs {
+            None => ("it is not known yet what runs", true),
+            Some(_) if self.must_look => ("what runs has to be read back", true),
+            Some(it) if launched.is_some_and(|at| at > it.at) => {
+                ("the instance was started since it was read back", false)
+            }
+            // A look would only say that something runs, and not that it is well again: that a person says.
+            Some(it) if it.failed.is_none() && now.timestamp().duration_since(it.at) > READ_BACK_WITHIN => {
+                ("it was read back more than a day ago", false)
+            }
+            Some(_) => return false,
+        };
+        match gate::reach(self, "a look at what runs", now) {
+            Ok(()) => {
+                let step = self.send(Intent::Look, "", false, now);
+                plan.act(&self.case.instance.arn, step, why);
+                true
+            }
+            // Nothing waits for it but the look itself, so it does not have to be told; that it cannot be reached at all does.
+            Err(Blocked::NeedsPerson(kind, message)) if must => {
+                self.problem(plan, kind, message);
+                true
+            }
+            Err(Blocked::Scheduled(_, reason) | Blocked::Pending(reason)) if must => {
+                self.skip(plan, reason);
+                true
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// The run that rejected an image may have ended before it told people: then this one does.
+    fn tell_rejection(&mut self, plan: &mut Plan<Step>) {
+        let case = self.case;
+        let rejected = self.memory.rejected.clone().filter(|it| it.untold && case.memory.rejected.as_ref() == Some(it));
+        let Some((last, rejected)) = rejected.as_ref().and_then(|it| Some((it.last()?, it))) else { return };
+        let digest = case.image(last).map_or_else(|| last.padded(), |it| it.digest.clone());
+        let by = rejected.by.as_deref().map(|it| format!("by {it}, ")).unwrap_or_default();
+        let why = format!("it was rejected {by}and the run that did it may not have told so");
+        let label = case.label(&digest);
+        let mut told = Draft { memory: self.memory.clone(), ..Draft::of(case) };
+        // The value is the same, and is written once more so that it can be told.
+        told.memory.rejected = Some(Rejections { untold: true, ..rejected.clone() });
+        if let Some(step) = told.rejection_again(&label, &digest) {
+            plan.act(&case.instance.arn, step, why);
+        }
+    }
+
+    fn rejection_again(&self, label: &str, digest: &Digest) -> Option<Step> {
+        let value = self.memory.rejected.as_ref()?.value();
+        let step = super::step::Record {
+            id: self.case.instance.id.clone(),
+            name: self.case.name(),
+            change: Change::Reject,
+            image: label.into(),
+            digest: Some(digest.clone()),
+            running: self.runs_label(),
+            is_staging: false,
+            before: vec![(keys::REJECTED, value.clone())],
+            tags: vec![(keys::REJECTED, value)],
+        };
+        Some(Step::Record(step))
+    }
+
+    /// What is wrong with what runs, until it is read back that it is well again.
+    fn tell_broken(&self, plan: &mut Plan<Step>) {
+        let Some(runs) = &self.memory.runs else { return };
+        let (service, id) = (&self.case.rule.service, &self.case.instance.id);
+        let arn = &self.case.instance.arn;
+        if let Some(command) = &runs.failed {
+            let now_runs = match &runs.digest {
+                Some(digest) => format!("{} runs, and is not known to be well", self.case.label(digest)),
+                None => format!("no container of {service} runs"),
+            };
+            let message = format!(
+                "a deployment failed and so did the way back: {now_runs}. Start it on the instance, then send \"look\""
+            );
+            plan.problem(arn, "failed", message);
+            let look = look_at(command, id);
+            plan.choice(look.label, look.command);
+        } else if let (None, Some(before)) = (&runs.digest, &runs.before) {
+            let was = self.case.image(before);
+            let name = was.map_or_else(|| format!("sha256:…{before}"), |it| self.case.label(&it.digest));
+            let message =
+                format!("no container of {service} runs; {name} ran last. Start it on the instance, or deploy it");
+            plan.problem(arn, "not-running", message);
+            if let Some(image) = was.filter(|it| !self.memory.rejects(&it.digest)) {
+                let offer = self.offer("Deploy it again", "deploy", &image.digest);
+                plan.choice(offer.label, offer.command);
+            }
+        }
+    }
+
+    /// The image that can be gone back to.
+    pub fn way_back(&self) -> Result<&'a Image, Trouble> {
+        let case = self.case;
+        let none = |why: String| {
+            let message = format!("there is no way back: {why}. Deploy an image by name: send \"deploy\" with it");
+            Err(Trouble::new("no-way-back", message))
+        };
+        let Some(before) = self.memory.runs.as_ref().and_then(|it| it.before.as_ref()) else {
+            return none("no image is known that ran before".into());
+        };
+        match case.image(before) {
+            None => none(format!("the image that ran before, sha256:…{before}, is no longer in {}", case.repository)),
+            Some(image) if self.memory.rejects(&image.digest) => {
+                none(format!("{}, which ran before, is rejected", case.label(&image.digest)))
+            }
+            Some(image) if !image.is_deployable() => {
+                none(format!("{}, which ran before, is archived", case.label(&image.digest)))
+            }
+            Some(image) => Ok(image),
+        }
+    }
+
+    /// A person may name another image than the one before: that is the way back then.
+    fn go_back(&mut self, running: &Digest, others: &Others, decision: &mut Decision, now: &Zoned) -> bool {
+        let label = self.case.label(running);
+        let approved =
+            self.memory.approved.as_ref().filter(|it| it.digest != *running && !self.memory.rejects(&it.digest));
+        let chosen = approved.filter(|it| self.memory.runs.as_ref().is_some_and(|runs| it.at > runs.at));
+        let chosen = chosen.and_then(|it| self.case.images.iter().find(|image| image.digest == it.digest));
+        let image = match chosen.map_or_else(|| self.way_back(), Ok) {
+            Ok(image) => image,
+            // A newer image may be the cure.
+            Err(trouble) => {
+                decision.plan.problem(
+                    &self.case.instance.arn,
+                    trouble.kind,
+                    format!("{label} is rejected, and {}", trouble.message),
+                );
+                return self.deploy_selected(others, decision, now);
+            }
+        };
+        let to = self.case.label(&image.digest);
+        if let Err(blocked) = gate::reach(self, &format!("the way back to {to}"), now) {
+            self.hold_back(blocked, decision);
+            return false;
+        }
+        if let Some(first) = others.before(self) {
+            self.skip(&mut decision.plan, format!("the way back to {to} waits until {first} is done"));
+            return false;
+        }
+        let step = self.send(Intent::GoBack(image.digest.clone()), &to, false, now);
+        decision.plan.act(&self.case.instance.arn, step, format!("{label} is rejected"));
+        true
+    }
+
+    /// Deploys what the rule selects, or says why not.
+    fn deploy_selected(&mut self, others: &Others, decision: &mut Decision, now: &Zoned) -> bool {
+        let Some(runs) = self.memory.runs.clone() else { return false };
+        let running = self.case.known(&runs);
+        let rejected = self.rejected_anywhere(others);
+        let (rule, repository) = (self.case.rule.selector.to_string(), &self.case.repository);
+        if let (None, Some(image)) = (&runs.digest, self.wanted_again(&runs)) {
+            let tag = self.case.label(&image.digest);
+            return self.deploy(image, &tag, others, decision, now);
+        }
+        let arn = &self.case.instance.arn;
+        let label = self.runs_label();
+        let choice = self.choice(&running, rejected.as_ref());
+        let plan = &mut decision.plan;
+        match choice.select() {
+            Selection::Newer { image, tag } => {
+                let digest = image.digest.clone();
+                let image = self.case.images.iter().find(|it| it.digest == digest);
+                return image.is_some_and(|it| self.deploy(it, &tag, others, decision, now));
+            }
+            Selection::Current { tag } => {
+                plan.skip(arn, format!("runs {tag}, the one that '{rule}' selects in {repository}"));
+            }
+            Selection::Older { tag } => {
+                let message = format!("{tag}, which '{rule}' selects in {repository}, is older than {label}, which runs");
+                plan.skip(arn, message);
+            }
+            Selection::Declined { tag } => {
+                plan.skip(arn, format!("{label}, which a person approved instead of {tag}, stays"));
+            }
+            Selection::Rejected { older } => plan.skip(
+                arn,
+                match older {
+                    Some(older) => format!(
+                        "what '{rule}' selects is rejected, and {older}, which is older, does not go out by itself; {label} \
+                         stays"
+                    ),
+                    None => format!("what '{rule}' selects is rejected; {label} stays"),
+                },
+            ),
+            Selection::Unfit { tag, why } => {
+                plan.problem(arn, "unfit-image", format!("'{rule}' selects {tag} in {repository}, but {why}"));
+            }
+            Selection::NoMatch { seen } if seen.is_empty() => {
+                plan.problem(arn, "no-image", format!("the repository {repository} holds no tagged image"));
+            }
+            Selection::NoMatch { seen } => {
+                let tags = seen.join(", ");
+                let message = format!("'{rule}' selects no image of {repository}, which has the tags {tags}");
+                plan.problem(arn, "no-image", message);
+            }
+            Selection::CannotTell { tag } => plan.problem(
+                arn,
+                "unknown-age",
+                format!(
+                    "'{rule}' selects {tag}, but the image that runs ({label}) is not in {repository}, so it cannot be told \
+                     which is newer; push a new image, or send \"deploy\" with {tag} once"
+                ),
+            ),
+        }
+        false
+    }
+
+    /// Nothing runs, and a person asked to deploy the image that ran last.
+    fn wanted_again(&self, runs: &rules::compose::Runs) -> Option<&'a Image> {
+        let approved =
+            self.memory.approved.as_ref().filter(|it| it.at > runs.at && !self.memory.rejects(&it.digest))?;
+        self.case.images.iter().find(|it| it.digest == approved.digest && it.is_deployable())
+    }
+
+    /// What was rejected here, and on the other instances of the fleet.
+    fn rejected_anywhere(&self, others: &Others) -> Option<Rejections> {
+        let mut all = self.memory.rejected.clone().unwrap_or_default();
+        for other in &others.rejected {
+            // Those of this instance stay the last ones.
+            let more: Vec<_> = other.images.iter().filter(|it| !all.images.contains(it)).cloned().collect();
+            all.images.splice(0..0, more);
+            all.pushed_at = all.pushed_at.max(other.pushed_at);
+        }
+        (!all.images.is_empty()).then_some(all)
+    }
+
+    fn deploy(&mut self, image: &'a Image, tag: &str, others: &Others, decision: &mut Decision, now: &Zoned) -> bool {
+        let case = self.case;
+        let running = self.runs_label();
+        let candidate = Candidate { on: "instance", running: &running, repository: &case.repository, image, tag, now };
+        let let_out = others.let_out.contains(&image.digest) || others.well.contains(&image.digest);
+        let turn = || match others.before(self) {
+            Some(first) => Err(Blocked::Pending(format!("{tag} is newer, and waits until {first} is done"))),
+            None => Ok(()),
+        };
+        let passed = gate::pass(self, &candidate, let_out)
+            .and_then(|()| gate::reach(self, tag, now))
+            .and_then(|()| turn())
+            .and_then(|()| gate::snapshot(self, &candidate));
+        if let Err(blocked) = passed {
+            self.hold_back(blocked, decision);
+            return false;
+        }
+        // A migration is for the database, which the instances of a fleet share.
+        let migrate = !others.well.contains(&image.digest);
+        let step = self.send(Intent::Deploy(image.digest.clone()), tag, migrate, now);
+        let why = format!("{tag} is the image that '{}' selects in {}", case.rule.selector, case.repository);
+        decision.plan.act(&case.instance.arn, step, why);
+        true
+    }
+
+    fn hold_back(&self, blocked: Blocked, decision: &mut Decision) {
+        let arn = &self.case.instance.arn;
+        let plan = &mut decision.plan;
+        match blocked {
+            Blocked::Lacks(fact) => {
+                decision.lacking.insert(fact);
+            }
+            Blocked::Pending(reason) => plan.skip(arn, reason),
+            Blocked::NeedsPerson(kind, message) => plan.problem(arn, kind, message),
+            Blocked::Asks { kind, message, choices } => {
+                plan.problem(arn, kind, message);
+                choices.into_iter().for_each(|it| plan.choice(it.label, it.command));
+            }
+            Blocked::Scheduled(kind, message) => plan.monthly(arn, kind, message),
+            Blocked::Requires(acts) => acts.into_iter().for_each(|(step, why)| plan.act(arn, step, why)),
+            Blocked::Reject { why, .. } => plan.problem(arn, "rejected", why),
+        }
+    }
+}

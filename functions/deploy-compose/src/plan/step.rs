@@ -1,0 +1,211 @@
+//! The changes that this function makes: a command to an instance, and what the instance remembers.
+
+use reconcile::{MessageKind, Undo};
+use rules::compose::{Intent, Ordered};
+use rules::rejections::Rejections;
+use rules::{Digest, keys};
+use serde_json::{Value, json};
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Step {
+    Send(Box<Send>),
+    /// Asks `snapshot-databases` for the snapshot that comes before a new image.
+    AskForSnapshot(AskForSnapshot),
+    Record(Record),
+}
+
+/// Sends the stack's own document to one instance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Send {
+    pub id: String,
+    /// What people call the service there.
+    pub name: String,
+    pub order: Ordered,
+    /// The image that it deploys, for people.
+    pub to: String,
+    /// The image that runs now, for people.
+    pub from: String,
+    pub from_digest: Option<Digest>,
+    pub parameters: Vec<(&'static str, String)>,
+    /// The commands that the decision knew of: with another one on the instance, it has to be made anew.
+    pub expects: Vec<Option<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskForSnapshot {
+    pub name: String,
+    pub database: String,
+    pub digest: Digest,
+    /// The human tag of the new image.
+    pub image: String,
+    pub id: String,
+}
+
+impl AskForSnapshot {
+    /// The command that `snapshot-databases` is sent.
+    pub fn payload(&self) -> String {
+        json!({"snapshot": {"database": self.database, "image": self.digest.to_string()}}).to_string()
+    }
+}
+
+/// Writes memory tags of an instance, or removes those without a value, in one call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    pub id: String,
+    pub name: String,
+    pub change: Change,
+    /// The image that it is about, for people.
+    pub image: String,
+    pub digest: Option<Digest>,
+    /// The image that runs, for people.
+    pub running: String,
+    /// The instance sleeps by a schedule, so it is not production.
+    pub is_staging: bool,
+    pub before: Vec<(&'static str, Option<String>)>,
+    pub tags: Vec<(&'static str, Option<String>)>,
+}
+
+/// What a memory is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// The image was deployed and is well.
+    Live,
+    /// The image ran already, or was found by a look.
+    Found,
+    Reject,
+    /// The image failed, and the one before it runs again.
+    Restored,
+    /// The image failed, and so did the way back.
+    Broken,
+    Approve,
+    Clear,
+}
+
+impl Step {
+    /// Whoever is told of a later rejection of the same run is told of this one too.
+    pub fn mark_as_told(&mut self) {
+        let Step::Record(it) = self else { return };
+        for (_, value) in it.tags.iter_mut().filter(|(key, _)| *key == keys::REJECTED) {
+            let told = value.as_ref().and_then(|it| it.parse::<Rejections>().ok());
+            *value = told.and_then(|it| Rejections { untold: false, ..it }.value()).or(value.take());
+        }
+    }
+}
+
+impl reconcile::Step for Step {
+    fn action(&self) -> &'static str {
+        match self {
+            Step::Send(it) => match it.order.intent {
+                Intent::Look => "look",
+                Intent::Deploy(_) => "deploy",
+                Intent::GoBack(_) => "roll-back",
+            },
+            Step::AskForSnapshot(_) => "ask-for-snapshot",
+            Step::Record(it) => match it.change {
+                Change::Live => "record-success",
+                Change::Found => "record-image",
+                Change::Reject => "reject",
+                Change::Restored => "record-restored",
+                Change::Broken => "record-failure",
+                Change::Approve => "approve",
+                Change::Clear => "clear",
+            },
+        }
+    }
+
+    fn headline(&self) -> String {
+        match self {
+            Step::Send(it) => match it.order.intent {
+                Intent::Look => format!("{}: reading back what runs", it.name),
+                Intent::Deploy(_) => format!("{}: deploying {} (was {})", it.name, it.to, it.from),
+                Intent::GoBack(_) => format!("{}: going back to {} from {}", it.name, it.to, it.from),
+            },
+            Step::AskForSnapshot(it) => {
+                format!("{}: asking for a snapshot of {} before {} goes out", it.name, it.database, it.image)
+            }
+            Step::Record(it) => match it.change {
+                Change::Live => format!("{}: {} is live", it.name, it.image),
+                Change::Found => format!("{}: {} runs", it.name, it.running),
+                Change::Reject if it.image != it.running => {
+                    format!("{}: {} is rejected, {} stays", it.name, it.image, it.running)
+                }
+                Change::Reject => format!("{}: {} is rejected", it.name, it.image),
+                Change::Restored => format!("{}: {} failed, {} runs again", it.name, it.image, it.running),
+                Change::Broken => format!("{}: {} failed, and the way back failed too", it.name, it.image),
+                Change::Approve => format!("{}: {} is approved", it.name, it.image),
+                Change::Clear => format!("{}: {} is no longer rejected", it.name, it.image),
+            },
+        }
+    }
+
+    fn before(&self) -> Value {
+        match self {
+            Step::Send(it) => json!({"image": it.from}),
+            Step::AskForSnapshot(_) => json!({"snapshot": null}),
+            Step::Record(it) => tags(&it.before),
+        }
+    }
+
+    fn after(&self) -> Value {
+        match self {
+            Step::Send(it) => match it.order.intent.digest() {
+                None => json!({"key": it.order.key}),
+                Some(digest) => json!({"image": it.to, "digest": digest.to_string(), "key": it.order.key}),
+            },
+            Step::AskForSnapshot(it) => json!({"snapshot": it.id}),
+            Step::Record(it) => tags(&it.tags),
+        }
+    }
+
+    /// Each names the image that it is about: sent late or twice, it does nothing to another one.
+    fn undo(&self) -> Option<Undo> {
+        let (command, id, digest) = match self {
+            Step::Send(it) => match &it.order.intent {
+                Intent::Look => return None,
+                Intent::Deploy(digest) => ("rollback", &it.id, Some(digest)),
+                // What was gone back from is rejected: forgiven, it is deployed again.
+                Intent::GoBack(_) => ("clear", &it.id, it.from_digest.as_ref()),
+            },
+            Step::AskForSnapshot(_) => return None,
+            Step::Record(it) => match it.change {
+                Change::Live => ("rollback", &it.id, it.digest.as_ref()),
+                Change::Reject | Change::Restored | Change::Broken => ("clear", &it.id, it.digest.as_ref()),
+                Change::Clear => ("reject", &it.id, it.digest.as_ref()),
+                Change::Found | Change::Approve => return None,
+            },
+        };
+        Some(Undo::Command(json!({command: {"instance": id, "image": digest?.to_string()}})))
+    }
+
+    /// How a deployment ended is news; that it begins is routine. A look changes nothing.
+    fn tells(&self) -> Option<MessageKind> {
+        match self {
+            Step::Send(it) => match it.order.intent {
+                Intent::Look => None,
+                Intent::Deploy(_) => Some(MessageKind::Routine),
+                Intent::GoBack(_) => Some(MessageKind::Changed),
+            },
+            Step::AskForSnapshot(_) => None,
+            Step::Record(it) => match it.change {
+                Change::Live if it.is_staging => Some(MessageKind::Routine),
+                Change::Live => Some(MessageKind::Changed),
+                Change::Found => None,
+                Change::Reject | Change::Restored | Change::Broken => Some(MessageKind::Failed),
+                Change::Approve | Change::Clear => Some(MessageKind::Routine),
+            },
+        }
+    }
+
+    fn once_told(&self) -> Option<Self> {
+        let Step::Record(it) = self else { return None };
+        let (key, value) = it.tags.iter().find(|(key, _)| *key == keys::REJECTED)?;
+        let rejections: Rejections = value.as_ref()?.parse().ok()?;
+        let told = Rejections { untold: false, ..rejections.clone() }.value();
+        let write = || Step::Record(Record { tags: vec![(*key, told)], ..it.clone() });
+        rejections.untold.then(write)
+    }
+}
+
+fn tags(tags: &[(&'static str, Option<String>)]) -> Value {
+    tags.iter().map(|(key, value)| (key.to_string(), json!(value))).collect::<serde_json::Map<_, _>>().into()
+}

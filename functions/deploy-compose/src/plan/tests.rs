@@ -1,0 +1,6 @@
+//! What becomes of instances, as stories, and what holds whatever happens.
+
+mod bad_input;
+mod laws;
+mod model;
+mod stories;
