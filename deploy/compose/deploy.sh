@@ -46,9 +46,9 @@ try() {
     timeout -k 10 "$@" >"$work/said" 2>&1
 }
 
-# The last line of what a program said, which is where docker gives its reason.
+# The last line of what a program said, which is where docker gives its reason. docker-compose 1 adds one that gives none.
 last_words() {
-    grep -v '^[[:space:]]*$' "${1:-$work/said}" | tail -n 1 | cut -c 1-250
+    grep -Ev '^[[:space:]]*$|^Encountered errors while' "${1:-$work/said}" | tail -n 1 | cut -c 1-250
 }
 
 now() { date +%s; }
@@ -149,8 +149,10 @@ pin=$state/override.yaml
 
 # ---------------------------------------------------------------------------------------------------- what runs
 
+# `.ID` and not `.Id`: for a name that it knows from JSON alone, docker reads all others from JSON too, where the health of a
+# container without a check is missing.
 open='{''{' close='}''}'
-fields="${open}.Id$close ${open}.State.Status$close ${open}.State.ExitCode$close ${open}.RestartCount$close"
+fields="${open}.ID$close ${open}.State.Status$close ${open}.State.ExitCode$close ${open}.RestartCount$close"
 fields+=" ${open}if .State.Health$close${open}.State.Health.Status$close${open}else$close-${open}end$close"
 fields+=" ${open}.Image$close ${open}or (index .Config.Labels \"com.docker.compose.oneoff\") \"-\"$close"
 fields+=" ${open}.Config.Image$close ${open}index .Config.Labels \"com.docker.compose.project.config_files\"$close"
@@ -438,7 +440,7 @@ tidy() {
     printf '%s' "$left" | write "$state/pulled"
 }
 
-image_id=$(timeout 30 docker image inspect --format "${open}.Id$close" "$image") ||
+image_id=$(timeout 30 docker image inspect --format "${open}.ID$close" "$image") ||
     refuse 'the image is gone again after its pull'
 counting=no why='' begun=yes
 for name in 1 2 3; do

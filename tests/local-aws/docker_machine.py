@@ -102,11 +102,11 @@ def seen(machine, container):
         restarts, status = age, "restarting" if age % 2 else "running"
     elif starts == "exits" and age >= 1:
         status, code = "exited", 3
-    state = {"Status": status, "ExitCode": code}
+    state = {"Status": status, "ExitCode": code, "Health": None}
     if "check" in behaviour:
         state["Health"] = {"Status": "starting" if age < 2 else behaviour["check"]}
     return {
-        "Id": container["Id"], "State": state, "RestartCount": restarts, "Image": container["Image"],
+        "ID": container["Id"], "State": state, "RestartCount": restarts, "Image": container["Image"],
         "Config": {"Image": container["Name of its image"], "Labels": container["Labels"]}}
 
 
@@ -341,11 +341,13 @@ def shown(template, value):
             first, _, last = text[3:].rpartition(" ")
             return of(first, it) or last.strip('"')
         for name in text.split(".")[1:]:
-            it = (it or {}).get(name) if name else it
+            if name and name not in it:
+                raise Refused(f"template parsing error: map has no entry for key {name!r}")
+            it = it[name] if name else it
         return it
 
     def until_end(at, it, quiet):
-        """What the tokens up to `else` or `end` say, and where that is."""
+        """What the tokens up to `else` or `end` say, and where that is. What is quiet is not worked out."""
         said = ""
         while at < len(tokens):
             token = tokens[at]
@@ -355,18 +357,18 @@ def shown(template, value):
             if inner is None:
                 said += token
             elif inner.startswith("if "):
-                chosen = bool(of(inner[3:], it))
-                first, at = until_end(at + 1, it, quiet)
+                chosen = not quiet and bool(of(inner[3:], it))
+                first, at = until_end(at + 1, it, quiet or not chosen)
                 second = ""
                 if tokens[at] == "{{else}}":
-                    second, at = until_end(at + 1, it, quiet)
+                    second, at = until_end(at + 1, it, quiet or chosen)
                 said += first if chosen else second
             elif inner.startswith("range "):
-                begin, values = at + 1, of(inner[6:], it)
+                begin, values = at + 1, () if quiet else of(inner[6:], it)
                 _, at = until_end(begin, "", True)
                 said += "".join(until_end(begin, value, quiet)[0] for value in values)
             else:
-                found = of(inner, it)
+                found = "" if quiet else of(inner, it)
                 said += str(found if found is not None else "")
             at += 1
         return said, at
@@ -396,11 +398,12 @@ def plain_docker(machine, arguments):
         case ["inspect", "--format", template, *names]:
             for name in names:
                 print(shown(template, seen(machine, machine.container(name))))
-        case ["image", "inspect", *rest]:
+        case ["image", "inspect", "--format", _, _] | ["image", "inspect", _]:
+            rest = arguments[2:]
             identifier = machine.image(rest[-1])
             if identifier is None:
                 raise Refused(f"Error response from daemon: No such image: {rest[-1]}")
-            print(shown(rest[1], {"Id": identifier, **machine.state["images"][identifier]}) if len(rest) > 1 else "[]")
+            print(shown(rest[1], {"ID": identifier, **machine.state["images"][identifier]}) if len(rest) > 1 else "[]")
         case ["image", "rm", reference]:
             remove_image(machine, reference)
         case ["tag", name, tag]:
