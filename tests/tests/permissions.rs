@@ -533,6 +533,7 @@ fn calls_of(function: &str) -> Vec<Call> {
             calls(["ecs:DescribeServiceRevisions"], "service-revision/truegul-production/api-server/1"),
             calls(["ecr:DescribeImages", "ecr:DescribeImageScanFindings"], "repository/truegul-api-server"),
             calls(["lambda:InvokeFunction"], "function:nightshift-copy-buckets"),
+            calls(["lambda:InvokeFunction"], "function:nightshift-deploy-compose"),
             calls(["lambda:InvokeFunction"], "function:nightshift-deploy-image"),
             calls(["lambda:InvokeFunction"], "function:nightshift-drill-restores"),
             calls(["lambda:InvokeFunction"], "function:nightshift-enforce-budget"),

@@ -63,6 +63,7 @@ impl Section {
             Section::Alarms => &["remediate-alarm"],
             Section::NeedsYou => &[
                 "deploy-image",
+                "deploy-compose",
                 "snapshot-databases",
                 "copy-buckets",
                 "drill-restores",

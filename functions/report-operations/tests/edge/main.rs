@@ -19,8 +19,9 @@ struct Aws {
     measured: BTreeMap<&'static str, Vec<(&'static str, f64)>>,
 }
 
-const FUNCTIONS: [&str; 8] = [
+const FUNCTIONS: [&str; 9] = [
     "copy-buckets",
+    "deploy-compose",
     "deploy-image",
     "drill-restores",
     "enforce-budget",
