@@ -324,6 +324,18 @@ variable "schedules" {
   }
 }
 
+variable "schedule_roles" {
+  description = "The roles with which your schedules of EventBridge Scheduler run. Whoever changes a schedule hands its role on, which IAM has to allow."
+  type        = list(string)
+  default     = ["none"]
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for it in var.schedule_roles : can(regex("^none$|^arn:aws[a-z-]*:iam::\\d{12}:role/[\\w+=.@*/-]+$", it))])
+    error_message = "Must be the word none, or IAM role ARNs (the name may hold *) separated by commas without spaces."
+  }
+}
+
 variable "sleep_notice" {
   description = "How long before a sleep that people may not expect they are told of it, such as 15m; the first one, or the end of a boost or of awake-until."
   type        = string
@@ -406,6 +418,7 @@ locals {
     Slo              = var.slo
     Routine          = var.routine
     Schedules        = var.schedules
+    ScheduleRoles    = join(",", var.schedule_roles)
     SleepNotice      = var.sleep_notice
     SnapshotSchedule = var.snapshot_schedule
     TaskRoleArns     = join(",", var.task_role_arns)

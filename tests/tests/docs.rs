@@ -13,6 +13,7 @@ use rules::bucket::BucketRule;
 use rules::budget::{Enforcement, Expendable};
 use rules::compose::ComposeRule;
 use rules::deploy::DeployRule;
+use rules::follow::FollowRule;
 use rules::intent::{AwakeUntil, Boost};
 use rules::remedy::RemedyRule;
 use rules::retention::{BackupRule, KeepImages};
@@ -202,6 +203,7 @@ fn tag(text: &str) -> Result<(), String> {
     match key.as_str() {
         // A path says that it is about an instance.
         keys::DEPLOY if value.contains(" path=") => said(value.parse::<ComposeRule>().map(drop)),
+        keys::DEPLOY if value.starts_with("follow=") => said(value.parse::<FollowRule>().map(drop)),
         keys::DEPLOY => said(value.parse::<DeployRule>().map(drop)),
         keys::BACKUP if value.contains("to=") => said(value.parse::<BucketRule>().map(drop)),
         keys::BACKUP => said(value.parse::<BackupRule>().map(drop)),

@@ -24,9 +24,11 @@ enum Variant {
     Roles,
     /// A bucket is copied to another one.
     Buckets,
+    /// Schedules with one role may be changed.
+    Schedules,
 }
 
-const VARIANTS: [Variant; 4] = [Variant::Plain, Variant::Copies, Variant::Roles, Variant::Buckets];
+const VARIANTS: [Variant; 5] = [Variant::Plain, Variant::Copies, Variant::Roles, Variant::Buckets, Variant::Schedules];
 
 impl Variant {
     fn stack(self) -> Stack {
@@ -39,6 +41,7 @@ impl Variant {
                 ("BackupBuckets", "arn:aws:s3:::kfood-uploads,arn:aws:s3:::kfood-logs"),
                 ("BackupTargets", "arn:aws:s3:::kfood-backups,arn:aws:s3:::kfood-archive"),
             ]),
+            Variant::Schedules => Stack::with(&[("ScheduleRoles", "arn:aws:iam::123456789012:role/schedules-nightly")]),
             Variant::Roles => Stack::with(&[("TaskRoleArns", "arn:aws:iam::123456789012:role/tasks-*")]),
         }
     }
@@ -230,6 +233,16 @@ fn calls_of(function: &str) -> Vec<Call> {
                 call("ecs:StopServiceDeployment", SERVICE).tagged("nightshift:deploy"),
                 call("ecs:TagResource", SERVICE).tagged("nightshift:deploy").remembers(),
                 call("ecs:UntagResource", SERVICE).tagged("nightshift:deploy").remembers(),
+            ],
+            vec![
+                call("scheduler:TagResource", "schedule-group/jobs").tagged("nightshift:deploy").remembers(),
+                call("scheduler:UntagResource", "schedule-group/jobs").tagged("nightshift:deploy").remembers(),
+                call("scheduler:ListSchedules", "*").only(Variant::Schedules),
+                call("scheduler:GetSchedule", "schedule/jobs/nightly").only(Variant::Schedules),
+                call("scheduler:UpdateSchedule", "schedule/jobs/nightly").only(Variant::Schedules),
+                call("iam:PassRole", "role/schedules-nightly")
+                    .with("iam:PassedToService", "scheduler.amazonaws.com")
+                    .only(Variant::Schedules),
             ],
             calls(["codedeploy:ListApplications", "codedeploy:StopDeployment"], "*"),
             calls(

@@ -1,6 +1,7 @@
 //! Carries out steps; decides nothing.
 
 use aws::Error;
+use aws::scheduler::group_of_arn;
 use reconcile::memory::Note;
 use rules::keys;
 use rules::migrating::Start;
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 use crate::ecs::Started;
 use crate::plan::{DeployVia, Migrate, Revision, ServiceName, Step, StoppedBy, short_name};
 use crate::recheck::Recheck;
-use crate::{Clients, codedeploy, ecs};
+use crate::{Clients, codedeploy, ecs, scheduler};
 
 /// Carries out one step; returns what only the doing could tell.
 pub async fn apply(clients: &Clients, run: &Run<'_>, recheck: &Recheck, step: &Step) -> Result<Value, Error> {
@@ -34,15 +35,19 @@ pub async fn apply(clients: &Clients, run: &Run<'_>, recheck: &Recheck, step: &S
         Step::Stop(it) => {
             match it.by {
                 StoppedBy::CodeDeploy => codedeploy::stop_deployment(&clients.codedeploy, it).await?,
-                StoppedBy::Ecs => ecs::stop_deployment(&clients.task_definitions.api, &it.deployment).await?,
+                StoppedBy::Ecs => ecs::stop_deployment(&clients.ecs, &it.deployment).await?,
             }
             Ok(Value::Null)
         }
         Step::Continue(it) => {
-            ecs::continue_deployment(&clients.task_definitions.api, &it.deployment, &it.hook).await?;
+            ecs::continue_deployment(&clients.ecs, &it.deployment, &it.hook).await?;
             Ok(Value::Null)
         }
         Step::Migrate(it) => migrate(clients, it).await,
+        Step::Follow(it) => {
+            scheduler::follow_revision(&clients.scheduler, it).await?;
+            Ok(Value::Null)
+        }
         Step::AskForSnapshot(it) => {
             let missing =
                 || Error::unexpected("Invoke", "snapshot-databases", "it is not deployed beside this function");
@@ -51,14 +56,17 @@ pub async fn apply(clients: &Clients, run: &Run<'_>, recheck: &Recheck, step: &S
             Ok(Value::Null)
         }
         Step::Remember(it) => {
-            aws::ecs::write_tag(&clients.ecs, &it.arn, it.key, it.value.as_deref()).await?;
+            aws::ecs::write_tag(&clients.memory, &it.arn, it.key, it.value.as_deref()).await?;
             Ok(Value::Null)
         }
     }
 }
 
 pub async fn remember(clients: &Clients, note: &Note) -> Result<(), Error> {
-    aws::ecs::write_tag(&clients.ecs, &note.resource, keys::PROBLEM, note.value.as_deref()).await
+    if group_of_arn(&note.resource).is_some() {
+        return clients.scheduler.write_schedule_group_tag(&note.resource, keys::PROBLEM, note.value.as_deref()).await;
+    }
+    aws::ecs::write_tag(&clients.memory, &note.resource, keys::PROBLEM, note.value.as_deref()).await
 }
 
 /// Starts a migration, and leaves the mark of it on the service, before and after: ECS forgets a task within an hour
@@ -67,10 +75,10 @@ async fn migrate(clients: &Clients, it: &Migrate) -> Result<Value, Error> {
     let revision = registered(clients, &it.revision).await?;
     let mark = async |start: Start, task: Option<String>| {
         let value = it.mark(start, task).to_string();
-        aws::ecs::write_tag(&clients.ecs, &it.arn, keys::MIGRATING, Some(&value)).await
+        aws::ecs::write_tag(&clients.memory, &it.arn, keys::MIGRATING, Some(&value)).await
     };
     let asked = mark(Start::Asked, None).await;
-    match ecs::run_task(&clients.task_definitions.api, it, &revision).await {
+    match ecs::run_task(&clients.ecs, it, &revision).await {
         Ok(Started::Task(arn)) => {
             mark(Start::Accepted, Some(arn.clone())).await?;
             Ok(json!({"task": short_name(&arn), "task_definition": short_name(&revision)}))
@@ -113,7 +121,7 @@ async fn deploy(
 ) -> Result<Value, Error> {
     match via {
         DeployVia::UpdateService(seen) => {
-            ecs::update_service(&clients.task_definitions.api, service, revision, seen.supersedes).await?;
+            ecs::update_service(&clients.ecs, service, revision, seen.supersedes).await?;
             Ok(json!({}))
         }
         DeployVia::CreateDeployment(how) => {

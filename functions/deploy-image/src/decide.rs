@@ -47,12 +47,14 @@ fn live(plan: &Plan<Step>) -> Vec<ServiceName> {
     plan.steps.iter().filter_map(|it| found(&it.step)).collect()
 }
 
-/// A look at the services that promote from these; the sweep looks at all services anyway.
+/// A look at the services that promote from these, and at the schedules that follow them; the sweep looks at all anyway.
 async fn followers(clients: &Clients, live: Vec<ServiceName>) -> Result<Option<Request>, Error> {
     if live.is_empty() {
         return Ok(None);
     }
     let tagged = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::DEPLOY).await?;
     let follows = tagged.values().any(|tags| plan::promotes_from(tags, &live));
-    Ok(follows.then_some(Request { scope: Scope::Followers(live), command: None }))
+    let groups = observe::tagged_groups(clients).await.unwrap_or_default();
+    let scheduled = groups.iter().filter_map(plan::followed).flatten().any(|it| live.contains(&it));
+    Ok((follows || scheduled).then_some(Request { scope: Scope::Followers(live), command: None }))
 }

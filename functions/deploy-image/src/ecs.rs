@@ -118,9 +118,9 @@ fn deployment(it: &sdk::Deployment) -> Option<Deployment> {
     })
 }
 
-/// ECS by its JSON, which task definitions have to be in: see `plan/world/task_definition.rs` for why.
+/// Task definitions, which have to be in JSON: see `plan/world/task_definition.rs` for why.
 pub struct TaskDefinitions {
-    pub api: JsonApi,
+    api: JsonApi,
     /// ECS registers 20 of them at once and then one a second, for the whole account.
     registrations: Pace,
 }

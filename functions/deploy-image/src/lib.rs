@@ -10,20 +10,19 @@ mod observe;
 mod plan;
 mod recheck;
 mod request;
+mod scheduler;
 
 use aws::ecs::Ecs;
 use aws::query::Query;
-use aws::rds::Rds;
+use aws::scheduler::Scheduler;
 use aws::tagging::Tagging;
-use aws::{CODEDEPLOY, ECR, Error, JsonApi};
+use aws::{CODEDEPLOY, ECR, ECS, Error, JsonApi};
 use aws_config::SdkConfig;
 use reconcile::Report;
 use reconcile::memory::Note;
 use runtime::Run;
 
-use ecs::TaskDefinitions;
 use health::Probe;
-use recheck::Recheck;
 use request::Request;
 
 /// The clients of the services that this function calls.
@@ -32,29 +31,32 @@ pub struct Clients {
     balancers: Query,
     described: Ecs,
     ecr: JsonApi,
-    ecs: aws_sdk_ecs::Client,
+    ecs: JsonApi,
     lambda: aws::lambda::Lambda,
+    memory: aws_sdk_ecs::Client,
     probe: Probe,
-    rds: Rds,
+    rds: aws::rds::Rds,
+    scheduler: Scheduler,
     tagging: Tagging,
-    task_definitions: TaskDefinitions,
+    task_definitions: ecs::TaskDefinitions,
 }
 
 impl Clients {
     /// Clients of the real network.
     pub fn new(config: &SdkConfig) -> Self {
-        let ecs = aws_sdk_ecs::Client::new(config);
         Clients {
             balancers: elb::client(config),
-            described: Ecs::of(ecs.clone()),
+            described: Ecs::of(aws_sdk_ecs::Client::new(config)),
             codedeploy: JsonApi::new(CODEDEPLOY, config),
             ecr: JsonApi::new(ECR, config),
-            ecs,
+            ecs: JsonApi::new(ECS, config),
             lambda: aws::lambda::Lambda::new(config),
+            memory: aws_sdk_ecs::Client::new(config),
             probe: Probe::default(),
-            rds: Rds::new(config, None),
+            rds: aws::rds::Rds::new(config, None),
+            scheduler: Scheduler::new(config),
             tagging: Tagging::new(config),
-            task_definitions: TaskDefinitions::new(config),
+            task_definitions: ecs::TaskDefinitions::new(config),
         }
     }
 
@@ -68,6 +70,6 @@ impl Clients {
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
     let plan = decide::decide(clients, &request, run).await?;
     let remember = async |note: &Note| apply::remember(clients, note).await;
-    let recheck = Recheck::of(&plan);
+    let recheck = recheck::Recheck::of(&plan);
     Ok(run.apply(plan, async |step| apply::apply(clients, run, &recheck, step).await, remember).await)
 }

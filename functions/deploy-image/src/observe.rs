@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use aws::ecs::describe_services;
 use aws::rds::find_backup;
+use aws::scheduler::{GROUPS, group_of_arn};
 use aws::{Error, each, tagging};
 use jiff::Zoned;
 use rules::deploy::HealthCheck;
@@ -16,10 +17,10 @@ use runtime::Run;
 use tokio::time::{Instant, sleep};
 
 use crate::plan::{
-    self, Calendar, Cause, Controller, Fact, Fired, Health, Look, Missing, Observation, Origin, Scope, Service,
-    ServiceName, World, family, wants_history,
+    self, Calendar, Cause, Controller, Fact, Fired, Health, Look, Missing, Observation, Origin, ScheduleGroup, Scope,
+    Service, ServiceName, World, family, wants_history,
 };
-use crate::{Clients, codedeploy, ecs, elb, health};
+use crate::{Clients, codedeploy, ecs, elb, health, scheduler};
 
 /// How many reads are under way at a time; ECS allows 20 a second and a burst of 50 and more.
 const READS: usize = 16;
@@ -63,6 +64,11 @@ pub async fn world(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<Wo
     world.repositories = images.into_iter().map(|(images, it)| (it, images.map_err(|err| err.to_string()))).collect();
     ask_what_is_pinned(clients, scope, &mut world).await;
     look_back(clients, scope, &run.now, &mut world).await;
+    world.schedule_roles = run.schedule_roles().clone();
+    match schedule_groups(clients, scope, &world.schedule_roles).await {
+        Ok(groups) => world.groups = groups,
+        Err(error) => world.groups_error = Some(error.to_string()),
+    }
     // No function ever sees what carries a mistyped key. One of them asks for all, and only where a person reads the answer.
     if run.dry_run && *scope == Scope::Everywhere {
         world.unknown_tags = match clients.tagging.keys_in_use().await {
@@ -77,7 +83,7 @@ pub async fn world(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<Wo
 async fn ask_what_is_pinned(clients: &Clients, scope: &Scope, world: &mut World) {
     let asked: Vec<&Service> = world.services.iter().filter(|it| plan::wants_pinned(it, world, scope)).collect();
     let arns = asked.iter().flat_map(|it| it.revisions.iter().cloned());
-    let told = ecs::describe_revisions(&clients.task_definitions.api, "service revisions", arns).await;
+    let told = ecs::describe_revisions(&clients.ecs, "service revisions", arns).await;
     let pinned = |service: &Service| match &told {
         Err(error) => Some(Err(error.to_string())),
         // While a deployment is under way there is the revision before it as well.
@@ -91,6 +97,38 @@ async fn ask_what_is_pinned(clients: &Clients, scope: &Scope, world: &mut World)
     };
     let pinned = asked.iter().filter_map(|it| Some((it.arn.clone(), pinned(it)?))).collect();
     world.pinned = pinned;
+}
+
+/// The groups of schedules that follow a service: all of them, or those that follow one whose revision has become live.
+async fn schedule_groups(
+    clients: &Clients,
+    scope: &Scope,
+    roles: &BTreeSet<String>,
+) -> Result<Vec<ScheduleGroup>, Error> {
+    let sources = match scope {
+        Scope::Everywhere => None,
+        Scope::Followers(sources) => Some(sources),
+        _ => return Ok(Vec::new()),
+    };
+    let mut groups = tagged_groups(clients).await?;
+    if let Some(sources) = sources {
+        groups.retain(|it| plan::followed(it).is_some_and(|it| it.is_ok_and(|it| sources.contains(&it))));
+    }
+    for group in groups.iter_mut().filter(|it| !roles.is_empty() && plan::followed(it).is_some_and(|it| it.is_ok())) {
+        let schedules = scheduler::schedules_on_ecs(&clients.scheduler, &group.name).await;
+        group.schedules = Some(schedules.map_err(|err| err.to_string()));
+    }
+    Ok(groups)
+}
+
+/// The groups that opted in, without their schedules.
+pub async fn tagged_groups(clients: &Clients) -> Result<Vec<ScheduleGroup>, Error> {
+    let tagged = tagging::resources_with_tags(&clients.tagging, GROUPS, keys::DEPLOY).await?;
+    let group = |(arn, tags): (String, BTreeMap<String, String>)| {
+        let name = group_of_arn(&arn)?.to_owned();
+        Some(ScheduleGroup { arn, name, tags, schedules: None })
+    };
+    Ok(tagged.into_iter().filter_map(group).collect())
 }
 
 /// The services to look at, and those of the tag index that have no name.
@@ -162,13 +200,11 @@ async fn look_back(clients: &Clients, scope: &Scope, now: &Zoned, world: &mut Wo
     let (by_code_deploy, by_ecs): (Vec<_>, Vec<_>) = asked.partition(|it| it.controller == Controller::CodeDeploy);
     let told = codedeploy::tell(&clients.codedeploy, &by_code_deploy, now.timestamp() - plan::LOOK_BACK).await;
     let asked: Vec<(String, ServiceName)> = by_ecs.iter().map(|it| (it.arn.clone(), it.name.clone())).collect();
-    let answers =
-        each(asked, READS, async |(arn, name)| (ecs::list_rollouts(&clients.task_definitions.api, &name).await, arn))
-            .await;
+    let answers = each(asked, READS, async |(arn, name)| (ecs::list_rollouts(&clients.ecs, &name).await, arn)).await;
     world.history = answers.into_iter().map(|(past, arn)| (arn, past.map_err(|err| err.to_string()))).collect();
     world.learn(told);
     let asked = plan::wanted_shifts(world);
-    let mut told = ecs::describe_deployments(&clients.task_definitions.api, asked.values().cloned().collect()).await;
+    let mut told = ecs::describe_deployments(&clients.ecs, asked.values().cloned().collect()).await;
     for (service, deployment) in asked {
         if let Some(told) = told.remove(&deployment) {
             world.learn_shift(&service, told);
@@ -201,7 +237,7 @@ async fn observe(clients: &Clients, run: &Run<'_>, world: &World, fact: &Fact) -
             registry::list_scans(&clients.ecr, repository, digest).await.map(Observation::Scans)
         }
         Fact::Tasks { cluster, family } => {
-            ecs::list_family(&clients.task_definitions.api, cluster, family).await.map(Observation::Tasks)
+            ecs::list_family(&clients.ecs, cluster, family).await.map(Observation::Tasks)
         }
         Fact::TaskDefinition(name) => ecs::describe_task_definition(&clients.task_definitions, name)
             .await
@@ -239,11 +275,9 @@ async fn source(clients: &Clients, name: &ServiceName) -> Result<Option<Origin>,
     };
     let history = match service.controller {
         Controller::CodeDeploy => Vec::new(),
-        _ => ecs::list_rollouts(&clients.task_definitions.api, name).await?,
+        _ => ecs::list_rollouts(&clients.ecs, name).await?,
     };
-    let told =
-        ecs::describe_revisions(&clients.task_definitions.api, &name.to_string(), service.revisions.iter().cloned())
-            .await?;
+    let told = ecs::describe_revisions(&clients.ecs, &name.to_string(), service.revisions.iter().cloned()).await?;
     let in_use = told.into_values().find(|it| it.task_definition == service.task_definition);
     let pinned = in_use.map(|it| it.pinned).unwrap_or_default();
     Ok(Some(Origin { service, history, pinned }))
@@ -296,9 +330,7 @@ async fn health(
 async fn targets(clients: &Clients, service: &Service) -> Result<Health, Error> {
     let of_revision = match service.alternates {
         true => {
-            let told =
-                ecs::describe_revisions(&clients.task_definitions.api, &service.arn, service.revisions.iter().cloned())
-                    .await?;
+            let told = ecs::describe_revisions(&clients.ecs, &service.arn, service.revisions.iter().cloned()).await?;
             let in_use = told.into_values().find(|it| it.task_definition == service.task_definition);
             in_use.map(|it| it.target_groups)
         }

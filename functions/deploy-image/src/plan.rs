@@ -12,6 +12,7 @@ mod deployer;
 mod draft;
 mod evidence;
 mod facts;
+mod follow;
 mod gate;
 mod go_back;
 mod leave;
@@ -47,10 +48,13 @@ use rules::keys;
 
 pub use app_spec::task_definition_in;
 pub use command::{Command, Scope, promotes_from};
+pub use follow::followed;
 pub use gate::STARTED_BY;
 #[cfg(test)]
 pub use gate::run_name;
-pub use step::{CreateDeployment, DeployVia, MemoryChange, Migrate, Revision, Step, Stop, StoppedBy, Unchanged};
+pub use step::{
+    CreateDeployment, DeployVia, Follow, MemoryChange, Migrate, Revision, Step, Stop, StoppedBy, Unchanged,
+};
 #[cfg(test)]
 pub use step::{Deploy, RollBack};
 pub use targets::{judge as judge_targets, target_groups};
@@ -115,6 +119,12 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
             }
         }
         together::decide(service, &cases, command, now, &mut plan, &mut lacking);
+    }
+    for group in &world.groups {
+        follow::decide(group, world, &mut plan, &mut lacking);
+    }
+    if let Some(error) = &world.groups_error {
+        plan.skip("schedule groups", error);
     }
     match scope {
         Scope::DeploymentGroup { application, group } if world.services.is_empty() && world.missing.is_empty() => {

@@ -5,7 +5,7 @@
 //! included, and goes back with what was changed in it.
 
 use aws_config::SdkConfig;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::Error;
 use crate::json_api::{JsonApi, Route, SCHEDULER, fields};
@@ -121,6 +121,25 @@ impl Scheduler {
         let route = Route { method: "PUT", path: name.path() };
         let body = Value::from(body).to_string();
         self.0.send("UpdateSchedule", &name.to_string(), route, headers, body).await.map(drop)
+    }
+}
+
+impl Scheduler {
+    /// Writes a tag of a group, by the ARN of the group, or removes it where there is no value.
+    ///
+    /// # Errors
+    ///
+    /// What AWS refuses.
+    pub async fn write_schedule_group_tag(&self, arn: &str, key: &str, value: Option<&str>) -> Result<(), Error> {
+        let path = format!("/tags/{}", encoded(arn));
+        let Some(value) = value else {
+            let path = format!("{path}?TagKeys={}", encoded(key));
+            let route = Route { method: "DELETE", path };
+            return self.0.send("UntagResource", arn, route, Vec::new(), String::new()).await.map(drop);
+        };
+        let headers = vec![("content-type", "application/json".to_owned())];
+        let body = json!({"Tags": [{"Key": key, "Value": value}]}).to_string();
+        self.0.send("TagResource", arn, Route { method: "POST", path }, headers, body).await.map(drop)
     }
 }
 

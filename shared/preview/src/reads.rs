@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// The services by their IAM prefix, each with the operations that only read. `tests/tests/template.rs` compares them
 /// with the reads that the functions are granted.
-pub const READS: [(&str, &[&str]); 15] = [
+pub const READS: [(&str, &[&str]); 16] = [
     ("application-autoscaling", &["DescribeScalableTargets", "DescribeScheduledActions", "ListTagsForResource"]),
     ("autoscaling", &["DescribeAutoScalingGroups", "DescribeScheduledActions"]),
     ("budgets", &["DescribeBudget", "DescribeBudgets", "ListTagsForResource"]),
@@ -73,6 +73,7 @@ pub const READS: [(&str, &[&str]); 15] = [
             "DescribeEvents",
         ],
     ),
+    ("scheduler", &["GetSchedule", "ListSchedules"]),
     ("ssm", &["DescribeInstanceInformation", "GetCommandInvocation", "ListCommands"]),
     ("tag", &["GetResources", "GetTagKeys"]),
 ];

@@ -14,6 +14,7 @@ use crate::database::{self, Original};
 use crate::days_off::DayOff;
 use crate::deploy::{Config, DeployRule};
 use crate::drill::{self, DrillRule, Drilled, Progress, Proven, Source};
+use crate::follow::FollowRule;
 use crate::image::{self, ImageName};
 use crate::intent::{AwakeUntil, Boost, Hold, Moment};
 use crate::memory::{Approved, Migrated, RollbackIntent, Verdict};
@@ -106,6 +107,7 @@ fn moments_holds_and_boosts() {
 
 #[test]
 fn rules_of_deployments() {
+    told::<FollowRule>(&["follow=shop/api"]);
     told::<DeployRule>(samples::OF_PEOPLE);
     fuzz::texts(samples::OF_PEOPLE, |text| used(DeployRule::further(keys::DEPLOY_2, text)));
     told::<ComposeRule>(&[

@@ -22,7 +22,8 @@ pub const BOOST: &str = "nightshift:boost";
 pub const BUDGET: &str = "nightshift:budget";
 
 /// On an ECS service: which image to deploy; see [`crate::deploy::DeployRule`]. On an EC2 instance: the same for the
-/// docker compose project there; see [`crate::compose::ComposeRule`].
+/// docker compose project there; see [`crate::compose::ComposeRule`]. On a schedule group: the service that its schedules
+/// follow; see [`crate::follow::FollowRule`].
 pub const DEPLOY: &str = "nightshift:deploy";
 
 /// On an ECS service: which image to deploy to a further container of it; see [`crate::deploy::DeployRule::further`].

@@ -16,6 +16,7 @@ pub mod deploy;
 mod digest;
 pub mod drill;
 pub mod facts;
+pub mod follow;
 pub mod image;
 pub mod intent;
 pub mod keys;

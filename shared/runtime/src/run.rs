@@ -207,6 +207,11 @@ impl Run<'_> {
         &self.settings.calendar
     }
 
+    /// The ARNs of the roles with which schedules may be changed.
+    pub fn schedule_roles(&self) -> &BTreeSet<String> {
+        &self.settings.schedule_roles
+    }
+
     /// When nothing is deployed.
     pub fn freeze(&self) -> Option<Freeze> {
         self.settings.freeze

@@ -13,7 +13,7 @@ use rules::retention::Region;
 use rules::schedule::{BadSchedules, NamedSchedules, StackCalendar};
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 22] = [
+const VARIABLES: [&str; 23] = [
     "NIGHTSHIFT_BACKUP_BUCKETS",
     "NIGHTSHIFT_BACKUP_TARGETS",
     "NIGHTSHIFT_BUDGET_TOPIC_ARN",
@@ -32,6 +32,7 @@ const VARIABLES: [&str; 22] = [
     "NIGHTSHIFT_NOW",
     "NIGHTSHIFT_ROUTINE",
     "NIGHTSHIFT_SCHEDULES",
+    "NIGHTSHIFT_SCHEDULE_ROLES",
     "NIGHTSHIFT_SLEEP_NOTICE",
     "NIGHTSHIFT_SLO",
     "NIGHTSHIFT_TIME_ZONE",
@@ -55,6 +56,9 @@ pub struct Settings {
     pub drill_at: Time,
     /// The whole function only plans (`NIGHTSHIFT_DRY_RUN=true`).
     pub dry_run: bool,
+    /// The ARNs of roles with which schedules of EventBridge Scheduler reach their targets: only schedules with one of these
+    /// may be changed (`NIGHTSHIFT_SCHEDULE_ROLES`, separated by spaces).
+    pub schedule_roles: BTreeSet<String>,
     /// A plan with more changes is refused whole (`NIGHTSHIFT_MAX_CHANGES`, default 500).
     pub max_changes: usize,
     /// How long before a sleep that people may not expect they are told of it (`NIGHTSHIFT_SLEEP_NOTICE`, such as `15m`;
@@ -123,6 +127,7 @@ impl Default for Settings {
             compose_document: None,
             drill_at: Time::constant(10, 0, 0, 0),
             dry_run: false,
+            schedule_roles: BTreeSet::new(),
             max_changes: 500,
             sleep_notice: None,
             max_drills: 1,
@@ -162,6 +167,7 @@ impl Settings {
             compose_document: value("NIGHTSHIFT_COMPOSE_DOCUMENT").map(str::to_owned),
             drill_at: time_of_day("NIGHTSHIFT_DRILL_AT", value("NIGHTSHIFT_DRILL_AT"), Settings::default().drill_at)?,
             dry_run: truth("NIGHTSHIFT_DRY_RUN", value("NIGHTSHIFT_DRY_RUN"), false)?,
+            schedule_roles: schedule_roles(value("NIGHTSHIFT_SCHEDULE_ROLES"))?,
             max_changes: from_one("NIGHTSHIFT_MAX_CHANGES", value("NIGHTSHIFT_MAX_CHANGES"), 500)?,
             sleep_notice: notice(value("NIGHTSHIFT_SLEEP_NOTICE"))?,
             max_drills: from_one("NIGHTSHIFT_MAX_DRILLS", value("NIGHTSHIFT_MAX_DRILLS"), 1)?,
@@ -217,6 +223,11 @@ fn role(name: &str, value: Option<&str>) -> Result<Option<String>, BadSetting> {
         }
         other => Ok(other.map(str::to_owned)),
     }
+}
+
+fn schedule_roles(value: Option<&str>) -> Result<BTreeSet<String>, BadSetting> {
+    let words = value.unwrap_or_default().split_whitespace();
+    words.map(|it| role("NIGHTSHIFT_SCHEDULE_ROLES", Some(it)).map(|_| it.to_owned())).collect()
 }
 
 fn time_of_day(name: &str, value: Option<&str>, default: Time) -> Result<Time, BadSetting> {
@@ -359,6 +370,10 @@ mod tests {
             ("NIGHTSHIFT_TOPIC_ARN", "arn:aws:sns:ap-northeast-2:123456789012:nightshift"),
             ("NIGHTSHIFT_BUDGET_TOPIC_ARN", "arn:aws:sns:ap-northeast-2:123456789012:budgets"),
             ("NIGHTSHIFT_DRY_RUN", "true"),
+            (
+                "NIGHTSHIFT_SCHEDULE_ROLES",
+                "arn:aws:iam::123456789012:role/nightly arn:aws:iam::123456789012:role/hourly",
+            ),
             ("NIGHTSHIFT_MAX_CHANGES", "5000"),
             ("NIGHTSHIFT_BACKUP_BUCKETS", "arn:aws:s3:::kfood-uploads arn:aws:s3:::kfood-logs"),
             ("NIGHTSHIFT_BACKUP_TARGETS", "arn:aws:s3:::kfood-backups"),
@@ -389,6 +404,7 @@ mod tests {
         );
         assert_eq!((settings.max_remedies, settings.routine), (4, Routine::Each));
         assert_eq!(settings.region.as_deref(), Some("ap-northeast-2"));
+        assert_eq!(settings.schedule_roles.len(), 2);
         assert_eq!((settings.max_remedies, settings.freeze), (4, "2026-12-20/2027-01-03".parse().ok()));
         assert_eq!(settings.sleep_notice, Some(SignedDuration::from_mins(15)));
         assert_eq!((settings.max_drills, settings.slo), (2, Some(99.95)));
@@ -430,6 +446,10 @@ mod tests {
                 "NIGHTSHIFT_COPY_ROLE_ARN",
                 "copies",
                 "NIGHTSHIFT_COPY_ROLE_ARN: 'copies' is not a role; accepted: the ARN of an IAM role, or nothing",
+            ),
+            (
+                "nightly",
+                "NIGHTSHIFT_SCHEDULE_ROLES: 'nightly' is not a role; accepted: the ARN of an IAM role, or nothing",
             ),
             (
                 "NIGHTSHIFT_DRILL_AT",

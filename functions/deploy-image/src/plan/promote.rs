@@ -15,9 +15,9 @@ use rules::{Digest, ServiceName, keys};
 use super::case::Case;
 use super::draft::{Draft, Live};
 use super::gate::{Blocked, look, unavailable};
-use super::proven::verdicts;
+use super::proven::{is_rolling_out, verdicts};
 use super::step::MemoryChange;
-use super::world::{Controller, Fact, Fired, Image, Observation, Origin, RolloutEnd, RolloutState};
+use super::world::{Fact, Fired, Image, Observation, Origin, RolloutEnd, RolloutState};
 
 /// A chain of services that promote from one another is followed so far.
 const LONGEST_CHAIN: usize = 8;
@@ -42,16 +42,8 @@ struct Seen<'a> {
 /// The image that is live on the service, if one is.
 fn seen<'a>(case: &Case<'a>, from: &ServiceName, source: &Origin) -> Result<Seen<'a>, Blocked> {
     let service = &source.service;
-    let by_code_deploy = service.controller == Controller::CodeDeploy;
     let primary = service.primary();
-    let newest = source.history.first().map(|it| it.end);
-    let rolling_out = match primary.map(|it| it.state) {
-        _ if by_code_deploy => service.task_sets.len() > 1,
-        Some(RolloutState::InProgress) => true,
-        Some(RolloutState::Unsaid) => matches!(newest, Some(RolloutEnd::Open | RolloutEnd::GoingBack)),
-        _ => false,
-    };
-    if rolling_out {
+    if is_rolling_out(source) {
         return Err(Blocked::Pending(format!("{from}, which it promotes from, has a deployment under way")));
     }
     let mut digests: Vec<Digest> = source.pinned.values().cloned().collect();

@@ -22,6 +22,23 @@ pub enum Step {
     /// Asks `snapshot-databases` for the snapshot that comes before a new image.
     AskForSnapshot(AskForSnapshot),
     Remember(Remember),
+    /// Lets a schedule run the revision that a service has proven.
+    Follow(Follow),
+}
+
+/// A schedule of EventBridge Scheduler runs another revision from now on.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Follow {
+    pub group: String,
+    pub schedule: String,
+    /// The service that has proven the revision.
+    pub service: ServiceName,
+    /// The role with which it runs tasks, as the decision saw it.
+    pub role: String,
+    /// The ARN of the revision that it runs now, as the decision saw it.
+    pub from: String,
+    /// The ARN of the revision that it is to run.
+    pub to: String,
 }
 
 #[derive(Debug, Clone, PartialEq)]

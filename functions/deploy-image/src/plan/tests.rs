@@ -4,6 +4,7 @@ mod around;
 mod bad_input;
 mod blue_green;
 mod code_deploy;
+mod follow;
 mod gates;
 mod groups;
 mod images;

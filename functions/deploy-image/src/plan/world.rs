@@ -3,12 +3,13 @@
 mod code_deploy;
 mod fact;
 mod origin;
+mod scheduled;
 mod service;
 mod shift;
 
 mod task_definition;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use choose::Image;
 use rules::Digest;
@@ -22,6 +23,7 @@ pub use gates::{Finding, Grade, Scan, ScanState};
 pub use origin::{Fired, Origin};
 #[cfg(test)]
 pub use rules::database::Backup;
+pub use scheduled::{ScheduleGroup, Scheduled};
 pub use service::*;
 pub use shift::{Pause, PauseState, Shift};
 #[cfg(test)]
@@ -55,6 +57,12 @@ pub struct World {
     /// The newest deployments of services whose deployments shift traffic or pause, or why they could not be read.
     pub shifts: BTreeMap<String, Result<Shift, String>>,
     pub missing: Vec<Missing>,
+    /// The groups of schedules that follow a service, where this run looks at them.
+    pub groups: Vec<ScheduleGroup>,
+    /// Why these could not be listed, if so.
+    pub groups_error: Option<String>,
+    /// The roles of schedules that may be changed.
+    pub schedule_roles: BTreeSet<String>,
     pub calendar: Calendar,
     /// Tag keys of the region that look like Nightshift's and are not, or why they could not be listed: in a dry run only.
     pub unknown_tags: Vec<Result<UnknownKey, String>>,

@@ -46,6 +46,14 @@ pub struct Aws {
     pub codedeploy: CodeDeploy,
     /// What the tag index answers of alarms.
     pub alarms: Value,
+    /// What the tag index answers of schedule groups.
+    pub groups: Value,
+    /// Schedules by name, as GetSchedule shows them.
+    pub schedules: BTreeMap<String, Value>,
+    /// What the schedule of this name is once it was read.
+    pub schedule_changes_after_reading: Option<Value>,
+    /// The parameter of that name.
+    pub schedule_roles: String,
     /// Tasks by ARN, as DescribeTasks shows them.
     pub tasks: BTreeMap<String, Value>,
     /// What RDS answers, as XML, by operation.
@@ -97,11 +105,13 @@ impl Script {
     }
 
     async fn invoke_with(&self, sdk: SdkConfig, payload: Value) -> Result<Report, String> {
+        let roles = self.aws().schedule_roles.clone();
         let variables = [
             ("NIGHTSHIFT_TIME_ZONE", "Asia/Seoul"),
             ("NIGHTSHIFT_TOPIC_ARN", TOPIC),
             ("NIGHTSHIFT_NOW", "2026-11-21T03:10:00+09:00"),
             ("AWS_LAMBDA_FUNCTION_NAME", "nightshift-deploy-image"),
+            ("NIGHTSHIFT_SCHEDULE_ROLES", roles.as_str()),
         ];
         let clients = |sdk: &SdkConfig| Clients::new(sdk).with_probe(Probe::of(self.clone()));
         runtime::invoke_once("deploy-image", &sdk, &variables, clients, handle, payload)
@@ -241,6 +251,29 @@ impl Aws {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let answer = match operation {
             "GetResources" if body["ResourceTypeFilters"] == json!(["cloudwatch:alarm"]) => self.alarms.clone(),
+            "GetResources" if body["ResourceTypeFilters"] == json!(["scheduler:schedule-group"]) => {
+                match &self.groups {
+                    Value::Null => json!({"ResourceTagMappingList": [], "PaginationToken": ""}),
+                    groups => groups.clone(),
+                }
+            }
+            "ListSchedules" => {
+                let listed = |name: &String| json!({"GroupName": body["ScheduleGroup"], "Name": name});
+                json!({"Schedules": self.schedules.keys().map(listed).collect::<Vec<_>>()})
+            }
+            "GetSchedule" => {
+                let schedule = self.schedules.get(&text("Name")).cloned().unwrap_or_default();
+                if let Some(changed) = self.schedule_changes_after_reading.take_if(|it| it["Name"] == body["Name"]) {
+                    self.schedules.insert(text("Name"), changed);
+                }
+                schedule
+            }
+            "UpdateSchedule" => {
+                self.schedules.insert(text("Name"), body.clone());
+                json!({})
+            }
+            "TagResource" if text("Name").contains(":schedule-group/") => json!({}),
+            "UntagResource" if text("Name").contains(":schedule-group/") => json!({}),
             "GetResources" => self.resources(&text("PaginationToken")),
             "GetTagKeys" => {
                 let pages = self.tag_keys.as_ref().ok_or(("AccessDeniedException", "no".to_owned()))?;

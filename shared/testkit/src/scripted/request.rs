@@ -95,6 +95,8 @@ fn schedules(request: &http::Request<SdkBody>, bytes: &[u8]) -> (String, Value, 
         ("GET", "schedules", None) => "ListSchedules",
         ("GET", "schedules", Some(_)) => "GetSchedule",
         ("PUT", "schedules", Some(_)) => "UpdateSchedule",
+        ("POST", "tags", Some(_)) => "TagResource",
+        ("DELETE", "tags", Some(_)) => "UntagResource",
         (method, collection, _) => panic!("the script knows no {method} of {collection}"),
     };
     let mut fields = form(request.uri().query().unwrap_or_default());

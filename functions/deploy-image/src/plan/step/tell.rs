@@ -16,6 +16,7 @@ impl reconcile::Step for Step {
             Step::Continue(_) => "continue",
             Step::Migrate(_) => "migrate",
             Step::AskForSnapshot(_) => "ask-for-snapshot",
+            Step::Follow(_) => "follow",
             Step::Remember(it) => match it.change {
                 MemoryChange::Reject => "reject",
                 MemoryChange::Approve => "approve",
@@ -41,6 +42,10 @@ impl reconcile::Step for Step {
                 format!("{}: stopping {}, {by} goes back", it.service, it.from)
             }
             Step::Continue(it) => format!("{}: {} goes on after the pause at {}", it.service, it.image, it.stage),
+            Step::Follow(it) => {
+                let (from, to) = (short_name(&it.from), short_name(&it.to));
+                format!("{}/{}: runs {to} from now on (was {from}), as {} does", it.group, it.schedule, it.service)
+            }
             Step::Migrate(it) => format!("{}: the migration for {} begins", it.service, it.image),
             Step::AskForSnapshot(it) => {
                 format!("{}: asking for a snapshot of {} before {} goes out", it.service, it.database, it.image)
@@ -75,6 +80,7 @@ impl reconcile::Step for Step {
             Step::RollBack(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
             Step::Stop(it) => json!({"image": it.from, "task_definition": short_name(&it.from_revision)}),
             Step::Continue(it) => json!({"paused": it.stage}),
+            Step::Follow(it) => json!({"schedule": it.schedule, "task_definition": short_name(&it.from)}),
             Step::Migrate(it) => json!({"image": it.running}),
             Step::AskForSnapshot(_) => json!({"snapshot": null}),
             Step::Remember(it) => json!({it.key: it.before}),
@@ -90,6 +96,7 @@ impl reconcile::Step for Step {
                 json!({"task_definition": to, "stopped": it.deployment})
             }
             Step::Continue(it) => json!({"image": it.image, "continued": it.hook}),
+            Step::Follow(it) => json!({"schedule": it.schedule, "task_definition": short_name(&it.to)}),
             Step::Migrate(it) => json!({"family": it.family, "started_by": it.run}),
             Step::AskForSnapshot(it) => json!({"snapshot": it.id}),
             Step::Remember(it) => json!({it.key: it.value}),
@@ -99,8 +106,9 @@ impl reconcile::Step for Step {
     /// Whoever rejected or approved an image wants the deployment or the way back more than the note of it; without the
     /// note the past of the service tells most of it. That a migration has run only the note tells, once ECS has
     /// forgotten the task: without it the migration would run twice.
+    /// Nor do the other schedules of a group wait for one that cannot be changed.
     fn is_dispensable(&self) -> bool {
-        matches!(self, Step::Remember(it) if it.change != MemoryChange::Migrated)
+        matches!(self, Step::Remember(it) if it.change != MemoryChange::Migrated) || matches!(self, Step::Follow(_))
     }
 
     fn once_told(&self) -> Option<Self> {
@@ -117,7 +125,7 @@ impl reconcile::Step for Step {
         match self {
             Step::RollBack(_) => Some(MessageKind::Changed),
             Step::Stop(_) => Some(MessageKind::Failed),
-            Step::Deploy(_) | Step::Migrate(_) | Step::Continue(_) => Some(MessageKind::Routine),
+            Step::Deploy(_) | Step::Migrate(_) | Step::Continue(_) | Step::Follow(_) => Some(MessageKind::Routine),
             Step::AskForSnapshot(_) => None,
             Step::Remember(it) => match it.change {
                 MemoryChange::Reject => Some(MessageKind::Failed),
@@ -155,6 +163,8 @@ impl reconcile::Step for Step {
             },
             // What it did to a database only a person knows.
             Step::Migrate(_) | Step::AskForSnapshot(_) => return None,
+            // It goes back with the service.
+            Step::Follow(_) => return None,
         };
         Some(Undo::Command(json!({command: {"service": service.to_string(), "image": image?.to_string()}})))
     }

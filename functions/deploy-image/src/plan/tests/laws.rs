@@ -200,7 +200,12 @@ fn run(model: &mut Model, scope: &Scope, command: Option<&Command>, calls: usize
             Step::Remember(it) if it.key == keys::REJECTED => {
                 rejected = it.value.as_ref().map(|it| it.parse().unwrap())
             }
-            Step::Stop(_) | Step::Continue(_) | Step::Migrate(_) | Step::AskForSnapshot(_) | Step::Remember(_) => {}
+            Step::Stop(_)
+            | Step::Continue(_)
+            | Step::Migrate(_)
+            | Step::AskForSnapshot(_)
+            | Step::Follow(_)
+            | Step::Remember(_) => {}
         }
     }
     Ok(())
