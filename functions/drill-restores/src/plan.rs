@@ -25,6 +25,7 @@ use rules::retention::Region;
 
 use begin::{Turn, begin, cost, is_overdue, region_of_drill, running, turn};
 use case::{Case, Original, is_called_like_a_drill};
+use finish::tell_again;
 
 pub use own::{Own, own};
 pub use scope::Scope;
@@ -58,6 +59,7 @@ pub fn plan(world: &World, scope: &Scope, now: &Zoned) -> Plan<Step> {
     for original in by_need {
         plan.examined(&original.database.arn, &original.database.tags);
         plan.fact(&original.database.arn, fact(original));
+        tell_again(original, running(&drills, original), now, &mut plan);
         match &original.rule {
             Err(bad) => plan.trouble(&original.database.arn, Trouble::new("bad-tag", bad)),
             Ok(rule) => look(original, rule, (world, scope, &drills), now, &mut room, &mut plan),

@@ -9,19 +9,16 @@ use runtime::Run;
 use serde_json::{Value, json};
 
 use crate::Clients;
-use crate::plan::{self, step::Step};
+use crate::plan::{
+    self,
+    step::{MemoryNote, Step},
+};
 
 /// Carries out one step; returns what only the doing could tell.
 pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Value, Error> {
     let (resource, hold) = match step {
-        Step::Tell(it) => {
-            clients.budgets.write_tag(&it.note.budget, keys::WARNED, Some(&it.note.memory)).await?;
-            return Ok(Value::Null);
-        }
-        Step::Remember(note) => {
-            clients.budgets.write_tag(&note.budget, keys::WARNED, Some(&note.memory)).await?;
-            return Ok(Value::Null);
-        }
+        Step::Tell(it) => return remember(clients, &it.note, run).await,
+        Step::Remember(note) => return remember(clients, note, run).await,
         Step::Hold(it) => (&it.resource, Some(it.hold.as_str())),
         Step::Release(it) => (&it.resource, None),
     };
@@ -38,10 +35,21 @@ pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Valu
     })
 }
 
+/// Writes a note, unless another run has written one since this one looked: AWS sends a notification for each threshold,
+/// often in the same second, and each starts a run. The later one would tell the same again, or forget a release.
+async fn remember(clients: &Clients, note: &MemoryNote, run: &Run<'_>) -> Result<Value, Error> {
+    let tags = clients.budgets.tags(&note.budget, run.last_start).await?;
+    if tags.get(keys::WARNED) != note.before.as_ref() {
+        return Err(Error::not_now());
+    }
+    clients.budgets.write_tag(&note.budget, keys::WARNED, Some(&note.memory)).await?;
+    Ok(Value::Null)
+}
+
 /// Remembers that people were told; dying before this tells twice, never not at all.
 pub async fn remember_told(clients: &Clients, notes: &BTreeMap<String, String>, report: &mut Report) {
-    for note in plan::told(notes, report) {
-        if let Err(error) = clients.budgets.write_tag(&note.budget, keys::WARNED, Some(&note.memory)).await {
+    for (budget, memory) in plan::told(notes, report) {
+        if let Err(error) = clients.budgets.write_tag(budget, keys::WARNED, Some(memory)).await {
             report.notification_error =
                 Some(format!("people were told, and will be told again, since that is not remembered: {error}"));
         }

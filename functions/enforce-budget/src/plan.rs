@@ -25,7 +25,7 @@ use candidate::Candidate;
 use change::Circumstances;
 use scope::{Command, Own, Scope};
 use state::BudgetState;
-use step::{MemoryNote, Step};
+use step::Step;
 use verdict::Verdict;
 use world::{Budget, Resource, World};
 
@@ -86,11 +86,11 @@ pub fn to_remember(plan: &Plan<Step>) -> BTreeMap<String, String> {
 }
 
 /// Those of them whose telling was carried out, so that people know by now.
-pub fn told(notes: &BTreeMap<String, String>, report: &Report) -> Vec<MemoryNote> {
+pub fn told<'a>(notes: &'a BTreeMap<String, String>, report: &Report) -> Vec<(&'a str, &'a str)> {
     let done = report.actions.iter().filter(|it| it.outcome == Outcome::Done);
     let done: BTreeSet<&String> = done.map(|it| &it.resource).collect();
     let notes = notes.iter().filter(|(budget, _)| done.contains(budget) && report.notification_error.is_none());
-    notes.map(|(budget, memory)| MemoryNote { budget: budget.clone(), memory: memory.clone() }).collect()
+    notes.map(|(budget, memory)| (budget.as_str(), memory.as_str())).collect()
 }
 
 fn verdict<'a>(

@@ -10,8 +10,8 @@
 //! });
 //! ```
 //!
-//! `PROPTEST_CASES` says how many inputs each parser gets. With `NIGHTSHIFT_FUZZ_SECONDS` each gets inputs for so long,
-//! its slowest answer is printed, and one of more than [`LONGEST_ANSWER`] fails the test.
+//! `PROPTEST_CASES` says how many inputs each parser gets. With `NIGHTSHIFT_FUZZ_SECONDS` each gets inputs for that many
+//! seconds of a processor, its slowest answer is printed, and one of more than [`LONGEST_ANSWER`] fails the test.
 
 mod edit;
 mod json;
@@ -129,7 +129,7 @@ fn play<T: std::fmt::Debug>(
 ) {
     let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
     let seconds = seconds();
-    let (begun, mut answers, mut slowest) = (Instant::now(), 0_u64, Duration::ZERO);
+    let (watch, mut answers, mut slowest) = (Watch::start(), 0_u64, Duration::ZERO);
     loop {
         let timed = std::cell::RefCell::new((0_u64, Duration::ZERO));
         let result = runner.run(&cases, |input| {
@@ -150,7 +150,7 @@ fn play<T: std::fmt::Debug>(
         }
         let (more, longest) = timed.into_inner();
         (answers, slowest) = (answers + more, slowest.max(longest));
-        if seconds.is_none_or(|it| begun.elapsed() >= it) {
+        if seconds.is_none_or(|it| watch.worked() >= it) {
             break;
         }
     }
@@ -165,6 +165,29 @@ fn play<T: std::fmt::Debug>(
 fn seconds() -> Option<Duration> {
     let seconds = std::env::var("NIGHTSHIFT_FUZZ_SECONDS").ok()?;
     Some(Duration::from_secs(seconds.parse().expect("NIGHTSHIFT_FUZZ_SECONDS is a whole number")))
+}
+
+/// Knows how long this thread had a processor: what else the machine does must not make the search shorter.
+struct Watch {
+    begun: Instant,
+    worked: Option<Duration>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        Watch { begun: Instant::now(), worked: Watch::of_thread() }
+    }
+
+    fn worked(&self) -> Duration {
+        let worked = || Watch::of_thread()?.checked_sub(self.worked?);
+        worked().unwrap_or_else(|| self.begun.elapsed())
+    }
+
+    /// What Linux says; elsewhere the wall clock has to do.
+    fn of_thread() -> Option<Duration> {
+        let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+        Some(Duration::from_nanos(text.split(' ').next()?.parse().ok()?))
+    }
 }
 
 fn measured<T>(limits: &Limits, input: &T, length: usize, parse: &impl Fn(&T)) -> Result<(), TestCaseError> {

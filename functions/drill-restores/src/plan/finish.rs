@@ -1,17 +1,21 @@
 //! The end of a drill: what is written down, what people are told, and what is deleted.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::{Measure, Plan, when};
 use rules::database::{Database, Kind, PREFIX, State, region_of};
 use rules::drill::{Drilled, Outcome, Proven, Source};
 use rules::keys;
 
-use super::case::{Case, Stray, hours, minutes};
+use super::case::{Case, Original, Stray, hours, minutes};
 use super::own::Own;
 use super::step::{Delete, Finish, Prove, Step};
 
 /// One of ours that says nothing of itself stays no longer.
 const STRAY_STAYS: SignedDuration = SignedDuration::from_hours(24);
+
+/// A run lasts five minutes at most. What has not been told by then was lost with its run; before that, the run that ended
+/// the drill may just be telling it.
+const STILL_TELLING: SignedDuration = SignedDuration::from_mins(5);
 
 /// How a drill ended.
 pub enum End {
@@ -21,6 +25,56 @@ pub enum End {
     Failed(String),
     /// It was ended before that.
     Ended(String),
+}
+
+/// One line of how a drill of `original` ended; `elsewhere` is the region that it was in, if it was not the home region.
+fn headline(original: &Original<'_>, drilled: &Drilled, elsewhere: Option<&str>) -> String {
+    let (of, snapshot) = (&original.database.id, Source::name(&drilled.snapshot));
+    let rule = original.rule.as_ref().ok();
+    let place = elsewhere.map(|it| format!(" in {it}")).unwrap_or_default();
+    match drilled.outcome {
+        Outcome::Failed => format!("{of}: the restore drill{place} from {snapshot} FAILED"),
+        Outcome::Ended => format!("{of}: the restore drill{place} from {snapshot} was ended"),
+        Outcome::Proven | Outcome::Restored | Outcome::Late => {
+            let took = drilled.took.unwrap_or_default();
+            let took = match rule.and_then(|it| it.rto) {
+                Some(rto) => format!("{took} of {} min", rto.as_mins()),
+                None => format!("{took} min"),
+            };
+            let data = match rule.and_then(|it| it.rpo) {
+                Some(rpo) => format!("{} of {} h", drilled.data, hours(rpo)),
+                None => format!("{} h", drilled.data),
+            };
+            let check = rule.and_then(|it| it.check.as_ref());
+            let checked = check.map(|it| format!(", checked by {}", it.family)).unwrap_or_default();
+            let late = if drilled.outcome == Outcome::Late { ", TOO LATE" } else { "" };
+            let place = elsewhere.map(|it| format!(" to {it}")).unwrap_or_default();
+            format!("{of} restored{place} from {snapshot} in {took}{late}, data {data} old{checked}")
+        }
+    }
+}
+
+/// Tells how a drill of `original` ended if the run that ended it may not have come so far. The drill database may be gone
+/// by then, so this is told from memory. `drill` is that database where it is still there.
+pub fn tell_again(original: &Original<'_>, drill: Option<&Case<'_>>, now: &Zoned, plan: &mut Plan<Step>) {
+    let untold = original.drilled.as_ref().filter(|it| it.untold);
+    let Some(drilled) = untold.filter(|it| now.timestamp().duration_since(it.at) >= STILL_TELLING) else { return };
+    let region = original.rule.as_ref().ok().and_then(|it| it.region.as_ref());
+    let kept = drill.filter(|it| it.is_finished()).and_then(|it| it.kept_until(drilled));
+    let mut reason = format!(
+        "it ended at {}, and the run that ended it could not tell people; the log of that run says more",
+        when(drilled.at, now)
+    );
+    kept.iter()
+        .for_each(|it| reason.push_str(&format!("; the restored database stays until {} for a look", when(*it, now))));
+    let finish = Finish {
+        arn: original.database.arn.clone(),
+        headline: headline(original, drilled, region.map(|it| it.name())),
+        drilled: drilled.clone(),
+        over: false,
+        kept: kept.map(|_| original.database.id.clone()),
+    };
+    plan.act(&original.database.arn, Step::Finish(finish), reason);
 }
 
 impl Case<'_> {
@@ -52,9 +106,10 @@ impl Case<'_> {
                     }
                 }
             }
+            let elsewhere = Some(self.region()).filter(|it| *it != self.world.home);
             let finish = Finish {
                 arn: original.database.arn.clone(),
-                headline: self.headline(&end, &drilled),
+                headline: headline(original, &drilled, elsewhere),
                 drilled,
                 over: self.is_over(),
                 kept: kept.map(|_| original.database.id.clone()),
@@ -142,33 +197,7 @@ impl Case<'_> {
             data: self.source.as_ref().map_or(0, |it| hours(self.drill.begun.duration_since(it.taken))),
             good,
             snapshot: self.source.as_ref().map_or("unknown".into(), |it| it.snapshot.clone()),
-        }
-    }
-
-    fn headline(&self, end: &End, drilled: &Drilled) -> String {
-        let (of, snapshot) = (self.of(), Source::name(&drilled.snapshot));
-        let rule = self.original.as_ref().and_then(|it| it.rule.as_ref().ok());
-        let elsewhere = Some(self.region()).filter(|it| *it != self.world.home);
-        let place = elsewhere.map(|it| format!(" in {it}")).unwrap_or_default();
-        match end {
-            End::Failed(_) => format!("{of}: the restore drill{place} from {snapshot} FAILED"),
-            End::Ended(_) => format!("{of}: the restore drill{place} from {snapshot} was ended"),
-            End::Good(proven) => {
-                let took = minutes(self.after(*proven));
-                let took = match rule.and_then(|it| it.rto) {
-                    Some(rto) => format!("{took} of {} min", rto.as_mins()),
-                    None => format!("{took} min"),
-                };
-                let data = match rule.and_then(|it| it.rpo) {
-                    Some(rpo) => format!("{} of {} h", drilled.data, hours(rpo)),
-                    None => format!("{} h", drilled.data),
-                };
-                let check = rule.and_then(|it| it.check.as_ref());
-                let checked = check.map(|it| format!(", checked by {}", it.family)).unwrap_or_default();
-                let late = if drilled.outcome == Outcome::Late { ", TOO LATE" } else { "" };
-                let place = elsewhere.map(|it| format!(" to {it}")).unwrap_or_default();
-                format!("{of} restored{place} from {snapshot} in {took}{late}, data {data} old{checked}")
-            }
+            untold: true,
         }
     }
 
@@ -207,7 +236,7 @@ impl Case<'_> {
 
 impl Stray<'_> {
     /// Deletes what nobody can end any more, once it has been there for a day.
-    pub fn judge(&self, now: &jiff::Zoned, plan: &mut Plan<Step>) {
+    pub fn judge(&self, now: &Zoned, plan: &mut Plan<Step>) {
         let arn = &self.database.arn;
         if self.database.status == "deleting" {
             return plan.skip(arn, "it is being deleted");

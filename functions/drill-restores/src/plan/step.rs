@@ -115,6 +115,13 @@ pub struct Finish {
     pub kept: Option<String>,
 }
 
+impl Finish {
+    /// What is remembered once people know how it ended.
+    fn told(&self) -> Drilled {
+        Drilled { untold: false, ..self.drilled.clone() }
+    }
+}
+
 /// Deletes a drill database, or the instance of one, without a final snapshot.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Delete {
@@ -166,7 +173,7 @@ impl reconcile::Step for Step {
             Step::Note(it) => json!({"progress": it.progress.to_string()}),
             Step::RunCheck(it) => json!({"check": it.family, "service": it.service.to_string()}),
             Step::Prove(it) => json!({"proven": it.value}),
-            Step::Finish(it) => json!({"drilled": it.drilled.to_string()}),
+            Step::Finish(it) => json!({"drilled": it.told().to_string()}),
             Step::Delete(it) => json!({"deleted": it.id}),
         }
     }
@@ -182,6 +189,13 @@ impl reconcile::Step for Step {
     fn needs(&self) -> Option<&str> {
         match self {
             Step::Delete(it) => it.after.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn once_told(&self) -> Option<Self> {
+        match self {
+            Step::Finish(it) => Some(Step::Finish(Finish { drilled: it.told(), ..it.clone() })),
             _ => None,
         }
     }

@@ -38,6 +38,8 @@ pub struct Tell {
 pub struct MemoryNote {
     /// The budget's ARN.
     pub budget: String,
+    /// The value that its tag had when this was decided.
+    pub before: Option<String>,
     /// The value of its tag.
     pub memory: String,
 }

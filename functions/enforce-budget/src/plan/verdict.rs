@@ -74,7 +74,8 @@ impl<'a> Verdict<'a> {
         } else {
             change.after.clone()
         };
-        Some(MemoryNote { budget: self.budget.arn.clone(), memory: memory.to_string() })
+        let before = self.budget.tag(keys::WARNED).map(str::to_owned);
+        Some(MemoryNote { budget: self.budget.arn.clone(), before, memory: memory.to_string() })
     }
 
     /// Tells people of the budget, or why there is nothing to tell; `sleeping` are put to sleep by it in this run.

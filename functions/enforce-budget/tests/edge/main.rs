@@ -161,6 +161,31 @@ async fn what_is_remembered_is_written_before_anything_is_held_and_what_was_told
     assert!(tagged[2].contains("actual=101 told=101"), "{tagged:?}");
 }
 
+/// AWS sends a notification for each threshold, and each starts a run.
+#[tokio::test]
+async fn a_run_that_another_one_has_overtaken_neither_tells_the_same_nor_forgets_a_release() {
+    for memory in [
+        "period=2026-11-01 limit=300 actual=101 told=101 forecast=0",
+        "period=2026-11-01 limit=300 actual=101 told=101 forecast=0 released=2026-11-24T02:59:59Z",
+    ] {
+        let script = Script::seen("304.72");
+        script.aws().overtaken = Some(memory);
+        let report = script.invoke(json!({})).await.unwrap();
+        let outcomes: Vec<Outcome> = report.actions.iter().map(|it| it.outcome).collect();
+        assert_eq!((outcomes, script.writes()), (vec![Outcome::Deferred; 2], Vec::<String>::new()));
+        assert_eq!(script.tag_of(BUDGET, WARNED).as_deref(), Some(memory));
+        // The next run decides by what is remembered now.
+        script.invoke(json!({})).await.unwrap();
+        assert_eq!(
+            (script.count("Publish"), script.tag_of(SERVICE, HOLD).is_some()),
+            match memory.contains("released") {
+                true => (0, false),
+                false => (1, true),
+            }
+        );
+    }
+}
+
 #[tokio::test]
 async fn without_a_memory_nothing_is_held() {
     let script = Script::seen("304.72");
@@ -275,7 +300,8 @@ async fn the_tags_of_two_hundred_budgets_are_read_at_the_pace_that_aws_allows() 
     script.fail("ListTagsForResource", "", 60, "ThrottlingException");
     let report = script.invoke(json!({})).await.unwrap();
     assert_eq!((report.count(Outcome::Done), report.problems.len()), (2, 0), "{:?}", told(&report));
-    assert_eq!(script.count("ListTagsForResource"), 261);
+    // Each of them once, what was refused again, and the one budget once more before something is remembered on it.
+    assert_eq!(script.count("ListTagsForResource"), 201 + 60 + 1);
     // Where AWS refuses on and on, what did not opt in is not told as a problem, and what is held stays held.
     script.fail("ListTagsForResource", "Team 00", 100_000, "ThrottlingException");
     let report = script.invoke(json!({})).await.unwrap();

@@ -124,6 +124,8 @@ pub struct Drilled {
     pub good: Option<Timestamp>,
     /// The snapshot.
     pub snapshot: String,
+    /// People may not have been told: the run that ended it has not got that far.
+    pub untold: bool,
 }
 
 /// `nightshift-state:proven` on a snapshot: that it was restored from, and what checked that.
@@ -230,6 +232,7 @@ impl FromStr for Drilled {
             data: tag.required::<In<'h'>>("data", "6h")?.0,
             good: tag.parsed("good", MOMENT)?,
             snapshot: tag.required("snapshot", "ID")?,
+            untold: tag.option("told") == Some("no"),
         };
         tag.finish().map(|()| drilled)
     }
@@ -241,7 +244,8 @@ impl fmt::Display for Drilled {
         self.took.iter().try_for_each(|it| write!(f, " took={it}m"))?;
         write!(f, " data={}h", self.data)?;
         self.good.iter().try_for_each(|it| write!(f, " good={}", written(*it)))?;
-        write!(f, " snapshot={}", self.snapshot)
+        write!(f, " snapshot={}", self.snapshot)?;
+        f.write_str(if self.untold { " told=no" } else { "" })
     }
 }
 

@@ -70,7 +70,7 @@ proptest! {
         };
         let drilled = Drilled {
             outcome: if some { Outcome::Proven } else { Outcome::Ended }, at, begun, took: some.then_some(number),
-            data: number, good: some.then_some(at), snapshot,
+            data: number, good: some.then_some(at), snapshot, untold: some,
         };
         let proven = Proven { at, check: some.then(|| name.clone()) };
         for value in [drill.to_string(), source.to_string(), progress.to_string(), drilled.to_string(), proven.to_string()] {

@@ -201,6 +201,15 @@ pub fn apply(plan: &Plan<Step>, world: &mut World, at: &Zoned, keep: impl Fn(usi
     deleted
 }
 
+/// People were told of all steps of `plan`, and what follows of that is written.
+pub fn tell(plan: &Plan<Step>, world: &mut World) {
+    for step in plan.steps.iter().filter_map(|it| reconcile::Step::once_told(&it.step)) {
+        let Step::Finish(it) = step else { panic!("{step:?}") };
+        let of = world.databases.iter_mut().find(|other| other.arn == it.arn).unwrap();
+        of.tags.insert(keys::DRILLED.into(), it.drilled.to_string());
+    }
+}
+
 /// What is done (as `* ACTION HEADLINE`), left alone (as `+ NAME: reason`) and wrong (as `! NAME KIND: message`).
 pub fn lines(world: &World, scope: &Scope, now: &Zoned) -> Vec<String> {
     let plan = plan(world, scope, now);

@@ -13,7 +13,9 @@ const DRILL: &str = "nightshift-drill-kfood-db-2026-12-01";
 fn run(world: &mut World, minutes: i64) -> Vec<String> {
     let at = minutes_later(minutes);
     let lines = lines(world, &Scope::Everything, &at);
-    apply(&plan(world, &Scope::Everything, &at), world, &at, |_| true);
+    let plan = plan(world, &Scope::Everything, &at);
+    apply(&plan, world, &at, |_| true);
+    tell(&plan, world);
     lines
 }
 
@@ -80,6 +82,39 @@ fn a_drill_restores_checks_measures_deletes_and_tells() {
     assert!(run(&mut world, 100)[0].starts_with(
         "+ kfood-db: its last drill proven on Tue 2026-12-01 11:30 KST; the next one is due on Fri 2027-01-01 10:00 KST"
     ));
+}
+
+#[test]
+fn an_end_that_was_written_and_not_told_is_told_by_a_later_run_from_memory() {
+    for (exit_code, end) in [(0, "in 20 of 60 min, data 7 of 24 h old, checked by kfood-drill"), (3, "FAILED")] {
+        let mut world = being_checked();
+        world.tasks.insert(arn(Kind::Instance, DRILL), Ok(Some(stopped(Some(exit_code), &minutes_later(20)))));
+        // The run that ends it dies before its message.
+        let ending = plan(&world, &Scope::Everything, &minutes_later(21));
+        apply(&ending, &mut world, &minutes_later(21), |_| true);
+        assert!(drilled(&world).untold && world.databases.len() == 1, "{:?}", world.databases);
+        let headlines = |plan: &reconcile::Plan<Step>| -> Vec<String> {
+            let finish = plan.steps.iter().filter(|it| matches!(it.step, Step::Finish(_)));
+            finish.map(|it| it.step.headline()).collect()
+        };
+        let first = headlines(&ending);
+        assert!(first[0].ends_with(end), "{first:?}");
+        // It may still be telling, if it lives.
+        assert_eq!(headlines(&plan(&world, &Scope::Everything, &minutes_later(24))), Vec::<String>::new());
+        let again = plan(&world, &Scope::Everything, &minutes_later(31));
+        testkit::told::keep("drill-restores", &again);
+        assert_eq!(
+            (headlines(&again), again.steps[0].step.tells()),
+            (first, ending.steps.iter().find_map(|it| it.step.tells()))
+        );
+        assert_eq!(
+            again.steps[0].reason,
+            "it ended at Tue 2026-12-01 10:21 KST, and the run that ended it could not tell people; the log of that run says more"
+        );
+        run(&mut world, 31);
+        assert!(!drilled(&world).untold);
+        assert_eq!(headlines(&plan(&world, &Scope::Everything, &minutes_later(41))), Vec::<String>::new());
+    }
 }
 
 #[test]
@@ -320,6 +355,7 @@ fn what_is_kept_for_a_look_is_told_at_once_and_deleted_when_its_time_is_over() {
     assert_eq!(finish.step.undo(), Some(reconcile::Undo::Command(end)));
     assert!(!told.steps.iter().any(|it| matches!(it.step, Step::Delete(_))));
     apply(&told, &mut world, &at, |_| true);
+    tell(&told, &mut world);
     let under_way = format!("+ kfood-db: its drill {DRILL} is under way");
     let stays = format!("+ {DRILL}: its drill is over, and it stays until Tue 2026-12-01 12:12 KST (option keep=)");
     check(&world, &minutes_later(131), &[&stays, &under_way]);
