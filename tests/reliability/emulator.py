@@ -28,6 +28,9 @@ _background, _emitted = [], []
 # What functions have told people, as (kind, headline), and which functions they have woken, as (name, payload).
 told, woken = [], []
 
+# What the buttons send that were last shown in chat, by their names.
+buttons = {}
+
 real_time = time.time
 
 
@@ -35,7 +38,10 @@ def tell(body):
     """Notes what a message says: its kind, and the headline of each thing that it is about."""
     form = urllib.parse.parse_qs(body.decode())
     attributes = {form[key][0]: form[key.replace(".Name", ".Value.StringValue")][0] for key in form if key.endswith(".Name")}
-    text = json.loads(form["Message"][0])["default"]
+    forms = json.loads(form["Message"][0])
+    text = forms["default"]
+    card = json.loads(forms.get("https", "{}"))
+    buttons.update(card.get("metadata", {}).get("additionalContext", {}))
     for number, block in enumerate(text.split("\n\n")):
         headline, _, rest = block.partition("\n")
         if number == 0 or rest.startswith(("Why:", "Problem:")):
@@ -142,6 +148,8 @@ async def dispatch(method, target, headers, body):
     parameters = urllib.parse.parse_qs(text, keep_blank_values=True)
     app.set_request_account_id(app.extract_access_key_id(headers, parameters) or "test")
     app.set_request_region(app.extract_region(headers, parameters))
+    if path.startswith(_S3_CONTROL):
+        return await app._handle_s3_control_request(urllib.parse.unquote(path), method, body, parameters, "0-0", headers)
     return await app._dispatch_service_request(method, urllib.parse.unquote(path), headers, body, parameters, "0-0")
 
 
@@ -150,7 +158,16 @@ def name_of(method, target, headers, body):
     import control
 
     path, _, text = target.partition("?")
+    if path.startswith(_S3_CONTROL):
+        jobs = path.startswith(f"{_S3_CONTROL}jobs")
+        actions = {"POST": "CreateJob", "GET": "DescribeJob"} if jobs else _TAGGING
+        return "s3", actions[method]
     return control._identify(method, urllib.parse.unquote(path), headers, body, urllib.parse.parse_qs(text))
+
+
+# What is asked of an account and not of a bucket goes by paths of its own.
+_S3_CONTROL = "/v20180820/"
+_TAGGING = {"POST": "TagResource", "GET": "ListTagsForResource", "DELETE": "UntagResource"}
 
 
 def _signed(service):

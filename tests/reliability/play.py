@@ -30,13 +30,14 @@ KINDS = {
     "stale read": "a read shows what was before the last write of the run",
     "same between": "before the call is sent, a second run on the same event begins and ends",
     "sweep between": "before the call is sent, a sweep of the function begins and ends",
+    "crossed": "so does a second run, but it stops before a call of its own, and goes on once the first one has ended",
     "two at once": "two runs on the same event begin together",
     "five at once": "five runs on the same event begin together",
 }
 AT_ONCE = {"two at once": 2, "five at once": 5}
-OVERLAPS = {*AT_ONCE, "same between", "sweep between"}
+OVERLAPS = {*AT_ONCE, "same between", "sweep between", "crossed"}
 _ALWAYS = ("throttled 30 s", "stalled", "denied")
-_READS = ("Describe", "Get", "List", "View", "Batch")
+_READS = ("Describe", "Get", "List", "View", "Batch", "Head")
 
 # Seconds, of the real clock. What stalls until the deadline is given one that comes soon.
 DEADLINE, SOON = 60, 3
@@ -54,6 +55,8 @@ class Aws:
         self.process = self.past = self.done = self.answer = None
         # What the process held at most, in KiB.
         self.memory = None
+        # Before this call of its own it stops, until another run has ended.
+        self.stop, self.crossing = None, None
         self.deadline = deadline or (SOON if self.disturbance.get("kind") == "stalled" else DEADLINE)
         # A function that writes its memory after the change, which must not stay unnoticed: see `remember_later`.
         self.memory_last, self.held = memory_last, []
@@ -62,7 +65,10 @@ class Aws:
 
     async def run(self, binary, environment, payload, log):
         self.done = asyncio.Event()
-        self.again = lambda payload: Aws().run(binary, environment, payload, log)
+        self.again = lambda payload, aws=None: (aws or Aws()).run(binary, environment, payload, log)
+        self.ask = lambda function, payload: Aws().run(
+            f"{os.path.dirname(binary)}/{function}",
+            {**environment, "AWS_LAMBDA_FUNCTION_NAME": f"nightshift-{function}"}, payload, log)
         self.payload = json.dumps(payload).encode()
         server = await asyncio.start_server(self.connection, "127.0.0.1", 0, limit=2**24)
         port = server.sockets[0].getsockname()[1]
@@ -79,7 +85,11 @@ class Aws:
             self.past.end()
         if self.answer[0] != "killed":
             await self.remember()
+        if self.crossing:
+            await self.crossing.go_on()
         server.close()
+        # A connection that was accepted just now begins, and finds that nobody is there any more.
+        await asyncio.sleep(0)
         return self.answer
 
     def end(self, why):
@@ -130,6 +140,8 @@ class Aws:
         index = len(self.calls)
         call = {"service": service, "action": action}
         self.calls.append(call)
+        if self.stop and index == self.stop.before:
+            await self.stop.here()
         kind = self.kind_for(index, call)
         if kind == "killed before":
             self.end("before the call")
@@ -147,6 +159,9 @@ class Aws:
             await asyncio.sleep(600)
         if kind in ("same between", "sweep between"):
             await self.again(json.loads(self.payload) if kind == "same between" else {})
+        if kind == "crossed":
+            self.crossing = Crossing(self.disturbance["other"])
+            await self.crossing.begin(self.again, json.loads(self.payload))
         if kind == "stale read" and self.past:
             status, answered, content = self.past.ask((method, target, headers, body))
         else:
@@ -155,9 +170,14 @@ class Aws:
                     self.past.end()
                 self.past = Past()
             if service == "lambda" and "invocations" in target:
-                function = re.search(r"functions/(?:.*:)?nightshift-([^/]+)/", target)
-                emulator.woken.append((function and function[1], json.loads(body or b"{}")))
-                status, answered, content = 202, {}, b""
+                function = re.search(r"functions/(?:.*:)?nightshift-([^/]+)/", target)[1]
+                if headers.get("x-amz-invocation-type") == "RequestResponse":
+                    outcome, content = await self.ask(function, json.loads(body or b"{}"))
+                    failed = {} if outcome == "report" else {"x-amz-function-error": "Unhandled"}
+                    status, answered = 200, {"Content-Type": "application/json", **failed}
+                else:
+                    emulator.woken.append((function, json.loads(body or b"{}")))
+                    status, answered, content = 202, {}, b""
             else:
                 if service == "sns":
                     emulator.tell(body)
@@ -205,6 +225,29 @@ class Aws:
             return wanted["kind"]
         same = self.disturbed == (call["service"], call["action"])
         return wanted["kind"] if same and wanted["kind"] in _ALWAYS else None
+
+
+class Crossing:
+    """A second run that begins in the middle of one, stops before its call of the number `before`, and goes on after it."""
+
+    def __init__(self, before):
+        self.before, self.run = before, None
+        self.stopped, self.going_on = asyncio.Event(), asyncio.Event()
+
+    async def begin(self, again, payload):
+        aws = Aws()
+        aws.stop = self
+        self.run = asyncio.ensure_future(again(payload, aws))
+        self.run.add_done_callback(lambda _: self.stopped.set())
+        await self.stopped.wait()
+
+    async def here(self):
+        self.stopped.set()
+        await self.going_on.wait()
+
+    async def go_on(self):
+        self.going_on.set()
+        await self.run
 
 
 def _peak(process):

@@ -2,6 +2,8 @@
 
     python trial.py --binaries DIR [--story TEXT] [--kind KIND] [--every N] [--jobs N] [--memory-last] [--logs DIR]
 
+`--every N` plays one of N plays of each disturbance, and at least one where there are any.
+
 The disturbed plays are forks of the undisturbed one, made right before the run whose call is disturbed. Prints one line
 of JSON for each story. `--memory-last` delays each write of memory until after the next change: functions that are broken
 on purpose. `--logs` keeps what each disturbed play logged.
@@ -42,6 +44,8 @@ class Player:
         self.runs = 0
         self.now = None
         self.memory_last = False
+        # Of each run that was played: its payload, if that is the one of a sweep, and whether it comes after the story.
+        self.played = []
 
     def next_run(self):
         """Does what comes before the next run, and returns that run; None at the end."""
@@ -89,7 +93,8 @@ class Player:
 
         async def run():
             binary = f"{self.binaries}/{step.function}"
-            return await asyncio.gather(*(it.run(binary, variables, step.payload, self.log) for it in alike))
+            payload = step.payload() if callable(step.payload) else step.payload
+            return await asyncio.gather(*(it.run(binary, variables, payload, self.log) for it in alike))
 
         answers = asyncio.run(run())
         answer = answers[0]
@@ -108,9 +113,10 @@ class Player:
     def play_on(self, converged=lambda place: False):
         """Plays all that is left, and returns the runs' calls; ends where it has converged."""
         calls = []
-        while self.next_run():
+        while step := self.next_run():
             if converged(len(self.queue)):
                 break
+            self.played.append((step.payload if step.payload == {} else None, step.after))
             calls.append(self.play().calls)
         return calls
 
@@ -131,6 +137,9 @@ def _went_well(answer):
     if answer[0] != "report":
         return False
     report = json.loads(answer[1])
+    if isinstance(report, list):
+        # Sentences, as they are shown in chat.
+        return not any(" failed" in it for it in report)
     return not report.get("problems") and not report.get("refused")
 
 
@@ -191,7 +200,7 @@ def whole(player):
     """The undisturbed play: its calls, its end, and what the world was before each run, by how much was still to come."""
     on_the_way = {}
     calls = player.play_on(lambda place: on_the_way.update({place: world.exact()}))
-    return {"calls": calls, "end": world.picture(), "on_the_way": on_the_way}
+    return {"calls": calls, "played": player.played, "end": world.picture(), "on_the_way": on_the_way}
 
 
 def disturbed(player, disturbance, undisturbed, log):
@@ -220,6 +229,37 @@ def disturbed(player, disturbance, undisturbed, log):
     return {"wrong": wrong, "silent": silent, "reached": aws.disturbed is not None}
 
 
+def plays_of(calls, played):
+    """All plays of a story, in their order, as (number of the run, disturbance)."""
+    # The runs of the undisturbed play, which has a run for each step and for each event that AWS sends.
+    for number, (run, (payload, after)) in enumerate(zip(calls, played)):
+        written = False
+        for index, each in enumerate(() if after else run):
+            for kind in play.KINDS:
+                if kind == "stale read" and not (written and play.is_read(each["action"])):
+                    continue
+                if kind in play.AT_ONCE and index or kind == "sweep between" and payload == {}:
+                    continue
+                for other in range(len(run)) if kind == "crossed" else (None,):
+                    yield number, {"kind": kind, "index": index, **({} if other is None else {"other": other})}
+            written = written or not play.is_read(each["action"])
+
+
+def selection(calls, played, options):
+    """The plays to play, by the number of the run; and how many there are. Of each kind it is every Nth, and at least one."""
+    by_kind, chosen = {}, {}
+    for number, disturbance in plays_of(calls, played):
+        by_kind.setdefault(disturbance["kind"], []).append((number, disturbance))
+    for place, (kind, plays) in enumerate(by_kind.items()):
+        if options.kind and kind != options.kind:
+            continue
+        # Each kind begins at another one, so that they do not all meet the same call.
+        first = min(options.every * place // len(by_kind), len(plays) - 1) if options.every > 1 else 0
+        for number, disturbance in plays[first::options.every]:
+            chosen.setdefault(number, []).append(disturbance)
+    return {**chosen, "all": sum(len(plays) for plays in by_kind.values())}
+
+
 def play_story(story, options):
     begun = real_time()
     emulator.set_clock(story.steps[0].at.split("T")[0] + "T00:00:00Z")
@@ -238,7 +278,11 @@ def play_story(story, options):
     if "error" in undisturbed:
         raise RuntimeError(undisturbed["error"])
     calls, expected = undisturbed["answer"]["calls"], undisturbed["answer"]["end"]
-    rows, tried, silent, total = [], 0, [], 0
+    stale = [it for it in (*story.may_be_lost, *story.must_be_told) if not any(told.startswith(it) for told in expected["told"])]
+    stale += [it for it in (*story.may_be_fewer, *story.overlapping) if it not in expected["counts"]]
+    if stale:
+        raise RuntimeError(f"{story.name}: nothing is called so any more: {stale}")
+    rows, silent, total = [], [], sum(len(run) for run in calls)
     kinds = collections.Counter()
 
     def done(note, answer):
@@ -246,32 +290,22 @@ def play_story(story, options):
         if "error" in answer or answer["answer"]["wrong"]:
             rows.append({**note, **(answer.get("answer") or {"wrong": {"harness": [answer["error"]]}})})
 
+    chosen = selection(calls, undisturbed["answer"]["played"], options)
     crowd = Crowd(options.jobs, done)
     for number, run in enumerate(calls):
         step = player.next_run()
-        written = False
-        for index, each in enumerate(run if not step.after else ()):
-            total += 1
-            for kind in play.KINDS:
-                if options.kind and kind != options.kind:
-                    continue
-                if kind == "stale read" and not (written and play.is_read(each["action"])):
-                    continue
-                if kind in play.AT_ONCE and index or kind == "sweep between" and step.payload == {}:
-                    continue
-                tried += 1
-                if tried % options.every != options.every - 1:
-                    continue
-                kinds[kind] += 1
-                note = {"run": number, "at": step.at, "function": step.function, "index": index, "kind": kind,
-                        "call": f"{each['service']}:{each['action']}"}
-                log = logs and logs / f"{options.number}-{number}-{index}-{kind.replace(' ', '_')}.log"
-                crowd.add(lambda: disturbed(player, {"kind": kind, "index": index}, undisturbed["answer"], log), note)
-            written = written or not play.is_read(each["action"])
+        for disturbance in chosen.get(number, ()):
+            kind, index, each = disturbance["kind"], disturbance["index"], run[disturbance["index"]]
+            kinds[kind] += 1
+            note = {"run": number, "at": step.at, "function": step.function, "index": index, "kind": kind,
+                    "call": f"{each['service']}:{each['action']}"}
+            named = "-".join(str(it) for it in (options.number, number, *disturbance.values())).replace(" ", "_")
+            log = logs and logs / f"{named}.log"
+            crowd.add(lambda: disturbed(player, disturbance, undisturbed["answer"], log), note)
         player.play()
     crowd.wait()
     return {"story": story.name, "functions": story.functions, "runs": len(calls), "calls": total,
-            "plays": sum(kinds.values()), "kinds": kinds, "wrong": rows, "silent": len(silent), "end": expected,
+            "plays": sum(kinds.values()), "kinds": kinds, "there_are": chosen["all"], "wrong": rows, "silent": len(silent), "end": expected,
             "seconds": round(real_time() - begun, 1)}
 
 

@@ -126,9 +126,10 @@ def picture(leave_out=_MOMENTS):
         return {key: plain(value) for key, value in sorted(pairs)}
 
     import history
+    import jobs
     import machines
     import scaling
-    from ministack.services import autoscaling, budgets, cloudwatch, ec2, ecr, ecs, rds
+    from ministack.services import autoscaling, budgets, cloudwatch, ec2, ecr, ecs, rds, s3
 
     same, counts = {}, {}
     for it in ecs._services.values():
@@ -170,6 +171,11 @@ def picture(leave_out=_MOMENTS):
         same[f"alarm {it['AlarmName']}"] = tags_of(cloudwatch._resource_tags.get(it["AlarmArn"], {}))
     for arn, tags in budgets._tags.items():
         same[f"budget {arn.rsplit('/', 1)[-1]}"] = tags_of(tags)
+    for name, it in s3._buckets.items():
+        texts = {key: plain(s3._get_object_data(name, key).decode()) for key in it["objects"] if key.endswith(".json")}
+        same[f"bucket {name}"] = {"objects": sorted([plain(key), texts.get(key, "")] for key in it["objects"]),
+                                  "tags": tags_of(s3._bucket_tags.get(name, {}))}
+    counts["jobs that copy"] = len(jobs._jobs)
     for name in ecr._repositories:
         same[f"repository {name}"] = sorted(tag for it in ecr._images.get(name, []) for tag in it["imageTags"])
     told = {}

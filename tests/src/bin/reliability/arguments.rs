@@ -9,7 +9,7 @@ one than that of the undisturbed story. It needs no AWS account.
 
   --story TEXT    only the stories that hold this in their name, or those of this function
   --kind KIND     only this disturbance, such as \"killed after\"
-  --every N       only every Nth play
+  --every N       of each disturbance of each story only every Nth play, and at least one
   --jobs N        how many plays side by side (default 24; most of them wait)
   --load          no stories: thousands of snapshots and services and hundreds of alarms, against calls that AWS throttles
   --part N        with --load: a part of that size, such as 10 for a tenth

@@ -73,8 +73,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
             say(&format!("{}: {wrong}\n", outcome.story));
         }
     }
-    let every = arguments.passed_on.iter().skip_while(|it| *it != "--every").nth(1).map_or("1", String::as_str);
-    let tables = page::tables(&outcomes, every, begun.elapsed());
+    let tables = page::tables(&outcomes, begun.elapsed());
     say(&tables);
     if arguments.write {
         page::write(workspace, page::STORIES, &tables)?;

@@ -14,6 +14,8 @@ pub struct Outcome {
     pub runs: u64,
     pub calls: u64,
     pub plays: u64,
+    /// How many plays there are.
+    pub all: u64,
     /// How often each disturbance was played.
     pub kinds: BTreeMap<String, u64>,
     /// Plays in which news of something that went well was lost with the run that had it.
@@ -41,6 +43,7 @@ impl Outcome {
             runs: number(&value["runs"]),
             calls: number(&value["calls"]),
             plays: number(&value["plays"]),
+            all: number(&value["there_are"]),
             kinds: entries(&value["kinds"]).map(|(kind, count)| (kind, number(count))).collect(),
             silent: number(&value["silent"]),
             wrong: wrong.iter().map(Wrong::read).collect(),

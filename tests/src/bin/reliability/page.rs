@@ -17,7 +17,7 @@ pub const LOADS: &str = "<!-- cargo reliability --load --write -->\n";
 const END: &str = "<!-- end -->\n";
 
 /// One table with a line for each story, and one with a line for each disturbance.
-pub fn tables(outcomes: &[Outcome], every: &str, took: Duration) -> String {
+pub fn tables(outcomes: &[Outcome], took: Duration) -> String {
     let mut page = String::from(
         "| story | functions | runs | calls | plays | as undisturbed | lost | doubled | not told | told too often | news lost |\n\
          | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n",
@@ -48,8 +48,8 @@ pub fn tables(outcomes: &[Outcome], every: &str, took: Duration) -> String {
     }
     let plays: u64 = outcomes.iter().map(|it| it.plays).sum();
     let minutes = took.as_secs_f64() / 60.0;
-    let every = if every == "1" { String::new() } else { format!("; of {every} that there are, one was played") };
-    let _ = writeln!(page, "\n{plays} plays took {minutes:.1} minutes{every}.");
+    let all: u64 = outcomes.iter().map(|it| it.all).sum();
+    let _ = writeln!(page, "\n{plays} plays of {all} took {minutes:.1} minutes.");
     page
 }
 
