@@ -4,6 +4,7 @@ mod binaries;
 mod calls;
 mod commands;
 mod control;
+mod disk;
 mod folders;
 mod http;
 mod inbox;
@@ -108,7 +109,8 @@ impl LocalAws {
         aws.wait_until("the server to answer", || Ok(aws.http.is_healthy().then_some(())))?;
         if options.deploy {
             commands.step("deploying template.yaml");
-            aws.outputs = aws.deploy_main(&commands, &python, &binaries, &options.parameters)?;
+            let deployed = aws.deploy_main(&commands, &python, &binaries, &options.parameters);
+            aws.outputs = deployed.map_err(|err| aws.server.explained(err))?;
             aws.inbox = Some(aws.subscribe_inbox(aws.output("TopicArn")?)?);
         }
         Ok(aws)
@@ -196,8 +198,8 @@ impl LocalAws {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let answer = question().map_err(|err| match self.server.exit_after(&err) {
-                Some(status) => Error::new(format!("{}\n{err}", self.ended(&status))),
-                None => err,
+                Some(status) => self.server.explained(Error::new(format!("{}\n{err}", self.ended(&status)))),
+                None => self.server.explained(err),
             });
             if let Some(answer) = answer? {
                 return Ok(answer);
@@ -206,10 +208,12 @@ impl LocalAws {
                 return Err(Error::new(format!("stopped while waiting for {what}")));
             }
             if let Some(status) = self.server.exit() {
-                return Err(Error::new(self.ended(&status)).context(format_args!("waiting for {what}")));
+                let ended = Error::new(self.ended(&status)).context(format_args!("waiting for {what}"));
+                return Err(self.server.explained(ended));
             }
             if Instant::now() > deadline {
-                return Err(Error::new(format!("waited in vain for {what}\n{}", self.server.log_tail())));
+                let vain = Error::new(format!("waited in vain for {what}\n{}", self.server.log_tail()));
+                return Err(self.server.explained(vain));
             }
             thread::sleep(Duration::from_millis(50));
         }

@@ -1,10 +1,20 @@
 //! The function binaries, built in one go, in the profile of whoever asks.
 
-use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command, sync::Mutex};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::PathBuf,
+    process::{Command, Output},
+    sync::Mutex,
+};
 
 use serde_json::Value;
 
-use super::{commands::Commands, folders::workspace};
+use super::{
+    commands::Commands,
+    disk,
+    folders::{target_dir, workspace},
+};
 use crate::{Error, Result};
 
 /// The paths of all binaries by name, of every folder of `functions/`. Asks cargo once per process.
@@ -30,11 +40,9 @@ pub fn build_only(commands: &Commands<'_>, these: &[&str]) -> Result<BTreeMap<St
 pub fn program(commands: &Commands<'_>, name: &str) -> Result<PathBuf> {
     let mut cargo = cargo_like_tests();
     cargo.args(["--package", name, "--bin", name]);
-    let output = commands.output(&mut cargo)?;
-    if !output.status.success() {
-        return Err(Error::new(format!("cargo build failed:\n{}", String::from_utf8_lossy(&output.stderr))));
-    }
-    executables(&output.stdout).remove(name).ok_or_else(|| Error::new(format!("{name} built no binary of its name")))
+    executables(&built(commands, &mut cargo)?.stdout)
+        .remove(name)
+        .ok_or_else(|| Error::new(format!("{name} built no binary of its name")))
 }
 
 /// `cargo build` in the profile of whoever asks.
@@ -61,15 +69,20 @@ fn cargo_build(commands: &Commands<'_>, mut cargo: Command, functions: &[String]
     for function in functions {
         cargo.args(["--package", function, "--bin", function]);
     }
-    let output = commands.output(&mut cargo)?;
-    if !output.status.success() {
-        return Err(Error::new(format!("cargo build failed:\n{}", String::from_utf8_lossy(&output.stderr))));
-    }
-    let binaries = executables(&output.stdout);
+    let binaries = executables(&built(commands, &mut cargo)?.stdout);
     match functions.iter().find(|it| !binaries.contains_key(*it)) {
         Some(missing) => Err(Error::new(format!("functions/{missing} built no binary of its name"))),
         None => Ok(binaries),
     }
+}
+
+fn built(commands: &Commands<'_>, cargo: &mut Command) -> Result<Output> {
+    let output = commands.output(cargo)?;
+    if !output.status.success() {
+        let failed = Error::new(format!("cargo build failed:\n{}", String::from_utf8_lossy(&output.stderr)));
+        return Err(disk::explained(failed, &target_dir()));
+    }
+    Ok(output)
 }
 
 fn functions() -> Result<Vec<String>> {

@@ -11,6 +11,7 @@ use std::{
 
 use super::{
     commands::Commands,
+    disk,
     folders::{local_aws_dir, target_dir},
 };
 use crate::{Error, Result};
@@ -60,7 +61,11 @@ impl Packages {
         self.install_into(&all, commands)
     }
 
-    fn install_into(&self, all: &Path, commands: &Commands<'_>) -> Result<PathBuf> {
+    pub(super) fn install_into(&self, all: &Path, commands: &Commands<'_>) -> Result<PathBuf> {
+        self.installed_in(all, commands).map_err(|err| disk::explained(err, all))
+    }
+
+    fn installed_in(&self, all: &Path, commands: &Commands<'_>) -> Result<PathBuf> {
         let venv = all.join(self.folder);
         let programs = venv.join("bin");
         let pins = local_aws_dir().join(self.pins);

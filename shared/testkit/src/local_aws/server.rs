@@ -14,6 +14,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::disk;
 use super::folders::{local_aws_dir, target_dir};
 use crate::{Error, Result};
 
@@ -27,6 +28,10 @@ pub struct Server {
 impl Server {
     /// Starts the launcher and waits until it says where it listens.
     pub fn start(python: &Path, auth: bool) -> Result<Self> {
+        Self::launch(python, auth).map_err(|err| disk::explained(err, &target_dir().join("local-aws")))
+    }
+
+    fn launch(python: &Path, auth: bool) -> Result<Self> {
         let directory = tempfile::Builder::new()
             .prefix("run-")
             .tempdir_in(target_dir().join("local-aws"))
@@ -77,6 +82,11 @@ impl Server {
             thread::sleep(Duration::from_millis(10));
         }
         self.exit()
+    }
+
+    /// The error, or that the disk is full, where its log and the code of the functions are.
+    pub fn explained(&self, error: Error) -> Error {
+        disk::explained(error, self.directory.path())
     }
 
     /// The last lines of its log.
