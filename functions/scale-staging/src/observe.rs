@@ -28,11 +28,13 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     let (calendar, notice) = (run.calendar().clone(), run.sleep_notice());
     let backing = Backing { databases: &databases, services: &groups, instances: &instances };
     let (close, listed) = plan::services_to_look_at(listed, scope, backing, &calendar, (run.dry_run, notice), &run.now);
-    let (described, targets, snapshots) = tokio::join!(
-        ecs::describe_services(&clients.ecs, &close),
+    // The limits before the tags: another run remembers the limits before it lowers them. Read the other way round, lowered
+    // limits could seem to be those of a service that is awake, and would be remembered in the place of its own.
+    let (targets, snapshots) = tokio::join!(
         autoscaling::describe_targets(&clients.scaling, &close),
         pending_snapshots(clients, &databases, run),
     );
+    let described = ecs::describe_services(&clients.ecs, &close).await;
     let (mut targets, mut services) = (targets?, described.found);
     let missing = described.missing.into_iter().map(|it| missing(it, &close, &index)).collect();
     for service in &mut services {

@@ -74,6 +74,18 @@ async fn a_hundred_services_cost_no_more_calls_than_they_must() {
     assert!(script.aws().targets.values().all(|it| it["MinCapacity"] == 1));
 }
 
+/// Another run remembers the limits before it lowers them: whoever reads the tags first may take lowered limits for real.
+#[tokio::test(start_paused = true)]
+async fn the_limits_of_a_service_are_read_before_the_tags_that_may_remember_them() {
+    let script = Script::new();
+    script.serve("staging/api", HOURS, 2);
+    script.invoke("2026-11-20T20:00", json!({})).await.unwrap();
+    let order = script.order();
+    let place = |operation: &str| order.iter().position(|it| it == operation);
+    let (limits, tags) = (place("DescribeScalableTargets"), place("DescribeServices"));
+    assert!(limits.is_some() && limits < tags, "{order:?}");
+}
+
 /// What may surprise is told with the command against it, and only then remembered; the command is taken.
 #[tokio::test(start_paused = true)]
 async fn the_first_sleep_is_told_before_it_and_a_person_puts_it_off() {
