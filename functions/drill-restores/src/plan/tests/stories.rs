@@ -102,7 +102,6 @@ fn an_end_that_was_written_and_not_told_is_told_by_a_later_run_from_memory() {
         // It may still be telling, if it lives.
         assert_eq!(headlines(&plan(&world, &Scope::Everything, &minutes_later(24))), Vec::<String>::new());
         let again = plan(&world, &Scope::Everything, &minutes_later(31));
-        testkit::told::keep("drill-restores", &again);
         assert_eq!(
             (headlines(&again), again.steps[0].step.tells()),
             (first, ending.steps.iter().find_map(|it| it.step.tells()))
@@ -111,7 +110,7 @@ fn an_end_that_was_written_and_not_told_is_told_by_a_later_run_from_memory() {
             again.steps[0].reason,
             "it ended at Tue 2026-12-01 10:21 KST, and the run that ended it could not tell people; the log of that run says more"
         );
-        run(&mut world, 31);
+        tell(&again, &mut world);
         assert!(!drilled(&world).untold);
         assert_eq!(headlines(&plan(&world, &Scope::Everything, &minutes_later(41))), Vec::<String>::new());
     }
