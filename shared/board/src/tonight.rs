@@ -34,11 +34,27 @@ pub fn draw(board: &Board, view: &View<'_>, rows: &mut Rows) {
     for it in windows {
         rows.calm(window_row(it, view));
     }
+    for (arn, why) in jobs(board) {
+        rows.calm(format!(
+            "<div class=\"row\"><b>{}</b> <span class=\"dim\">schedules of jobs: {}</span></div>",
+            name(short_name(arn)),
+            sentence(why)
+        ));
+    }
     for function in ["snapshot-databases", "copy-buckets", "prune-backups", "drill-restores"] {
         if let Some(planned) = planned(board, function) {
             rows.calm(planned);
         }
     }
+}
+
+/// Groups of schedules that run jobs, each with what is said of it: they are not awake or asleep by hours of their own.
+fn jobs(board: &Board) -> BTreeMap<&str, &str> {
+    let Some(run) = board.run("scale-staging") else { return BTreeMap::new() };
+    let skipped = run.skipped.iter().map(|(arn, why)| (arn.as_str(), why.as_str()));
+    let planned = run.planned.iter().map(|it| (it.resource.as_str(), it.reason.as_str()));
+    // What is planned says more than why something is left alone.
+    skipped.chain(planned).filter(|(arn, _)| arn.split(':').nth(2) == Some("scheduler")).collect()
 }
 
 /// The services whose deployments a window or a freeze limits, each once: a tag for each container has a fact of its own.

@@ -272,6 +272,26 @@ fn machines_are_told_from_services_and_databases() {
 }
 
 #[test]
+fn schedules_of_jobs_are_drawn_with_what_is_said_of_them() {
+    let group = |name: &str| format!("arn:aws:scheduler:ap-northeast-2:123456789012:schedule-group/{name}");
+    let skipped = json!([
+        {"resource": group("nightly"), "reason": "its schedules are disabled; dev-db is not up"},
+        {"resource": group("reports"), "reason": "it is left alone"},
+        {"resource": "arn:aws:ecs:r:1:service/dev/api", "reason": "it is day"},
+    ]);
+    let actions = json!([{"resource": group("reports"), "action": "sleep", "reason": "2 schedules are disabled"}]);
+    let page = check(
+        Section::Tonight,
+        &[report("scale-staging", json!({"skipped": skipped, "actions": actions}))],
+        &[
+            "<b>nightly</b> <span class=\"dim\">schedules of jobs: its schedules are disabled; dev-db is not up</span>",
+            "<b>reports</b> <span class=\"dim\">schedules of jobs: 2 schedules are disabled</span>",
+        ],
+    );
+    assert!(!page.contains("it is left alone") && !page.contains("it is day"), "{page}");
+}
+
+#[test]
 fn an_empty_part_says_so() {
     for (section, nothing) in [
         (Section::Tonight, "Nothing has a schedule"),
