@@ -1,5 +1,8 @@
 //! Which image each service runs, which one waits, and what a person can decide about that.
 
+use std::collections::BTreeSet;
+
+use reconcile::message::short_name;
 use rules::facts::{Fact, Image};
 use serde_json::json;
 
@@ -13,11 +16,29 @@ const DEPLOYS: &str = "deploy-image";
 
 pub fn draw(board: &Board, view: &View<'_>, rows: &mut Rows) {
     rows.nothing = "No service has a rule for its image.";
+    compose(board, rows);
     let Some(run) = board.run(DEPLOYS) else { return };
     for (arn, fact) in board.facts(DEPLOYS) {
         let Fact::Image(it) = fact else { continue };
         let asks = run.problems.iter().any(|it| it.resource == arn);
         rows.row(asks || it.next.is_some() || it.deploying, row(arn, it, run, view));
+    }
+}
+
+/// What is said of each instance with compose projects; the buttons for it stand under what needs a person.
+fn compose(board: &Board, rows: &mut Rows) {
+    let Some(run) = board.run("deploy-compose") else { return };
+    let problems = run.problems.iter().map(|it| it.resource.as_str());
+    let others = run.planned.iter().map(|it| it.resource.as_str()).chain(run.skipped.iter().map(|it| it.0.as_str()));
+    let mut known = BTreeSet::new();
+    for arn in problems.chain(others).filter(|it| it.split(':').nth(2) == Some("ec2") && known.insert(*it)) {
+        let is_urgent = run.problems.iter().any(|it| it.resource == arn);
+        let row = format!(
+            "<div class=\"row\"><b>{}</b> <span class=\"dim\">EC2 instance: {}</span></div>",
+            name(short_name(arn)),
+            sentence(run.said_of(arn).unwrap_or_default())
+        );
+        rows.row(is_urgent, row);
     }
 }
 

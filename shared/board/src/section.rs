@@ -56,7 +56,7 @@ impl Section {
                 "prune-backups",
                 "drill-restores",
             ],
-            Section::Images => &["deploy-image"],
+            Section::Images => &["deploy-image", "deploy-compose"],
             Section::Backups => &["snapshot-databases", "copy-buckets", "prune-backups", "drill-restores"],
             // What sleeping saves is measured of what has a schedule.
             Section::Money => &["enforce-budget", "scale-staging"],

@@ -137,8 +137,8 @@ async fn a_widget_shows_what_waits_with_its_button_and_asks_for_nothing_but_dry_
     assert!(shown.contains("1a2b3c4 &lt;b&gt;waits&lt;/b&gt;"), "{shown}");
     let endpoint = "endpoint=\"arn:aws:lambda:ap-northeast-2:123456789012:function:nightshift-deploy-image\"";
     assert!(shown.contains(endpoint) && shown.contains("{\"approve\":{\"service\":"), "{shown}");
-    // One function was asked, and nothing else was read.
-    assert_eq!(script.counts(), [("Invoke".to_owned(), 1)].into());
+    // Two functions were asked, and nothing else was read.
+    assert_eq!(script.counts(), [("Invoke".to_owned(), 2)].into());
 
     script.forget_calls();
     let whole = page(&script, json!({})).await;

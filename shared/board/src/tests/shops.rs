@@ -292,6 +292,23 @@ fn schedules_of_jobs_are_drawn_with_what_is_said_of_them() {
 }
 
 #[test]
+fn instances_with_compose_projects_stand_beside_the_services() {
+    let arn = |id: &str| format!("arn:aws:ec2:ap-northeast-2:123456789012:instance/{id}");
+    let problem = json!({"resource": arn("i-1"), "problem": "needs-approval", "message": "v2 waits for your approval"});
+    let skipped = json!([{"resource": arn("i-1"), "reason": "v1 runs"}, {"resource": arn("i-2"), "reason": "v2 runs"},
+        {"resource": "tag keys", "reason": "x"}]);
+    let page = check(
+        Section::Images,
+        &[report("deploy-compose", json!({"problems": [problem], "skipped": skipped}))],
+        &[
+            "<b>i-1</b> <span class=\"dim\">EC2 instance: v2 waits for your approval</span>",
+            "<b>i-2</b> <span class=\"dim\">EC2 instance: v2 runs</span>",
+        ],
+    );
+    assert_eq!(page.matches("class=\"row\"").count(), 2, "{page}");
+}
+
+#[test]
 fn an_empty_part_says_so() {
     for (section, nothing) in [
         (Section::Tonight, "Nothing has a schedule"),

@@ -13,6 +13,7 @@ pub const STORY: Story = Story {
     about: "The board of a shop: a person presses Approve on it, and the image that waited is deployed.",
     functions: &[
         "copy-buckets",
+        "deploy-compose",
         "deploy-image",
         "drill-restores",
         "enforce-budget",
