@@ -442,7 +442,7 @@ fn every_item_of_a_checklist_is_answered_somewhere_and_shown_by_a_test_that_exis
                     text.split("fn ").skip(1).filter_map(|it| it.split_once('(').map(|it| it.0.trim().to_owned()));
                 after.collect()
             };
-            names(&read(&it))
+            names(&read(it))
         })
         .collect();
     let mut wrong = Vec::new();
