@@ -384,8 +384,10 @@ def a_command_is_authorised_on_its_document_and_its_instance_and_runs_there(aws)
         return until(question)
 
     for word, status, code in (("good", "Success", 0), ("bad", "Failed", 1)):
+        aws.control("POST", "commands", {"held": True})
         sent = both.send_command(**{**call, "Parameters": {"Word": [word]}, "Comment": word})["Command"]["CommandId"]
         first = error(ssm.get_command_invocation, CommandId=sent, InstanceId=tagged)
+        aws.control("POST", "commands", {"held": False})
         assert first == "InvocationDoesNotExist", first
         told = ended(sent)
         seen = told["Status"], told["ResponseCode"], told["StandardOutputContent"]

@@ -260,9 +260,9 @@ def _start_instances(original, parameters):
 
 @wrap(ssm, "_get_command_invocation")
 def _get_command_invocation(original, data):
-    """Right after a command was sent, its invocation may not be known yet: the first question finds none."""
+    """Right after a command was sent, its invocation may not be known yet: a first question before its end finds none."""
     record = ssm._commands.get(data.get("CommandId", ""))
-    if record is not None and record["CommandId"] not in _asked:
+    if record is not None and record["CommandId"] not in _asked and record["Status"] in ("Pending", "InProgress"):
         _asked.add(record["CommandId"])
         return error_response_json("InvocationDoesNotExist", "the invocation does not exist", 400)
     return original(data)
