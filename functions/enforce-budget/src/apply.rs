@@ -7,12 +7,13 @@ use reconcile::Report;
 use rules::keys;
 use runtime::Run;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
-use crate::Clients;
 use crate::plan::{
     self,
     step::{MemoryNote, Step},
 };
+use crate::{Clients, machines};
 
 /// Carries out one step; returns what only the doing could tell.
 pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Value, Error> {
@@ -22,7 +23,7 @@ pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Valu
         Step::Hold(it) => (&it.resource, Some(it.hold.as_str())),
         Step::Release(it) => (&it.resource, None),
     };
-    write_tag(clients, resource, keys::HOLD_MEMORY, hold).await?;
+    write_tag(clients, resource, keys::HOLD_MEMORY, hold, run.last_start).await?;
     let payload = json!({"resource": resource}).to_string();
     let woken = match run.sibling("scale-staging") {
         Some(function) => lambda::wake(&clients.lambda, &function, &payload).await.map_err(|err| err.to_string()),
@@ -57,9 +58,16 @@ pub async fn remember_told(clients: &Clients, notes: &BTreeMap<String, String>, 
 }
 
 /// Writes a memory tag of whatever this function remembers something on, or removes it.
-pub async fn write_tag(clients: &Clients, arn: &str, key: &str, value: Option<&str>) -> Result<(), Error> {
+pub async fn write_tag(
+    clients: &Clients,
+    arn: &str,
+    key: &str,
+    value: Option<&str>,
+    until: Instant,
+) -> Result<(), Error> {
     match arn.split(':').nth(2) {
         Some("budgets") => clients.budgets.write_tag(arn, key, value).await,
+        Some("ec2" | "autoscaling") => machines::write_tag_of(&clients.machines, arn, key, value, until).await,
         _ => memory::write(&clients.ecs, &clients.rds, arn, key, value, None).await,
     }
 }

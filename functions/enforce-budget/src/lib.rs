@@ -3,6 +3,7 @@
 mod apply;
 mod budgets;
 mod cloudwatch;
+mod machines;
 mod observe;
 mod plan;
 mod request;
@@ -20,6 +21,7 @@ use rules::keys;
 use runtime::Run;
 
 use budgets::Budgets;
+use machines::Machines;
 use plan::Options;
 use plan::scope::Own;
 use plan::step::Step;
@@ -31,6 +33,7 @@ pub struct Clients {
     cloudwatch: Query,
     ecs: Ecs,
     lambda: Lambda,
+    machines: Machines,
     rds: Rds,
     tagging: Tagging,
 }
@@ -43,6 +46,7 @@ impl Clients {
             cloudwatch: cloudwatch::client(config),
             ecs: Ecs::new(config),
             lambda: Lambda::new(config),
+            machines: Machines::new(config),
             rds: Rds::new(config, None),
             tagging: Tagging::new(config),
         }
@@ -62,7 +66,7 @@ pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Resul
     let notes = plan::to_remember(&plan);
     let apply = async |step: &Step| apply::apply(clients, step, run).await;
     let remember = async |note: &Note| {
-        apply::write_tag(clients, &note.resource, keys::BUDGET_PROBLEM, note.value.as_deref()).await
+        apply::write_tag(clients, &note.resource, keys::BUDGET_PROBLEM, note.value.as_deref(), run.last_start).await
     };
     let mut report = run.apply(plan, apply, remember).await;
     apply::remember_told(clients, &notes, &mut report).await;

@@ -11,8 +11,9 @@ use rules::database::Database;
 use rules::keys;
 use runtime::Run;
 
+use crate::machines::list_machines;
 use crate::plan::Options;
-use crate::plan::world::{Budget, Missing, Resource, Unread, World};
+use crate::plan::world::{Budget, Missing, Resource, Unread, Whole, World};
 use crate::{Clients, cloudwatch};
 
 /// How many reads are under way at a time.
@@ -24,15 +25,18 @@ pub async fn observe(clients: &Clients, options: Options<'_>, partition: &str, r
         return Ok(World::default());
     }
     let budgets = list_budgets(clients, partition, &options.own.account, run);
-    let (budgets, services, databases) = tokio::join!(budgets, list_services(clients), list_databases(&clients.rds));
+    let machines = list_machines(&clients.machines);
+    let (budgets, services, databases, machines) =
+        tokio::join!(budgets, list_services(clients), list_databases(&clients.rds), machines);
     let (mut resources, missing) = services?;
     let concerned = |it: &Database| it.tags.contains_key(keys::BUDGET) || it.tags.contains_key(keys::HOLD_MEMORY);
     resources.extend(databases?.into_iter().filter(concerned).map(|it| Resource {
         arn: it.arn,
         name: it.id,
-        member_of: it.member_of,
+        member_of: it.member_of.map(Whole::Cluster),
         tags: it.tags,
     }));
+    resources.extend(machines?);
     Ok(World { budgets: budgets?, resources, missing })
 }
 

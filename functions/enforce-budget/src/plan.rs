@@ -59,8 +59,9 @@ pub fn plan(world: &World, options: Options<'_>, now: &Zoned) -> Plan<Step> {
         answer_release(name, &verdicts, now, &mut plan);
     }
     notification::judge(options.scope, options.own, &world.budgets, &mut plan);
+    let groups: BTreeSet<&str> = candidates.iter().filter_map(Candidate::expendable_group).collect();
     for candidate in &candidates {
-        candidate.decide(&verdicts, now, &mut plan);
+        candidate.decide(&verdicts, &groups, now, &mut plan);
     }
     if candidates.is_empty()
         && let Some(trouble) = candidate::unknown_budgets(None, &verdicts)

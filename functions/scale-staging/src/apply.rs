@@ -1,5 +1,6 @@
 //! Makes the calls of a step, and writes what is remembered.
 
+use aws::machines::{group_name, instance_id, write_group_tag, write_instance_tag};
 use aws::{Error, lambda, memory};
 use reconcile::memory::Note;
 use rules::sleep::Refused;
@@ -88,11 +89,11 @@ async fn forget(clients: &Clients, arn: &str, keys: &[&'static str], run: &Run<'
 /// Writes a memory tag, or removes it where there is no value.
 async fn write(clients: &Clients, arn: &str, key: &str, value: Option<&str>, run: &Run<'_>) -> Result<(), Error> {
     let until = run.last_start;
-    if let Some((_, group)) = arn.split_once(":autoScalingGroupName/") {
-        return ec2_autoscaling::write_tag(&clients.groups, group, key, value, until).await;
+    if let Some(group) = group_name(arn) {
+        return write_group_tag(&clients.groups.0, group, key, value, until).await;
     }
-    if let Some((_, instance)) = arn.split_once(":instance/") {
-        return ec2::write_tag(&clients.ec2, instance, key, value, until).await;
+    if let Some(instance) = instance_id(arn) {
+        return write_instance_tag(&clients.ec2.0, instance, key, value, until).await;
     }
     memory::write(&clients.ecs, &clients.rds, arn, key, value, Some(until)).await
 }

@@ -1,19 +1,16 @@
 //! Calls to EC2: the instances that opted in.
 
-use aws::query::{EC2, Element, Query, read};
+use aws::machines::{list_tagged_instances, tag_of};
+use aws::query::{EC2, Element, Query};
 use aws::{Error, ErrorKind};
 use aws_config::SdkConfig;
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use rules::keys;
-use rules::partition::Partition;
 use tokio::time::Instant;
 
 use crate::plan::Instance;
-
-/// How many instances are on a page, of at most 1,000: a page of these has some megabytes of XML.
-const PAGE: usize = 500;
 
 /// What does not pass within minutes: the instance is as it is, or AWS has no room for it.
 const REFUSALS: [&str; 9] = [
@@ -29,49 +26,22 @@ const REFUSALS: [&str; 9] = [
 ];
 
 /// EC2 in the region of the function.
-pub struct Ec2 {
-    query: Query,
-    region: String,
-}
+pub struct Ec2(pub Query);
 
 impl Ec2 {
     pub fn new(config: &SdkConfig) -> Self {
-        let region = config.region().map(|it| it.to_string()).unwrap_or_default();
-        Ec2 { query: Query::new(EC2, config), region }
+        Ec2(Query::new(EC2, config))
     }
 }
 
 /// The instances that carry a schedule, or that sleep.
 pub async fn list_instances(ec2: &Ec2) -> Result<Vec<Instance>, Error> {
-    let (mut instances, mut token) = (Vec::new(), None);
-    loop {
-        let action = ec2.query.action("DescribeInstances").field("Filter.1.Name", "tag-key");
-        let action = action.values("Filter.1.Value", [keys::SCHEDULE, keys::ASLEEP]).field("MaxResults", PAGE);
-        let answer = action.maybe("NextToken", token.take()).perform("instances", None).await?;
-        read(&answer, |name, it| match name {
-            "nextToken" => token = Some(it.text()).filter(|it| !it.is_empty()),
-            "reservationSet" => it.each(|_, it| instances.extend(reservation(it, &ec2.region))),
-            _ => {}
-        })
-        .map_err(|err| Error::unexpected("DescribeInstances", "instances", err))?;
-        if token.is_none() {
-            return Ok(instances);
-        }
-    }
-}
-
-fn reservation(reservation: &mut Element<'_, '_>, region: &str) -> Vec<Instance> {
-    let (mut owner, mut instances) = (String::new(), Vec::new());
-    reservation.each(|name, it| match name {
-        "ownerId" => owner = it.text(),
-        "instancesSet" => it.each(|_, it| instances.push(instance(it))),
-        _ => {}
-    });
-    let partition = Partition::of_region(region).name;
-    for instance in &mut instances {
-        instance.arn = format!("arn:{partition}:ec2:{region}:{owner}:instance/{}", instance.id);
-    }
-    instances
+    let read = |it: &mut Element<'_, '_>| {
+        let instance = instance(it);
+        (instance.id.clone(), instance)
+    };
+    let listed = list_tagged_instances(&ec2.0, &[keys::SCHEDULE, keys::ASLEEP], read).await?;
+    Ok(listed.into_iter().map(|(arn, it)| Instance { arn, ..it }).collect())
 }
 
 fn instance(element: &mut Element<'_, '_>) -> Instance {
@@ -115,21 +85,11 @@ fn instance(element: &mut Element<'_, '_>) -> Instance {
                 instance.can_hibernate = it.text() == "true";
             }
         }),
-        "tagSet" => it.each(|_, it| instance.tags.extend(tag(it))),
+        "tagSet" => it.each(|_, it| instance.tags.extend(tag_of(it))),
         _ => {}
     });
     instance.operator = managed.then(|| if principal.is_empty() { "another AWS service".into() } else { principal });
     instance
-}
-
-fn tag(element: &mut Element<'_, '_>) -> Option<(String, String)> {
-    let (mut key, mut value) = (None, String::new());
-    element.each(|name, it| match name {
-        "key" => key = Some(it.text()),
-        "value" => value = it.text(),
-        _ => {}
-    });
-    Some((key?, value))
 }
 
 /// `User initiated (2026-11-20 11:00:03 GMT)`: when it was stopped last.
@@ -140,13 +100,13 @@ fn stopped_at(reason: &str) -> Option<Timestamp> {
 }
 
 pub async fn stop(ec2: &Ec2, id: &str, hibernate: bool, until: Instant) -> Result<(), Error> {
-    let action = ec2.query.action("StopInstances").values("InstanceId", [id]);
+    let action = ec2.0.action("StopInstances").values("InstanceId", [id]);
     let action = action.maybe("Hibernate", hibernate.then_some(true));
     action.perform(id, Some(until)).await.map(drop).map_err(judged)
 }
 
 pub async fn start(ec2: &Ec2, id: &str, until: Instant) -> Result<(), Error> {
-    let action = ec2.query.action("StartInstances").values("InstanceId", [id]);
+    let action = ec2.0.action("StartInstances").values("InstanceId", [id]);
     action.perform(id, Some(until)).await.map(drop).map_err(judged)
 }
 
@@ -157,15 +117,6 @@ fn judged(error: Error) -> Error {
         code if REFUSALS.contains(&code) => error.refused(),
         _ => error,
     }
-}
-
-/// Writes a tag of an instance, or removes it where there is no value.
-pub async fn write_tag(ec2: &Ec2, id: &str, key: &str, value: Option<&str>, until: Instant) -> Result<(), Error> {
-    let action = match value {
-        Some(value) => ec2.query.action("CreateTags").field("Tag.1.Value", value),
-        None => ec2.query.action("DeleteTags"),
-    };
-    action.values("ResourceId", [id]).field("Tag.1.Key", key).perform(id, Some(until)).await.map(drop)
 }
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use aws::query::{EC2_AUTO_SCALING, Element, Query, read};
-use aws::{Error, ErrorKind};
+use aws::Error;
+use aws::machines::{list_tagged_groups, not_during_an_activity, page_of, tag_of};
+use aws::query::{EC2_AUTO_SCALING, Element, Query};
 use aws_config::SdkConfig;
 use rules::keys;
 use rules::sleep::{Limits, Suspended};
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::plan::{Scaled, ScheduledAction, Service};
 
-/// The most groups and scheduled actions that a page may have.
+/// The most scheduled actions that a page may have.
 const PAGE: usize = 100;
 
 /// What is suspended of a sleeping group, so that no alarm and no schedule of its own starts instances. All else, such as
@@ -20,7 +21,7 @@ const ALARMS: &str = "AlarmNotification";
 const SCHEDULED: &str = "ScheduledActions";
 
 /// The groups in the region of the function.
-pub struct Groups(Query);
+pub struct Groups(pub Query);
 
 impl Groups {
     pub fn new(config: &SdkConfig) -> Self {
@@ -30,20 +31,7 @@ impl Groups {
 
 /// The groups that carry a schedule, or that sleep.
 pub async fn list_groups(groups: &Groups) -> Result<Vec<Service>, Error> {
-    let mut found = Vec::new();
-    let filtered = [("Filters.member.1.Name", "tag-key"), ("Filters.member.1.Values.member.1", keys::SCHEDULE)];
-    let filtered = [&filtered[..], &[("Filters.member.1.Values.member.2", keys::ASLEEP)]].concat();
-    let mut token = None;
-    loop {
-        let action = groups.0.action("DescribeAutoScalingGroups").field("MaxRecords", PAGE);
-        let action = filtered.iter().fold(action, |action, (name, value)| action.field(*name, value));
-        let answer = action.maybe("NextToken", token.take()).perform("groups", None).await?;
-        token = page(&answer, "AutoScalingGroups", |it| found.push(group(it)))
-            .map_err(|err| Error::unexpected("DescribeAutoScalingGroups", "groups", err))?;
-        if token.is_none() {
-            break;
-        }
-    }
+    let mut found = list_tagged_groups(&groups.0, &[keys::SCHEDULE, keys::ASLEEP], group).await?;
     if found.iter().any(|it| it.tags.contains_key(keys::SCHEDULE)) {
         let mut actions = scheduled_actions(groups).await?;
         for group in &mut found {
@@ -59,7 +47,7 @@ async fn scheduled_actions(groups: &Groups) -> Result<BTreeMap<String, Vec<Sched
     loop {
         let action = groups.0.action("DescribeScheduledActions").field("MaxRecords", PAGE);
         let answer = action.maybe("NextToken", token.take()).perform("groups", None).await?;
-        token = page(&answer, "ScheduledUpdateGroupActions", |it| {
+        token = page_of(&answer, "ScheduledUpdateGroupActions", |it| {
             let (mut group, mut action) = (String::new(), ScheduledAction { name: String::new(), ends: None });
             it.each(|name, it| match name {
                 "AutoScalingGroupName" => group = it.text(),
@@ -74,19 +62,6 @@ async fn scheduled_actions(groups: &Groups) -> Result<BTreeMap<String, Vec<Sched
             return Ok(found);
         }
     }
-}
-
-/// Visits the members of a list in the result of an answer; returns the token of the next page.
-fn page(answer: &str, list: &str, mut visit: impl FnMut(&mut Element<'_, '_>)) -> Result<Option<String>, String> {
-    let mut token = None;
-    read(answer, |_, result| {
-        result.each(|name, it| match name {
-            "NextToken" => token = Some(it.text()).filter(|it| !it.is_empty()),
-            name if name == list => it.each(|_, it| visit(it)),
-            _ => {}
-        });
-    })?;
-    Ok(token)
 }
 
 fn group(element: &mut Element<'_, '_>) -> Service {
@@ -112,15 +87,7 @@ fn group(element: &mut Element<'_, '_>) -> Service {
                 _ => {}
             });
         }),
-        "Tags" => it.each(|_, it| {
-            let (mut key, mut value) = (String::new(), String::new());
-            it.each(|name, it| match name {
-                "Key" => key = it.text(),
-                "Value" => value = it.text(),
-                _ => {}
-            });
-            tags.insert(key, value);
-        }),
+        "Tags" => it.each(|_, it| tags.extend(tag_of(it))),
         _ => {}
     });
     Service {
@@ -179,34 +146,4 @@ pub async fn set_count(groups: &Groups, group: &str, desired: i32, until: Instan
     let action = groups.0.action("UpdateAutoScalingGroup").field("AutoScalingGroupName", group);
     let call = action.field("DesiredCapacity", desired).perform(group, Some(until));
     call.await.map(drop).map_err(not_during_an_activity)
-}
-
-/// While the group changes its size, or another call does: the next run goes on.
-fn not_during_an_activity(error: Error) -> Error {
-    match error.code.as_str() {
-        "ScalingActivityInProgress" | "ResourceContention" | "ResourceInUse" => {
-            Error { kind: ErrorKind::NotNow, ..error }
-        }
-        _ => error,
-    }
-}
-
-/// Writes a tag of a group, or removes it where there is no value. Its instances do not get it.
-pub async fn write_tag(
-    groups: &Groups,
-    group: &str,
-    key: &str,
-    value: Option<&str>,
-    until: Instant,
-) -> Result<(), Error> {
-    let action = match value {
-        Some(value) => {
-            let action = groups.0.action("CreateOrUpdateTags").field("Tags.member.1.Value", value);
-            action.field("Tags.member.1.PropagateAtLaunch", false)
-        }
-        None => groups.0.action("DeleteTags"),
-    };
-    let action = action.field("Tags.member.1.ResourceId", group);
-    let action = action.field("Tags.member.1.ResourceType", "auto-scaling-group").field("Tags.member.1.Key", key);
-    action.perform(group, Some(until)).await.map(drop).map_err(not_during_an_activity)
 }

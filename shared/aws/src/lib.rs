@@ -1,8 +1,9 @@
 //! Calls to AWS that several functions make. Decides nothing.
 //!
 //! [`Error`] is what every failed call becomes, [`tagging`] finds what opted in, [`ecs`] describes services, [`rds`]
-//! finds databases and their snapshots, [`memory`] writes the memory tags of both, [`lambda`] wakes another function,
-//! [`scheduler`] reads and changes schedules, [`query`], [`rest`] and [`JsonApi`] call what has no SDK crate here,
+//! finds databases and their snapshots, [`memory`] writes the memory tags of both, [`machines`] finds instances and groups,
+//! [`lambda`] wakes another function, [`scheduler`] reads and changes schedules, [`query`], [`rest`] and [`JsonApi`] call
+//! what has no SDK crate here,
 //! [`each`] bounds how many calls are under way, [`Pace`] how many begin per second.
 
 use std::pin::Pin;
@@ -15,6 +16,7 @@ pub mod ecs;
 mod error;
 mod json_api;
 pub mod lambda;
+pub mod machines;
 pub mod memory;
 mod moment;
 mod pace;

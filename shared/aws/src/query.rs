@@ -63,6 +63,11 @@ impl Query {
         Query { untyped: Untyped::new(api.service, config), version: api.version, pace: Pace::learned() }
     }
 
+    /// The region that is called.
+    pub(crate) fn region(&self) -> &str {
+        self.untyped.region()
+    }
+
     /// The beginning of a call of the operation `name`.
     pub fn action(&self, name: &'static str) -> Action<'_> {
         Action { query: self, name, fields: Vec::new() }

@@ -1,5 +1,7 @@
 //! What is expendable: whether it must sleep, and for which budget.
 
+use std::collections::BTreeSet;
+
 use jiff::{Timestamp, Zoned};
 use reconcile::{Plan, Trouble, when};
 use rules::BadTag;
@@ -11,7 +13,7 @@ use rules::keys;
 use super::state::BudgetState;
 use super::step::{Hold, Release, Step};
 use super::verdict::Verdict;
-use super::world::Resource;
+use super::world::{Resource, Whole};
 
 /// What a hold of a budget begins with.
 const BY_BUDGET: &str = "budget:";
@@ -32,6 +34,12 @@ impl<'a> Candidate<'a> {
         let rule = tag(keys::BUDGET).map(str::parse);
         let hold = tag(keys::HOLD_MEMORY).map(str::parse);
         Candidate { resource, rule, hold }
+    }
+
+    /// The name of the Auto Scaling group that it is, if it is one that is expendable.
+    pub fn expendable_group(&self) -> Option<&'a str> {
+        let is_group = self.resource.arn.contains(":autoScalingGroup:");
+        (is_group && self.rule.is_some()).then_some(self.resource.name.as_str())
     }
 
     /// At how many percent of the budget it sleeps, if that may put it to sleep at all.
@@ -64,10 +72,22 @@ impl<'a> Candidate<'a> {
     }
 
     /// What to do about it.
-    pub fn decide(&self, verdicts: &[Verdict<'_>], now: &Zoned, plan: &mut Plan<Step>) {
+    pub fn decide(
+        &self,
+        verdicts: &[Verdict<'_>],
+        expendable_groups: &BTreeSet<&str>,
+        now: &Zoned,
+        plan: &mut Plan<Step>,
+    ) {
         let Resource { arn, name, tags, .. } = self.resource;
         let Some(rule) = &self.rule else { return self.left_behind(verdicts, plan) };
         plan.examined(arn, tags);
+        // A group hands its tags on to its instances.
+        if let Some(Whole::Group(group)) = &self.resource.member_of
+            && expendable_groups.contains(group.as_str())
+        {
+            return plan.skip(arn, format!("it belongs to the Auto Scaling group {group}, which sleeps as a whole"));
+        }
         if let Some(trouble) = self.trouble(verdicts) {
             let lacks_schedule = trouble.kind == "no-schedule";
             plan.trouble(arn, trouble);
@@ -139,8 +159,19 @@ impl<'a> Candidate<'a> {
             Ok(rule) => rule,
             Err(bad) => return Some(Trouble::new("bad-tag", bad)),
         };
-        if let Some(cluster) = &self.resource.member_of {
-            return Some(Trouble::new(MEMBER, told_of_member(cluster, "sleeps", keys::BUDGET)));
+        match &self.resource.member_of {
+            Some(Whole::Cluster(cluster)) => {
+                return Some(Trouble::new(MEMBER, told_of_member(cluster, "sleeps", keys::BUDGET)));
+            }
+            Some(Whole::Group(group)) => {
+                let message = format!(
+                    "it belongs to the Auto Scaling group {group}, which would replace a stopped instance: put the tag \
+                     {} on the group instead",
+                    keys::BUDGET
+                );
+                return Some(Trouble::new("group-member", message));
+            }
+            None => {}
         }
         if let Some(Err(bad)) = &self.hold {
             return Some(Trouble::new("unreadable-hold", format!("{bad}; remove the tag, and it is decided anew")));

@@ -88,15 +88,23 @@ pub struct Amount {
     pub currency: String,
 }
 
-/// An ECS service or a database.
+/// An ECS service, an Auto Scaling group, an EC2 instance or a database.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resource {
     pub arn: String,
-    /// What people call it: `CLUSTER/SERVICE`, or the identifier of a database.
+    /// What people call it: `CLUSTER/SERVICE`, the name of a group, the identifier of a database, or `ID (NAME)`.
     pub name: String,
-    /// Of a member instance the DB cluster.
-    pub member_of: Option<String>,
+    pub member_of: Option<Whole>,
     pub tags: BTreeMap<String, String>,
+}
+
+/// What something is a part of, which sleeps as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whole {
+    /// A DB cluster.
+    Cluster(String),
+    /// An Auto Scaling group, which would replace a stopped instance.
+    Group(String),
 }
 
 impl Budget {

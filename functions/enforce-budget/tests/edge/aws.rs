@@ -117,6 +117,11 @@ impl Script {
 
 impl Tables for Aws {
     fn answer(&mut self, call: &Call) -> Answer {
+        match call.host.split('.').next() {
+            Some("ec2") => return self.ec2(call),
+            Some("autoscaling") => return self.auto_scaling(call),
+            _ => {}
+        }
         let (operation, body) = (call.operation.as_str(), &call.body);
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let answer = match operation {
@@ -201,7 +206,93 @@ impl Tables for Aws {
     }
 }
 
+/// The tags that a listing asks for.
+const ASKED: [&str; 2] = ["nightshift:budget", "nightshift-state:hold"];
+
 impl Aws {
+    /// Tagged resources of a kind, in pages of two: those from `token` on, and the token of the next page.
+    fn page_of(&self, kind: &str, token: &str) -> (Vec<(&String, &BTreeMap<String, String>)>, String) {
+        let asked = |tags: &BTreeMap<String, String>| ASKED.iter().any(|it| tags.contains_key(*it));
+        let all = self.tags.iter().filter(|(arn, tags)| arn.contains(kind) && asked(tags)).collect::<Vec<_>>();
+        let from: usize = token.parse().unwrap_or_default();
+        let next = if from + 2 < all.len() { (from + 2).to_string() } else { String::new() };
+        (all.into_iter().skip(from).take(2).collect(), next)
+    }
+
+    fn ec2(&mut self, call: &Call) -> Answer {
+        let id = call.text("ResourceId.1");
+        let arn = format!("arn:aws:ec2:ap-northeast-2:123456789012:instance/{id}");
+        match call.operation.as_str() {
+            "DescribeInstances" => {
+                assert_eq!(call.text("Filter.1.Name"), "tag-key");
+                assert_eq!(ASKED, [call.text("Filter.1.Value.1"), call.text("Filter.1.Value.2")]);
+                let (page, next) = self.page_of(":instance/", call.text("NextToken"));
+                let tag =
+                    |(key, value): (&String, &String)| format!("<item><key>{key}</key><value>{value}</value></item>");
+                let instance = |(arn, tags): &(&String, &BTreeMap<String, String>)| {
+                    let id = arn.rsplit('/').next().unwrap();
+                    let state = if id.contains("gone") { "terminated" } else { "running" };
+                    format!(
+                        "<item><ownerId>123456789012</ownerId><instancesSet><item><instanceId>{id}</instanceId>\
+                         <instanceState><name>{state}</name></instanceState><tagSet>{}</tagSet></item></instancesSet></item>",
+                        tags.iter().map(tag).collect::<String>()
+                    )
+                };
+                let page: String = page.iter().map(instance).collect();
+                return Answer::Body(format!(
+                    "<DescribeInstancesResponse><reservationSet>{page}</reservationSet><nextToken>{next}</nextToken>\
+                     </DescribeInstancesResponse>"
+                ));
+            }
+            "CreateTags" => {
+                let tag = (call.text("Tag.1.Key").to_owned(), call.text("Tag.1.Value").to_owned());
+                self.tags.get_mut(&arn).unwrap().extend([tag]);
+            }
+            "DeleteTags" => drop(self.tags.get_mut(&arn).unwrap().remove(call.text("Tag.1.Key"))),
+            other => panic!("EC2 knows no {other}"),
+        }
+        Answer::Body(format!("<{0}Response><return>true</return></{0}Response>", call.operation))
+    }
+
+    fn auto_scaling(&mut self, call: &Call) -> Answer {
+        let name = call.text("Tags.member.1.ResourceId");
+        let key = call.text("Tags.member.1.Key").to_owned();
+        let group = self.tags.iter_mut().find(|(arn, _)| arn.ends_with(&format!("autoScalingGroupName/{name}")));
+        let inner = match call.operation.as_str() {
+            "DescribeAutoScalingGroups" => {
+                let asked =
+                    [call.text("Filters.member.1.Values.member.1"), call.text("Filters.member.1.Values.member.2")];
+                assert_eq!((call.text("Filters.member.1.Name"), asked), ("tag-key", ASKED));
+                let (page, next) = self.page_of("autoScalingGroupName/", call.text("NextToken"));
+                let tag = |(key, value): (&String, &String)| {
+                    format!("<member><Key>{key}</Key><Value>{value}</Value></member>")
+                };
+                let group = |(arn, tags): &(&String, &BTreeMap<String, String>)| {
+                    let name = arn.rsplit('/').next().unwrap();
+                    let status = if name.contains("gone") { "<Status>Delete in progress</Status>" } else { "" };
+                    format!(
+                        "<member><AutoScalingGroupARN>{arn}</AutoScalingGroupARN><AutoScalingGroupName>{name}\
+                         </AutoScalingGroupName>{status}<Tags>{}</Tags></member>",
+                        tags.iter().map(tag).collect::<String>()
+                    )
+                };
+                let page: String = page.iter().map(group).collect();
+                format!("<AutoScalingGroups>{page}</AutoScalingGroups><NextToken>{next}</NextToken>")
+            }
+            "CreateOrUpdateTags" => {
+                assert_eq!(call.text("Tags.member.1.PropagateAtLaunch"), "false");
+                group.unwrap().1.extend([(key, call.text("Tags.member.1.Value").to_owned())]);
+                String::new()
+            }
+            "DeleteTags" => {
+                drop(group.unwrap().1.remove(&key));
+                String::new()
+            }
+            other => panic!("Auto Scaling knows no {other}"),
+        };
+        Answer::Body(format!("<{0}Response><{0}Result>{inner}</{0}Result></{0}Response>", call.operation))
+    }
+
     fn databases(&self) -> String {
         let tag = |(key, value): (&String, &String)| format!("<Tag><Key>{key}</Key><Value>{value}</Value></Tag>");
         let instance = |(arn, tags): (&String, &BTreeMap<String, String>)| {

@@ -66,6 +66,64 @@ async fn a_spent_budget_is_told_and_holds_what_is_expendable_and_wakes_its_owner
     assert_eq!(script.writes(), Vec::<String>::new());
 }
 
+#[tokio::test]
+async fn instances_and_groups_are_held_by_their_own_tags_and_what_is_gone_is_left_out() {
+    let script = Script::seen("304.72");
+    let instance = |id: &str| format!("arn:aws:ec2:ap-northeast-2:123456789012:instance/{id}");
+    let group = |name: &str| {
+        format!("arn:aws:autoscaling:ap-northeast-2:123456789012:autoScalingGroup:1:autoScalingGroupName/{name}")
+    };
+    let machines = [instance("i-1"), instance("i-2"), instance("i-gone"), group("api"), group("gone"), group("web")];
+    for arn in &machines {
+        script.tag(arn, "nightshift:budget", "sleep-at=100");
+        script.tag(arn, "nightshift:schedule", "always");
+    }
+    script.tag(&machines[0], "Name", "shop");
+    // Its group is expendable too, and hands its tag on.
+    script.tag(&machines[1], "aws:autoscaling:groupName", "web");
+    script.tag(&instance("i-other"), "Name", "no business of ours");
+    let report = script.invoke(json!({})).await.unwrap();
+    let member = "i-2 skipped: it belongs to the Auto Scaling group web, which sleeps as a whole";
+    let mut told = told(&report);
+    told.sort();
+    let expected = [
+        "TrueGul Monthly warn Done",
+        "api hold Done",
+        "api-server hold Done",
+        "i-1 hold Done",
+        member,
+        "web hold Done",
+    ];
+    assert_eq!(told, expected);
+    for (arn, held) in machines.iter().zip([true, false, false, true, false, true]) {
+        assert_eq!(script.tag_of(arn, HOLD).is_some(), held, "{arn}");
+    }
+    assert_eq!(script.bodies("Invoke").len(), 4);
+
+    // What was held and has lost its tag is told on the budget, and not touched: IAM would not allow it.
+    script.aws().tags.get_mut(&machines[0]).unwrap().remove("nightshift:budget");
+    script.invoke(json!({"release": {"budget": "TrueGul Monthly"}})).await.unwrap();
+    assert!(script.tag_of(&machines[0], HOLD).is_some());
+    assert_eq!((script.tag_of(&machines[3], HOLD), script.tag_of(&machines[5], HOLD)), (None, None));
+    assert_eq!((script.count("CreateTags"), script.count("CreateOrUpdateTags")), (1, 2));
+    assert!(
+        script.bodies("Publish").iter().any(|it| it["Message"].as_str().unwrap().contains("i-1 (shop) is held by"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_changes_its_size_is_held_by_the_next_run() {
+    let script = Script::seen("304.72");
+    let web = "arn:aws:autoscaling:ap-northeast-2:123456789012:autoScalingGroup:1:autoScalingGroupName/web";
+    script.tag(web, "nightshift:budget", "sleep-at=100");
+    script.tag(web, "nightshift:schedule", "always");
+    script.fail("CreateOrUpdateTags", "web", 1, "ResourceContention");
+    let report = script.invoke(json!({})).await.unwrap();
+    assert!(told(&report).contains(&"web hold Deferred".to_owned()), "{:?}", told(&report));
+    script.invoke(json!({})).await.unwrap();
+    assert!(script.tag_of(web, HOLD).is_some());
+}
+
 /// The budget counts answers of a model's API besides the bill of AWS.
 fn with_answers(script: &Script, sums: &[(&str, &str)]) {
     script.tag(

@@ -24,9 +24,10 @@ fn rules() -> impl Strategy<Value = &'static str> {
     ])
 }
 
-/// Tags of a service besides its rule: a person's hold, another function's, an old one of a budget, no schedule, no rule.
+/// Tags of a service besides its rule: a person's hold, another function's, an old one of a budget, no schedule, no rule;
+/// or that it is an instance, a group, or an instance of a group that is expendable too, or of another one.
 fn oddities() -> impl Strategy<Value = u8> {
-    prop_oneof![6 => Just(0u8), 1 => 1..8u8]
+    prop_oneof![6 => Just(0u8), 1 => 1..8u8, 2 => 8..12u8]
 }
 
 fn worlds() -> impl Strategy<Value = World> {
@@ -38,7 +39,15 @@ fn worlds() -> impl Strategy<Value = World> {
             if !tagged {
                 world.budgets[1].tags = Ok(BTreeMap::new());
             }
-            for (resource, (_, oddity)) in world.resources.iter_mut().zip(services) {
+            for (index, (resource, (rule, oddity))) in world.resources.iter_mut().zip(services).enumerate() {
+                let id = format!("app-{index}");
+                match oddity {
+                    8 => *resource = instance(&id, rule, None),
+                    9 => *resource = group(&id, rule),
+                    10 => *resource = instance(&id, rule, Some("app-0")),
+                    11 => *resource = instance(&id, rule, Some("elsewhere")),
+                    _ => {}
+                }
                 let mut tag = |key: &str, value: &str| drop(resource.tags.insert(key.into(), value.into()));
                 match oddity {
                     1 => tag(keys::HOLD, "until the audit is over"),
@@ -140,6 +149,8 @@ proptest! {
             let rule: rules::budget::Expendable = resource.tags[keys::BUDGET].parse().unwrap();
             let spent = money(&budget.actual).percent_of(money(&budget.limit)).unwrap();
             prop_assert!(spent >= rule.sleep_at && resource.tags.contains_key(keys::SCHEDULE));
+            // What sleeps as a whole is held as a whole.
+            prop_assert!(resource.member_of.is_none(), "{resource:?}");
             prop_assert!(budget.tag(keys::BUDGET).is_some());
         }
     }

@@ -9,7 +9,7 @@ use rules::keys;
 
 use crate::plan::scope::{Command, Content, Kind, Notification, Own, Scope};
 use crate::plan::step::{MemoryNote, Step};
-use crate::plan::world::{Amount, Budget, Figure, Resource, TimeUnit, World};
+use crate::plan::world::{Amount, Budget, Figure, Resource, TimeUnit, Whole, World};
 use crate::plan::{Options, plan};
 
 pub const TOPIC: &str = "arn:aws:sns:ap-northeast-2:123456789012:budgets";
@@ -91,6 +91,22 @@ pub fn service(name: &str, rule: &str) -> Resource {
         member_of: None,
         tags: BTreeMap::from([(keys::BUDGET.into(), rule.into()), (keys::SCHEDULE.into(), "always".into())]),
     }
+}
+
+/// The same of an EC2 instance, of a group or of none.
+pub fn instance(id: &str, rule: &str, group: Option<&str>) -> Resource {
+    Resource {
+        arn: format!("arn:aws:ec2:ap-northeast-2:123456789012:instance/{id}"),
+        name: format!("{id} (shop)"),
+        member_of: group.map(|it| Whole::Group(it.into())),
+        ..service(id, rule)
+    }
+}
+
+/// The same of an Auto Scaling group.
+pub fn group(name: &str, rule: &str) -> Resource {
+    let arn = "arn:aws:autoscaling:ap-northeast-2:123456789012:autoScalingGroup:1:autoScalingGroupName";
+    Resource { arn: format!("{arn}/{name}"), name: name.into(), ..service(name, rule) }
 }
 
 pub fn world(cents: i64, rules: &[&str]) -> World {

@@ -12,7 +12,7 @@ use super::model::*;
 use crate::plan::scope::{Content, Kind, Notification};
 use crate::plan::step::Step;
 use crate::plan::to_remember;
-use crate::plan::world::{Amount, TimeUnit, Unread, World};
+use crate::plan::world::{Amount, TimeUnit, Unread, Whole, World};
 
 const UNREADABLE_TAGS: &str = "! app-0 unreadable-tags: the tags of TrueGul Monthly cannot be read, so it is not known \
     whether it is enforced: ListTagsForResource x: AccessDeniedException: no";
@@ -101,6 +101,36 @@ fn a_month_in_which_staging_sleeps_from_the_24th_to_the_1st() {
         memory(&world).unwrap().to_string(),
         "period=2026-12-01 limit=300 actual=0 told=0 forecast=100 last=310"
     );
+}
+
+#[test]
+fn an_instance_and_a_group_are_held_and_released_as_a_service_is() {
+    let mut world = world(30_472, &[]);
+    world.resources = vec![
+        instance("i-1", "sleep-at=100", None),
+        group("web", "sleep-at=100"),
+        // A group hands its tags on: its instance sleeps with it.
+        instance("i-2", "sleep-at=100", Some("web")),
+        instance("i-3", "sleep-at=200", None),
+    ];
+    let (mut world, lines) = run_twice(world, &SWEEP, &now());
+    let why = "101 % of TrueGul Monthly are spent, and it sleeps at 100 %; back to its schedule on Tue 2026-12-01 09:00 KST at the latest";
+    for line in [
+        &format!("* web hold: {why}"),
+        &format!("* i-1 hold: {why}"),
+        "+ i-2: it belongs to the Auto Scaling group web, which sleeps as a whole",
+        "+ i-3: it sleeps at 200 %; 101 % of TrueGul Monthly are spent",
+    ] {
+        assert!(lines.iter().any(|it| it.starts_with(line)), "{line} is missing in {lines:#?}");
+    }
+    assert_eq!(held(&world), ["i-1 (shop)", "web"]);
+    // A person keeps the instance awake, which outranks the budget; the group stays until the period ends.
+    world.resources[0].tags.insert(keys::AWAKE_UNTIL.into(), "2026-11-25T20:00".into());
+    let (mut world, _) = run(world, &SWEEP, &now());
+    assert_eq!(held(&world), ["web"]);
+    world.budgets[0].actual = usd(0);
+    let (world, _) = run(world, &SWEEP, &at("2026-12-02T12:00:00"));
+    assert!(held(&world).is_empty());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use rules::keys;
 use rules::sleep::{Asleep, Suspended};
 
 use super::model::*;
-use crate::plan::{Call, CannotStop, Command, Request, Scope, Service, Sleeper, Until};
+use crate::plan::{Call, CannotStop, Command, Instance, Request, Scope, Service, Sleeper, Until};
 
 const SCHEDULES: [&str; 8] = [
     HOURS,
@@ -152,14 +152,18 @@ fn shops() -> impl Strategy<Value = Shop> {
 fn fresh_shops() -> impl Strategy<Value = Shop> {
     let schedules = || select(&[HOURS, "mon-fri 08:00-20:00 off=1", "mon-fri 08:00-20:00 enforce=true"]);
     let target = proptest::option::of((0..3i32, 0..4i32, any::<(bool, bool, bool)>(), any::<bool>()));
-    let one = (schedules(), 0..5i32, target, any::<bool>());
+    let needs = select(&["", "", "after=db-0", "after=db-0+ec2:i-0", "after=ec2:i-0"]);
+    let one = (schedules(), 0..5i32, target, needs);
     let databases = vec((schedules(), any::<bool>()), 0..3);
     let instances = vec((schedules(), any::<bool>()), 0..3);
     (vec(one, 1..4), databases, instances).prop_map(|(services, databases, instances)| {
         let services = services.into_iter().enumerate().map(|(index, (schedule, desired, target, needs))| {
             // A task that stays at night keeps its database up.
-            let needs = needs && !schedule.contains("off=1");
-            let schedule = if needs { format!("{schedule} after=db-0") } else { schedule.to_owned() };
+            let needs = if schedule.contains("off=1") { "" } else { needs };
+            // A group waits for databases only.
+            let is_group = target.is_some_and(|(.., is_group)| is_group);
+            let needs = if is_group && !needs.is_empty() { "after=db-0" } else { needs };
+            let schedule = format!("{schedule} {needs}").trim_end().to_owned();
             let mut it = service(&format!("service-{index}"), &schedule, desired);
             if let Some((min, more, (scale_in, scale_out, scheduled), is_group)) = target {
                 // Within its limits, or set to 0 by hand.
@@ -192,7 +196,11 @@ fn fresh_shops() -> impl Strategy<Value = Shop> {
             let needs = if needs { " after=db-0" } else { "" };
             instance(&format!("i-{index}"), &format!("{}{needs}", schedule.replace(" off=1", "")))
         });
-        Shop { instances: instances.collect(), ..shop(services.collect(), databases) }
+        let mut instances: Vec<Instance> = instances.collect();
+        if instances.is_empty() {
+            instances.push(instance("i-0", HOURS));
+        }
+        Shop { instances, ..shop(services.collect(), databases) }
     })
 }
 
@@ -493,6 +501,61 @@ proptest! {
             if readable && service.status == "ACTIVE" && !service.is_daemon && !service.is_express && service.deploying_since.is_none() {
                 let off = i32::from(service.tags[keys::SCHEDULE].contains("off=1"));
                 prop_assert!(service.desired <= off, "{:?}", service);
+            }
+        }
+    }
+
+    #[test]
+    fn a_budget_holds_all_kinds_and_a_release_gives_back_what_there_was(shop in fresh_shops(), minutes in 5..300i64) {
+        let mut shop = shop;
+        let noon = at("2026-11-20T12:00");
+        shop.run_until_quiet(&noon);
+        let before = shop.clone();
+        let tags = |shop: &mut Shop, change: fn(&mut std::collections::BTreeMap<String, String>)| {
+            shop.services.iter_mut().for_each(|it| change(&mut it.tags));
+            shop.databases.iter_mut().for_each(|it| change(&mut it.database.tags));
+            shop.instances.iter_mut().for_each(|it| change(&mut it.tags));
+        };
+        tags(&mut shop, |it| drop(it.insert(keys::HOLD_MEMORY.into(), "by=budget:Team since=2026-11-20T03:00:00Z".into())));
+        shop.run_until_quiet(&noon);
+        for service in &shop.services {
+            let off = i32::from(service.tags[keys::SCHEDULE].contains("off=1"));
+            prop_assert!(service.desired <= off, "{:?}", service);
+        }
+        prop_assert!(shop.databases.iter().all(|it| it.database.status == "stopped"), "{:?}", shop);
+        prop_assert!(shop.instances.iter().all(|it| it.state == "stopped"), "{:?}", shop);
+        tags(&mut shop, |it| drop(it.remove(keys::HOLD_MEMORY)));
+        shop.run_until_quiet(&noon.checked_add(minutes.minutes()).unwrap());
+        shop.snapshots = before.snapshots.clone();
+        prop_assert_eq!(essence(&shop), essence(&before));
+    }
+
+    #[test]
+    fn nothing_stops_under_what_needs_it_and_nothing_wakes_before_what_it_needs(shop in fresh_shops()) {
+        let mut shop = shop;
+        // What a service or an instance names, and whether that is up.
+        let needs = |schedule: &str, name: &str| schedule.split(['=', '+', ' ']).any(|it| it == name);
+        let database_up = |shop: &Shop| shop.databases[0].database.status == "available";
+        let instance_up = |shop: &Shop| shop.instances[0].state == "running";
+        for (begin, ticks) in [("2026-11-20T20:00", 5), ("2026-11-23T08:00", 5)] {
+            let mut now = at(begin);
+            for _ in 0..ticks {
+                let before = shop.clone();
+                shop.run(&sweep(), &now);
+                for (was, is) in before.services.iter().zip(&shop.services) {
+                    let schedule = &is.tags[keys::SCHEDULE];
+                    for (name, up) in [("db-0", database_up(&shop)), ("ec2:i-0", instance_up(&shop))] {
+                        let runs = was.running > 0 || is.desired > 0;
+                        prop_assert!(up || !runs || !needs(schedule, name), "{} {now}: {was:?}", name);
+                    }
+                }
+                for (was, is) in before.instances.iter().zip(&shop.instances) {
+                    let runs = ["running", "pending"].contains(&is.state.as_str()) || was.state == "running";
+                    let up = database_up(&shop) || !needs(&is.tags[keys::SCHEDULE], "db-0");
+                    prop_assert!(up || !runs, "{now}: {was:?}");
+                }
+                shop.settle();
+                now = now.checked_add(5.minutes()).unwrap();
             }
         }
     }

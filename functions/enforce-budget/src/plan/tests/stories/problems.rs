@@ -86,11 +86,20 @@ fn what_is_wrong_with_what_is_expendable_is_told_with_the_remedy() {
         "! app-0 no-such-budget: no enforced budget is called Monthly in tags; there is: TrueGul_Monthly",
     );
     world.resources[0] = service("app-0", "sleep-at=100");
-    world.resources[0].member_of = Some("kfood".into());
+    world.resources[0].member_of = Some(Whole::Cluster("kfood".into()));
     says_only(
         &world,
         "! app-0 member-instance: it is a member of the DB cluster kfood, which sleeps as a whole: move the tag nightshift:budget to the cluster",
     );
+    world.resources[0] = instance("i-1", "sleep-at=100", Some("web"));
+    says_only(
+        &world,
+        "! i-1 group-member: it belongs to the Auto Scaling group web, which would replace a stopped instance: put the tag nightshift:budget on the group instead",
+    );
+    // A group hands its tags on to its instances: these are not told.
+    world.resources.push(group("web", "sleep-at=100"));
+    says_only(&world, "+ i-1: it belongs to the Auto Scaling group web, which sleeps as a whole");
+    world.resources.truncate(1);
     world.resources[0] = service("app-0", "sleep-at=100");
     world.resources[0].tags.insert(keys::HOLD_MEMORY.into(), "yes".into());
     says_only(
