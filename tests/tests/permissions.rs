@@ -468,7 +468,9 @@ fn calls_of(function: &str) -> Vec<Call> {
         "enforce-budget" => [
             calls(
                 [
+                    "autoscaling:DescribeAutoScalingGroups",
                     "cloudwatch:GetMetricStatistics",
+                    "ec2:DescribeInstances",
                     "tag:GetResources",
                     "rds:DescribeDBClusters",
                     "rds:DescribeDBInstances",
@@ -487,6 +489,10 @@ fn calls_of(function: &str) -> Vec<Call> {
                 call("rds:AddTagsToResource", "cluster:shop").tagged("nightshift:budget").remembers(),
                 call("rds:RemoveTagsFromResource", "db:kfood-db").tagged("nightshift:budget").remembers(),
                 call("rds:RemoveTagsFromResource", "cluster:shop").tagged("nightshift:budget").remembers(),
+                call("ec2:CreateTags", INSTANCE).tagged("nightshift:budget").remembers(),
+                call("ec2:DeleteTags", INSTANCE).tagged("nightshift:budget").remembers(),
+                call("autoscaling:CreateOrUpdateTags", GROUP).tagged("nightshift:budget").remembers(),
+                call("autoscaling:DeleteTags", GROUP).tagged("nightshift:budget").remembers(),
             ],
         ]
         .concat(),
