@@ -650,6 +650,14 @@ fn calls_of(function: &str) -> Vec<Call> {
                     call("autoscaling:ResumeProcesses", GROUP).tagged("nightshift:schedule"),
                     call("autoscaling:CreateOrUpdateTags", GROUP).tagged("nightshift:schedule").remembers(),
                     call("autoscaling:DeleteTags", GROUP).tagged("nightshift:schedule").remembers(),
+                    call("scheduler:ListSchedules", "*"),
+                    call("scheduler:GetSchedule", "schedule/nightly/orders"),
+                    call("scheduler:TagResource", "schedule-group/nightly").tagged("nightshift:schedule").remembers(),
+                    call("scheduler:UntagResource", "schedule-group/nightly").tagged("nightshift:schedule").remembers(),
+                    call("scheduler:UpdateSchedule", "schedule/nightly/orders").only(Variant::Schedules),
+                    call("iam:PassRole", "role/schedules-nightly")
+                        .with("iam:PassedToService", "scheduler.amazonaws.com")
+                        .only(Variant::Schedules),
                     told(call("ec2:CreateTags", INSTANCE).tagged("nightshift-state:asleep")),
                     told(call("autoscaling:CreateOrUpdateTags", GROUP).tagged("nightshift-state:asleep")),
                     told(call("ecs:TagResource", SERVICE).tagged("nightshift-state:asleep")),

@@ -1,6 +1,7 @@
 //! Makes the calls of a step, and writes what is remembered.
 
 use aws::machines::{group_name, instance_id, write_group_tag, write_instance_tag};
+use aws::scheduler::group_of_arn;
 use aws::{Error, lambda, memory};
 use reconcile::memory::Note;
 use rules::sleep::Refused;
@@ -9,7 +10,7 @@ use runtime::Run;
 use serde_json::{Value, json};
 
 use crate::plan::{Call, IfRefused, Scaled, Step};
-use crate::{Clients, autoscaling, ec2, ec2_autoscaling, ecs, rds};
+use crate::{Clients, autoscaling, ec2, ec2_autoscaling, ecs, rds, scheduler};
 
 /// Makes the calls of one step, one after the other.
 pub async fn apply(clients: &Clients, step: &Step, run: &Run<'_>) -> Result<Value, Error> {
@@ -48,6 +49,7 @@ async fn make(clients: &Clients, arn: &str, call: &Call, run: &Run<'_>) -> Resul
         Call::StartInstance { id } => ec2::start(&clients.ec2, id, until).await,
         Call::Stop { database, snapshot } => rds::stop(&clients.rds, database, snapshot.as_deref(), until).await,
         Call::Start { database } => rds::start(&clients.rds, database, until).await,
+        Call::Jobs { group, jobs, on } => scheduler::switch_jobs(&clients.scheduler, group, jobs, *on, until).await,
         Call::CopyMemory { target, value } => {
             autoscaling::write_tag(&clients.scaling, target, keys::ASLEEP, value, until).await
         }
@@ -91,6 +93,9 @@ async fn write(clients: &Clients, arn: &str, key: &str, value: Option<&str>, run
     let until = run.last_start;
     if let Some(group) = group_name(arn) {
         return write_group_tag(&clients.groups.0, group, key, value, until).await;
+    }
+    if group_of_arn(arn).is_some() {
+        return clients.scheduler.write_schedule_group_tag(arn, key, value).await;
     }
     if let Some(instance) = instance_id(arn) {
         return write_instance_tag(&clients.ec2.0, instance, key, value, until).await;

@@ -9,11 +9,13 @@ mod observe;
 mod plan;
 mod rds;
 mod request;
+mod scheduler;
 
 use aws::Error;
 use aws::ecs::Ecs;
 use aws::lambda::Lambda;
 use aws::rds::Rds;
+use aws::scheduler::Scheduler;
 use aws::tagging::Tagging;
 use aws_config::SdkConfig;
 use reconcile::Report;
@@ -35,6 +37,7 @@ pub struct Clients {
     lambda: Lambda,
     rds: Rds,
     scaling: Scaling,
+    scheduler: Scheduler,
     tagging: Tagging,
 }
 
@@ -48,6 +51,7 @@ impl Clients {
             lambda: Lambda::new(config),
             rds: Rds::new(config, None),
             scaling: Scaling::new(config),
+            scheduler: Scheduler::new(config),
             tagging: Tagging::new(config),
         }
     }

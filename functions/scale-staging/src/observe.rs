@@ -4,23 +4,31 @@ use std::collections::BTreeMap;
 
 use aws::ecs::Cause;
 use aws::rds::find_snapshot;
+use aws::scheduler::group_of_arn;
 use aws::{Error, each, tagging};
 use rules::{ServiceName, keys};
 use runtime::Run;
 
-use crate::plan::{self, Backing, Listed, Missing, Scope, Service, Sleeper, World};
-use crate::{Clients, autoscaling, ec2, ec2_autoscaling, ecs, rds};
+use crate::plan::{self, Backing, JobGroup, Listed, Missing, Scope, Service, Sleeper, World};
+use crate::{Clients, autoscaling, ec2, ec2_autoscaling, ecs, rds, scheduler};
 
 /// How many reads are under way at a time.
 const READS: usize = 16;
 
 pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<World, Error> {
-    let index = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::SCHEDULE);
+    // Of whatever type: one call for the services and the groups of schedules.
+    let index = tagging::carriers_with_tags(&clients.tagging, keys::SCHEDULE);
     let machines =
         async { tokio::try_join!(ec2::list_instances(&clients.ec2), ec2_autoscaling::list_groups(&clients.groups)) };
     let (index, databases, left_behind, machines) =
         tokio::join!(index, rds::list_sleepers(&clients.rds), left_behind(clients, scope, run), machines);
     let (index, databases, mut left_behind, (instances, groups)) = (index?, databases?, left_behind?, machines?);
+    let job_groups = index.iter().filter_map(|(arn, tags)| {
+        let name = group_of_arn(arn)?.to_owned();
+        Some(JobGroup { arn: arn.clone(), name, tags: tags.clone(), jobs: None })
+    });
+    let job_groups = job_groups.collect();
+    let index: tagging::Tagged = index.into_iter().filter(|(arn, _)| ServiceName::of_arn(arn).is_some()).collect();
     let (groups, sleeping): (Vec<Service>, Vec<Service>) =
         groups.into_iter().partition(|it| it.tags.contains_key(keys::SCHEDULE));
     left_behind.extend(sleeping);
@@ -51,6 +59,7 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     let mut world = World {
         services,
         instances,
+        job_groups,
         listed,
         missing,
         left_behind,
@@ -63,6 +72,12 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     let in_question = plan::databases_in_question(&world, scope, &run.now);
     let events = each(in_question, READS, async |it| (it.arn.clone(), rds::events(&clients.rds, it).await));
     world.events = events.await.into_iter().map(|(arn, it)| (arn, it.map_err(|err| err.to_string()))).collect();
+    let to_read: Vec<String> =
+        plan::jobs_to_read(&world, scope, run.dry_run, &run.now).into_iter().map(|it| it.name.clone()).collect();
+    for name in to_read {
+        let jobs = scheduler::jobs_of(&clients.scheduler, &name).await.map_err(|err| err.to_string());
+        world.job_groups.iter_mut().filter(|it| it.name == name).for_each(|it| it.jobs = Some(jobs.clone()));
+    }
     Ok(world)
 }
 

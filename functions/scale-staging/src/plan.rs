@@ -3,7 +3,7 @@
 //! From below: what was observed (`world`) and asked (`command`), what the tags want of it (`wants`), one service or group
 //! (`case` and what is done to it: `service`, `sleep`, `wake`, `boost`, `woken`) or one machine (`machine`, `start`): a
 //! database (`database`, `stop`, `snapshot`, `windows`) or an instance (`instance`, `stop_instance`); what services need
-//! of them (`needs`); and what is told before a sleep (`notice`).
+//! of them (`needs`); what is told before a sleep (`notice`); and jobs that need them (`jobs`).
 
 mod boost;
 mod case;
@@ -13,6 +13,7 @@ mod database;
 mod draft;
 mod facts;
 mod instance;
+mod jobs;
 mod last_day;
 mod left_behind;
 mod look;
@@ -46,6 +47,7 @@ use reconcile::Plan;
 use rules::keys;
 
 pub use command::{Command, Request, Scope, Until};
+pub use jobs::jobs_to_read;
 pub use last_day::last_day;
 pub use left_behind::is_left_behind;
 pub use look::{
@@ -55,8 +57,8 @@ pub use look::{
 pub use step::Refusal;
 pub use step::{Call, IfRefused, Step};
 pub use world::{
-    Backing, CannotStop, DatabaseName, Events, Instance, LastEvent, Listed, Message, Missing, Scaled, ScheduledAction,
-    Service, Sleeper, World,
+    Backing, CannotStop, DatabaseName, Events, Instance, Job, JobGroup, LastEvent, Listed, Message, Missing, Scaled,
+    ScheduledAction, Service, Sleeper, World, switched,
 };
 
 use draft::Decision;
@@ -85,6 +87,7 @@ pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
     let of_instances = decide_instances(world, request, &needs, now, &mut plan);
     needs.extend(of_groups.into_iter().chain(of_instances));
     decide_databases(world, request, &needs, now, &mut plan);
+    decide_jobs(world, request, now, &mut plan);
     tell_what_did_not_opt_in(world, request, &mut plan);
     left_behind::tell(world, &request.scope, now, &mut plan);
     databases_up_first_and_down_last(&mut plan);
@@ -233,6 +236,21 @@ fn decide_databases(world: &World, request: &Request, needs: &[Need], now: &Zone
         };
         plan.examined(&database.arn, &database.tags);
         carry_over(&database.arn, decision, plan);
+    }
+}
+
+/// After all else: what this very run stops is down for them.
+fn decide_jobs(world: &World, request: &Request, now: &Zoned, plan: &mut Plan<Step>) {
+    let mut groups: Vec<&JobGroup> = world.job_groups.iter().collect();
+    groups.sort_by(|a, b| a.arn.cmp(&b.arn));
+    for group in groups.into_iter().filter(|it| jobs::is_in_question(it, world, &request.scope)) {
+        let decision = match Wants::read(&group.tags, now, &world.calendar) {
+            Ok(Some(wants)) => jobs::decide(group, &wants, world, now, plan),
+            Ok(None) => continue,
+            Err(bad) => Decision::trouble(reconcile::Trouble::new("bad-tag", bad)),
+        };
+        plan.examined(&group.arn, &group.tags);
+        carry_over(&group.arn, decision, plan);
     }
 }
 

@@ -71,6 +71,11 @@ pub async fn carriers(tagging: &Tagging, key: &str) -> Result<Vec<String>, Error
     Ok(carriers_of(tagging, None, key).await?.into_keys().collect())
 }
 
+/// The same with their tags, as the index knows them.
+pub async fn carriers_with_tags(tagging: &Tagging, key: &str) -> Result<Tagged, Error> {
+    carriers_of(tagging, None, key).await
+}
+
 async fn carriers_of(tagging: &Tagging, resource_type: Option<&str>, key: &str) -> Result<Tagged, Error> {
     let mut tries = 1;
     loop {

@@ -18,7 +18,7 @@ pub const BACKUP: &str = "nightshift:backup";
 /// On an ECS service: a person's request for more tasks for a while; see [`crate::intent::Boost`].
 pub const BOOST: &str = "nightshift:boost";
 
-/// On a budget: that it is enforced; on an ECS service or database: that the budget may put it to sleep.
+/// On a budget: that it is enforced; on an ECS service, a machine or a database: that the budget may put it to sleep.
 pub const BUDGET: &str = "nightshift:budget";
 
 /// On an ECS service: which image to deploy; see [`crate::deploy::DeployRule`]. On an EC2 instance: the same for the
@@ -53,7 +53,8 @@ pub const KEEP_IMAGES: &str = "nightshift:keep-images";
 /// On a CloudWatch alarm: what is done about it; see [`crate::remedy::RemedyRule`].
 pub const REMEDY: &str = "nightshift:remedy";
 
-/// On an ECS service or database: when it is awake; see [`crate::schedule::Schedule`].
+/// On an ECS service, a machine, a database or a group of EventBridge Scheduler: when it is awake; see
+/// [`crate::schedule::Schedule`].
 pub const SCHEDULE: &str = "nightshift:schedule";
 
 /// On a budget, with the name of a source behind it: spend outside of AWS that counts; see [`crate::spend::Source`].

@@ -44,6 +44,11 @@ pub enum Target {
     Database {
         arn: String,
     },
+    /// The schedules of a group.
+    Jobs {
+        arn: String,
+        name: String,
+    },
     /// With the name that people gave it.
     Instance {
         arn: String,
@@ -100,6 +105,12 @@ pub enum Call {
     },
     StartInstance {
         id: String,
+    },
+    /// Disables or enables schedules of a group, each after another look at it.
+    Jobs {
+        group: String,
+        jobs: Vec<String>,
+        on: bool,
     },
     /// Writes what is remembered of a service on its scaling target as well, by the ARN of that.
     CopyMemory {
@@ -193,6 +204,7 @@ impl Target {
             Target::Service { arn }
             | Target::Group { arn, .. }
             | Target::Database { arn }
+            | Target::Jobs { arn, .. }
             | Target::Instance { arn, .. } => arn,
         }
     }
@@ -204,6 +216,9 @@ impl Target {
             }
             Target::Database { arn } => {
                 CommandLine::of(["aws", "rds", "remove-tags-from-resource", "--resource-name", arn, "--tag-keys", key])
+            }
+            Target::Jobs { arn, .. } => {
+                CommandLine::of(["aws", "scheduler", "untag-resource", "--resource-arn", arn, "--tag-keys", key])
             }
             Target::Group { name, .. } => {
                 let tag = json!([{"ResourceId": name, "ResourceType": "auto-scaling-group", "Key": key}]).to_string();
@@ -270,6 +285,8 @@ impl reconcile::Step for Step {
     fn undo(&self) -> Option<Undo> {
         let arn = self.target.arn();
         match self.change {
+            // They follow what they need: that is what a person wakes.
+            Change::Sleep | Change::Wake if matches!(self.target, Target::Jobs { .. }) => None,
             Change::Sleep => match self.holds[..] {
                 [] => Some(Undo::Command(json!({"wake": {"resource": arn}}))),
                 [keys::HOLD] => Some(Undo::Shell(self.target.untag(keys::HOLD))),

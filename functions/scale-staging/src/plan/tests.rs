@@ -4,6 +4,7 @@ mod by_hand;
 mod commands;
 mod databases;
 mod in_use;
+mod jobs;
 mod laws;
 mod machines;
 mod model;

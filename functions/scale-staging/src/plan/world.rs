@@ -1,6 +1,7 @@
 //! What is there: services with their scaling targets, Auto Scaling groups, EC2 instances and databases.
 
 mod instance;
+mod job;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use rules::schedule::StackCalendar;
 use rules::sleep::Limits;
 
 pub use instance::Instance;
+pub use job::{Job, JobGroup, switched};
 
 /// Everything that the decision depends on.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -19,6 +21,8 @@ pub struct World {
     pub services: Vec<Service>,
     /// All EC2 instances that opted in, or that sleep.
     pub instances: Vec<Instance>,
+    /// Groups of schedules of EventBridge Scheduler that opted in.
+    pub job_groups: Vec<JobGroup>,
     /// Tagged services that were not looked at, since nothing can be due: as the tag index has them.
     pub listed: Vec<Listed>,
     /// Services that do not exist, or that AWS would not tell about.

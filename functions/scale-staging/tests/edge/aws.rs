@@ -32,6 +32,10 @@ pub struct Aws {
     pub groups: BTreeMap<String, Group>,
     /// Scheduled actions of groups, as XML.
     pub group_actions: String,
+    /// The tags of groups of schedules, by their names.
+    pub job_groups: BTreeMap<String, BTreeMap<String, String>>,
+    /// Schedules as GetSchedule answers them, by `GROUP/NAME`.
+    pub jobs: BTreeMap<String, Value>,
     /// Messages of DescribeEvents, each with its moment.
     pub events: Vec<(&'static str, &'static str)>,
     /// The tags of snapshots by their ids.
@@ -79,6 +83,10 @@ pub fn service_arn(name: &str) -> String {
 
 pub fn database_arn(id: &str) -> String {
     format!("arn:aws:rds:ap-northeast-2:123456789012:db:{id}")
+}
+
+pub fn job_group_arn(name: &str) -> String {
+    format!("arn:aws:scheduler:ap-northeast-2:123456789012:schedule-group/{name}")
 }
 
 impl Script {
@@ -147,6 +155,21 @@ impl Script {
         format!("arn:aws:autoscaling:ap-northeast-2:123456789012:autoScalingGroup:uuid:autoScalingGroupName/{name}")
     }
 
+    /// Adds a schedule to a group that carries this tag.
+    pub fn job(&self, group: &str, schedule: &str, name: &str, state: &str) {
+        let tags = BTreeMap::from([(SCHEDULE.to_owned(), schedule.to_owned())]);
+        let mut aws = self.aws();
+        aws.job_groups.entry(group.into()).or_insert(tags);
+        let job = json!({
+            "Arn": format!("arn:aws:scheduler:ap-northeast-2:123456789012:schedule/{group}/{name}"), "Name": name,
+            "GroupName": group, "State": state, "Description": format!("the {name}"),
+            "ScheduleExpression": "cron(0 3 * * ? *)", "ScheduleExpressionTimezone": "Asia/Seoul",
+            "FlexibleTimeWindow": {"Mode": "OFF"}, "Younger": [1],
+            "Target": {"Arn": "arn:cluster", "RoleArn": "arn:role", "EcsParameters": {"TaskDefinitionArn": "arn:1"}},
+        });
+        aws.jobs.insert(format!("{group}/{name}"), job);
+    }
+
     /// Adds a DB instance.
     pub fn store(&self, id: &str, status: &str, more: &str, tags: &[(&str, &str)]) -> String {
         self.aws().instances.insert(id.into(), database(status, more, tags));
@@ -209,6 +232,7 @@ impl Tables for Aws {
         // EC2 Auto Scaling and Application Auto Scaling have operations of the same names.
         match call.host.split('.').next() {
             Some("ec2") => return self.ec2(call),
+            Some("scheduler") => return self.scheduler(call),
             Some("autoscaling") if call.body.get("Version").is_some() => return self.auto_scaling(call),
             _ => {}
         }
@@ -436,9 +460,51 @@ impl Aws {
             let tags: Vec<Value> = tags.map(|it| json!({"Key": it["key"], "Value": it["value"]})).collect();
             json!({"ResourceARN": arn, "Tags": tags})
         };
-        let page: Vec<Value> = self.services.iter().skip(from).take(self.page).map(mapping).collect();
+        let of_jobs = |(name, tags): (&String, &BTreeMap<String, String>)| {
+            let tags: Vec<Value> = tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
+            json!({"ResourceARN": job_group_arn(name), "Tags": tags})
+        };
+        let mut page: Vec<Value> = self.services.iter().skip(from).take(self.page).map(mapping).collect();
+        // What else carries the tag is listed too.
+        if from == 0 {
+            page.extend(self.job_groups.iter().map(of_jobs));
+        }
         let next = if from + self.page < self.services.len() { (from + self.page).to_string() } else { String::new() };
         json!({"ResourceTagMappingList": page, "PaginationToken": next})
+    }
+
+    fn scheduler(&mut self, call: &Call) -> Answer {
+        let name = format!("{}/{}", call.text("groupName"), call.text("Name"));
+        Answer::Json(match call.operation.as_str() {
+            "ListSchedules" => {
+                let group = call.text("ScheduleGroup");
+                let of_group = self.jobs.values().filter(|it| it["GroupName"] == group);
+                let listed: Vec<Value> = of_group.map(|it| json!({"GroupName": group, "Name": it["Name"]})).collect();
+                json!({"Schedules": listed})
+            }
+            "GetSchedule" => self.jobs[&name].clone(),
+            "UpdateSchedule" => {
+                let name = format!("{}/{}", call.text("GroupName"), call.text("Name"));
+                let mut changed = call.body.clone();
+                changed["Arn"] = self.jobs[&name]["Arn"].clone();
+                self.jobs.insert(name, changed);
+                json!({"ScheduleArn": "arn"})
+            }
+            operation => {
+                let group = call.text("Name").rsplit('/').next().unwrap().to_owned();
+                let tags = self.job_groups.get_mut(&group).unwrap();
+                match operation {
+                    "TagResource" => {
+                        let tag = &call.body["Tags"][0];
+                        let text = |field: &str| tag[field].as_str().unwrap().to_owned();
+                        tags.insert(text("Key"), text("Value"));
+                    }
+                    "UntagResource" => drop(tags.remove(call.text("TagKeys"))),
+                    other => panic!("Scheduler knows no {other}"),
+                }
+                json!({})
+            }
+        })
     }
 
     fn describe_services(&self, call: &Call) -> Value {

@@ -5,6 +5,7 @@
 mod aws;
 mod by_others;
 mod databases;
+mod jobs;
 mod machines;
 
 use aws::{ASLEEP, SCHEDULE, Script, service_arn};

@@ -11,8 +11,8 @@ use rules::schedule::StackCalendar;
 use rules::sleep::{Limits, Suspended};
 
 use crate::plan::{
-    Backing, Call, Command, Events, Instance, LastEvent, Listed, Request, Scaled, Scope, Service, Sleeper, Step, World,
-    databases_in_question, plan, services_to_look_at,
+    Backing, Call, Command, Events, Instance, Job, JobGroup, LastEvent, Listed, Request, Scaled, Scope, Service,
+    Sleeper, Step, World, databases_in_question, plan, services_to_look_at,
 };
 
 pub const HOURS: &str = "mon-fri 08:00-20:00";
@@ -101,6 +101,7 @@ pub struct Shop {
     pub services: Vec<Service>,
     pub databases: Vec<Sleeper>,
     pub instances: Vec<Instance>,
+    pub job_groups: Vec<JobGroup>,
     /// Snapshots by id, with their tags.
     pub snapshots: BTreeMap<String, BTreeMap<String, String>>,
     /// Snapshots that are complete.
@@ -121,6 +122,7 @@ pub fn shop(services: Vec<Service>, databases: Vec<Sleeper>) -> Shop {
         services,
         databases,
         instances: Vec::new(),
+        job_groups: Vec::new(),
         snapshots: BTreeMap::new(),
         ready: BTreeSet::new(),
         started_by_aws: Vec::new(),
@@ -200,6 +202,7 @@ impl Shop {
             services,
             listed,
             instances: self.instances.clone(),
+            job_groups: self.job_groups.clone(),
             databases: self.databases.clone(),
             calendar: self.calendar.clone(),
             notice: self.notice,
@@ -248,6 +251,9 @@ impl Shop {
         }
         if let Some(instance) = self.instances.iter_mut().find(|it| it.arn == arn) {
             return make_on_instance(instance, call, now);
+        }
+        if let Some(group) = self.job_groups.iter_mut().find(|it| it.arn == arn) {
+            return make_on_jobs(group, call);
         }
         let snapshots = &mut self.snapshots;
         let database = &mut self.databases.iter_mut().find(|it| it.database.arn == arn).unwrap().database;
@@ -327,7 +333,8 @@ impl Shop {
         let services = self.services.iter().map(|it| (&it.arn, &it.tags));
         let instances = self.instances.iter().map(|it| (&it.arn, &it.tags));
         let databases = self.databases.iter().map(|it| (&it.database.arn, &it.database.tags));
-        services.chain(instances).chain(databases).find(|(it, _)| *it == arn).unwrap().1
+        let jobs = self.job_groups.iter().map(|it| (&it.arn, &it.tags));
+        services.chain(instances).chain(databases).chain(jobs).find(|(it, _)| *it == arn).unwrap().1
     }
 
     pub fn database(&mut self, id: &str) -> &mut Database {
@@ -373,6 +380,24 @@ fn make_on_service(service: &mut Service, call: &Call, now: Timestamp) {
         Call::Count { desired, .. } => (service.desired, service.updated_at) = (*desired, Some(now)),
         Call::CopyMemory { value, .. } => service.copy = Some(Ok(Some(value.clone()))),
         other => memory(&mut service.tags, other),
+    }
+}
+
+fn make_on_jobs(group: &mut JobGroup, call: &Call) {
+    match (call, &mut group.jobs) {
+        (Call::Jobs { jobs: names, on, .. }, Some(Ok(jobs))) => {
+            jobs.iter_mut().filter(|it| names.contains(&it.name)).for_each(|it| switch(it, *on));
+        }
+        (other, _) => memory(&mut group.tags, other),
+    }
+}
+
+/// What one UpdateSchedule does, if it is still to do.
+pub fn switch(job: &mut Job, on: bool) {
+    match on {
+        false if job.is_to_disable() => (job.enabled, job.marked) = (false, true),
+        true if job.marked => (job.enabled, job.marked) = (true, false),
+        _ => {}
     }
 }
 

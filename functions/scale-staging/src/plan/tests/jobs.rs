@@ -1,0 +1,257 @@
+//! Schedules of EventBridge Scheduler at night, in the plan's own words.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use reconcile::Step as _;
+use rules::keys;
+use serde_json::{Map, Value, json};
+
+use super::model::*;
+use crate::plan::{Call, Command, Job, JobGroup, Until, switched};
+
+fn job(name: &str) -> Job {
+    Job { name: name.into(), enabled: true, marked: false, once: false, has_room: true }
+}
+
+fn jobs(tag: &str, jobs: &[&str]) -> JobGroup {
+    JobGroup {
+        arn: "arn:aws:scheduler:ap-northeast-2:123456789012:schedule-group/nightly".into(),
+        name: "nightly".into(),
+        tags: tags(&[(keys::SCHEDULE, tag)]),
+        jobs: Some(Ok(jobs.iter().map(|it| job(it)).collect())),
+    }
+}
+
+/// A database that sleeps at night, and two jobs that need it.
+fn with_jobs(tag: &str) -> Shop {
+    Shop { job_groups: vec![jobs(tag, &["orders", "report"])], ..shop(vec![], vec![database("app-db", HOURS)]) }
+}
+
+fn enabled(shop: &Shop) -> Vec<bool> {
+    shop.job_groups[0].jobs.as_ref().unwrap().as_ref().unwrap().iter().map(|it| it.enabled).collect()
+}
+
+fn set(shop: &mut Shop, name: &str, change: impl Fn(&mut Job)) {
+    let jobs = shop.job_groups[0].jobs.as_mut().unwrap().as_mut().unwrap();
+    change(jobs.iter_mut().find(|it| it.name == name).unwrap());
+}
+
+/// The lines about the group.
+fn told(shop: &Shop, now: &str) -> Vec<String> {
+    let lines = shop.lines(&sweep(), &at(now));
+    lines.into_iter().filter(|it| it[2..].starts_with("nightly ") || it[2..].starts_with("nightly:")).collect()
+}
+
+#[test]
+fn a_night_of_jobs_that_need_a_database() {
+    let mut shop = with_jobs("always after=app-db");
+    assert_eq!(told(&shop, "2026-11-20T19:55"), ["+ nightly: its schedules run, and so does what they need"]);
+    let evening = at("2026-11-20T20:00");
+    assert_eq!(told(&shop, "2026-11-20T20:00"), ["* nightly sleep: 2 schedules are disabled | app-db is not up"]);
+    // The group remembers before its schedules do, so that a run that dies is finished; they are not left for a later run
+    // than the one that stops the database.
+    let plan = shop.plan(&sweep(), &evening);
+    let step = &plan.steps.iter().find(|it| it.resource.ends_with("/nightly")).unwrap().step;
+    let names = vec!["orders".to_owned(), "report".to_owned()];
+    assert_eq!(
+        step.calls,
+        [
+            Call::Remember(keys::ASLEEP, "since=2026-11-20T11:00:00Z by=schedule".into()),
+            Call::Jobs { group: "nightly".into(), jobs: names, on: false }
+        ]
+    );
+    assert_eq!((step.headline().as_str(), step.undo()), ("nightly: 2 schedules are disabled", None));
+    shop.run_until_quiet(&evening);
+    assert_eq!((enabled(&shop), shop.database("app-db").status.as_str()), (vec![false, false], "stopped"));
+    assert_eq!(told(&shop, "2026-11-21T03:00"), ["+ nightly: its schedules are disabled; app-db is not up"]);
+
+    // In the morning they wait until it serves.
+    shop.run(&sweep(), &at("2026-11-23T08:00"));
+    assert_eq!((enabled(&shop), shop.database("app-db").status.as_str()), (vec![false, false], "starting"));
+    shop.settle();
+    assert_eq!(
+        told(&shop, "2026-11-23T08:05"),
+        ["* nightly wake: 2 schedules are enabled again | what they need is up"]
+    );
+    shop.run_until_quiet(&at("2026-11-23T08:05"));
+    assert_eq!((enabled(&shop), shop.job_groups[0].tags.contains_key(keys::ASLEEP)), (vec![true, true], false));
+}
+
+#[test]
+fn jobs_keep_no_database_up_and_follow_it_when_a_person_wakes_it() {
+    let mut shop = with_jobs("always after=app-db");
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    let wake = asking(&shop.databases[0].database.arn, Command::Wake(Until::NextChange));
+    shop.run(&wake, &at("2026-11-20T21:00"));
+    shop.run_until_quiet(&at("2026-11-20T21:05"));
+    assert_eq!(enabled(&shop), [true, true]);
+    // And the command that puts it to sleep disables them in the same run.
+    let sleep = asking(&shop.databases[0].database.arn, Command::Sleep);
+    shop.run(&sleep, &at("2026-11-20T22:00"));
+    assert_eq!((enabled(&shop), shop.database("app-db").status.as_str()), (vec![false, false], "stopping"));
+}
+
+#[test]
+fn what_a_person_disabled_or_enabled_stands() {
+    let mut shop = with_jobs("always after=app-db");
+    set(&mut shop, "report", |it| it.enabled = false);
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    // At night a person enables one all the same.
+    set(&mut shop, "orders", |it| it.enabled = true);
+    assert_eq!(
+        told(&shop, "2026-11-21T03:00"),
+        ["+ nightly: its schedules are disabled, but orders; app-db is not up"]
+    );
+    shop.run_until_quiet(&at("2026-11-21T03:00"));
+    assert_eq!(enabled(&shop), [true, false]);
+    shop.run_until_quiet(&at("2026-11-23T08:00"));
+    // What was disabled by hand stays so, and the next night is as any other.
+    assert_eq!(enabled(&shop), [true, false]);
+    shop.run_until_quiet(&at("2026-11-23T20:00"));
+    assert_eq!(enabled(&shop), [false, false]);
+}
+
+#[test]
+fn what_another_tool_sets_back_at_night_is_disabled_again_and_a_lost_memory_is_found() {
+    let mut shop = with_jobs("always after=app-db");
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    // `terraform apply` writes its own state and description.
+    set(&mut shop, "orders", |it| (it.enabled, it.marked) = (true, false));
+    shop.run_until_quiet(&at("2026-11-21T03:00"));
+    assert_eq!(enabled(&shop), [false, false]);
+    // And takes away tags that it does not know: the schedules themselves say what was disabled.
+    shop.job_groups[0].tags.remove(keys::ASLEEP);
+    shop.run_until_quiet(&at("2026-11-23T08:00"));
+    assert_eq!(enabled(&shop), [true, true]);
+}
+
+#[test]
+fn what_runs_once_or_has_no_room_for_the_mark_stays_enabled() {
+    let mut shop = with_jobs("always after=app-db");
+    set(&mut shop, "orders", |it| it.once = true);
+    set(&mut shop, "report", |it| it.has_room = false);
+    let lines = told(&shop, "2026-11-20T20:00");
+    assert_eq!(
+        lines,
+        [
+            "! nightly long-description: report stays enabled, since its description has no room for the 26 characters that \
+          say who disabled it: make it shorter"
+        ]
+    );
+}
+
+#[test]
+fn its_own_hours_and_holds_count_as_those_of_everything_else() {
+    let mut shop = with_jobs("mon-fri 10:00-18:00 after=app-db");
+    shop.run_until_quiet(&at("2026-11-20T18:00"));
+    assert_eq!((enabled(&shop), shop.database("app-db").status.as_str()), (vec![false, false], "available"));
+    shop.run_until_quiet(&at("2026-11-23T10:00"));
+    assert_eq!(enabled(&shop), [true, true]);
+    shop.job_groups[0].tags.insert(keys::HOLD.into(), "the import is broken".into());
+    shop.run_until_quiet(&at("2026-11-23T11:00"));
+    assert_eq!(enabled(&shop), [false, false]);
+    shop.job_groups[0].tags.remove(keys::HOLD);
+    shop.run_until_quiet(&at("2026-11-23T12:00"));
+    assert_eq!(enabled(&shop), [true, true]);
+}
+
+#[test]
+fn what_makes_no_sense_on_a_group_is_told_and_changes_nothing() {
+    for (tag, expected) in [
+        (
+            "always after=ap-db",
+            "no-such-database: after=ap-db: there is no such DB instance or DB cluster, so its schedules",
+        ),
+        ("always after=asg:web", "no-such-machine: after=asg:web: there is nothing of that name with the tag"),
+        ("never off=1", "bad-tag: nightshift:schedule: off=, act= and enforce= are not for groups of schedules"),
+        ("never enforce=true", "bad-tag: nightshift:schedule: off=, act= and enforce= are not for groups of schedules"),
+        ("never hibernate=true", "bad-tag: nightshift:schedule: hibernate=true is for EC2 instances"),
+        ("nightly", "bad-tag: "),
+    ] {
+        let lines = told(&with_jobs(tag), "2026-11-20T20:00");
+        assert!(lines.len() == 1 && lines[0].starts_with(&format!("! nightly {expected}")), "{tag}: {lines:?}");
+    }
+    let mut shop = with_jobs("never");
+    shop.job_groups[0].jobs = Some(Err("GetSchedule nightly/orders: AccessDeniedException".into()));
+    assert!(told(&shop, "2026-11-20T20:00")[0].starts_with("! nightly unreadable: its schedules cannot be read"));
+}
+
+#[test]
+fn jobs_follow_instances_and_groups_as_well() {
+    let mut shop = Shop {
+        instances: vec![instance("i-1", HOURS)],
+        job_groups: vec![jobs("always after=ec2:i-1+asg:web", &["orders"])],
+        ..shop(vec![group("web", "always", 2, 1, 4)], vec![])
+    };
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    assert_eq!(enabled(&shop), [false]);
+    shop.run_until_quiet(&at("2026-11-23T08:00"));
+    assert_eq!(enabled(&shop), [true]);
+}
+
+fn schedule(fields: &Value) -> Map<String, Value> {
+    let mut schedule = json!({"Name": "orders", "State": "ENABLED", "ScheduleExpression": "cron(0 3 * * ? *)"});
+    schedule.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    schedule.as_object().unwrap().clone()
+}
+
+#[test]
+fn a_schedule_is_written_back_as_it_was_but_for_its_state_and_the_mark() {
+    let target = json!({"Arn": "arn:cluster", "RoleArn": "arn:role", "Younger": {"kept": [1]}});
+    let before = schedule(&json!({"Description": "the orders", "Target": target, "StartDate": 1_764_300_000.25}));
+    let off = switched(&before, false).unwrap();
+    assert_eq!(
+        (&off["State"], &off["Description"]),
+        (&json!("DISABLED"), &json!("[nightshift-state:asleep] the orders"))
+    );
+    assert_eq!((&off["Target"], &off["StartDate"]), (&target, &json!(1_764_300_000.25)));
+    // Twice is once, and the way back ends where it began.
+    assert_eq!(switched(&off, false), None);
+    assert_eq!(switched(&off, true), Some(before.clone()));
+    assert_eq!(switched(&before, true), None);
+    // One that a person disabled meanwhile is left alone, in both directions.
+    let by_hand = schedule(&json!({"State": "DISABLED"}));
+    assert_eq!((switched(&by_hand, false), switched(&by_hand, true)), (None, None));
+    let once = schedule(&json!({"ScheduleExpression": "at(2026-11-21T03:00:00)"}));
+    assert_eq!(switched(&once, false), None);
+}
+
+proptest! {
+    #[test]
+    fn off_and_on_again_changes_nothing_whatever_its_description(text in ".{0,60}|.{480,512}", state in any::<bool>()) {
+        let mut before = schedule(&json!({"State": if state { "ENABLED" } else { "DISABLED" }}));
+        if !text.is_empty() {
+            before.insert("Description".into(), text.into());
+        }
+        if let Some(off) = switched(&before, false) {
+            prop_assert!(state && off["Description"].as_str().unwrap().chars().count() <= 512);
+            prop_assert_eq!(switched(&off, true), Some(before));
+        }
+    }
+
+    #[test]
+    fn a_run_that_dies_between_schedules_is_finished_and_the_morning_is_as_the_evening_was(
+        states in vec((any::<bool>(), any::<bool>()), 1..6), done in 0..6usize, killed in 0..4usize
+    ) {
+        let mut shop = with_jobs("always after=app-db");
+        let all = states.iter().enumerate().map(|(index, (enabled, once))| {
+            Job { enabled: *enabled, once: *once, ..job(&format!("job-{index}")) }
+        });
+        shop.job_groups[0].jobs = Some(Ok(all.collect()));
+        let evening = enabled(&shop);
+        for begin in ["2026-11-20T20:00", "2026-11-23T08:00"] {
+            shop.run_killed_after(killed, &sweep(), &at(begin));
+            // Of the schedules of one call some were reached.
+            let on = begin.contains("23");
+            let jobs = shop.job_groups[0].jobs.as_mut().unwrap().as_mut().unwrap();
+            for job in jobs.iter_mut().take(if killed > 1 { done } else { 0 }) {
+                switch(job, on);
+            }
+            shop.settle();
+            shop.run_until_quiet(&at(begin).checked_add(jiff::ToSpan::minutes(5)).unwrap());
+            let asleep = states.iter().map(|(enabled, once)| *enabled && *once).collect::<Vec<_>>();
+            prop_assert_eq!(enabled(&shop), if on { evening.clone() } else { asleep });
+        }
+        prop_assert!(!shop.job_groups[0].tags.contains_key(keys::ASLEEP));
+    }
+}

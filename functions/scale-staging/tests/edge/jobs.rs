@@ -1,0 +1,87 @@
+//! Schedules of EventBridge Scheduler at night: what is read, what is sent, and what AWS refuses.
+
+use serde_json::json;
+
+use super::{EVENING, HOURS, MORNING, told};
+use crate::aws::{ASLEEP, SCHEDULE, Script};
+
+const TAG: &str = "always after=app-db";
+
+fn with_jobs(count: usize) -> Script {
+    let script = Script::new();
+    script.store("app-db", "available", "", &[(SCHEDULE, HOURS)]);
+    for index in 0..count {
+        script.job("nightly", TAG, &format!("job-{index:03}"), "ENABLED");
+    }
+    script.job("nightly", TAG, "by-hand", "DISABLED");
+    script
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_are_disabled_with_their_database_and_written_back_whole() {
+    let script = with_jobs(2);
+    let noon = script.invoke("2026-11-20T12:00", json!({})).await.unwrap();
+    assert_eq!(told(&noon), [""; 0]);
+    // By day nothing of them is read.
+    assert!(script.sent("GetSchedule").is_empty() && script.sent("ListSchedules").is_empty());
+    let before = script.aws().jobs.clone();
+    let report = script.invoke(EVENING, json!({})).await.unwrap();
+    assert_eq!(told(&report), ["nightly sleep Done", "app-db sleep Done"]);
+    {
+        let aws = script.aws();
+        assert_eq!(aws.job_groups["nightly"][ASLEEP], "since=2026-11-20T11:00:00Z by=schedule");
+        let job = &aws.jobs["nightly/job-000"];
+        assert_eq!(
+            (&job["State"], &job["Description"]),
+            (&json!("DISABLED"), &json!("[nightshift-state:asleep] the job-000"))
+        );
+        assert_eq!(aws.jobs["nightly/by-hand"], before["nightly/by-hand"]);
+    }
+    assert_eq!(script.sent("UpdateSchedule").len(), 2);
+    script.counts();
+    assert_eq!(told(&script.invoke("2026-11-20T20:05", json!({})).await.unwrap()), [""; 0]);
+
+    script.invoke(MORNING, json!({})).await.unwrap();
+    script.aws().instances.get_mut("app-db").unwrap().status = "available".into();
+    script.invoke("2026-11-23T08:05", json!({})).await.unwrap();
+    let aws = script.aws();
+    assert_eq!(aws.jobs, before);
+    assert!(!aws.job_groups["nightly"].contains_key(ASLEEP));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_their_roles_one_refusal_is_told_once_and_the_database_sleeps_all_the_same() {
+    let script = with_jobs(9);
+    script.fail("UpdateSchedule", "", 99, 403, "AccessDeniedException");
+    let report = script.invoke(EVENING, json!({})).await.unwrap();
+    let problem = report.problems.iter().find(|it| it.problem == "no-schedule-roles").unwrap();
+    assert!(problem.message.contains("UpdateSchedule nightly/job-000: AccessDeniedException"), "{problem:?}");
+    assert!(problem.message.ends_with("in the parameter ScheduleRoles"), "{problem:?}");
+    // Where the first is denied the others are not tried.
+    assert_eq!((script.sent("UpdateSchedule").len(), script.sent("Publish").len()), (1, 1));
+    assert_ne!(script.aws().instances["app-db"].status, "available");
+    script.counts();
+    script.invoke("2026-11-20T20:05", json!({})).await.unwrap();
+    assert_eq!(script.sent("Publish").len(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_dies_between_two_schedules_is_finished_by_the_next() {
+    let script = with_jobs(3);
+    // Another update of it is under way.
+    script.fail("UpdateSchedule", "job-001", 1, 409, "ConflictException");
+    let report = script.invoke(EVENING, json!({})).await.unwrap();
+    assert_eq!(told(&report), ["nightly sleep Deferred", "app-db sleep Done"]);
+    let disabled = |script: &Script| script.aws().jobs.values().filter(|it| it["State"] == "DISABLED").count();
+    assert_eq!(disabled(&script), 3);
+    script.invoke("2026-11-20T20:05", json!({})).await.unwrap();
+    assert_eq!(disabled(&script), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_jobs_are_switched_in_one_run() {
+    let script = with_jobs(1_000);
+    let report = script.invoke(EVENING, json!({})).await.unwrap();
+    assert_eq!(told(&report), ["nightly sleep Done", "app-db sleep Done"]);
+    assert!(script.aws().jobs.values().all(|it| it["State"] == "DISABLED"));
+}
