@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws::Error;
-use aws::machines::{self, group_name, instance_id, tag_of, write_group_tag, write_instance_tag};
+use aws::ec2::{instance_id, list_tagged_instances, tag_of, write_instance_tag};
+use aws::ec2_autoscaling::{group_name, list_tagged_groups, write_group_tag};
 use aws::query::{EC2, EC2_AUTO_SCALING, Element, Query};
 use aws_config::SdkConfig;
 use rules::keys;
@@ -31,8 +32,8 @@ impl Machines {
 
 pub async fn list_machines(machines: &Machines) -> Result<Vec<Resource>, Error> {
     let (instances, groups) = tokio::join!(
-        machines::list_tagged_instances(&machines.ec2, &TAGS, instance),
-        machines::list_tagged_groups(&machines.groups, &TAGS, group)
+        list_tagged_instances(&machines.ec2, &TAGS, instance),
+        list_tagged_groups(&machines.groups, &TAGS, group)
     );
     let instances = instances?.into_iter().filter_map(|(arn, it)| Some(Resource { arn, ..it? }));
     Ok(instances.chain(groups?.into_iter().flatten()).collect())

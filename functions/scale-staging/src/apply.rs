@@ -1,6 +1,7 @@
 //! Makes the calls of a step, and writes what is remembered.
 
-use aws::machines::{group_name, instance_id, write_group_tag, write_instance_tag};
+use aws::ec2::{instance_id, write_instance_tag};
+use aws::ec2_autoscaling::{group_name, write_group_tag};
 use aws::scheduler::group_of_arn;
 use aws::{Error, lambda, memory};
 use reconcile::memory::Note;

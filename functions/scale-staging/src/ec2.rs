@@ -1,6 +1,6 @@
 //! Calls to EC2: the instances that opted in.
 
-use aws::machines::{list_tagged_instances, tag_of};
+use aws::ec2::{list_tagged_instances, tag_of};
 use aws::query::{EC2, Element, Query};
 use aws::{Error, ErrorKind};
 use aws_config::SdkConfig;

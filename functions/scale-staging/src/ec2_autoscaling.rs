@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use aws::Error;
-use aws::machines::{list_tagged_groups, not_during_an_activity, page_of, tag_of};
+use aws::ec2::tag_of;
+use aws::ec2_autoscaling::{list_tagged_groups, not_during_an_activity, page_of};
 use aws::query::{EC2_AUTO_SCALING, Element, Query};
 use aws_config::SdkConfig;
 use rules::keys;

@@ -1,7 +1,8 @@
 //! Calls to AWS that several functions make. Decides nothing.
 //!
 //! [`Error`] is what every failed call becomes, [`tagging`] finds what opted in, [`ecs`] describes services, [`rds`]
-//! finds databases and their snapshots, [`memory`] writes the memory tags of both, [`machines`] finds instances and groups,
+//! finds databases and their snapshots, [`memory`] writes the memory tags of both, [`ec2`] and
+//! [`ec2_autoscaling`] find instances and groups,
 //! [`lambda`] wakes another function, [`scheduler`] reads and changes schedules, [`query`], [`rest`] and [`JsonApi`] call
 //! what has no SDK crate here,
 //! [`each`] bounds how many calls are under way, [`Pace`] how many begin per second.
@@ -12,11 +13,12 @@ use aws_config::{Region, SdkConfig};
 
 #[cfg(test)]
 mod bad_input;
+pub mod ec2;
+pub mod ec2_autoscaling;
 pub mod ecs;
 mod error;
 mod json_api;
 pub mod lambda;
-pub mod machines;
 pub mod memory;
 mod moment;
 mod pace;

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use rules::keys;
 use serde_json::{Map, Value};
 
 /// What a schedule that was disabled here says of itself. It is written by the call that disables it: so the two cannot be
 /// parted by a run that dies, and what a person disabled is never enabled here.
-const MARK: &str = "[nightshift-state:asleep] ";
+fn mark() -> String {
+    format!("[{}] ", keys::ASLEEP)
+}
 
 /// How many characters a description may have.
 const LONGEST: usize = 512;
@@ -38,13 +41,13 @@ pub struct Job {
 impl Job {
     /// Of what GetSchedule answers.
     pub fn read(name: &str, schedule: &Map<String, Value>) -> Self {
-        let description = text(schedule, "Description");
+        let (description, mark) = (text(schedule, "Description"), mark());
         Job {
             name: name.to_owned(),
             enabled: text(schedule, "State") != "DISABLED",
-            marked: description.starts_with(MARK),
+            marked: description.starts_with(&mark),
             once: text(schedule, "ScheduleExpression").starts_with("at("),
-            has_room: description.chars().count() + MARK.len() <= LONGEST,
+            has_room: description.chars().count() + mark.len() <= LONGEST,
         }
     }
 
@@ -60,8 +63,8 @@ pub fn switched(schedule: &Map<String, Value>, on: bool) -> Option<Map<String, V
     let job = Job::read("", schedule);
     let description = text(schedule, "Description");
     let (state, description) = match on {
-        false => job.is_to_disable().then(|| ("DISABLED", format!("{MARK}{description}")))?,
-        true => ("ENABLED", description.strip_prefix(MARK)?.to_owned()),
+        false => job.is_to_disable().then(|| ("DISABLED", format!("{}{description}", mark())))?,
+        true => ("ENABLED", description.strip_prefix(&mark())?.to_owned()),
     };
     let mut changed = schedule.clone();
     changed.insert("State".into(), state.into());
