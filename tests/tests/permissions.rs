@@ -651,10 +651,10 @@ fn calls_of(function: &str) -> Vec<Call> {
                     call("autoscaling:CreateOrUpdateTags", GROUP).tagged("nightshift:schedule").remembers(),
                     call("autoscaling:DeleteTags", GROUP).tagged("nightshift:schedule").remembers(),
                     call("scheduler:ListSchedules", "*"),
-                    call("scheduler:GetSchedule", "schedule/nightly/orders"),
+                    call("scheduler:GetSchedule", "schedule/jobs/nightly"),
                     call("scheduler:TagResource", "schedule-group/nightly").tagged("nightshift:schedule").remembers(),
                     call("scheduler:UntagResource", "schedule-group/nightly").tagged("nightshift:schedule").remembers(),
-                    call("scheduler:UpdateSchedule", "schedule/nightly/orders").only(Variant::Schedules),
+                    call("scheduler:UpdateSchedule", "schedule/jobs/nightly").only(Variant::Schedules),
                     call("iam:PassRole", "role/schedules-nightly")
                         .with("iam:PassedToService", "scheduler.amazonaws.com")
                         .only(Variant::Schedules),
