@@ -2,7 +2,7 @@
 
 use choose::Choice;
 use jiff::Zoned;
-use reconcile::{Plan, Trouble};
+use reconcile::Plan;
 use rules::compose::Intent;
 use rules::memory::Approved;
 use rules::{Digest, ShortDigest};
@@ -12,7 +12,7 @@ use super::draft::{Draft, Motion};
 use super::step::{Change, Step};
 
 impl Draft<'_> {
-    pub fn apply_command(&mut self, command: &Command, plan: &mut Plan<Step>, now: &Zoned) -> Result<(), Trouble> {
+    pub fn apply_command(&mut self, command: &Command, plan: &mut Plan<Step>, now: &Zoned) -> Result<(), String> {
         match command {
             Command::Approve { image } => self.approve(image, false, "a person approved it", plan, now),
             Command::Deploy { image, now: at_once } => {
@@ -38,7 +38,7 @@ impl Draft<'_> {
     }
 
     /// The image that a rollback leaves; `None` where another one runs by now. Without a way back nothing is rejected.
-    pub fn leaves(&self, image: Option<&str>) -> Result<Option<String>, Trouble> {
+    pub fn leaves(&self, image: Option<&str>) -> Result<Option<String>, String> {
         if let Some(named) = image {
             let digest = self.digest_of(named)?;
             // It is on its way to the instance: once it is there, it is gone back from.
@@ -51,25 +51,22 @@ impl Draft<'_> {
             }
         }
         let Some(running) = self.memory.running() else {
-            return Err(Trouble::new("unknown-image", "it is not known which image runs: send \"look\" first"));
+            return Err(String::from("it is not known which image runs: send \"look\" first"));
         };
         if image.is_none() && self.is_deploying() {
-            return Err(Trouble::new(
-                "under-way",
-                "a deployment is under way on it: wait for its end, or name the image",
-            ));
+            return Err(String::from("a deployment is under way on it: wait for its end, or name the image"));
         }
         if !self.memory.rejects(running) {
-            self.way_back()?;
+            self.way_back().map_err(|it| it.message)?;
         }
         Ok(Some(running.to_string()))
     }
 
     /// An image of the repository, or one that is gone from it, by its whole digest.
-    fn digest_of(&self, image: &str) -> Result<Digest, Trouble> {
+    fn digest_of(&self, image: &str) -> Result<Digest, String> {
         match self.case.find(image) {
             Ok(found) => Ok(found.digest.clone()),
-            Err(trouble) => image.parse().map_err(|_| trouble),
+            Err(wrong) => image.parse().map_err(|_| wrong),
         }
     }
 
@@ -80,17 +77,17 @@ impl Draft<'_> {
         why: &str,
         plan: &mut Plan<Step>,
         now: &Zoned,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), String> {
         let case = self.case;
         let image = case.find(image)?;
         let label = case.label(&image.digest);
         if self.memory.rejects(&image.digest) {
             let message = format!("{label} is rejected; send \"clear\" with this image first if it may be tried again");
-            return Err(Trouble::new("rejected", message));
+            return Err(message);
         }
         if !image.is_deployable() {
             let message = format!("{label} is archived, or no container can be started from it");
-            return Err(Trouble::new("not-an-image", message));
+            return Err(message);
         }
         if let Motion::Held(_) | Motion::Again(_) = self.motion {
             // A person has seen what was wrong and wants it tried now.
@@ -119,7 +116,7 @@ impl Draft<'_> {
         Ok(())
     }
 
-    fn clear(&mut self, image: Option<&str>, plan: &mut Plan<Step>) -> Result<(), Trouble> {
+    fn clear(&mut self, image: Option<&str>, plan: &mut Plan<Step>) -> Result<(), String> {
         let case = self.case;
         let mut rejected = self.memory.rejected.clone().unwrap_or_default();
         let digest = match (image, &rejected.images[..]) {
@@ -135,7 +132,7 @@ impl Draft<'_> {
                 };
                 let names: Vec<String> = several.iter().map(name).collect();
                 let message = format!("several images are rejected: {}; name one as \"image\"", names.join(", "));
-                return Err(Trouble::new("which-image", message));
+                return Err(message);
             }
         };
         let label = case.label(&digest);

@@ -101,15 +101,14 @@ impl<'a> Case<'a> {
     }
 
     /// An image by a tag, by its digest, or by the beginning of that.
-    pub fn find(&self, image: &str) -> Result<&'a Image, Trouble> {
+    pub fn find(&self, image: &str) -> Result<&'a Image, String> {
         let by_tag = |it: &&Image| it.tags.iter().any(|tag| tag == image);
         // Enough digits for people to copy from a message, and none by chance.
         let by_digest = |it: &&Image| image.len() >= "sha256:".len() + 8 && it.digest.to_string().starts_with(image);
         self.images.iter().find(by_tag).or_else(|| self.images.iter().find(by_digest)).ok_or_else(|| {
             let repository = &self.repository;
             let accepted = "accepted: a tag of it, or sha256:DIGEST";
-            let message = format!("there is no image '{image}' in the repository {repository}; {accepted}");
-            Trouble::new("no-such-image", message)
+            format!("there is no image '{image}' in the repository {repository}; {accepted}")
         })
     }
 

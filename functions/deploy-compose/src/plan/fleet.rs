@@ -115,14 +115,17 @@ fn apply(
     let named = named.ok_or_else(|| format!("the tags of '{name}' cannot be read: correct them first"))?;
     // A rollback of one is one from the image that it runs, wherever else that runs.
     let command = match command {
-        Command::RollBack { image } => match drafts[named].leaves(image.as_deref()).map_err(|it| it.message)? {
+        Command::RollBack { image } => match drafts[named].leaves(image.as_deref())? {
             Some(image) => &Command::Reject { image },
-            None => return Ok(drafts[named].skip(&mut decision.plan, "another image runs, so nothing is rolled back")),
+            None => {
+                drafts[named].skip(&mut decision.plan, "another image runs, so nothing is rolled back");
+                return Ok(());
+            }
         },
         other => other,
     };
     for draft in drafts {
-        draft.apply_command(command, &mut decision.plan, now).map_err(|it| it.message)?;
+        draft.apply_command(command, &mut decision.plan, now)?;
     }
     Ok(())
 }

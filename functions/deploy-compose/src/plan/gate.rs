@@ -61,7 +61,10 @@ pub fn snapshot(draft: &Draft<'_>, candidate: &Candidate<'_>) -> Result<(), Bloc
 pub fn reach(draft: &Draft<'_>, what: &str, now: &Zoned) -> Result<(), Blocked> {
     let instance = draft.case.instance;
     if instance.tags.contains_key(keys::ASLEEP) {
-        return Err(Blocked::Scheduled("asleep", format!("{what} waits until the instance is awake")));
+        return Err(Blocked::Scheduled(
+            "asleep",
+            format!("{what} waits: the instance sleeps until its schedule wakes it"),
+        ));
     }
     match instance.state.as_str() {
         "running" => {}

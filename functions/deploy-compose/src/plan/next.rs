@@ -250,7 +250,7 @@ impl<'a> Draft<'a> {
                 plan.problem(arn, "unfit-image", format!("'{rule}' selects {tag} in {repository}, but {why}"));
             }
             Selection::NoMatch { seen } if seen.is_empty() => {
-                plan.problem(arn, "no-image", format!("the repository {repository} holds no tagged image"));
+                plan.problem(arn, "no-image", format!("the repository {repository} holds no tagged image: push one"));
             }
             Selection::NoMatch { seen } => {
                 let tags = seen.join(", ");
@@ -328,7 +328,8 @@ impl<'a> Draft<'a> {
             }
             Blocked::Scheduled(kind, message) => plan.monthly(arn, kind, message),
             Blocked::Requires(acts) => acts.into_iter().for_each(|(step, why)| plan.act(arn, step, why)),
-            Blocked::Reject { why, .. } => plan.problem(arn, "rejected", why),
+            // No gate that an instance passes rejects an image.
+            Blocked::Reject { why, .. } => plan.skip(arn, why),
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Shop {
     pub sent: Vec<Sent>,
     /// Images that are not well wherever they run.
     pub bad: Vec<Digest>,
+    /// Why nothing is told of commands, if so.
+    pub unreadable: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -78,7 +80,7 @@ impl Shop {
             region: "ap-northeast-2".into(),
             ..World::default()
         };
-        Shop { world, now: now(), runs, sent: Vec::new(), bad: Vec::new() }
+        Shop { world, now: now(), runs, sent: Vec::new(), bad: Vec::new(), unreadable: None }
     }
 
     /// The same, after the first look.
@@ -121,7 +123,8 @@ impl Shop {
             };
             let found = self.sent.iter().find(|it| it.key == order.key && it.instance == instance.id);
             let found = found.map(|it| it.ended.clone().unwrap_or_else(|| waiting(it)));
-            self.world.invocations.insert(instance.id.clone(), Ok(found));
+            let told = self.unreadable.clone().map_or(Ok(found), Err);
+            self.world.invocations.insert(instance.id.clone(), told);
         }
         plan(&self.world, scope, command, &self.now)
     }
@@ -252,6 +255,13 @@ impl Shop {
         let sent = self.sent.iter_mut().find(|it| it.instance == id && it.ended.is_none()).expect("one is under way");
         sent.ended = Some(ended(&sent.key, Some(answer)));
         self.runs.insert(id.into(), running);
+    }
+
+    /// What is under way on an instance did not get to it.
+    pub fn undelivered(&mut self, id: &str) {
+        let sent = self.sent.iter_mut().find(|it| it.instance == id && it.ended.is_none()).expect("one is under way");
+        let details = "Delivery Timed Out".into();
+        sent.ended = Some(Invocation { status: "TimedOut".into(), details, ..ended(&sent.key, None) });
     }
 
     /// Until nothing more happens.

@@ -167,7 +167,7 @@ fn an_instance_that_is_off_asleep_or_out_of_reach_waits_with_the_reason() {
     shop.push(2);
     shop.instance("i-1").tags.insert(keys::ASLEEP.into(), "since=x".into());
     shop.instance("i-1").state = "stopped".into();
-    check(shop.run(None), &["! i-1 asleep: v1.2 waits until the instance is awake"]);
+    check(shop.run(None), &["! i-1 asleep: v1.2 waits: the instance sleeps until its schedule wakes it"]);
     shop.instance("i-1").tags.remove(keys::ASLEEP);
     check(shop.run(None), &["! i-1 off: v1.2 waits: the instance is stopped. It goes out once it is started"]);
     let at = shop.now.timestamp();
@@ -346,4 +346,66 @@ fn a_status_says_what_runs_and_changes_nothing() {
     shop.push(2);
     let said = shop.run(Some(("web-1", Command::Status)));
     check(said, &["- i-1: v1.1 runs, as it was read back Sat 2026-11-21 10:00 KST"]);
+}
+
+/// The first problem of the next run.
+#[track_caller]
+fn problem(shop: &mut Shop, expected: &str) {
+    let said = shop.run(None);
+    assert!(said.iter().any(|it| it.starts_with(&format!("! i-1 {expected}"))), "{expected}: {said:?}");
+}
+
+#[test]
+fn what_the_registry_or_systems_manager_does_not_tell_is_a_problem_of_the_instance() {
+    let mut shop = Shop::known(1, RULE);
+    shop.push(2);
+    shop.world.repositories.insert("api".into(), Err("DescribeImages api: AccessDeniedException: no".into()));
+    problem(&mut shop, "unreadable-repository: DescribeImages api: AccessDeniedException: no");
+    let mut shop = Shop::known(1, &format!("{RULE} scan=high"));
+    shop.push(2);
+    let scan = Fact::Scan { repository: "api".into(), digest: digest(2) };
+    shop.observe(scan, Observation::Unavailable("DescribeImageScanFindings api: AccessDeniedException: no".into()));
+    problem(&mut shop, "unreadable-scan: DescribeImageScanFindings");
+    let mut shop = Shop::known(1, &format!("{RULE} snapshot=app-db"));
+    shop.push(2);
+    let snapshot = Fact::Snapshot { database: "app-db".into(), id: predeploy_id("app-db", &digest(2)) };
+    shop.observe(snapshot, Observation::Unavailable("DescribeDBSnapshots app-db: AccessDenied: no".into()));
+    problem(&mut shop, "unreadable-snapshot: DescribeDBSnapshots");
+    let mut shop = Shop::known(1, RULE);
+    shop.push(2);
+    shop.run(None);
+    shop.unreadable = Some("ListCommands i-1: AccessDeniedException: no".into());
+    problem(&mut shop, "unreadable-command: ListCommands i-1");
+}
+
+#[test]
+fn a_rule_that_selects_nothing_that_is_known_to_be_newer_is_told() {
+    let mut shop = Shop::known(1, RULE);
+    shop.world.repositories.insert("api".into(), Ok(Vec::new()));
+    problem(&mut shop, "no-image: the repository api holds no tagged image");
+    let mut shop = Shop::known(1, &RULE.replace("newest", "semver range=2.x"));
+    problem(&mut shop, "no-image: 'semver range=2.x' selects no image of api, which has the tags v1.1");
+    let mut shop = Shop::of(1, RULE);
+    shop.runs.insert("i-1".into(), Some(digest(99)));
+    shop.run(None);
+    shop.work(|_| true);
+    problem(&mut shop, "unknown-age: 'newest' selects v1.1");
+}
+
+#[test]
+fn a_rejected_image_without_a_way_back_stays_until_a_person_names_one() {
+    let mut shop = Shop::known(1, RULE);
+    shop.run(Some(("web-1", Command::Reject { image: "v1.1".into() })));
+    problem(&mut shop, "no-way-back: v1.1 is rejected, and there is no way back: no image is known that ran before");
+}
+
+#[test]
+fn a_command_that_does_not_reach_its_instance_is_told_and_tried_again() {
+    let mut shop = Shop::known(1, RULE);
+    shop.push(2);
+    shop.run(None);
+    shop.undelivered("i-1");
+    problem(&mut shop, "no-answer: the deployment of v1.2 ended as Delivery Timed Out");
+    shop.later(61);
+    assert!(shop.run(None)[0].starts_with("api on web-1: deploying v1.2"));
 }
