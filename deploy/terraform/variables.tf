@@ -127,6 +127,13 @@ variable "drill_at" {
   }
 }
 
+variable "drill_buckets" {
+  description = "With true copy-buckets may read objects of BackupBuckets and BackupTargets, which the drills of nightshift:drill on a bucket need."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "dry_run" {
   description = "With true every function only plans and logs what it would do. Nothing is changed."
   type        = bool
@@ -402,6 +409,7 @@ locals {
     CopyRegions      = var.copy_regions
     Dashboard        = tostring(var.dashboard)
     DrillAt          = var.drill_at
+    DrillBuckets     = tostring(var.drill_buckets)
     DryRun           = tostring(var.dry_run)
     Email            = var.email
     Freeze           = var.freeze

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 mod reads;
 
 /// What a call needs besides the action of its own name.
-const NEEDED_BESIDES: [(&str, &str, &str); 21] = [
+const NEEDED_BESIDES: [(&str, &str, &str); 23] = [
     ("ecr:DescribeImageScanFindings", "inspector2:ListCoverage", SCANNED_BY_INSPECTOR),
     ("ecr:DescribeImageScanFindings", "inspector2:ListFindings", SCANNED_BY_INSPECTOR),
     ("codedeploy:CreateDeployment", "codedeploy:GetDeploymentConfig", "it reads how the group shifts traffic"),
@@ -41,6 +41,8 @@ const NEEDED_BESIDES: [(&str, &str, &str); 21] = [
     ("rds:StopDBInstance", "rds:CreateDBSnapshot", "a stop takes a snapshot with it"),
     ("scheduler:UpdateSchedule", "iam:PassRole", "the role of the target is handed on with every change"),
     ("s3:CreateJob", "iam:PassRole", "a job is given the role that it copies with"),
+    ("s3:GetObject", "kms:Decrypt", "S3 decrypts an object by the right of the caller"),
+    ("s3:GetObject", "s3:GetObjectVersion", "an old version has an action of its own, and the same call"),
 ];
 
 const SCANNED_BY_INSPECTOR: &str = "with enhanced scanning ECR asks Inspector by the right of the caller";

@@ -7,30 +7,37 @@ use tokio::time::Instant;
 
 use crate::plan::{Begin, Marker, Place, State, Step};
 use crate::s3::{Copying, Objects};
-use crate::{Clients, restore, s3};
+use crate::{Clients, drill, restore, s3};
 
 /// Carries out `step`; returns what only the doing could tell.
 pub async fn apply(clients: &Clients, step: &Step, account: &str, until: Instant) -> Result<Value, Error> {
     match step {
         Step::Begin(it) => {
             // The marker first: the objects of the job must never lie in a folder that does not say whose it is.
-            mark(clients, &it.folder, &it.marker).await?;
+            s3::mark(&clients.s3, &it.folder, &it.marker).await?;
             let job = s3::create_job(&clients.s3, account, &copying(it)).await.map_err(Error::told_if_denied)?;
             let marker = Marker { state: State::Copying, job: Some(job.clone()), ..it.marker.clone() };
-            mark(clients, &it.folder, &marker).await?;
+            s3::mark(&clients.s3, &it.folder, &marker).await?;
             Ok(json!({"job": job}))
         }
-        Step::Record(it) => mark(clients, &it.folder, &it.marker).await.map(|()| json!({})),
+        Step::Record(it) => s3::mark(&clients.s3, &it.folder, &it.marker).await.map(|()| json!({})),
         Step::Delete(it) => {
             if it.marker.state != State::Deleting {
-                mark(clients, &it.folder, &Marker { state: State::Deleting, ..it.marker.clone() }).await?;
+                s3::mark(&clients.s3, &it.folder, &Marker { state: State::Deleting, ..it.marker.clone() }).await?;
             }
             delete(clients, &it.folder, until).await.map(|()| json!({}))
         }
         Step::Restore(it) => restore::restore(clients, it, account, until).await,
-        Step::RecordRestore(it) => restore::mark(clients, &it.folder, &it.marker).await.map(|()| json!({})),
+        Step::RecordRestore(it) => s3::mark(&clients.s3, &it.folder, &it.marker).await.map(|()| json!({})),
         Step::ForgetRestore(it) => {
             s3::remember(&clients.s3, account, &it.arn, keys::BUCKET_RESTORE, None).await.map(|()| json!({}))
+        }
+        Step::TakeSample(it) => drill::take_sample(clients, it, until).await,
+        Step::FinishDrill(it) => {
+            // The marker last: until then the next run compares once more.
+            let drilled = it.drilled.to_string();
+            s3::remember(&clients.s3, account, &it.arn, keys::DRILLED, Some(&drilled)).await?;
+            s3::mark(&clients.s3, &it.folder, &it.marker).await.map(|()| json!({}))
         }
     }
 }
@@ -46,11 +53,6 @@ fn copying(begin: &Begin) -> Copying<'_> {
         about: format!("copy of {} of {}", marker.source, folder.name),
         objects: Objects::Prefix(&marker.prefix),
     }
-}
-
-async fn mark(clients: &Clients, folder: &Place, marker: &Marker) -> Result<(), Error> {
-    let text = serde_json::to_string_pretty(marker).unwrap_or_default();
-    s3::put(&clients.s3, &s3::bucket(folder), &s3::marker_key(folder), text).await
 }
 
 /// Deletes everything in the folder, page by page, the marker last; what does not fit is left for a later run.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod apply;
+mod drill;
 mod observe;
 mod plan;
 mod request;

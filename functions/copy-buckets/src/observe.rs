@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws::rest::Bucket as Place;
 use aws::{Error, each, tagging};
 use rules::bucket::{Copies, Destination as Folders};
+use rules::drill::Calendar;
 use rules::keys;
 use runtime::Run;
 
@@ -12,32 +13,41 @@ use crate::plan::{
     self, Bucket, Contents, Destination, Folder, Job, Lost, Marker, NAME, Obstacle, REPORT, RestoreMarker,
     RestoreState, Restoring, Scope, Setup, Site, World,
 };
-use crate::{Clients, s3};
+use crate::{Clients, drill, s3};
 
 /// How many objects that were not copied are told by name.
 const NAMED: usize = 10;
 
-/// Everything that the decision depends on. Where no bucket is tagged that is one call.
+/// Everything that the decision depends on. Where no bucket is tagged that is two calls.
 pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<World, Error> {
-    let tagged = tagging::resources_with_tags(&clients.tagging, "s3", keys::BACKUP).await?;
-    let buckets = tagged.into_iter().filter_map(|(arn, tags)| {
+    let (backed_up, drilled) = tokio::try_join!(
+        tagging::resources_with_tags(&clients.tagging, "s3", keys::BACKUP),
+        tagging::resources_with_tags(&clients.tagging, "s3", keys::DRILL)
+    )?;
+    let bucket = |(arn, tags): (String, _)| {
         let name = arn.split(":::").nth(1)?.to_owned();
         Some(Bucket { arn, name, tags })
-    });
+    };
+    let only_drilled = drilled.into_iter().filter(|(arn, _)| !backed_up.contains_key(arn));
+    let only_drilled = only_drilled.filter_map(bucket).collect();
     let copied = run.buckets();
     let mut world = World {
-        buckets: buckets.collect(),
+        buckets: backed_up.into_iter().filter_map(bucket).collect(),
+        only_drilled,
         setup: Setup {
             sources: copied.sources.clone(),
             targets: copied.targets.clone(),
             role: copied.role.clone(),
             at: copied.at,
+            may_read: copied.drills,
+            drills: Calendar { at: run.drill_at(), holidays: run.calendar().holidays.clone() },
         },
         destinations: BTreeMap::new(),
         jobs: BTreeMap::new(),
         obstacles: BTreeMap::new(),
         versioning: BTreeMap::new(),
         restores: BTreeMap::new(),
+        drills: BTreeMap::new(),
         site: None,
     };
     let destinations = each(plan::wanted_destinations(&world), 4, async |(name, rule)| {
@@ -56,6 +66,11 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         (bucket.name, found.unwrap_or_else(|err| vec![Obstacle::Unreadable(err.to_string())]))
     });
     world.obstacles = obstacles.await.into_iter().collect();
+    let drills = each(plan::wanted_drills(&world, scope, &run.now), 1, async |(name, folder, marker)| {
+        let found = drill::drilling(clients, &folder, &marker).await;
+        (name, found.map_err(|err| err.to_string()))
+    });
+    world.drills = drills.await.into_iter().collect();
     observe_versions(clients, scope, run, account, &mut world).await;
     Ok(world)
 }

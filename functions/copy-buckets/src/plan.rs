@@ -1,11 +1,14 @@
 //! Which buckets to copy, and which copies to delete. Pure: no clock, no environment, no AWS.
 
 mod case;
+mod compare;
+mod drill;
 mod facts;
 mod keep;
 mod night;
 mod pick;
 mod restore;
+mod sampler;
 mod step;
 mod versions;
 mod world;
@@ -23,11 +26,12 @@ use rules::keys;
 use case::Case;
 
 pub use pick::{Picker, Version};
-pub use step::{Begin, Place, Restore, Step};
+pub use sampler::Sampler;
+pub use step::{Begin, Place, Restore, Step, TakeSample};
 pub use world::{
-    At, Bucket, Contents, Destination, Folder, Job, LifecycleRule, Listing, Lost, Manifest, Marker, NAME, Obstacle,
-    Part, REPORT, RestoreMarker, RestoreState, Restoring, Scope, Setup, Site, State, Versioning, Wanted, World,
-    date_of_copy,
+    At, Bucket, Chosen, Compared, Contents, Destination, Drilling, Folder, Job, LifecycleRule, Listing, Lost, Manifest,
+    Marker, NAME, Object, Obstacle, Part, REPORT, RestoreMarker, RestoreState, Restoring, SAMPLE, START, Sample, Scope,
+    Setup, Side, Site, State, Versioning, Wanted, World, date_of_copy,
 };
 
 const AGE: &str = "BackupAgeHours";
@@ -35,9 +39,12 @@ const AGE: &str = "BackupAgeHours";
 /// What to do about the buckets of `world`.
 pub fn plan(world: &World, scope: &Scope, now: &Zoned) -> Plan<Step> {
     let mut plan = Plan::remembering(keys::BUCKET_PROBLEM);
-    if let Scope::Copy(name) = scope
-        && let Err(why) = night::may_copy(world, name, now)
-    {
+    let possible = match scope {
+        Scope::Copy(name) => night::may_copy(world, name, now),
+        Scope::Drill(name) => drill::may_drill(world, name, now),
+        Scope::Everything | Scope::Restore(_) => Ok(()),
+    };
+    if let Err(why) = possible {
         plan.refuse(why);
         return plan;
     }
@@ -71,8 +78,23 @@ pub fn plan(world: &World, scope: &Scope, now: &Zoned) -> Plan<Step> {
             plan.measure(Measure { metric: AGE, kind: "Bucket", of: Some(bucket.name.clone()), value });
         }
     }
+    for bucket in &world.only_drilled {
+        plan.examined(&bucket.arn, &bucket.tags);
+        drill::tell_without_copies(bucket, &format!("it has no tag {}", keys::BACKUP), &mut plan);
+    }
     plan.measure(Measure { metric: AGE, kind: "Bucket", of: None, value: oldest });
+    measure_drills(&mut plan);
     plan
+}
+
+/// What the alarm looks at: the worst of all buckets.
+fn measure_drills(plan: &mut Plan<Step>) {
+    for metric in ["DrillFailed", "DrillOverdue"] {
+        let worst = plan.measures.iter().filter(|it| it.metric == metric).map(|it| it.value).reduce(f64::max);
+        if let Some(value) = worst {
+            plan.measure(Measure { metric, kind: "Bucket", of: None, value });
+        }
+    }
 }
 
 /// A bucket that is copied each night; returns how many hours old its newest good copy is.
@@ -95,8 +117,9 @@ fn copy(
     case.night(scope, plan);
     case.keep(plan);
     versions::tell_lingering(&case, plan);
+    let drilled = case.drill(scope, plan).map(|it| format!("; {it}")).unwrap_or_default();
     if plan.steps.len() == steps && !plan.skipped.iter().any(|it| it.resource == bucket.arn) {
-        plan.skip(&bucket.arn, case.state());
+        plan.skip(&bucket.arn, case.state() + &drilled);
     }
     plan.fact(&bucket.arn, case.fact());
     case.age()
@@ -112,6 +135,7 @@ fn keep_versions(bucket: &Bucket, rule: &Versions, world: &World, plan: &mut Pla
         }
     };
     let is_sound = versions::check(bucket, rule, found, plan);
+    drill::tell_without_copies(bucket, "its tag says mode=versions", plan);
     plan.fact(&bucket.arn, facts::of_versions(&bucket.name, rule, is_sound));
     if is_sound {
         plan.skip(&bucket.arn, format!("its old versions are kept for {} days", rule.days));
@@ -159,6 +183,17 @@ pub fn wanted_jobs(world: &World, now: &Zoned) -> BTreeMap<String, Place> {
     let copied = world.buckets.iter().filter_map(|it| Some((it, case::copied(it, world)?)));
     let cases = copied.filter_map(|(bucket, rule)| Case::new(bucket, rule, world, now).ok());
     cases.flat_map(|case| case.jobs()).collect()
+}
+
+/// The copies whose samples are to be read, by the names of their buckets, each with what its marker says.
+pub fn wanted_drills(world: &World, scope: &Scope, now: &Zoned) -> Vec<(String, Place, Marker)> {
+    // A person who asks for something else does not wait for it.
+    if *scope != Scope::Everything {
+        return Vec::new();
+    }
+    let copied = world.buckets.iter().filter_map(|it| Some((it, case::copied(it, world)?)));
+    let cases = copied.filter_map(|(bucket, rule)| Case::new(bucket, rule, world, now).ok());
+    cases.filter_map(|case| case.sampled().map(|(place, it)| (case.bucket.name.clone(), place, it.clone()))).collect()
 }
 
 /// The buckets that are about to be copied, each with its destination: both are looked at once more before.

@@ -14,6 +14,7 @@ impl runtime::Request for Request {
         "{} (look at every bucket)",
         "{\"dry_run\":true}",
         "{\"copy\":{\"bucket\":\"NAME\"}}",
+        "{\"drill\":{\"bucket\":\"NAME\"}}",
         "{\"restore\":{\"bucket\":\"NAME\",\"at\":\"2026-11-20T03:00\",\"to\":\"BUCKET/prefix\"}}",
     ];
 
@@ -23,11 +24,12 @@ impl runtime::Request for Request {
 
     fn command(name: &str, argument: Value) -> Result<Reading<Self>, String> {
         match name {
-            "copy" => {
+            "copy" | "drill" => {
                 let mut argument = Argument::read(name, argument, "{\"bucket\":\"NAME\"}")?;
                 let bucket = bucket_of(name, argument.text("bucket")?)?;
                 argument.end()?;
-                Ok(Reading::Work(Request(Scope::Copy(bucket))))
+                let scope = if name == "copy" { Scope::Copy(bucket) } else { Scope::Drill(bucket) };
+                Ok(Reading::Work(Request(scope)))
             }
             "restore" => {
                 let form = "{\"bucket\":\"NAME\",\"at\":\"2026-11-20T03:00\",\"to\":\"BUCKET/prefix\"}";

@@ -21,7 +21,7 @@ pub async fn restore(clients: &Clients, step: &Restore, account: &str, until: In
     let Restore { folder, arn, role, marker } = step;
     let mut marker = marker.clone();
     // The marker first: the tag must never name a folder that does not say what it is.
-    mark(clients, folder, &marker).await?;
+    s3::mark(&clients.s3, folder, &marker).await?;
     let memory = format!("{}/{}", folder.to, folder.name);
     s3::remember(&clients.s3, account, arn, keys::BUCKET_RESTORE, Some(&memory)).await?;
     let manifest = match &marker.manifest {
@@ -30,7 +30,7 @@ pub async fn restore(clients: &Clients, step: &Restore, account: &str, until: In
             Some(manifest) => manifest,
             None => {
                 marker.busy_until = None;
-                mark(clients, folder, &marker).await?;
+                s3::mark(&clients.s3, folder, &marker).await?;
                 return Err(Error::not_now());
             }
         },
@@ -41,10 +41,10 @@ pub async fn restore(clients: &Clients, step: &Restore, account: &str, until: In
     if manifest.objects == 0 {
         marker.state = RestoreState::Failed;
         marker.problems = vec!["there was no object at that moment".into()];
-        mark(clients, folder, &marker).await?;
+        s3::mark(&clients.s3, folder, &marker).await?;
         return Ok(json!({"objects": 0, "restored": "there was no object at that moment"}));
     }
-    mark(clients, folder, &marker).await?;
+    s3::mark(&clients.s3, folder, &marker).await?;
     let copying = Copying {
         source: &marker.source,
         folder,
@@ -56,13 +56,8 @@ pub async fn restore(clients: &Clients, step: &Restore, account: &str, until: In
     };
     let job = s3::create_job(&clients.s3, account, &copying).await.map_err(Error::told_if_denied)?;
     let marker = RestoreMarker { state: RestoreState::Copying, job: Some(job.clone()), ..marker };
-    mark(clients, folder, &marker).await?;
+    s3::mark(&clients.s3, folder, &marker).await?;
     Ok(json!({"job": job, "objects": manifest.objects}))
-}
-
-pub async fn mark(clients: &Clients, folder: &Place, marker: &RestoreMarker) -> Result<(), Error> {
-    let text = serde_json::to_string_pretty(marker).unwrap_or_default();
-    s3::put(&clients.s3, &s3::bucket(folder), &s3::marker_key(folder), text).await
 }
 
 /// Writes the manifest; none where the time was too short, and then `marker` says how far it has come.
@@ -110,7 +105,7 @@ async fn list(
         }
         listing = Listing { after: after.clone(), decided: picker.decided(), objects, ..listing };
         marker.listing = Some(listing.clone());
-        mark(clients, folder, marker).await?;
+        s3::mark(&clients.s3, folder, marker).await?;
     }
 }
 

@@ -1,12 +1,14 @@
 //! Calls to S3: what lies where, and the jobs of Batch Operations that copy. Decides nothing.
 
 mod job;
+pub mod object;
 pub mod upload;
 pub mod versions;
 
 use aws::Error;
 use aws::query::read as read_xml;
 use aws::rest::{Bucket, Rest, escaped, unencoded};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::plan::{NAME, Place};
@@ -18,7 +20,8 @@ const START_OF_REPORT: &str = "bytes=0-65535";
 
 /// Whether what was asked for does not exist.
 pub fn is_missing(error: &Error) -> bool {
-    ["NoSuchKey", "NotFound", "NotFoundException", "NoSuchJob", "NoSuchJobException"].contains(&error.code.as_str())
+    ["NoSuchKey", "NoSuchVersion", "NotFound", "NotFoundException", "NoSuchJob", "NoSuchJobException"]
+        .contains(&error.code.as_str())
 }
 
 /// The bucket of a copy or a restore.
@@ -94,6 +97,12 @@ pub async fn put(s3: &Rest, bucket: &Bucket, key: &str, text: String) -> Result<
     let put = s3.action("PutObject").bucket("PUT", bucket, key).about(&format!("{}/{key}", bucket.name));
     let put = put.header("content-type", "application/json").header("x-amz-checksum-sha256", digest(&text));
     put.body(text).call().await.map(drop)
+}
+
+/// Writes the marker of a copy or of a restore.
+pub async fn mark(s3: &Rest, folder: &Place, marker: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(marker).unwrap_or_default();
+    put(s3, &bucket(folder), &marker_key(folder), text).await
 }
 
 /// Deletes objects, a thousand at most; one that is gone already counts as deleted.

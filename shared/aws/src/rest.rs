@@ -3,6 +3,7 @@
 //! `docs/decisions/0010-s3-without-its-sdk.md` says why. Signatures, credentials, retries, timeouts and errors are the
 //! SDK's own, as for all calls of `untyped.rs`.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use aws_config::SdkConfig;
@@ -134,6 +135,14 @@ impl Action<'_> {
         let (name, resource) = (self.name, self.resource.clone());
         let etag = self.answer().await?.header("etag").map(str::to_owned);
         etag.ok_or_else(|| Error::unexpected(name, &resource, "the answer has no ETag"))
+    }
+
+    /// Makes the call that reads an object, a range of it, or only what S3 says of it; returns the headers of the answer by
+    /// their names in small letters, and the contents.
+    pub async fn contents(self) -> Result<(BTreeMap<String, String>, Vec<u8>), Error> {
+        let Answered { headers, bytes, .. } = self.answer().await?;
+        let named = headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+        Ok((named.collect(), bytes))
     }
 
     async fn answer(self) -> Result<Answered, Error> {

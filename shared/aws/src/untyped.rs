@@ -83,9 +83,11 @@ pub(crate) struct Sent {
 #[derive(Debug)]
 pub(crate) struct Answered {
     pub text: String,
+    /// The same as it came, of S3 only: an object is not always a text.
+    pub bytes: Vec<u8>,
     /// The same, read; nothing where the service does not speak JSON.
     pub json: Value,
-    headers: Headers,
+    pub headers: Headers,
 }
 
 impl Answered {
@@ -190,7 +192,9 @@ fn request(sent: Sent) -> Result<HttpRequest, BoxError> {
 }
 
 fn response(style: Style, response: &HttpResponse) -> Result<Answered, OrchestratorError<Refusal>> {
-    let text = String::from_utf8_lossy(response.body().bytes().unwrap_or_default()).into_owned();
+    let bytes = response.body().bytes().unwrap_or_default();
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    let bytes = if style == Style::S3 { bytes.to_vec() } else { Vec::new() };
     let headers = response.headers().clone();
     let status = response.status();
     // A bucket of another region is answered with a redirection that says which one.
@@ -203,7 +207,7 @@ fn response(style: Style, response: &HttpResponse) -> Result<Answered, Orchestra
         Style::Json if !text.is_empty() => serde_json::from_str(&text),
         _ => Ok(Value::Null),
     };
-    Ok(Answered { json: json.map_err(|err| OrchestratorError::response(err.into()))?, text, headers })
+    Ok(Answered { json: json.map_err(|err| OrchestratorError::response(err.into()))?, text, bytes, headers })
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! `monthly rto=1h rpo=24h check=kfood-drill service=kfood-cluster/kfood-backend class=db.t4g.micro keep=2h region=us-west-2`
 
+mod bucket;
 mod due;
 mod memory;
 
@@ -17,6 +18,7 @@ use crate::retention::Region;
 use crate::tag::{BadTag, Reader};
 use crate::{ServiceName, keys};
 
+pub use bucket::BucketDrill;
 pub use due::{Calendar, Every};
 pub use memory::{Drill, Drilled, Outcome, Progress, Proven, Source};
 
@@ -137,11 +139,7 @@ impl FromStr for DrillRule {
 
     fn from_str(value: &str) -> Result<Self, BadTag> {
         let mut tag = Reader::new(keys::DRILL, value)?;
-        let Some(word) = tag.word() else {
-            return Err(tag.bad("how often is missing", Every::ALL.map(|(_, word)| word).join(", ")));
-        };
-        let every = Every::ALL.iter().find(|(_, it)| *it == word).map(|(every, _)| *every);
-        let every = every.ok_or_else(|| tag.bad_word(word, &Every::ALL.map(|(_, word)| word)))?;
+        let every = Every::take(&mut tag)?;
         let rto = tag.parsed::<Length>("rto", LENGTH)?.map(|it| it.0);
         let rpo = tag.parsed::<Length>("rpo", LENGTH)?.map(|it| it.0);
         let family = tag.option("check");

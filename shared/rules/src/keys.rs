@@ -35,7 +35,8 @@ pub const DEPLOY_3: &str = "nightshift:deploy-3";
 /// On an ECS service or EC2 instance: when deployments may begin; see [`crate::calendar::DeployWindow`].
 pub const DEPLOY_WINDOW: &str = "nightshift:deploy-window";
 
-/// On a DB instance or cluster: how often a restore of its backup is tried; see [`crate::drill::DrillRule`].
+/// On a DB instance or cluster: how often a restore of its backup is tried; see [`crate::drill::DrillRule`]. On an S3
+/// bucket: how often a sample of its newest copy is compared; see [`crate::drill::BucketDrill`].
 pub const DRILL: &str = "nightshift:drill";
 
 /// On an ECS service or EC2 instance, with any reason in words: no deployment begins until a person removes the tag.

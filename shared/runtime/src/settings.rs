@@ -13,7 +13,7 @@ use rules::retention::Region;
 use rules::schedule::{BadSchedules, NamedSchedules, StackCalendar};
 
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 23] = [
+const VARIABLES: [&str; 24] = [
     "NIGHTSHIFT_BACKUP_BUCKETS",
     "NIGHTSHIFT_BACKUP_TARGETS",
     "NIGHTSHIFT_BUDGET_TOPIC_ARN",
@@ -22,6 +22,7 @@ const VARIABLES: [&str; 23] = [
     "NIGHTSHIFT_COPY_REGIONS",
     "NIGHTSHIFT_COPY_ROLE_ARN",
     "NIGHTSHIFT_DRILL_AT",
+    "NIGHTSHIFT_DRILL_BUCKETS",
     "NIGHTSHIFT_DRY_RUN",
     "NIGHTSHIFT_FREEZE",
     "NIGHTSHIFT_HOLIDAYS",
@@ -101,6 +102,8 @@ pub struct CopiedBuckets {
     pub role: Option<String>,
     /// The time of the day from which buckets are copied (`NIGHTSHIFT_COPY_AT`, default `03:00`).
     pub at: Time,
+    /// Whether the function may read objects, to compare copies with them (`NIGHTSHIFT_DRILL_BUCKETS`, default `false`).
+    pub drills: bool,
 }
 
 /// A variable of the environment that cannot be understood.
@@ -123,6 +126,7 @@ impl Default for Settings {
                 targets: BTreeSet::new(),
                 role: None,
                 at: Time::constant(3, 0, 0, 0),
+                drills: false,
             },
             compose_document: None,
             drill_at: Time::constant(10, 0, 0, 0),
@@ -163,6 +167,7 @@ impl Settings {
                 targets: buckets("NIGHTSHIFT_BACKUP_TARGETS", value("NIGHTSHIFT_BACKUP_TARGETS"))?,
                 role: role("NIGHTSHIFT_COPY_ROLE_ARN", value("NIGHTSHIFT_COPY_ROLE_ARN"))?,
                 at: time_of_day("NIGHTSHIFT_COPY_AT", value("NIGHTSHIFT_COPY_AT"), Settings::default().buckets.at)?,
+                drills: truth("NIGHTSHIFT_DRILL_BUCKETS", value("NIGHTSHIFT_DRILL_BUCKETS"), false)?,
             },
             compose_document: value("NIGHTSHIFT_COMPOSE_DOCUMENT").map(str::to_owned),
             drill_at: time_of_day("NIGHTSHIFT_DRILL_AT", value("NIGHTSHIFT_DRILL_AT"), Settings::default().drill_at)?,
@@ -380,6 +385,7 @@ mod tests {
             ("NIGHTSHIFT_COPY_AT", "02:15"),
             ("NIGHTSHIFT_COPY_ROLE_ARN", "arn:aws:iam::123456789012:role/copies"),
             ("NIGHTSHIFT_DRILL_AT", "14:30"),
+            ("NIGHTSHIFT_DRILL_BUCKETS", "true"),
             ("NIGHTSHIFT_MAX_DRILLS", "2"),
             ("NIGHTSHIFT_MAX_REMEDIES", "4"),
             ("NIGHTSHIFT_SLEEP_NOTICE", "15m"),
@@ -409,8 +415,8 @@ mod tests {
         assert_eq!(settings.sleep_notice, Some(SignedDuration::from_mins(15)));
         assert_eq!((settings.max_drills, settings.slo), (2, Some(99.95)));
         assert_eq!(settings.drill_at, jiff::civil::time(14, 30, 0, 0));
-        let CopiedBuckets { sources, targets, role, at } = &settings.buckets;
-        assert_eq!((sources.len(), targets.len(), *at), (2, 1, jiff::civil::time(2, 15, 0, 0)));
+        let CopiedBuckets { sources, targets, role, at, drills } = &settings.buckets;
+        assert_eq!((sources.len(), targets.len(), *at, *drills), (2, 1, jiff::civil::time(2, 15, 0, 0), true));
         assert_eq!(role.as_deref(), Some("arn:aws:iam::123456789012:role/copies"));
         let key = |region: &str| settings.copy_regions[&region.parse().unwrap()].clone();
         assert_eq!((key("eu-west-1"), settings.keep_shared), (None, false));

@@ -78,6 +78,8 @@ pub enum Answer {
     Elsewhere(&'static str),
     /// An object was written, and has this ETag.
     Written(String),
+    /// An object of S3: what the headers say of it, and its contents.
+    Object(Vec<(&'static str, String)>, Vec<u8>),
     /// A refusal, with the code.
     Refused(&'static str),
     /// A refusal with everything that is said of it.
@@ -245,6 +247,7 @@ impl<A: Tables> Stage<A> {
             Answer::Body(body) => protocol.respond(200, body.into_bytes(), number),
             Answer::Elsewhere(region) => request::redirection(region),
             Answer::Written(etag) => request::written(&etag),
+            Answer::Object(headers, contents) => request::object(headers, contents),
             Answer::Refused(code) => refused(400, code, REFUSED),
             Answer::Failed { status, code, message } => refused(status, code, &message),
         }

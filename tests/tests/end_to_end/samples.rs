@@ -8,8 +8,9 @@ const NO_INSTANCE_OF_ID: &str =
     "no instance 'i-0123456789abcdef0' carries the tag nightshift:deploy; accepted: the id or the Name of one";
 
 /// The commands whose answer is that the world is not so: each is about something that these tests did not make.
-const REFUSED: [(&str, &str); 13] = [
+const REFUSED: [(&str, &str); 14] = [
     ("copy-buckets/copy", "no bucket kfood-uploads with the tag nightshift:backup is in this region"),
+    ("copy-buckets/drill", "no bucket kfood-uploads with the tag nightshift:backup is in this region"),
     ("copy-buckets/restore", "no bucket kfood-uploads with the tag nightshift:backup is in this region"),
     ("deploy-compose/approve", NO_INSTANCE),
     ("deploy-compose/clear", NO_INSTANCE),

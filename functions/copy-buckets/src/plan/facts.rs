@@ -21,7 +21,7 @@ impl Case<'_> {
                 // What is left of it is not a copy any more.
                 State::Deleting => return None,
             };
-            Some(Snapshot { id: self.place(folder).url(), at: marker.moment, state, proven: false })
+            Some(Snapshot { id: self.place(folder).url(), at: marker.moment, state, proven: marker.proven.is_some() })
         });
         Fact::Backup(Backup {
             database: self.bucket.name.clone(),

@@ -1,6 +1,6 @@
 //! Which copies are deleted. A copy is deleted if and only if it carries our marker about this bucket, and
 //!
-//! - it is good, no count of the rule keeps it, it is not the newest good one, and copies do not fail at present; or
+//! - it is good, no count of the rule keeps it, it is neither the newest good one nor the newest proven one, and copies do not fail at present; or
 //! - it failed, and a newer one is good; or
 //! - its deletion has begun before.
 
@@ -30,9 +30,12 @@ impl Case<'_> {
             );
         }
         let good: Vec<_> = self.good().collect();
+        // It is known to be right, which the newer ones are not yet; and a drill that is under way reads its copy.
+        let proven = good.iter().filter(|(_, it)| it.proven.is_some()).map(|(_, it)| it.moment).max();
+        let stays = |it: &Marker| Some(it.moment) == proven || it.drilling.is_some();
         let moments: Vec<Timestamp> = good.iter().map(|(_, it)| it.moment).collect();
         let kept = self.rule.retention.judge(&moments, self.now);
-        for ((folder, marker), _) in good.iter().zip(kept).filter(|(_, kept)| kept.is_none()) {
+        for ((folder, marker), _) in good.iter().zip(kept).filter(|((_, it), kept)| kept.is_none() && !stays(it)) {
             self.delete(folder, marker, format_args!("not kept by {}", self.rule.retention), plan);
         }
         for (folder, marker) in self.copies().filter(|(_, it)| it.state == State::Failed && it.moment < newest) {

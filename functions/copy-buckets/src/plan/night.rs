@@ -23,14 +23,19 @@ pub struct End {
     pub problems: Vec<String>,
 }
 
-/// Whether a person's command can be carried out; the error says why not.
-pub fn may_copy(world: &World, name: &str, now: &Zoned) -> Result<(), String> {
+/// The bucket that a command names, if it is copied each night; the error says why it is not.
+pub fn case<'a>(world: &'a World, name: &str, now: &'a Zoned) -> Result<Case<'a>, String> {
     let bucket = world.bucket(name)?;
     let rule = match case::rule(bucket, world).map_err(|it| it.message)? {
         BucketRule::Copies(rule) => rule,
         BucketRule::Versions(_) => return Err(format!("{name} is not copied: its tag says mode=versions")),
     };
-    let case = Case::new(bucket, rule, world, now).map_err(|it| it.message)?;
+    Case::new(bucket, rule, world, now).map_err(|it| it.message)
+}
+
+/// Whether a person's command can be carried out; the error says why not.
+pub fn may_copy(world: &World, name: &str, now: &Zoned) -> Result<(), String> {
+    let case = case(world, name, now)?;
     match case.tonight().and_then(|it| it.marker.as_ref()) {
         Some(it) if it.state == State::Complete => Err(format!("the copy of {} is complete", now.date())),
         Some(it) if it.is_under_way() => Err(format!("the copy of {} is under way", now.date())),
@@ -146,7 +151,8 @@ impl Case<'_> {
 
     fn record(&self, folder: Place, marker: &Marker, end: End, plan: &mut Plan<Step>) -> Marker {
         let End { state, objects, failed, problems } = end;
-        let marker = Marker { state, objects: Some(objects), failed: Some(failed), problems, ..marker.clone() };
+        let ended = Some(self.now.timestamp());
+        let marker = Marker { state, objects: Some(objects), failed: Some(failed), problems, ended, ..marker.clone() };
         let reason = if state == State::Complete { "every object was copied" } else { "its job has ended" };
         plan.act(&self.bucket.arn, Step::Record(Record { folder, marker: marker.clone() }), reason);
         marker
@@ -170,6 +176,9 @@ impl Case<'_> {
             objects: None,
             failed: None,
             problems: Vec::new(),
+            ended: None,
+            drilling: None,
+            proven: None,
         };
         plan.act(&self.bucket.arn, self.begun(self.place(&folder), marker), reason);
     }

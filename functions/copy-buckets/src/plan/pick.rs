@@ -9,6 +9,8 @@ pub struct Version {
     pub id: String,
     pub at: Timestamp,
     pub is_deletion: bool,
+    pub size: u64,
+    pub etag: String,
 }
 
 /// Goes through versions as S3 lists them: key by key, the newest of each first, over any number of pages.

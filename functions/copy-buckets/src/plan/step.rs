@@ -1,10 +1,12 @@
 //! The steps of a copy, and what people read of them.
 
-use reconcile::{MessageKind, Undo};
+use jiff::Timestamp;
+use reconcile::{Choice, MessageKind, Undo};
 use rules::bucket::Destination;
+use rules::drill::{Drilled, Outcome};
 use serde_json::{Value, json};
 
-use super::world::{Bucket, Marker, RestoreMarker, RestoreState, State};
+use super::world::{Bucket, Marker, RestoreMarker, RestoreState, Sample, State};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Step {
@@ -13,6 +15,8 @@ pub enum Step {
     Delete(Delete),
     Restore(Restore),
     RecordRestore(RecordRestore),
+    TakeSample(TakeSample),
+    FinishDrill(FinishDrill),
     /// Removes the tag that says which restore is under way.
     ForgetRestore(Bucket),
 }
@@ -60,6 +64,28 @@ pub struct RecordRestore {
     pub marker: RestoreMarker,
 }
 
+/// Chooses the objects that a drill compares, in as many runs as it takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TakeSample {
+    pub folder: Place,
+    pub marker: Marker,
+    /// How far it has come.
+    pub sample: Sample,
+    /// How many objects are compared.
+    pub size: usize,
+    pub now: Timestamp,
+}
+
+/// Writes down how a drill ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FinishDrill {
+    /// Of the bucket.
+    pub arn: String,
+    pub folder: Place,
+    pub marker: Marker,
+    pub drilled: Drilled,
+}
+
 /// The folder of a copy, or of a restore.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
@@ -92,6 +118,8 @@ impl reconcile::Step for Step {
             Step::Restore(_) => "begin-restore",
             Step::RecordRestore(_) => "record-restore",
             Step::ForgetRestore(_) => "forget-restore",
+            Step::TakeSample(_) => "take-sample",
+            Step::FinishDrill(_) => "finish-drill",
         }
     }
 
@@ -115,6 +143,13 @@ impl reconcile::Step for Step {
                 _ => format!("{}: the restore to {} FAILED", marker.source, folder.url()),
             },
             Step::ForgetRestore(bucket) => format!("{}: no restore is under way", bucket.name),
+            Step::TakeSample(TakeSample { folder, marker, .. }) => {
+                format!("{}: drill, choosing objects of {}", marker.source, folder.url())
+            }
+            Step::FinishDrill(FinishDrill { folder, marker, drilled, .. }) => match drilled.outcome.is_good() {
+                true => format!("{}: the copy {} is proven", marker.source, folder.url()),
+                false => format!("{}: the drill of the copy {} FAILED", marker.source, folder.url()),
+            },
         }
     }
 
@@ -135,11 +170,23 @@ impl reconcile::Step for Step {
                 json!({"at": it.marker.at, "objects": it.marker.objects, "failed": it.marker.failed})
             }
             Step::ForgetRestore(_) => Value::Null,
+            Step::TakeSample(it) => json!({"drill": it.folder.url()}),
+            Step::FinishDrill(it) => json!({"drilled": it.drilled.to_string()}),
         }
     }
 
     fn undo(&self) -> Option<Undo> {
         None
+    }
+
+    fn choices(&self) -> Vec<Choice> {
+        match self {
+            Step::FinishDrill(it) if !it.drilled.outcome.is_good() => {
+                let command = json!({"drill": {"bucket": it.marker.source}});
+                vec![Choice::new("Drill again", Undo::Command(command))]
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// Each night's copy is routine; that one failed is told as a problem of the bucket.
@@ -149,6 +196,9 @@ impl reconcile::Step for Step {
             Step::Delete(_) => Some(MessageKind::Routine),
             Step::RecordRestore(it) if it.marker.state == RestoreState::Complete => Some(MessageKind::Changed),
             Step::RecordRestore(_) => Some(MessageKind::Failed),
+            Step::FinishDrill(it) if it.drilled.outcome == Outcome::Failed => Some(MessageKind::Failed),
+            // It is rare, and the daily report does not tell it.
+            Step::FinishDrill(_) => Some(MessageKind::Changed),
             _ => None,
         }
     }

@@ -1,15 +1,19 @@
 //! What was observed, as plain data.
 
+mod compared;
 mod job;
 mod lifecycle;
 mod marker;
 mod restore;
+mod sample;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::{Date, Time};
+use rules::drill::Calendar;
 use rules::keys;
 
+pub use compared::{Compared, Object, START, Side};
 pub use job::{Job, Lost, Obstacle};
 pub use lifecycle::{LifecycleRule, Versioning};
 pub use marker::{MADE_BY, Marker, NAME, REPORT, State, date_of_copy};
@@ -17,6 +21,7 @@ pub use restore::{
     At, Contents, Listing, Manifest, Part, RESTORED_BY, RestoreMarker, RestoreState, Restoring, Site, Wanted,
     folder_name, remembered,
 };
+pub use sample::{Chosen, Current, SAMPLE, Sample};
 
 /// What a run is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +29,8 @@ pub enum Scope {
     Everything,
     /// A person asks for a copy of this bucket now.
     Copy(String),
+    /// A person asks for a drill of this bucket now.
+    Drill(String),
     /// A person wants the objects of a moment.
     Restore(Wanted),
 }
@@ -32,6 +39,8 @@ pub enum Scope {
 #[derive(Debug, Clone)]
 pub struct World {
     pub buckets: Vec<Bucket>,
+    /// Those that have the tag of drills, and not that of backups.
+    pub only_drilled: Vec<Bucket>,
     pub setup: Setup,
     /// By the name of a bucket that is copied, what lies in its destination.
     pub destinations: BTreeMap<String, Result<Destination, String>>,
@@ -43,6 +52,8 @@ pub struct World {
     pub versioning: BTreeMap<String, Result<Versioning, String>>,
     /// By the name of a bucket whose tag names one, its restore.
     pub restores: BTreeMap<String, Result<Restoring, String>>,
+    /// By the name of a bucket whose drill is under way, how far it has come.
+    pub drills: BTreeMap<String, Result<Drilling, String>>,
     /// The folder of the restore that a person asks for.
     pub site: Option<Result<Site, String>>,
 }
@@ -62,6 +73,17 @@ pub struct Setup {
     pub targets: BTreeSet<String>,
     pub role: Option<String>,
     pub at: Time,
+    /// Whether objects may be read.
+    pub may_read: bool,
+    pub drills: Calendar,
+}
+
+/// A drill that is under way.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Drilling {
+    /// Not all objects were looked at.
+    Listing(Sample),
+    Compared(Sample, Vec<Compared>),
 }
 
 /// A bucket that carries the tag.

@@ -100,14 +100,17 @@ pub async fn versions(
         "NextVersionIdMarker" => version = it.text(),
         "Version" | "DeleteMarker" => {
             let (mut key, mut id, mut at) = (String::new(), String::new(), String::new());
+            let (mut size, mut etag) = (0, String::new());
             it.each(|name, it| match name {
                 "Key" => key = unencoded(&it.text()),
                 "VersionId" => id = it.text(),
                 "LastModified" => at = it.text(),
+                "Size" => size = it.text().parse().unwrap_or(0),
+                "ETag" => etag = it.text().trim_matches('"').to_owned(),
                 _ => {}
             });
             match at.parse() {
-                Ok(at) => found.push(Version { key, id, at, is_deletion: name == "DeleteMarker" }),
+                Ok(at) => found.push(Version { key, id, at, is_deletion: name == "DeleteMarker", size, etag }),
                 Err(_) => wrong = Some(format!("'{at}' is not a moment")),
             }
         }

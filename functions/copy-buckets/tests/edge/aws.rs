@@ -100,8 +100,10 @@ impl Aws {
         let entry = |(key, id, at, is_deletion): &(String, String, &str, bool)| {
             let name = if *is_deletion { "DeleteMarker" } else { "Version" };
             format!(
-                "<{name}><Key>{}</Key><VersionId>{id}</VersionId><LastModified>{at}</LastModified></{name}>",
-                aws::rest::url_encoded(key)
+                "<{name}><Key>{}</Key><VersionId>{id}</VersionId><LastModified>{at}</LastModified><ETag>&quot;{}&quot;</ETag>\
+                 </{name}>",
+                aws::rest::url_encoded(key),
+                etag_of(self.objects.get(&self.name_of(key, id)).map(String::as_str).unwrap_or_default())
             )
         };
         let next = match page.last().filter(|_| from + page.len() < self.versions.len()) {
@@ -113,6 +115,43 @@ impl Aws {
         };
         let entries: String = page.iter().map(entry).collect();
         Answer::Body(format!("<ListVersionsResult>{next}{entries}</ListVersionsResult>"))
+    }
+
+    /// Under which name a version is among the objects: the newest one under its key.
+    fn name_of(&self, key: &str, id: &str) -> String {
+        let name = format!("kfood-uploads/{key}");
+        let versioned = format!("{name}?{id}");
+        if self.objects.contains_key(&versioned) { versioned } else { name }
+    }
+
+    /// The object, or the version of it, that a call is about.
+    fn object_of(&self, call: &Call) -> Option<String> {
+        let object = format!("{}/{}", call.text("bucket"), call.text("key"));
+        let object = match call.body["query"]["versionId"].as_str() {
+            Some(version) => format!("{object}?{version}"),
+            None => object,
+        };
+        self.objects.get(&object).cloned()
+    }
+
+    fn read_range(&self, call: &Call) -> Answer {
+        let Some(text) = self.object_of(call) else {
+            return Answer::Failed { status: 404, code: "NoSuchKey", message: "there is none".into() };
+        };
+        let refused = |status, code: &'static str| Answer::Failed { status, code, message: "no".into() };
+        match text.as_str() {
+            "" => refused(416, "InvalidRange"),
+            "archived" if call.text("bucket") == "kfood-backups" => refused(403, "InvalidObjectState"),
+            "locked" => refused(400, "KMS.DisabledException"),
+            text => {
+                let range = call.body["headers"]["range"].as_str().unwrap_or_default();
+                let last: usize = range.strip_prefix("bytes=0-").and_then(|it| it.parse().ok()).unwrap();
+                let read = &text[..text.len().min(last + 1)];
+                let mut headers = headers_of(call, text, read.len());
+                headers.push(("content-range", format!("bytes 0-{}/{}", read.len() - 1, text.len())));
+                Answer::Object(headers, read.as_bytes().to_vec())
+            }
+        }
     }
 
     fn delete(&mut self, call: &Call) -> Answer {
@@ -137,16 +176,42 @@ impl Aws {
     }
 }
 
+/// What S3 says of an object; its checksum only where it is asked for.
+fn headers_of(call: &Call, text: &str, length: usize) -> Vec<(&'static str, String)> {
+    let etag = format!("\"{}\"", etag_of(text));
+    let mut headers = vec![("etag", etag), ("content-length", length.to_string())];
+    if call.body["headers"]["x-amz-checksum-mode"] == "ENABLED" {
+        headers.push(("x-amz-checksum-crc64nvme", format!("sum{}", etag_of(text))));
+        headers.push(("x-amz-checksum-type", "FULL_OBJECT".into()));
+    }
+    headers
+}
+
+/// As long as a digest, and another one for each text here.
+pub fn etag_of(text: &str) -> String {
+    let sum = text.bytes().fold(7_u64, |sum, it| sum.wrapping_mul(31).wrapping_add(u64::from(it)));
+    format!("{sum:032x}")
+}
+
 impl Tables for Aws {
     fn answer(&mut self, call: &Call) -> Answer {
         let object = format!("{}/{}", call.text("bucket"), call.text("key"));
         match call.operation.as_str() {
             "GetResources" => {
+                let asked = call.body["TagFilters"][0]["Key"].as_str().unwrap_or_default();
+                if !self.tags.contains_key(asked) {
+                    return Answer::Json(json!({"ResourceTagMappingList": []}));
+                }
                 let tags: Vec<_> = self.tags.iter().map(|(key, value)| json!({"Key": key, "Value": value})).collect();
                 let bucket = json!({"ResourceARN": "arn:aws:s3:::kfood-uploads", "Tags": tags});
                 Answer::Json(json!({"ResourceTagMappingList": [bucket]}))
             }
-            "HEAD" => Answer::Elsewhere("us-west-2"),
+            "HEAD" if call.text("key").is_empty() => Answer::Elsewhere("us-west-2"),
+            "HEAD" => match self.object_of(call) {
+                Some(text) => Answer::Object(headers_of(call, &text, text.len()), Vec::new()),
+                None => Answer::Failed { status: 404, code: "NotFound", message: "there is none".into() },
+            },
+            "GET" if call.body["headers"]["range"].is_string() && !object.ends_with(".csv") => self.read_range(call),
             "GET list-type" => self.list(call),
             "GET requestPayment" => {
                 let payer = if self.pays { "Requester" } else { "BucketOwner" };

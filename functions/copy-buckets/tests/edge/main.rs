@@ -3,6 +3,7 @@
 #![recursion_limit = "256"]
 
 mod aws;
+mod drills;
 mod restores;
 
 use copy_buckets::{Clients, handle};
@@ -22,6 +23,7 @@ async fn invoke(script: &Script<Aws>, time: &str, payload: Value) -> Result<Repo
         ("NIGHTSHIFT_ROUTINE", "each"),
         ("NIGHTSHIFT_BACKUP_BUCKETS", "arn:aws:s3:::kfood-uploads"),
         ("NIGHTSHIFT_BACKUP_TARGETS", "arn:aws:s3:::kfood-backups"),
+        ("NIGHTSHIFT_DRILL_BUCKETS", "true"),
         ("NIGHTSHIFT_COPY_ROLE_ARN", "arn:aws:iam::123456789012:role/copies"),
         ("AWS_LAMBDA_FUNCTION_NAME", "nightshift-copy-buckets"),
     ];
@@ -48,10 +50,10 @@ fn state(script: &Script<Aws>) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_no_bucket_is_tagged_one_call_is_made() {
+async fn where_no_bucket_is_tagged_two_calls_are_made() {
     let script = Script::new(Aws { tags: Default::default(), ..Aws::shop("") });
     assert!(run(&script, "03:00").await.is_empty());
-    assert_eq!(script.all_calls().len(), 1);
+    assert_eq!(script.all_calls().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]

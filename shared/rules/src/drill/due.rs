@@ -6,8 +6,9 @@ use jiff::civil::{Date, Time, Weekday};
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 
 use crate::days_off::DaysOff;
+use crate::tag::{BadTag, Reader};
 
-/// How often a database is drilled.
+/// How often a database or a bucket is drilled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Every {
     /// On the first weekday of each week.
@@ -19,8 +20,17 @@ pub enum Every {
 }
 
 impl Every {
-    pub(super) const ALL: [(Every, &str); 3] =
-        [(Every::Week, "weekly"), (Every::Month, "monthly"), (Every::Quarter, "quarterly")];
+    const ALL: [(Every, &str); 3] = [(Every::Week, "weekly"), (Every::Month, "monthly"), (Every::Quarter, "quarterly")];
+
+    /// The first word of a tag.
+    pub(super) fn take(tag: &mut Reader<'_>) -> Result<Self, BadTag> {
+        let words = Every::ALL.map(|(_, word)| word);
+        let Some(word) = tag.word() else {
+            return Err(tag.bad("how often is missing", words.join(", ")));
+        };
+        let every = Every::ALL.iter().find(|(_, it)| *it == word).map(|(every, _)| *every);
+        every.ok_or_else(|| tag.bad_word(word, &words))
+    }
 
     /// The first day of the period that `date` is in.
     fn first(self, date: Date) -> Date {

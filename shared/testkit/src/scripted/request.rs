@@ -120,6 +120,13 @@ pub fn written(etag: &str) -> http::Response<SdkBody> {
     response.body(SdkBody::empty()).expect("a sound response")
 }
 
+/// What S3 answers to a call that reads an object.
+pub fn object(headers: Vec<(&'static str, String)>, contents: Vec<u8>) -> http::Response<SdkBody> {
+    let response =
+        headers.into_iter().fold(http::Response::builder().status(200), |it, (name, value)| it.header(name, value));
+    response.body(SdkBody::from(contents)).expect("a sound response")
+}
+
 /// A call of S3 by its path: the operation is the method and what makes it another one, such as `GET policyStatus`.
 fn rest(request: &http::Request<SdkBody>, host: &str, bytes: &[u8]) -> (String, Value, Protocol) {
     const SUBRESOURCES: [&str; 10] = [

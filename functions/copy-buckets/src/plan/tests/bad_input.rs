@@ -17,6 +17,11 @@ fn events_and_commands() {
 fn tags_of_buckets() {
     let samples = [
         (keys::BACKUP, RULE),
+        (keys::DRILL, "monthly rpo=26h sample=100"),
+        (
+            keys::DRILLED,
+            "proven at=2026-11-20T01:23:00Z begun=2026-11-20T01:08:00Z took=15m data=7h snapshot=2026-11-20",
+        ),
         (keys::BACKUP, "daily=7 weekly=4 to=kfood-backups/uploads class=GLACIER_IR"),
         (keys::BUCKET_PROBLEM, "bad-tag 0123456789ab told=2026-11-20T11:00:00Z"),
     ];
@@ -36,5 +41,7 @@ fn markers_of_copies() {
         world.folders()[2].marker = Marker::read(&it.to_string());
         used(plan(&world, &Scope::Everything, &night()));
     });
+    let sample = "{\"is_whole\":true,\"chosen\":[{\"draw\":1,\"key\":\"a\",\"size\":1,\"etag\":\"e\"}]}";
+    fuzz::texts(&[sample], |text| used(crate::plan::Sample::read(text)));
     fuzz::texts(&["{\"made_by\":\"nightshift copy-buckets\"}"], |text| used(Marker::read(text)));
 }

@@ -21,7 +21,15 @@ fn states() -> impl Strategy<Value = State> {
 
 /// Folders of single days: ours, of another bucket, or of nobody.
 fn worlds() -> impl Strategy<Value = World> {
-    let folder = (0..60_i64, states(), 0..8_u8).prop_map(|(days_ago, state, whose)| match whose {
+    let folder = (0..60_i64, states(), 0..10_u8).prop_map(|(days_ago, state, whose)| match whose {
+        8 => Folder {
+            marker: Some(Marker { proven: Some(night().timestamp()), ..marker(days_ago, state) }),
+            ..folder(days_ago, state)
+        },
+        9 => Folder {
+            marker: Some(Marker { drilling: Some(night().timestamp()), ..marker(days_ago, state) }),
+            ..folder(days_ago, state)
+        },
         0 => Folder { marker: None, ..folder(days_ago, state) },
         1 => {
             let marker = Marker { source: "kfood-logs".into(), ..marker(days_ago, state) };
@@ -81,6 +89,19 @@ proptest! {
     fn the_newest_good_copy_is_never_deleted(world in worlds()) {
         let newest = good(&world).into_iter().min_by_key(|(_, age)| *age);
         prop_assert!(newest.is_none_or(|(date, _)| !deleted(&world).contains(&date)));
+    }
+
+    #[test]
+    fn the_newest_proven_copy_is_never_deleted_nor_one_that_is_being_drilled(world in worlds()) {
+        let folders = &world.destinations[UPLOADS].as_ref().unwrap().folders;
+        let good = || folders.iter().filter_map(|it| Some((it.date.to_string(), it.marker.as_ref()?)))
+            .filter(|(_, it)| it.source == UPLOADS && it.state == State::Complete);
+        let newest = good().filter(|(_, it)| it.proven.is_some()).max_by_key(|(_, it)| it.moment);
+        let drilled = good().filter(|(_, it)| it.drilling.is_some());
+        let deleted = deleted(&world);
+        for (date, _) in newest.into_iter().chain(drilled) {
+            prop_assert!(!deleted.contains(&date), "{date}");
+        }
     }
 
     #[test]

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use jiff::civil::time;
 use jiff::{ToSpan, Zoned};
 use reconcile::Plan;
+use rules::drill::Calendar;
 use rules::keys;
 
-use crate::plan::{Bucket, Destination, Folder, Job, Marker, Scope, Setup, State, Step, World, plan};
+use crate::plan::step::FinishDrill;
+use crate::plan::{Bucket, Destination, Folder, Job, Marker, Scope, Setup, State, Step, TakeSample, World, plan};
 
 pub const UPLOADS: &str = "kfood-uploads";
 pub const RULE: &str = "days=30 to=kfood-backups/uploads prefix=uploads/";
@@ -37,6 +39,9 @@ pub fn marker(days_ago: i64, state: State) -> Marker {
         objects: (state == State::Complete).then_some(1000),
         failed: (state == State::Complete).then_some(0),
         problems: Vec::new(),
+        ended: None,
+        drilling: None,
+        proven: None,
     }
 }
 
@@ -49,17 +54,21 @@ pub fn world(folders: Vec<Folder>) -> World {
     let destination = Destination { region: "ap-northeast-2".into(), folders, versioning: None };
     World {
         buckets: vec![bucket(UPLOADS, RULE)],
+        only_drilled: Vec::new(),
         setup: Setup {
             sources: [arn(UPLOADS), arn("kfood-logs")].into(),
             targets: [arn("kfood-backups"), arn(UPLOADS)].into(),
             role: Some("arn:aws:iam::123456789012:role/copies".into()),
             at: time(3, 0, 0, 0),
+            may_read: true,
+            drills: Calendar { at: time(10, 0, 0, 0), holidays: Default::default() },
         },
         destinations: BTreeMap::from([(UPLOADS.into(), Ok(destination))]),
         jobs: BTreeMap::new(),
         obstacles: BTreeMap::new(),
         versioning: BTreeMap::new(),
         restores: BTreeMap::new(),
+        drills: BTreeMap::new(),
         site: None,
     }
 }
@@ -96,6 +105,14 @@ pub fn applied(plan: &Plan<Step>, mut world: World) -> World {
                 let folder = folders.iter_mut().find(|other| other.date.to_string() == it.folder.name).unwrap();
                 folder.marker = Some(it.marker.clone());
             }
+            Step::TakeSample(TakeSample { folder: place, marker, .. })
+            | Step::FinishDrill(FinishDrill { folder: place, marker, .. }) => {
+                let folder = folders.iter_mut().find(|other| other.date.to_string() == place.name).unwrap();
+                folder.marker = Some(marker.clone());
+                if let Step::FinishDrill(it) = &planned.step {
+                    world.buckets[0].tags.insert(keys::DRILLED.into(), it.drilled.to_string());
+                }
+            }
             Step::Delete(it) => folders.retain(|other| other.date.to_string() != it.folder.name),
             Step::Restore(_) | Step::RecordRestore(_) | Step::ForgetRestore(_) => {}
         }
@@ -114,6 +131,8 @@ pub fn lines(world: &World, scope: &Scope, now: &Zoned) -> Vec<String> {
         Step::Restore(it) => format!("restore {}", it.folder.name),
         Step::RecordRestore(it) => format!("record {} {:?}", it.folder.name, it.marker.state),
         Step::ForgetRestore(_) => "forget".to_owned(),
+        Step::TakeSample(it) => format!("sample {} {} of {}", it.folder.name, it.sample.chosen.len(), it.size),
+        Step::FinishDrill(it) => format!("finish {} {}", it.folder.name, it.drilled.outcome),
     };
     let refused = plan.refused.iter().map(|it| format!("refused: {it}"));
     let done = plan.steps.iter().map(|it| format!("* {}: {}", act(&it.step), it.reason));

@@ -205,6 +205,8 @@ fn histories() -> impl Strategy<Value = Vec<Version>> {
                 id: format!("v{id}"),
                 at: Timestamp::UNIX_EPOCH + SignedDuration::from_secs(second),
                 is_deletion,
+                size: 1,
+                etag: "e".into(),
             })
         });
         each.collect()

@@ -30,6 +30,15 @@ pub struct Marker {
     /// Why it is not a good copy.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+    /// When it was seen that its job had ended: what was written into the bucket until then may be in the copy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// Since when its drill is under way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drilling: Option<Timestamp>,
+    /// When a drill last found it right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proven: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,6 +94,9 @@ mod tests {
             objects: Some(1000),
             failed: Some(0),
             problems: Vec::new(),
+            ended: "2026-11-20T18:20:00Z".parse().ok(),
+            drilling: None,
+            proven: "2026-11-23T01:20:00Z".parse().ok(),
         };
         let text = serde_json::to_string(&marker).unwrap();
         assert_eq!(Marker::read(&text), Some(marker));
