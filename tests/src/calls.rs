@@ -49,7 +49,7 @@ pub const SERVICES: [Service; 21] = [
 ];
 
 /// The operations whose IAM action has another name.
-const OTHERWISE_NAMED: [(&str, &str); 12] = [
+const OTHERWISE_NAMED: [(&str, &str); 13] = [
     ("budgets:DescribeBudget", "budgets:ViewBudget"),
     ("budgets:DescribeBudgets", "budgets:ViewBudget"),
     ("lambda:Invoke", "lambda:InvokeFunction"),
@@ -59,6 +59,7 @@ const OTHERWISE_NAMED: [(&str, &str); 12] = [
     ("s3:GetBucketLifecycleConfiguration", "s3:GetLifecycleConfiguration"),
     ("s3:HeadBucket", "s3:ListBucket"),
     ("s3:HeadObject", "s3:GetObject"),
+    ("s3:ListBuckets", "s3:ListAllMyBuckets"),
     ("s3:ListObjectVersions", "s3:ListBucketVersions"),
     ("s3:ListObjectsV2", "s3:ListBucket"),
     ("s3:UploadPart", "s3:PutObject"),

@@ -62,6 +62,16 @@ impl Rest {
 }
 
 impl Action<'_> {
+    /// About S3 as a whole, in the region of the function.
+    pub fn service(mut self, method: &'static str) -> Self {
+        let region = self.rest.home().to_owned();
+        let domain = Partition::of_region(&region).domain;
+        self.sent.address = self.rest.0.address_set().unwrap_or_else(|| format!("https://s3.{region}.{domain}"));
+        self.sent.method = method;
+        self.sent.region = region;
+        self
+    }
+
     /// About a bucket, or about the object `key` of it.
     pub fn bucket(mut self, method: &'static str, bucket: &Bucket, key: &str) -> Self {
         let Bucket { region, name } = bucket;

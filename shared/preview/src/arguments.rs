@@ -15,6 +15,8 @@ cargo preview [OPTIONS]    what Nightshift would do tonight in your account; cha
   --holidays DATES         days on which no schedule window starts, such as '12-25 2027-01-01'
   --schedules SCHEDULES    schedules that tags name, such as 'office=mon-fri 08:00-20:00; demo=always'
   --copy-regions REGIONS   regions that snapshots may be copied to, separated by spaces
+  --backup-buckets NAMES   buckets that may be copied, separated by spaces, with --backup-targets
+  --backup-targets NAMES   buckets that copies may be written to
   --html FILE              write the same as one page, too
   --policy                 print the IAM policy that it needs, and end
   --help                   this text";
@@ -39,6 +41,9 @@ pub struct Options {
     pub holidays: String,
     pub schedules: String,
     pub copy_regions: String,
+    /// Names or ARNs.
+    pub backup_buckets: Vec<String>,
+    pub backup_targets: Vec<String>,
     pub html: Option<PathBuf>,
 }
 
@@ -53,6 +58,8 @@ impl Default for Options {
             holidays: String::new(),
             schedules: String::new(),
             copy_regions: String::new(),
+            backup_buckets: Vec::new(),
+            backup_targets: Vec::new(),
             html: None,
         }
     }
@@ -92,11 +99,39 @@ pub fn read(words: impl IntoIterator<Item = String>) -> Result<Command, String> 
             "--holidays" => options.holidays = value()?,
             "--schedules" => options.schedules = value()?,
             "--copy-regions" => options.copy_regions = value()?,
+            "--backup-buckets" => options.backup_buckets = buckets(&name, &value()?)?,
+            "--backup-targets" => options.backup_targets = buckets(&name, &value()?)?,
             "--html" => options.html = Some(value()?.into()),
             _ => return Err(format!("'{name}' is not an option of cargo preview")),
         }
     }
+    if options.backup_buckets.is_empty() != options.backup_targets.is_empty() {
+        return Err("--backup-buckets and --backup-targets need each other, as the parameters of the stack do".into());
+    }
     Ok(Command::Look(options))
+}
+
+/// Names or ARNs of buckets.
+fn buckets(option: &str, value: &str) -> Result<Vec<String>, String> {
+    let bucket = |word: &str| {
+        let name = word.rsplit_once(":::").map_or(word, |(_, name)| name);
+        let sound = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '-' || it == '.';
+        match (3..=63).contains(&name.len()) && name.chars().all(sound) {
+            true => Ok(word.to_owned()),
+            false => Err(format!(
+                "{option}: '{word}' is not a bucket; accepted: names such as kfood-uploads, or their ARNs, separated by spaces"
+            )),
+        }
+    };
+    value.split([' ', ',']).filter(|it| !it.is_empty()).map(bucket).collect()
+}
+
+/// The ARN of a bucket that is named by it or by its name.
+pub fn bucket_arn(partition: &str, bucket: &str) -> String {
+    match bucket.starts_with("arn:") {
+        true => bucket.to_owned(),
+        false => format!("arn:{partition}:s3:::{bucket}"),
+    }
 }
 
 /// What the page says about the zone that it plans in.
@@ -131,11 +166,13 @@ mod tests {
             zone_was_named: true,
             at: Some("2026-11-20T18:10:00Z".parse().unwrap()),
             html: Some("p.html".into()),
+            backup_buckets: vec!["kfood-uploads".into(), "arn:aws:s3:::kfood-logs".into()],
+            backup_targets: vec!["kfood-backups".into()],
             ..Options::default()
         };
         for line in [
-            "--profile shop --region eu-west-1 --time-zone Asia/Seoul --at 2026-11-21T03:10:00+09:00 --html p.html",
-            "--profile=shop --region=eu-west-1 --time-zone=Asia/Seoul --at=2026-11-21T03:10:00+09:00 --html=p.html",
+            "--backup-buckets kfood-uploads,arn:aws:s3:::kfood-logs --backup-targets kfood-backups --profile shop --region eu-west-1 --time-zone Asia/Seoul --at 2026-11-21T03:10:00+09:00 --html p.html",
+            "--backup-targets=kfood-backups --backup-buckets=kfood-uploads,arn:aws:s3:::kfood-logs --profile=shop --region=eu-west-1 --time-zone=Asia/Seoul --at=2026-11-21T03:10:00+09:00 --html=p.html",
         ] {
             assert_eq!(read_line(line), Ok(Command::Look(expected.clone())));
         }
@@ -148,6 +185,15 @@ mod tests {
             ("--region", "--region needs a value"),
             ("--html=", "--html needs a value"),
             ("--time-zone KST", "--time-zone: 'KST' is not a time zone (use Asia/Seoul); accepted: Asia/Seoul, UTC, …"),
+            (
+                "--backup-buckets Shop --backup-targets b",
+                "--backup-buckets: 'Shop' is not a bucket; accepted: names such as kfood-uploads, or their ARNs, separated \
+                 by spaces",
+            ),
+            (
+                "--backup-buckets kfood-uploads",
+                "--backup-buckets and --backup-targets need each other, as the parameters of the stack do",
+            ),
             ("--at noon", "--at: 'noon' is not a moment; accepted: 2026-11-21T03:10:00+09:00"),
         ] {
             assert_eq!(read_line(line), Err(error.to_owned()));

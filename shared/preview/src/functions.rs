@@ -8,7 +8,7 @@ use jiff::Zoned;
 use reconcile::Report;
 use reconcile::message::short_name;
 
-use crate::arguments::Options;
+use crate::arguments::{Options, bucket_arn};
 use crate::moments;
 use crate::page::{Line, Section};
 use crate::sts::Caller;
@@ -26,6 +26,12 @@ pub async fn runs(
 ) -> (Vec<Section>, Board) {
     // enforce-budget learns from it whose budgets are meant; nothing is sent to it.
     let topic = format!("arn:{}:sns:{region}:{}:nightshift-budgets", caller.partition, caller.account);
+    let arns = |names: &[String]| -> String {
+        names.iter().map(|it| bucket_arn(&caller.partition, it)).collect::<Vec<_>>().join(" ")
+    };
+    let (sources, targets) = (arns(&options.backup_buckets), arns(&options.backup_targets));
+    // A plan of copies names the role of their jobs, and no job is created here.
+    let role = format!("arn:{}:iam::{}:role/nightshift-CopyJobRole", caller.partition, caller.account);
     let (mut sections, mut board) = (Vec::new(), Board::default());
     macro_rules! run {
         ($name:literal, $function:ident) => {
@@ -34,7 +40,11 @@ pub async fn runs(
             let zone = now.time_zone().iana_name().unwrap_or("UTC");
             let variables = [
                 ("AWS_LAMBDA_FUNCTION_NAME", called),
+                ("NIGHTSHIFT_BACKUP_BUCKETS", sources.as_str()),
+                ("NIGHTSHIFT_BACKUP_TARGETS", targets.as_str()),
                 ("NIGHTSHIFT_BUDGET_TOPIC_ARN", topic.as_str()),
+                ("NIGHTSHIFT_COPY_ROLE_ARN", role.as_str()),
+                ("NIGHTSHIFT_DRILL_BUCKETS", "true"),
                 ("NIGHTSHIFT_COPY_REGIONS", options.copy_regions.as_str()),
                 ("NIGHTSHIFT_HOLIDAYS", options.holidays.as_str()),
                 ("NIGHTSHIFT_NOW", moment.as_str()),

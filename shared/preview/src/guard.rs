@@ -34,7 +34,7 @@ struct Guarded(SharedHttpConnector);
 impl HttpConnector for Guarded {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let operation = operation(&request);
-        match reads::is_read(&operation) {
+        match reads::is_read(&operation) || reads_s3(&request) {
             true => self.0.call(request),
             false => {
                 let why = format!("cargo preview only reads, and {operation} is not a call that it may make");
@@ -42,6 +42,12 @@ impl HttpConnector for Guarded {
             }
         }
     }
+}
+
+/// Whether it is a call of S3 that only reads: S3 names no operation, and changes nothing by these methods.
+fn reads_s3(request: &HttpRequest) -> bool {
+    let signed_for_s3 = request.headers().get("authorization").is_some_and(|it| it.contains("/s3/aws4_request"));
+    signed_for_s3 && ["GET", "HEAD"].contains(&request.method())
 }
 
 /// The operation that a request asks for, in any of the protocols of AWS; its path where none says it.
@@ -57,6 +63,21 @@ fn operation(request: &HttpRequest) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_s3_only_what_reads_goes_out() {
+        let request = |method: &str, service: &str| {
+            let mut request = HttpRequest::new("".into());
+            request.set_method(method).unwrap();
+            let scope =
+                format!("AWS4-HMAC-SHA256 Credential=key/20261121/eu-west-1/{service}/aws4_request, Signature=0");
+            request.headers_mut().insert("authorization", scope);
+            reads_s3(&request)
+        };
+        assert!(request("GET", "s3") && request("HEAD", "s3"));
+        assert!(!request("PUT", "s3") && !request("POST", "s3") && !request("DELETE", "s3"));
+        assert!(!request("GET", "lambda"));
+    }
 
     #[test]
     fn the_operation_is_read_in_every_protocol() {

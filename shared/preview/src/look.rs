@@ -5,13 +5,16 @@ use std::collections::BTreeSet;
 use aws::Error;
 use aws::query::{EC2, EC2_AUTO_SCALING, Query};
 use aws::rds::{Rds, list_databases};
+use aws::rest::Rest;
 use aws::tagging::{self, Tagging};
 use aws_config::SdkConfig;
+use jiff::Timestamp;
 use rules::keys;
 
-use crate::arguments::Options;
+use crate::arguments::{self, Options};
 use crate::page::{Line, Section};
-use crate::{cloudwatch, ecr, ecs, machines, suggest};
+use crate::sts::Caller;
+use crate::{cloudwatch, ecr, ecs, machines, s3, suggest};
 
 /// How a backup is kept that a person did not think about yet: a week of days and a month of weeks.
 const BACKUP: &str = "daily=7 weekly=4";
@@ -26,7 +29,7 @@ const KEEP_IMAGES: &str = "count=30";
 const REMEDY: &str = "notify";
 
 /// The parts of the page after those of the functions.
-pub async fn sections(sdk: &SdkConfig, _: &Options) -> Vec<Section> {
+pub async fn sections(sdk: &SdkConfig, caller: &Caller, options: &Options, now: Timestamp) -> Vec<Section> {
     let index = Tagging::new(sdk);
     let mut unknown = Section::new("Tags that nothing reads");
     match unknown_keys(&index).await {
@@ -40,13 +43,15 @@ pub async fn sections(sdk: &SdkConfig, _: &Options) -> Vec<Section> {
     fill(&mut services, "services", services_without(sdk).await);
     let mut databases = Section::new("Databases that could be backed up by a tag");
     fill(&mut databases, "databases", databases_without(sdk).await);
+    let mut buckets = Section::new("Buckets that could be backed up by a tag, once BackupBuckets names them");
+    fill(&mut buckets, "buckets", buckets_without(sdk, &index, caller, options, now).await);
     let mut machines = Section::new("Machines that could sleep by a tag, where they are not production");
     fill(&mut machines, "machines", machines_without(sdk).await);
     let mut repositories = Section::new("Repositories that could be cleaned up by a tag");
     fill(&mut repositories, "repositories", repositories_without(sdk, &index).await);
     let mut alarms = Section::new("Alarms that could have a remedy by a tag");
     fill(&mut alarms, "alarms", alarms_without(sdk, &index).await);
-    vec![unknown, services, databases, machines, repositories, alarms]
+    vec![unknown, services, databases, buckets, machines, repositories, alarms]
 }
 
 fn fill(section: &mut Section, what: &str, lines: Result<Vec<Line>, Error>) {
@@ -100,6 +105,39 @@ async fn databases_without(sdk: &SdkConfig) -> Result<Vec<Line>, Error> {
     // The snapshots of a cluster hold its members, too.
     let without = databases.iter().filter(|it| it.member_of.is_none() && !it.tags.contains_key(keys::BACKUP));
     Ok(without.filter_map(|it| suggestion(&it.arn, &it.id, keys::BACKUP, BACKUP)).collect())
+}
+
+/// Buckets in which tools keep what they deploy, and no data.
+const OF_TOOLS: [&str; 4] = ["aws-sam-cli-", "cdk-", "cf-templates-", "elasticbeanstalk-"];
+
+async fn buckets_without(
+    sdk: &SdkConfig,
+    tagged: &Tagging,
+    caller: &Caller,
+    options: &Options,
+    now: Timestamp,
+) -> Result<Vec<Line>, Error> {
+    let all = s3::list_buckets(&Rest::new(sdk)).await?;
+    let tagged: BTreeSet<String> = tagging::resources(tagged, "s3", keys::BACKUP).await?.into_iter().collect();
+    let arn = |name: &str| arguments::bucket_arn(&caller.partition, name);
+    let targets: BTreeSet<String> = options.backup_targets.iter().map(|it| arn(it)).collect();
+    let without = all.into_iter().filter(|it| {
+        let arn = arn(it);
+        !tagged.contains(&arn) && !targets.contains(&arn) && !OF_TOOLS.iter().any(|tool| it.starts_with(tool))
+    });
+    let cloudwatch = aws_sdk_cloudwatch::Client::new(sdk);
+    let sized = aws::each(without, 8, async |name: String| {
+        let size = cloudwatch::bucket_size(&cloudwatch, &name, now).await;
+        (name, size)
+    });
+    let target = options.backup_targets.first().map(|it| it.rsplit(':').next().unwrap_or(it));
+    let lines = sized.await.into_iter().map(|(name, size)| {
+        // What CloudWatch does not say is only a price.
+        let (rule, cost) = suggest::bucket_rule(&name, size.ok().flatten(), target);
+        let command = suggest::bucket_command(&caller.account, &arn(&name), keys::BACKUP, &rule);
+        Line::Command { what: format!("{name}: {} = {rule} ({cost})", keys::BACKUP), command }
+    });
+    Ok(lines.collect())
 }
 
 /// What belongs to a group, to ECS or to another service of AWS, or is there for a while only, is not suggested.

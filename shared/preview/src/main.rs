@@ -14,6 +14,7 @@ mod page;
 mod page_html;
 mod page_text;
 mod reads;
+mod s3;
 mod sts;
 mod suggest;
 
@@ -79,7 +80,7 @@ async fn page(sdk: &SdkConfig, options: &Options) -> Result<Page, String> {
     let view =
         View { now: &now, theme: Theme::Either, sections: &Section::ALL.map(|(_, it)| it), endpoints: BTreeMap::new() };
     page.board = board::html(&board, &view);
-    page.sections.extend(look::sections(sdk, options).await);
+    page.sections.extend(look::sections(sdk, &caller, options, now.timestamp()).await);
     let section = page.section("What this needed");
     section.lines.push(Line::Text(
         "Only the reads that `cargo preview --policy` prints; any other call is refused on this machine.".into(),

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// The services by their IAM prefix, each with the operations that only read. `tests/tests/template.rs` compares them
 /// with the reads that the functions are granted.
-pub const READS: [(&str, &[&str]); 16] = [
+pub const READS: [(&str, &[&str]); 17] = [
     ("application-autoscaling", &["DescribeScalableTargets", "DescribeScheduledActions", "ListTagsForResource"]),
     ("autoscaling", &["DescribeAutoScalingGroups", "DescribeScheduledActions"]),
     ("budgets", &["DescribeBudget", "DescribeBudgets", "ListTagsForResource"]),
@@ -73,6 +73,20 @@ pub const READS: [(&str, &[&str]); 16] = [
             "DescribeEvents",
         ],
     ),
+    (
+        "s3",
+        &[
+            "DescribeJob",
+            "GetBucketLifecycleConfiguration",
+            "GetBucketPolicyStatus",
+            "GetBucketRequestPayment",
+            "GetBucketVersioning",
+            "GetObject",
+            "HeadBucket",
+            "ListBuckets",
+            "ListObjectsV2",
+        ],
+    ),
     ("scheduler", &["GetSchedule", "ListSchedules"]),
     ("ssm", &["DescribeInstanceInformation", "GetCommandInvocation", "ListCommands"]),
     ("tag", &["GetResources", "GetTagKeys"]),
@@ -88,19 +102,38 @@ pub fn actions() -> Vec<String> {
     let mut actions: Vec<String> = READS
         .iter()
         .flat_map(|(service, operations)| operations.iter().map(move |it| format!("{service}:{it}")))
-        // IAM has one action for both.
-        .map(|it| if it.starts_with("budgets:DescribeBudget") { "budgets:ViewBudget".to_owned() } else { it })
+        .map(|it| match OTHERWISE_NAMED.iter().find(|(operation, _)| *operation == it) {
+            Some((_, action)) => (*action).to_owned(),
+            None => it,
+        })
         .collect();
     actions.sort();
     actions.dedup();
     actions
 }
 
+/// The operations whose IAM action has another name.
+const OTHERWISE_NAMED: [(&str, &str); 6] = [
+    ("budgets:DescribeBudget", "budgets:ViewBudget"),
+    ("budgets:DescribeBudgets", "budgets:ViewBudget"),
+    ("s3:GetBucketLifecycleConfiguration", "s3:GetLifecycleConfiguration"),
+    ("s3:HeadBucket", "s3:ListBucket"),
+    ("s3:ListBuckets", "s3:ListAllMyBuckets"),
+    ("s3:ListObjectsV2", "s3:ListBucket"),
+];
+
+/// Of objects only those that say what a copy of a bucket is.
+const MARKERS: &str = "arn:aws:s3:::*/_nightshift*";
+
 /// The policy that a person needs for a preview.
 pub fn policy() -> String {
+    let (objects, others): (Vec<String>, Vec<String>) = actions().into_iter().partition(|it| it == "s3:GetObject");
     let policy: Value = json!({
         "Version": "2012-10-17",
-        "Statement": [{ "Sid": "NightshiftPreview", "Effect": "Allow", "Action": actions(), "Resource": "*" }],
+        "Statement": [
+            { "Sid": "NightshiftPreview", "Effect": "Allow", "Action": others, "Resource": "*" },
+            { "Sid": "NightshiftMarkers", "Effect": "Allow", "Action": objects, "Resource": MARKERS },
+        ],
     });
     format!("{policy:#}")
 }
@@ -118,6 +151,7 @@ mod tests {
             let reads = ["BatchGet", "Describe", "Get", "List", "View"].iter().any(|it| operation.starts_with(it));
             assert!(reads, "{action}");
         }
+        assert!(!actions.contains(&"s3:GetObject".into()), "no object of a person is read");
         assert!(actions.contains(&"budgets:ViewBudget".into()) && actions.contains(&"tag:GetTagKeys".into()));
         assert!(is_read("DescribeServices") && !is_read("UpdateService") && !is_read("Invoke"));
     }

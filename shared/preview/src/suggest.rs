@@ -55,6 +55,45 @@ pub fn command(arn: &str, key: &str, value: &str) -> Option<CommandLine> {
     }
 }
 
+/// The command that puts a tag on a bucket, whose ARN does not name the account. The other tags of the bucket stay.
+pub fn bucket_command(account: &str, arn: &str, key: &str, value: &str) -> CommandLine {
+    let json = serde_json::json!([{ "Key": key, "Value": value }]).to_string();
+    let words = ["aws", "s3control", "tag-resource", "--account-id", account, "--resource-arn", arn, "--tags", &json];
+    CommandLine::of(words)
+}
+
+/// How many copies `daily=7 weekly=4` keeps, once the newest weekly ones are among the daily ones.
+const COPIES: f64 = 10.0;
+
+/// USD for each GB and month: the class STANDARD in us-east-1, up to 50 TB, in 2026.
+const GB_MONTH: f64 = 0.023;
+
+/// The tag for a bucket, and what it costs: copies where a bucket for them is known, otherwise old versions.
+pub fn bucket_rule(name: &str, bytes: Option<f64>, target: Option<&str>) -> (String, String) {
+    let gigabytes = bytes.map(|it| it / f64::from(1 << 30));
+    let about = |stored: f64| {
+        format!("{stored:.1} GB, {:.2} USD a month at {GB_MONTH} USD for each GB (us-east-1)", stored * GB_MONTH)
+    };
+    match target {
+        Some(target) => {
+            let cost = gigabytes.map_or_else(
+                || "its size is not known".into(),
+                |it| {
+                    format!("{it:.1} GB, so copies take {}, and each object a COPY request a night", about(it * COPIES))
+                },
+            );
+            (format!("daily=7 weekly=4 to={target}/{name}"), cost)
+        }
+        None => {
+            let cost = gigabytes.map_or_else(
+                || "its size is not known".into(),
+                |it| format!("{it:.1} GB; if 1 % changes in a day, old versions take {}", about(it * 0.3)),
+            );
+            ("days=30 mode=versions".into(), cost)
+        }
+    }
+}
+
 /// What is said of a tag key that Nightshift does not know.
 pub fn unknown(unknown: &UnknownKey, carriers: &[String]) -> Line {
     let names: Vec<&str> = carriers.iter().take(3).map(|it| short_name(it)).collect();
@@ -128,6 +167,36 @@ mod tests {
             assert!(line(arn).unwrap().starts_with(begins), "{:?}", line(arn));
         }
         assert_eq!(line("arn:aws:s3:::bucket"), None);
+    }
+
+    #[test]
+    fn a_bucket_is_suggested_with_its_price_and_a_command_that_keeps_its_other_tags() {
+        let gigabytes = |it: f64| Some(it * f64::from(1 << 30));
+        for (bytes, target, rule, cost) in [
+            (
+                gigabytes(100.0),
+                Some("kfood-backups"),
+                "daily=7 weekly=4 to=kfood-backups/kfood-uploads",
+                "100.0 GB, so copies take 1000.0 GB, 23.00 USD a month at 0.023 USD for each GB (us-east-1), and each \
+                 object a COPY request a night",
+            ),
+            (
+                gigabytes(100.0),
+                None,
+                "days=30 mode=versions",
+                "100.0 GB; if 1 % changes in a day, old versions take 30.0 GB, 0.69 USD a month at 0.023 USD for each GB \
+                 (us-east-1)",
+            ),
+            (None, None, "days=30 mode=versions", "its size is not known"),
+        ] {
+            assert_eq!(bucket_rule("kfood-uploads", bytes, target), (rule.to_owned(), cost.to_owned()));
+            rule.parse::<rules::bucket::BucketRule>().unwrap();
+        }
+        let line = bucket_command("123456789012", "arn:aws:s3:::kfood-uploads", keys::BACKUP, "days=30 mode=versions");
+        assert_eq!(
+            line.to_string(),
+            r#"aws s3control tag-resource --account-id 123456789012 --resource-arn arn:aws:s3:::kfood-uploads --tags '[{"Key":"nightshift:backup","Value":"days=30 mode=versions"}]'"#
+        );
     }
 
     #[test]
