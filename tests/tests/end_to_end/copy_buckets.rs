@@ -12,12 +12,17 @@ const RULE: &str = "days=7 to=kfood-backups/uploads prefix=uploads/";
 
 /// Two buckets, the one that is copied with its uploads and something else.
 fn shop() -> Result<LocalAws> {
+    shop_with(&[])
+}
+
+fn shop_with(more: &[(&str, &str)]) -> Result<LocalAws> {
     let parameter = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-    let parameters = vec![
+    let mut parameters = vec![
         parameter("TimeZone", "Asia/Seoul"),
         parameter("BackupBuckets", "arn:aws:s3:::kfood-uploads"),
         parameter("BackupTargets", "arn:aws:s3:::kfood-backups"),
     ];
+    parameters.extend(more.iter().map(|(name, value)| parameter(name, value)));
     let functions = vec!["copy-buckets"];
     let aws = LocalAws::start(Options { parameters, functions, ..Options::default() })?;
     for bucket in ["kfood-uploads", "kfood-backups"] {
@@ -207,6 +212,51 @@ fn a_bucket_is_restored_to_the_moment_before_an_accident() -> Result<()> {
     assert_eq!(aws.s3_keys("kfood-backups", &format!("{folder}/uploads/"))?.len(), 2);
     let tags = aws.tagging("GetResources", json!({"ResourceTypeFilters": ["s3"]}))?.to_string();
     assert!(!tags.contains("nightshift-state:"), "{tags}");
+    assert_eq!(refused(&aws)?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn a_copy_is_compared_with_the_bucket_once_a_week_and_what_was_changed_in_it_is_told_by_name() -> Result<()> {
+    let aws = shop_with(&[("DrillBuckets", "true")])?;
+    let drill = json!({"ResourceARNList": ["arn:aws:s3:::kfood-uploads"], "Tags": {"nightshift:drill": "weekly"}});
+    aws.tagging("TagResources", drill)?;
+    let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    for key in ["uploads/a.jpg", "uploads/b c.jpg"] {
+        written_at(&aws, key, "2026-11-20T00:00:00.000Z")?;
+    }
+    aws.s3("PUT", "/kfood-uploads?versioning", enabled)?;
+    put_at(&aws, "uploads/menu.txt", "the menu of November", "2026-11-20T00:00:00.000Z")?;
+    assert_eq!(night(&aws, "2026-11-23")?[0], "record-copy done");
+    // It is replaced after the copy, and the copy is compared with what it was before.
+    put_at(&aws, "uploads/menu.txt", "the menu of December", "2026-11-23T00:00:00.000Z")?;
+    let drilled = |date: &str| -> Result<Value> {
+        assert_eq!(run(&aws, &format!("{date}T10:08"), json!({}))?, ["take-sample done"]);
+        aws.set_clock(FUNCTION, &format!("{date}T10:23:00+09:00"))?;
+        Ok(aws.invoke(FUNCTION, &json!({}))?.payload["actions"][0].clone())
+    };
+    let memory =
+        || -> Result<String> { Ok(aws.tagging("GetResources", json!({"ResourceTypeFilters": ["s3"]}))?.to_string()) };
+    let proven = drilled("2026-11-23")?;
+    assert_eq!(proven["reason"], "of 3 out of 3 objects 3 are the same", "{proven}");
+    assert!(memory()?.contains("proven at=2026-11-23T01:23:00Z"), "{}", memory()?);
+    assert_eq!(run(&aws, "2026-11-23T10:38", json!({}))?, Vec::<String>::new(), "it is due again in a week");
+
+    // A person works in the folder of the next copy.
+    assert_eq!(night(&aws, "2026-11-30")?[0], "record-copy done");
+    put(&aws, "kfood-backups", "uploads/2026-11-30/uploads/menu.txt")?;
+    aws.s3("DELETE", "/kfood-backups/uploads/2026-11-30/uploads/b%20c.jpg", "")?;
+    let failed = drilled("2026-11-30")?["reason"].to_string();
+    for expected in ["2 of 3 objects are not", "uploads/b c.jpg is not in the copy", "uploads/menu.txt has 8 bytes"] {
+        assert!(failed.contains(expected), "{expected} in {failed}");
+    }
+    let subject = "kfood-uploads: the drill of the copy s3://kfood-backups/uploads/2026-11-30/ FAILED";
+    assert!(aws.messages()?.iter().any(|it| it.subject.as_deref().is_some_and(|it| it.contains(subject))));
+    assert!(memory()?.contains("good=2026-11-23T01:23:00Z"), "the last good one is remembered: {}", memory()?);
+
+    // The week of days=7 is over for the first copy, which is the newest one that is known to be right.
+    assert_eq!(night(&aws, "2026-12-02")?[0], "record-copy done");
+    assert!(aws.s3_keys("kfood-backups", "uploads/2026-11-23/uploads/")?.len() == 3);
     assert_eq!(refused(&aws)?, Vec::<String>::new());
     Ok(())
 }
