@@ -800,7 +800,7 @@ fn the_template_can_be_read_in_one_go() {
     // The script of the document is read in its own file.
     let script = read("deploy/compose/deploy.sh").lines().count();
     let lines = read("template.yaml").lines().count() - script;
-    assert!(lines <= 2_890, "template.yaml has {lines} lines; two or three actions fit on one line");
+    assert!(lines <= 2_940, "template.yaml has {lines} lines; two or three actions fit on one line");
 }
 
 /// checkov takes a suppression without a reason as well.
