@@ -158,6 +158,10 @@ fn fault(call: &[String]) -> Option<String> {
             (option, values) = (argument, 0);
             continue;
         }
+        // What the CLI copies and lists stands by itself.
+        if service == "s3" && (argument.starts_with("s3://") || argument == "-") {
+            continue;
+        }
         values += 1;
         let is_output = service == "lambda" && operation == "invoke" && argument == "/dev/stderr";
         if option.is_empty() || values > 1 && !LISTS.contains(&option) && !is_output {

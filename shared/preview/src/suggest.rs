@@ -65,7 +65,7 @@ pub fn bucket_command(account: &str, arn: &str, key: &str, value: &str) -> Comma
 /// How many copies `daily=7 weekly=4` keeps, once the newest weekly ones are among the daily ones.
 const COPIES: f64 = 10.0;
 
-/// USD for each GB and month: the class STANDARD in us-east-1, up to 50 TB, in 2026.
+/// USD for each GB and month: the class STANDARD in us-east-1, up to 50 TB, in 2025.
 const GB_MONTH: f64 = 0.023;
 
 /// The tag for a bucket, and what it costs: copies where a bucket for them is known, otherwise old versions.
