@@ -454,6 +454,7 @@ mod tests {
                 "NIGHTSHIFT_COPY_ROLE_ARN: 'copies' is not a role; accepted: the ARN of an IAM role, or nothing",
             ),
             (
+                "NIGHTSHIFT_SCHEDULE_ROLES",
                 "nightly",
                 "NIGHTSHIFT_SCHEDULE_ROLES: 'nightly' is not a role; accepted: the ARN of an IAM role, or nothing",
             ),
