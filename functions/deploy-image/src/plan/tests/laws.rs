@@ -33,6 +33,12 @@ enum Happening {
     Restart { broken: bool },
     /// The window of the service closes, a person freezes it, or both are over.
     Window(Option<&'static str>),
+    /// This version is live on staging/api from now on, if there is such an image.
+    Staging(u8),
+    /// That service falls asleep, or is woken.
+    StagingSleeps(bool),
+    /// So many minutes go by.
+    Minutes(i64),
 }
 
 fn version(number: u8) -> String {
@@ -58,8 +64,13 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(StopByHand),
         2 => any::<bool>().prop_map(|broken| Restart { broken }),
         2 => prop::sample::select(vec![None, None, Some(keys::DEPLOY_WINDOW), Some(keys::FREEZE)]).prop_map(Window),
+        3 => (0..6u8).prop_map(Staging),
+        1 => any::<bool>().prop_map(StagingSleeps),
+        3 => (1..100i64).prop_map(Minutes),
     ]
 }
+
+const PROMOTES: &str = "promote from=staging/api soak=1h";
 
 fn rules() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![
@@ -68,6 +79,8 @@ fn rules() -> impl Strategy<Value = &'static str> {
         "semver range=1.x",
         "semver from=1.1 below=2.0 prefix=v",
         "newest approval=manual",
+        PROMOTES,
+        "promote from=staging/api soak=1h approval=manual",
     ])
 }
 
@@ -96,7 +109,7 @@ fn deployers() -> impl Strategy<Value = Deployer> {
 
 impl Deployer {
     fn model(&self, rule: &str) -> Model {
-        match *self {
+        let mut model = match *self {
             Deployer::Ecs(safety) => {
                 let mut model = Model::new(rule);
                 model.service.safety = safety;
@@ -107,7 +120,9 @@ impl Deployer {
                 (model.blue_green.goes_back, model.blue_green.late) = (goes_back, late);
                 model
             }
-        }
+        };
+        model.add_staging();
+        model
     }
 }
 
@@ -156,6 +171,15 @@ fn happen(model: &mut Model, happening: &Happening) -> Result<(), TestCaseError>
             model.restart();
         }
         Happening::Window(Some(key)) => drop(model.service.tags.insert((*key).into(), "never".into())),
+        Happening::Staging(number) => {
+            let tag = version(*number);
+            if let Some(image) = model.images.iter().find(|it| it.tags.contains(&tag)) {
+                let digest = image.digest.clone();
+                model.stage_digest(digest, RolloutEnd::Successful);
+            }
+        }
+        Happening::StagingSleeps(asleep) => model.sleep(*asleep),
+        Happening::Minutes(minutes) => model.minutes += minutes,
         Happening::Window(None) => {
             model.service.tags.retain(|key, _| ![keys::DEPLOY_WINDOW, keys::FREEZE].contains(&&**key))
         }
@@ -166,6 +190,14 @@ fn happen(model: &mut Model, happening: &Happening) -> Result<(), TestCaseError>
 fn run(model: &mut Model, scope: &Scope, command: Option<&Command>, calls: usize) -> Result<(), TestCaseError> {
     let before = model.clone();
     let plan = model.run(scope, command, calls);
+    // Neither a window nor a freeze keeps the service from going back.
+    let mut open = before.clone();
+    open.service.tags.retain(|key, _| ![keys::DEPLOY_WINDOW, keys::FREEZE].contains(&&**key));
+    let goes_back =
+        |it: &reconcile::Plan<Step>| it.steps.iter().any(|it| matches!(it.step, Step::RollBack(_) | Step::Stop(_)));
+    if open.service.tags != before.service.tags && goes_back(&open.plan(scope, command)) {
+        prop_assert!(goes_back(&plan), "a way back waits: {before}");
+    }
     let mut rejected: Option<rules::rejections::Rejections> =
         before.service.tags.get(keys::REJECTED).map(|it| it.parse().unwrap());
     for planned in &plan.steps {
@@ -188,6 +220,10 @@ fn run(model: &mut Model, scope: &Scope, command: Option<&Command>, calls: usize
                 let closed = [keys::DEPLOY_WINDOW, keys::FREEZE].iter().any(|it| before.service.tags.contains_key(*it));
                 let at_once = matches!(command, Some(crate::plan::Command::Deploy { now: true, .. }));
                 prop_assert!(!closed || at_once, "goes out while nothing may: {}: {before}", it.to);
+                let promotes = before.service.tags[keys::DEPLOY].starts_with("promote");
+                let repairs = before.is_running(&it.digest);
+                let soaked = before.minutes_live_on_staging(&it.digest) >= 60;
+                prop_assert!(!promotes || soaked || by_person || repairs, "{} has not soaked: {before}", it.to);
             }
             Step::Stop(it) if it.by == StoppedBy::CodeDeploy => {
                 let told = before.told();

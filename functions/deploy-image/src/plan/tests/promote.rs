@@ -12,7 +12,7 @@ use super::model::{Model, digest, service};
 use super::stories::words;
 use crate::plan::*;
 
-fn staging() -> ServiceName {
+pub fn staging() -> ServiceName {
     ServiceName::parse("staging/api").unwrap()
 }
 
@@ -20,25 +20,50 @@ fn staging() -> ServiceName {
 fn promoting(rule: &str) -> Model {
     let mut model = Model::new(rule);
     model.push("v1.1.0");
-    let mut service = Model::new("newest").service;
-    service.arn = "arn:aws:ecs:ap-northeast-2:123456789012:service/staging/api".into();
-    service.name = staging();
-    service.deployments[0].state = RolloutState::Completed;
-    model.sources.insert(staging(), Origin { service, history: vec![], pinned: BTreeMap::new() });
+    model.add_staging();
     model.stage("v1.1.0", RolloutEnd::Successful);
     model
 }
 
 impl Model {
+    /// A second service, staging/api, that has had no deployment yet.
+    pub fn add_staging(&mut self) {
+        let mut service = Model::new("newest").service;
+        service.arn = "arn:aws:ecs:ap-northeast-2:123456789012:service/staging/api".into();
+        service.name = staging();
+        service.deployments[0].state = RolloutState::Completed;
+        self.sources.insert(staging(), Origin { service, history: vec![], pinned: BTreeMap::new() });
+    }
+
     fn staging(&mut self) -> &mut Origin {
         self.sources.get_mut(&staging()).unwrap()
     }
 
+    /// For how many minutes an image was live on staging, asleep or awake, since anything was.
+    pub fn minutes_live_on_staging(&self, image: &rules::Digest) -> i64 {
+        let history = self.sources.get(&staging()).map_or(&[][..], |it| &it.history);
+        let mut until = self.now().timestamp();
+        let mut minutes = 0;
+        for it in history.iter().filter(|it| it.end == RolloutEnd::Successful) {
+            let began = it.began.unwrap();
+            if it.pinned.values().any(|it| it == image) {
+                minutes += until.duration_since(began).as_mins();
+            }
+            until = began;
+        }
+        minutes
+    }
+
     /// A deployment of an image to staging ends so.
-    fn stage(&mut self, image: &str, end: RolloutEnd) {
+    pub fn stage(&mut self, image: &str, end: RolloutEnd) {
+        self.stage_digest(digest(image), end);
+    }
+
+    /// The same, by its digest.
+    pub fn stage_digest(&mut self, image: rules::Digest, end: RolloutEnd) {
         self.minutes += 1;
         let began = Some(self.now().timestamp());
-        let pinned = BTreeMap::from([("app".to_owned(), digest(image))]);
+        let pinned = BTreeMap::from([("app".to_owned(), image)]);
         let origin = self.staging();
         let rollout = Rollout {
             arn: None,
@@ -69,7 +94,7 @@ impl Model {
         self.plan(&Scope::Everywhere, None)
     }
 
-    fn sleep(&mut self, asleep: bool) {
+    pub fn sleep(&mut self, asleep: bool) {
         let since = format!("since={} desired=2 by=schedule", self.now().timestamp());
         let service = &mut self.staging().service;
         (service.desired, service.running) = if asleep { (0, 0) } else { (2, 2) };
