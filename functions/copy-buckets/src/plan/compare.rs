@@ -35,8 +35,8 @@ pub fn verdict(compared: &Compared) -> Verdict {
         Some(true) if source.size <= START => return Verdict::Same,
         _ => {}
     }
-    let both = source.checksums.iter().filter_map(|(name, ours)| Some((name, ours, copy.checksums.get(name)?)));
-    for (name, ours, theirs) in both {
+    let mut both = source.checksums.iter().filter_map(|(name, ours)| Some((name, ours, copy.checksums.get(name)?)));
+    if let Some((name, ours, theirs)) = both.next() {
         return match ours == theirs {
             true => Verdict::Same,
             false => Verdict::Wrong(format!("has another {name} checksum than the source")),
