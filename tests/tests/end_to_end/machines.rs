@@ -16,7 +16,7 @@ fn run(aws: &LocalAws, now: &str) -> Result<Vec<String>> {
     Ok(actions.map(|it| format!("{} {}", text(&it["action"]), text(&it["outcome"]))).collect())
 }
 
-fn launch(aws: &LocalAws, tags: &[(&str, &str)]) -> Result<String> {
+pub fn launch(aws: &LocalAws, tags: &[(&str, &str)]) -> Result<String> {
     let mut parameters = vec![
         ("ImageId".to_owned(), "ami-0abc".to_owned()),
         ("MinCount".into(), "1".into()),
@@ -32,7 +32,7 @@ fn launch(aws: &LocalAws, tags: &[(&str, &str)]) -> Result<String> {
 }
 
 /// The state of an instance, and whether anything is remembered of it.
-fn state(aws: &LocalAws, id: &str) -> Result<(String, bool)> {
+pub fn state(aws: &LocalAws, id: &str) -> Result<(String, bool)> {
     let answer = aws.ec2("DescribeInstances", &[("InstanceId.1", id)])?;
     let state = answer.split_once("<instanceState>").map_or("", |(_, after)| after);
     Ok((LocalAws::element(state, "name")?.to_owned(), answer.contains("nightshift-state:asleep")))

@@ -20,3 +20,4 @@ mod preview;
 mod remediate_alarm;
 mod samples;
 mod scale_staging;
+mod table_order;
