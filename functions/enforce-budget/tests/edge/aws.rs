@@ -206,12 +206,15 @@ impl Tables for Aws {
     }
 }
 
+/// Resources by their ARNs, with their tags.
+type Listed<'a> = Vec<(&'a String, &'a BTreeMap<String, String>)>;
+
 /// The tags that a listing asks for.
 const ASKED: [&str; 2] = ["nightshift:budget", "nightshift-state:hold"];
 
 impl Aws {
     /// Tagged resources of a kind, in pages of two: those from `token` on, and the token of the next page.
-    fn page_of(&self, kind: &str, token: &str) -> (Vec<(&String, &BTreeMap<String, String>)>, String) {
+    fn page_of(&self, kind: &str, token: &str) -> (Listed<'_>, String) {
         let asked = |tags: &BTreeMap<String, String>| ASKED.iter().any(|it| tags.contains_key(*it));
         let all = self.tags.iter().filter(|(arn, tags)| arn.contains(kind) && asked(tags)).collect::<Vec<_>>();
         let from: usize = token.parse().unwrap_or_default();
