@@ -303,7 +303,7 @@ variable "slo" {
 }
 
 variable "routine" {
-  description = "How you are told what happens every day (sleep and wake, snapshots, deletions, a deployment that begins): each as a message, in one report a day (with day among Reports), or not at all. What needs you, what failed and what changed in production is always told at once."
+  description = "How you are told what happens every day (sleep and wake, snapshots, deletions, a deployment that begins): each as a message, in one report a day (with day among Reports), or not at all. So is an image that is live in production without anybody having been asked, but without the report of the day it is told at once, as is always what needs you, what failed and what else changed in production."
   type        = string
   default     = "daily"
   nullable    = false
@@ -311,6 +311,23 @@ variable "routine" {
   validation {
     condition     = contains(["daily", "each", "none"], var.routine)
     error_message = "Must be one of daily, each, none."
+  }
+}
+
+variable "runbook_base" {
+  description = "Where you keep what to do, such as https://wiki.example/runbooks: messages that need you or tell of a failure link to the page /PROBLEM there, unless the resource names a page of its own. With {function}, {problem} or {name} in it, these are replaced and nothing is added."
+  type        = string
+  default     = ""
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^$|^https://[A-Za-z0-9.-]+\\.[A-Za-z]+(:\\d+)?(/[A-Za-z0-9._~/!$&()*+,;=%:@-]*)?$|^https://[A-Za-z0-9.-]+\\.[A-Za-z]+(:\\d+)?/[?#A-Za-z0-9._~/!$&()*+,;=%:@-]*(\\{(function|problem|name)\\}[?#A-Za-z0-9._~/!$&()*+,;=%:@-]*)+$", var.runbook_base))
+    error_message = "Must be an https address, in which only {function}, {problem} and {name} may stand in braces, or empty."
+  }
+
+  validation {
+    condition     = length(var.runbook_base) <= 200
+    error_message = "Must have at most 200 characters."
   }
 }
 
@@ -425,6 +442,7 @@ locals {
     Reports          = var.reports
     Slo              = var.slo
     Routine          = var.routine
+    RunbookBase      = var.runbook_base
     Schedules        = var.schedules
     ScheduleRoles    = join(",", var.schedule_roles)
     SleepNotice      = var.sleep_notice

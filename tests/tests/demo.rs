@@ -248,7 +248,7 @@ fn the_story_drill_is_told_to_its_end() {
         assert!(stdout.lines().any(|it| it == line), "{line:?} is missing in\n{stdout}");
     }
     for told in [
-        "Subject: [Nightshift] kfood-db restored from nightshift-kfood-db-2026-10-01 in 28 of 60 min,",
+        "Subject: [Nightshift] kfood-db: restored from nightshift-kfood-db-2026-10-01 in 28 of 60 min,",
         "Subject: [Nightshift] kfood-db: the restore drill from nightshift-kfood-db-2026-11-02 FAILED",
         "the check said last: \"table payments has 0 rows\"",
     ] {

@@ -794,6 +794,38 @@ fn the_clock_is_never_fixed_in_an_account() {
     assert!(!Template::read().0.to_string().contains("NIGHTSHIFT_NOW"));
 }
 
+/// What CloudFormation takes and the functions refuse would stop each of their runs.
+#[test]
+fn an_address_of_runbooks_that_the_template_takes_is_one_for_the_functions() {
+    let samples = [
+        ("https://wiki.example", true),
+        ("https://wiki.example/ops/", true),
+        ("https://wiki.example:8443/ops", true),
+        ("https://wiki.example/ops?of={name}#{problem}", true),
+        ("https://wiki.example/{function}/{problem}", true),
+        ("https://wiki.example/page?id=4", false),
+        ("https://wiki.example#{problem}", false),
+        ("https://wiki.example/{resource}", false),
+        ("https://wiki.example/{name", false),
+        ("https://ops@wiki.example/{name}", false),
+        ("https://wiki/ops", false),
+        ("https://wiki.example/a b", false),
+        ("http://wiki.example/ops", false),
+    ];
+    let parameter = &Template::read().0["Parameters"]["RunbookBase"];
+    let matches = "import re, sys\nfor it in sys.argv[2:]: print(bool(re.fullmatch(sys.argv[1], it)))";
+    let mut python = std::process::Command::new("python3");
+    python.args(["-c", matches, parameter["AllowedPattern"].as_str().expect("a pattern")]);
+    let output = python.args(samples.map(|(text, _)| text)).output().expect("Python starts");
+    let taken = String::from_utf8_lossy(&output.stdout).lines().map(|it| it == "True").collect::<Vec<_>>();
+    assert_eq!(taken, samples.map(|(_, accepted)| accepted), "{output:?}");
+    for (text, _) in samples.iter().zip(taken).filter(|(_, taken)| *taken).map(|(it, _)| it) {
+        let read = text.parse::<reconcile::message::RunbookBase>();
+        assert!(read.is_ok(), "{text}: {read:?}");
+    }
+    assert!(parameter["MaxLength"].as_u64().is_some_and(|it| it <= 200));
+}
+
 /// What is about a shop's own resources belongs into `deploy/watch.yaml`, and what is about a chat into `deploy/chat.yaml`.
 #[test]
 fn the_template_can_be_read_in_one_go() {

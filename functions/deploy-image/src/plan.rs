@@ -72,6 +72,8 @@ pub struct Decision {
     pub lacking: BTreeSet<Fact>,
 }
 
+const NO_SUCH_SERVICE: &str = "there is no such service in this region: name one that is there, as CLUSTER/SERVICE";
+
 /// What to do about the services of `world`, as far as `command` and their tags say.
 pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned) -> Decision {
     let (mut plan, mut lacking) = (Plan::remembering(keys::PROBLEM), BTreeSet::new());
@@ -83,7 +85,7 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
                 Cause::Denied(error) => error.clone(),
             }),
             Cause::NotFound if command.is_some() => {
-                plan.problem(&missing.resource, "no-such-service", "there is no such service");
+                plan.problem(&missing.resource, "no-such-service", NO_SUCH_SERVICE);
             }
             Cause::NotFound => plan.skip(&missing.resource, "it no longer exists"),
             Cause::Denied(error) => plan.problem(&missing.resource, "unreadable", error),

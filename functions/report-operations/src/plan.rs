@@ -51,6 +51,7 @@ pub fn lines(seen: &Seen, period: Period, now: &Zoned) -> Vec<String> {
     errors::tell(seen, &mut lines);
     match period {
         Period::Day => {
+            images::went_live(&seen.board, seen.window, "day", now, &mut lines);
             routine(seen, &mut lines);
             planned(seen, &mut lines);
         }

@@ -244,6 +244,7 @@ fn action<S: Step>(planned: &Planned<S>, outcome: Outcome, conduct: &Conduct<'_>
         action: planned.step.action(),
         headline: planned.step.headline(),
         tells: planned.step.tells(),
+        is_in_daily_report: planned.step.is_in_daily_report(),
         reason: planned.reason.clone(),
         before: planned.step.before(),
         after: planned.step.after(),

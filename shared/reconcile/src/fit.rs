@@ -84,6 +84,7 @@ mod tests {
             action: "deploy",
             headline: String::new(),
             tells: None,
+            is_in_daily_report: false,
             story: None,
             reason: "v1.1.0 is \"the newest\" image".into(),
             before: json!({"image": "v1.0.0"}),

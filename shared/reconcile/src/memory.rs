@@ -158,6 +158,7 @@ mod tests {
                     action: "set",
                     headline: String::new(),
                     tells: None,
+                    is_in_daily_report: false,
                     story: None,
                     reason: String::new(),
                     before: ().into(),

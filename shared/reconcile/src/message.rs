@@ -5,6 +5,7 @@ mod bad_input;
 mod chat;
 mod link;
 mod part;
+mod runbook;
 mod safe;
 mod text;
 
@@ -22,6 +23,7 @@ use part::Part;
 
 pub use link::page_of;
 pub use part::Site;
+pub use runbook::{BadRunbookBase, RunbookBase};
 pub use safe::{name, short_name};
 
 /// SNS takes no longer subject, and ASCII only.
@@ -59,7 +61,7 @@ pub fn messages(report: &Report, news: &News<'_>, site: &Site<'_>) -> Vec<Messag
     let refused = news.refused.map(|_| (report.function.as_str(), MessageKind::NeedsYou));
     let problems = news.problems.iter().map(|it| (it.resource.as_str(), it.kind));
     let failures = news.failures.iter().map(|it| (it.resource.as_str(), MessageKind::Failed));
-    let told = done().filter_map(|it| Some((it.resource.as_str(), it.tells?)));
+    let told = done().filter_map(|it| Some((it.resource.as_str(), site.kind_of(it)?)));
     let mut kinds: BTreeMap<&str, MessageKind> = BTreeMap::new();
     for (resource, kind) in refused.into_iter().chain(problems).chain(failures).chain(told) {
         kinds.entry(resource).and_modify(|it| *it = kind.min(*it)).or_insert(kind);

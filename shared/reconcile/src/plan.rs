@@ -55,6 +55,12 @@ pub trait Step {
     /// That it failed is always told, as [`MessageKind::Failed`].
     fn tells(&self) -> Option<MessageKind>;
 
+    /// The report of the day tells it soon enough: with [`Routine::Daily`](crate::Routine::Daily) it is routine, whatever
+    /// [`tells`](Step::tells) says. Without that report it is told at once.
+    fn is_in_daily_report(&self) -> bool {
+        false
+    }
+
     /// The resource whose story it belongs to, if that is another one than it changes: people read the messages of an
     /// alarm and of the service that it watches as one.
     fn story(&self) -> Option<&str> {

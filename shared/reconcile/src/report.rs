@@ -90,6 +90,9 @@ pub struct Action {
     /// What kind of message tells people of it once it is done.
     #[serde(skip)]
     pub tells: Option<MessageKind>,
+    /// The report of the day tells it soon enough.
+    #[serde(skip)]
+    pub is_in_daily_report: bool,
     /// The resource whose story it belongs to, if that is another one.
     #[serde(skip)]
     pub story: Option<String>,

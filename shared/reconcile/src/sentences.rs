@@ -77,6 +77,7 @@ mod tests {
             action: "deploy",
             headline: "api: deploying v2".into(),
             tells: Some(MessageKind::Changed),
+            is_in_daily_report: false,
             story: None,
             reason: "it is newer".into(),
             before: Value::Null,

@@ -74,9 +74,9 @@ pub struct Image {
     /// When it was pushed, if its repository still has it.
     #[serde(default)]
     pub pushed: Option<Timestamp>,
-    /// The repository, `NAME` or `ACCOUNT/NAME`, and the digest, if it is known.
+    /// The repository that its rule selects from, `NAME` or `ACCOUNT/NAME`.
     #[serde(default)]
-    pub stored: Option<(String, String)>,
+    pub repository: Option<String>,
     /// Whether its deployment is still under way.
     #[serde(default)]
     pub deploying: bool,

@@ -42,6 +42,7 @@ fn settings_of_a_stack() {
         "NIGHTSHIFT_MAX_CHANGES": "500",
         "NIGHTSHIFT_NOW": "2026-11-21T03:10:00+09:00",
         "NIGHTSHIFT_ROUTINE": "daily",
+        "NIGHTSHIFT_RUNBOOK_BASE": "https://wiki.example/{function}#{problem}",
         "NIGHTSHIFT_SCHEDULES": "office=mon-fri 08:00-20:00; demo=always",
         "NIGHTSHIFT_TIME_ZONE": "Asia/Seoul",
         "NIGHTSHIFT_TOPIC_ARN": "arn:aws:sns:ap-northeast-2:123456789012:nightshift",

@@ -150,7 +150,8 @@ impl Run<'_> {
     fn site(&self) -> Site<'_> {
         let region = self.settings.region.as_deref();
         let console = region.and_then(|it| Partition::of_region(it).console);
-        Site { invoke_as: self.invoke_as(), region, console, routine: self.settings.routine }
+        let Settings { routine, ref runbooks, .. } = *self.settings;
+        Site { invoke_as: self.invoke_as(), region, console, routine, runbooks: runbooks.as_ref() }
     }
 
     /// What `function` of this stack is called in AWS: as this one is, `STACK-FUNCTION`.

@@ -1,5 +1,7 @@
 //! The environment of a function, read once when it starts and refused loudly if it is wrong.
 
+mod single;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
@@ -7,13 +9,17 @@ use jiff::civil::Time;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use reconcile::Routine;
+use reconcile::message::RunbookBase;
 use rules::calendar::{BadFreeze, Freeze};
 use rules::days_off::{DAYS, DaysOff};
 use rules::retention::Region;
 use rules::schedule::{BadSchedules, NamedSchedules, StackCalendar};
 
+pub use single::{BadSetting, bad};
+use single::{now, runbooks, slo};
+
 /// Every variable of ours, so that a misspelt one is refused: `NIGHTSHIFT_DRYRUN=true` would otherwise run for real.
-const VARIABLES: [&str; 24] = [
+const VARIABLES: [&str; 25] = [
     "NIGHTSHIFT_BACKUP_BUCKETS",
     "NIGHTSHIFT_BACKUP_TARGETS",
     "NIGHTSHIFT_BUDGET_TOPIC_ARN",
@@ -32,6 +38,7 @@ const VARIABLES: [&str; 24] = [
     "NIGHTSHIFT_MAX_REMEDIES",
     "NIGHTSHIFT_NOW",
     "NIGHTSHIFT_ROUTINE",
+    "NIGHTSHIFT_RUNBOOK_BASE",
     "NIGHTSHIFT_SCHEDULES",
     "NIGHTSHIFT_SCHEDULE_ROLES",
     "NIGHTSHIFT_SLEEP_NOTICE",
@@ -81,6 +88,8 @@ pub struct Settings {
     pub keep_shared: bool,
     /// What becomes of routine news (`NIGHTSHIFT_ROUTINE`, default `daily`).
     pub routine: Routine,
+    /// Where people keep what to do (`NIGHTSHIFT_RUNBOOK_BASE`, such as `https://wiki.example/runbooks`).
+    pub runbooks: Option<RunbookBase>,
     /// How many percent of requests should be answered without an error of the server (`NIGHTSHIFT_SLO`, such as 99.9).
     pub slo: Option<f64>,
     /// Fixes the clock (`NIGHTSHIFT_NOW`, RFC 3339); for tests and local trials only.
@@ -104,15 +113,6 @@ pub struct CopiedBuckets {
     pub at: Time,
     /// Whether the function may read objects, to compare copies with them (`NIGHTSHIFT_DRILL_BUCKETS`, default `false`).
     pub drills: bool,
-}
-
-/// A variable of the environment that cannot be understood.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
-#[error("{variable}: {wrong}; accepted: {accepted}")]
-pub struct BadSetting {
-    variable: String,
-    wrong: String,
-    accepted: String,
 }
 
 impl Default for Settings {
@@ -141,6 +141,7 @@ impl Default for Settings {
             copy_regions: BTreeMap::new(),
             keep_shared: true,
             routine: Routine::default(),
+            runbooks: None,
             slo: None,
             now: None,
             function_name: None,
@@ -160,12 +161,17 @@ impl Settings {
         let value = |name: &str| variables.get(name).map(|it| it.trim()).filter(|it| !it.is_empty());
         Ok(Settings {
             time_zone: time_zone(value("NIGHTSHIFT_TIME_ZONE"))?,
-            topic: topic("NIGHTSHIFT_TOPIC_ARN", value("NIGHTSHIFT_TOPIC_ARN"))?,
-            budget_topic: topic("NIGHTSHIFT_BUDGET_TOPIC_ARN", value("NIGHTSHIFT_BUDGET_TOPIC_ARN"))?,
+            topic: arn("NIGHTSHIFT_TOPIC_ARN", value("NIGHTSHIFT_TOPIC_ARN"), ":sns:", "an SNS topic")?,
+            budget_topic: arn(
+                "NIGHTSHIFT_BUDGET_TOPIC_ARN",
+                value("NIGHTSHIFT_BUDGET_TOPIC_ARN"),
+                ":sns:",
+                "an SNS topic",
+            )?,
             buckets: CopiedBuckets {
                 sources: buckets("NIGHTSHIFT_BACKUP_BUCKETS", value("NIGHTSHIFT_BACKUP_BUCKETS"))?,
                 targets: buckets("NIGHTSHIFT_BACKUP_TARGETS", value("NIGHTSHIFT_BACKUP_TARGETS"))?,
-                role: role("NIGHTSHIFT_COPY_ROLE_ARN", value("NIGHTSHIFT_COPY_ROLE_ARN"))?,
+                role: arn("NIGHTSHIFT_COPY_ROLE_ARN", value("NIGHTSHIFT_COPY_ROLE_ARN"), ":role/", "an IAM role")?,
                 at: time_of_day("NIGHTSHIFT_COPY_AT", value("NIGHTSHIFT_COPY_AT"), Settings::default().buckets.at)?,
                 drills: truth("NIGHTSHIFT_DRILL_BUCKETS", value("NIGHTSHIFT_DRILL_BUCKETS"), false)?,
             },
@@ -185,6 +191,7 @@ impl Settings {
             copy_regions: copy_regions(value("NIGHTSHIFT_COPY_REGIONS"))?,
             keep_shared: truth("NIGHTSHIFT_KEEP_SHARED", value("NIGHTSHIFT_KEEP_SHARED"), true)?,
             routine: routine(value("NIGHTSHIFT_ROUTINE"))?,
+            runbooks: runbooks(value("NIGHTSHIFT_RUNBOOK_BASE"))?,
             slo: slo(value("NIGHTSHIFT_SLO"))?,
             now: now(value("NIGHTSHIFT_NOW"))?,
             function_name: value("AWS_LAMBDA_FUNCTION_NAME").map(str::to_owned),
@@ -200,10 +207,11 @@ fn time_zone(value: Option<&str>) -> Result<TimeZone, BadSetting> {
     })
 }
 
-fn topic(name: &str, value: Option<&str>) -> Result<Option<String>, BadSetting> {
+fn arn(name: &str, value: Option<&str>, part: &str, what: &str) -> Result<Option<String>, BadSetting> {
+    let (_, noun) = what.rsplit_once(' ').unwrap_or_default();
     match value {
-        Some(arn) if !(arn.starts_with("arn:") && arn.contains(":sns:")) => {
-            Err(bad(name, &format!("'{arn}' is not a topic"), "the ARN of an SNS topic, or nothing"))
+        Some(arn) if !(arn.starts_with("arn:") && arn.contains(part)) => {
+            Err(bad(name, &format!("'{arn}' is not a {noun}"), &format!("the ARN of {what}, or nothing")))
         }
         other => Ok(other.map(str::to_owned)),
     }
@@ -221,18 +229,9 @@ fn buckets(name: &str, value: Option<&str>) -> Result<BTreeSet<String>, BadSetti
     value.unwrap_or_default().split_whitespace().map(bucket).collect()
 }
 
-fn role(name: &str, value: Option<&str>) -> Result<Option<String>, BadSetting> {
-    match value {
-        Some(arn) if !(arn.starts_with("arn:") && arn.contains(":role/")) => {
-            Err(bad(name, &format!("'{arn}' is not a role"), "the ARN of an IAM role, or nothing"))
-        }
-        other => Ok(other.map(str::to_owned)),
-    }
-}
-
 fn schedule_roles(value: Option<&str>) -> Result<BTreeSet<String>, BadSetting> {
     let words = value.unwrap_or_default().split_whitespace();
-    words.map(|it| role("NIGHTSHIFT_SCHEDULE_ROLES", Some(it)).map(|_| it.to_owned())).collect()
+    words.map(|it| arn("NIGHTSHIFT_SCHEDULE_ROLES", Some(it), ":role/", "an IAM role").map(|_| it.to_owned())).collect()
 }
 
 fn time_of_day(name: &str, value: Option<&str>, default: Time) -> Result<Time, BadSetting> {
@@ -325,27 +324,6 @@ fn routine(value: Option<&str>) -> Result<Routine, BadSetting> {
     known.ok_or_else(|| bad("NIGHTSHIFT_ROUTINE", &format!("there is no '{word}'"), "each, daily, none"))
 }
 
-fn slo(value: Option<&str>) -> Result<Option<f64>, BadSetting> {
-    let Some(text) = value else { return Ok(None) };
-    let percent = text.parse::<f64>().ok().filter(|it| (1.0..=100.0).contains(it));
-    percent
-        .map(Some)
-        .ok_or_else(|| bad("NIGHTSHIFT_SLO", &format!("'{text}' is not a percentage"), "1 to 100, such as 99.9"))
-}
-
-fn now(value: Option<&str>) -> Result<Option<Timestamp>, BadSetting> {
-    let Some(moment) = value else { return Ok(None) };
-    let wrong = format!("'{moment}' is not a moment");
-    let moment =
-        moment.parse().map_err(|_| bad("NIGHTSHIFT_NOW", &wrong, "RFC 3339, such as 2026-11-21T03:10:00+09:00"))?;
-    Ok(Some(moment))
-}
-
-/// A variable with what is wrong about it and what is accepted.
-pub fn bad(variable: &str, wrong: &str, accepted: &str) -> BadSetting {
-    BadSetting { variable: variable.into(), wrong: wrong.into(), accepted: accepted.into() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -396,6 +374,7 @@ mod tests {
             ("NIGHTSHIFT_KEEP_SHARED", "false"),
             ("NIGHTSHIFT_NOW", "2026-11-21T03:10:00+09:00"),
             ("NIGHTSHIFT_ROUTINE", "each"),
+            ("NIGHTSHIFT_RUNBOOK_BASE", "https://wiki.example/{function}"),
             ("NIGHTSHIFT_SLO", "99.95"),
             ("AWS_REGION", "ap-northeast-2"),
             ("AWS_LAMBDA_FUNCTION_NAME", "stack-DeployImage"),
@@ -409,6 +388,7 @@ mod tests {
             (true, 5000, false)
         );
         assert_eq!((settings.max_remedies, settings.routine), (4, Routine::Each));
+        assert_eq!(settings.runbooks, "https://wiki.example/{function}".parse().ok());
         assert_eq!(settings.region.as_deref(), Some("ap-northeast-2"));
         assert_eq!(settings.schedule_roles.len(), 2);
         assert_eq!((settings.max_remedies, settings.freeze), (4, "2026-12-20/2027-01-03".parse().ok()));
@@ -517,6 +497,12 @@ mod tests {
                 "NIGHTSHIFT_SCHEDULES: 'office' stands for 'mon-fri 8-20': no window '8-20'; accepted: times such",
             ),
             ("NIGHTSHIFT_ROUTINE", "weekly", "NIGHTSHIFT_ROUTINE: there is no 'weekly'; accepted: each, daily, none"),
+            (
+                "NIGHTSHIFT_RUNBOOK_BASE",
+                "https://wiki.example/{resource}",
+                "NIGHTSHIFT_RUNBOOK_BASE: 'https://wiki.example/{resource}' holds {resource}, which stands for nothing; \
+                 accepted: an address such as https://wiki.example/runbooks,",
+            ),
             ("NIGHTSHIFT_SLO", "999", "NIGHTSHIFT_SLO: '999' is not a percentage; accepted: 1 to 100, such as 99.9"),
             ("NIGHTSHIFT_NOW", "noon", "NIGHTSHIFT_NOW: 'noon' is not a moment; accepted: RFC 3339"),
             (

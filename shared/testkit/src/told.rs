@@ -26,6 +26,7 @@ pub const SITE: Site<'_> = Site {
     region: Some("ap-northeast-2"),
     console: Some("console.aws.amazon.com"),
     routine: Routine::Each,
+    runbooks: None,
 };
 
 thread_local! {

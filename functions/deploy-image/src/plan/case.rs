@@ -61,7 +61,9 @@ impl<'a> Case<'a> {
         }
         deployable(service)?;
         if service.task_definition.is_empty() {
-            return Err(Leave::problem("no-task-definition", "ECS tells of no task definition that it runs"));
+            let message =
+                "ECS names no task definition that it runs, so nothing is deployed: look at the service in ECS";
+            return Err(Leave::problem("no-task-definition", message));
         }
         let memory =
             Memory::read(service, keys).map_err(|it| Leave::problem("bad-memory", format!("{it}; remove the tag")))?;

@@ -24,7 +24,7 @@ pub fn image(case: &Case<'_>, now: &Zoned) -> Fact {
         service: case.service.name.to_string(),
         running: case.running_label(),
         pushed: running.as_ref().and_then(|it| case.pushed_at(it)),
-        stored: running.as_ref().map(|it| (case.repository.clone(), it.to_string())),
+        repository: Some(case.repository.clone()),
         digest: running.map(|it| it.to_string()),
         since: live.or(primary.and_then(|it| it.began)),
         deploying: primary.is_some_and(|it| it.state == RolloutState::InProgress),

@@ -18,14 +18,8 @@ impl Draft<'_> {
         let service = case.service;
         let label = case.running_label();
         if let Some(reason) = deployer::blocked(case) {
-            let kept = case.running().digest.is_some_and(|it| self.memory.rejects(&it));
-            return match asked.is_some_and(|it| it.by_person) && !kept {
-                true => self.problem(
-                    "not-now",
-                    format!("cannot roll back {label} yet: {reason}. Send the command again afterwards"),
-                ),
-                false => self.skip(format!("{label} must be replaced; {reason}")),
-            };
+            // The rejection is remembered by now, so a later run goes back.
+            return self.skip(format!("{label} must be replaced; {reason}"));
         }
         let motion = motion(case);
         if case.by_code_deploy() && matches!(motion, Motion::Forward(_)) {

@@ -180,9 +180,10 @@ impl Draft<'_> {
             self.case.keys.verdict,
             value,
         );
+        let is_approved = self.memory.approved.as_ref().is_some_and(|it| it.digest == verdict.digest);
         // After a way back, going back once more is not what takes it back.
         let digest = case.unused_revision().is_none().then_some(verdict.digest);
-        self.act(Step::Remember(Remember { digest, ..step }), why);
+        self.act(Step::Remember(Remember { digest, is_approved, ..step }), why);
     }
 
     /// Deploys what the rule selects, or says why not.

@@ -186,6 +186,8 @@ pub struct Remember {
     pub stays: bool,
     /// The service sleeps by a schedule, so it is not production.
     pub is_staging: bool,
+    /// A person approved the image, and waits to hear how its deployment ended.
+    pub is_approved: bool,
     pub key: &'static str,
     pub before: Option<String>,
     /// The tag's value to be; `None` removes it.
@@ -231,6 +233,7 @@ impl Remember {
             running,
             stays: true,
             is_staging: service.tags.contains_key(rules::keys::SCHEDULE),
+            is_approved: false,
             key,
             before: service.tags.get(key).cloned(),
             value,

@@ -16,5 +16,6 @@ mod shift;
 mod status;
 mod stories;
 mod together;
+mod unknown;
 mod week;
 mod windows;

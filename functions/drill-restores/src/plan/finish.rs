@@ -49,7 +49,7 @@ fn headline(original: &Original<'_>, drilled: &Drilled, elsewhere: Option<&str>)
             let checked = check.map(|it| format!(", checked by {}", it.family)).unwrap_or_default();
             let late = if drilled.outcome == Outcome::Late { ", TOO LATE" } else { "" };
             let place = elsewhere.map(|it| format!(" to {it}")).unwrap_or_default();
-            format!("{of} restored{place} from {snapshot} in {took}{late}, data {data} old{checked}")
+            format!("{of}: restored{place} from {snapshot} in {took}{late}, data {data} old{checked}")
         }
     }
 }

@@ -79,8 +79,9 @@ fn confirm(budget: &Budget, kind: Kind, claimed: Option<rules::budget::Money>, p
 
 /// Anomalies are told and never acted upon.
 fn anomaly(it: &Anomaly, plan: &mut Plan<Step>) {
-    let account = it.account.as_ref().map_or(String::new(), |it| format!(" in account {it}"));
-    let link = if it.link.is_empty() { String::new() } else { format!("; look first at {}", it.link) };
-    let message = format!("{}{account}; nothing was done{link}", it.summary);
-    plan.problem(&it.monitor, "cost-anomaly", message);
+    let account = it.account.as_ref().map_or(String::new(), |it| format!(", in account {it}"));
+    let link = if it.link.is_empty() { String::new() } else { format!(". Look first at {}", it.link) };
+    let message =
+        format!("{}{account}. Nothing was done, for an anomaly never puts anything to sleep{link}", it.summary);
+    plan.problem(&it.what, "cost-anomaly", message);
 }

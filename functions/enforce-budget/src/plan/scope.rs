@@ -58,9 +58,7 @@ pub enum Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Anomaly {
     pub account: Option<String>,
-    /// The ARN of the monitor that found it.
-    pub monitor: String,
-    /// What costs more: mostly a service.
+    /// What costs more, mostly a service. People know it; of the monitor that found it, AWS tells an id.
     pub what: String,
     /// The whole of it, for people.
     pub summary: String,

@@ -49,19 +49,21 @@ impl Anomaly {
     fn read(fields: &Value) -> Self {
         let text = |name: &str| fields[name].as_str().filter(|it| !it.is_empty());
         let impact = |name: &str| fields["impact"][name].as_f64().map(|it| format!("{it:.2}"));
-        let what = text("dimensionalValue").or(text("monitorName")).unwrap_or("something").to_owned();
+        let what = text("dimensionalValue").or(text("dimensionValue")).or(text("monitorName")).unwrap_or("AWS");
+        // A monitor of linked accounts names the account, and a name ends at these where it becomes a subject.
+        let is_account = what.len() == 12 && what.bytes().all(|it| it.is_ascii_digit());
+        let what = if is_account { format!("account {what}") } else { what.replace([':', '/'], " ") };
         let since = text("anomalyStartDate").map(|it| format!(" since {}", it.get(..10).unwrap_or(it)));
-        let cost = impact("totalActualSpend").map(|it| format!(" has cost {it}")).unwrap_or_default();
-        let usual = impact("totalExpectedSpend").map(|it| format!(", where {it} was expected"));
-        let mut summary = format!("{what}{cost}{}{}", since.unwrap_or_default(), usual.unwrap_or_default());
+        let cost = impact("totalActualSpend").map_or("costs more than usual".into(), |it| format!("{it} spent"));
+        let usual = impact("totalExpectedSpend").map(|it| format!(" instead of {it}"));
+        let mut summary = format!("{cost}{}{}", usual.unwrap_or_default(), since.unwrap_or_default());
         let causes: Vec<String> =
             fields["rootCauses"].as_array().into_iter().flatten().take(5).filter_map(cause).collect();
         if !causes.is_empty() {
-            summary += &format!("; it comes from {}", causes.join("; "));
+            summary += &format!(". It comes from {}", causes.join("; "));
         }
         Anomaly {
             account: text("accountId").map(str::to_owned),
-            monitor: text("monitorArn").unwrap_or("cost anomaly").into(),
             what,
             summary,
             link: text("anomalyDetailsLink").unwrap_or_default().into(),
@@ -112,16 +114,24 @@ mod tests {
     #[test]
     fn an_anomaly_is_summed_up_with_what_is_there() {
         let Content::Anomaly(bare) = Content::read("{\"anomalyId\":\"1\"}") else { panic!("an anomaly") };
-        assert_eq!((bare.summary.as_str(), bare.monitor.as_str()), ("something", "cost anomaly"));
+        assert_eq!((bare.summary.as_str(), bare.what.as_str()), ("costs more than usual", "AWS"));
         let full = json!({"anomalyId": "1", "dimensionalValue": "AWS CloudTrail", "anomalyStartDate": "2026-11-05T00:00:00Z",
             "impact": {"totalExpectedSpend": 0.27, "totalActualSpend": 12.09},
             "rootCauses": [{"service": "AWS CloudTrail", "region": "eu-west-1", "linkedAccountName": "acct", "usageType": "EU-InsightsEvents"}, {}]});
         let Content::Anomaly(full) = Content::read(&full.to_string()) else { panic!("an anomaly") };
         assert_eq!(
-            full.summary,
-            "AWS CloudTrail has cost 12.09 since 2026-11-05, where 0.27 was expected; \
-             it comes from AWS CloudTrail, EU-InsightsEvents, eu-west-1, account acct"
+            (full.what.as_str(), full.summary.as_str()),
+            (
+                "AWS CloudTrail",
+                "12.09 spent instead of 0.27 since 2026-11-05. \
+                 It comes from AWS CloudTrail, EU-InsightsEvents, eu-west-1, account acct"
+            )
         );
+        for (dimension, named) in [("123456789012", "account 123456789012"), ("team:dev/api", "team dev api")] {
+            let text = json!({"anomalyId": "1", "dimensionalValue": dimension}).to_string();
+            let Content::Anomaly(it) = Content::read(&text) else { panic!("an anomaly") };
+            assert_eq!(it.what, named);
+        }
     }
 
     proptest! {

@@ -50,6 +50,7 @@ pub fn buttons(report: &Report) -> Value {
         region: Some("ap-northeast-2"),
         console: Some("console.aws.amazon.com"),
         routine: Routine::Each,
+        runbooks: None,
     };
     let told = messages(report, &news(report, &Default::default(), &report.at), &site);
     told.first().map_or(Value::Null, |it| it.chat["metadata"]["additionalContext"].clone())

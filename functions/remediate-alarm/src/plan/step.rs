@@ -115,7 +115,7 @@ impl RemedyAction {
     fn headline(&self) -> String {
         match self {
             RemedyAction::Restart(service) => format!("restarting {service}"),
-            RemedyAction::ScaleOut { service, boost, .. } => format!("{} more for {service}", tasks(boost.step)),
+            RemedyAction::ScaleOut { service, boost, .. } => format!("{service} gets {} more", tasks(boost.step)),
             RemedyAction::Rollback { service, .. } => format!("rolling back {service}"),
             RemedyAction::Reboot { id, failover: false } => format!("rebooting {id}"),
             RemedyAction::Reboot { id, failover: true } => format!("rebooting {id} with failover"),

@@ -14,10 +14,10 @@ const MOST: usize = 100;
 pub fn running(board: &Board) -> Vec<Image> {
     let images = board.facts("deploy-image").filter_map(|(_, fact)| match fact {
         Fact::Image(it) => {
-            let (stored, digest) = it.stored.clone()?;
+            let (repository, digest) = it.repository.clone().zip(it.digest.clone())?;
             let is_account = |it: &str| it.len() == 12 && it.bytes().all(|it| it.is_ascii_digit());
-            let elsewhere = stored.split_once('/').is_some_and(|(first, _)| is_account(first));
-            let image = Image { repository: stored, digest, service: it.service.clone(), label: it.running.clone() };
+            let elsewhere = repository.split_once('/').is_some_and(|(first, _)| is_account(first));
+            let image = Image { repository, digest, service: it.service.clone(), label: it.running.clone() };
             (!elsewhere).then_some(image)
         }
         _ => None,

@@ -116,6 +116,29 @@ fn what_needs_a_person_stands_first_with_its_command() {
 }
 
 #[test]
+fn a_day_tells_which_images_went_live_in_it() {
+    let image = |name: &str, more: Value| {
+        let mut image = json!({"resource": name, "fact": "image", "service": name, "running": "v1.1.0"});
+        more.as_object().unwrap().iter().for_each(|(key, value)| image[key] = value.clone());
+        image
+    };
+    let images = json!([
+        image("shop/api", json!({"since": "2026-11-30T05:00:00Z"})),
+        image("shop/web", json!({"since": "2026-11-28T05:00:00Z"})),
+        image("shop/worker", json!({"since": "2026-11-30T05:00:00Z", "deploying": true})),
+        image("shop/cron", json!({})),
+    ]);
+    check(
+        &seen(Period::Day, &[("deploy-image", json!({"facts": images}))]),
+        Period::Day,
+        &[
+            "Went live in this day (1): shop/api (v1.1.0, Mon 2026-11-30 14:00 KST)",
+            "As it should be: no problem, no alarm in ALARM",
+        ],
+    );
+}
+
+#[test]
 fn what_is_out_of_bounds_is_red_and_the_rest_is_counted() {
     let mut day = seen(Period::Day, &[]);
     day.usage = Ok(usage(&[

@@ -136,7 +136,7 @@ fn instance(name: &str, engine: &str, version: &str, class: &str) -> String {
 fn shop() -> Script<Aws> {
     let script = Script::new(Aws::shop());
     let facts = json!([{"resource": "arn:1", "fact": "image", "service": "codemate-cluster/codemate-backend",
-        "running": "9f8e7d6", "stored": ["codemate-backend", DIGEST]}]);
+        "running": "9f8e7d6", "repository": "codemate-backend", "digest": DIGEST}]);
     script.aws().reports.insert("deploy-image", json!({"facts": facts}));
     script
 }

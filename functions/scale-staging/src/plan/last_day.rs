@@ -1,22 +1,20 @@
 //! What happened in the last day as it does every day, told from what is remembered on the resources themselves.
 //!
-//! What is deleted leaves nothing to tell from: the log and the metrics of `prune-backups` have it.
+//! What is deleted leaves nothing to tell from: the log and the metrics of `prune-backups` have it. Which images went live
+//! the report has from `deploy-image`, which knows what people call them.
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::Zoned;
 use reconcile::when;
 use rules::keys;
-use rules::memory::Verdict;
 use rules::sleep::Asleep;
 
 use super::world::short_name;
 
-const A_DAY: SignedDuration = SignedDuration::from_hours(24);
-
 /// A line for each thing that was done in the day before `now`, or that is so since, by the tags of `resources`.
 pub fn last_day(resources: &BTreeMap<String, BTreeMap<String, String>>, now: &Zoned) -> Vec<String> {
-    let (mut asleep, mut awake, mut live, mut snapshots) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut asleep, mut awake, mut snapshots) = (Vec::new(), Vec::new(), Vec::new());
     for (arn, tags) in resources {
         let name = short_name(arn);
         if let Some(database) = tags.get(keys::DATABASE) {
@@ -30,12 +28,8 @@ pub fn last_day(resources: &BTreeMap<String, BTreeMap<String, String>>, now: &Zo
             None if tags.contains_key(keys::SCHEDULE) => awake.push(name.to_owned()),
             None => {}
         }
-        let verdict = tags.get(keys::VERDICT).and_then(|it| it.parse::<Verdict>().ok());
-        if let Some(verdict) = verdict.filter(|it| is_within_a_day(it.at, now)) {
-            live.push(format!("{name} ({}, {})", when(verdict.at, now), verdict.digest.short()));
-        }
     }
-    [("Asleep", asleep), ("Awake", awake), ("Deployed", live), ("Snapshots of the night", snapshots)]
+    [("Asleep", asleep), ("Awake", awake), ("Snapshots of the night", snapshots)]
         .into_iter()
         .filter(|(_, names)| !names.is_empty())
         .map(|(what, names)| format!("{what} ({}): {}", names.len(), shown(&names)))
@@ -49,11 +43,6 @@ fn shown(names: &[String]) -> String {
     let more = names.len().saturating_sub(NAMES);
     let shown = names[..names.len() - more].join(", ");
     if more > 0 { format!("{shown} and {more} more") } else { shown }
-}
-
-fn is_within_a_day(moment: Timestamp, now: &Zoned) -> bool {
-    let ago = now.timestamp().duration_since(moment);
-    ago >= SignedDuration::ZERO && ago < A_DAY
 }
 
 /// A snapshot is called after its night, which is the date on which it was taken.
@@ -77,10 +66,6 @@ mod tests {
         assert_eq!(last_day(&resources, &now), expected);
     }
 
-    fn live(at: &str) -> (&'static str, String) {
-        (keys::VERDICT, format!("won sha256:{} at={at}", "1a2b".repeat(16)))
-    }
-
     #[test]
     fn a_day_is_told_from_what_is_remembered() {
         let schedule = (keys::SCHEDULE, "mon-fri 08:00-20:00".to_owned());
@@ -88,15 +73,14 @@ mod tests {
         let database = (keys::DATABASE, "app-db".to_owned());
         check(
             &[
-                (format!("{ECS}/backend"), &[schedule.clone(), asleep, live("2026-11-20T05:02:00Z")]),
-                (format!("{ECS}/frontend"), &[schedule, live("2026-11-18T05:02:00Z")]),
+                (format!("{ECS}/backend"), &[schedule.clone(), asleep]),
+                (format!("{ECS}/frontend"), &[schedule]),
                 (format!("{RDS}:snapshot:nightshift-app-db-2026-11-21"), std::slice::from_ref(&database)),
                 (format!("{RDS}:snapshot:nightshift-app-db-2026-11-20"), std::slice::from_ref(&database)),
             ],
             &[
                 "Asleep (1): backend (since Fri 2026-11-20 20:00 KST)",
                 "Awake (1): frontend",
-                "Deployed (1): backend (Fri 2026-11-20 14:02 KST, sha256:1a2b1a2b1a2b)",
                 "Snapshots of the night (1): app-db",
             ],
         );
@@ -105,8 +89,7 @@ mod tests {
     #[test]
     fn what_has_nothing_to_tell_is_not_told_and_what_cannot_be_read_neither() {
         check(&[], &[]);
-        check(&[(format!("{ECS}/api"), &[live("2026-11-21T01:00:00Z")])], &[]);
-        check(&[(format!("{ECS}/api"), &[(keys::ASLEEP, "?".to_owned()), (keys::VERDICT, "?".to_owned())])], &[]);
+        check(&[(format!("{ECS}/api"), &[(keys::ASLEEP, "?".to_owned())])], &[]);
     }
 
     #[test]

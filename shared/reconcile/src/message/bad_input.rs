@@ -39,6 +39,7 @@ fn report(it: &str) -> Report {
             action: "set",
             headline: it.into(),
             tells: None,
+            is_in_daily_report: false,
             story: None,
             reason: it.into(),
             before: json!({"tag": it}),
@@ -69,7 +70,7 @@ fn report(it: &str) -> Report {
 #[test]
 fn messages_of_a_report() {
     let (console, region) = (Some("console.aws.amazon.com"), Some("ap-northeast-2"));
-    let site = Site { invoke_as: "nightshift-test", region, console, routine: Default::default() };
+    let site = Site { invoke_as: "nightshift-test", region, console, routine: Default::default(), runbooks: None };
     fuzz::texts(&ARNS, |it| {
         let report = report(it);
         let remembered = BTreeMap::from([(it.to_owned(), Some(it.to_owned()))]);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::part::{Part, Site};
+use super::safe::{encoded, is_address};
 use crate::kind::MessageKind;
 use crate::report::{Hint, Report};
 
@@ -14,6 +15,8 @@ pub struct About<'a> {
     /// ARNs, the resources of the message first.
     resources: Vec<&'a str>,
     hints: BTreeSet<&'a Hint>,
+    /// What is wrong, in a word, and with which resource.
+    trouble: Option<(&'a str, &'a str)>,
 }
 
 impl<'a> About<'a> {
@@ -26,11 +29,11 @@ impl<'a> About<'a> {
                 all.push(it);
             }
         }
-        About { report, resources: all, hints }
+        About { report, resources: all, hints, trouble: part.trouble(report) }
     }
 
     pub fn function(report: &'a Report) -> Self {
-        About { report, resources: vec![&report.function], hints: BTreeSet::new() }
+        About { report, resources: vec![&report.function], hints: BTreeSet::new(), trouble: None }
     }
 }
 
@@ -41,8 +44,10 @@ pub fn links(about: &About<'_>, kind: MessageKind, site: &Site<'_>) -> Vec<(&'st
     let mut links = Vec::new();
     if kind <= MessageKind::Failed {
         let runbooks = about.hints.iter().filter_map(|it| if let Hint::Runbook(page) = it { Some(page) } else { None });
-        let runbooks = runbooks.filter(|it| is_address(it));
-        links.extend(runbooks.map(|it| ("Runbook", it.clone())));
+        links.extend(runbooks.filter(|it| is_address(it)).map(|it| ("Runbook", it.clone())));
+        if let (true, Some(base), Some((word, resource))) = (links.is_empty(), site.runbooks, about.trouble) {
+            links.push(("Runbook", base.page(&about.report.function, word, resource)));
+        }
     }
     let Some(console) = site.console else {
         links.push(("Log group", format!("/aws/lambda/{}", site.invoke_as)));
@@ -72,12 +77,6 @@ pub fn links(about: &About<'_>, kind: MessageKind, site: &Site<'_>) -> Vec<(&'st
 /// The page of a resource in the web console; nothing where it has none.
 pub fn page_of(arn: &str, console: &str) -> Option<String> {
     of_resource(arn, MessageKind::Routine, console).into_iter().next().map(|(_, page)| page)
-}
-
-/// Whether it is the address of a page and nothing else: whoever wrote it can add no line and no mention.
-fn is_address(text: &str) -> bool {
-    let plain = |it: u8| it.is_ascii_graphic() && !b"<>\"'`|\\^{}".contains(&it);
-    text.len() <= 500 && text.strip_prefix("https://").is_some_and(|it| !it.is_empty()) && text.bytes().all(plain)
 }
 
 /// The hour before, as CloudWatch Logs shows it: what failed was written before a person hears of it. Its page reads the
@@ -158,16 +157,4 @@ fn of_resource(arn: &str, kind: MessageKind, console: &str) -> Vec<(&'static str
 
 fn address(region: &str, console: &str, path: &str) -> String {
     format!("https://{region}.{console}/{path}")
-}
-
-/// A name within an address: whatever it holds, it ends nothing and begins nothing.
-fn encoded(name: &str) -> String {
-    let mut encoded = String::with_capacity(name.len());
-    for byte in name.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
-            other => encoded.push_str(&format!("%{other:02X}")),
-        }
-    }
-    encoded
 }

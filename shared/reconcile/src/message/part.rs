@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::kind::Routine;
+use super::runbook::RunbookBase;
+use crate::kind::{MessageKind, Routine};
 use crate::report::{Action, Problem, Report};
 
 /// An attribute of SNS counts with the message, and a filter asks for one of them.
@@ -19,6 +20,18 @@ pub struct Site<'a> {
     pub console: Option<&'a str>,
     /// What becomes of routine news.
     pub routine: Routine,
+    /// Where people keep what to do, for what names no page of its own.
+    pub runbooks: Option<&'a RunbookBase>,
+}
+
+impl Site<'_> {
+    /// What kind of message tells of an action here.
+    pub fn kind_of(&self, it: &Action) -> Option<MessageKind> {
+        match it.is_in_daily_report && self.routine == Routine::Daily {
+            true => it.tells.and(Some(MessageKind::Routine)),
+            false => it.tells,
+        }
+    }
 }
 
 /// What of a run one message tells.
@@ -41,6 +54,15 @@ impl<'a> Part<'a> {
         resources.dedup();
         resources.truncate(MOST_RESOURCES);
         resources
+    }
+
+    /// The one thing that its subject is about: the word for it, and the resource. `None` where nothing is wrong.
+    pub fn trouble(&self, report: &'a Report) -> Option<(&'a str, &'a str)> {
+        let refused = self.refused.map(|_| ("too-many-changes", report.function.as_str()));
+        let problem = self.problems.first().map(|it| (it.problem.as_str(), it.resource.as_str()));
+        let failure = self.failures.first().map(|it| ("failed", it.resource.as_str()));
+        let done = self.done.first().map(|it| (it.action, it.resource.as_str()));
+        refused.or(problem).or(failure).or(done)
     }
 
     /// The resources whose stories it tells.

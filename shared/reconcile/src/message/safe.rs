@@ -111,6 +111,24 @@ pub fn name(resource: &str) -> &str {
     service.and_then(|it| it.strip_prefix("service/")).unwrap_or_else(|| short_name(resource))
 }
 
+/// Whether it is the address of a page and nothing else: whoever wrote it can add no line and no mention.
+pub fn is_address(text: &str) -> bool {
+    let plain = |it: u8| it.is_ascii_graphic() && !b"<>\"'`|\\^{}".contains(&it);
+    text.len() <= 500 && text.strip_prefix("https://").is_some_and(|it| !it.is_empty()) && text.bytes().all(plain)
+}
+
+/// A name within an address: whatever it holds, it ends nothing and begins nothing.
+pub fn encoded(name: &str) -> String {
+    let mut encoded = String::with_capacity(name.len());
+    for byte in name.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => encoded.push(char::from(byte)),
+            other => encoded.push_str(&format!("%{other:02X}")),
+        }
+    }
+    encoded
+}
+
 /// `service api-server`; where the name is not ASCII, `budget 1f2e3d4c`: the beginning of the digest of the ARN.
 fn kind_and_id(resource: &str) -> String {
     let id = short_name(resource);

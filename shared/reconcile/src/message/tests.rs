@@ -16,6 +16,7 @@ const SITE: Site<'_> = Site {
     region: Some("ap-northeast-2"),
     console: Some("console.aws.amazon.com"),
     routine: Routine::Each,
+    runbooks: None,
 };
 
 fn action(headline: &str, outcome: Outcome) -> Action {
@@ -29,6 +30,7 @@ fn action(headline: &str, outcome: Outcome) -> Action {
             it if it.ends_with("asleep") => Some(MessageKind::Routine),
             _ => Some(MessageKind::Changed),
         },
+        is_in_daily_report: false,
         story: None,
         reason: "v1.1.0 is the newest image".into(),
         before: json!({"image": "v1.0.0", "task_definition": "api-server:41"}),
@@ -341,6 +343,55 @@ fn hints_lead_to_the_runbook_the_logs_of_that_hour_and_what_is_related() {
     // What went well needs neither.
     let text = written(&of(Outcome::Done)).unwrap().text;
     assert!(!text.contains("Runbook") && !text.contains("Logs of that hour"), "{text}");
+}
+
+#[test]
+fn what_names_no_runbook_leads_to_the_page_of_its_problem() {
+    let base = "https://wiki.example/ops".parse().unwrap();
+    let site = Site { runbooks: Some(&base), ..SITE };
+    let runbooks = |report: &Report| {
+        let told = messages(report, &news(report, &BTreeMap::new(), &report.at), &site);
+        assert_eq!(told.len(), 1);
+        let lines = told[0].text.lines().filter_map(|it| it.strip_prefix("Runbook: "));
+        let lines: Vec<String> = lines.map(str::to_owned).collect();
+        let card = told[0].chat.to_string();
+        assert!(lines.iter().all(|it| card.contains(it.as_str())), "{card}");
+        lines
+    };
+    assert_eq!(runbooks(&report(vec![], vec![bad_tag()])), ["https://wiki.example/ops/bad-tag"]);
+    let failed = report(vec![action("api-server: stops", Outcome::Failed)], vec![]);
+    assert_eq!(runbooks(&failed), ["https://wiki.example/ops/failed"]);
+    let refused = Report { refused: Some(crate::Refused::Plan("600 changes".into())), ..report(vec![], vec![]) };
+    assert_eq!(runbooks(&refused), ["https://wiki.example/ops/too-many-changes"]);
+    // Its own page comes first, and what went well needs none.
+    let own = [Hint::Runbook("https://wiki.example/api".into())].into();
+    let failed = Report { hints: [(SERVICE.to_owned(), own)].into(), ..failed };
+    assert_eq!(runbooks(&failed), ["https://wiki.example/api"]);
+    assert_eq!(runbooks(&report(vec![action("api-server: deploying v1", Outcome::Done)], vec![])), [""; 0]);
+}
+
+#[test]
+fn what_the_report_of_the_day_tells_is_told_at_once_only_without_it() {
+    let live = |resource: &str| Action {
+        resource: resource.into(),
+        tells: Some(MessageKind::Changed),
+        is_in_daily_report: true,
+        ..action("api: v1.1.0 is live", Outcome::Done)
+    };
+    let subjects = |report: &Report, routine| {
+        let told = messages(report, &news(report, &BTreeMap::new(), &report.at), &Site { routine, ..SITE });
+        told.into_iter().map(|it| format!("{} {}", it.kind, it.subject)).collect::<Vec<_>>()
+    };
+    let one = report(vec![live("api")], vec![]);
+    for (routine, expected) in [(Routine::Daily, 0), (Routine::Each, 1), (Routine::None, 1)] {
+        assert_eq!(subjects(&one, routine), vec!["changed [Nightshift] api: v1.1.0 is live"; expected]);
+    }
+    // With another change of the same resource it is one story, and of another resource it is not.
+    let gone_back = action("api: going back to v1.0.0", Outcome::Done);
+    let gone_back = Action { resource: "api".into(), tells: Some(MessageKind::Changed), ..gone_back };
+    let both = report(vec![live("api"), gone_back, live("web")], vec![]);
+    let told = subjects(&both, Routine::Daily);
+    assert_eq!((told.len(), told[0].ends_with(" (+1 more)")), (1, true), "{told:?}");
 }
 
 #[test]

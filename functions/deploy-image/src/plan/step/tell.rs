@@ -141,6 +141,12 @@ impl reconcile::Step for Step {
         }
     }
 
+    /// What went as its rule says, where nobody was asked and nobody waits. All traffic on an image is told at once: the
+    /// way back is short only while the tasks of before run.
+    fn is_in_daily_report(&self) -> bool {
+        matches!(self, Step::Remember(it) if it.change == MemoryChange::Live && !it.is_approved)
+    }
+
     /// Each names the image that it is about: sent late or twice, it does nothing to another one.
     fn undo(&self) -> Option<Undo> {
         let (command, service, image) = match self {

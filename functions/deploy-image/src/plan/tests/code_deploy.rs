@@ -206,6 +206,19 @@ fn while_codedeploy_undoes_a_deployment_a_person_has_to_wait_and_a_request_waits
 }
 
 #[test]
+fn a_deployment_that_is_ready_waits_for_a_person_who_gives_it_its_traffic() {
+    let model = deployed(1);
+    let mut world = model.world(&service());
+    let told = world.code_deploy.get_mut(super::model::SERVICE).unwrap().as_mut().unwrap();
+    told.attempts.iter_mut().find(|it| it.status == Status::Open).unwrap().said = "Ready".into();
+    let lines = words(&plan(&world, &service(), None, &model.now()).plan);
+    let waits =
+        lines.iter().find(|it| it.starts_with("waits-for-traffic: the new tasks of v1.1.0 run and wait")).unwrap();
+    assert!(waits.contains("[Let them have it: aws deploy continue-deployment --deployment-id d-1 "), "{waits}");
+    assert!(waits.contains(r#"[Go back: {"rollback":{"#), "{waits}");
+}
+
+#[test]
 fn an_approved_older_image_that_fails_is_tried_once() {
     for (rule, goes_back, late) in [
         ("newest", false, false),

@@ -72,7 +72,7 @@ fn a_drill_restores_checks_measures_deletes_and_tells() {
         run(&mut world, 90),
         [
             "* nightshift-kfood-db-2026-12-01: noting that it was restored",
-            "* kfood-db restored from nightshift-kfood-db-2026-12-01 in 20 of 60 min, data 7 of 24 h old, checked by kfood-drill",
+            "* kfood-db: restored from nightshift-kfood-db-2026-12-01 in 20 of 60 min, data 7 of 24 h old, checked by kfood-drill",
             &format!("* delete DB instance {DRILL}"),
             &under_way,
         ]
@@ -149,7 +149,7 @@ fn a_restore_that_takes_too_long_is_good_and_told_as_late() {
     world.tasks.insert(arn(Kind::Instance, DRILL), Ok(Some(stopped(Some(0), &minutes_later(75)))));
     let lines = run(&mut world, 76);
     assert!(
-        lines[1].starts_with("* kfood-db restored from nightshift-kfood-db-2026-12-01 in 75 of 60 min, TOO LATE"),
+        lines[1].starts_with("* kfood-db: restored from nightshift-kfood-db-2026-12-01 in 75 of 60 min, TOO LATE"),
         "{lines:?}"
     );
     assert_eq!(drilled(&world).outcome, Outcome::Late);
@@ -192,7 +192,7 @@ fn aurora_is_a_cluster_that_gets_one_instance_and_loses_it_first() {
     world.databases.iter_mut().for_each(|it| it.status = "available".into());
     let ended = run(&mut world, 25);
     assert_eq!(ended[0], "* note up=2026-12-01T01:25:00Z");
-    assert_eq!(ended[2], "* codemate-db restored from nightshift-codemate-db-2026-12-01 in 25 min, data 7 h old");
+    assert_eq!(ended[2], "* codemate-db: restored from nightshift-codemate-db-2026-12-01 in 25 min, data 7 h old");
     assert_eq!(ended[3], format!("* delete DB instance {drill}"), "the cluster waits for its instance");
     assert_eq!(run(&mut world, 30)[0], format!("* delete DB cluster {drill}"));
     assert_eq!(world.databases.len(), 2);
@@ -419,7 +419,7 @@ fn the_latest_point_in_time_is_restored_where_the_tag_says_so() {
     of(&mut world, DRILL).status = "available".into();
     let lines = run(&mut world, 12);
     // No snapshot is there to be marked.
-    assert_eq!(lines[1], "* kfood-db restored from its latest point in time in 12 min, data 0 of 1 h old");
+    assert_eq!(lines[1], "* kfood-db: restored from its latest point in time in 12 min, data 0 of 1 h old");
 
     let mut without = drilled_by("monthly from=latest");
     without.details.values_mut().for_each(|it| it.latest = None);
@@ -446,7 +446,7 @@ fn the_newest_automated_snapshot_is_restored_where_the_tag_says_so() {
     let restoring = format!("* kfood-db: restore drill, restoring rds:kfood-db-2026-11-30-17-05 as {DRILL}");
     assert_eq!(run(&mut world, 0), [restoring]);
     of(&mut world, DRILL).status = "available".into();
-    assert!(run(&mut world, 12)[1].starts_with("* kfood-db restored from rds:kfood-db-2026-11-30-17-05 in 12 min"));
+    assert!(run(&mut world, 12)[1].starts_with("* kfood-db: restored from rds:kfood-db-2026-11-30-17-05 in 12 min"));
 }
 
 #[test]
@@ -505,7 +505,7 @@ fn the_copy_in_another_region_is_drilled_there() {
         [
             format!("* {copy}: noting that it was restored"),
             format!(
-                "* kfood-db restored to us-west-2 from {copy} in 20 of 60 min, data 7 of 24 h old, checked by kfood-drill"
+                "* kfood-db: restored to us-west-2 from {copy} in 20 of 60 min, data 7 of 24 h old, checked by kfood-drill"
             ),
             format!("* delete DB instance {THERE}"),
         ]

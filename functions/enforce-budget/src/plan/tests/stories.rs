@@ -9,7 +9,7 @@ use rules::budget::Money;
 use rules::keys;
 
 use super::model::*;
-use crate::plan::scope::{Content, Kind, Notification};
+use crate::plan::scope::{Anomaly, Content, Kind, Notification};
 use crate::plan::step::Step;
 use crate::plan::to_remember;
 use crate::plan::world::{Amount, TimeUnit, Unread, Whole, World};

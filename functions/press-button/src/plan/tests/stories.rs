@@ -20,6 +20,7 @@ fn taken_back(function: &str, resource: &str, offer: Value, now: &Zoned) -> Stri
         action: "deploy",
         headline: "api-server: deploying v1.1.0".into(),
         tells: Some(MessageKind::Changed),
+        is_in_daily_report: false,
         story: None,
         reason: String::new(),
         before: Value::Null,

@@ -125,7 +125,7 @@ fn a_week_tells_which_running_images_have_critical_findings() {
 
 #[test]
 fn the_images_that_are_asked_about_run_and_are_in_a_registry_of_the_account() {
-    let image = |service: &str, repository: &str| json!({"resource": service, "fact": "image", "service": service, "running": "v1", "stored": [repository, "sha256:1"]});
+    let image = |service: &str, repository: &str| json!({"resource": service, "fact": "image", "service": service, "running": "v1", "repository": repository, "digest": "sha256:1"});
     let unknown = json!({"resource": "c/x", "fact": "image", "service": "c/x", "running": "public.ecr.aws/nginx"});
     let facts = json!({"facts": [image("c/b", "210987654321/team/api"), image("c/a", "team/api"), unknown]});
     let board = Board { runs: runs(&[("deploy-image", facts)]), ..Board::default() };
@@ -326,5 +326,5 @@ proptest! {
 fn a_fact_of_an_older_function_says_nothing_of_the_registry() {
     let old = json!({"fact": "image", "service": "c/a", "running": "v1"});
     let Ok(Fact::Image(image)) = serde_json::from_value(old) else { panic!("an image") };
-    assert_eq!((image.stored, image.pushed), (None, None));
+    assert_eq!((image.repository, image.pushed), (None, None));
 }

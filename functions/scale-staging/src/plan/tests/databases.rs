@@ -128,6 +128,12 @@ fn a_snapshot_that_was_never_taken_is_forgotten_once_nothing_can_take_it() {
     let wakes = "'mon-fri 08:00-20:00' wants it asleep; wakes Mon 2026-11-23 08:00 KST";
     shop.check("2026-11-20T20:05", &[&format!("+ app-db: it is stopping; {wakes}")]);
     shop.settle();
+    // Where RDS does not say, nothing is forgotten.
+    let mut world = shop.seen(&at("2026-11-20T20:10"));
+    world.snapshots.values_mut().for_each(|it| *it = Err("DescribeDBSnapshots: AccessDenied: no".into()));
+    let unread = plan(&world, &sweep(), &at("2026-11-20T20:10"));
+    testkit::told::keep("scale-staging", &unread);
+    assert_eq!((unread.steps.len(), unread.problems[0].problem.as_str()), (0, "unreadable-snapshot"));
     shop.check("2026-11-20T20:10", &[&format!(
         "* app-db remember: is stopped without a snapshot: nightshift-app-db-2026-11-20-200000 was never taken | {wakes}"
     )]);

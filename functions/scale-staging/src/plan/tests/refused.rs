@@ -33,14 +33,12 @@ fn a_refused_stop_is_told_the_same_way_for_an_hour_and_then_tried_again() {
 
 #[test]
 fn a_snapshot_quota_that_is_used_up_is_told_with_the_way_out() {
-    let told =
-        Refusal::Stop.trouble("StopDBInstance db: SnapshotQuotaExceeded: Cannot create more than 100 manual snapshots");
-    assert_eq!(told.kind, "snapshot-quota");
-    assert!(
-        told.message.contains("Delete manual snapshots that are not needed, or have the quota raised"),
-        "{}",
-        told.message
-    );
+    let mut shop = shop(vec![], vec![database("db", HOURS)]);
+    let said = "StopDBInstance db: SnapshotQuotaExceeded: Cannot create more than 100 manual snapshots";
+    shop.database("db").tags.insert(keys::REFUSED.into(), format!("since=2026-11-20T11:00:00Z {said}"));
+    let told = shop.lines(&sweep(), &at("2026-11-20T20:05"));
+    assert!(told[0].starts_with("! db snapshot-quota: it is not stopped, since the snapshot "), "{told:?}");
+    assert!(told[0].contains("Delete manual snapshots that are not needed, or have the quota raised"), "{told:?}");
 }
 
 #[test]

@@ -146,3 +146,21 @@ fn what_is_not_known_of_a_budget_is_told_by_what_depends_on_it_and_only_if_it_la
     world.budgets[0].tags = no_tags(false);
     assert_eq!(planned(&world, &SWEEP, &now()).problems[0].resource, "budgets");
 }
+
+#[test]
+fn an_anomaly_is_told_by_what_costs_more_and_puts_nothing_to_sleep() {
+    let anomaly = Anomaly {
+        account: Some("123456789012".into()),
+        what: "AWS CloudTrail".into(),
+        summary: "12.09 spent instead of 0.27 since 2026-11-05. It comes from AWS CloudTrail, EU-InsightsEvents".into(),
+        link: "https://console.aws.amazon.com/cost-management/home#/anomaly-detection/monitors/1a2b".into(),
+    };
+    let notification = Notification { topic: TOPIC.into(), subject: String::new(), content: Content::Anomaly(anomaly) };
+    let plan = planned(&world(0, &["sleep-at=100"]), &Wake::Notified(notification), &now());
+    assert!(plan.steps.is_empty(), "{:?}", plan.steps);
+    let told = lines(&plan).into_iter().find(|it| it.contains(" cost-anomaly: ")).unwrap();
+    let expected = "! AWS CloudTrail cost-anomaly: 12.09 spent instead of 0.27 since 2026-11-05. It comes from AWS \
+                    CloudTrail, EU-InsightsEvents, in account 123456789012. Nothing was done, for an anomaly never puts \
+                    anything to sleep. Look first at https://console.aws.amazon.com/cost-management/home#";
+    assert!(told.starts_with(expected), "{told}");
+}
