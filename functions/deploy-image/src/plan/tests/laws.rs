@@ -37,7 +37,7 @@ enum Happening {
     Staging(u8),
     /// That service falls asleep, or is woken.
     StagingSleeps(bool),
-    /// So many minutes go by.
+    /// That many minutes go by.
     Minutes(i64),
 }
 
