@@ -14,24 +14,26 @@ use super::decision::Decision;
 use super::draft::Draft;
 use super::world::{Instance, World};
 
+/// An instance and its tag, read.
+type Member<'a> = (&'a Instance, Result<ComposeRule, BadTag>);
+
 /// Instances that have the same tag, in the order of their ids.
 pub struct Fleet<'a> {
-    pub members: Vec<(&'a Instance, Result<ComposeRule, BadTag>)>,
+    pub members: Vec<Member<'a>>,
     world: &'a World,
 }
 
 /// The fleets that a run looks at. A tag that cannot be read makes no fleet: each instance is told for itself.
 pub fn fleets<'a>(world: &'a World, scope: &Scope) -> Vec<Fleet<'a>> {
-    let mut fleets: BTreeMap<String, Vec<(&Instance, Result<ComposeRule, BadTag>)>> = BTreeMap::new();
+    let mut fleets: BTreeMap<String, Vec<Member<'_>>> = BTreeMap::new();
     for instance in &world.instances {
         let Some(value) = instance.tags.get(keys::DEPLOY) else { continue };
         let rule = value.parse::<ComposeRule>();
         let name = rule.as_ref().map_or_else(|_| format!("{value} {}", instance.id), ToString::to_string);
         fleets.entry(name).or_default().push((instance, rule));
     }
-    let concerned = |members: &Vec<(&Instance, Result<ComposeRule, BadTag>)>| {
-        members.iter().any(|(instance, rule)| scope.concerns(instance, rule.as_ref().ok()))
-    };
+    let concerned =
+        |members: &Vec<Member<'_>>| members.iter().any(|(instance, rule)| scope.concerns(instance, rule.as_ref().ok()));
     fleets.into_values().filter(concerned).map(|members| Fleet { members, world }).collect()
 }
 

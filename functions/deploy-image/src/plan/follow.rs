@@ -41,7 +41,10 @@ pub fn decide(group: &ScheduleGroup, world: &World, plan: &mut Plan<Step>, lacki
     };
     let fact = Fact::Origin(service.clone());
     let source = match world.facts.get(&fact) {
-        None => return drop(lacking.insert(fact)),
+        None => {
+            lacking.insert(fact);
+            return;
+        }
         Some(Observation::Origin(Some(source))) => source,
         Some(Observation::Unavailable(error)) => return plan.problem(&group.arn, "unreadable-source", error),
         Some(_) => {
@@ -129,7 +132,10 @@ fn move_to(
     // A service may go on with a revision that was deregistered; a new task cannot begin with it.
     let fact = Fact::TaskDefinition(proven.to_owned());
     match world.facts.get(&fact) {
-        None => return drop(lacking.insert(fact)),
+        None => {
+            lacking.insert(fact);
+            return;
+        }
         Some(Observation::TaskDefinition(it)) if it.is_active() => {}
         Some(Observation::Unavailable(error)) => return plan.problem(&group.arn, "unreadable-source", error),
         Some(_) => {

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::Error;
 
 /// As much as a log or a package of Python is long.
-const PROBE: [u8; 64 * 1024] = [0; 64 * 1024];
+static PROBE: [u8; 64 * 1024] = [0; 64 * 1024];
 
 /// The error, behind the full disk if nothing more can be written to `folder`.
 pub fn explained(error: Error, folder: &Path) -> Error {

@@ -116,7 +116,7 @@ impl Shop {
                 continue;
             };
             let waiting = |it: &Sent| Invocation {
-                command: format!("c-{}", it.key),
+                command: command_id(&it.key),
                 status: "InProgress".into(),
                 details: "In Progress".into(),
                 answer: None,
@@ -294,12 +294,18 @@ pub fn answer(outcome: Outcome, before: Option<u8>, running: Option<u8>) -> Answ
     }
 }
 
+/// What Systems Manager calls the command of this key: a UUID, of which the AWS CLI takes nothing shorter.
+fn command_id(key: &str) -> String {
+    let folded = key.bytes().fold(0u64, |sum, it| sum.wrapping_mul(31).wrapping_add(it.into()));
+    format!("0a1b2c3d-4e5f-4678-9abc-{:012x}", folded & 0xffff_ffff_ffff)
+}
+
 fn ended(key: &str, answer: Option<Answer>) -> Invocation {
     let status = match &answer {
         Some(it) if matches!(it.outcome, Outcome::Running | Outcome::Deployed | Outcome::Unchanged) => "Success",
         _ => "Failed",
     };
-    Invocation { command: format!("c-{key}"), status: status.into(), details: status.into(), answer }
+    Invocation { command: command_id(key), status: status.into(), details: status.into(), answer }
 }
 
 /// `web-1 deploy: …` for steps, `! web-1 KIND: …` for problems, `- web-1: …` for what was left alone.

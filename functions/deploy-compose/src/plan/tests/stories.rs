@@ -21,7 +21,7 @@ fn the_first_command_only_looks_and_a_newer_image_goes_out_after_it() {
     let mut shop = Shop::of(1, RULE);
     shop.push(2);
     check(shop.run(None), &["api on web-1: reading back what runs (it is not known yet what runs)"]);
-    check(shop.run(None), &["- i-1: a look at what runs is under way (command c-ns-look-1795222800)"]);
+    check(shop.run(None), &["- i-1: a look at what runs is under way (command 0a1b2c3d-4e5f-4678-9abc-f8f8095abb2e)"]);
     shop.work(|_| true);
     check(
         shop.run(None),
