@@ -26,7 +26,7 @@ cargo preview [OPTIONS]    what Nightshift would do tonight in your account; cha
 pub enum Command {
     Help,
     Policy,
-    Look(Options),
+    Look(Box<Options>),
 }
 
 /// How to look.
@@ -108,7 +108,7 @@ pub fn read(words: impl IntoIterator<Item = String>) -> Result<Command, String> 
     if options.backup_buckets.is_empty() != options.backup_targets.is_empty() {
         return Err("--backup-buckets and --backup-targets need each other, as the parameters of the stack do".into());
     }
-    Ok(Command::Look(options))
+    Ok(Command::Look(Box::new(options)))
 }
 
 /// Names or ARNs of buckets.
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn without_a_word_it_looks_as_the_environment_says() {
-        assert_eq!(read_line(""), Ok(Command::Look(Options::default())));
+        assert_eq!(read_line(""), Ok(Command::Look(Box::default())));
         assert_eq!(read_line("--policy"), Ok(Command::Policy));
         assert_eq!(read_line("--region eu-west-1 --help"), Ok(Command::Help));
     }
@@ -174,7 +174,7 @@ mod tests {
             "--backup-buckets kfood-uploads,arn:aws:s3:::kfood-logs --backup-targets kfood-backups --profile shop --region eu-west-1 --time-zone Asia/Seoul --at 2026-11-21T03:10:00+09:00 --html p.html",
             "--backup-targets=kfood-backups --backup-buckets=kfood-uploads,arn:aws:s3:::kfood-logs --profile=shop --region=eu-west-1 --time-zone=Asia/Seoul --at=2026-11-21T03:10:00+09:00 --html=p.html",
         ] {
-            assert_eq!(read_line(line), Ok(Command::Look(expected.clone())));
+            assert_eq!(read_line(line), Ok(Command::Look(Box::new(expected.clone()))));
         }
     }
 

@@ -160,8 +160,9 @@ fn of_story(function: &str, report: &Report, resource: &str) -> Vec<Value> {
     report.actions.retain(|it| story(it.story.as_deref(), &it.resource) == resource);
     report.problems.retain(|it| it.resource == resource);
     let undo = report.actions.iter().filter_map(|it| it.undo.clone());
-    let choices = report.problems.iter().flat_map(|it| &it.choices).map(|it| it.line());
-    let commands: Vec<String> = undo.chain(choices).collect();
+    let of_problems = report.problems.iter().flat_map(|it| &it.choices);
+    let choices = of_problems.chain(report.actions.iter().flat_map(|it| &it.choices));
+    let commands: Vec<String> = undo.chain(choices.map(|it| it.line())).collect();
     let invoke_as = format!("nightshift-{function}");
     let news = news(&report, &Default::default(), &report.at);
     let told = messages(&report, &news, &Site { invoke_as: &invoke_as, ..SITE });

@@ -107,7 +107,8 @@ fn it_follows_back_as_well() {
 
 #[test]
 fn what_is_not_proven_leaves_every_schedule_as_it_is() {
-    let alter: [(&str, fn(&mut Origin)); 6] = [
+    type Alter = fn(&mut Origin);
+    let alter: [(&str, Alter); 6] = [
         ("shop/api has a deployment under way, and api:12 is not proven before its end", |it| {
             it.service.deployments[0].state = RolloutState::InProgress;
         }),
