@@ -30,8 +30,11 @@ impl Draft<'_> {
             Some(Ok(None)) if age < SENT_WITHIN => {
                 self.motion = Motion::Busy(format!("{} is being sent", self.what(&order)));
             }
-            // The run that wrote it down ended before it sent it.
-            Some(Ok(None)) => self.memory.order = None,
+            // The run that wrote it down ended before it sent it. Why it had to look is no longer known then.
+            Some(Ok(None)) => {
+                self.must_look |= order.intent == Intent::Look;
+                self.memory.order = None;
+            }
             Some(Ok(Some(invocation))) => self.ended(&order, invocation, plan, now),
         }
     }

@@ -8,12 +8,14 @@ use crate::play::{ADDRESS, Play};
 use crate::screen;
 use crate::truegul::{Description, Service};
 
-/// Shows an event and the rule of the template that it matches; fails unless it is `rule` alone.
-pub fn event(play: &Play, event: &Value, rule: &str) -> Result<()> {
+/// Shows an event and the rule of the template that it matches; fails unless it is `rule` alone of those that wake
+/// `function`, such as `DeployImageFunction`. An event may wake others too.
+pub fn event(play: &Play, event: &Value, function: &str, rule: &str) -> Result<()> {
     let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
     screen::fact("event", &format!("\"{}\" from {}", text("detail-type"), text("source")));
     screen::fact("", &screen::json(&event["detail"]));
-    let rules = play.rules(event)?;
+    let mut rules = play.rules(event)?;
+    rules.retain(|it| it.name.contains(function));
     let names: Vec<&str> = rules.iter().map(|it| it.name.as_str()).collect();
     match rules.as_slice() {
         [only] if only.name.contains(rule) => {

@@ -409,3 +409,18 @@ fn a_command_that_does_not_reach_its_instance_is_told_and_tried_again() {
     shop.later(61);
     assert!(shop.run(None)[0].starts_with("api on web-1: deploying v1.2"));
 }
+
+#[test]
+fn a_look_that_was_written_down_and_never_sent_is_repeated() {
+    let mut shop = Shop::known(1, RULE);
+    shop.push(2);
+    shop.run(None);
+    shop.work(|_| false);
+    // The run writes down the rejection and what it is about to send, and ends.
+    let mut lives = [true, true].into_iter();
+    shop.run_while(&Scope::Everywhere, None, || lives.next().unwrap_or(false));
+    check(shop.run(None), &["- i-1: a look at what runs is being sent"]);
+    shop.later(17);
+    let said = shop.run(None);
+    assert!(said.iter().any(|it| it.contains("reading back what runs (what runs has to be read back)")), "{said:?}");
+}

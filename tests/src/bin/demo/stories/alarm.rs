@@ -64,7 +64,7 @@ fn the_night(play: &Play) -> Result<Value> {
     screen::say("v1.1.0 answers with 5xx, and CloudWatch notices:");
     set_state(play, "ALARM", "Threshold Crossed: 42 answers with 5xx in a minute were more than 10")?;
     let event = state_event(play, "ALARM")?;
-    telling::event(play, &event, "StateChanged")?;
+    telling::event(play, &event, "RemediateAlarmFunction", "StateChanged")?;
     let run = play.run(FUNCTION)?;
     screen::announce("run", &format!("{FUNCTION} ran for {:.0} ms and decided:", run.milliseconds));
     telling::decisions(&run.decisions);

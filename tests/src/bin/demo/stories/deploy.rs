@@ -64,7 +64,7 @@ fn a_new_image(play: &Play) -> Result<Value> {
     play.aws().rollouts_wait()?;
     let before = API_SERVER.describe(play.aws())?;
     let event = push(play, &API_SERVER, "v1.1.0")?;
-    telling::event(play, &event, "ImagePushed")?;
+    telling::event(play, &event, "DeployImageFunction", "ImagePushed")?;
     let run = told_run(play)?;
     run.reason("api-server", "deploy")?;
     run.reason("ml-server", "none")?;
@@ -155,7 +155,7 @@ fn a_bad_image(play: &Play) -> Result<()> {
     let bad = API_SERVER.describe(play.aws())?.primary().id.clone();
     play.aws().end_rollout(&API_SERVER.full_name(), "failed")?;
     let failed = deployment_event(play, &bad, "SERVICE_DEPLOYMENT_FAILED")?;
-    telling::event(play, &failed, "DeploymentEnded")?;
+    telling::event(play, &failed, "DeployImageFunction", "DeploymentEnded")?;
     let run = told_run(play)?;
     run.reason("api-server", "reject")?;
     telling::message(play, "truegul-production/api-server: v1.2.0 is rejected, v1.1.0 stays")?;
@@ -255,7 +255,7 @@ fn completes(play: &Play, service: &Service, version: &str) -> Result<()> {
     let id = service.describe(play.aws())?.primary().id.clone();
     play.aws().end_rollout(&service.full_name(), "completed")?;
     let event = deployment_event(play, &id, "SERVICE_DEPLOYMENT_COMPLETED")?;
-    telling::event(play, &event, "DeploymentEnded")?;
+    telling::event(play, &event, "DeployImageFunction", "DeploymentEnded")?;
     let run = told_run(play)?;
     run.reason(service.name, "record-success")?;
     telling::message(play, &format!("{}: {version} is live", service.full_name())).map(drop)

@@ -90,7 +90,7 @@ fn it_goes_out(play: &Play) -> Result<()> {
     play.chapter(4, "The migration ends well, and the image goes out");
     play.aws().end_tasks(FAMILY, 0)?;
     let event = task_event(play)?;
-    telling::event(play, &event, "MigrationEnded")?;
+    telling::event(play, &event, "DeployImageFunction", "MigrationEnded")?;
     let run = told_run(play)?;
     run.reason("api-server", "record-migration")?;
     run.reason("api-server", "deploy")?;
