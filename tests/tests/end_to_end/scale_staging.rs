@@ -273,9 +273,8 @@ fn a_late_index_and_throttling_only_delay() -> Result<()> {
 #[test]
 fn iam_refuses_to_touch_what_lost_its_tag() -> Result<()> {
     let aws = start()?;
-    // The tag goes after the function has seen it and before it acts.
-    let service = "application-autoscaling";
-    let slow = json!([{"service": service, "action": "DescribeScalableTargets", "times": 1, "delay_seconds": 2}]);
+    // The tag goes after the function has seen it and before its first change, the memory on the service, reaches AWS.
+    let slow = json!([{"service": "ecs", "action": "TagResource", "times": 1, "delay_seconds": 2}]);
     aws.control("POST", "faults", Some(slow))?;
     aws.set_clock(FUNCTION, EVENING)?;
     let arn = aws.service(CLUSTER, BACKEND)?["serviceArn"].clone();

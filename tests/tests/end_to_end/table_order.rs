@@ -121,6 +121,6 @@ fn the_machine_and_its_database_sleep_at_night_and_an_image_waits_for_them() -> 
     wait_for(&aws, "the database to be stopped", || Ok(database(&aws)? == "stopped"))?;
 
     aws.push_image(REPOSITORY, "v1.1.0", "table-order 1.1.0")?;
-    wait_for_words(&aws, &["v1.1.0 waits until the instance is awake"])?;
+    wait_for_words(&aws, &["v1.1.0 waits: the instance sleeps until its schedule wakes it"])?;
     Ok(())
 }
