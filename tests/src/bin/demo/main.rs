@@ -73,6 +73,7 @@ fn play(story: &'static Story, options: &Options, stop: &Arc<AtomicBool>) -> Res
     screen::title(story);
     let play = Play::prepare(story, options, stop)?;
     (story.play)(&play)?;
+    summary::mails(&play)?;
     summary::read_next(&play, story);
     if let Some(path) = &options.html {
         page::write(path, story)?;

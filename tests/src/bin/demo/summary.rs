@@ -32,6 +32,24 @@ pub fn tell(play: &Play, function: &str, messages: usize) -> Result<()> {
     screen::claim("none of its calls was refused by its own role", refused.is_empty(), format_args!("{refused:?}"))
 }
 
+/// How many e-mails people got in the whole story.
+pub fn mails(play: &Play) -> Result<()> {
+    let subjects: Vec<String> = play.aws().messages()?.into_iter().filter_map(|it| it.subject).collect();
+    screen::heading("What people got");
+    let rows: Vec<[String; 2]> =
+        subjects.iter().enumerate().map(|(index, it)| [(index + 1).to_string(), it.clone()]).collect();
+    if !rows.is_empty() {
+        screen::table(["e-mail", "subject"], &rows);
+    }
+    let count = match rows.len() {
+        0 => "not one e-mail in all of this".to_owned(),
+        1 => "1 e-mail in all of this".to_owned(),
+        many => format!("{many} e-mails in all of this"),
+    };
+    screen::say(&count);
+    Ok(())
+}
+
 /// The end of every story: what the reader might want next.
 pub fn read_next(play: &Play, story: &Story) {
     screen::heading("What to read next");

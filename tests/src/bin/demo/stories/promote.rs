@@ -78,7 +78,10 @@ fn friday(play: &Play) -> Result<String> {
     at(play, "2026-11-20T17:00:00+09:00")?;
     screen::command(&format!("docker push $REGISTRY/{BACKEND}:c0ffee2"));
     let digest = play.aws().push_image(BACKEND, "c0ffee2", "codemate 2")?;
-    mail(play, "codemate-dev/codemate-backend: c0ffee2 is live", false)?;
+    play.aws().wait_until("deploy-image to have found it live on staging", || {
+        let tags = play.aws().service(STAGING, BACKEND)?["tags"].to_string();
+        Ok((tags.contains("nightshift-state:verdict") && tags.contains(&digest)).then_some(()))
+    })?;
     both_run(play, "c0ffee2", "c0ffee1")?;
     screen::say("On staging it is live. For production its hours begin to count, from run to run:");
     let mut rows = Vec::new();

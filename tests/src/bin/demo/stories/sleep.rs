@@ -115,7 +115,7 @@ fn friday(play: &Play, line: &mut Vec<Moment>) -> Result<()> {
         snapshots.contains("codemate-dev-db-2026-11-20-200500"),
         &snapshots,
     )?;
-    play.messages()?;
+    e_mails(play)?;
 
     screen::say("A person wants to work late, and asks for the backend until half past eleven:");
     let arn = backend["serviceArn"].clone();
@@ -161,11 +161,20 @@ fn saturday(play: &Play, line: &mut Vec<Moment>) -> Result<()> {
         &line[from + 2].database,
     )?;
     screen::claim("what AWS started is stopped again", line[from + 1].archive == "stopped", &line[from + 1].archive)?;
-    screen::say("RDS's events tell the one from the other. Each change was one message:");
-    for message in play.messages()? {
-        screen::fact("e-mail", &message.subject.unwrap_or_default());
+    screen::say(
+        "RDS's events tell the one from the other. What happens every night is in the report of the day, no e-mail:",
+    );
+    let told = e_mails(play)?;
+    screen::claim("since Friday evening there was none", told == 0, told)
+}
+
+/// Shows the subjects of what was sent since the last time; how many there are.
+fn e_mails(play: &Play) -> Result<usize> {
+    let mails = play.messages()?;
+    for message in &mails {
+        screen::fact("e-mail", message.subject.as_deref().unwrap_or_default());
     }
-    Ok(())
+    Ok(mails.len())
 }
 
 fn monday(play: &Play, line: &mut Vec<Moment>) -> Result<()> {
