@@ -7,6 +7,7 @@ mod budget;
 mod deploy;
 mod drill;
 mod gates;
+mod machines;
 mod promote;
 mod sleep;
 mod uploads;
@@ -28,7 +29,7 @@ pub struct Story {
 }
 
 /// All stories, in the order in which a newcomer would play them.
-const STORIES: [Story; 10] = [
+const STORIES: [Story; 11] = [
     deploy::STORY,
     gates::STORY,
     promote::STORY,
@@ -36,6 +37,7 @@ const STORIES: [Story; 10] = [
     drill::STORY,
     uploads::STORY,
     sleep::STORY,
+    machines::STORY,
     budget::STORY,
     alarm::STORY,
     board::STORY,
