@@ -43,13 +43,6 @@ pub fn message(play: &Play, subject: &str) -> Result<Message> {
     Ok(message)
 }
 
-/// The same, but shows only the subject.
-pub fn subject(play: &Play, subject: &str) -> Result<()> {
-    let message = only_message(play, subject)?;
-    screen::fact("e-mail", &message.subject.unwrap_or_default());
-    Ok(())
-}
-
 fn only_message(play: &Play, subject: &str) -> Result<Message> {
     let mut messages = play.messages()?;
     match (messages.pop(), messages.len()) {

@@ -177,8 +177,8 @@ fn the_budget(play: &Play, instance: &str) -> Result<()> {
     let second = play.ask(BUDGETS, &json!({}))?;
     screen::claim("the second one, two hours later, holds both", count(&second, "hold") == 2, &second)?;
     // Each hold wakes the function that puts to sleep.
-    let holds = second["actions"].as_array().into_iter().flatten().filter(|it| it["action"] == "hold");
-    holds.map(|_| play.run(FUNCTION).map(drop)).collect::<Result<()>>()?;
+    let mut holds = second["actions"].as_array().into_iter().flatten().filter(|it| it["action"] == "hold");
+    holds.try_for_each(|_| play.run(FUNCTION).map(drop))?;
     let mut line =
         vec![tick(play, instance, "2026-11-24T15:05:00+09:00")?, tick(play, instance, "2026-11-25T12:00:00+09:00")?];
     screen::claim(
@@ -190,7 +190,7 @@ fn the_budget(play: &Play, instance: &str) -> Result<()> {
     set_clocks(play, "2026-12-02T09:30:00+09:00")?;
     let released = play.ask(BUDGETS, &json!({}))?;
     screen::claim("in December both are free again", count(&released, "release") == 2, &released)?;
-    (0..2).map(|_| play.run(FUNCTION).map(drop)).collect::<Result<()>>()?;
+    (0..2).try_for_each(|_| play.run(FUNCTION).map(drop))?;
     line.push(tick(play, instance, "2026-12-02T09:35:00+09:00")?);
     line.push(tick(play, instance, "2026-12-02T09:40:00+09:00")?);
     show(&line);
