@@ -81,6 +81,8 @@ impl Draft<'_> {
     fn hold(&mut self, order: &Ordered, kind: &'static str, message: String, sent: &Invocation, now: &Zoned) {
         let told = Told { trouble: Trouble::new(kind, message), choices: vec![self.look_at(sent)] };
         let due = now.timestamp().duration_since(order.at) >= AGAIN_AFTER;
+        // Why it had to look is no longer known: what ran may have been of a command that said nothing either.
+        self.must_look |= due && order.intent == Intent::Look;
         self.motion = if due { Motion::Again(told) } else { Motion::Held(told) };
     }
 

@@ -424,3 +424,18 @@ fn a_look_that_was_written_down_and_never_sent_is_repeated() {
     let said = shop.run(None);
     assert!(said.iter().any(|it| it.contains("reading back what runs (what runs has to be read back)")), "{said:?}");
 }
+
+#[test]
+fn a_look_that_said_nothing_is_repeated_after_an_hour() {
+    let mut shop = Shop::known(1, RULE);
+    shop.push(2);
+    shop.run(None);
+    shop.work(|_| false);
+    shop.run(None);
+    shop.work(|_| false);
+    let said = shop.run(None);
+    assert!(said.iter().any(|it| it.contains("did not say what runs; it is tried again")), "{said:?}");
+    shop.later(61);
+    let said = shop.run(None);
+    assert!(said.iter().any(|it| it.contains("reading back what runs (what runs has to be read back)")), "{said:?}");
+}
