@@ -46,7 +46,9 @@ NO_DATABASE = refusal("DBInstanceNotFound", "there is no such instance", "404 No
 STUCK = refusal("InvalidDBSnapshotState", "the snapshot is in a state in which it cannot be deleted")
 TAKEN = refusal("DBSnapshotAlreadyExists", "there is a snapshot of this name")
 # Not of RDS, and not limited by its bucket.
-ELSEWHERE = {"GetCallerIdentity", "GetResources"}
+ELSEWHERE = {"GetCallerIdentity", "GetResources", "DescribeKey"}
+# The account's default key of RDS, by which the console encrypts whatever it makes.
+DEFAULT_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 
 def tags_xml(tags):
@@ -63,16 +65,18 @@ def database_xml(name, tags):
     )
 
 
-def snapshot_xml(name, database, taken, tags, status="available"):
+def snapshot_xml(name, database, taken, tags, status="available", encrypted=True):
     when = f"{taken:%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z"
     times = f"<SnapshotCreateTime>{when}</SnapshotCreateTime><OriginalSnapshotCreateTime>{when}</OriginalSnapshotCreateTime>"
+    encryption = f"<Encrypted>true</Encrypted><KmsKeyId>{DEFAULT_KEY}</KmsKeyId>" if encrypted else "<Encrypted>false</Encrypted>"
     return (
         f"<DBSnapshot><DBSnapshotIdentifier>{name}</DBSnapshotIdentifier><DBInstanceIdentifier>{database}</DBInstanceIdentifier>"
         f"{times if status == 'available' else ''}<Engine>postgres</Engine><EngineVersion>16.4</EngineVersion>"
         f"<AllocatedStorage>20</AllocatedStorage><Status>{status}</Status><Port>5432</Port><LicenseModel>postgresql-license</LicenseModel>"
         "<AvailabilityZone>us-east-1a</AvailabilityZone><VpcId>vpc-0123456789abcdef0</VpcId><MasterUsername>root</MasterUsername>"
         "<SnapshotType>manual</SnapshotType><OptionGroupName>default:postgres-16</OptionGroupName>"
-        f"<PercentProgress>{100 if status == 'available' else 0}</PercentProgress><StorageType>gp3</StorageType><Encrypted>false</Encrypted>"
+        f"<PercentProgress>{100 if status == 'available' else 0}</PercentProgress><StorageType>gp3</StorageType>"
+        f"{encryption}"
         f"<DBSnapshotArn>arn:aws:rds:{REGION}:{ACCOUNT}:snapshot:{name}</DBSnapshotArn>"
         f"<IAMDatabaseAuthenticationEnabled>false</IAMDatabaseAuthenticationEnabled>"
         f"<DbiResourceId>{resource_id(database)}</DbiResourceId>{tags_xml(tags)}</DBSnapshot>"
@@ -110,7 +114,7 @@ class Aws:
                 number += 1
                 tags = [("made-by", "snapshot-databases"), ("database", database), ("backup", "days=30")]
                 tags = [(f"nightshift-state:{key}", value) for key, value in tags]
-                self.snapshots[name] = snapshot_xml(name, database, taken, tags)
+                self.snapshots[name] = snapshot_xml(name, database, taken, tags, encrypted=wish.get("encrypted", True))
                 if age > 30:
                     due.append(name)
         self.names = {"DBInstance": sorted(self.databases), "DBSnapshot": sorted(self.snapshots)}
@@ -221,6 +225,10 @@ class Aws:
     def GetCallerIdentity(self, _):
         arn = f"arn:aws:iam::{ACCOUNT}:user/benchmark"
         return result("GetCallerIdentity", f"<Arn>{arn}</Arn><UserId>AIDA</UserId><Account>{ACCOUNT}</Account>")
+
+    def DescribeKey(self, _):
+        body = json.dumps({"KeyMetadata": {"KeyId": DEFAULT_KEY.rpartition("/")[2], "Arn": DEFAULT_KEY, "KeyManager": "AWS"}})
+        return answer(body, kind="application/x-amz-json-1.1")
 
     def GetResources(self, _):
         body = json.dumps({"PaginationToken": "", "ResourceTagMappingList": []})
