@@ -666,6 +666,7 @@ fn calls_of(function: &str) -> Vec<Call> {
                         .only(Variant::Schedules),
                     told(call("ec2:CreateTags", INSTANCE).tagged("nightshift-state:asleep")),
                     told(call("autoscaling:CreateOrUpdateTags", GROUP).tagged("nightshift-state:asleep")),
+                    told(call("scheduler:TagResource", "schedule-group/nightly").tagged("nightshift-state:asleep")),
                     told(call("ecs:TagResource", SERVICE).tagged("nightshift-state:asleep")),
                     told(call("rds:AddTagsToResource", "db:kfood-db").tagged("nightshift-state:asleep")),
                     told(call("rds:AddTagsToResource", "cluster:shop").tagged("nightshift-state:asleep")),

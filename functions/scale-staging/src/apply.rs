@@ -50,7 +50,10 @@ async fn make(clients: &Clients, arn: &str, call: &Call, run: &Run<'_>) -> Resul
         Call::StartInstance { id } => ec2::start(&clients.ec2, id, until).await,
         Call::Stop { database, snapshot } => rds::stop(&clients.rds, database, snapshot.as_deref(), until).await,
         Call::Start { database } => rds::start(&clients.rds, database, until).await,
-        Call::Jobs { group, jobs, on } => scheduler::switch_jobs(&clients.scheduler, group, jobs, *on, until).await,
+        Call::Jobs { group, jobs, on } => {
+            let within = scheduler::Within { now: run.now.timestamp(), until };
+            scheduler::switch_jobs(&clients.scheduler, group, jobs, *on, within).await
+        }
         Call::CopyMemory { target, value } => {
             autoscaling::write_tag(&clients.scaling, target, keys::ASLEEP, value, until).await
         }

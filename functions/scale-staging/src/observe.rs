@@ -22,7 +22,8 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         async { tokio::try_join!(ec2::list_instances(&clients.ec2), ec2_autoscaling::list_groups(&clients.groups)) };
     let (index, databases, left_behind, machines) =
         tokio::join!(index, rds::list_sleepers(&clients.rds), left_behind(clients, scope, run), machines);
-    let (index, databases, mut left_behind, (instances, groups)) = (index?, databases?, left_behind?, machines?);
+    let (index, databases, left_behind, (instances, groups)) = (index?, databases?, left_behind?, machines?);
+    let (mut left_behind, jobs_left_behind) = left_behind;
     let job_groups = index.iter().filter_map(|(arn, tags)| {
         let name = group_of_arn(arn)?.to_owned();
         Some(JobGroup { arn: arn.clone(), name, tags: tags.clone(), jobs: None })
@@ -63,6 +64,7 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         listed,
         missing,
         left_behind,
+        jobs_left_behind,
         databases,
         snapshots,
         calendar,
@@ -75,7 +77,8 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     let to_read: Vec<String> =
         plan::jobs_to_read(&world, scope, run.dry_run, &run.now).into_iter().map(|it| it.name.clone()).collect();
     for name in to_read {
-        let jobs = scheduler::jobs_of(&clients.scheduler, &name).await.map_err(|err| err.to_string());
+        let jobs =
+            scheduler::jobs_of(&clients.scheduler, &name, run.now.timestamp()).await.map_err(|err| err.to_string());
         world.job_groups.iter_mut().filter(|it| it.name == name).for_each(|it| it.jobs = Some(jobs.clone()));
     }
     Ok(world)
@@ -128,15 +131,20 @@ fn missing(it: aws::ecs::Missing, close: &[String], index: &tagging::Tagged) -> 
     Missing { refused, tags: index.get(&arn).cloned().unwrap_or_default(), arn }
 }
 
-/// Services that may sleep and have lost the tag that opts in, where this run looks for them.
-async fn left_behind(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<Vec<Service>, Error> {
+/// Services and groups of schedules that may sleep and have lost the tag that opts in, where this run looks for them.
+async fn left_behind(
+    clients: &Clients,
+    scope: &Scope,
+    run: &Run<'_>,
+) -> Result<(Vec<Service>, tagging::Tagged), Error> {
     if !plan::looks_for_those_left_behind(scope, run.dry_run, &run.now) {
-        return Ok(Vec::new());
+        return Ok(Default::default());
     }
-    let index = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::ASLEEP).await?;
-    let index = index.into_iter().filter(|(_, tags)| plan::is_left_behind(tags));
-    let arns: Vec<String> = index.map(|(arn, _)| arn).collect();
-    Ok(ecs::describe_services(&clients.ecs, &arns).await.found)
+    let index = tagging::carriers_with_tags(&clients.tagging, keys::ASLEEP).await?;
+    let mut index: tagging::Tagged = index.into_iter().filter(|(_, tags)| plan::is_left_behind(tags)).collect();
+    let arns: Vec<String> = index.keys().filter(|it| ServiceName::of_arn(it).is_some()).cloned().collect();
+    index.retain(|arn, _| group_of_arn(arn).is_some());
+    Ok((ecs::describe_services(&clients.ecs, &arns).await.found, index))
 }
 
 /// What became of the snapshots that databases were to be stopped with.

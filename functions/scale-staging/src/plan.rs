@@ -58,7 +58,7 @@ pub use step::Refusal;
 pub use step::{Call, IfRefused, Step};
 pub use world::{
     Backing, CannotStop, DatabaseName, Events, Instance, Job, JobGroup, LastEvent, Listed, Message, Missing, Scaled,
-    ScheduledAction, Service, Sleeper, World, switched,
+    ScheduledAction, Service, Sleeper, World, switched, without_past_start,
 };
 
 use draft::Decision;

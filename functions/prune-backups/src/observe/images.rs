@@ -7,7 +7,7 @@ use aws::{ECR, Error, JsonApi, each};
 use aws_config::SdkConfig;
 use rules::keys;
 
-use crate::plan::{self, Repository, Usage};
+use crate::plan::{self, Instance, Repository, Usage};
 use crate::{ecr, ecs};
 
 /// How many repositories or task definitions are read side by side.
@@ -75,7 +75,10 @@ impl Registry {
         let of_services = services.iter().flat_map(|it| it.task_definitions.iter().cloned());
         let live: BTreeSet<String> =
             of_services.chain(tasks.iter().map(|it| it.task_definition.clone())).filter(|it| !it.is_empty()).collect();
-        let mut usage = Usage { services, tasks, ..Usage::default() };
+        // It remembers what it runs for as long as it is there, asleep or not, and after it has lost its rule.
+        let instances = tagging::resources_with_tags(&self.tagging, "ec2:instance", keys::RUNS).await?;
+        let instances = instances.into_iter().map(|(arn, tags)| Instance { arn, tags }).collect();
+        let mut usage = Usage { services, tasks, instances, ..Usage::default() };
         self.define(live.into_iter().collect(), false, &mut usage).await?;
         let back = plan::ways_back(&usage);
         self.define(back, true, &mut usage).await?;

@@ -24,7 +24,7 @@ const BATCH: usize = 100;
 
 /// Deletes of each repository what neither its rule nor any use keeps.
 pub fn plan(repositories: &[Repository], usage: Result<&Usage, &String>, now: &Zoned, plan: &mut Plan<Step>) {
-    let in_use = usage.map(InUse::of);
+    let in_use = usage.map_err(String::clone).and_then(InUse::of);
     let mut sorted: Vec<&Repository> = repositories.iter().collect();
     sorted.sort_by(|a, b| a.arn.cmp(&b.arn));
     for repository in sorted {

@@ -18,6 +18,8 @@ pub struct Aws {
     pub rds: Rds,
     /// The images of each repository, as DescribeImages shows them, with what an index lists under `children`.
     pub repositories: BTreeMap<String, Vec<Value>>,
+    /// The tags of each instance, by its ARN.
+    pub instances: BTreeMap<String, Vec<(&'static str, String)>>,
     /// The tags of each repository.
     pub tags: BTreeMap<String, BTreeMap<String, String>>,
     /// Services by cluster, as DescribeServices shows them.
@@ -193,6 +195,15 @@ impl Tables for Aws {
         let cluster = call.text("cluster").rsplit('/').next().unwrap_or_default();
         let none = vec![];
         match call.operation.as_str() {
+            "GetResources" if call.body["ResourceTypeFilters"] == json!(["ec2:instance"]) => {
+                let tags = |it: &Vec<(&'static str, String)>| {
+                    it.iter().map(|(key, it)| json!({"Key": key, "Value": it})).collect::<Vec<_>>()
+                };
+                let mapping =
+                    |(arn, it): (&String, &Vec<(&'static str, String)>)| json!({"ResourceARN": arn, "Tags": tags(it)});
+                let listed: Vec<Value> = self.instances.iter().map(mapping).collect();
+                Answer::Json(json!({"ResourceTagMappingList": listed, "PaginationToken": ""}))
+            }
             "GetResources" => {
                 let mapping = |it: &String| json!({"ResourceARN": format!("{ECR}/{it}"), "Tags": [{"Key": "nightshift:keep-images", "Value": "?"}]});
                 Answer::Json(

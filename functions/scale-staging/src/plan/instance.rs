@@ -14,6 +14,7 @@ use super::misplaced::{Kind, misplaced};
 use super::needs::{Need, Used, databases_named, still_used};
 use super::person::apply_command;
 use super::step::{Call, Change, Target};
+use super::times::COMPOSES_WITHIN;
 use super::wants::Wants;
 use super::world::{Instance, World};
 
@@ -56,7 +57,7 @@ pub fn decide(
     let needing: Vec<&Need> = needs.iter().filter(|it| it.is_for(&instance.arn, world.backing())).collect();
     let verdict = wants.verdict_where_needed(&needing, now, &world.calendar);
     need.awake = verdict.awake;
-    let (state, used) = (instance.state.clone(), still_used(&needing));
+    let (state, used) = (instance.state.clone(), still_used(&needing).or_else(|| deploys(instance, now)));
     let mut case = InstanceCase { of: instance, state, wants, verdict, world, now, draft, asked, used };
     if foreign {
         case.draft.forget(&[keys::ASLEEP, keys::REFUSED]);
@@ -70,6 +71,13 @@ pub fn decide(
     let idle = case.idle();
     case.tell_that_it_sleeps_soon(&needing);
     (case.draft.finish(idle), need)
+}
+
+/// Stopped in the middle of a deployment, it would say nothing of that any more, and its image would count as bad.
+fn deploys(instance: &Instance, now: &Zoned) -> Option<String> {
+    let since = instance.deploying_since()?;
+    let is_under_way = now.timestamp().duration_since(since) < COMPOSES_WITHIN;
+    is_under_way.then(|| "it is stopped once the deployment to it has ended".into())
 }
 
 /// Why an instance cannot sleep, if it cannot.

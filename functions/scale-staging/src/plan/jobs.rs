@@ -83,7 +83,7 @@ pub fn decide(group: &JobGroup, wants: &Wants, world: &World, now: &Zoned, decid
 fn disable(group: &JobGroup, jobs: &[Job], wants: &Wants, why: String, now: &Zoned, draft: &mut Draft) -> String {
     let crowded: Vec<&str> = jobs
         .iter()
-        .filter(|it| it.enabled && !it.marked && !it.once && !it.has_room)
+        .filter(|it| it.enabled && !it.marked && !it.once && !it.over && !it.has_room)
         .map(|it| it.name.as_str())
         .collect();
     if !crowded.is_empty() {

@@ -28,7 +28,9 @@ pub fn tell(world: &World, scope: &Scope, now: &Zoned, plan: &mut Plan<Step>) {
     let services = services.map(|it| (&it.arn, (&it.tags, (None, None))));
     let instances = world.instances.iter().filter(|it| it.state == "stopped" && is_left_behind(&it.tags));
     let instances = instances.map(|it| (&it.arn, (&it.tags, (Some(it.id.as_str()), None))));
-    let all: BTreeMap<_, _> = services.chain(databases).chain(instances).collect();
+    let jobs = world.jobs_left_behind.iter().filter(|(_, tags)| is_left_behind(tags));
+    let jobs = jobs.map(|(arn, tags)| (arn, (tags, (None, None))));
+    let all: BTreeMap<_, _> = services.chain(databases).chain(instances).chain(jobs).collect();
     for (arn, (tags, (own, created))) in all {
         let Some(memory) = tags.get(keys::ASLEEP) else { continue };
         let was = match memory.parse::<Asleep>() {

@@ -32,6 +32,10 @@ pub const BACKED_UP_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 /// The copy of a memory is made with the first look at a sleeper, and each is looked at once an hour.
 pub const COPIED_WITHIN: SignedDuration = SignedDuration::from_mins(80);
 
+/// A command that deploys to an instance has ended by then: the document of deploy-compose has 2 hours, and 10 minutes to
+/// reach the instance.
+pub const COMPOSES_WITHIN: SignedDuration = SignedDuration::from_mins(130);
+
 /// A migration that has been marked for longer than this has lost whoever removes the mark.
 pub const MIGRATES_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 

@@ -12,7 +12,7 @@ use rules::schedule::StackCalendar;
 use rules::sleep::Limits;
 
 pub use instance::Instance;
-pub use job::{Job, JobGroup, switched};
+pub use job::{Job, JobGroup, switched, without_past_start};
 
 /// Everything that the decision depends on.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,6 +29,8 @@ pub struct World {
     pub missing: Vec<Missing>,
     /// Services that may sleep and have lost the tag that opts in, as far as this run looked for them.
     pub left_behind: Vec<Service>,
+    /// The same of groups of schedules: ARN and tags.
+    pub jobs_left_behind: BTreeMap<String, BTreeMap<String, String>>,
     /// All databases of the region.
     pub databases: Vec<Sleeper>,
     /// The status of the snapshot that a database should have been stopped with, by the database's ARN; `None` if there is none.

@@ -66,6 +66,53 @@ async fn without_their_roles_one_refusal_is_told_once_and_the_database_sleeps_al
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_schedule_with_a_role_that_is_denied_or_that_aws_refuses_stops_no_other() {
+    let script = with_jobs(4);
+    script.aws().jobs.get_mut("nightly/job-000").unwrap()["Target"]["RoleArn"] = json!("arn:other");
+    script.fail("UpdateSchedule", "job-000", 9, 403, "AccessDeniedException");
+    script.fail("UpdateSchedule", "job-001", 9, 400, "ValidationException");
+    let report = script.invoke(EVENING, json!({})).await.unwrap();
+    let states: Vec<String> =
+        (0..4).map(|it| script.aws().jobs[&format!("nightly/job-{it:03}")]["State"].to_string()).collect();
+    assert_eq!(states, [r#""ENABLED""#, r#""ENABLED""#, r#""DISABLED""#, r#""DISABLED""#]);
+    assert!(report.problems.iter().any(|it| it.problem == "no-schedule-roles"), "{:?}", report.problems);
+    assert_eq!(script.sent("Publish").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_beginning_that_came_in_the_night_keeps_no_schedule_disabled() {
+    let script = with_jobs(1);
+    // Saturday at noon.
+    script.aws().jobs.get_mut("nightly/job-000").unwrap()["StartDate"] = json!(1_795_230_000.0);
+    script.invoke(EVENING, json!({})).await.unwrap();
+    assert_eq!(script.aws().jobs["nightly/job-000"]["State"], "DISABLED");
+    script.invoke(MORNING, json!({})).await.unwrap();
+    script.aws().instances.get_mut("app-db").unwrap().status = "available".into();
+    script.fail("UpdateSchedule", "job-000", 1, 400, "ValidationException");
+    let report = script.invoke("2026-11-23T08:05", json!({})).await.unwrap();
+    assert!(told(&report).contains(&"nightly wake Done".to_owned()), "{:?}", told(&report));
+    let aws = script.aws();
+    let job = &aws.jobs["nightly/job-000"];
+    assert_eq!(
+        (&job["State"], job.get("StartDate"), &job["Description"]),
+        (&json!("ENABLED"), None, &json!("the job-000"))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_that_lost_its_tag_is_told_within_the_hour_and_once() {
+    let script = with_jobs(1);
+    script.invoke(EVENING, json!({})).await.unwrap();
+    script.aws().job_groups.get_mut("nightly").unwrap().remove(SCHEDULE);
+    script.counts();
+    for now in ["2026-11-21T12:30", "2026-11-21T13:30"] {
+        let report = script.invoke(now, json!({})).await.unwrap();
+        assert!(told(&report)[0].starts_with("nightly left-behind: it was put to sleep on Fri"), "{:?}", told(&report));
+    }
+    assert_eq!(script.sent("Publish").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_run_that_dies_between_two_schedules_is_finished_by_the_next() {
     let script = with_jobs(3);
     // Another update of it is under way.

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use rules::ShortDigest;
+
 /// An image as it is referred to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Named {
     /// By digest, which is the same in every repository.
     Digest(String),
+    /// By the end of its digest, which is all that a tag has room for.
+    End(ShortDigest),
     /// By tag.
     Tag {
         /// The repository, whatever the registry.
@@ -36,6 +40,7 @@ impl Named {
     pub fn is(&self, repository: &str, digest: &str, tags: &[String]) -> bool {
         match self {
             Named::Digest(it) => it == digest,
+            Named::End(it) => digest.parse().is_ok_and(|digest| it.is(&digest)),
             Named::Tag { repository: it, tag } => it == repository && tags.contains(tag),
         }
     }
@@ -45,6 +50,7 @@ impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Named::Digest(digest) => f.write_str(digest),
+            Named::End(end) => write!(f, "sha256:…{end}"),
             Named::Tag { repository, tag } => write!(f, "{repository}:{tag}"),
         }
     }

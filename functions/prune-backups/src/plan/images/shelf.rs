@@ -138,6 +138,7 @@ impl<'a> Shelf<'a> {
             Named::Digest(digest) => by_digest.get(digest.as_str()).copied(),
             Named::Tag { repository, tag } if repository == self.repository => by_tag.get(tag).copied(),
             Named::Tag { .. } => None,
+            Named::End(_) => self.find(named),
         };
         for (named, by) in &in_use.images {
             if let Some(place) = place(named) {

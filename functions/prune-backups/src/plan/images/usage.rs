@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use rules::compose::{ComposeRule, Ordered, Runs};
 use rules::deploy::{Approval, DeployRule};
-use rules::keys;
 use rules::memory::Approved;
+use rules::{BadTag, keys};
 
 use super::named::Named;
-use crate::plan::world::{PinnedImage, Service, Usage};
+use crate::plan::world::{Instance, PinnedImage, Service, Usage};
 
 /// Which images are in use or may come to be.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -60,8 +61,17 @@ fn named_back(service: &Service, usage: &Usage) -> Vec<(String, String)> {
 
 impl InUse {
     /// Everything that keeps an image, each with the words for it.
-    pub fn of(usage: &Usage) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// What an instance remembers cannot be read, so that nobody knows which image it runs.
+    pub fn of(usage: &Usage) -> Result<Self, String> {
         let mut in_use = InUse::default();
+        for instance in &usage.instances {
+            in_use
+                .add_instance(instance)
+                .map_err(|bad| format!("{bad}, on the instance {}: correct the tag or remove it", instance.name()))?;
+        }
         for task in &usage.tasks {
             let by = format!("the task {}", last(&task.arn));
             in_use.images.extend(task.images.iter().map(|it| (Named::read(it), by.clone())));
@@ -86,7 +96,37 @@ impl InUse {
             in_use.images.extend(definition.images.iter().map(|it| (Named::read(it), last(name).to_owned())));
         }
         usage.services.iter().for_each(|it| in_use.add_prospects(it, usage));
-        in_use
+        Ok(in_use)
+    }
+
+    /// What a docker compose project runs on an instance, and what it may come to run: the images on the machine are not
+    /// all that it needs, since a machine that is replaced pulls again.
+    fn add_instance(&mut self, instance: &Instance) -> Result<(), BadTag> {
+        let name = instance.name();
+        let read = |key: &str| instance.tags.get(key);
+        let runs: Option<Runs> = read(keys::RUNS).map(|it| it.parse()).transpose()?;
+        let sent: Option<Ordered> = read(keys::COMMAND).map(|it| it.parse()).transpose()?;
+        let approved: Option<Approved> = read(keys::APPROVED).map(|it| it.parse()).transpose()?;
+        // A tag that cannot be read asks for something: it is not taken for one that asks for nothing.
+        let gates = |rule: ComposeRule| rule.approval.is_some() || rule.scan.is_some() || rule.snapshot.is_some();
+        let waiting = read(keys::DEPLOY).is_some_and(|it| it.parse().map_or(true, gates));
+        let mut add = |named: Named, by: String| self.images.push((named, by));
+        if let Some(digest) = runs.as_ref().and_then(|it| it.digest.as_ref()) {
+            add(Named::Digest(digest.to_string()), format!("the instance {name}"));
+        }
+        if let Some(before) = runs.as_ref().and_then(|it| it.before.clone()) {
+            add(Named::End(before), format!("the instance {name}, which can go back to it"));
+        }
+        if let Some(digest) = sent.as_ref().and_then(|it| it.intent.digest()) {
+            add(Named::Digest(digest.to_string()), format!("the instance {name}, to which it is being deployed"));
+        }
+        if let Some(approved) = approved {
+            add(Named::Digest(approved.digest.to_string()), format!("the instance {name}, for which it is approved"));
+        }
+        if let Some(digest) = runs.and_then(|it| it.digest).filter(|_| waiting) {
+            self.waiting.push((Named::Digest(digest.to_string()), format!("the instance {name}")));
+        }
+        Ok(())
     }
 
     /// What a service may come to use: what people let through or choose from, and what it starts when it wakes up.

@@ -12,7 +12,7 @@ use super::model::{now, world};
 use choose::kind::Kind;
 
 use crate::plan::images::Named;
-use crate::plan::{Image, PinnedImage, Repository, Service, Step, Task, TaskDefinition, Usage, World, plan};
+use crate::plan::{Image, Instance, PinnedImage, Repository, Service, Step, Task, TaskDefinition, Usage, World, plan};
 
 const ARN: &str = "arn:aws:ecr:ap-northeast-2:123456789012:repository/api";
 
@@ -122,6 +122,44 @@ fn keeps_the_newest_and_what_is_in_use_by_tag_or_digest() {
     // A tag of another repository is another image.
     let other = shelf("count=4", all(), used("web:v1", "web:7"));
     assert_eq!(doomed(&plan(&other, &now())), [digest(1)]);
+}
+
+/// An instance with these memories.
+fn instance(tags: &[(&str, String)]) -> Usage {
+    let mut tags: BTreeMap<String, String> = tags.iter().map(|(key, it)| ((*key).to_owned(), it.clone())).collect();
+    tags.insert("Name".into(), "web-1".into());
+    let arn = "arn:aws:ec2:ap-northeast-2:123456789012:instance/i-0abc".into();
+    Usage { instances: vec![Instance { arn, tags }], ..Usage::default() }
+}
+
+#[test]
+fn what_only_an_instance_runs_or_can_go_back_to_stays() {
+    let all = || (1..=5).map(|it| image(it as usize, &format!("v{it}"), 600 - 100 * it)).collect::<Vec<_>>();
+    let runs = |now: &str| format!("{now} at=2026-11-20T03:00:00Z before={}", &digest(1)[71 - 12..]);
+    check(
+        &shelf("count=1", all(), instance(&[(keys::RUNS, runs(&digest(2)))])),
+        &[
+            "- v3, v4: not kept by count=1, and not in use",
+            "+ v1: used by the instance web-1, which can go back to it",
+            "+ v2: used by the instance web-1",
+            "+ v5: one of the newest 1",
+        ],
+    );
+    // Stopped, with an older image on its way to it, which a person approved.
+    let tags = [
+        (keys::RUNS, runs("none")),
+        (keys::COMMAND, format!("deploy {} key=ns-1 at=2026-11-20T03:00:00Z", digest(3))),
+        (keys::APPROVED, format!("{} at=2026-11-20T03:00:00Z", digest(3))),
+    ];
+    assert_eq!(doomed(&plan(&shelf("count=1", all(), instance(&tags)), &now())), [digest(2), digest(4)]);
+    // What is newer than what runs may wait for a person.
+    let rule = "newest repository=api path=/srv/app service=api approval=manual".to_owned();
+    let tags = [(keys::RUNS, format!("{} at=2026-11-20T03:00:00Z", digest(3))), (keys::DEPLOY, rule)];
+    assert_eq!(doomed(&plan(&shelf("count=1", all(), instance(&tags)), &now())), [digest(1), digest(2)]);
+    // Whoever changed the memory by hand changed what is known to run.
+    let told = plan(&shelf("count=1", all(), instance(&[(keys::RUNS, "v2".into())])), &now());
+    assert!(doomed(&told).is_empty());
+    assert!(told.problems[0].message.ends_with("on the instance web-1: correct the tag or remove it"), "{told:?}");
 }
 
 #[test]

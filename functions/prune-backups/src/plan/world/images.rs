@@ -34,6 +34,7 @@ pub struct Image {
 pub struct Usage {
     pub services: Vec<Service>,
     pub tasks: Vec<Task>,
+    pub instances: Vec<Instance>,
     /// The task definitions that any of them names, by the name that it uses. One that was deleted is not there.
     pub definitions: BTreeMap<String, TaskDefinition>,
     /// The images that a deployment has pinned, by the ARN of its service revision.
@@ -59,6 +60,21 @@ pub struct Service {
     /// When its newest deployment began.
     pub deployed_at: Option<Timestamp>,
     pub tags: BTreeMap<String, String>,
+}
+
+/// An EC2 instance that runs images with docker compose, as the tags on it remember them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Instance {
+    pub arn: String,
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Instance {
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        let id = self.arn.rsplit('/').next().unwrap_or(&self.arn);
+        self.tags.get("Name").map(|it| it.trim()).filter(|it| !it.is_empty()).unwrap_or(id)
+    }
 }
 
 /// A task in any state before it is stopped. Until it has pulled its images, ECS tells them as they are named.

@@ -7,10 +7,10 @@ use rules::keys;
 use serde_json::{Map, Value, json};
 
 use super::model::*;
-use crate::plan::{Call, Command, Job, JobGroup, Until, switched};
+use crate::plan::{Call, Command, Job, JobGroup, Until, World, plan, switched, without_past_start};
 
 fn job(name: &str) -> Job {
-    Job { name: name.into(), enabled: true, marked: false, once: false, has_room: true }
+    Job { name: name.into(), enabled: true, marked: false, once: false, has_room: true, over: false }
 }
 
 fn jobs(tag: &str, jobs: &[&str]) -> JobGroup {
@@ -189,6 +189,11 @@ fn jobs_follow_instances_and_groups_as_well() {
     assert_eq!(enabled(&shop), [true]);
 }
 
+/// `2025-11-28T04:53:20Z`.
+fn moment() -> jiff::Timestamp {
+    jiff::Timestamp::from_second(1_764_305_600).unwrap()
+}
+
 fn schedule(fields: &Value) -> Map<String, Value> {
     let mut schedule = json!({"Name": "orders", "State": "ENABLED", "ScheduleExpression": "cron(0 3 * * ? *)"});
     schedule.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -199,21 +204,59 @@ fn schedule(fields: &Value) -> Map<String, Value> {
 fn a_schedule_is_written_back_as_it_was_but_for_its_state_and_the_mark() {
     let target = json!({"Arn": "arn:cluster", "RoleArn": "arn:role", "Younger": {"kept": [1]}});
     let before = schedule(&json!({"Description": "the orders", "Target": target, "StartDate": 1_764_300_000.25}));
-    let off = switched(&before, false).unwrap();
+    let off = switched(&before, false, moment()).unwrap();
     assert_eq!(
         (&off["State"], &off["Description"]),
         (&json!("DISABLED"), &json!("[nightshift-state:asleep] the orders"))
     );
     assert_eq!((&off["Target"], &off["StartDate"]), (&target, &json!(1_764_300_000.25)));
     // Twice is once, and the way back ends where it began.
-    assert_eq!(switched(&off, false), None);
-    assert_eq!(switched(&off, true), Some(before.clone()));
-    assert_eq!(switched(&before, true), None);
+    assert_eq!(switched(&off, false, moment()), None);
+    assert_eq!(switched(&off, true, moment()), Some(before.clone()));
+    assert_eq!(switched(&before, true, moment()), None);
     // One that a person disabled meanwhile is left alone, in both directions.
     let by_hand = schedule(&json!({"State": "DISABLED"}));
-    assert_eq!((switched(&by_hand, false), switched(&by_hand, true)), (None, None));
+    assert_eq!((switched(&by_hand, false, moment()), switched(&by_hand, true, moment())), (None, None));
     let once = schedule(&json!({"ScheduleExpression": "at(2026-11-21T03:00:00)"}));
-    assert_eq!(switched(&once, false), None);
+    assert_eq!(switched(&once, false, moment()), None);
+}
+
+#[test]
+fn a_schedule_that_is_over_is_left_alone_and_a_beginning_that_is_over_can_be_left_out() {
+    let ends = |at: f64| schedule(&json!({"EndDate": at, "StartDate": 1_764_305_599.5}));
+    assert_eq!(switched(&ends(1_764_305_599.0), false, moment()), None);
+    let off = switched(&ends(1_764_305_600.0), false, moment()).unwrap();
+    // What ends while it is disabled is still given back, as far as AWS allows.
+    let later = moment() + jiff::SignedDuration::from_hours(1);
+    let on = switched(&off, true, later).unwrap();
+    assert_eq!(on, ends(1_764_305_600.0));
+    let expected = schedule(&json!({"EndDate": 1_764_305_600.0}));
+    assert_eq!(without_past_start(&on, later), Some(expected.clone()));
+    assert_eq!(without_past_start(&expected, later), None);
+    let begins = schedule(&json!({"StartDate": 1_764_305_600.0}));
+    assert_eq!(without_past_start(&begins, moment()), None);
+    let mut shop = with_jobs("always after=app-db");
+    set(&mut shop, "orders", |it| (it.over, it.has_room) = (true, false));
+    assert_eq!(told(&shop, "2026-11-20T20:00"), ["* nightly sleep: 1 schedule is disabled | app-db is not up"]);
+}
+
+#[test]
+fn a_group_that_lost_its_tag_in_its_sleep_is_told() {
+    let mut shop = with_jobs("always after=app-db");
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    let now = at("2026-11-21T12:30");
+    let mut world: World = shop.seen(&now);
+    let mut group = world.job_groups.remove(0);
+    group.tags.remove(keys::SCHEDULE);
+    world.jobs_left_behind = [(group.arn.clone(), group.tags)].into();
+    let plan = plan(&world, &sweep(), &now);
+    let [problem] = &plan.problems[..] else { panic!("{:?}", plan.problems) };
+    assert_eq!((problem.problem.as_str(), problem.resource.as_str()), ("left-behind", group.arn.as_str()));
+    assert!(
+        problem.message.starts_with("it was put to sleep on Fri 2026-11-20 20:00 KST and has lost its tag"),
+        "{problem:?}"
+    );
+    assert!(plan.remembered.contains_key(&group.arn), "people are told once");
 }
 
 proptest! {
@@ -223,9 +266,9 @@ proptest! {
         if !text.is_empty() {
             before.insert("Description".into(), text.into());
         }
-        if let Some(off) = switched(&before, false) {
+        if let Some(off) = switched(&before, false, moment()) {
             prop_assert!(state && off["Description"].as_str().unwrap().chars().count() <= 512);
-            prop_assert_eq!(switched(&off, true), Some(before));
+            prop_assert_eq!(switched(&off, true, moment()), Some(before));
         }
     }
 

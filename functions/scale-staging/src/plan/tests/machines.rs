@@ -43,6 +43,44 @@ fn a_weekend_of_an_instance() {
 }
 
 #[test]
+fn an_instance_is_not_stopped_under_a_deployment_to_it() {
+    let command = |kind: &str| format!("{kind} key=ns-1 at=2026-11-20T10:58:00Z");
+    let deploys = command(&format!("deploy sha256:{:064x}", 7));
+    let mut shop = with_instance(HOURS);
+    shop.instances[0].tags.insert(keys::COMMAND.into(), deploys.clone());
+    let waits = "+ i-1: it is stopped once the deployment to it has ended; ";
+    for now in ["2026-11-20T20:00", "2026-11-20T22:05"] {
+        let lines = shop.lines(&sweep(), &at(now));
+        assert!(lines.len() == 1 && lines[0].starts_with(waits), "{lines:?}");
+    }
+    // It has ended: the tag is gone. Or whoever would remove it is.
+    let stops = |shop: &Shop, now: &str| {
+        let plan = shop.plan(&sweep(), &at(now));
+        plan.steps.iter().any(|it| it.step.headline() == "i-1 (shop): is stopped")
+    };
+    assert!(stops(&shop, "2026-11-20T22:10"));
+    for over in [None, Some(command("look")), Some("by hand".into())] {
+        shop.instances[0].tags.remove(keys::COMMAND);
+        shop.instances[0].tags.extend(over.map(|it| (keys::COMMAND.to_owned(), it)));
+        assert!(stops(&shop, "2026-11-20T20:00"));
+    }
+    // Neither a budget nor a person stops it under the deployment; what it needs stays up with it.
+    let tags = [(keys::COMMAND.to_owned(), deploys), (keys::HOLD.to_owned(), "the budget shop is used up".to_owned())];
+    shop.instances[0].tags.extend(tags);
+    shop.instances[0].tags.insert(keys::SCHEDULE.into(), "always after=app-db".into());
+    shop.databases = vec![database("app-db", HOURS)];
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    assert_eq!(shop.database("app-db").status, "available");
+    assert_eq!(shop.instances[0].state, "running");
+    let asked = asking(&shop.instances[0].arn, Command::Sleep);
+    shop.run(&asked, &at("2026-11-20T20:05"));
+    assert_eq!(shop.instances[0].state, "running");
+    shop.instances[0].tags.remove(keys::COMMAND);
+    shop.run(&sweep(), &at("2026-11-20T20:10"));
+    assert_eq!(shop.instances[0].state, "stopping");
+}
+
+#[test]
 fn what_a_person_starts_at_night_stays_up_and_what_a_person_stopped_stays_stopped() {
     let mut shop = with_instance(HOURS);
     shop.run_until_quiet(&at("2026-11-20T20:00"));

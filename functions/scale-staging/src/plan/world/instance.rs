@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use rules::compose::{Intent, Ordered};
+use rules::keys;
 
 /// The tag that Auto Scaling puts on the instances of its groups.
 const GROUP: &str = "aws:autoscaling:groupName";
@@ -40,6 +42,12 @@ impl Instance {
     /// The name that people gave it.
     pub fn name(&self) -> Option<&str> {
         self.tags.get("Name").map(String::as_str).filter(|it| !it.is_empty())
+    }
+
+    /// When a command was sent to it that deploys an image to the project on it, if one may be under way.
+    pub fn deploying_since(&self) -> Option<Timestamp> {
+        let sent = self.tags.get(keys::COMMAND)?.parse::<Ordered>().ok()?;
+        (sent.intent != Intent::Look).then_some(sent.at)
     }
 
     /// Whether a person means it by `name`: its id, or its name.

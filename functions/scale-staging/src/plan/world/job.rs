@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use rules::keys;
 use serde_json::{Map, Value};
 
@@ -36,11 +37,13 @@ pub struct Job {
     pub once: bool,
     /// Its description has room for the mark.
     pub has_room: bool,
+    /// Its end lies in the past: it runs no more, and AWS may refuse to change it.
+    pub over: bool,
 }
 
 impl Job {
     /// Of what GetSchedule answers.
-    pub fn read(name: &str, schedule: &Map<String, Value>) -> Self {
+    pub fn read(name: &str, schedule: &Map<String, Value>, now: Timestamp) -> Self {
         let (description, mark) = (text(schedule, "Description"), mark());
         Job {
             name: name.to_owned(),
@@ -48,19 +51,20 @@ impl Job {
             marked: description.starts_with(&mark),
             once: text(schedule, "ScheduleExpression").starts_with("at("),
             has_room: description.chars().count() + mark.len() <= LONGEST,
+            over: is_past(schedule, "EndDate", now),
         }
     }
 
     /// Whether it is to be disabled now: what runs once is left alone, and what a person enabled in its sleep stands.
     pub fn is_to_disable(&self) -> bool {
-        self.enabled && !self.marked && !self.once && self.has_room
+        self.enabled && !self.marked && !self.once && !self.over && self.has_room
     }
 }
 
 /// A schedule as it was read right before, changed to be disabled or enabled again; `None` where nothing is to change by
 /// now.
-pub fn switched(schedule: &Map<String, Value>, on: bool) -> Option<Map<String, Value>> {
-    let job = Job::read("", schedule);
+pub fn switched(schedule: &Map<String, Value>, on: bool, now: Timestamp) -> Option<Map<String, Value>> {
+    let job = Job::read("", schedule, now);
     let description = text(schedule, "Description");
     let (state, description) = match on {
         false => job.is_to_disable().then(|| ("DISABLED", format!("{}{description}", mark())))?,
@@ -74,6 +78,20 @@ pub fn switched(schedule: &Map<String, Value>, on: bool) -> Option<Map<String, V
         false => drop(changed.insert("Description".into(), description.into())),
     }
     Some(changed)
+}
+
+/// The same without a beginning that is over, which then means nothing but the rhythm of a `rate(…)`; `None` where it has
+/// none.
+pub fn without_past_start(schedule: &Map<String, Value>, now: Timestamp) -> Option<Map<String, Value>> {
+    let mut changed = schedule.clone();
+    is_past(schedule, "StartDate", now).then(|| changed.remove("StartDate"))?;
+    Some(changed)
+}
+
+/// Scheduler writes moments as seconds with a fraction.
+fn is_past(schedule: &Map<String, Value>, field: &str, now: Timestamp) -> bool {
+    let moment = schedule.get(field).and_then(Value::as_f64);
+    moment.is_some_and(|it| it < now.as_second() as f64)
 }
 
 fn text<'a>(schedule: &'a Map<String, Value>, field: &str) -> &'a str {
