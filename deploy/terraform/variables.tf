@@ -254,6 +254,13 @@ variable "pays_for_others" {
   nullable    = false
 }
 
+variable "preflight" {
+  description = "With true deploy-image may look whether the roles, secrets, parameters and log groups of a task definition exist. It never reads a value."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "prune_schedule" {
   description = "When prune-backups runs, in the stack's time zone. Once a day, after the snapshots."
   type        = string
@@ -437,6 +444,7 @@ locals {
     MaxDrills        = tostring(var.max_drills)
     MaxRemedies      = tostring(var.max_remedies)
     PaysForOthers    = tostring(var.pays_for_others)
+    Preflight        = tostring(var.preflight)
     PruneSchedule    = var.prune_schedule
     ReportAt         = var.report_at
     Reports          = var.reports

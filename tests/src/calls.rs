@@ -24,7 +24,7 @@ pub struct Service {
 }
 
 /// The services that Nightshift calls.
-pub const SERVICES: [Service; 21] = [
+pub const SERVICES: [Service; 23] = [
     Service { file: "autoscaling", sdk: Some("aws-sdk-applicationautoscaling"), iam: "application-autoscaling" },
     Service { file: "budgets", sdk: Some("aws-sdk-budgets"), iam: "budgets" },
     Service { file: "cloudwatch", sdk: Some("aws-sdk-cloudwatch"), iam: "cloudwatch" },
@@ -34,6 +34,7 @@ pub const SERVICES: [Service; 21] = [
     Service { file: "ecr", sdk: None, iam: "ecr" },
     Service { file: "ecs", sdk: Some("aws-sdk-ecs"), iam: "ecs" },
     Service { file: "elb", sdk: None, iam: "elasticloadbalancing" },
+    Service { file: "iam", sdk: None, iam: "iam" },
     Service { file: "inspector", sdk: Some("aws-sdk-inspector2"), iam: "inspector2" },
     Service { file: "kms", sdk: None, iam: "kms" },
     Service { file: "lambda", sdk: None, iam: "lambda" },
@@ -42,6 +43,7 @@ pub const SERVICES: [Service; 21] = [
     Service { file: "rds", sdk: Some("aws-sdk-rds"), iam: "rds" },
     Service { file: "s3", sdk: None, iam: "s3" },
     Service { file: "scheduler", sdk: None, iam: "scheduler" },
+    Service { file: "secretsmanager", sdk: None, iam: "secretsmanager" },
     Service { file: "sns", sdk: Some("aws-sdk-sns"), iam: "sns" },
     Service { file: "ssm", sdk: None, iam: "ssm" },
     Service { file: "sts", sdk: Some("aws-sdk-sts"), iam: "sts" },

@@ -240,6 +240,9 @@ fn calls_of(function: &str) -> Vec<Call> {
                 call("ecs:TagResource", SERVICE).tagged("nightshift:deploy").remembers(),
                 call("ecs:UntagResource", SERVICE).tagged("nightshift:deploy").remembers(),
             ],
+            calls(["iam:GetRole"], "role/tasks-api-server"),
+            calls(["secretsmanager:DescribeSecret"], "secret:api/db-AbCdEf"),
+            calls(["logs:DescribeLogGroups", "ssm:DescribeParameters"], "*"),
             vec![
                 call("scheduler:TagResource", "schedule-group/jobs").tagged("nightshift:deploy").remembers(),
                 call("scheduler:UntagResource", "schedule-group/jobs").tagged("nightshift:deploy").remembers(),

@@ -64,7 +64,7 @@ const NEEDED_BY_LAMBDA: [(&str, &str); 3] = [
 const LISTS_ALL: &str = "a listing without an identifier is authorised against everything";
 
 /// Actions for which IAM knows no resource, so that only `*` grants them.
-const WITHOUT_RESOURCE: [(&str, &str); 35] = [
+const WITHOUT_RESOURCE: [(&str, &str); 37] = [
     ("autoscaling:DescribeAutoScalingGroups", "the service authorization reference lists no resource for it"),
     ("autoscaling:DescribeScheduledActions", "the service authorization reference lists no resource for it"),
     ("ec2:DescribeInstances", "the service authorization reference lists no resource for it"),
@@ -77,6 +77,7 @@ const WITHOUT_RESOURCE: [(&str, &str); 35] = [
     ("rds:DescribeEvents", "an event is not a resource"),
     ("cloudwatch:DescribeAlarms", "a narrower grant leaves composite alarms out"),
     ("cloudwatch:GetMetricData", "the service authorization reference lists no resource for it"),
+    ("logs:DescribeLogGroups", "the service authorization reference lists no resource for it"),
     ("logs:DescribeMetricFilters", LISTS_ALL),
     ("pricing:GetProducts", "the price list is not a resource"),
     ("cloudwatch:GetMetricStatistics", "its one resource is a dataset, which metrics of services and apps are not in"),
@@ -89,6 +90,7 @@ const WITHOUT_RESOURCE: [(&str, &str); 35] = [
     ("inspector2:ListFindings", "ECR asks Inspector of all images"),
     ("codedeploy:ListApplications", LISTS_ALL),
     ("codedeploy:StopDeployment", "the service authorization reference lists no resource for it"),
+    ("ssm:DescribeParameters", "the service authorization reference lists no resource for it"),
     ("ssm:DescribeInstanceInformation", "the service authorization reference lists no resource for it"),
     ("ssm:GetCommandInvocation", "the service authorization reference lists no resource for it"),
     ("ssm:ListCommands", "the service authorization reference lists no resource for it"),

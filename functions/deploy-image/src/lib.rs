@@ -6,6 +6,7 @@ mod decide;
 mod ecs;
 mod elb;
 pub mod health;
+mod needs;
 mod observe;
 mod plan;
 mod recheck;
@@ -14,16 +15,13 @@ mod scheduler;
 
 use aws::ecs::Ecs;
 use aws::query::Query;
-use aws::scheduler::Scheduler;
-use aws::tagging::Tagging;
 use aws::{CODEDEPLOY, ECR, ECS, Error, JsonApi};
 use aws_config::SdkConfig;
+use health::Probe;
 use reconcile::Report;
 use reconcile::memory::Note;
-use runtime::Run;
-
-use health::Probe;
 use request::Request;
+use runtime::Run;
 
 /// The clients of the services that this function calls.
 pub struct Clients {
@@ -34,10 +32,11 @@ pub struct Clients {
     ecs: JsonApi,
     lambda: aws::lambda::Lambda,
     memory: aws_sdk_ecs::Client,
+    needs: needs::Clients,
     probe: Probe,
     rds: aws::rds::Rds,
-    scheduler: Scheduler,
-    tagging: Tagging,
+    scheduler: aws::scheduler::Scheduler,
+    tagging: aws::tagging::Tagging,
     task_definitions: ecs::TaskDefinitions,
 }
 
@@ -52,10 +51,11 @@ impl Clients {
             ecs: JsonApi::new(ECS, config),
             lambda: aws::lambda::Lambda::new(config),
             memory: aws_sdk_ecs::Client::new(config),
+            needs: needs::Clients::new(config),
             probe: Probe::default(),
             rds: aws::rds::Rds::new(config, None),
-            scheduler: Scheduler::new(config),
-            tagging: Tagging::new(config),
+            scheduler: aws::scheduler::Scheduler::new(config),
+            tagging: aws::tagging::Tagging::new(config),
             task_definitions: ecs::TaskDefinitions::new(config),
         }
     }

@@ -20,7 +20,7 @@ use crate::plan::{
     self, Calendar, Cause, Controller, Fact, Fired, Health, Look, Missing, Observation, Origin, ScheduleGroup, Scope,
     Service, ServiceName, World, family, wants_history,
 };
-use crate::{Clients, codedeploy, ecs, elb, health, scheduler};
+use crate::{Clients, codedeploy, ecs, elb, health, needs, scheduler};
 
 /// How many reads are under way at a time; ECS allows 20 a second and a burst of 50 and more.
 const READS: usize = 16;
@@ -251,6 +251,7 @@ async fn observe(clients: &Clients, run: &Run<'_>, world: &World, fact: &Fact) -
         Fact::Indexes { repository, digests } => {
             registry::list_indexes(&clients.ecr, repository, digests).await.map(Observation::Indexes)
         }
+        Fact::Needs(needs) => Ok(Observation::Needs(needs::look_for(&clients.needs, needs).await)),
         Fact::Lifecycle(repository) => {
             registry::has_lifecycle_policy(&clients.ecr, repository).await.map(Observation::Lifecycle)
         }

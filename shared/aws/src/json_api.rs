@@ -43,6 +43,10 @@ pub const LOGS: Api = api("CloudWatch Logs", "logs", "logs", "Logs_20140328");
 /// few regions.
 pub const PRICING: Api = api("Pricing", "api.pricing", "pricing", "AWSPriceListService");
 
+/// <https://docs.aws.amazon.com/secretsmanager/latest/apireference/>
+pub const SECRETS_MANAGER: Api =
+    Api { page: "NextToken", ..api("Secrets Manager", "secretsmanager", "secretsmanager", "secretsmanager") };
+
 /// <https://docs.aws.amazon.com/systems-manager/latest/APIReference/>
 pub const SSM: Api = Api { page: "NextToken", ..api("SSM", "ssm", "ssm", "AmazonSSM") };
 

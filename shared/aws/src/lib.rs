@@ -31,7 +31,7 @@ pub mod tagging;
 mod untyped;
 
 pub use error::{Error, ErrorKind};
-pub use json_api::{Api, CODEDEPLOY, ECR, ECS, JsonApi, KMS, LOGS, PRICING, SSM};
+pub use json_api::{Api, CODEDEPLOY, ECR, ECS, JsonApi, KMS, LOGS, PRICING, SECRETS_MANAGER, SSM};
 pub use moment::{moment, seconds};
 pub use pace::{LeaveThrottling, Pace, each};
 

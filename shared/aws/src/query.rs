@@ -9,6 +9,7 @@ mod xml;
 use std::fmt;
 
 use aws_config::SdkConfig;
+use rules::partition::Partition;
 use tokio::time::Instant;
 
 use crate::presign::encoded;
@@ -22,10 +23,12 @@ pub use xml::{Element, read};
 pub struct Api {
     service: Service,
     version: &'static str,
+    /// It answers in one region of each partition, and not in that of the function.
+    global: bool,
 }
 
 const fn api(id: &'static str, host: &'static str, version: &'static str) -> Api {
-    Api { service: Service { id, host, signed_as: host, style: Style::Query }, version }
+    Api { service: Service { id, host, signed_as: host, style: Style::Query }, version, global: false }
 }
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/>
@@ -40,6 +43,9 @@ pub const EC2_AUTO_SCALING: Api = api("Auto Scaling", "autoscaling", "2011-01-01
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/>
 pub const ELASTIC_LOAD_BALANCING: Api = api("Elastic Load Balancing v2", "elasticloadbalancing", "2015-12-01");
 
+/// <https://docs.aws.amazon.com/IAM/latest/APIReference/>
+pub const IAM: Api = Api { global: true, ..api("IAM", "iam", "2010-05-08") };
+
 /// <https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/>
 pub const RDS: Api = api("RDS", "rds", "2014-10-31");
 
@@ -48,6 +54,8 @@ pub struct Query {
     untyped: Untyped,
     version: &'static str,
     pace: Pace,
+    /// Its address and its region, where it answers in one region of a partition only.
+    home: Option<(String, String)>,
 }
 
 /// A call that is being put together.
@@ -60,7 +68,10 @@ pub struct Action<'a> {
 impl Query {
     /// With the region, the credentials and the limits of `config`.
     pub fn new(api: Api, config: &SdkConfig) -> Self {
-        Query { untyped: Untyped::new(api.service, config), version: api.version, pace: Pace::learned() }
+        let untyped = Untyped::new(api.service, config);
+        let home = api.global.then(|| home(api.service.host, untyped.region()));
+        let home = home.map(|(address, region)| (untyped.address_set().unwrap_or(address), region));
+        Query { untyped, version: api.version, pace: Pace::learned(), home }
     }
 
     /// The region that is called.
@@ -74,16 +85,32 @@ impl Query {
     }
 
     async fn attempt(&self, name: &'static str, resource: &str, body: &str) -> Result<String, Error> {
+        let here = || (self.untyped.address(), self.untyped.region().to_owned());
+        let (address, region) = self.home.clone().unwrap_or_else(here);
         let sent = Sent {
             method: "POST",
-            address: self.untyped.address(),
-            region: self.untyped.region().into(),
+            address,
+            region,
             path: "/".into(),
             headers: vec![("content-type", "application/x-www-form-urlencoded".into())],
             body: body.to_owned(),
         };
         self.untyped.exchange(name, resource, sent).await.map(|it| it.text)
     }
+}
+
+/// Where a global service answers for the partition of `region`, and the region that it is signed for: as the SDKs' rules
+/// of endpoints say for IAM.
+fn home(host: &str, region: &str) -> (String, String) {
+    let partition = Partition::of_region(region);
+    let (host, home) = match partition.name {
+        "aws" => (host.to_owned(), "us-east-1"),
+        "aws-us-gov" => (format!("{host}.us-gov"), "us-gov-west-1"),
+        "aws-cn" => (format!("{host}.cn-north-1"), "cn-north-1"),
+        // The others have their first region only, or one that is not public.
+        _ => (format!("{host}.{region}"), region),
+    };
+    (format!("https://{host}.{}", partition.domain), home.to_owned())
 }
 
 impl Action<'_> {
@@ -151,6 +178,16 @@ mod tests {
         assert_eq!(ask(&script).await.unwrap(), "<Answer><asked>a b&c</asked></Answer>");
         let sent = script.bodies("DescribeInstances").remove(0);
         assert_eq!((sent["Version"].as_str(), sent.get("NextToken")), (Some("2016-11-15"), None));
+    }
+
+    #[test]
+    fn a_global_service_is_called_in_the_home_of_its_partition() {
+        let of = |region| home("iam", region);
+        let is = |address: &str, region: &str| (address.to_owned(), region.to_owned());
+        assert_eq!(of("ap-northeast-2"), is("https://iam.amazonaws.com", "us-east-1"));
+        assert_eq!(of("us-gov-east-1"), is("https://iam.us-gov.amazonaws.com", "us-gov-west-1"));
+        assert_eq!(of("cn-northwest-1"), is("https://iam.cn-north-1.amazonaws.com.cn", "cn-north-1"));
+        assert_eq!(of("eusc-de-east-1"), is("https://iam.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"));
     }
 
     #[tokio::test(start_paused = true)]

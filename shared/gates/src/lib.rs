@@ -6,11 +6,13 @@
 mod approval;
 mod scan;
 mod snapshot;
+mod wait;
 mod window;
 
 pub use approval::approval;
 pub use scan::{Finding, Grade, Scan, ScanState, scan};
 pub use snapshot::snapshot;
+pub use wait::Wait;
 pub use window::{Calendar, frozen, opens, window, window_of, within_a_day};
 
 use choose::Image;
@@ -22,8 +24,8 @@ use reconcile::Choice;
 pub enum Blocked<F, A> {
     /// This has to be observed first.
     Lacks(F),
-    /// It takes time, and then an event: the reason.
-    Pending(String),
+    /// It takes time, and then an event.
+    Pending(Wait),
     /// It takes a person: the problem's kind and what is wrong.
     NeedsPerson(&'static str, String),
     /// The same, with what that person can decide.
@@ -46,6 +48,13 @@ pub enum Blocked<F, A> {
         /// Why, in words.
         why: String,
     },
+}
+
+impl<F, A> Blocked<F, A> {
+    /// It takes time: why, and what ends that, as in "it goes on when …".
+    pub fn pending(why: impl Into<String>, until: impl Into<String>) -> Self {
+        Blocked::Pending(Wait { why: why.into(), until: until.into() })
+    }
 }
 
 /// The image that stands before the gates.

@@ -2,7 +2,7 @@
 
 use choose::Image;
 use jiff::SignedDuration;
-use reconcile::{Choice, CommandLine, Undo};
+use reconcile::{Choice, CommandLine, Undo, when};
 use rules::deploy::Severity;
 
 use crate::{Blocked, Candidate};
@@ -107,11 +107,18 @@ fn scan_command(operation: &str, repository: &str, image: &Image) -> Undo {
 fn ended<F, A>(candidate: &Candidate<'_>, state: &ScanState) -> Result<(), Blocked<F, A>> {
     let Candidate { repository, image, tag, now, .. } = *candidate;
     let age = now.timestamp().duration_since(image.pushed_at);
+    let told = |after| when(image.pushed_at + after, now);
     let scan_it = || vec![Choice::new("Scan it", scan_command("start-image-scan", repository, image))];
     match state {
         ScanState::Done => Ok(()),
-        ScanState::Pending if age < ENDED => Err(Blocked::Pending(format!("{tag} is being scanned"))),
-        ScanState::Missing if age < BEGUN => Err(Blocked::Pending(format!("the scan of {tag} has not begun"))),
+        ScanState::Pending if age < ENDED => Err(Blocked::pending(
+            format!("{tag} is being scanned"),
+            format!("the scan has ended; if it has not by {}, you are told", told(ENDED)),
+        )),
+        ScanState::Missing if age < BEGUN => Err(Blocked::pending(
+            format!("the scan of {tag} has not begun"),
+            format!("it has ended; if none has begun by {}, you are told", told(BEGUN)),
+        )),
         ScanState::Pending => Err(Blocked::NeedsPerson(
             "scan-pending",
             format!(

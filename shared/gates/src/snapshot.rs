@@ -43,7 +43,10 @@ pub fn snapshot<F, A>(
             let choices = vec![Choice::new("Replace it", command)];
             Err(Blocked::Asks { kind: "snapshot-failed", message, choices })
         }
-        Some(it) => Err(Blocked::Pending(format!("{tag} waits for the snapshot {id}, which is {}", it.status))),
+        Some(it) => {
+            let why = format!("{tag} waits for the snapshot {id}, which is {}", it.status);
+            Err(Blocked::pending(why, "the snapshot is available"))
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// The services by their IAM prefix, each with the operations that only read. `tests/tests/template.rs` compares them
 /// with the reads that the functions are granted.
-pub const READS: [(&str, &[&str]); 17] = [
+pub const READS: [(&str, &[&str]); 19] = [
     ("application-autoscaling", &["DescribeScalableTargets", "DescribeScheduledActions", "ListTagsForResource"]),
     ("autoscaling", &["DescribeAutoScalingGroups", "DescribeScheduledActions"]),
     ("budgets", &["DescribeBudget", "DescribeBudgets", "ListTagsForResource"]),
@@ -56,10 +56,11 @@ pub const READS: [(&str, &[&str]); 17] = [
         ],
     ),
     ("elasticloadbalancing", &["DescribeTargetHealth"]),
+    ("iam", &["GetRole"]),
     // With enhanced scanning ECR reads these by the right of the caller.
     ("inspector2", &["ListCoverage", "ListFindings"]),
     ("kms", &["DescribeKey"]),
-    ("logs", &["GetLogEvents"]),
+    ("logs", &["DescribeLogGroups", "GetLogEvents"]),
     (
         "rds",
         &[
@@ -88,7 +89,8 @@ pub const READS: [(&str, &[&str]); 17] = [
         ],
     ),
     ("scheduler", &["GetSchedule", "ListSchedules"]),
-    ("ssm", &["DescribeInstanceInformation", "GetCommandInvocation", "ListCommands"]),
+    ("secretsmanager", &["DescribeSecret"]),
+    ("ssm", &["DescribeInstanceInformation", "DescribeParameters", "GetCommandInvocation", "ListCommands"]),
     ("tag", &["GetResources", "GetTagKeys"]),
 ];
 

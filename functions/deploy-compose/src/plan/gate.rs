@@ -68,7 +68,7 @@ pub fn reach(draft: &Draft<'_>, what: &str, now: &Zoned) -> Result<(), Blocked> 
     }
     match instance.state.as_str() {
         "running" => {}
-        "pending" => return Err(Blocked::Pending(format!("{what} waits: the instance is starting"))),
+        "pending" => return Err(Blocked::pending(format!("{what} waits: the instance is starting"), "it runs")),
         _ => {
             let message = format!("{what} waits: the instance is stopped. It goes out once it is started");
             return Err(Blocked::Scheduled("off", message));
@@ -82,7 +82,8 @@ pub fn reach(draft: &Draft<'_>, what: &str, now: &Zoned) -> Result<(), Blocked> 
     let how = match ping {
         Some("Online") => return Ok(()),
         _ if fresh => {
-            return Err(Blocked::Pending(format!("{what} waits: the instance was started just now")));
+            let why = format!("{what} waits: the instance was started just now");
+            return Err(Blocked::pending(why, "Systems Manager knows it"));
         }
         Some(_) => "Systems Manager has lost the connection to its agent",
         None => "Systems Manager does not know it",

@@ -81,8 +81,12 @@ impl<'a> Draft<'a> {
                 self.problem(plan, kind, message);
                 true
             }
-            Err(Blocked::Scheduled(_, reason) | Blocked::Pending(reason)) if must => {
+            Err(Blocked::Scheduled(_, reason)) if must => {
                 self.skip(plan, reason);
+                true
+            }
+            Err(Blocked::Pending(wait)) if must => {
+                self.skip(plan, wait);
                 true
             }
             Err(_) => false,
@@ -294,7 +298,9 @@ impl<'a> Draft<'a> {
         let candidate = Candidate { on: "instance", running: &running, repository: &case.repository, image, tag, now };
         let let_out = others.let_out.contains(&image.digest) || others.well.contains(&image.digest);
         let turn = || match others.before(self) {
-            Some(first) => Err(Blocked::Pending(format!("{tag} is newer, and waits until {first} is done"))),
+            Some(first) => {
+                Err(Blocked::pending(format!("{tag} is newer, but it is the turn of {first}"), "that is done"))
+            }
             None => Ok(()),
         };
         let passed = gate::pass(self, &candidate, let_out)
@@ -320,7 +326,7 @@ impl<'a> Draft<'a> {
             Blocked::Lacks(fact) => {
                 decision.lacking.insert(fact);
             }
-            Blocked::Pending(reason) => plan.skip(arn, reason),
+            Blocked::Pending(wait) => plan.skip(arn, wait),
             Blocked::NeedsPerson(kind, message) => plan.problem(arn, kind, message),
             Blocked::Asks { kind, message, choices } => {
                 plan.problem(arn, kind, message);

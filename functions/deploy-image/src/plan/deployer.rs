@@ -73,15 +73,13 @@ const BY_HAND: &str = "deploy once by hand with the AppSpec as AppSpecContent, a
 /// until the old task set is gone the service can neither be woken without harm nor deployed again.
 pub fn asleep(case: &Case<'_>) -> Option<&'static str> {
     let asleep = case.by_code_deploy() && case.service.desired == 0;
-    asleep
-        .then_some("it has no tasks, and CodeDeploy would give the traffic to an image that was never seen running, so this waits until it is awake")
+    asleep.then_some("it has no tasks, and CodeDeploy would give the traffic to an image that was never seen running")
 }
 
 /// Why nothing can be begun for a service that CodeDeploy deploys, not even a way back.
 pub fn blocked(case: &Case<'_>) -> Option<&'static str> {
     let back = case.by_code_deploy() && motion(case) == Motion::Back;
-    back.then_some("CodeDeploy is undoing a deployment, and nothing else can begin before that has ended")
-        .or(asleep(case))
+    back.then_some("CodeDeploy is undoing a deployment, and nothing else can begin meanwhile").or(asleep(case))
 }
 
 /// What CodeDeploy is deploying must be replaced: it stops, and goes back to what had the traffic before.

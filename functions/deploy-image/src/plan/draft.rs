@@ -30,6 +30,8 @@ pub struct Draft<'a> {
     pub source: Promotion,
     /// The image that goes out as soon as something has ended, if one does.
     pub soon: Option<String>,
+    /// What the image waits for that is to go out next, and until when.
+    pub waits: Option<String>,
 }
 
 /// What became of the look at the service that is promoted from; `None` where the rule promotes nothing.
@@ -70,6 +72,7 @@ impl<'a> Draft<'a> {
             answered: Vec::new(),
             change: None,
             soon: None,
+            waits: None,
             now_wanted: None,
             source: None,
         }

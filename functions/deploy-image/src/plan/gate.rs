@@ -1,4 +1,4 @@
-//! The gates that an image passes before it goes out, in their order: scan, approval, window, snapshot, migration;
+//! The gates that an image passes before it goes out, in their order: scan, approval, window, what its tasks need, snapshot, migration;
 //! and the check that comes after, health.
 //!
 //! Each asks for what it has to know ([`super::world::Fact`]) only when an image stands before it, and says what it lacks to go on.
@@ -8,6 +8,7 @@ mod answer;
 mod health;
 mod migrate;
 mod shared;
+mod start;
 
 pub use answer::{Act, Blocked, Candidate, look, unavailable};
 pub use health::{Before, after as health_after, test as test_health};
@@ -28,6 +29,8 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Passed, Blocked> {
     shared::approval(candidate)?;
     awake(candidate)?;
     shared::window(candidate)?;
+    // Late, so that it is read for what would go out now; and before anything is done for it.
+    start::startable(candidate)?;
     let health = health::before(candidate)?;
     shared::snapshot(candidate)?;
     Ok(Passed { notes: migrate::pass(candidate)?, health })
@@ -55,7 +58,7 @@ fn platform(Candidate { case, image, .. }: Candidate<'_>) -> Result<(), Blocked>
 }
 
 /// What has to do with databases waits until the service is awake: they sleep with it.
-fn awake(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Blocked> {
+fn awake(Candidate { case, tag, now, .. }: Candidate<'_>) -> Result<(), Blocked> {
     if !case.service.tags.contains_key(rules::keys::ASLEEP) {
         return Ok(());
     }
@@ -64,5 +67,5 @@ fn awake(Candidate { case, tag, .. }: Candidate<'_>) -> Result<(), Blocked> {
         (None, Some(family)) => format!("{family} has to run before it"),
         (None, None) => return Ok(()),
     };
-    Err(Blocked::Pending(format!("{tag} waits until the service is awake, since {why}")))
+    Err(Blocked::pending(format!("{tag} waits, since {why}, and the service sleeps"), case.wakes(now)))
 }

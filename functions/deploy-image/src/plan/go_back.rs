@@ -10,6 +10,7 @@ use super::step::{RollBack, Step};
 use super::verdict::PATIENCE;
 use super::{deployer, offer, rollback, verdict};
 use choose::Selection;
+use gates::Wait;
 
 impl Draft<'_> {
     /// The running image must be replaced: by a newer one if there is one, else by the last one that was live.
@@ -19,7 +20,8 @@ impl Draft<'_> {
         let label = case.running_label();
         if let Some(reason) = deployer::blocked(case) {
             // The rejection is remembered by now, so a later run goes back.
-            return self.skip(format!("{label} must be replaced; {reason}"));
+            let until = deployer::asleep(case).map_or("that has ended".into(), |_| case.wakes(self.now));
+            return self.skip(Wait { why: format!("{label} must be replaced; {reason}"), until });
         }
         let motion = motion(case);
         if case.by_code_deploy() && matches!(motion, Motion::Forward(_)) {

@@ -218,7 +218,7 @@ impl Draft<'_> {
                     }
                     _ => return self.deploy(image, &tag, &motion),
                 };
-                self.wait(image, &tag, Blocked::Pending(format!("{tag} is newer, but {waits}; after that")));
+                self.wait(image, &tag, Blocked::pending(format!("{tag} is newer, but {waits}"), "that has ended"));
             }
             Selection::Current { tag } => match case.repair().filter(|_| !case.shifts() || motion == Motion::Still) {
                 Some(image) => self.deploy(image, &tag, &motion),
@@ -229,7 +229,10 @@ impl Draft<'_> {
                 case.running_label()
             )),
             Selection::Declined { tag } => {
-                self.skip(format!("{}, which a person approved instead of {tag}, stays", case.running_label()));
+                self.skip(format!(
+                    "{}, which a person approved instead of {tag}, stays until something newer is pushed",
+                    case.running_label()
+                ));
             }
             Selection::Rejected { older } => {
                 let running = case.running_label();
@@ -239,7 +242,7 @@ impl Draft<'_> {
                         "{name} is rejected, and {older}, which is older, does not go out by itself; {running} stays. \
                          Send \"approve\" to deploy {older} all the same"
                     ),
-                    None => format!("{name} is rejected; {running} stays"),
+                    None => format!("{name} is rejected; {running} stays until a newer image is pushed"),
                 });
             }
             Selection::Unfit { tag, why } => {

@@ -44,7 +44,8 @@ fn seen<'a>(case: &Case<'a>, from: &ServiceName, source: &Origin) -> Result<Seen
     let service = &source.service;
     let primary = service.primary();
     if is_rolling_out(source) {
-        return Err(Blocked::Pending(format!("{from}, which it promotes from, has a deployment under way")));
+        let why = format!("{from}, which it promotes from, has a deployment under way");
+        return Err(Blocked::pending(why, "that has ended"));
     }
     let mut digests: Vec<Digest> = source.pinned.values().cloned().collect();
     if digests.is_empty() {
@@ -55,7 +56,8 @@ fn seen<'a>(case: &Case<'a>, from: &ServiceName, source: &Origin) -> Result<Seen
         let repository = &case.repository;
         return Err(match digests.is_empty() {
             true => {
-                Blocked::Pending(format!("ECS does not tell which image {from} runs, and none was found live on it"))
+                let why = format!("ECS does not tell which image {from} runs, and none was found live on it");
+                Blocked::pending(why, "an image is found live there")
             }
             false => Blocked::NeedsPerson(
                 "foreign-source",
@@ -67,10 +69,13 @@ fn seen<'a>(case: &Case<'a>, from: &ServiceName, source: &Origin) -> Result<Seen
     let proven = awake || verdicts(source).any(|it| it.digest == image.digest);
     let fallen = primary.filter(|it| it.state == RolloutState::Failed).map(|it| it.began.unwrap_or(Timestamp::MAX));
     if !proven && fallen.is_none() {
-        return Err(Blocked::Pending(format!(
-            "{} was deployed to {from} while that slept, so it has shown nothing yet",
-            case.label(&image.digest)
-        )));
+        return Err(Blocked::pending(
+            format!(
+                "{} was deployed to {from} while that slept, so it has shown nothing yet",
+                case.label(&image.digest)
+            ),
+            format!("{from} is awake and the image was found live on it"),
+        ));
     }
     Ok(Seen { image, awake: awake && fallen.is_none(), fallen })
 }
@@ -259,11 +264,26 @@ impl Draft<'_> {
     fn tell_soak(&mut self, live: &Live, label: &str, from: &ServiceName, needed: SignedDuration) {
         let Some(count) = &self.memory.soak else { return };
         let opens = live.earliest.and_then(|it| self.case.opens(it, self.now.time_zone()));
-        let earliest =
-            opens.map_or(String::new(), |it| format!("; it is deployed {} at the earliest", when(it, self.now)));
+        let frozen = self.case.service.tags.contains_key(keys::FREEZE);
+        let earliest = match (live.earliest, opens) {
+            (None, _) => format!("; when that is over nothing tells: {from} sleeps, and not by its schedule"),
+            (Some(soaked), None) => {
+                format!("; that takes until {}, and after it no window ever opens", when(soaked, self.now))
+            }
+            (Some(soaked), Some(_)) if frozen => {
+                format!(
+                    "; that takes until {}, and it then waits until {} is removed",
+                    when(soaked, self.now),
+                    keys::FREEZE
+                )
+            }
+            (Some(_), Some(opens)) => format!("; it is deployed {} at the earliest", when(opens, self.now)),
+        };
         let sleeps = if live.awake { "" } else { ", which sleeps, so nothing is counted" };
         let counted = of(count, needed);
-        self.skip(format!("{label} soaks on {from}{sleeps}: live for {counted}{earliest}"));
+        let soaks = format!("{label} soaks on {from}{sleeps}: live for {counted}{earliest}");
+        self.waits.get_or_insert_with(|| soaks.clone());
+        self.skip(soaks);
     }
 }
 

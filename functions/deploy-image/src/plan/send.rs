@@ -2,6 +2,7 @@
 
 use choose::Image;
 use jiff::SignedDuration;
+use reconcile::Step as _;
 use rules::keys;
 
 use super::case::Case;
@@ -21,7 +22,8 @@ impl<'a> Draft<'a> {
         let case = self.case;
         let service = case.service;
         if let Some(reason) = deployer::asleep(case) {
-            return self.wait(image, tag, Blocked::Pending(format!("{tag} is newer; {reason}")));
+            let waits = Blocked::pending(format!("{tag} is newer; {reason}"), case.wakes(self.now));
+            return self.wait(image, tag, waits);
         }
         if let Some(setback) = deployer::setback(case, &image.digest, self.now.timestamp()) {
             self.problem("deployment-failed", setback.message);
@@ -121,11 +123,12 @@ impl<'a> Draft<'a> {
 
     /// Says why an image does not go out yet, or does what lets it go on.
     pub fn hold(&mut self, blocked: Blocked) {
+        self.waits = self.waits.take().or(waits_for(&blocked));
         match blocked {
             Blocked::Lacks(fact) => {
                 self.lacking.insert(fact);
             }
-            Blocked::Pending(reason) => self.skip(reason),
+            Blocked::Pending(wait) => self.skip(wait),
             Blocked::NeedsPerson(kind, message) => self.problem(kind, message),
             Blocked::Asks { kind, message, choices } => self.ask(kind, message, choices),
             Blocked::Scheduled(kind, message) => self.plan.monthly(&self.case.service.arn, kind, message),
@@ -151,6 +154,20 @@ impl<'a> Draft<'a> {
         if of_run.all(Task::has_stopped) && (known || long_ago) {
             self.remember(MemoryChange::Migrating, keys::MIGRATING, None, "", "it does not run any more");
         }
+    }
+}
+
+/// What a blocked image waits for, for whoever asks about that image alone.
+fn waits_for(blocked: &Blocked) -> Option<String> {
+    match blocked {
+        // Observed first, in this very run.
+        Blocked::Lacks(_) => None,
+        Blocked::Pending(wait) => Some(wait.to_string()),
+        Blocked::NeedsPerson(kind, message)
+        | Blocked::Asks { kind, message, .. }
+        | Blocked::Scheduled(kind, message) => Some(format!("{kind}: {message}")),
+        Blocked::Requires(acts) => acts.first().map(|(step, why)| format!("{}: {why}", step.headline())),
+        Blocked::Reject { why, .. } => Some(why.clone()),
     }
 }
 

@@ -94,7 +94,8 @@ fn standing(case: &Case<'_>, digest: &Digest, now: &Zoned, lacking: &mut BTreeSe
     draft.decide(None);
     let memory = draft.memory.clone();
     let label = case.label(digest);
-    let said = said(&plan);
+    let waits = draft.waits.take();
+    let said = waits.unwrap_or_else(|| said(&plan));
     if memory.rejects(digest) {
         let now = plan.steps.iter().find_map(|it| match &it.step {
             Step::Remember(step) if step.change == MemoryChange::Reject && step.digest.as_ref() == Some(digest) => {

@@ -1,5 +1,6 @@
 //! Tables and laws of the decision, played against a small model of ECS and ECR.
 
+mod ahead;
 mod around;
 mod bad_input;
 mod blue_green;

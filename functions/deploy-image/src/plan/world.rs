@@ -2,6 +2,7 @@
 
 mod code_deploy;
 mod fact;
+mod need;
 mod origin;
 mod scheduled;
 mod service;
@@ -20,6 +21,7 @@ pub use fact::{Ended, Fact, Health, Look, Observation, Target, Task};
 pub use gates::Calendar;
 #[cfg(test)]
 pub use gates::{Finding, Grade, Scan, ScanState};
+pub use need::{Found, Need};
 pub use origin::{Fired, Origin};
 #[cfg(test)]
 pub use rules::database::Backup;

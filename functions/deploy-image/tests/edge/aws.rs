@@ -76,6 +76,8 @@ pub struct Aws {
     pub asked: Vec<Value>,
     /// The pages of GetTagKeys; none is an account whose role may not ask.
     pub tag_keys: Option<Vec<Vec<&'static str>>>,
+    /// The roles, secrets, parameters and log groups that do not exist, by name or ARN; all others do.
+    pub missing: Vec<&'static str>,
 }
 
 /// A handle on the script that the client and the test share.
@@ -399,6 +401,30 @@ impl Aws {
                 };
                 let arns = body["serviceRevisionArns"].as_array().unwrap();
                 json!({"serviceRevisions": arns.iter().map(revision).collect::<Vec<_>>()})
+            }
+            "GetRole" if self.missing.contains(&text("RoleName").as_str()) => {
+                return Err(("NoSuchEntity", "The role cannot be found.".into()));
+            }
+            "GetRole" => return Ok(Answer::Xml(format!("<Role><RoleName>{}</RoleName></Role>", text("RoleName")))),
+            "DescribeSecret" if self.missing.contains(&text("SecretId").as_str()) => {
+                return Err(("ResourceNotFoundException", "Secrets Manager can't find the specified secret.".into()));
+            }
+            "DescribeSecret" => json!({"ARN": body["SecretId"], "VersionIdsToStages": {"0123": ["AWSCURRENT"]}}),
+            "DescribeLogGroups" => {
+                let prefix = text("logGroupNamePrefix");
+                let there = (!self.missing.contains(&prefix.as_str())).then(|| prefix.clone());
+                let groups = there.into_iter().chain([format!("{prefix}-2")]).map(|it| json!({"logGroupName": it}));
+                json!({"logGroups": groups.collect::<Vec<_>>()})
+            }
+            "DescribeParameters" => {
+                let names = body["ParameterFilters"][0]["Values"].as_array().unwrap();
+                assert!(names.len() <= 50, "a filter takes fifty");
+                // A page may be empty and not the last one.
+                if text("NextToken").is_empty() {
+                    return Ok(Answer::Json(json!({"Parameters": [], "NextToken": "1"})));
+                }
+                let there = names.iter().filter(|it| !self.missing.contains(&it.as_str().unwrap()));
+                json!({"Parameters": there.map(|it| json!({"Name": it})).collect::<Vec<_>>()})
             }
             "Invoke" => return Ok(Answer::Body(String::new())),
             "DescribeDBSnapshots" | "DescribeDBClusterSnapshots" | "DescribeDBInstances" | "DescribeDBClusters" => {

@@ -148,7 +148,7 @@ async fn every_status_is_told_from_the_deployment_itself() {
         assert_eq!(
             told(&report)[0],
             format!(
-                "kfood-backend skipped: c0ffee3 is newer, but deployment d-2 of CodeDeploy ({status}) is under way; after that"
+                "kfood-backend skipped: c0ffee3 is newer, but deployment d-2 of CodeDeploy ({status}) is under way. It goes on when that has ended"
             )
         );
         let waits: Vec<_> = report.problems.iter().map(|it| it.problem.as_str()).collect();
@@ -306,13 +306,16 @@ async fn a_rollback_stops_what_is_under_way_and_codedeploy_goes_back() {
     assert_eq!(
         told(&report),
         [
-            "kfood-backend skipped: c0ffee2 must be replaced; CodeDeploy is undoing a deployment, and nothing else can begin before that has ended"
+            "kfood-backend skipped: c0ffee2 must be replaced; CodeDeploy is undoing a deployment, and nothing else can begin meanwhile. It goes on when that has ended"
         ]
     );
     script.aws().codedeploy.deployments[2]["status"] = json!("Succeeded");
     script.aws().services.get_mut(&arn).unwrap()["taskSets"] = json!([task_set("PRIMARY", 1, "d-1")]);
     let report = script.invoke(event("STOP")).await.unwrap();
-    assert_eq!(told(&report), ["kfood-backend skipped: c0ffee2 is rejected; c0ffee1 stays"]);
+    assert_eq!(
+        told(&report),
+        ["kfood-backend skipped: c0ffee2 is rejected; c0ffee1 stays until a newer image is pushed"]
+    );
     assert_eq!(script.count("CreateDeployment"), 0);
 }
 
@@ -369,7 +372,7 @@ async fn a_sleeping_service_waits_for_its_image_until_it_is_awake() {
     assert_eq!(
         told(&report),
         [
-            "kfood-backend skipped: c0ffee2 is newer; it has no tasks, and CodeDeploy would give the traffic to an image that was never seen running, so this waits until it is awake"
+            "kfood-backend skipped: c0ffee2 is newer; it has no tasks, and CodeDeploy would give the traffic to an image that was never seen running. It goes on when it has tasks again"
         ]
     );
     script.aws().services.get_mut(&arn).unwrap()["desiredCount"] = json!(2);

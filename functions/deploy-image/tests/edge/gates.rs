@@ -4,4 +4,5 @@ mod health;
 mod migrate;
 mod scan;
 mod snapshot;
+mod start;
 mod targets;

@@ -108,8 +108,8 @@ fn a_fleet_is_deployed_one_after_the_other_and_stops_at_the_first_that_fails() {
         shop.run(None),
         &[
             "api on web-1: deploying v1.2 (was v1.1) (v1.2 is the image that 'newest' selects in api)",
-            "- i-2: v1.2 is newer, and waits until web-1 is done",
-            "- i-3: v1.2 is newer, and waits until web-1 is done",
+            "- i-2: v1.2 is newer, but it is the turn of web-1. It goes on when that is done",
+            "- i-3: v1.2 is newer, but it is the turn of web-1. It goes on when that is done",
         ],
     );
     shop.work(|_| true);
@@ -174,7 +174,10 @@ fn an_instance_that_is_off_asleep_or_out_of_reach_waits_with_the_reason() {
     shop.instance("i-1").state = "running".into();
     shop.instance("i-1").launched_at = Some(at);
     shop.world.pings = Ok([].into());
-    check(shop.run(None), &["- i-1: v1.2 waits: the instance was started just now"]);
+    check(
+        shop.run(None),
+        &["- i-1: v1.2 waits: the instance was started just now. It goes on when Systems Manager knows it"],
+    );
     shop.later(11);
     let told = "! i-1 unreachable: v1.2 waits: Systems Manager does not know it. The instance needs the SSM Agent, an instance \
                 profile with AmazonSSMManagedInstanceCore and a route to Systems Manager";

@@ -16,6 +16,9 @@ use crate::plan::world::{Fact, Health, Look, Observation};
 /// A deployment that began longer ago is not judged any more: what happens later is not its doing.
 const JUDGED_FOR: SignedDuration = SignedDuration::from_hours(24);
 
+/// What ends a wait for an answer that there was no time for.
+const NEXT_RUN: &str = "the next run has asked, within an hour";
+
 /// What is known of an address before a rollout.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Before {
@@ -71,7 +74,7 @@ pub fn before(candidate: Candidate<'_>) -> Result<Option<Before>, Blocked> {
                 HealthCheck::Url(url) => format!("there was no time left to ask {url} first"),
                 HealthCheck::Targets => "it is not known yet how healthy the targets of what runs are".into(),
             };
-            return Err(Blocked::Pending(format!("{tag} waits: {what}")));
+            return Err(Blocked::pending(format!("{tag} waits: {what}"), NEXT_RUN));
         }
         Health::Closed(why) | Health::Unreachable(why) => why.clone(),
         Health::Refused(why) => format!("{why}. {PUBLIC_ONLY}"),
@@ -103,7 +106,9 @@ pub fn test(case: &Case<'_>, url: &str) -> Result<(), Blocked> {
             by: "health",
             why: format!("{label} failed its health check on the test traffic: {said}"),
         }),
-        Health::Later => Err(Blocked::Pending(format!("{label} is paused; there was no time left to ask {url}"))),
+        Health::Later => {
+            Err(Blocked::pending(format!("{label} is paused; there was no time left to ask {url}"), NEXT_RUN))
+        }
         Health::Unreachable(why) | Health::Refused(why) => {
             Err(Blocked::NeedsPerson("health-refused", format!("test-health={url} cannot be asked: {why}")))
         }
@@ -128,7 +133,8 @@ pub fn after(case: &Case<'_>, now: jiff::Timestamp) -> Result<Option<String>, Bl
     }
     let (running, desired) = (case.service.running, case.service.desired);
     if running < desired {
-        return Err(Blocked::Pending(format!("{label} is checked once all {desired} tasks run; {running} do")));
+        let why = format!("{label} was deployed, and its health is not known yet: {running} of {desired} tasks run");
+        return Err(Blocked::pending(why, "all of them run"));
     }
     let mut bad = Vec::new();
     for when in [Look::After, Look::Again] {
@@ -136,9 +142,7 @@ pub fn after(case: &Case<'_>, now: jiff::Timestamp) -> Result<Option<String>, Bl
             Health::Healthy => return Ok(None),
             Health::Unhealthy(said) | Health::Closed(said) => bad.push(said.clone()),
             Health::Later => {
-                return Err(Blocked::Pending(format!(
-                    "{label} was deployed; its health is not known yet, and the next run looks again"
-                )));
+                return Err(Blocked::pending(format!("{label} was deployed; its health is not known yet"), NEXT_RUN));
             }
             Health::Unreachable(why) => {
                 return Err(Blocked::NeedsPerson(

@@ -61,12 +61,14 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
         State::Done { .. } => notes(candidate),
         // The service that runs it asks people what to do about it.
         State::Interrupted(why) | State::DoesNotStart(why) if follows => {
-            Err(Blocked::Pending(format!("{tag} waits for the migration that another service runs: {family}, {why}")))
+            let why = format!("{tag} waits for the migration that another service runs: {family}, {why}");
+            Err(Blocked::pending(why, "it has run and ended well"))
         }
         State::Forgotten(_) | State::NotStarted { .. } if follows => start::follow(candidate, family, run),
-        State::Running(task) => {
-            Err(Blocked::Pending(format!("{tag} waits for its migration: {family} is running (task {})", task.id())))
-        }
+        State::Running(task) => Err(Blocked::pending(
+            format!("{tag} waits for its migration: {family} is running (task {})", task.id()),
+            "the task has ended",
+        )),
         State::Failed(why) => {
             Err(Blocked::Reject { by: "migration", why: format!("the migration of {tag} failed: {family}, {why}") })
         }
@@ -82,7 +84,11 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
             ),
         )),
         State::Forgotten(mark) if now.timestamp().duration_since(mark.since) < LISTED_WITHIN => {
-            Err(Blocked::Pending(format!("{tag} waits for its migration: {family} was started just now")))
+            let latest = when(mark.since + LISTED_WITHIN, now);
+            Err(Blocked::pending(
+                format!("{tag} waits for its migration: {family} was started just now"),
+                format!("ECS lists its task, by {latest} at the latest, and that has ended"),
+            ))
         }
         State::Forgotten(mark) => {
             let migrated = Migrated { run: run.clone(), at: mark.since }.to_string();

@@ -70,7 +70,9 @@ fn a_newer_image_waits_for_the_end_of_a_deployment() {
     model.push("v1.2.0");
     check(
         &push_event(&mut model),
-        &["skip: v1.2.0 is newer, but deployment d-1 of CodeDeploy (InProgress) is under way; after that"],
+        &[
+            "skip: v1.2.0 is newer, but deployment d-1 of CodeDeploy (InProgress) is under way. It goes on when that has ended",
+        ],
     );
     model.settle();
     assert_eq!(model.running(), "v1.2.0");
@@ -92,7 +94,7 @@ fn a_rollback_stops_what_is_under_way_however_far_it_is() {
             ]
         );
         assert_eq!(model.running(), "v1.0.0");
-        check(&event(&mut model), &["skip: v1.1.0 is rejected; v1.0.0 stays"]);
+        check(&event(&mut model), &["skip: v1.1.0 is rejected; v1.0.0 stays until a newer image is pushed"]);
         assert_eq!(model.blue_green.attempts.len(), 1);
     }
 }
@@ -149,7 +151,7 @@ fn a_sleeping_service_is_left_alone_until_it_is_awake() {
     let mut model = Model::by_code_deploy("newest");
     (model.service.desired, model.service.running) = (0, 0);
     model.push("v1.1.0");
-    let asleep = "it has no tasks, and CodeDeploy would give the traffic to an image that was never seen running, so this waits until it is awake";
+    let asleep = "it has no tasks, and CodeDeploy would give the traffic to an image that was never seen running. It goes on when it has tasks again";
     check(&push_event(&mut model), &[&format!("skip: v1.1.0 is newer; {asleep}")]);
     (model.service.desired, model.service.running) = (2, 2);
     model.settle();
@@ -190,7 +192,7 @@ fn while_codedeploy_undoes_a_deployment_a_person_has_to_wait_and_a_request_waits
         &ask(&mut model, Command::RollBack { image: None }),
         &[
             "truegul-production/api-server: v1.1.0 is rejected: a person asked to roll back",
-            "skip: v1.1.0 must be replaced; CodeDeploy is undoing a deployment, and nothing else can begin before that has ended",
+            "skip: v1.1.0 must be replaced; CodeDeploy is undoing a deployment, and nothing else can begin meanwhile. It goes on when that has ended",
         ],
     );
     model.service.tags.insert(keys::ROLLBACK.into(), format!("{live} by=alarm:5xx at=2026-11-20T18:30:00Z"));
@@ -198,7 +200,7 @@ fn while_codedeploy_undoes_a_deployment_a_person_has_to_wait_and_a_request_waits
     check(
         &plan,
         &[
-            "skip: v1.1.0 must be replaced; CodeDeploy is undoing a deployment, and nothing else can begin before that has ended",
+            "skip: v1.1.0 must be replaced; CodeDeploy is undoing a deployment, and nothing else can begin meanwhile. It goes on when that has ended",
         ],
     );
     model.settle();

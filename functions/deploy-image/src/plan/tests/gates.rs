@@ -3,5 +3,6 @@
 mod health;
 mod migrate;
 mod scan;
-mod snapshot;
+pub mod snapshot;
+mod start;
 mod targets;

@@ -158,7 +158,7 @@ fn a_newer_image_supersedes_a_rolling_deployment_and_waits_for_a_shifting_one() 
     shifting.push("v1.2.0");
     check(
         &push_event(&mut shifting),
-        &["skip: v1.2.0 is newer, but a deployment that shifts traffic is under way; after that"],
+        &["skip: v1.2.0 is newer, but a deployment that shifts traffic is under way. It goes on when that has ended"],
     );
 }
 

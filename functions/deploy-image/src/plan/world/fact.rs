@@ -9,6 +9,7 @@ use rules::database::Backup;
 use rules::deploy::HealthCheck;
 use rules::{Digest, ServiceName};
 
+use super::need::{Found, Need};
 use super::origin::{Fired, Origin};
 use super::service::Service;
 use super::task_definition::TaskDefinition;
@@ -44,6 +45,8 @@ pub enum Fact {
         digests: BTreeSet<Digest>,
     },
     Lifecycle(String),
+    /// Whether these are there.
+    Needs(BTreeSet<Need>),
     Services,
     /// A service that another one promotes from.
     Origin(ServiceName),
@@ -74,6 +77,8 @@ pub enum Observation {
     /// What indexes list; one that vanished meanwhile is missing.
     Indexes(BTreeMap<Digest, Index>),
     Lifecycle(bool),
+    /// What could be read; the rest is left out.
+    Needs(BTreeMap<Need, Found>),
     Services(Vec<Service>),
     /// `None` if there is no such service.
     Origin(Option<Box<Origin>>),

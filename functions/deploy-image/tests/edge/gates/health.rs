@@ -87,7 +87,7 @@ async fn a_bad_answer_is_looked_at_again_after_a_minute_and_only_if_all_tasks_st
     script.aws().health = vec![503; 5];
     script.aws().changes_after_reading = Some(api.clone());
     let report = script.invoke(deployment_event("shop/api")).await.unwrap();
-    assert!(told(&report)[0].contains("the next run looks again"), "{:?}", told(&report));
+    assert!(told(&report)[0].contains("goes on when the next run has asked"), "{:?}", told(&report));
     assert_eq!(script.count("UpdateService"), 1);
 }
 

@@ -72,7 +72,12 @@ async fn the_task_starts_where_and_how_the_services_own_tasks_do() {
     // Again, and once more by the sweep: it runs, and nothing else happens.
     for payload in [push_event("api"), json!({})] {
         let report = script.invoke(payload).await.unwrap();
-        assert_eq!(told(&report), ["api skipped: v1.1.0 waits for its migration: migrate is running (task 1)"]);
+        assert_eq!(
+            told(&report),
+            [
+                "api skipped: v1.1.0 waits for its migration: migrate is running (task 1). It goes on when the task has ended"
+            ]
+        );
     }
     stop(&script, json!([{"name": "migrate", "exitCode": 0}, {"name": "log", "exitCode": 137}]));
     let report = script.invoke(stopped_event()).await.unwrap();
@@ -167,7 +172,12 @@ async fn every_page_of_tasks_is_read() {
         }
     }
     let report = script.invoke(push_event("api")).await.unwrap();
-    assert_eq!(told(&report), ["api skipped: v1.1.0 waits: migrate still runs for another image (task other-2)"]);
+    assert_eq!(
+        told(&report),
+        [
+            "api skipped: v1.1.0 waits: migrate still runs for another image (task other-2). It goes on when that task has ended"
+        ]
+    );
     assert_eq!((script.count("ListTasks"), script.count("DescribeTasks")), (4, 1));
 }
 

@@ -17,7 +17,7 @@ pub fn start(candidate: Candidate<'_>, family: &str, run: String, after: Option<
     let Candidate { case, image, tag, now, .. } = candidate;
     if let Some(other) = tasks(case, family)?.iter().find(|it| !it.has_stopped()) {
         let reason = format!("{tag} waits: {family} still runs for another image (task {})", other.id());
-        return Err(Blocked::Pending(reason));
+        return Err(Blocked::pending(reason, "that task has ended"));
     }
     if forgiven_none(candidate) {
         match of_another_service(case, family, &run)? {
@@ -62,7 +62,8 @@ pub fn follow(candidate: Candidate<'_>, family: &str, run: String) -> Result<Vec
         Elsewhere::Done => Ok(vec![done_elsewhere(candidate, family, run)]),
         Elsewhere::Started(service) => Err(unknown_end(tag, family, service)),
         Elsewhere::NotYet(service) => {
-            Err(Blocked::Pending(format!("{tag} waits until {family} has run for it, which {service} starts")))
+            let why = format!("{tag} waits for its migration {family}, which {service} starts");
+            Err(Blocked::pending(why, "it has run and ended well"))
         }
         Elsewhere::Nobody => {
             let cluster = &case.service.name.cluster;
@@ -83,9 +84,10 @@ fn done_elsewhere(candidate: Candidate<'_>, family: &str, run: String) -> Act {
 }
 
 fn unknown_end(tag: &str, family: &str, service: &rules::ServiceName) -> Blocked {
-    Blocked::Pending(format!(
-        "{tag} waits: {family} was started in the name of {service}, and how it ended is not known yet"
-    ))
+    Blocked::pending(
+        format!("{tag} waits: {family} was started in the name of {service}, and how it ended is not known yet"),
+        format!("{service} knows it, with the sweep of the next hour at the latest"),
+    )
 }
 
 /// Whether no person asked for another run: what another service knows of the first one counts then.

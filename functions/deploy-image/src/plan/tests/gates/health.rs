@@ -140,7 +140,10 @@ fn nobody_asks_before_the_rollout_has_ended_nor_while_tasks_are_missing_nor_of_w
     model.finish();
     model.service.running = 1;
     let told = words(&model.run(&Scope::Everywhere, None, usize::MAX));
-    assert_eq!(told[0], "skip: v1.1.0 is checked once all 2 tasks run; 1 do");
+    assert_eq!(
+        told[0],
+        "skip: v1.1.0 was deployed, and its health is not known yet: 1 of 2 tasks run. It goes on when all of them run"
+    );
     model.service.running = 2;
     assert_eq!(model.run(&Scope::Everywhere, None, usize::MAX).steps.len(), 2);
 }

@@ -47,7 +47,9 @@ fn the_migration_runs_before_the_image_goes_out() {
     let migration = model.migrations.last().unwrap();
     let images: Vec<&str> = migration.images().map(|(_, image)| image).collect();
     assert_eq!(images, [format!("{REGISTRY}/{REPOSITORY}@{digest}"), "public.ecr.aws/fluent-bit:2".into()]);
-    let waits = ["skip: v1.1.0 waits for its migration: truegul-production-migrate is running (task 1)"];
+    let waits = [
+        "skip: v1.1.0 waits for its migration: truegul-production-migrate is running (task 1). It goes on when the task has ended",
+    ];
     assert_eq!(run(&mut model, &repository()), waits);
     assert_eq!(model.running(), "v1.0.0");
     model.stop_tasks(Some(0));
@@ -81,7 +83,7 @@ fn a_migration_that_fails_rejects_the_image_and_says_where_to_look() {
              truegul-production-migrate, container migrate exited with 3: Essential container in task exited; \
              log group /ecs/migrate, stream run/migrate/1",
             "truegul-production/api-server: no migration is running: it has failed",
-            "skip: v1.1.0 is rejected; v1.0.0 stays"
+            "skip: v1.1.0 is rejected; v1.0.0 stays until a newer image is pushed"
         ]
     );
     model.settle();
@@ -125,7 +127,8 @@ fn a_migration_that_was_started_for_another_service_is_not_started_again() {
     assert_eq!(
         told,
         ["skip: v1.1.0 waits: truegul-production-migrate was started in the name of truegul-production/api-server, \
-          and how it ended is not known yet"]
+          and how it ended is not known yet. It goes on when truegul-production/api-server knows it, with the sweep of the next \
+          hour at the latest"]
     );
     assert_eq!(worker.tokens.len(), 0);
 }
@@ -167,7 +170,9 @@ fn a_push_during_a_migration_waits_for_its_end_and_is_migrated_itself() {
     model.push("v1.2.0");
     assert_eq!(
         run(&mut model, &repository()),
-        ["skip: v1.2.0 waits: truegul-production-migrate still runs for another image (task 1)"]
+        [
+            "skip: v1.2.0 waits: truegul-production-migrate still runs for another image (task 1). It goes on when that task has ended"
+        ]
     );
     // The first fails: nobody asks any more, and the second one's own run decides.
     model.stop_tasks(Some(1));
@@ -235,8 +240,9 @@ fn a_sleeping_service_is_migrated_once_it_is_awake() {
     let mut model = shop(RULE);
     model.service.tags.insert(keys::ASLEEP.into(), "since=2026-11-20T12:00:00Z desired=2 by=schedule".into());
     model.push("v1.1.0");
-    let waits =
-        ["skip: v1.1.0 waits until the service is awake, since truegul-production-migrate has to run before it"];
+    let waits = [
+        "skip: v1.1.0 waits, since truegul-production-migrate has to run before it, and the service sleeps. It goes on when it is awake, which it is not by its schedule",
+    ];
     assert_eq!(run(&mut model, &Scope::Everywhere), waits);
     model.service.tags.remove(keys::ASLEEP);
     model.settle_with(|it| it.stop_tasks(Some(0)));
@@ -258,7 +264,12 @@ fn what_cannot_be_migrated_is_told_with_the_fix() {
     );
     model.service.tags.insert(keys::DEPLOY.into(), "newest migrate=nothing".into());
     let told = run(&mut model, &repository());
-    assert_eq!(told, ["unreadable-migration: DescribeTaskDefinition nothing: ClientException: no such family"]);
+    assert_eq!(
+        told,
+        [
+            "unreadable-migration: DescribeTaskDefinition nothing: ClientException: no such family. Each run tries again, once an hour at least"
+        ]
+    );
 }
 
 #[test]

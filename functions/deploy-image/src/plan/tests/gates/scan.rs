@@ -105,7 +105,12 @@ fn an_image_of_which_no_scan_tells_is_not_let_out() {
     );
     let plan = plan(&world, &repository(), None, &model.now()).plan;
     testkit::told::keep("deploy-image", &plan);
-    assert_eq!(words(&plan), ["unreadable-scan: DescribeImageScanFindings x: AccessDeniedException: no"]);
+    assert_eq!(
+        words(&plan),
+        [
+            "unreadable-scan: DescribeImageScanFindings x: AccessDeniedException: no. Each run tries again, once an hour at least"
+        ]
+    );
 }
 
 #[test]

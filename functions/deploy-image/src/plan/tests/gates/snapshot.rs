@@ -26,7 +26,7 @@ fn database(tags: &[(&str, &str)], member_of: Option<&str>) -> Database {
     }
 }
 
-fn snapshot(id: &str, status: &str) -> Snapshot {
+pub fn of(id: &str, status: &str) -> Snapshot {
     Snapshot {
         kind: Kind::Instance,
         id: id.into(),
@@ -66,8 +66,13 @@ fn a_snapshot_is_asked_for_and_the_image_goes_out_when_it_is_available() {
     for _ in 0..2 {
         assert_eq!(run(&mut model), [asked.as_str()]);
     }
-    model.snapshots.push(snapshot(&id, "creating"));
-    assert_eq!(run(&mut model), [format!("skip: v1.1.0 waits for the snapshot {id}, which is creating")]);
+    model.snapshots.push(of(&id, "creating"));
+    assert_eq!(
+        run(&mut model),
+        [format!(
+            "skip: v1.1.0 waits for the snapshot {id}, which is creating. It goes on when the snapshot is available"
+        )]
+    );
     model.snapshots[0].status = "available".into();
     model.settle();
     assert_eq!(model.running(), "v1.1.0");
@@ -77,7 +82,7 @@ fn a_snapshot_is_asked_for_and_the_image_goes_out_when_it_is_available() {
 fn a_failed_snapshot_and_one_of_another_maker_hold() {
     let mut model = shop(RULE);
     let id = predeploy_id("app-db", &model.push("v1.1.0"));
-    model.snapshots.push(snapshot(&id, "failed"));
+    model.snapshots.push(of(&id, "failed"));
     let told = run(&mut model);
     assert!(
         told[0].starts_with(&format!("snapshot-failed: v1.1.0 is not deployed: the snapshot {id} of app-db failed."))
@@ -111,7 +116,10 @@ fn a_database_that_cannot_be_snapshotted_is_told_with_the_fix() {
     let world = model.world(&repository());
     let fact = Fact::Snapshot { database: "app-db".into(), id: predeploy_id("app-db", &model.images[1].digest) };
     let world = crate::plan::World { facts: BTreeMap::from([(fact, Observation::Unavailable("no".into()))]), ..world };
-    assert_eq!(words(&plan(&world, &repository(), None, &model.now()).plan), ["unreadable-snapshot: no"]);
+    assert_eq!(
+        words(&plan(&world, &repository(), None, &model.now()).plan),
+        ["unreadable-snapshot: no. Each run tries again, once an hour at least"]
+    );
 }
 
 #[test]
@@ -123,7 +131,7 @@ fn nothing_is_snapshotted_for_an_image_that_is_not_approved_and_nothing_migrated
     let plan = model.run(&crate::plan::tests::model::service(), Some(&approve), usize::MAX);
     let steps: Vec<_> = plan.steps.iter().map(|it| it.step.action()).collect();
     assert_eq!(steps, ["approve", "ask-for-snapshot"]);
-    model.snapshots.push(snapshot(&predeploy_id("app-db", &digest), "available"));
+    model.snapshots.push(of(&predeploy_id("app-db", &digest), "available"));
     assert!(run(&mut model)[0].starts_with("unreadable-migration: "), "now the migration's turn has come");
 }
 
@@ -135,10 +143,10 @@ fn a_newer_image_gets_a_snapshot_of_its_own_and_the_older_one_never_goes_out() {
     let first = predeploy_id("app-db", &model.push(&names[0]));
     run(&mut model);
     let second = predeploy_id("app-db", &model.push(&names[1]));
-    model.snapshots.push(snapshot(&first, "available"));
+    model.snapshots.push(of(&first, "available"));
     let told = run(&mut model);
     assert!(told[0].contains(&format!("{} waits for {second}, which is not there yet", names[1])), "{told:?}");
-    model.snapshots.push(snapshot(&second, "available"));
+    model.snapshots.push(of(&second, "available"));
     model.settle();
     assert_eq!((model.running(), model.revisions.len()), (names[1].clone(), 2));
 }
@@ -149,5 +157,10 @@ fn a_sleeping_service_waits_with_its_snapshot() {
     model.service.tags.insert(keys::ASLEEP.into(), "since=2026-11-20T12:00:00Z desired=2 by=schedule".into());
     model.push("v1.1.0");
     let told = words(&model.run(&Scope::Everywhere, None, usize::MAX));
-    assert_eq!(told, ["skip: v1.1.0 waits until the service is awake, since a snapshot of app-db comes before it"]);
+    assert_eq!(
+        told,
+        [
+            "skip: v1.1.0 waits, since a snapshot of app-db comes before it, and the service sleeps. It goes on when it is awake, which it is not by its schedule"
+        ]
+    );
 }

@@ -64,7 +64,10 @@ fn an_older_image_that_a_person_approves_stays_until_something_newer_is_pushed()
     model.settle();
     assert_eq!(model.running(), "v1.1.0", "{model}");
     assert!(!model.service.tags.contains_key(keys::REJECTED), "{model}");
-    assert_eq!(push_event(&mut model), ["skip: v1.1.0, which a person approved instead of v1.2.0, stays"]);
+    assert_eq!(
+        push_event(&mut model),
+        ["skip: v1.1.0, which a person approved instead of v1.2.0, stays until something newer is pushed"]
+    );
     model.push("v1.3.0");
     model.settle();
     assert_eq!(model.running(), "v1.3.0", "{model}");
@@ -157,7 +160,11 @@ fn an_image_that_a_person_names_goes_out_through_the_gates_or_at_once_and_stays(
         let stays = "it stays until 'semver' selects an image that is pushed from now on";
         let again = ask(&mut model, Command::Deploy { image: "v1.1.0".into(), now });
         if now {
-            assert_eq!(again, ["skip: v1.1.0, which a person approved instead of v1.2.0, stays"], "twice is once");
+            assert_eq!(
+                again,
+                ["skip: v1.1.0, which a person approved instead of v1.2.0, stays until something newer is pushed"],
+                "twice is once"
+            );
         }
         let digest = model.push("v1.3.0");
         model.scan(&digest, Scan::of(ScanState::Done));

@@ -89,6 +89,7 @@ impl Model {
                 Observation::Health(Health::Unhealthy("503".into()))
             }
             Fact::Health { .. } => Observation::Health(self.health.clone()),
+            Fact::Needs(_) => known.unwrap_or_else(|| Observation::Needs(BTreeMap::new())),
             Fact::Lifecycle(_) => known.unwrap_or(Observation::Lifecycle(false)),
             Fact::Indexes { .. } => known.unwrap_or_else(|| Observation::Indexes(BTreeMap::new())),
             Fact::Origin(name) => Observation::Origin(self.sources.get(name).cloned().map(Box::new)),

@@ -13,11 +13,11 @@ fn ecs_takes_a_bad_image_back_and_it_is_not_tried_again_nor_one_before_it() {
         &deployment_event(&mut model),
         &[
             "truegul-production/api-server: v1.2.0 is rejected, v1.0.0 stays: v1.2.0 did not stay: ECS took its deployment back: ECS deployment circuit breaker: tasks failed to start.",
-            "skip: v1.2.0 is rejected; v1.0.0 stays",
+            "skip: v1.2.0 is rejected; v1.0.0 stays until a newer image is pushed",
         ],
     );
     model.finish();
-    check(&push_event(&mut model), &["skip: v1.2.0 is rejected; v1.0.0 stays"]);
+    check(&push_event(&mut model), &["skip: v1.2.0 is rejected; v1.0.0 stays until a newer image is pushed"]);
     model.push("v1.2.1");
     push_event(&mut model);
     assert_eq!(model.running(), "v1.2.1");
@@ -56,7 +56,7 @@ fn without_ecs_going_back_the_function_does() {
         "truegul-production/api-server: going back to v1.0.0 from v1.1.0: v1.1.0 is rejected or failed; api-server:1 completed before it"
     );
     model.finish();
-    check(&deployment_event(&mut model), &["skip: v1.1.0 is rejected; v1.0.0 stays"]);
+    check(&deployment_event(&mut model), &["skip: v1.1.0 is rejected; v1.0.0 stays until a newer image is pushed"]);
     assert_eq!(model.running(), "v1.0.0");
 }
 

@@ -197,9 +197,12 @@ fn is_shifting(model: &mut Model) {
 #[test]
 fn how_a_migration_ended_is_remembered_whatever_else_the_image_waits_for() {
     let waits = [
-        (sleeps as fn(&mut Model), "skip: v1.1.0 waits until the service is awake, since "),
+        (sleeps as fn(&mut Model), "skip: v1.1.0 waits, since "),
         (asks, "needs-approval: v1.1.0 waits for your approval (runs v1.0.0). "),
-        (is_shifting, "skip: v1.1.0 is newer, but a deployment that shifts traffic is under way; after that"),
+        (
+            is_shifting,
+            "skip: v1.1.0 is newer, but a deployment that shifts traffic is under way. It goes on when that has ended",
+        ),
     ];
     for (hold, expected) in waits {
         let mut model = begun_and_held(hold);

@@ -44,11 +44,10 @@ fn started(model: &mut Model) -> String {
 #[test]
 fn it_waits_until_the_other_service_has_migrated_and_goes_out_in_the_same_run() {
     let mut model = follower(RULE);
-    let waits =
-        "skip: v1.1.0 waits until truegul-production-migrate has run for it, which truegul-production/worker starts";
+    let waits = "skip: v1.1.0 waits for its migration truegul-production-migrate, which truegul-production/worker starts. It goes on when it has run and ended well";
     assert_eq!(run(&mut model, &service()), [waits]);
     started(&mut model);
-    let waits = "skip: v1.1.0 waits for its migration: truegul-production-migrate is running (task 1)";
+    let waits = "skip: v1.1.0 waits for its migration: truegul-production-migrate is running (task 1). It goes on when the task has ended";
     assert_eq!(run(&mut model, &service()), [waits]);
     assert!(!model.service.tags.contains_key(keys::MIGRATING), "{model}");
     model.stop_tasks(Some(0));
