@@ -87,6 +87,11 @@ else
 fi
 digest=''
 case $image in *@*) digest=${image#*@} ;; esac
+# After its start the agent repeats what was under way before. What it was told before a night may be over by now.
+sent=${SSM_Key##*-}
+if [ "$mode" = deploy ] && [[ $sent =~ ^[0-9]{10}$ ]] && [ $(($(now) - sent)) -gt 10800 ]; then
+    answer refused 'this command is older than 3 hours, so what it deploys may be over by now'
+fi
 
 # ---------------------------------------------------------------------------------------------------- what is needed
 
@@ -99,15 +104,15 @@ flock -n 9 || answer refused 'another deployment is under way on this machine'
 
 command -v docker >/dev/null || answer refused 'docker is not installed'
 try 30 docker ps -q || answer refused "docker does not answer: $(last_words)"
-# With docker-compose 1, all files must name the same version of the format.
-version=''
+# With docker-compose 1, all files must name the same version of the format, and none may have a pull policy.
+version='' modern=yes
 if try 30 docker compose version; then
     compose=(docker compose)
     all=(-a)
 elif try 30 docker-compose version --short; then
     compose=(docker-compose)
     all=()
-    case $(last_words) in 1.*) version=yes ;; *) all=(-a) ;; esac
+    case $(last_words) in 1.*) version=yes modern='' ;; *) all=(-a) ;; esac
 else
     answer refused "neither the plugin 'docker compose' nor docker-compose is installed for root"
 fi
@@ -181,8 +186,9 @@ reference_of() {
 observe() {
     local ids id status code restarts check image_id oneoff name files reference last=''
     count=0 up=0 ended=0 restarted=0 exit_code=0 checks=no checked=yes
-    found='' found_reference='' found_id='' mixed='' config='' container=''
+    found='' found_reference='' found_id='' mixed='' config='' container='' standing=''
     ids=$(timeout 60 "${compose[@]}" ps ${all[@]+"${all[@]}"} -q "$service" 2>"$work/ps") || return 1
+    standing=$ids
     [ -n "$ids" ] || return 0
     # shellcheck disable=SC2086 # one id on each line
     timeout 60 docker inspect --format "$fields" $ids >"$work/containers" 2>"$work/ps" || return 1
@@ -226,8 +232,30 @@ answers() {
     fi
 }
 
+# A container of this service from the same folder, but of a project with another name: compose does not know it as its own,
+# and would start a second one beside it, for the same ports.
+other_project() {
+    local id labels name once folder
+    labels="${open}index .Config.Labels \"com.docker.compose.project\"$close"
+    labels+=" ${open}or (index .Config.Labels \"com.docker.compose.oneoff\") \"-\"$close"
+    labels+=" ${open}index .Config.Labels \"com.docker.compose.project.working_dir\"$close"
+    for id in $(timeout 30 docker ps -q --filter "label=com.docker.compose.service=$service"); do
+        read -r name once folder < <(timeout 30 docker inspect --format "$labels" "$id" 2>/dev/null) || continue
+        [ "$once" != True ] || continue
+        if [ -n "$folder" ] && [ "$folder" -ef "$project" ]; then
+            printf '%s' "$name"
+            return
+        fi
+    done
+}
+
 read_back || answer refused "$(last_words "$work/ps")"
 before=$running
+if [ "$count" -eq 0 ]; then
+    other=$(other_project)
+    [ -z "$other" ] ||
+        answer refused "$service runs in the compose project '$other', which is not the one of $base: write COMPOSE_PROJECT_NAME=$other into $project/.env"
+fi
 if [ "$mode" = look ]; then
     why=''
     [ "$count" -gt 0 ] || why="no container of $service"
@@ -287,17 +315,6 @@ refuse() {
     answer refused "$1"
 }
 
-mark=$(printf '%s' "$path/$service" | cksum | cut -d ' ' -f 1)
-# A tag of its own keeps `docker image prune` away from the previous image.
-previous=nightshift-previous:$mark
-if [ -n "$before_id" ] && ! try 30 docker tag "$before_id" "$previous"; then
-    { [ -n "$before_reference" ] && try 600 docker pull "$before_reference" &&
-        try 30 docker tag "$before_reference" "$previous"; } ||
-        refuse "the image that runs is not on this machine any more, so there would be no way back: $(last_words)"
-fi
-
-# ---------------------------------------------------------------------------------------------------- the new image
-
 # With the role of the instance, unless a helper of docker does it already.
 log_in() {
     local host=${image%%/*} token hosts
@@ -316,6 +333,17 @@ log_in() {
     printf '%s' "$token" | timeout 60 docker login --username AWS --password-stdin "$host" >"$work/said" 2>&1
 }
 
+mark=$(printf '%s' "$path/$service" | cksum | cut -d ' ' -f 1)
+# A tag of its own keeps `docker image prune` away from the previous image.
+previous=nightshift-previous:$mark
+if [ -n "$before_id" ] && ! try 30 docker tag "$before_id" "$previous"; then
+    { [ -n "$before_reference" ] && log_in && try 600 docker pull "$before_reference" &&
+        try 30 docker tag "$before_reference" "$previous"; } ||
+        refuse "the image that runs is not on this machine any more, so there would be no way back: $(last_words)"
+fi
+
+# ---------------------------------------------------------------------------------------------------- the new image
+
 if ! try 30 docker image inspect "$image"; then
     log_in || refuse "cannot log in to ${image%%/*}: $(last_words)"
     try 900 docker pull --quiet "$image" || refuse "cannot pull the image: $(last_words)"
@@ -333,6 +361,8 @@ set_image() {
         echo 'services:'
         for name in "$service" ${migrate:+"$migrate"}; do
             printf '  "%s":\n    image: "%s"\n' "$name" "$1"
+            # It is on the machine. The previous image may be there under a name that no registry knows.
+            [ -z "$modern" ] || echo '    pull_policy: missing'
         done
     } | write "$pin" 2>/dev/null
 }
@@ -358,14 +388,19 @@ run_migration() {
     return 1
 }
 
+# What was pinned before, where nothing came of it.
+unpin() {
+    if [ -e "$work/pin" ]; then write "$pin" <"$work/pin"; else rm -f "$pin"; fi
+}
+
 remember || refuse "cannot write to $state: is the disk full?"
+[ ! -e "$pin" ] || cp -f "$pin" "$work/pin"
 if [ -n "$migrate" ] && [ "$migrated" != succeeded ]; then
-    [ ! -e "$pin" ] || cp -f "$pin" "$work/pin"
     set_image "$image" || refuse "cannot write to $state: is the disk full?"
     begun=yes
     if ! run_migration; then
         migrated=failed
-        if [ -e "$work/pin" ]; then write "$pin" <"$work/pin"; else rm -f "$pin"; fi
+        unpin
         refuse "the migration '$migrate' failed: $(last_words "$work/why")"
     fi
     migrated=succeeded
@@ -452,13 +487,27 @@ for name in 1 2 3; do
     sleep 1
 done
 was_answering=$counting
-if start_with "$image" && prove "$image_id" "$health"; then
-    read_back
-    rm -f "$state/pending"
-    tidy "$image" "$before_reference"
-    answer deployed ''
+# The two looks differ in nothing where compose has changed nothing.
+observe ids || standing=unknown
+stood=$standing stood_up=$up started=no
+if start_with "$image"; then
+    started=yes
+    if prove "$image_id" "$health"; then
+        read_back || running=''
+        rm -f "$state/pending"
+        tidy "$image" "$before_reference"
+        answer deployed ''
+    fi
 fi
 [ -n "$why" ] || why="compose could not start it: $(last_words "$work/up")"
+# The image is not at fault for what compose did not even begin, and what runs needs no restart.
+if [ "$started" = no ] && [ -z "$pending" ] && [ "$stood_up" -gt 0 ] &&
+    observe ids && [ "$standing" = "$stood" ] && [ "$up" -eq "$stood_up" ]; then
+    unpin
+    # A migration that has run is not repeated.
+    [ "$migrated" = succeeded ] || rm -f "$state/pending"
+    answer refused "$why; nothing was stopped"
+fi
 
 # ---------------------------------------------------------------------------------------------------- back
 
@@ -476,7 +525,7 @@ address=$health
 [ "$was_answering" = yes ] || address=''
 start_with "$back" && prove "$before_id" "$address"
 proven=$?
-read_back
+read_back || running=''
 rm -f "$state/pending"
 [ "$proven" -eq 0 ] ||
     answer failed "$reason; the previous image is not back: ${why:-$(last_words "$work/up")}"

@@ -6,6 +6,7 @@ lies in the folder that `MACHINE` names: `state.json` has the images and the con
 
     {"DIGEST": {"pull": "no space left on device",  it cannot be pulled, for this reason
                 "up": "exec: no such file",         compose cannot start it, for this reason; it has stopped the old one
+                "creates": "invalid mount config",  compose cannot make its container, for this reason; the old one runs on
                 "starts": "healthy",                or unhealthy (runs, gives no answer), crashes (again and again), exits
                 "check": "unhealthy",               what a health check of docker's says; without it there is no check
                 "migration": 1,                     the exit code of a container that runs once
@@ -199,6 +200,7 @@ def made(machine, project, service, image, name=None):
             "com.docker.compose.project": project.name,
             "com.docker.compose.service": service,
             "com.docker.compose.oneoff": "True" if name else "False",
+            "com.docker.compose.project.working_dir": str(project.folder),
             "com.docker.compose.project.config_files": ",".join(map(str, project.files))}}
     machine.state["containers"].append(container)
     return container
@@ -220,6 +222,8 @@ def up(project, service):
         running = [it for it in old if seen(machine, it)["State"]["Status"] == "running"]
         if running and [(it["Image"], it["Name of its image"]) for it in old] == [(identifier, image)]:
             return 0
+        if "creates" in behaviour:
+            raise Refused(f"Error response from daemon: {behaviour['creates']}")
         container = made(machine, project, service, image)
         for it in old:
             it["Until"] = machine.now + STOP
@@ -390,6 +394,11 @@ def plain_docker(machine, arguments):
     match arguments:
         case ["ps", "-q"]:
             pass
+        case ["ps", "-q", "--filter", condition] if condition.startswith("label="):
+            _, label, value = condition.split("=", 2)
+            for it in containers:
+                if it["Labels"].get(label) == value and seen(machine, it)["State"]["Status"] == "running":
+                    print(it["Id"])
         case ["ps", "-aq", "--filter", condition]:
             kind, _, value = condition.partition("=")
             for it in containers:

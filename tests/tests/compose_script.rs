@@ -493,6 +493,71 @@ fn a_service_that_was_started_from_other_files_is_left_alone() {
     );
 }
 
+#[test]
+fn a_project_with_another_name_gets_no_second_container_beside_its_own() {
+    let mut machine = Machine::running("other-project");
+    let folder = machine.path("srv/app");
+    machine.change(|it| {
+        let labels = &mut it["containers"][0]["Labels"];
+        labels["com.docker.compose.project"] = json!("shop");
+        labels["com.docker.compose.project.working_dir"] = json!(folder);
+    });
+    let refused = "refused - > -, api runs in the compose project 'shop', which is not the one of /srv/app/compose.yaml: \
+                   write COMPOSE_PROJECT_NAME=shop into /srv/app/.env";
+    for mode in ["look", "deploy"] {
+        machine.set("Mode", mode);
+        check(&machine, refused);
+    }
+    // A link to the folder is the same folder.
+    symlink(&folder, machine.folder.join("srv/shop-api")).expect("a link");
+    machine.set("Path", &machine.path("srv/shop-api"));
+    assert!(machine.run().starts_with("refused - > -, api runs in the compose project 'shop'"));
+    machine.set("Path", &folder);
+    machine.write("srv/app/.env", "COMPOSE_PROJECT_NAME=shop\n");
+    check(&machine, "deployed old > new, 2 s");
+}
+
+#[test]
+fn what_compose_did_not_even_begin_restarts_nothing() {
+    let mut machine = Machine::running("not-begun");
+    machine.images(&[("new", json!({"creates": "invalid mount config"}))]);
+    let expected = "refused old > old, compose could not start it: Error response from daemon: invalid mount config; \
+                    nothing was stopped";
+    check(&machine, expected);
+    assert_eq!(machine.state()["containers"][0]["Id"], "c0");
+    let state = machine.folder.join("nightshift").join(&machine.path("srv/app/api")[1..]);
+    assert!(!state.join("override.yaml").exists() && !state.join("pending").exists());
+    // A migration that has run is not repeated for it.
+    machine.set("Migrate", "migrate");
+    check(&machine, &expected.replace(", compose", ", migration succeeded, compose"));
+    machine.images(&[]);
+    check(&machine, "deployed old > new, 2 s, migration succeeded");
+    assert_eq!(machine.calls().matches("migrated new").count(), 1);
+}
+
+/// The agent repeats what was under way when its machine was stopped.
+#[test]
+fn a_command_that_a_night_lies_behind_deploys_nothing() {
+    let mut machine = Machine::running("late");
+    machine.set("Key", "ns-1a2b3c4d5e6f-1795000000");
+    machine.write("clock", "1795010801");
+    check(&machine, "refused - > -, this command is older than 3 hours, so what it deploys may be over by now");
+    machine.set("Mode", "look");
+    check(&machine, "running old > old");
+    machine.set("Mode", "deploy");
+    machine.write("clock", "1795010700");
+    check(&machine, "deployed old > new, 2 s");
+}
+
+#[test]
+fn a_policy_to_pull_always_does_not_hinder_the_way_back() {
+    let machine = Machine::running("policy");
+    check(&machine, "deployed old > new, 2 s");
+    let pinned = machine.folder.join("nightshift").join(&machine.path("srv/app/api/override.yaml")[1..]);
+    let text = fs::read_to_string(pinned).expect("the override");
+    assert!(text.ends_with(&format!("    image: \"{}\"\n    pull_policy: missing\n", image("new"))), "{text}");
+}
+
 // ------------------------------------------------------------------------------------------------ bad input
 
 #[test]

@@ -55,7 +55,11 @@ async fn send(clients: &Clients, run: &Run<'_>, send: &Send) -> Result<Value, Er
     }
     match ssm::send(&clients.ssm, &clients.sending, document, send).await {
         Ok(Some(id)) => Ok(json!({"command": id})),
-        Ok(None) => Err(Error::not_now()),
+        Ok(None) => {
+            // Nothing was sent: what is left would be waited for until nobody can send it any more.
+            ec2::write_tags(ec2, &send.id, &[(keys::COMMAND, None)], until).await?;
+            Err(Error::not_now())
+        }
         Err(error) => {
             // Without an answer it is not known whether it was sent.
             if !UNKNOWN.contains(&error.code.as_str()) {

@@ -6,6 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::SignedDuration;
+use sha2::{Digest as _, Sha256};
 
 use crate::deploy::{Approval, RepositoryName, Selector, Severity};
 use crate::keys;
@@ -60,6 +61,14 @@ const WAIT: &str = "a time from 5s to 10m, such as 90s";
 
 /// How long a container may take where the tag does not say.
 const USUAL_WAIT: SignedDuration = SignedDuration::from_secs(90);
+
+impl ComposeRule {
+    /// How a memory says which service it is of, since a person may change the tag: path and service may be too long.
+    pub fn place(&self) -> String {
+        let hash = Sha256::digest(format!("{}\n{}", self.path, self.service));
+        hash.iter().take(4).map(|it| format!("{it:02x}")).collect()
+    }
+}
 
 impl FromStr for ComposeRule {
     type Err = BadTag;

@@ -29,6 +29,7 @@ impl Draft<'_> {
             }
             Command::Clear { image } => self.clear(image.as_deref(), plan),
             Command::Look => {
+                self.try_at_once();
                 self.must_look = true;
                 Ok(())
             }
@@ -89,11 +90,7 @@ impl Draft<'_> {
             let message = format!("{label} is archived, or no container can be started from it");
             return Err(message);
         }
-        if let Motion::Held(_) | Motion::Again(_) = self.motion {
-            // A person has seen what was wrong and wants it tried now.
-            self.motion = Motion::Still;
-            self.memory.order = None;
-        }
+        self.try_at_once();
         let running = self.memory.runs.as_ref().map(|it| case.known(it));
         let newest = running.as_ref().and_then(|running| self.choice(running, None).newest());
         let approved = Approved {
@@ -114,6 +111,17 @@ impl Draft<'_> {
             self.act(Change::Approve, &label, Some(&image.digest), why, plan);
         }
         Ok(())
+    }
+
+    /// A person has seen what was wrong with the last command, and wants it tried now. One of which nothing can be read may
+    /// be under way.
+    fn try_at_once(&mut self) {
+        if let Motion::Held(told) | Motion::Again(told) = &self.motion
+            && told.trouble.kind != "unreadable-command"
+        {
+            self.motion = Motion::Still;
+            self.memory.order = None;
+        }
     }
 
     fn clear(&mut self, image: Option<&str>, plan: &mut Plan<Step>) -> Result<(), String> {

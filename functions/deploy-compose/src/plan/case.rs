@@ -77,6 +77,11 @@ impl<'a> Case<'a> {
         format!("{} on {}", self.rule.service, self.instance.name())
     }
 
+    /// Whether a memory is of the service that the tag names now.
+    pub fn is_here(&self, of: Option<&String>) -> bool {
+        of.is_none_or(|it| *it == self.rule.place())
+    }
+
     /// `HOST/NAME`, as Docker pulls from it.
     pub fn reference(&self) -> String {
         let name = &self.rule.repository;

@@ -152,7 +152,7 @@ impl<'a> Draft<'a> {
         Step::Send(Box::new(Send {
             id: case.instance.id.clone(),
             name: case.name(),
-            order: Ordered { intent, key, at: now.timestamp(), again },
+            order: Ordered { intent, key, at: now.timestamp(), again, of: Some(rule.place()) },
             to: to.into(),
             from: self.runs_label(),
             from_digest: self.memory.running().cloned(),
@@ -163,7 +163,8 @@ impl<'a> Draft<'a> {
 
     /// What was read back is what runs. What ran before it can be gone back to.
     pub fn found(&mut self, running: Option<Digest>, before: Option<Digest>, at: jiff::Timestamp) {
-        let known = self.memory.runs.take();
+        // What was known of another service, before the tag was changed, is not gone back to.
+        let known = self.memory.runs.take().filter(|it| self.case.is_here(it.of.as_ref()));
         let same = known.as_ref().is_some_and(|it| it.digest == running);
         let earlier = known.as_ref().and_then(|it| it.digest.as_ref().map(rules::ShortDigest::of));
         let kept = known.as_ref().and_then(|it| it.before.clone());
@@ -176,6 +177,7 @@ impl<'a> Draft<'a> {
             digest: running,
             at,
             failed: None,
+            of: Some(self.case.rule.place()),
         });
     }
 }

@@ -61,6 +61,7 @@ impl<'a> Draft<'a> {
         let (why, must) = match runs {
             None => ("it is not known yet what runs", true),
             Some(_) if self.must_look => ("what runs has to be read back", true),
+            Some(it) if !self.case.is_here(it.of.as_ref()) => ("its tag names another service since", true),
             Some(it) if launched.is_some_and(|at| at > it.at) => {
                 ("the instance was started since it was read back", false)
             }

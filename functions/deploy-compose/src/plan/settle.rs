@@ -16,6 +16,9 @@ pub const SENT_WITHIN: SignedDuration = SignedDuration::from_mins(16);
 /// What did not get through is tried again after this time.
 pub const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
+/// How a command ends.
+const ENDS: [&str; 6] = ["Success", "Failed", "TimedOut", "Cancelled", "Undeliverable", "Terminated"];
+
 impl Draft<'_> {
     /// Reads what became of the command that the instance remembers.
     pub fn settle(&mut self, plan: &mut Plan<Step>, now: &Zoned) {
@@ -50,21 +53,38 @@ impl Draft<'_> {
     fn ended(&mut self, order: &Ordered, invocation: &Invocation, plan: &mut Plan<Step>, now: &Zoned) {
         let what = self.what(order);
         let id = &invocation.command;
+        let is_over = invocation.answer.is_some() || ENDS.contains(&invocation.status.as_str());
+        // A person has changed the tag meanwhile: what became of the other service says nothing of this one.
+        if is_over && !self.case.is_here(order.of.as_ref()) {
+            self.memory.order = None;
+            self.must_look = true;
+            return;
+        }
         match (invocation.status.as_str(), &invocation.answer) {
             (_, Some(answer)) => self.answered(order, answer, invocation, plan, now),
-            ("Success" | "Failed" | "TimedOut" | "Cancelled" | "Undeliverable" | "Terminated", None) => {
+            (_, None) if is_over => {
                 let (details, status) = (&invocation.details, &invocation.status);
                 let ended = if details.is_empty() { status } else { details };
                 let undelivered =
                     ["Delivery", "Undeliver"].iter().any(|it| details.contains(it) || status.contains(it));
                 match &order.intent {
                     // Whether it did anything is not known, so the image is not tried again by itself.
-                    Intent::Deploy(digest) | Intent::GoBack(digest) if !undelivered => {
+                    Intent::Deploy(digest) if !undelivered => {
                         let why = format!("{what} ended as {ended} and did not say what runs now (command {id})");
                         if let Some(runs) = &mut self.memory.runs {
                             runs.failed = Some(id.clone());
                         }
                         self.reject(&digest.clone(), "silence", &why, Change::Reject, plan, now);
+                        self.must_look = true;
+                    }
+                    // That image ran before, and is the only way back: it does not count as bad for a machine that was
+                    // stopped meanwhile. Where it does not run, it is gone back once more.
+                    Intent::GoBack(_) if !undelivered => {
+                        let message =
+                            format!("{what} ended as {ended} and did not say what runs now, so that is read back");
+                        let choices = vec![self.look_at(invocation)];
+                        self.tell(plan, &Told { trouble: Trouble::new("no-answer", message), choices });
+                        self.memory.order = None;
                         self.must_look = true;
                     }
                     _ => {

@@ -112,6 +112,9 @@ async fn another_command_on_the_instance_is_waited_for() {
     script.aws().start("by-hand");
     assert_eq!(run(&script, "10:02:00").await, ["deploy Deferred"]);
     assert_eq!(script.count("SendCommand"), 1);
+    // Once it has ended the next run sends its own.
+    script.aws().end("running", Some(1));
+    assert_eq!(run(&script, "10:03:00").await, ["deploy Done"]);
 }
 
 #[tokio::test(start_paused = true)]

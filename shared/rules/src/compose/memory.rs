@@ -29,6 +29,8 @@ pub struct Runs {
     pub tag: Option<String>,
     /// The command that left the service broken, if one did.
     pub failed: Option<String>,
+    /// The [place](super::ComposeRule::place) where it runs, where that is known.
+    pub of: Option<String>,
 }
 
 /// What a command is for.
@@ -55,6 +57,8 @@ pub struct Ordered {
     pub at: Timestamp,
     /// One before it, for the same, did not get through: people were told of that, and are not told anew.
     pub again: bool,
+    /// The [place](super::ComposeRule::place) that it changes or looks at, where that is known.
+    pub of: Option<String>,
 }
 
 impl Intent {
@@ -83,6 +87,7 @@ impl FromStr for Runs {
             before: tag.parsed("before", SHORT)?,
             tag: tag.option("tag").map(str::to_owned),
             failed: tag.option("failed").map(str::to_owned),
+            of: tag.option("of").map(str::to_owned),
         };
         tag.finish().map(|()| runs)
     }
@@ -97,7 +102,7 @@ impl fmt::Display for Runs {
         value += &format!(" at={}", written(self.at));
         let before = self.before.as_ref().map(|it| it.usual().to_owned());
         // The tag is for people: one that does not fit is left out.
-        for (name, text) in [("failed", &self.failed), ("before", &before), ("tag", &self.tag)] {
+        for (name, text) in [("failed", &self.failed), ("before", &before), ("of", &self.of), ("tag", &self.tag)] {
             if let Some(text) = text
                 && value.len() + name.len() + text.len() + 2 <= LONGEST
             {
@@ -126,7 +131,8 @@ impl FromStr for Ordered {
         };
         let key = tag.required::<String>("key", "ns-KEY")?;
         let (at, again) = (tag.required("at", MOMENT)?, tag.parsed("again", "true")?.unwrap_or_default());
-        let ordered = Ordered { intent, key, at, again };
+        let of = tag.option("of").map(str::to_owned);
+        let ordered = Ordered { intent, key, at, again, of };
         tag.finish().map(|()| ordered)
     }
 }
@@ -139,7 +145,10 @@ impl fmt::Display for Ordered {
             Intent::GoBack(digest) => write!(f, "go-back {digest}")?,
         }
         write!(f, " key={} at={}", self.key, written(self.at))?;
-        if self.again { f.write_str(" again=true") } else { Ok(()) }
+        if self.again {
+            f.write_str(" again=true")?;
+        }
+        self.of.iter().try_for_each(|it| write!(f, " of={it}"))
     }
 }
 
@@ -177,6 +186,7 @@ mod tests {
                 before: (shape > 2).then(|| ShortDigest::of(&digest(number / 2))),
                 tag,
                 failed: (shape > 3).then(|| "e8d3c0e4-71f7-4491-898f-c9b35bee5f3b".into()),
+                of: (shape > 2).then(|| "1a2b3c4d".into()),
             };
             prop_assert!(runs.to_string().len() <= LONGEST);
             let read: Runs = runs.to_string().parse().unwrap();
@@ -187,7 +197,7 @@ mod tests {
                 1 => Intent::Deploy(digest(number)),
                 _ => Intent::GoBack(digest(number)),
             };
-            let ordered = Ordered { intent, key: format!("ns-{number:x}"), at, again: shape > 3 };
+            let ordered = Ordered { intent, key: format!("ns-{number:x}"), at, again: shape > 3, of: (shape > 2).then(|| "1a2b3c4d".into()) };
             prop_assert_eq!(ordered.to_string().parse::<Ordered>().unwrap(), ordered);
         }
     }

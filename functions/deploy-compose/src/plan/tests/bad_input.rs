@@ -26,8 +26,10 @@ fn answers_of_the_script() {
 #[test]
 fn tags_of_instances() {
     let moment = "2026-11-21T00:00:00Z";
-    let (runs, order) =
-        (format!("{} at={moment} tag=v1.1", digest(1)), format!("deploy {} key=ns-1 at={moment}", digest(2)));
+    let (runs, order) = (
+        format!("{} at={moment} of=1a2b3c4d tag=v1.1", digest(1)),
+        format!("deploy {} key=ns-1 at={moment} of=1a2b3c4d", digest(2)),
+    );
     let samples = [
         (keys::DEPLOY, RULE),
         (keys::DEPLOY_WINDOW, "mon-thu 10:00-16:00"),

@@ -442,3 +442,67 @@ fn a_look_that_said_nothing_is_repeated_after_an_hour() {
     let said = shop.run(None);
     assert!(said.iter().any(|it| it.contains("reading back what runs (what runs has to be read back)")), "{said:?}");
 }
+
+#[test]
+fn a_way_back_that_says_nothing_does_not_make_the_only_good_image_a_bad_one() {
+    let mut shop = Shop::known(1, RULE);
+    shop.push(2);
+    shop.settle();
+    shop.run(Some(("web-1", Command::RollBack { image: None })));
+    // The machine is stopped in the middle of it.
+    shop.work(|_| false);
+    shop.runs.insert("i-1".into(), Some(digest(2)));
+    let said = shop.run(None);
+    assert!(said[1].starts_with("! i-1 no-answer: the way back to v1.1 ended as Failed"), "{said:?}");
+    assert!(said[0].starts_with("api on web-1: reading back what runs (what runs has to be read back)"), "{said:?}");
+    shop.work(|_| true);
+    let said = shop.run(None);
+    assert!(said.iter().any(|it| it.starts_with("api on web-1: going back to v1.1 from v1.2")), "{said:?}");
+    shop.settle();
+    assert_eq!(shop.runs["i-1"], Some(digest(1)));
+    assert!(!shop.tag("i-1", keys::REJECTED).unwrap().contains("000000000001"));
+}
+
+#[test]
+fn a_look_that_a_person_asks_for_does_not_wait_for_the_hour_and_a_corrected_tag_does_not_either() {
+    let wrong = RULE.replace("service=api", "service=apo");
+    let mut shop = Shop::of(1, &wrong);
+    shop.run(None);
+    let refused = Answer { why: "no such service: apo".into(), ..answer(Outcome::Refused, None, None) };
+    shop.answer("i-1", refused.clone());
+    let told = "! i-1 refused: a look at what runs changed nothing: no such service: apo. It is tried again each hour";
+    check(shop.run(None), &[told]);
+    let said = shop.run(Some(("web-1", Command::Look)));
+    check(said, &["apo on web-1: reading back what runs (it is not known yet what runs)"]);
+    shop.answer("i-1", refused);
+    shop.run(None);
+    shop.instance("i-1").tags.insert(keys::DEPLOY.into(), RULE.into());
+    shop.runs.insert("i-1".into(), Some(digest(1)));
+    check(shop.run(None), &["api on web-1: reading back what runs (it is not known yet what runs)"]);
+    // A command that nobody can read about may be under way: no second one is sent.
+    shop.unreadable = Some("ListCommands i-1: AccessDeniedException: no".into());
+    let said = shop.run(Some(("web-1", Command::Look)));
+    check(said, &["! i-1 unreadable-command: ListCommands i-1: AccessDeniedException: no"]);
+}
+
+#[test]
+fn what_is_remembered_of_one_service_is_not_taken_for_another() {
+    let mut shop = Shop::known(1, RULE);
+    shop.push(2);
+    shop.run(None);
+    // The tag is changed while the other service is deployed.
+    shop.instance("i-1").tags.insert(keys::DEPLOY.into(), RULE.replace("service=api", "service=client"));
+    assert!(shop.run(None)[0].starts_with("- i-1: the deployment of v1.2 is under way"));
+    shop.work(|_| true);
+    shop.runs.insert("i-1".into(), Some(digest(1)));
+    check(shop.run(None), &["client on web-1: reading back what runs (what runs has to be read back)"]);
+    shop.settle();
+    assert_eq!(shop.runs["i-1"], Some(digest(2)), "it runs the newest one too");
+    shop.instance("i-1").tags.insert(keys::DEPLOY.into(), RULE.into());
+    check(shop.run(None), &["api on web-1: reading back what runs (its tag names another service since)"]);
+    shop.runs.insert("i-1".into(), Some(digest(1)));
+    shop.work(|_| true);
+    shop.run(None);
+    let runs = shop.tag("i-1", keys::RUNS).unwrap();
+    assert!(runs.contains(&digest(1).to_string()) && !runs.contains("before="), "{runs}");
+}
