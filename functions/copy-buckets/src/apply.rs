@@ -37,7 +37,10 @@ pub async fn apply(clients: &Clients, step: &Step, account: &str, until: Instant
             // The marker last: until then the next run compares once more.
             let drilled = it.drilled.to_string();
             s3::remember(&clients.s3, account, &it.arn, keys::DRILLED, Some(&drilled)).await?;
-            s3::mark(&clients.s3, &it.folder, &it.marker).await.map(|()| json!({}))
+            if let Some(marker) = &it.marker {
+                s3::mark(&clients.s3, &it.folder, marker).await?;
+            }
+            Ok(json!({}))
         }
     }
 }

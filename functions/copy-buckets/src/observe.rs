@@ -153,7 +153,9 @@ async fn job(clients: &Clients, account: &str, id: &str, folder: &plan::Place) -
         let report = format!("{}{REPORT}/job-{id}/results/", folder.key());
         job.failures = match s3::failures(&clients.s3, &bucket, &report, NAMED).await {
             Ok(failures) => failures,
-            Err(error) => vec![format!("its report cannot be read: {error}")],
+            Err(error) if error.is_denied() => vec![format!("its report cannot be read: {error}")],
+            // What failed is written down and told once, so what a later run can read is left to it.
+            Err(error) => return Err(Lost::Unreadable(format!("its report cannot be read: {error}"))),
         };
     }
     Ok(job)

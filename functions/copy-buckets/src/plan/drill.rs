@@ -15,6 +15,10 @@ use super::world::{Bucket, Compared, Drilling, Folder, Marker, Sample, Scope, Se
 /// A drill that is not over after this time has failed, whatever holds it up.
 const LASTS: SignedDuration = SignedDuration::from_hours(24);
 
+/// A run lasts five minutes at most. What has not been told by then was lost with its run; before that, the run that ended
+/// the drill may just be telling it.
+const STILL_TELLING: SignedDuration = SignedDuration::from_mins(5);
+
 /// How many objects are told by name.
 const NAMED: usize = 10;
 
@@ -103,6 +107,7 @@ impl Drills<'_> {
             self.go_on(folder, marker, plan);
             return "its drill is under way".into();
         }
+        self.tell_again(plan);
         let (due, calendar) = (world.setup.drills.due(self.rule.every, now), &world.setup.drills);
         let ended = |it: &Drilled| format!("its last drill {} on {}", it.outcome, when(it.at, now));
         let told = self.last.as_ref().map_or_else(|| "it was never drilled".into(), ended);
@@ -117,6 +122,21 @@ impl Drills<'_> {
             self.begin(&format!("{told}, and one is due since {}", when(due, now)), plan);
         }
         format!("{told}; one is due since {}", when(due, now))
+    }
+
+    /// Tells how the last drill ended if the run that ended it did not come so far.
+    fn tell_again(&self, plan: &mut Plan<Step>) {
+        let case = self.case;
+        let untold = self.last.as_ref().filter(|it| it.untold && case.since(it.at) >= STILL_TELLING);
+        let Some(drilled) = untold.cloned() else { return };
+        let why = format!(
+            "it ended at {}, and the run that ended it could not tell people; the log of that run says more",
+            when(drilled.at, case.now)
+        );
+        let folder =
+            Place { region: case.destination.region.clone(), to: case.rule.to.clone(), name: drilled.snapshot.clone() };
+        let (arn, source) = (case.bucket.arn.clone(), case.bucket.name.clone());
+        plan.act(&case.bucket.arn, Step::FinishDrill(FinishDrill { arn, source, folder, marker: None, drilled }), why);
     }
 
     fn begin(&self, why: &str, plan: &mut Plan<Step>) {
@@ -212,11 +232,12 @@ impl Drills<'_> {
             data: begun.duration_since(marker.moment).as_hours(),
             good: if is_good { Some(now) } else { self.last.as_ref().and_then(|it| it.good) },
             snapshot: folder.name.clone(),
-            untold: false,
+            untold: true,
         };
         // One that failed after an earlier one found it right is not proven any more.
         let marker = Marker { drilling: None, proven: is_good.then_some(now), ..marker.clone() };
-        let step = FinishDrill { arn: case.bucket.arn.clone(), folder, marker, drilled };
+        let (arn, source) = (case.bucket.arn.clone(), case.bucket.name.clone());
+        let step = FinishDrill { arn, source, folder, marker: Some(marker), drilled };
         plan.act(&case.bucket.arn, Step::FinishDrill(step), why);
     }
 

@@ -100,6 +100,7 @@ pub fn begin(world: &World, wanted: &Wanted, now: &Zoned) -> Result<(Bucket, Res
         objects: None,
         failed: None,
         problems: Vec::new(),
+        untold: false,
     };
     Ok((bucket.clone(), Restore { folder, arn: bucket.arn.clone(), role, marker }))
 }
@@ -123,7 +124,12 @@ pub fn follow(bucket: &Bucket, world: &World, now: &Zoned, plan: &mut Plan<Step>
         return forget(bucket, "there is no restore of it", plan);
     };
     match marker.state {
-        RestoreState::Complete | RestoreState::Failed => forget(bucket, "it has ended", plan),
+        RestoreState::Complete | RestoreState::Failed if marker.untold => {
+            let record = RecordRestore { folder, marker: marker.clone() };
+            let why = "it has ended, and the run that saw it could not tell people";
+            plan.act(arn, Step::RecordRestore(record), why);
+        }
+        RestoreState::Complete | RestoreState::Failed => forget(bucket, "it has ended, and people were told", plan),
         RestoreState::Listing if marker.busy_until.is_some_and(|it| now.timestamp() < it) => {
             plan.skip(arn, format!("its versions are being listed for {}", folder.url()));
         }
@@ -174,9 +180,10 @@ fn follow_job(
         }
         problems => problems.join("; "),
     };
-    let marker = RestoreMarker { state, objects: Some(objects), failed: Some(failed), problems, ..marker.clone() };
+    let marker =
+        RestoreMarker { state, objects: Some(objects), failed: Some(failed), problems, untold: true, ..marker.clone() };
+    // The tag stays until people were told: the next run removes it.
     plan.act(arn, Step::RecordRestore(RecordRestore { folder: folder.clone(), marker }), reason);
-    forget(bucket, "it has ended", plan);
 }
 
 fn forget(bucket: &Bucket, reason: &str, plan: &mut Plan<Step>) {

@@ -81,9 +81,19 @@ pub struct TakeSample {
 pub struct FinishDrill {
     /// Of the bucket.
     pub arn: String,
+    /// The bucket.
+    pub source: String,
     pub folder: Place,
-    pub marker: Marker,
+    /// What the copy says from now on; none where it says so already and only people still have to be told.
+    pub marker: Option<Marker>,
     pub drilled: Drilled,
+}
+
+impl FinishDrill {
+    /// What is remembered once people were told.
+    pub fn told(&self) -> Drilled {
+        Drilled { untold: false, ..self.drilled.clone() }
+    }
 }
 
 /// The folder of a copy, or of a restore.
@@ -146,9 +156,9 @@ impl reconcile::Step for Step {
             Step::TakeSample(TakeSample { folder, marker, .. }) => {
                 format!("{}: drill, choosing objects of {}", marker.source, folder.url())
             }
-            Step::FinishDrill(FinishDrill { folder, marker, drilled, .. }) => match drilled.outcome.is_good() {
-                true => format!("{}: the copy {} is proven", marker.source, folder.url()),
-                false => format!("{}: the drill of the copy {} FAILED", marker.source, folder.url()),
+            Step::FinishDrill(FinishDrill { folder, source, drilled, .. }) => match drilled.outcome.is_good() {
+                true => format!("{source}: the copy {} is proven", folder.url()),
+                false => format!("{source}: the drill of the copy {} FAILED", folder.url()),
             },
         }
     }
@@ -171,7 +181,7 @@ impl reconcile::Step for Step {
             }
             Step::ForgetRestore(_) => Value::Null,
             Step::TakeSample(it) => json!({"drill": it.folder.url()}),
-            Step::FinishDrill(it) => json!({"drilled": it.drilled.to_string()}),
+            Step::FinishDrill(it) => json!({"drilled": it.told().to_string()}),
         }
     }
 
@@ -182,10 +192,24 @@ impl reconcile::Step for Step {
     fn choices(&self) -> Vec<Choice> {
         match self {
             Step::FinishDrill(it) if !it.drilled.outcome.is_good() => {
-                let command = json!({"drill": {"bucket": it.marker.source}});
+                let command = json!({"drill": {"bucket": it.source}});
                 vec![Choice::new("Drill again", Undo::Command(command))]
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// A run may die between what it writes down and its message: until this is written, a later run tells it.
+    fn once_told(&self) -> Option<Self> {
+        match self {
+            Step::FinishDrill(it) => {
+                Some(Step::FinishDrill(FinishDrill { marker: None, drilled: it.told(), ..it.clone() }))
+            }
+            Step::RecordRestore(it) => {
+                let marker = RestoreMarker { untold: false, ..it.marker.clone() };
+                Some(Step::RecordRestore(RecordRestore { marker, ..it.clone() }))
+            }
+            _ => None,
         }
     }
 

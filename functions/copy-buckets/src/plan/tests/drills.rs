@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use reconcile::Step as _;
 use rules::drill::Drilled;
 use rules::facts::Fact;
 use rules::keys;
@@ -131,6 +132,25 @@ fn the_end_of_a_drill_is_remembered_on_the_bucket_and_in_the_copy() {
     assert_eq!((memory(&after).outcome.to_string().as_str(), memory(&after).good), ("failed", None));
     let failed = crate::plan::plan(&after, &Scope::Everything, &monday("10:38")).measures;
     assert!(failed.iter().any(|it| (it.metric, it.of.is_none(), it.value) == ("DrillFailed", true, 1.0)), "{failed:?}");
+}
+
+#[test]
+fn how_a_drill_ended_is_told_until_people_were_told() {
+    let sample = Sample { is_whole: true, objects: 2, ..Sample::default() };
+    let mut world = under_way(Drilling::Compared(sample, vec![same("uploads/a")]));
+    let step = plan(&world, &Scope::Everything, &monday("10:23")).steps.remove(0).step;
+    let Step::FinishDrill(ended) = &step else { panic!("{step:?}") };
+    // The run that ended it dies between what it writes down and its message.
+    world = drilled("weekly", vec![copy(None)]);
+    world.buckets[0].tags.insert(keys::DRILLED.into(), ended.drilled.to_string());
+    let next = "its last drill proven on Mon 2026-11-23 10:23 KST; the next one is due on Mon 2026-11-30 10:00 KST";
+    assert_eq!(at(&world, "10:27").len(), 1, "that run may just be telling it: {:?}", at(&world, "10:27"));
+    assert_eq!(told(&world, "10:27"), next);
+    let again = plan(&world, &Scope::Everything, &monday("10:38")).steps.remove(0).step;
+    let Step::FinishDrill(it) = &again else { panic!("{again:?}") };
+    assert_eq!((it.marker.as_ref(), again.headline()), (None, step.headline()));
+    world.buckets[0].tags.insert(keys::DRILLED.into(), it.told().to_string());
+    assert_eq!(told(&world, "10:53"), next);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::civil::time;
 use jiff::{ToSpan, Zoned};
 use reconcile::Plan;
-use rules::drill::Calendar;
+use rules::drill::{Calendar, Drilled};
 use rules::keys;
 
 use crate::plan::step::FinishDrill;
@@ -105,13 +105,17 @@ pub fn applied(plan: &Plan<Step>, mut world: World) -> World {
                 let folder = folders.iter_mut().find(|other| other.date.to_string() == it.folder.name).unwrap();
                 folder.marker = Some(it.marker.clone());
             }
-            Step::TakeSample(TakeSample { folder: place, marker, .. })
-            | Step::FinishDrill(FinishDrill { folder: place, marker, .. }) => {
+            Step::TakeSample(TakeSample { folder: place, marker, .. }) => {
                 let folder = folders.iter_mut().find(|other| other.date.to_string() == place.name).unwrap();
                 folder.marker = Some(marker.clone());
-                if let Step::FinishDrill(it) = &planned.step {
-                    world.buckets[0].tags.insert(keys::DRILLED.into(), it.drilled.to_string());
+            }
+            Step::FinishDrill(FinishDrill { folder: place, marker, drilled, .. }) => {
+                if let Some(marker) = marker {
+                    let folder = folders.iter_mut().find(|other| other.date.to_string() == place.name).unwrap();
+                    folder.marker = Some(marker.clone());
                 }
+                let told = Drilled { untold: false, ..drilled.clone() };
+                world.buckets[0].tags.insert(keys::DRILLED.into(), told.to_string());
             }
             Step::Delete(it) => folders.retain(|other| other.date.to_string() != it.folder.name),
             Step::Restore(_) | Step::RecordRestore(_) | Step::ForgetRestore(_) => {}

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
+use reconcile::Step as _;
 use rules::keys;
 
 use super::model::*;
@@ -43,6 +44,7 @@ fn marker(state: RestoreState) -> RestoreMarker {
         objects: None,
         failed: None,
         problems: Vec::new(),
+        untold: false,
     }
 }
 
@@ -163,7 +165,7 @@ fn a_job_that_restores_is_followed_to_its_end() {
     check(
         &copying(Ok(job("Complete", 1000, 0))),
         &sweep,
-        &["* record 2026-11-20T030000 Complete: every object was copied", "* forget: it has ended"],
+        &["* record 2026-11-20T030000 Complete: every object was copied"],
     );
     let failures = vec!["uploads/big.mp4: EntityTooLarge (400)".to_owned()];
     check(
@@ -172,7 +174,6 @@ fn a_job_that_restores_is_followed_to_its_end() {
         &[
             "* record 2026-11-20T030000 Failed: 1 of 1000 objects were not copied: uploads/big.mp4: EntityTooLarge (400). \
              A job copies no object above 5 GB, and none with a key of the customer (SSE-C): leave it out by prefix=.",
-            "* forget: it has ended",
         ],
     );
     check(&copying(Err(Lost::Gone)), &sweep, &["+ S3 does not know its job yet"]);
@@ -181,6 +182,22 @@ fn a_job_that_restores_is_followed_to_its_end() {
         &sweep,
         &["! unreadable: the job job-r that restores it cannot be read: AccessDenied"],
     );
+}
+
+#[test]
+fn how_a_restore_ended_is_told_until_people_were_told() {
+    let world = under_way(Some(marker(RestoreState::Copying)), Some(Ok(job("Complete", 1000, 0))));
+    let step = plan(&world, &Scope::Everything, &night()).steps.remove(0).step;
+    let Step::RecordRestore(ended) = &step else { panic!("{step:?}") };
+    // The run that saw it dies before its message.
+    let after = |marker: &RestoreMarker| under_way(Some(marker.clone()), None);
+    check(
+        &after(&ended.marker),
+        &Scope::Everything,
+        &["* record 2026-11-20T030000 Complete: it has ended, and the run that saw it could not tell people"],
+    );
+    let Some(Step::RecordRestore(told)) = step.once_told() else { panic!("nothing is written once it is told") };
+    check(&after(&told.marker), &Scope::Everything, &["* forget: it has ended, and people were told"]);
 }
 
 #[test]

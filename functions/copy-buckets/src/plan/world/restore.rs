@@ -78,6 +78,13 @@ pub struct RestoreMarker {
     pub failed: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub problems: Vec<String>,
+    /// People may not have been told how it ended: the run that saw it has not come so far.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub untold: bool,
+}
+
+fn is_false(it: &bool) -> bool {
+    !it
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
