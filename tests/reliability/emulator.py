@@ -76,13 +76,19 @@ def start(directory):
     import machines  # noqa: F401
     import permissions  # noqa: F401
     import registry  # noqa: F401
+    import run_command  # noqa: F401
     import scaling  # noqa: F401
+    import scripts
+    import shifting  # noqa: F401
 
+    scripts.install(directory)
     events.emit = _emit
     for module in list(sys.modules.values()):
         if getattr(module, "emit", None) is not None and getattr(module, "__file__", "").startswith(str(HERE.parent)):
             module.emit = _emit
     logging.disable(logging.WARNING)
+    # Of tasks that end with their loop; what goes wrong in one ends the play.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     threading.Thread.start = lambda thread: None
     time.time, time.sleep = _time, lambda seconds: None
     real = time.gmtime
@@ -183,10 +189,11 @@ def _answer(service, headers, body):
 
 
 _TARGETS = {"ecs": "AmazonEC2ContainerServiceV20141113", "ecr": "AmazonEC2ContainerRegistry_V20150921",
-            "application-autoscaling": "AnyScaleFrontendService", "budgets": "AWSBudgetServiceGateway"}
+            "application-autoscaling": "AnyScaleFrontendService", "budgets": "AWSBudgetServiceGateway",
+            "codedeploy": "CodeDeploy_20141006"}
 
 
-def call(service, action, **data):
+def call(service, action, /, **data):
     """A call of the story itself to a service that speaks JSON."""
     kind = "application/x-amz-json-1.1"
     target = f"{_TARGETS[service]}.{action}"

@@ -124,6 +124,149 @@ def _roll_back():
         may_be_lost={f"{_SHOP}/{_API}: going back to v1.0.0 from v1.1.0": _GOING_BACK})
 
 
+_PAUSES = (*_ROLLOUTS, ("aws.ecs", "ECS Hook State Change", {"eventName": ("HOOK_AWAITING_ACTION", "HOOK_TIMED_OUT")},
+                         "deploy-image"))
+
+
+def _open_canary():
+    import rollouts
+
+    # `_shift` takes deployments from stage to stage.
+    rollouts.SETTINGS["mode"] = "manual"
+    _open_shop("semver range=1.x approval=at-hook")
+    rollouts.settle(f"{_SHOP}/{_API}", "completed")
+    pause = {"targetType": "PAUSE", "lifecycleStages": ["POST_TEST_TRAFFIC_SHIFT"]}
+    call("ecs", "UpdateService", cluster=_SHOP, service=_API, deploymentConfiguration={
+        "strategy": "CANARY", "bakeTimeInMinutes": 30, "lifecycleHooks": [pause],
+        "canaryConfiguration": {"canaryPercent": 10.0, "canaryBakeTimeInMinutes": 10}})
+
+
+def _shift():
+    """A deployment goes on to its next pause, or to its end."""
+    import history
+    import rollouts
+    import shifting
+
+    record = history.current(history.find(_SHOP, _API))
+    waits = record["status"] == "IN_PROGRESS" and shifting._waits(record)
+    if record["status"] in ("IN_PROGRESS", "ROLLBACK_IN_PROGRESS") and not waits:
+        rollouts.settle(f"{_SHOP}/{_API}", "completed")
+
+
+def _canary():
+    one = "2026-11-20T"
+    reject = {"reject": {"service": f"{_SHOP}/{_API}", "image": "v1.2.0"}}
+    return Story(
+        "a canary that pauses for a person, and one that is refused", ("deploy-image",), _open_canary, [
+            Step(one + "10:00:00Z", do=_push("v1.1.0")),
+            *sweeps("deploy-image", one + "10:07:00Z"),
+            Step(one + "10:20:00Z", "deploy-image", _approve("v1.1.0"), person=True),
+            *sweeps("deploy-image", one + "11:07:00Z"),
+            Step(one + "13:00:00Z", do=_push("v1.2.0")),
+            *sweeps("deploy-image", one + "13:07:00Z"),
+            Step(one + "13:20:00Z", "deploy-image", reject, person=True),
+            *sweeps("deploy-image", one + "14:07:00Z"),
+            *sweeps("deploy-image", one + "15:07:00Z", one + "16:07:00Z", after=True),
+        ], _PAUSES, _shift,
+        may_be_lost={f"{_SHOP}/{_API}: stopping v1.2.0, ECS goes back":
+                     "the same: that v1.2.0 is rejected and v1.1.0 stays is told by the next run"},
+        may_differ={"nightshift-state:approved":
+                    "of two runs that approve the same image the second one may find that it does not pause any more, and "
+                    "remembers the approval: it is of this image alone, which is out"})
+
+
+_BLUE_GREEN = (*_ROLLOUTS, ("aws.codedeploy", "CodeDeploy Deployment State-change Notification",
+                            {"state": ("SUCCESS", "FAILURE", "STOP")}, "deploy-image"))
+
+
+def _open_blue_green():
+    world.image("truegul-api-server", "v1.0.0")
+    call("ecs", "CreateCluster", clusterName=_SHOP)
+    arn = world.definition(_API, _API, world.uri("truegul-api-server", ":v1.0.0"))
+    call("ecs", "CreateService", cluster=_SHOP, serviceName=_API, taskDefinition=arn, desiredCount=2, launchType="FARGATE",
+         deploymentController={"type": "CODE_DEPLOY"},
+         loadBalancers=[{"targetGroupArn": "arn:blue", "containerName": _API, "containerPort": 3000}],
+         networkConfiguration={"awsvpcConfiguration": {"subnets": ["subnet-1"], "assignPublicIp": "DISABLED"}},
+         tags=[{"key": "nightshift:deploy", "value": "semver range=1.x"}])
+    call("codedeploy", "CreateApplication", applicationName="truegul", computePlatform="ECS")
+    call("codedeploy", "CreateDeploymentGroup", applicationName="truegul", deploymentGroupName=_API,
+         ecsServices=[{"clusterName": _SHOP, "serviceName": _API}],
+         autoRollbackConfiguration={"enabled": True, "events": ["DEPLOYMENT_FAILURE"]})
+
+
+def _blue_green():
+    one = "2026-11-20T"
+    return Story(
+        "deployments of CodeDeploy, the second of which is bad", ("deploy-image",), _open_blue_green, [
+            Step(one + "10:00:00Z", do=_push("v1.1.0")),
+            *sweeps("deploy-image", one + "10:07:00Z"),
+            Step(one + "13:00:00Z", do=_push("v1.2.0", bad=True)),
+            *sweeps("deploy-image", one + "13:07:00Z", one + "14:07:00Z"),
+            *sweeps("deploy-image", one + "15:07:00Z", one + "16:07:00Z", after=True),
+        ], _BLUE_GREEN)
+
+
+# ------------------------------------------------------------------------------------------------ deploy-compose
+
+_TABLES = "table-order-api"
+_COMPOSE = (
+    ("aws.ecr", "ECR Image Action", {"action-type": ("PUSH",)}, "deploy-compose"),
+    ("aws.ssm", "EC2 Command Invocation Status-change Notification", {"status": ("Success", "Failed")}, "deploy-compose"))
+
+
+def _open_tables():
+    first = world.image(_TABLES, "v1.0.0")
+    image = world.uri(_TABLES, f"@{first}")
+    web = world.instance("web-1", {"nightshift:deploy": f"semver repository={_TABLES} path=/srv/app service=api "
+                                                        "health=http://localhost:3000/api/v1/health wait=5s"})
+    compose = f"services:\n  api:\n    image: {image}\n    ports:\n      - \"3000:3000\"\n"
+    world.machine(web, {"/srv/app/compose.yaml": compose},
+                  {"project": "/srv/app", "service": "api", "image": image, "ports": ["3000"]})
+
+
+def _push_to_machines(version, **behaviour):
+    def push():
+        import run_command
+        import scripts
+
+        digest = world.image(_TABLES, version)
+        for machine in scripts.all_of_them() if behaviour else ():
+            run_command.furnish({"id": machine, "images": {digest: behaviour}})
+
+    return push
+
+
+def _compose():
+    one = "2026-11-20T"
+
+    def looks(*moments, after=False):
+        return sweeps("deploy-compose", *(f"{one}{it}:00Z" for it in moments), after=after)
+
+    back = {"rollback": {"instance": "web-1"}}
+    return Story(
+        "images on a machine, one bad, one without an answer", ("deploy-compose",), _open_tables, [
+            *looks("09:04"),
+            Step(one + "10:00:00Z", do=_push_to_machines("v1.1.0")),
+            *looks("10:04", "10:19"),
+            Step(one + "11:00:00Z", do=_push_to_machines("v1.2.0", starts="unhealthy")),
+            *looks("11:04", "11:19"),
+            Step(one + "12:00:00Z", do=_push_to_machines("v1.3.0", kills="up")),
+            *looks("12:04", "12:19"),
+            Step(one + "13:00:00Z", do=_push_to_machines("v1.4.0")),
+            *looks("13:04"),
+            Step(one + "13:30:00Z", "deploy-compose", back, person=True),
+            *looks("13:34"),
+            # What did not get through is tried again an hour later.
+            *looks("14:04", "14:19", "14:34", "15:04", "15:34", after=True),
+        ], _COMPOSE, environment={"NIGHTSHIFT_COMPOSE_DOCUMENT": "nightshift-ComposeDocument"},
+        may_be_lost={"api on web-1: going back to v1.1.0 from v1.4.0":
+                     "it is one call, and nothing can be written together with it; that v1.4.0 is rejected is told all the same, "
+                     "and by the next run how it ended"},
+        overlapping={f"commands that deploy {it}":
+                     "Systems Manager has no token for a command; the script runs once at a time, and answers `unchanged` where "
+                     "the image runs already" for it in ("v1.1.0", "v1.2.0", "v1.3.0", "v1.4.0")})
+
+
 # ------------------------------------------------------------------------------------------------ scale-staging
 
 _STAGING, _BACKEND, _DATABASE = "codemate-dev", "codemate-backend", "codemate-dev-db"
@@ -439,6 +582,71 @@ def _copies():
             "NIGHTSHIFT_COPY_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/nightshift-CopyJobRole"})
 
 
+def _open_versions():
+    import jobs
+    from ministack.services import s3
+
+    _open_uploads()
+    s3._bucket_tags[_UPLOADS] = {"nightshift:backup": "days=30 mode=versions prefix=uploads/"}
+    s3._put_bucket_versioning(_UPLOADS, b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
+    rule = ("<LifecycleConfiguration><Rule><ID>old</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter>"
+            "<NoncurrentVersionExpiration><NoncurrentDays>30</NoncurrentDays></NoncurrentVersionExpiration></Rule>"
+            "</LifecycleConfiguration>")
+    s3._put_bucket_lifecycle(_UPLOADS, rule.encode())
+    for key, text in (("uploads/a.jpg", b"the first a"), ("uploads/b.jpg", b"the first b")):
+        s3._put_object(_UPLOADS, key, text, {})
+        jobs.written_at(_UPLOADS, key, "2026-11-20T00:00:00.000Z")
+
+
+def _accident():
+    import jobs
+    from ministack.services import s3
+
+    s3._put_object(_UPLOADS, "uploads/a.jpg", b"broken", {})
+    jobs.written_at(_UPLOADS, "uploads/a.jpg", "2026-11-21T01:00:00.000Z")
+
+
+_BUCKETS = {
+    "NIGHTSHIFT_BACKUP_BUCKETS": f"arn:aws:s3:::{_UPLOADS}", "NIGHTSHIFT_BACKUP_TARGETS": f"arn:aws:s3:::{_COPIES}",
+    "NIGHTSHIFT_DRILL_BUCKETS": "true", "NIGHTSHIFT_COPY_ROLE_ARN": f"arn:aws:iam::{ACCOUNT}:role/nightshift-CopyJobRole"}
+
+
+def _restored():
+    def day(*moments, after=False):
+        return sweeps("copy-buckets", *(f"2026-11-21T{it}:00+09:00" for it in moments), after=after)
+
+    restore = {"restore": {"bucket": _UPLOADS, "at": "2026-11-21T09:59", "to": f"{_COPIES}/restored"}}
+    return Story(
+        "a bucket restored to a moment from old versions", ("copy-buckets",), _open_versions, [
+            *day("09:08"),
+            Step("2026-11-21T10:00:00+09:00", do=_accident),
+            Step("2026-11-21T11:00:00+09:00", "copy-buckets", restore, person=True),
+            *day("11:08", "11:23"),
+            *day("11:38", "11:53", after=True),
+        ], environment=_BUCKETS, must_be_told=(f"{_UPLOADS}: 2 objects restored to",))
+
+
+def _open_bucket_drill():
+    import jobs
+    from ministack.services import s3
+
+    _open_uploads()
+    s3._bucket_tags[_UPLOADS]["nightshift:drill"] = "weekly"
+    for key in ("uploads/a.jpg", "uploads/b.jpg"):
+        jobs.written_at(_UPLOADS, key, "2026-11-20T00:00:00.000Z")
+
+
+def _bucket_drill():
+    def day(*moments, after=False):
+        return sweeps("copy-buckets", *(f"2026-11-23T{it}:00+09:00" for it in moments), after=after)
+
+    return Story(
+        "a drill of a bucket", ("copy-buckets",), _open_bucket_drill, [
+            *day("03:08", "03:23", "10:08", "10:23"),
+            *day("10:38", "10:53", "11:08", after=True),
+        ], environment=_BUCKETS, must_be_told=(f"{_UPLOADS}: the copy ",))
+
+
 # ------------------------------------------------------------------------------------------------ press-button
 
 
@@ -474,5 +682,5 @@ def _reports():
         ])
 
 
-ALL = [_deploy_with_gates(), _roll_back(), _weekend(), _machines(), _nights(), _prune(), _month(), _ladder(), _alarm_takes_back(),
-       _drill(), _copies(), _buttons(), _reports()]
+ALL = [_deploy_with_gates(), _roll_back(), _canary(), _blue_green(), _compose(), _weekend(), _machines(), _nights(), _prune(),
+       _month(), _ladder(), _alarm_takes_back(), _drill(), _copies(), _bucket_drill(), _restored(), _buttons(), _reports()]

@@ -1,8 +1,8 @@
 """Plays each story once undisturbed, and then once for each of its calls and each disturbance.
 
-    python trial.py --binaries DIR [--story TEXT] [--kind KIND] [--every N] [--jobs N] [--memory-last] [--logs DIR]
+    python trial.py --binaries DIR [--story TEXT] [--kind KIND] [--all] [--every N] [--jobs N] [--memory-last] [--logs DIR]
 
-`--every N` plays one of N plays of each disturbance, and at least one where there are any.
+`--all` plays also what `plays_of` leaves out. `--every N` plays one of N plays of each disturbance, and at least one where there are any.
 
 The disturbed plays are forks of the undisturbed one, made right before the run whose call is disturbed. Prints one line
 of JSON for each story. `--memory-last` delays each write of memory until after the next change: functions that are broken
@@ -16,6 +16,7 @@ import gc
 import json
 import os
 import pathlib
+import resource
 import select
 import sys
 import tempfile
@@ -32,7 +33,7 @@ import stories  # noqa: E402
 import world  # noqa: E402
 
 
-STORIES_AT_ONCE = 2
+STORIES_AT_ONCE = 3
 
 
 class Player:
@@ -229,26 +230,116 @@ def disturbed(player, disturbance, undisturbed, log):
     return {"wrong": wrong, "silent": silent, "reached": aws.disturbed is not None}
 
 
-def plays_of(calls, played):
-    """All plays of a story, in their order, as (number of the run, disturbance)."""
+# What a call of these services changes is seen by reads of the others of its row. The index of tags sees them all.
+_RELATED = (("ecs", "application-autoscaling"), ("ec2", "autoscaling"))
+
+# Of some changes it is known which calls see them, or change the same.
+_SEEN = {
+    "ecs:TagResource": ("DescribeServices", "GetResources", "ListTagsForResource", "TagResource", "UntagResource"),
+    "ecs:UntagResource": ("DescribeServices", "GetResources", "ListTagsForResource", "TagResource", "UntagResource"),
+    "ecs:RegisterTaskDefinition": ("DescribeTaskDefinition", "ListTaskDefinitions", "RegisterTaskDefinition"),
+    "ec2:CreateTags": ("DescribeInstances", "DescribeTags", "GetResources", "CreateTags", "DeleteTags"),
+    "ec2:DeleteTags": ("DescribeInstances", "DescribeTags", "GetResources", "CreateTags", "DeleteTags"),
+}
+
+# The local AWS goes on with what they ask for.
+_MOVING = ("DescribeJob", "GetCommandInvocation")
+
+
+def _only_reads(call):
+    return play.is_read(call["action"]) and call["action"] not in _MOVING
+
+
+def _matters(one, other):
+    """Whether it can make a difference which of two calls comes first.
+
+    Two reads do not change what the other one sees. Neither does a message to people, nor that a function is woken: both
+    are taken, and nothing reads them. What is written in one service is not seen in another one, but for those above.
+    """
+    if any(it["service"] in ("sns", "lambda") for it in (one, other)):
+        return False
+    if _only_reads(one) and _only_reads(other):
+        return False
+    for change, seen in ((one, other), (other, one)):
+        known = _SEEN.get(f"{change['service']}:{change['action']}")
+        if known is not None and seen["action"] not in known:
+            return False
+    services = {one["service"], other["service"]}
+    return len(services) == 1 or services & {"tag", "tagging"} or any(services <= set(it) for it in _RELATED)
+
+
+def crossings(run):
+    """The plays in which a second run begins in the middle of one, of those with the same order of calls only the first.
+
+    The first run waits before its call `index`, and the second one before its call `other`, or ends. So of a call of the
+    first run and one of the second, that of the second comes first if the former is not before `index`, and the latter is
+    before `other`; what else comes first makes no difference.
+    """
+    known, matters = set(), [[_matters(a, b) for b in run] for a in run]
+    for index in range(len(run)):
+        for other in reversed(range(len(run) + 1)):
+            order = frozenset((a, b) for a in range(index, len(run)) for b in range(other) if matters[a][b])
+            if order not in known:
+                known.add(order)
+                yield index, other
+
+
+# A call that only reads is refused or unanswered once, and repeated; or for the rest of the run, which then goes without.
+_ONCE = ("answer lost", "throttled once", "error 500", "truncated")
+_FOR_THE_RUN = ("throttled 30 s", "stalled", "denied")
+
+
+def plays_of(calls, played, everything=False):
+    """All plays of a story, in their order, as (number of the run, disturbance). Without `everything` these are left out:
+
+    - a run that only reads and makes the same calls as an earlier one;
+    - of a call that only reads all disturbances but one of each kind, in turn: all leave AWS as it was, and the function
+      either asks again or goes without the answer;
+    - a death at such a call, but at the first of the run: AWS stays as it was after the last change;
+    - runs that cross or come between where the same calls come before the same.
+    """
+    known, reads = set(), 0
     # The runs of the undisturbed play, which has a run for each step and for each event that AWS sends.
     for number, (run, (payload, after)) in enumerate(zip(calls, played)):
-        written = False
-        for index, each in enumerate(() if after else run):
+        made = tuple((it["service"], it["action"]) for it in run)
+        if after or not everything and made in known and all(map(_only_reads, run)):
+            continue
+        known.add(made)
+        written, crossed = False, [] if everything else list(crossings(run))
+        for index, each in enumerate(run):
+            in_turn = (_ONCE[reads % len(_ONCE)], _FOR_THE_RUN[reads % len(_FOR_THE_RUN)])
             for kind in play.KINDS:
                 if kind == "stale read" and not (written and play.is_read(each["action"])):
                     continue
                 if kind in play.AT_ONCE and index or kind == "sweep between" and payload == {}:
                     continue
-                for other in range(len(run)) if kind == "crossed" else (None,):
-                    yield number, {"kind": kind, "index": index, **({} if other is None else {"other": other})}
+                if not everything and _is_left_out(kind, index, each, run, crossed, in_turn):
+                    continue
+                if kind == "crossed":
+                    others = range(len(run)) if everything else sorted(it for first, it in crossed if first == index and it < len(run))
+                    for other in others:
+                        yield number, {"kind": kind, "index": index, "other": other}
+                else:
+                    yield number, {"kind": kind, "index": index}
+            reads += _only_reads(each)
             written = written or not play.is_read(each["action"])
+
+
+def _is_left_out(kind, index, each, run, crossed, in_turn):
+    if kind in ("same between", "sweep between"):
+        # A sweep makes the calls of the run, and some more to find out what there is.
+        return (index, len(run)) not in crossed
+    if not _only_reads(each):
+        return False
+    if kind in ("killed before", "killed after"):
+        return index or kind == "killed after"
+    return kind in (*_ONCE, *_FOR_THE_RUN) and kind not in in_turn
 
 
 def selection(calls, played, options):
     """The plays to play, by the number of the run; and how many there are. Of each kind it is every Nth, and at least one."""
     by_kind, chosen = {}, {}
-    for number, disturbance in plays_of(calls, played):
+    for number, disturbance in plays_of(calls, played, options.all):
         by_kind.setdefault(disturbance["kind"], []).append((number, disturbance))
     for place, (kind, plays) in enumerate(by_kind.items()):
         if options.kind and kind != options.kind:
@@ -257,7 +348,7 @@ def selection(calls, played, options):
         first = min(options.every * place // len(by_kind), len(plays) - 1) if options.every > 1 else 0
         for number, disturbance in plays[first::options.every]:
             chosen.setdefault(number, []).append(disturbance)
-    return {**chosen, "all": sum(len(plays) for plays in by_kind.values())}
+    return {**chosen, "all": sum(1 for _ in plays_of(calls, played, True))}
 
 
 def play_story(story, options):
@@ -306,7 +397,13 @@ def play_story(story, options):
     crowd.wait()
     return {"story": story.name, "functions": story.functions, "runs": len(calls), "calls": total,
             "plays": sum(kinds.values()), "kinds": kinds, "there_are": chosen["all"], "wrong": rows, "silent": len(silent), "end": expected,
-            "seconds": round(real_time() - begun, 1)}
+            "seconds": round(real_time() - begun, 1), "worked": round(_worked(), 1)}
+
+
+def _worked():
+    """How many seconds this process and all that it started had a processor."""
+    used = [resource.getrusage(it) for it in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(it.ru_utime + it.ru_stime for it in used)
 
 
 def main():
@@ -314,6 +411,7 @@ def main():
     arguments.add_argument("--binaries", required=True)
     arguments.add_argument("--story", default="")
     arguments.add_argument("--kind")
+    arguments.add_argument("--all", action="store_true")
     arguments.add_argument("--every", type=int, default=1)
     arguments.add_argument("--jobs", type=int, default=24)
     arguments.add_argument("--memory-last", action="store_true")

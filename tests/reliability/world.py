@@ -9,7 +9,7 @@ from emulator import ACCOUNT, REGION, call, query
 
 _ID = r"ecs-svc/\d+|\b\d{15,}\b|\b[0-9a-f]{32}\b|\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\.\d{3}Z"
 _IDS = re.compile(_ID)
-_MOMENTS = re.compile(r"\d{4}-\d\d-\d\d[T-][\d:]{5,8}(\.\d+)?Z?|\b(took|data)=\w+|\b\d+ (minutes?|of \d+ min)\b|" + _ID)
+_MOMENTS = re.compile(r"\w{3} \d{4}-\d\d-\d\d \d\d:\d\d|\d{4}-\d\d-\d\d[T-][\d:]{5,8}(\.\d+)?Z?|\b(took|data)=\w+|\b\d+ (minutes?|of \d+ min)\b|" + _ID)
 
 # Who hears of it has to do something, or would have been surprised: told at least once, whatever happens.
 _MUST_BE_TOLD = ("needs-you", "failed")
@@ -71,6 +71,13 @@ def instance(name, tags):
     return query("ec2", "RunInstances", fields).split("<instanceId>")[1].split("<")[0]
 
 
+def machine(instance, files, runs):
+    """Puts these files on an instance, and starts a compose service on it as a person would."""
+    import run_command
+
+    run_command.furnish({"id": instance, "files": files, "runs": runs})
+
+
 def group(name, least, most, desired, tags):
     fields = {"AutoScalingGroupName": name, "MinSize": least, "MaxSize": most, "DesiredCapacity": desired}
     for number, (key, value) in enumerate(tags.items(), 1):
@@ -129,15 +136,16 @@ def picture(leave_out=_MOMENTS):
     import jobs
     import machines
     import scaling
-    from ministack.services import autoscaling, budgets, cloudwatch, ec2, ecr, ecs, rds, s3
+    import scripts
+    from ministack.services import autoscaling, budgets, cloudwatch, ec2, ecr, ecs, rds, s3, ssm
 
     same, counts = {}, {}
     for it in ecs._services.values():
         name = f"service {it['serviceName']}"
         containers = ecs._task_defs[ecs._resolve_td_key(it["taskDefinition"])]["containerDefinitions"]
-        counts[f"deployments of {name}"] = len(history._deployments.get(it["serviceArn"], []))
+        counts[f"deployments of {name}"] = _deployments_of(it)
         same[name] = {"desired": it["desiredCount"], "images": [_digest(each["image"]) for each in containers],
-                      "rollout": it["deployments"][0]["rolloutState"],
+                      "rollout": it["deployments"][0]["rolloutState"], "task sets": len(it.get("taskSets", [])),
                       "tags": tags_of(ecs._tags.get(it["serviceArn"], []))}
     for it in scaling._targets.values():
         same[f"target {it['ResourceId']}"] = [it["MinCapacity"], it["MaxCapacity"], it["SuspendedState"]]
@@ -153,6 +161,13 @@ def picture(leave_out=_MOMENTS):
     for id, it in ec2._instances.items():
         tags = tags_of(ec2._tags.get(id, []))
         same[f"instance {tags.get('Name', '')}"] = {"state": it["State"]["Name"], "tags": tags}
+    for id in scripts.all_of_them():
+        same[f"machine {id}"] = scripts.runs(id)
+    names = {image["imageDigest"]: image["imageTags"][0] for all_of in ecr._images.values() for image in all_of if image["imageTags"]}
+    for it in ssm._commands.values():
+        if it["Parameters"]["Mode"] == ["deploy"]:
+            label = f"commands that deploy {names[it['Parameters']['Image'][0].partition('@')[2]]}"
+            counts[label] = counts.get(label, 0) + 1
     for name, it in autoscaling._asgs.items():
         same[f"group {name}"] = {"size": [it["MinSize"], it["DesiredCapacity"], it["MaxSize"]],
                                  "suspended": sorted(machines._suspended.get(name, ())),
@@ -172,7 +187,9 @@ def picture(leave_out=_MOMENTS):
     for arn, tags in budgets._tags.items():
         same[f"budget {arn.rsplit('/', 1)[-1]}"] = tags_of(tags)
     for name, it in s3._buckets.items():
-        texts = {key: plain(s3._get_object_data(name, key).decode()) for key in it["objects"] if key.endswith(".json")}
+        # Which objects a drill compares is a lot that depends on the moment of the copy.
+        texts = {key: plain(s3._get_object_data(name, key).decode()) for key in it["objects"]
+                 if key.endswith(".json") and not key.endswith("-drill.json")}
         same[f"bucket {name}"] = {"objects": sorted([plain(key), texts.get(key, "")] for key in it["objects"]),
                                   "tags": tags_of(s3._bucket_tags.get(name, {}))}
     counts["jobs that copy"] = len(jobs._jobs)
@@ -186,6 +203,18 @@ def picture(leave_out=_MOMENTS):
         if kind in _MUST_BE_TOLD:
             must.add(key)
     return {"same": same, "counts": counts, "told": told, "must": sorted(must)}
+
+
+def _deployments_of(service):
+    """Those of ECS, or those of CodeDeploy that it did not begin by itself."""
+    import codedeploy
+    import history
+
+    if not codedeploy._is_ours(service):
+        return len(history._deployments.get(service["serviceArn"], []))
+    groups = [names for names, it in codedeploy._groups.items() if codedeploy._service(it) is service]
+    made = codedeploy._deployments.values()
+    return sum((it["applicationName"], it["deploymentGroupName"]) in groups for it in made)
 
 
 def exact():

@@ -8,6 +8,7 @@ throttled, stalled, refused, cut off, answered from the past, overlapped by anot
 one than that of the undisturbed story. It needs no AWS account.
 
   --story TEXT    only the stories that hold this in their name, or those of this function
+  --all           also the plays that cannot end otherwise than one that is played (docs/reliability.md)
   --kind KIND     only this disturbance, such as \"killed after\"
   --every N       of each disturbance of each story only every Nth play, and at least one
   --jobs N        how many plays side by side (default 24; most of them wait)
@@ -15,7 +16,8 @@ one than that of the undisturbed story. It needs no AWS account.
   --part N        with --load: a part of that size, such as 10 for a tenth
   --memory-last   functions that write their memory after the change: shows that the harness notices
   --logs DIR      keep what each disturbed play logged
-  --write         put the tables into docs/reliability.md
+  --write         put the tables into docs/reliability.md; with --story the rows of the other stories are those of the
+                  last time that this was said
   --help";
 
 /// What was asked for.
@@ -28,6 +30,13 @@ pub struct Arguments {
     pub load: bool,
 }
 
+impl Arguments {
+    /// Whether only some stories are played.
+    pub fn some_stories(&self) -> bool {
+        self.passed_on.iter().any(|it| it == "--story")
+    }
+}
+
 /// `None` asks for help; the error says what is wrong and what is accepted.
 pub fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Arguments>, String> {
     let mut read = Arguments { passed_on: Vec::new(), write: false, load: false };
@@ -37,7 +46,7 @@ pub fn read(mut arguments: impl Iterator<Item = String>) -> Result<Option<Argume
             "--help" | "-h" => return Ok(None),
             "--write" => read.write = true,
             "--load" => read.load = true,
-            "--memory-last" => {
+            "--memory-last" | "--all" => {
                 only.push((argument.clone(), false));
                 read.passed_on.push(argument);
             }
@@ -83,11 +92,14 @@ mod tests {
                 load: false
             }
         );
+        assert!(!read.some_stories());
+        assert!(check(&["--story", "prune-backups"]).unwrap().unwrap().some_stories());
         assert_eq!(check(&["--help"]), Ok(None));
         for (words, wrong) in [
             (["--every", "0"].as_slice(), "--every 0: expected a whole number from 1"),
             (&["--story"], "--story needs a value"),
             (&["--part", "10"], "--part belongs to --load"),
+            (&["--load", "--all"], "--all does not go together with --load"),
             (&["--load", "--kind", "denied"], "--kind does not go together with --load"),
             (&["--al"], "There is no argument \"--al\""),
         ] {

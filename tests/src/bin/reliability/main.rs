@@ -7,11 +7,11 @@ mod arguments;
 mod load;
 mod outcome;
 mod page;
+mod played;
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Instant;
 
 use serde_json::Value;
 use testkit::{Error, LocalAws, Options, Result};
@@ -19,6 +19,7 @@ use testkit::{Error, LocalAws, Options, Result};
 use arguments::{Arguments, HELP};
 use load::Load;
 use outcome::Outcome;
+use played::Played;
 
 fn main() -> ExitCode {
     let arguments = match arguments::read(std::env::args().skip(1)) {
@@ -62,21 +63,24 @@ fn run(arguments: &Arguments) -> Result<bool> {
             false => Ok(loads.iter().all(|it| it.wrong.is_empty())),
         };
     }
-    let begun = Instant::now();
-    let outcomes = play(&python, "trial.py", folder, arguments, |it| {
+    let lines = play(&python, "trial.py", folder, arguments, |it| {
         let outcome = Outcome::read(it)?;
         complain(&format!("{}: {} plays, {} wrong", outcome.story, outcome.plays, outcome.wrong.len()));
-        Ok(outcome)
+        Ok(it.clone())
     })?;
+    let outcomes = lines.iter().map(Outcome::read).collect::<Result<Vec<_>>>()?;
     for outcome in &outcomes {
         for wrong in &outcome.wrong {
             say(&format!("{}: {wrong}\n", outcome.story));
         }
     }
-    let tables = page::tables(&outcomes, begun.elapsed());
-    say(&tables);
+    say(&page::tables(&outcomes));
     if arguments.write {
-        page::write(workspace, page::STORIES, &tables)?;
+        let played = Played::beside(folder);
+        let lines = if arguments.some_stories() { played.with(lines)? } else { lines };
+        played.keep(&lines)?;
+        let all = lines.iter().map(Outcome::read).collect::<Result<Vec<_>>>()?;
+        page::write(workspace, page::STORIES, &page::tables(&all))?;
     }
     if outcomes.iter().all(|it| it.plays == 0) {
         return Err(Error::new("no story was played"));

@@ -16,6 +16,8 @@ pub struct Outcome {
     pub plays: u64,
     /// How many plays there are.
     pub all: u64,
+    /// How many seconds they had a processor.
+    pub worked: f64,
     /// How often each disturbance was played.
     pub kinds: BTreeMap<String, u64>,
     /// Plays in which news of something that went well was lost with the run that had it.
@@ -44,6 +46,7 @@ impl Outcome {
             calls: number(&value["calls"]),
             plays: number(&value["plays"]),
             all: number(&value["there_are"]),
+            worked: value["worked"].as_f64().unwrap_or_default(),
             kinds: entries(&value["kinds"]).map(|(kind, count)| (kind, number(count))).collect(),
             silent: number(&value["silent"]),
             wrong: wrong.iter().map(Wrong::read).collect(),
