@@ -15,6 +15,7 @@ use super::draft::Draft;
 use super::gate::{Blocked, test_health};
 use super::offer;
 use super::step::{Continue, MemoryChange, Step, Stop, StoppedBy};
+use super::verdict;
 use super::world::{Pause, Rollout, Shift};
 
 /// The stage at which the new tasks have the test traffic, and none of the production traffic yet.
@@ -113,8 +114,16 @@ impl Draft<'_> {
     pub fn at_pauses(&mut self) -> Result<(), Blocked> {
         let case = self.case;
         let Some(shift) = shift(case) else { return Ok(()) };
+        // A way back is a deployment as any other, and pauses like one. Unanswered, ECS would return to what was rejected.
+        let left = verdict::left_on_the_way_back(case).filter(|it| self.memory.rejects(it));
         for pause in shift.waiting() {
             if self.answered.contains(&pause.hook) {
+                continue;
+            }
+            if let Some(left) = &left {
+                let why =
+                    format!("it takes the place of {}, which is rejected, and no way back waits", case.label(left));
+                self.go_on_after(shift, pause, why);
                 continue;
             }
             let mut note = String::new();

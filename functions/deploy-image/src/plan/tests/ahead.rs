@@ -231,7 +231,7 @@ fn what_only_takes_time_cannot_be_said_without_its_end() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(48))]
 
     /// Whatever two reasons there are at once, the one that is told names its end.
     #[test]

@@ -39,6 +39,8 @@ enum Happening {
     StagingSleeps(bool),
     /// That many minutes go by.
     Minutes(i64),
+    /// A person answers at the pause that waits, if one does.
+    Answer { goes_on: bool },
 }
 
 fn version(number: u8) -> String {
@@ -66,7 +68,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => prop::sample::select(vec![None, None, Some(keys::DEPLOY_WINDOW), Some(keys::FREEZE)]).prop_map(Window),
         3 => (0..6u8).prop_map(Staging),
         1 => any::<bool>().prop_map(StagingSleeps),
-        3 => (1..100i64).prop_map(Minutes),
+        3 => (1..200i64).prop_map(Minutes),
+        3 => any::<bool>().prop_map(|goes_on| Answer { goes_on }),
     ]
 }
 
@@ -97,7 +100,19 @@ fn safeties() -> impl Strategy<Value = Safety> {
 #[derive(Debug, Clone)]
 enum Deployer {
     Ecs(Safety),
-    CodeDeploy { goes_back: bool, late: bool },
+    CodeDeploy {
+        goes_back: bool,
+        late: bool,
+    },
+    /// ECS, and each deployment pauses for a person.
+    Asking {
+        shifting: bool,
+    },
+}
+
+/// All of them, those included that never end without a person.
+fn all_deployers() -> impl Strategy<Value = Deployer> {
+    prop_oneof![3 => deployers(), 2 => any::<bool>().prop_map(|shifting| Deployer::Asking { shifting })]
 }
 
 fn deployers() -> impl Strategy<Value = Deployer> {
@@ -118,6 +133,11 @@ impl Deployer {
             Deployer::CodeDeploy { goes_back, late } => {
                 let mut model = Model::by_code_deploy(rule);
                 (model.blue_green.goes_back, model.blue_green.late) = (goes_back, late);
+                model
+            }
+            Deployer::Asking { shifting } => {
+                let mut model = Model::new(rule);
+                model.ask_people(shifting);
                 model
             }
         };
@@ -171,6 +191,22 @@ fn happen(model: &mut Model, happening: &Happening) -> Result<(), TestCaseError>
             model.restart();
         }
         Happening::Window(Some(key)) => drop(model.service.tags.insert((*key).into(), "never".into())),
+        Happening::Answer { goes_on } => {
+            let Some(hook) = model.pause().map(|it| it.hook.clone()) else { return Ok(()) };
+            let digest = model.past.last().unwrap().pinned["app"].clone();
+            let image = digest.to_string();
+            let bad =
+                model.service.tags.get(keys::REJECTED).map(|it| it.parse::<rules::rejections::Rejections>().unwrap());
+            let is_rejected = bad.is_some_and(|it| it.covers(&digest));
+            let answer = match goes_on {
+                true => Command::Approve { image, hook: Some(hook), now: false },
+                false => Command::Reject { image },
+            };
+            run(model, &service(), Some(&answer), usize::MAX)?;
+            // What is rejected takes a `clear` first.
+            let answered = model.pause().is_none() || *goes_on && is_rejected;
+            prop_assert!(answered, "a pause stays that was answered: {model}");
+        }
         Happening::Staging(number) => {
             let tag = version(*number);
             if let Some(image) = model.images.iter().find(|it| it.tags.contains(&tag)) {
@@ -198,11 +234,24 @@ fn run(model: &mut Model, scope: &Scope, command: Option<&Command>, calls: usize
     if open.service.tags != before.service.tags && goes_back(&open.plan(scope, command)) {
         prop_assert!(goes_back(&plan), "a way back waits: {before}");
     }
+    // What a person is asked about goes on or back, and nothing overtakes it.
+    let paused = before.pause();
+    let left = before.left_on_the_way_back();
+    if paused.is_some() && left.is_none() && matches!(command, Some(Command::RollBack { image: None })) {
+        prop_assert!(goes_back(&plan), "a way back waits at a pause: {before}");
+    }
+    let bad: Option<rules::rejections::Rejections> =
+        before.service.tags.get(keys::REJECTED).map(|it| it.parse().unwrap());
+    if paused.is_some() && left.as_ref().zip(bad).is_some_and(|(left, bad)| bad.covers(left)) && command.is_none() {
+        let goes_on = plan.steps.iter().any(|it| matches!(it.step, Step::Continue(_)));
+        prop_assert!(goes_on || goes_back(&plan), "a way back pauses for a person: {before}");
+    }
     let mut rejected: Option<rules::rejections::Rejections> =
         before.service.tags.get(keys::REJECTED).map(|it| it.parse().unwrap());
     for planned in &plan.steps {
         match &planned.step {
             Step::Deploy(it) => {
+                prop_assert!(paused.is_none(), "{} overtakes a person's answer: {before}", it.to);
                 let pushed_at = before.images.iter().find(|image| image.digest == it.digest).unwrap().pushed_at;
                 prop_assert!(
                     rejected.as_ref().is_none_or(|rejected| !rejected.covers(&it.digest)),
@@ -230,18 +279,32 @@ fn run(model: &mut Model, scope: &Scope, command: Option<&Command>, calls: usize
                 let under_way = told.under_way().map(|it| &it.id);
                 prop_assert_eq!(Some(&it.deployment), under_way, "stops what is over: {}", before);
             }
+            Step::Stop(it) => {
+                let under_way = before.shift.as_ref().filter(|it| it.under_way).map(|it| &it.arn);
+                prop_assert_eq!(Some(&it.deployment), under_way, "stops what is over: {}", before);
+            }
+            Step::Continue(it) => {
+                let by_person = matches!(command, Some(Command::Approve { .. } | Command::Deploy { .. }));
+                prop_assert!(by_person || left.is_some(), "goes on without a person: {before}");
+                prop_assert_eq!(Some(&it.hook), paused.map(|it| &it.hook), "answers what nobody asked: {}", before);
+                let digest = it.digest.as_ref().unwrap();
+                prop_assert!(
+                    !rejected.as_ref().is_some_and(|it| it.covers(digest)),
+                    "{} is rejected: {before}",
+                    it.image
+                );
+            }
             Step::RollBack(it) => {
                 prop_assert!(it.to_revision != before.service.task_definition, "goes back to what runs: {before}");
             }
             Step::Remember(it) if it.key == keys::REJECTED => {
+                let known = |it: &rules::Digest| rejected.as_ref().is_some_and(|known| known.covers(it));
+                let new = it.digest.as_ref().filter(|it| command.is_none() && !known(it));
+                let nobody_answered = new.is_some_and(|it| before.was_never_answered(it));
+                prop_assert!(!nobody_answered, "{} is rejected, and nobody answered: {before}", it.image);
                 rejected = it.value.as_ref().map(|it| it.parse().unwrap())
             }
-            Step::Stop(_)
-            | Step::Continue(_)
-            | Step::Migrate(_)
-            | Step::AskForSnapshot(_)
-            | Step::Follow(_)
-            | Step::Remember(_) => {}
+            Step::Migrate(_) | Step::AskForSnapshot(_) | Step::Follow(_) | Step::Remember(_) => {}
         }
     }
     Ok(())
@@ -252,13 +315,13 @@ proptest! {
 
     #[test]
     fn never_older_never_rejected_and_always_done_once_it_is_done(
-        rule in rules(), deployer in deployers(), happenings in prop::collection::vec(happening(), 1..25)
+        rule in rules(), deployer in all_deployers(), happenings in prop::collection::vec(happening(), 1..25)
     ) {
         let mut model = deployer.model(rule);
         // The images that were left by themselves since a person last said or did something.
         let mut left: Vec<Option<rules::Digest>> = Vec::new();
         for it in &happenings {
-            if matches!(it, Happening::Command(_) | Happening::ByHand(_) | Happening::StopByHand | Happening::Restart { .. }) {
+            if matches!(it, Happening::Command(_) | Happening::Answer { .. } | Happening::ByHand(_) | Happening::StopByHand | Happening::Restart { .. }) {
                 left.clear();
             } else if let Some(place) = it.place() {
                 for from in ways_back(&model.plan(&place, None)) {

@@ -2,6 +2,7 @@
 //!
 //! It shows a decision exactly what `observe` would show it, and carries out the steps that come back.
 
+mod pauses;
 mod run;
 mod tasks;
 
@@ -57,6 +58,10 @@ pub struct Model {
     pub calendar: Calendar,
     /// The deployment under way, if it shifts traffic or pauses.
     pub shift: Option<Shift>,
+    /// Each deployment of ECS pauses once for a person.
+    pub asks: bool,
+    /// The deployments that were taken back since nobody answered in time.
+    pub unanswered: Vec<String>,
     /// The services that others promote from, and the alarms that watch them.
     pub sources: BTreeMap<ServiceName, Origin>,
     pub fired: Vec<Fired>,
@@ -140,6 +145,8 @@ impl Model {
             others: vec![],
             calendar: Calendar::default(),
             shift: None,
+            asks: false,
+            unanswered: vec![],
             sources: BTreeMap::new(),
             fired: vec![],
             minutes: 0,
@@ -271,6 +278,7 @@ impl Model {
             reason: "ECS deployment in progress.".into(),
             began,
         }];
+        self.begin_shift();
     }
 
     /// The digests that ECS pins when a deployment of this revision begins.
@@ -294,6 +302,9 @@ impl Model {
     pub fn finish(&mut self) {
         if self.service.controller == Controller::CodeDeploy {
             return self.shift();
+        }
+        if self.asks {
+            return self.go_on();
         }
         let Some(primary) = self.service.deployments.first().cloned() else { return };
         if primary.state != RolloutState::InProgress {

@@ -397,3 +397,60 @@ proptest! {
         prop_assert!(!back || changes == 1, "a way back waits: {:?}", words(&plan));
     }
 }
+
+/// Deployments pause for a person, v1.0.0 runs, and v1.1.0 is pushed.
+fn asking(shifting: bool) -> Model {
+    let mut model = Model::new("newest");
+    model.ask_people(shifting);
+    model.push("v1.1.0");
+    model.run(&repository(), None, usize::MAX);
+    model.finish();
+    model
+}
+
+fn answer(model: &mut Model, image: &str) {
+    let hook = model.pause().map(|it| it.hook.clone());
+    model.command(Command::Approve { image: image.into(), hook, now: false });
+}
+
+#[test]
+fn a_way_back_goes_on_at_its_pause_without_a_person() {
+    for shifting in [false, true] {
+        let mut model = asking(shifting);
+        answer(&mut model, "v1.1.0");
+        model.settle();
+        assert_eq!((model.running().as_str(), model.pause()), ("v1.1.0", None));
+        // The deployment is over, so the way back is a new one, and pauses like any.
+        model.command(Command::Reject { image: "v1.1.0".into() });
+        model.finish();
+        assert!(model.pause().is_some());
+        let said = model.look();
+        let on = "it takes the place of v1.1.0, which is rejected, and no way back waits";
+        assert!(
+            said.iter().any(|it| it.contains("v1.0.0 goes on after the pause at ") && it.ends_with(on)),
+            "{said:#?}"
+        );
+        model.settle();
+        assert_eq!((model.running().as_str(), model.pause()), ("v1.0.0", None));
+    }
+}
+
+#[test]
+fn an_image_that_nobody_answered_for_is_not_rejected_once_a_newer_one_was_tried() {
+    for shifting in [false, true] {
+        let mut model = asking(shifting);
+        model.minutes += 130;
+        model.finish();
+        let said = model.look();
+        assert!(said.iter().any(|it| it.starts_with("pause-expired: the deployment of v1.1.0 paused")), "{said:#?}");
+        model.push("v1.2.0");
+        model.run(&repository(), None, usize::MAX);
+        model.finish();
+        model.command(Command::Reject { image: "v1.2.0".into() });
+        model.settle();
+        assert_eq!(model.running(), "v1.0.0");
+        assert_eq!(model.service.tags[keys::REJECTED].matches("by=ecs").count(), 0, "{model}");
+        let rejected: rules::rejections::Rejections = model.service.tags[keys::REJECTED].parse().unwrap();
+        assert!(rejected.covers(&digest("v1.2.0")) && !rejected.covers(&digest("v1.1.0")), "{model}");
+    }
+}

@@ -183,10 +183,10 @@ impl Model {
     /// The same, and each time something else happens as well.
     pub fn settle_with(&mut self, happens: impl Fn(&mut Self)) {
         for _ in 0..30 {
-            let before = (self.service.clone(), self.blue_green.clone());
+            let before = (self.service.clone(), self.blue_green.clone(), self.shift.clone());
             self.finish();
             happens(self);
-            let still = (&self.service, &self.blue_green) == (&before.0, &before.1);
+            let still = (&self.service, &self.blue_green, &self.shift) == (&before.0, &before.1, &before.2);
             if self.run(&Scope::Everywhere, None, usize::MAX).steps.is_empty() && still {
                 return;
             }
