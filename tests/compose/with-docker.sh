@@ -115,4 +115,11 @@ run SSM_Mode=look "SSM_Image=$repository"
 expect 'what was stopped does not run' outcome=running 'running="' 'why=api does not run'
 run "SSM_Image=$v2"
 expect 'what was stopped is started with the new image' outcome=deployed "before=${v1#*@}" "running=${v2#*@}"
+# Under another name of the project compose does not know the container as its own.
+(cd "$folder/srv/app" && compose down --timeout 1 >/dev/null 2>&1 && compose -p shop up -d api >/dev/null 2>&1)
+run "SSM_Image=$v2"
+expect 'a project of another name is left alone' outcome=refused "why=api runs in the compose project 'shop'"
+echo COMPOSE_PROJECT_NAME=shop >>"$folder/srv/app/.env"
+run "SSM_Image=$v2"
+expect 'with its name it is deployed to' outcome=deployed "before=${v1#*@}" "running=${v2#*@}"
 exit "$failed"

@@ -13,7 +13,7 @@ use super::step::{FinishDrill, Place, Step, TakeSample};
 use super::world::{Bucket, Compared, Drilling, Folder, Marker, Sample, Scope, Setup, World};
 
 /// A drill that is not over after this time has failed, whatever holds it up.
-const LASTS: SignedDuration = SignedDuration::from_hours(24);
+pub const LASTS: SignedDuration = SignedDuration::from_hours(24);
 
 /// A run lasts five minutes at most. What has not been told by then was lost with its run; before that, the run that ended
 /// the drill may just be telling it.

@@ -184,7 +184,8 @@ impl Case<'_> {
     }
 
     fn begun(&self, folder: Place, marker: Marker) -> Step {
-        let token = format!("{} {} {}", self.bucket.name, folder.name, marker.attempt);
+        // With the place: after another to= in the same night S3 would refuse the token of the first job.
+        let token = format!("{} {}/{} {}", self.bucket.name, folder.to, folder.name, marker.attempt);
         Step::Begin(Begin { folder, class: self.rule.class, role: self.role.to_owned(), token, marker })
     }
 

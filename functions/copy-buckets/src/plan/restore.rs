@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use reconcile::{Plan, when};
-use rules::bucket::BucketRule;
+use rules::bucket::{BucketRule, Destination};
 use rules::keys;
 
 use super::case;
@@ -24,6 +24,7 @@ pub fn place(world: &World, wanted: &Wanted, now: &Zoned) -> Result<(Timestamp, 
     let bucket = world.bucket(&wanted.bucket)?;
     let rule = case::rule(bucket, world).map_err(|it| it.message)?;
     case::may_write(bucket, &wanted.to, rule.prefix(), world).map_err(|it| it.message)?;
+    outside_of_copies(world, wanted)?;
     let at = wanted.at.timestamp(now.time_zone()).ok_or("the moment is beyond the calendar")?;
     if at > now.timestamp() {
         return Err(format!("{} has not come yet", when(at, now)));
@@ -42,6 +43,23 @@ pub fn place(world: &World, wanted: &Wanted, now: &Zoned) -> Result<(Timestamp, 
         return Err(format!("to: {} is too long: use at most 230 characters", wanted.to));
     }
     Ok((at, name))
+}
+
+/// What lies in the folder of a copy is deleted with it, and would be copied over it.
+fn outside_of_copies(world: &World, wanted: &Wanted) -> Result<(), String> {
+    let below =
+        |it: &Destination| it.bucket == wanted.to.bucket && wanted.to.prefix.starts_with(&format!("{}/", it.prefix));
+    let copied = world.buckets.iter().filter_map(|it| Some((it, case::copied(it, world)?.to)));
+    match copied.into_iter().find(|(_, to)| below(to)) {
+        Some((bucket, to)) => {
+            let message = format!(
+                "to: {} lies in {to}, where the copies of {} are, and would be deleted with one of them: name another folder",
+                wanted.to, bucket.name
+            );
+            Err(message)
+        }
+        None => Ok(()),
+    }
 }
 
 /// The first step of a restore; the error says why it cannot be carried out.

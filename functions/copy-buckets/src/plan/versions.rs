@@ -49,6 +49,18 @@ pub fn check(bucket: &Bucket, rule: &Versions, found: &Versioning, plan: &mut Pl
                 ),
             );
         }
+        if let Some(after) = it.archives_current_after {
+            is_sound = false;
+            plan.problem(
+                arn,
+                "versions-archived",
+                format!(
+                    "the rule '{}' of its lifecycle archives objects after {after} days, from where a restore cannot copy \
+                     them: use GLACIER_IR, or leave them out by prefix=",
+                    it.id
+                ),
+            );
+        }
     }
     if !ends(&rule.prefix, found) {
         let endless = format!("nothing deletes its old versions, which days={days} no longer asks for");

@@ -67,6 +67,18 @@ fn read_rule(rule: &mut LifecycleRule, name: &str, it: &mut aws::query::Element<
                 rule.archives_after = [rule.archives_after, Some(after.unwrap_or(0))].into_iter().flatten().min();
             }
         }
+        "Transition" => {
+            // A rule may name a date in place of days.
+            let (mut after, mut class) = (0, String::new());
+            it.each(|name, it| match name {
+                "Days" => after = it.text().parse().unwrap_or(0),
+                "StorageClass" => class = it.text(),
+                _ => {}
+            });
+            if ARCHIVES.contains(&class.as_str()) {
+                rule.archives_current_after = Some(rule.archives_current_after.map_or(after, |it| it.min(after)));
+            }
+        }
         _ => {}
     }
 }

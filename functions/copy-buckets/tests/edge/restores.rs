@@ -172,6 +172,13 @@ async fn lifecycle_rules_of_every_form_are_read() {
             &["versions-archived", "versions-endless"],
         ),
         (
+            "<Rule><ID>x</ID><Filter><Prefix></Prefix></Filter><Status>Enabled</Status><Transition><Days>90</Days>\
+             <StorageClass>DEEP_ARCHIVE</StorageClass></Transition><Transition><Days>30</Days><StorageClass>GLACIER_IR\
+             </StorageClass></Transition><NoncurrentVersionExpiration><NoncurrentDays>30</NoncurrentDays>\
+             </NoncurrentVersionExpiration></Rule>",
+            &["versions-archived"],
+        ),
+        (
             "<Rule><ID>x</ID><Filter></Filter><Status>Disabled</Status><NoncurrentVersionExpiration><NoncurrentDays>7\
              </NoncurrentDays></NoncurrentVersionExpiration></Rule>",
             &["versions-endless"],

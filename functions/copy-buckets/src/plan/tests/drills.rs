@@ -291,6 +291,21 @@ fn two_objects_are_the_same_byte_by_byte_or_by_what_s3_has_recorded_of_them() {
     assert_eq!(verdict(&compared), Verdict::Changed);
 }
 
+#[test]
+fn a_drill_whose_tag_was_removed_keeps_its_copy_for_a_day_and_not_for_ever() {
+    let mut old = copy(Some("10:08"));
+    let begun = monday("10:08").timestamp();
+    old.date = monday("10:08").date() - jiff::ToSpan::days(60);
+    old.marker.as_mut().unwrap().moment = begun - jiff::SignedDuration::from_hours(60 * 24);
+    let mut world = drilled("monthly", vec![old, copy(None)]);
+    world.buckets[0].tags.remove(keys::DRILL);
+    let deleted = |now: &Zoned| {
+        let plan = plan(&world, &Scope::Everything, now);
+        plan.steps.iter().filter(|it| matches!(it.step, Step::Delete(_))).count()
+    };
+    assert_eq!((deleted(&monday("11:00")), deleted(&(monday("10:08") + jiff::SignedDuration::from_hours(25)))), (0, 1));
+}
+
 /// The versions of a few keys, as S3 lists them: each key with the hours of its versions relative to the copy, and which of
 /// them is the mark of a deletion.
 fn listings() -> impl Strategy<Value = Vec<(Vec<i64>, Option<usize>)>> {

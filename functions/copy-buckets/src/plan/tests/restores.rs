@@ -65,6 +65,32 @@ fn check(world: &World, scope: &Scope, expected: &[&str]) {
 }
 
 #[test]
+fn a_restore_into_a_copy_is_refused_since_it_would_be_deleted_with_it() {
+    let mut world = kept();
+    world.buckets.push(bucket("kfood-logs", "days=30 to=kfood-backups/logs"));
+    let to = |folder: &str| {
+        Scope::Restore(Wanted {
+            bucket: UPLOADS.into(),
+            at: At::read("2026-11-20T03:00").unwrap(),
+            to: format!("kfood-backups/{folder}").parse().unwrap(),
+        })
+    };
+    for inside in ["logs/2026-11-20", "logs/by-hand"] {
+        let told = lines(&world, &to(inside), &night());
+        let expected = format!(
+            "refused: to: kfood-backups/{inside} lies in kfood-backups/logs, where the copies of kfood-logs are, and would be \
+             deleted with one of them: name another folder"
+        );
+        assert_eq!(told, [expected]);
+    }
+    // Beside the copies its folder has another name than any of them.
+    for beside in ["logs", "logs-restored"] {
+        let told = lines(&world, &to(beside), &night());
+        assert!(told.iter().any(|it| it.starts_with("* restore 2026-11-20T030000")), "{told:?}");
+    }
+}
+
+#[test]
 fn a_restore_begins_in_a_folder_of_its_own() {
     check(&kept(), &wanted("2026-11-20T03:00"), &["* restore 2026-11-20T030000: a person asks for it"]);
     let step = plan(&kept(), &wanted("2026-11-19T18:00Z"), &night()).steps.remove(0).step;

@@ -68,6 +68,11 @@ fn a_bucket_that_loses_old_versions_is_told_and_rings_the_alarm() {
             keeps(Some("Enabled"), vec![LifecycleRule { archives_after: Some(7), ..sound() }]),
             "! versions-archived: the rule 'old' of its lifecycle archives old versions after 7 days",
         ),
+        (
+            // What was archived while it was current is still there when it is an old version.
+            keeps(Some("Enabled"), vec![LifecycleRule { archives_current_after: Some(90), ..sound() }]),
+            "! versions-archived: the rule 'old' of its lifecycle archives objects after 90 days",
+        ),
     ] {
         let told_lines = lines(&world, &Scope::Everything, &night());
         assert!(told_lines.len() == 1 && told_lines[0].starts_with(told), "{told_lines:?}");

@@ -20,6 +20,8 @@ pub struct LifecycleRule {
     pub deletes_after: Option<u32>,
     /// The days after which a version is moved to a class from which nothing can be copied, the earliest of them.
     pub archives_after: Option<u32>,
+    /// The same of objects that are current: they stay there when they are replaced.
+    pub archives_current_after: Option<u32>,
 }
 
 impl Versioning {
