@@ -114,13 +114,29 @@ fn a_pushed_image_runs_on_the_machine_and_a_bad_one_gives_way_to_it() -> Result<
 }
 
 #[test]
-fn the_machine_and_its_database_sleep_at_night_and_an_image_waits_for_them() -> Result<()> {
+fn an_image_of_the_night_waits_for_the_machine_and_goes_out_in_the_morning() -> Result<()> {
     let (aws, shop) = shop()?;
     sleep_at(&aws, "2026-11-20T22:00:00+09:00")?;
     assert_eq!(state(&aws, &shop)?, ("stopped".into(), true));
     wait_for(&aws, "the database to be stopped", || Ok(database(&aws)? == "stopped"))?;
 
-    aws.push_image(REPOSITORY, "v1.1.0", "table-order 1.1.0")?;
+    let pushed = aws.push_image(REPOSITORY, "v1.1.0", "table-order 1.1.0")?;
     wait_for_words(&aws, &["v1.1.0 waits: the instance sleeps until its schedule wakes it"])?;
+
+    // In the morning the machine is started, then read, and then it gets the image of the night.
+    sleep_at(&aws, "2026-11-21T08:00:00+09:00")?;
+    wait_for(&aws, "the machine and its database to be up", || {
+        Ok(state(&aws, &shop)?.0 == "running" && database(&aws)? == "available")
+    })?;
+    sleep_at(&aws, "2026-11-21T08:05:00+09:00")?;
+    assert_eq!(state(&aws, &shop)?, ("running".into(), false));
+    sweep(&aws)?;
+    wait_for_image(&aws, &shop, &pushed)?;
+    wait_for(&aws, "the deployment to be remembered", || {
+        let answer = aws.ec2("DescribeInstances", &[("InstanceId.1", &shop)])?;
+        Ok(!answer.contains("nightshift-state:command") && answer.contains(&format!("{pushed} at=")))
+    })?;
+    let refused: Vec<_> = aws.calls()?.into_iter().filter(|it| it.function.is_some() && it.status == 403).collect();
+    assert!(refused.is_empty(), "{refused:?}");
     Ok(())
 }

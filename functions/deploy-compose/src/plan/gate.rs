@@ -61,10 +61,9 @@ pub fn snapshot(draft: &Draft<'_>, candidate: &Candidate<'_>) -> Result<(), Bloc
 pub fn reach(draft: &Draft<'_>, what: &str, now: &Zoned) -> Result<(), Blocked> {
     let instance = draft.case.instance;
     if instance.tags.contains_key(keys::ASLEEP) {
-        return Err(Blocked::Scheduled(
-            "asleep",
-            format!("{what} waits: the instance sleeps until its schedule wakes it"),
-        ));
+        let held = [keys::HOLD, keys::HOLD_MEMORY].into_iter().any(|it| instance.tags.contains_key(it));
+        let until = if held { "the hold on it ends" } else { "its schedule wakes it" };
+        return Err(Blocked::Scheduled("asleep", format!("{what} waits: the instance sleeps until {until}")));
     }
     match instance.state.as_str() {
         "running" => {}

@@ -21,7 +21,11 @@ pub fn plan(world: &World, now: &Zoned, plan: &mut Plan<Step>) {
     }
     let in_flight = in_flight(world);
     let unreadable = world.copies.iter().find(|(_, copies)| copies.is_err()).map(|(region, _)| region);
+    let drilled = drilled(world);
     let spare = |it: &Snapshot| {
+        if drilled.contains(it.id.as_str()) {
+            return Some("a drill is restored from it".to_owned());
+        }
         let copying = in_flight.get(it.arn.as_str()).map(|region| format!("it is being copied to {region}"));
         let recent = |taken: Timestamp| now.timestamp().duration_since(taken) < COPY_ENDS_WITHIN;
         let unclear = unreadable
@@ -56,6 +60,12 @@ pub fn plan(world: &World, now: &Zoned, plan: &mut Plan<Step>) {
 /// does not see, and so would take for gone.
 fn is_from_here(copy: &Snapshot, world: &World) -> bool {
     copy.original().and_then(|it| it.region()) == Some(world.region.as_str())
+}
+
+/// The snapshots that drills under way were restored from: such a drill may prove the snapshot, which then stays.
+fn drilled(world: &World) -> BTreeSet<&str> {
+    let sources = world.databases.iter().filter_map(|it| it.tags.get(keys::DRILL_FROM));
+    sources.filter_map(|it| it.split_whitespace().next()).collect()
 }
 
 /// The snapshots that are being copied, by ARN, with the regions that they go to: deleting one would end the copying.

@@ -168,6 +168,9 @@ fn an_instance_that_is_off_asleep_or_out_of_reach_waits_with_the_reason() {
     shop.instance("i-1").tags.insert(keys::ASLEEP.into(), "since=x".into());
     shop.instance("i-1").state = "stopped".into();
     check(shop.run(None), &["! i-1 asleep: v1.2 waits: the instance sleeps until its schedule wakes it"]);
+    shop.instance("i-1").tags.insert(keys::HOLD_MEMORY.into(), "budget:shop at=2026-11-21T00:00:00Z".into());
+    check(shop.run(None), &["! i-1 asleep: v1.2 waits: the instance sleeps until the hold on it ends"]);
+    shop.instance("i-1").tags.remove(keys::HOLD_MEMORY);
     shop.instance("i-1").tags.remove(keys::ASLEEP);
     check(shop.run(None), &["! i-1 off: v1.2 waits: the instance is stopped. It goes out once it is started"]);
     let at = shop.now.timestamp();

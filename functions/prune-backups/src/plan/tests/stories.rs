@@ -48,6 +48,17 @@ fn the_newest_snapshot_that_a_drill_has_proven_stays_whatever_the_rule_says() {
 }
 
 #[test]
+fn a_snapshot_that_a_drill_is_restored_from_stays_until_the_drill_has_ended() {
+    let mut world = app("days=1", &[3, 90]);
+    let mut drill = database("nightshift-drill-app-1", None);
+    drill.tags.insert(keys::DRILL_FROM.into(), format!("{} taken=2026-11-17T10:00:00Z", world.snapshots[1].id));
+    world.databases.push(drill);
+    check(&world, &["+ app-90h: a drill is restored from it", "+ app-3h: newest good snapshot of app, within 1 day"]);
+    world.databases.pop();
+    assert!(lines(&world).contains(&"- app-90h: not kept by days=1".to_owned()));
+}
+
+#[test]
 fn touches_nothing_that_nightshift_did_not_make() {
     let mut world = app("days=1", &[3, 90, 91]);
     world.snapshots[1].tags.remove(keys::MADE_BY);
