@@ -14,7 +14,7 @@ use super::misplaced::{Kind, misplaced};
 use super::needs::{Need, Used, databases_named, still_used};
 use super::person::apply_command;
 use super::step::{Call, Change, Target};
-use super::times::COMPOSES_WITHIN;
+use super::times::{COMPOSES_AGAIN_WITHIN, COMPOSES_WITHIN};
 use super::wants::Wants;
 use super::world::{Instance, World};
 
@@ -75,8 +75,9 @@ pub fn decide(
 
 /// Stopped in the middle of a deployment, it would say nothing of that any more, and its image would count as bad.
 fn deploys(instance: &Instance, now: &Zoned) -> Option<String> {
-    let since = instance.deploying_since()?;
-    let is_under_way = now.timestamp().duration_since(since) < COMPOSES_WITHIN;
+    let sent = instance.deployment()?;
+    let lasts = if sent.again { COMPOSES_AGAIN_WITHIN } else { COMPOSES_WITHIN };
+    let is_under_way = now.timestamp().duration_since(sent.at) < lasts;
     is_under_way.then(|| "it is stopped once the deployment to it has ended".into())
 }
 

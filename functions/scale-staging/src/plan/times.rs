@@ -36,6 +36,9 @@ pub const COPIED_WITHIN: SignedDuration = SignedDuration::from_mins(80);
 /// reach the instance.
 pub const COMPOSES_WITHIN: SignedDuration = SignedDuration::from_mins(130);
 
+/// The same of one that did not get through before: it is sent each hour, and must not keep the instance up all night.
+pub const COMPOSES_AGAIN_WITHIN: SignedDuration = SignedDuration::from_mins(30);
+
 /// A migration that has been marked for longer than this has lost whoever removes the mark.
 pub const MIGRATES_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 

@@ -59,6 +59,9 @@ fn an_instance_is_not_stopped_under_a_deployment_to_it() {
         plan.steps.iter().any(|it| it.step.headline() == "i-1 (shop): is stopped")
     };
     assert!(stops(&shop, "2026-11-20T22:10"));
+    // One that is refused is sent each hour: the night is not lost for that.
+    shop.instances[0].tags.insert(keys::COMMAND.into(), format!("{deploys} again=true"));
+    assert!(!stops(&shop, "2026-11-20T20:25") && stops(&shop, "2026-11-20T20:30"));
     for over in [None, Some(command("look")), Some("by hand".into())] {
         shop.instances[0].tags.remove(keys::COMMAND);
         shop.instances[0].tags.extend(over.map(|it| (keys::COMMAND.to_owned(), it)));

@@ -44,10 +44,9 @@ impl Instance {
         self.tags.get("Name").map(String::as_str).filter(|it| !it.is_empty())
     }
 
-    /// When a command was sent to it that deploys an image to the project on it, if one may be under way.
-    pub fn deploying_since(&self) -> Option<Timestamp> {
-        let sent = self.tags.get(keys::COMMAND)?.parse::<Ordered>().ok()?;
-        (sent.intent != Intent::Look).then_some(sent.at)
+    /// The command that deploys an image to the project on it, if one may be under way.
+    pub fn deployment(&self) -> Option<Ordered> {
+        self.tags.get(keys::COMMAND)?.parse::<Ordered>().ok().filter(|it| it.intent != Intent::Look)
     }
 
     /// Whether a person means it by `name`: its id, or its name.
