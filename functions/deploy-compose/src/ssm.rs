@@ -63,6 +63,7 @@ pub async fn find_command(
         command: command.into(),
         status: text("Status"),
         details: text("StatusDetails"),
+        ended_at: text("ExecutionEndDateTime").parse().ok(),
         answer: answer_of(told["StandardOutputContent"].as_str().unwrap_or_default()),
     }))
 }

@@ -16,6 +16,9 @@ pub const SENT_WITHIN: SignedDuration = SignedDuration::from_mins(16);
 /// What did not get through is tried again after this time.
 pub const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
+/// So long after its end the output of a command may not be there yet.
+const OUTPUT_WITHIN: SignedDuration = SignedDuration::from_mins(2);
+
 /// How a command ends.
 const ENDS: [&str; 6] = ["Success", "Failed", "TimedOut", "Cancelled", "Undeliverable", "Terminated"];
 
@@ -62,6 +65,13 @@ impl Draft<'_> {
         }
         match (invocation.status.as_str(), &invocation.answer) {
             (_, Some(answer)) => self.answered(order, answer, invocation, plan, now),
+            (_, None)
+                if is_over
+                    && invocation.ended_at.is_some_and(|it| now.timestamp().duration_since(it) < OUTPUT_WITHIN) =>
+            {
+                self.motion =
+                    Motion::Busy(format!("{what} has ended, and its answer is read by the next run (command {id})"));
+            }
             (_, None) if is_over => {
                 let (details, status) = (&invocation.details, &invocation.status);
                 let ended = if details.is_empty() { status } else { details };

@@ -72,6 +72,8 @@ pub struct Invocation {
     pub status: String,
     /// The same closer, such as `Delivery Timed Out`.
     pub details: String,
+    /// When it ended, where Systems Manager says so.
+    pub ended_at: Option<Timestamp>,
     /// What the script answered, if it did.
     pub answer: Option<Answer>,
 }

@@ -129,6 +129,7 @@ impl Tables for Aws {
             "GetCommandInvocation" => match self.sent.iter().find(|it| it.id == call.text("CommandId")) {
                 Some(it) => Answer::Json(json!({
                     "Status": it.status, "StatusDetails": it.status, "ResponseCode": 0, "StandardOutputContent": it.output,
+                    "ExecutionEndDateTime": "2026-11-21T00:30:00.123Z",
                 })),
                 None => Answer::Refused("InvocationDoesNotExist"),
             },

@@ -119,6 +119,7 @@ impl Shop {
                 command: command_id(&it.key),
                 status: "InProgress".into(),
                 details: "In Progress".into(),
+                ended_at: None,
                 answer: None,
             };
             let found = self.sent.iter().find(|it| it.key == order.key && it.instance == instance.id);
@@ -305,7 +306,7 @@ fn ended(key: &str, answer: Option<Answer>) -> Invocation {
         Some(it) if matches!(it.outcome, Outcome::Running | Outcome::Deployed | Outcome::Unchanged) => "Success",
         _ => "Failed",
     };
-    Invocation { command: command_id(key), status: status.into(), details: status.into(), answer }
+    Invocation { command: command_id(key), status: status.into(), details: status.into(), ended_at: None, answer }
 }
 
 /// `web-1 deploy: …` for steps, `! web-1 KIND: …` for problems, `- web-1: …` for what was left alone.

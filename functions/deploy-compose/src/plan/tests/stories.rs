@@ -509,3 +509,27 @@ fn what_is_remembered_of_one_service_is_not_taken_for_another() {
     let runs = shop.tag("i-1", keys::RUNS).unwrap();
     assert!(runs.contains(&digest(1).to_string()) && !runs.contains("before="), "{runs}");
 }
+
+#[test]
+fn an_answer_that_comes_a_moment_after_the_end_rejects_no_image() {
+    let mut shop = Shop::known(1, RULE);
+    shop.push(2);
+    shop.run(None);
+    let at = shop.now.timestamp();
+    shop.work(|_| false);
+    let ended = |shop: &mut Shop, at| shop.sent.last_mut().unwrap().ended.as_mut().unwrap().ended_at = Some(at);
+    ended(&mut shop, at);
+    let said = shop.run(None);
+    assert!(
+        said[0].starts_with("- i-1: the deployment of v1.2 has ended, and its answer is read by the next run"),
+        "{said:?}"
+    );
+    // It has come.
+    let mut answered = shop.clone();
+    answered.sent.last_mut().unwrap().ended.as_mut().unwrap().answer =
+        Some(answer(Outcome::Deployed, Some(1), Some(2)));
+    assert!(answered.run(None)[0].starts_with("api on web-1: v1.2 is live"));
+    // It does not come.
+    shop.later(3);
+    assert!(shop.run(None)[0].starts_with("api on web-1: v1.2 is rejected, v1.1 stays"));
+}
