@@ -168,6 +168,30 @@ def a_task_needs_to_be_handed_its_roles(aws):
     allowed(aws.role(run, ("iam:PassRole", role))("ecs").run_task, **call)
 
 
+def a_change_of_a_schedule_hands_its_role_on_and_sets_what_it_leaves_out(aws):
+    role = f"arn:aws:iam::{ACCOUNT}:role/schedules"
+    own, given = aws.client("scheduler"), {"Mode": "OFF"}
+    for group in ("jobs", "others"):
+        own.create_schedule_group(Name=group)
+    target = {"Arn": f"{ECS}:cluster/shop", "RoleArn": role, "EcsParameters": {"TaskDefinitionArn": f"{ECS}:task-definition/api:1"}}
+    call = {"Name": "nightly", "GroupName": "jobs", "ScheduleExpression": "rate(1 day)", "FlexibleTimeWindow": given, "Target": target}
+    own.create_schedule(**call, State="DISABLED", Description="Sums up the day")
+    change = ("scheduler:UpdateSchedule", f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule/jobs/*")
+    hand_on = ("iam:PassRole", role, {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}})
+    refused(aws.role(change)("scheduler").update_schedule, **call)
+    refused(aws.role(change, hand_on)("scheduler").update_schedule, **{**call, "GroupName": "others"})
+    allowed(aws.role(change, hand_on)("scheduler").update_schedule, **call)
+    now = own.get_schedule(Name="nightly", GroupName="jobs")
+    assert (now["State"], now.get("Description", "")) == ("ENABLED", ""), now
+    # A tag of the group decides who may write to the group.
+    arn = f"arn:aws:scheduler:{REGION}:{ACCOUNT}:schedule-group/jobs"
+    tagged = aws.role(("scheduler:TagResource", arn, {"Null": {"aws:ResourceTag/nightshift:deploy": "false"}}))
+    write = {"ResourceArn": arn, "Tags": [{"Key": "nightshift-state:problem", "Value": "x"}]}
+    refused(tagged("scheduler").tag_resource, **write)
+    own.tag_resource(ResourceArn=arn, Tags=[{"Key": "nightshift:deploy", "Value": "follow=shop/api"}])
+    allowed(tagged("scheduler").tag_resource, **write)
+
+
 def a_scaling_target_is_validated_in_the_callers_name(aws):
     service(aws, "scaled", "scaled")
     register = ("application-autoscaling:RegisterScalableTarget", "*")

@@ -70,6 +70,7 @@ async def serve(listener):
     import run_command  # noqa: F401
     import machines  # noqa: F401
     import scaling  # noqa: F401
+    import schedules  # noqa: F401
     import shifting  # noqa: F401
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config

@@ -9,6 +9,7 @@ mod codemate;
 mod copy_buckets;
 mod deploy_image;
 mod drill_restores;
+mod follow;
 mod gates;
 mod install;
 mod local_aws;

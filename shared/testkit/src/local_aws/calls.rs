@@ -140,6 +140,16 @@ impl LocalAws {
         }
     }
 
+    /// Calls EventBridge Scheduler, which goes by method and path.
+    pub fn scheduler(&self, method: &str, path: &str, body: Value) -> Result<Value> {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let answer = self.http.rest("scheduler", method, path, body)?;
+        match answer.status {
+            200..300 => Ok(serde_json::from_str(&answer.text).unwrap_or_default()),
+            status => Err(Error::new(format!("scheduler {method} {path}: {status} {}", answer.text))),
+        }
+    }
+
     /// Sets these variables in the environment of a function and leaves the others as they are.
     pub fn set_environment(&self, function: &str, variables: &[(&str, &str)]) -> Result<()> {
         let path = format!("/2015-03-31/functions/{function}/configuration");
