@@ -47,7 +47,8 @@ fn in_use(aws: &LocalAws) -> Result<String> {
 fn read(aws: &LocalAws, name: &str) -> Result<Value> {
     let mut schedule = aws.scheduler("GET", &format!("/schedules/{name}?groupName=jobs"), Value::Null)?;
     let fields = schedule.as_object_mut().unwrap();
-    ["Arn", "Name", "CreationDate", "LastModificationDate", "ActionAfterCompletion"].map(|it| fields.remove(it));
+    let of_aws = ["Arn", "Name", "CreationDate", "LastModificationDate", "ActionAfterCompletion"];
+    fields.retain(|name, _| !of_aws.contains(&name.as_str()));
     Ok(schedule)
 }
 

@@ -116,3 +116,58 @@ fn a_migration_that_does_not_start_is_tried_again_and_one_that_ended_well_never(
     assert_eq!(tag(&aws, "api-server", "nightshift-state:rejected")?, None);
     Ok(())
 }
+
+#[test]
+fn an_image_whose_tasks_could_not_start_is_held_until_what_they_need_is_there() -> Result<()> {
+    let aws = LocalAws::start(Options::default())?;
+    truegul_with(&aws, "semver range=1.x")?;
+    let secret =
+        aws.secrets("CreateSecret", json!({"Name": "shop/db", "SecretString": "not-a-secret"}))?["ARN"].clone();
+    aws.secrets("DeleteSecret", json!({"SecretId": secret}))?;
+    let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        "Principal": {"Service": "ecs-tasks.amazonaws.com"}}]})
+    .to_string();
+    let create_role = || aws.iam("CreateRole", &[("RoleName", "execution"), ("AssumeRolePolicyDocument", &trust)]);
+    create_role()?;
+    let definition = aws.ecs(
+        "RegisterTaskDefinition",
+        json!({
+            "family": "api-server", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"], "cpu": "512", "memory": "1024",
+            "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
+            "containerDefinitions": [{
+                "name": "api-server", "image": aws.image_uri("truegul-api-server", ":v1.0.0"), "essential": true,
+                "secrets": [{"name": "DB", "valueFrom": secret}, {"name": "KEY", "valueFrom": "/shop/key"}],
+                "logConfiguration": {"logDriver": "awslogs", "options": {"awslogs-group": "/ecs/api-server"}},
+            }],
+        }),
+    )?["taskDefinition"]["taskDefinitionArn"]
+        .clone();
+    aws.ecs("UpdateService", json!({"cluster": CLUSTER, "service": "api-server", "taskDefinition": definition}))?;
+    aws.wait_until("the service to be steady", || {
+        let service = aws.service(CLUSTER, "api-server")?;
+        let done = service["taskDefinition"] == definition && service["deployments"][0]["rolloutState"] == "COMPLETED";
+        Ok(done.then_some(()))
+    })?;
+    aws.iam("DeleteRole", &[("RoleName", "execution")])?;
+    aws.forget_calls()?;
+    let digest = aws.push_image("truegul-api-server", "v1.1.0", "api-server 1.1.0")?;
+    let held = |report: &Value| report["problems"][0]["message"].as_str().unwrap_or_default().to_owned();
+    let said = held(&run(&aws, &json!({"dry_run": true}))?);
+    for missing in
+        ["the role execution", "is scheduled for deletion", "the parameter /shop/key", "the log group /ecs/api-server"]
+    {
+        assert!(said.contains(missing), "{missing}: {said}");
+    }
+    assert!(aws.images(CLUSTER, "api-server")?[0].ends_with(":v1.0.0"));
+    create_role()?;
+    aws.secrets("RestoreSecret", json!({"SecretId": secret}))?;
+    aws.logs("CreateLogGroup", json!({"logGroupName": "/ecs/api-server"}))?;
+    let said = held(&run(&aws, &json!({}))?);
+    assert!(said.contains("the parameter /shop/key") && !said.contains(';'), "{said}");
+    aws.ssm("PutParameter", json!({"Name": "/shop/key", "Value": "x", "Type": "String"}))?;
+    run(&aws, &json!({}))?;
+    wait_for(&aws, "api-server", &digest)?;
+    let refused: Vec<_> = aws.calls()?.into_iter().filter(|it| it.function.is_some() && it.status == 403).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+    Ok(())
+}

@@ -140,6 +140,16 @@ impl LocalAws {
         }
     }
 
+    /// Calls Systems Manager.
+    pub fn ssm(&self, action: &str, body: Value) -> Result<Value> {
+        self.http.json("ssm", "AmazonSSM", action, &body)
+    }
+
+    /// Calls Secrets Manager.
+    pub fn secrets(&self, action: &str, body: Value) -> Result<Value> {
+        self.http.json("secretsmanager", "secretsmanager", action, &body)
+    }
+
     /// Calls EventBridge Scheduler, which goes by method and path.
     pub fn scheduler(&self, method: &str, path: &str, body: Value) -> Result<Value> {
         let body = if body.is_null() { String::new() } else { body.to_string() };
