@@ -291,9 +291,9 @@ fn writes_on_services_need_the_tag_that_opts_in() {
 
 /// What sleeps and has lost the tag that opts in can only be told of, and must remember that it was.
 fn remembers_that_people_were_told_of_a_sleeper(statement: &Value) -> bool {
-    let of_sleepers = [
-        vec!["ecs:TagResource", "rds:AddTagsToResource"],
-        vec!["autoscaling:CreateOrUpdateTags", "ec2:CreateTags", "scheduler:TagResource"],
+    let of_sleepers: [&[&str]; 2] = [
+        &["ecs:TagResource", "rds:AddTagsToResource"],
+        &["autoscaling:CreateOrUpdateTags", "ec2:CreateTags", "scheduler:TagResource"],
     ];
     let only_adds = of_sleepers.iter().any(|it| actions(statement) == *it);
     let held_to_sleepers = json!({
