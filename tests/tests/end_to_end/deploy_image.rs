@@ -41,9 +41,10 @@ fn start(aws: &LocalAws, service: &str, tags: &[(&str, &str)]) -> Result<()> {
 /// Waits until the service is set to the image and its rollout has ended.
 pub fn wait_for(aws: &LocalAws, service: &str, digest: &str) -> Result<()> {
     aws.wait_until(&format!("{service} to run {digest}"), || {
+        // The image first: read the other way round, the deployment may be the one before.
+        let there = aws.images(CLUSTER, service)?[0].ends_with(digest);
         let deployment = aws.service(CLUSTER, service)?["deployments"][0].clone();
-        let there = aws.images(CLUSTER, service)?[0].ends_with(digest) && deployment["rolloutState"] == "COMPLETED";
-        Ok(there.then_some(()))
+        Ok((there && deployment["rolloutState"] == "COMPLETED").then_some(()))
     })
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
+use proptest::strategy::Strategy;
 use rules::keys;
 use serde_json::{Value, json};
 
@@ -193,8 +194,6 @@ fn found() -> impl Strategy<Value = Option<Found>> {
         }),
     ]
 }
-
-use proptest::strategy::Strategy;
 
 proptest! {
     #[test]
