@@ -182,6 +182,87 @@ fn every_message_is_of_one_kind_has_a_link_and_says_what_to_do() {
     assert!(median <= 500, "half of the messages are longer than {median} characters");
 }
 
+/// The lines that a person can paste.
+fn pasteable(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|it| it.starts_with("printf %s ") || it.starts_with("aws "))
+}
+
+#[test]
+fn no_message_holds_a_command_twice_or_two_that_are_called_the_same() {
+    let mut wrong = Vec::new();
+    // Of every message that a test tells, not only of those on the page.
+    for it in &gathered().told {
+        let commands: Vec<&str> = pasteable(&it.text).collect();
+        let labels: Vec<&str> = it
+            .text
+            .lines()
+            .zip(it.text.lines().skip(1))
+            .filter(|(_, it)| commands.contains(it))
+            .map(|it| it.0)
+            .collect();
+        for lines in [&commands, &labels] {
+            let once: BTreeSet<&str> = lines.iter().copied().collect();
+            if once.len() < lines.len() {
+                wrong.push(format!("{}\n{}", it.subject, it.text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// Whether it is a name that only programs know: an ARN, the id of an instance, a token of Nightshift, a long hash.
+fn is_for_programs(word: &str) -> bool {
+    let word = word.trim_matches(|it: char| !it.is_ascii_alphanumeric());
+    let is_id = |it: &str| it.strip_prefix("i-").is_some_and(|it| it.bytes().all(|it| it.is_ascii_hexdigit()));
+    let is_hash = word.len() >= 32 && word.bytes().all(|it| it.is_ascii_hexdigit() || it == b'-');
+    word.starts_with("arn:") || word.starts_with("ns-") || is_id(word) || is_hash
+}
+
+#[test]
+fn a_subject_names_what_people_know_and_says_more_than_an_error_of_aws() {
+    let mut wrong = Vec::new();
+    for it in gathered().catalogue() {
+        let subject = it.subject.trim_start_matches("[Nightshift] ");
+        let (name, what) = subject.split_once(": ").unwrap_or(("", subject));
+        // An error of AWS may hold an id.
+        if name.split_whitespace().any(is_for_programs) || subject.contains("arn:") || subject.contains(" ns-") {
+            wrong.push(format!("{subject}: it names something by an id"));
+        }
+        let first = what.split([' ', ':']).next().unwrap_or_default();
+        // `ListCommands`, `ThrottlingException`: two capitals in one word, and none of the words between them.
+        let capitals = first.bytes().filter(u8::is_ascii_uppercase).count();
+        if first.len() > 6 && capitals >= 2 && first.bytes().any(|it| it.is_ascii_lowercase()) && first != "CodeDeploy"
+        {
+            let known = ["CloudWatch", "Nightshift"];
+            if !known.contains(&first) {
+                wrong.push(format!("{subject}: it begins with an error"));
+            }
+        }
+        if what.split(' ').count() < 2 {
+            wrong.push(format!("{subject}: it says too little"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_was_changed_is_told_without_what_only_programs_compare() {
+    let mut wrong = Vec::new();
+    for it in &gathered().told {
+        let changes = it.text.lines().filter(|it| {
+            let told = ["Why: ", "Error: ", "If this is wrong, "].iter().any(|word| it.starts_with(word));
+            it.starts_with("Now: ") || it.starts_with("Before: ") || it.contains(" -> ") && !told
+        });
+        for line in changes.filter(|it| !it.starts_with("printf ") && !it.starts_with("aws ")) {
+            let is_memory = ["by=", "at=", "since=", "told="].iter().any(|word| line.contains(word));
+            if is_memory || line.split_whitespace().any(is_for_programs) {
+                wrong.push(format!("{}: {line}", it.subject));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// With the tests of a week in `deploy-image`: two services and a database that sleep at night, a snapshot each night, ten
 /// deployments to the services, or to production, are seven daily reports and a weekly one, and nothing else.
 #[test]

@@ -45,7 +45,7 @@ mod tests;
 use std::collections::BTreeSet;
 
 use jiff::Zoned;
-use reconcile::{Hint, Plan};
+use reconcile::{Hint, Plan, Trouble};
 use rules::keys;
 
 pub use app_spec::task_definition_in;
@@ -90,13 +90,15 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
                 plan.problem(&missing.resource, "no-such-service", NO_SUCH_SERVICE);
             }
             Cause::NotFound => plan.skip(&missing.resource, "it no longer exists"),
-            Cause::Denied(error) => plan.problem(&missing.resource, "unreadable", error),
+            Cause::Denied(error) => {
+                plan.trouble(&missing.resource, Trouble::unreadable("unreadable", "the service", error))
+            }
         }
     }
     for unknown in &world.unknown_tags {
         match unknown {
             Ok(it) => plan.problem(&it.key, "unknown-tag", format_args!("no function knows this tag; {}", it.hint())),
-            Err(error) => plan.problem("tag keys", "unreadable", error),
+            Err(error) => plan.trouble("tag keys", Trouble::unreadable("unreadable", "which tags there are", error)),
         }
     }
     for service in &world.services {

@@ -54,7 +54,7 @@ fn instance(element: &mut Element<'_, '_>) -> (String, Option<Resource>) {
     });
     let is_gone = ["shutting-down", "terminated"].contains(&state.as_str());
     let name = match tags.get("Name").filter(|it| !it.is_empty()) {
-        Some(name) => format!("{id} ({name})"),
+        Some(name) => name.clone(),
         None => id.clone(),
     };
     let member_of = tags.get(GROUP).cloned().map(Whole::Group);

@@ -17,7 +17,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Zoned;
-use reconcile::{Outcome, Plan, Report, when};
+use reconcile::{Outcome, Plan, Report, Trouble, when};
 use rules::budget::tag_name;
 use rules::keys;
 
@@ -58,6 +58,9 @@ pub fn plan(world: &World, options: Options<'_>, now: &Zoned) -> Plan<Step> {
     if let Some(Command::Release(name)) = options.command {
         answer_release(name, &verdicts, now, &mut plan);
     }
+    for it in resources.iter().filter(|it| it.arn.contains(":instance/")) {
+        plan.named(&it.arn, &it.name);
+    }
     notification::judge(options.scope, options.own, &world.budgets, &mut plan);
     let groups: BTreeSet<&str> = candidates.iter().filter_map(Candidate::expendable_group).collect();
     for candidate in &candidates {
@@ -71,7 +74,7 @@ pub fn plan(world: &World, options: Options<'_>, now: &Zoned) -> Plan<Step> {
     for missing in &world.missing {
         match &missing.why {
             None => plan.skip(&missing.resource, "it no longer exists"),
-            Some(why) => plan.problem(&missing.resource, "unreadable", why),
+            Some(why) => plan.trouble(&missing.resource, Trouble::unreadable("unreadable", "it", why)),
         }
     }
     plan

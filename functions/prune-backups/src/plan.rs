@@ -13,7 +13,7 @@ mod world;
 mod tests;
 
 use jiff::Zoned;
-use reconcile::Plan;
+use reconcile::{Plan, Trouble};
 use rules::keys;
 
 pub use images::{tag_revisions, ways_back};
@@ -28,7 +28,10 @@ pub fn plan(world: &World, now: &Zoned) -> Plan<Step> {
     sharing::tell(world, &mut plan);
     match &world.repositories {
         Ok(repositories) => images::plan(repositories, world.usage.as_ref(), now, &mut plan),
-        Err(error) => plan.problem("ECR repositories", "unreadable-repositories", error),
+        Err(error) => {
+            let what = "which of them have a rule";
+            plan.trouble("ECR repositories", Trouble::unreadable("unreadable-repositories", what, error));
+        }
     }
     plan
 }

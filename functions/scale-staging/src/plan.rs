@@ -43,7 +43,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Zoned;
-use reconcile::Plan;
+use reconcile::{Plan, Trouble};
 use rules::keys;
 
 pub use command::{Command, Request, Scope, Until};
@@ -69,6 +69,9 @@ use world::short_name;
 /// What to do about the services and databases of `world`.
 pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
     let mut plan = Plan::remembering(keys::SLEEP_PROBLEM);
+    for instance in &world.instances {
+        instance.name().into_iter().for_each(|it| plan.named(&instance.arn, it));
+    }
     for missing in &world.missing {
         match &missing.refused {
             None => plan.skip(&missing.arn, "it no longer exists"),
@@ -77,7 +80,7 @@ pub fn plan(world: &World, request: &Request, now: &Zoned) -> Plan<Step> {
                 if missing.tags.contains_key(keys::SCHEDULE) {
                     plan.examined(&missing.arn, &missing.tags);
                 }
-                plan.problem(&missing.arn, "unreadable", error);
+                plan.trouble(&missing.arn, Trouble::unreadable("unreadable", "it", error));
             }
         }
     }
@@ -140,7 +143,7 @@ fn decide_services(
                     _ => Used::Unknown,
                 };
                 let need = Need { awake: false, used, ..need_of(&service.arn, &service.tags) };
-                (Decision::trouble(reconcile::Trouble::new("bad-tag", bad)), need)
+                (Decision::trouble(Trouble::new("bad-tag", bad)), need)
             }
         };
         needs.push(need);
@@ -200,7 +203,7 @@ fn decide_instances(
             Ok(Some(wants)) => instance::decide(instance, wants, command, of_services, world, now),
             Ok(None) => continue,
             Err(bad) => {
-                let trouble = Decision::trouble(reconcile::Trouble::new("bad-tag", bad));
+                let trouble = Decision::trouble(Trouble::new("bad-tag", bad));
                 (trouble, need_of(&instance.arn, &instance.tags))
             }
         };
@@ -232,7 +235,7 @@ fn decide_databases(world: &World, request: &Request, needs: &[Need], now: &Zone
         let decision = match Wants::read(&database.tags, now, &world.calendar) {
             Ok(Some(wants)) => database::decide(sleeper, wants, command, needs, world, now),
             Ok(None) => continue,
-            Err(bad) => Decision::trouble(reconcile::Trouble::new("bad-tag", bad)),
+            Err(bad) => Decision::trouble(Trouble::new("bad-tag", bad)),
         };
         plan.examined(&database.arn, &database.tags);
         carry_over(&database.arn, decision, plan);
@@ -247,7 +250,7 @@ fn decide_jobs(world: &World, request: &Request, now: &Zoned, plan: &mut Plan<St
         let decision = match Wants::read(&group.tags, now, &world.calendar) {
             Ok(Some(wants)) => jobs::decide(group, &wants, world, now, plan),
             Ok(None) => continue,
-            Err(bad) => Decision::trouble(reconcile::Trouble::new("bad-tag", bad)),
+            Err(bad) => Decision::trouble(Trouble::new("bad-tag", bad)),
         };
         plan.examined(&group.arn, &group.tags);
         carry_over(&group.arn, decision, plan);

@@ -80,6 +80,7 @@ where
         problems: plan.problems.iter().map(|it| with_commands(it, conduct)).collect(),
         measures: plan.measures.clone(),
         hints: plan.hints.clone(),
+        names: plan.names.clone(),
         facts: if conduct.dry_run { plan.facts.clone() } else { Vec::new() },
         ..Report::new(conduct.function, conduct.now.clone())
     };
@@ -222,7 +223,8 @@ async fn attempt<S: Step, E: Into<Undone>>(
                 (action(planned, Outcome::Deferred, conduct), Some(trouble))
             }
             Undone::Failed(failure) => {
-                (Action { error: Some(failure), ..action(planned, Outcome::Failed, conduct) }, None)
+                let headline = planned.step.attempt();
+                (Action { headline, error: Some(failure), ..action(planned, Outcome::Failed, conduct) }, None)
             }
         },
     }

@@ -18,6 +18,8 @@ impl Report {
         if size(self) <= most {
             return;
         }
+        // The ARNs are enough for what reads a cut answer.
+        self.names.clear();
         let room = most.saturating_sub(FRAME + size(&self.refused) + size(&self.notification_error));
         let mut used = 0;
         // So that many failures do not hide every problem, and many of both not everything that was done.

@@ -20,7 +20,7 @@ mod when;
 pub use button::Button;
 pub use carry_out::{Conduct, carry_out};
 pub use kind::{MessageKind, Routine};
-pub use plan::{Plan, Planned, Step};
+pub use plan::{Plan, Planned, Step, writing_down};
 pub use report::{
     Action, Fact, Failure, Hint, LeftOut, Measure, Outcome, Problem, Refused, Report, Skipped, Trouble, Undone,
 };

@@ -119,13 +119,17 @@ impl Part<'_> {
         let (headline, resource, instead) = if self.refused.is_some() {
             (text::refused_headline(report), &report.function, "too many changes")
         } else if let Some(it) = self.problems.first() {
-            (text::problem_headline(it), &it.resource, it.problem.as_str())
+            (text::problem_headline(report, it), &it.resource, it.problem.as_str())
         } else if let Some(it) = self.failures.first() {
-            (text::failure_headline(it), &it.resource, it.action)
+            (text::failure_headline(report, it), &it.resource, it.action)
         } else {
-            (text::headline(self.done[0]), &self.done[0].resource, self.done[0].action)
+            (text::headline(report, self.done[0]), &self.done[0].resource, self.done[0].action)
         };
-        Title { ascii: safe::subject(&headline, resource, instead), real: safe::chat(&headline), more }
+        Title {
+            ascii: safe::subject(&headline, report.name_of(resource), resource, instead),
+            real: safe::chat(&headline),
+            more,
+        }
     }
 }
 

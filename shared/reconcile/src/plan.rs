@@ -29,6 +29,11 @@ pub trait Step {
     /// What the step changes, as it will be.
     fn after(&self) -> Value;
 
+    /// What it tries, as it is told where it failed: of a headline that says what is so people would read that it is not.
+    fn attempt(&self) -> String {
+        self.headline()
+    }
+
     /// How a person takes it back, if that is possible.
     fn undo(&self) -> Option<Undo>;
 
@@ -138,6 +143,8 @@ pub struct Plan<S> {
     pub facts: Vec<Fact>,
     /// Where people look, by resource.
     pub hints: BTreeMap<String, BTreeSet<Hint>>,
+    /// What people call a resource whose ARN ends in an id that nobody knows.
+    pub names: BTreeMap<String, String>,
     /// The resources that were examined and can hold a memory of what was told,
     /// with the memory that they hold now (see [`crate::memory`]).
     pub remembered: BTreeMap<String, Option<String>>,
@@ -156,6 +163,7 @@ impl<S> Default for Plan<S> {
             measures: Vec::new(),
             facts: Vec::new(),
             hints: BTreeMap::new(),
+            names: BTreeMap::new(),
             remembered: BTreeMap::new(),
             refused: None,
             memory: "",
@@ -239,6 +247,11 @@ impl<S> Plan<S> {
         self.hints.entry(resource.into()).or_default().insert(hint);
     }
 
+    /// Says what people call `resource`, where its ARN ends in an id that they do not know.
+    pub fn named(&mut self, resource: &str, name: impl Display) {
+        self.names.insert(resource.into(), name.to_string());
+    }
+
     /// Takes in what was decided about other resources.
     pub fn extend(&mut self, other: Self) {
         self.steps.extend(other.steps);
@@ -249,6 +262,7 @@ impl<S> Plan<S> {
         for (resource, hints) in other.hints {
             self.hints.entry(resource).or_default().extend(hints);
         }
+        self.names.extend(other.names);
         self.remembered.extend(other.remembered);
         self.refused = self.refused.take().or(other.refused);
     }
@@ -258,5 +272,13 @@ impl<S> Plan<S> {
     /// Only what was examined can be found free of problems.
     pub fn examined(&mut self, resource: &str, tags: &BTreeMap<String, String>) {
         self.remembered.insert(resource.into(), tags.get(self.memory).cloned());
+    }
+}
+
+/// The [`attempt`](Step::attempt) of a step that only writes down what its headline, `NAME: WHAT`, says.
+pub fn writing_down(headline: &str) -> String {
+    match headline.split_once(": ") {
+        Some((name, what)) => format!("{name}: writing down \"{what}\""),
+        None => format!("writing down \"{headline}\""),
     }
 }

@@ -34,6 +34,9 @@ pub struct Report {
     /// Where people look, by resource.
     #[serde(skip)]
     pub hints: BTreeMap<String, BTreeSet<Hint>>,
+    /// What people call a resource whose ARN ends in an id that nobody knows.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub names: BTreeMap<String, String>,
     /// What another function answered to what this run sent it, in sentences.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<String>,
@@ -168,6 +171,11 @@ impl Trouble {
     pub fn new(kind: &'static str, message: impl Display) -> Self {
         Trouble { kind, message: message.to_string() }
     }
+
+    /// AWS did not tell `what`, which stands at the beginning of a sentence: the images of a repository.
+    pub fn unreadable(kind: &'static str, what: impl Display, error: impl Display) -> Self {
+        Self::new(kind, format_args!("{what} cannot be read: {error}"))
+    }
 }
 
 /// Why a step was not done.
@@ -249,6 +257,7 @@ impl Report {
             measures: Vec::new(),
             facts: Vec::new(),
             hints: BTreeMap::new(),
+            names: BTreeMap::new(),
             answers: Vec::new(),
             page: None,
             refused: None,
@@ -275,6 +284,11 @@ impl Report {
             monthly: false,
         };
         Report { problems: vec![problem], ..Self::new(function, at) }
+    }
+
+    /// What people call `resource`.
+    pub fn name_of<'a>(&'a self, resource: &'a str) -> &'a str {
+        self.names.get(resource).map_or_else(|| crate::message::name(resource), String::as_str)
     }
 
     /// Whether something was left failed, so that the run as a whole must count as an error.

@@ -18,7 +18,10 @@ impl Report {
         }
         lines.extend(self.answers.iter().cloned());
         listed(&mut lines, self.actions.iter().map(action));
-        let name = |resource: &str| resource.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
+        let name = |resource: &str| match self.names.get(resource) {
+            Some(name) => name.clone(),
+            None => crate::message::short_name(resource).to_owned(),
+        };
         listed(&mut lines, self.problems.iter().map(|it| problem(name(&it.resource), it)));
         listed(&mut lines, self.skipped.iter().map(|it| format!("Left alone: {}: {}", name(&it.resource), it.reason)));
         lines.extend(

@@ -179,7 +179,11 @@ impl Drills<'_> {
             Some(Err(why)) if is_over => {
                 self.end(place, marker, Outcome::Failed, format!("it was not over after a day: {why}"), plan);
             }
-            Some(Err(why)) => plan.problem(arn, "unreadable", format!("its drill cannot go on: {why}")),
+            Some(Err(why)) => plan.problem(
+                arn,
+                "unreadable",
+                format!("its drill cannot go on, since the objects cannot be read: {why}"),
+            ),
             None => {}
         }
     }

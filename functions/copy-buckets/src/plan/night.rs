@@ -139,7 +139,10 @@ impl Case<'_> {
                     let done = job.succeeded + job.failed;
                     plan.skip(arn, format!("its job is {}: {done} of {} objects", job.status, job.total));
                     if matches!(job.status.as_str(), "Suspended" | "Paused") {
-                        let message = format!("the job {id} that copies it is {}: resume or cancel it", job.status);
+                        let message = format!(
+                            "the job that copies it is {}: resume or cancel it; it is {id} of S3 Batch Operations",
+                            job.status
+                        );
                         plan.problem(arn, "job-stopped", message);
                     }
                     return None;

@@ -1,9 +1,10 @@
 //! The steps of a copy, and what people read of them.
 
 use jiff::Timestamp;
-use reconcile::{Choice, MessageKind, Undo};
+use reconcile::{Choice, MessageKind, Undo, writing_down};
 use rules::bucket::Destination;
 use rules::drill::{Drilled, Outcome};
+use rules::keys;
 use serde_json::{Value, json};
 
 use super::world::{Bucket, Marker, RestoreMarker, RestoreState, Sample, State};
@@ -163,9 +164,16 @@ impl reconcile::Step for Step {
         }
     }
 
+    fn attempt(&self) -> String {
+        match self {
+            Step::Record(_) | Step::RecordRestore(_) | Step::FinishDrill(_) => writing_down(&self.headline()),
+            _ => self.headline(),
+        }
+    }
+
     fn before(&self) -> Value {
         match self {
-            Step::Delete(it) => json!(it.marker),
+            Step::Delete(it) => json!({"objects": it.marker.objects}),
             _ => Value::Null,
         }
     }
@@ -173,15 +181,15 @@ impl reconcile::Step for Step {
     fn after(&self) -> Value {
         match self {
             Step::Begin(it) => json!({"copy": it.folder.url(), "source": it.marker.source}),
-            Step::Record(it) => json!(it.marker),
+            Step::Record(it) => json!({"objects": it.marker.objects, "failed": it.marker.failed}),
             Step::Delete(it) => json!({"deleted": it.folder.url()}),
             Step::Restore(it) => json!({"restore": it.folder.url(), "source": it.marker.source, "at": it.marker.at}),
             Step::RecordRestore(it) => {
-                json!({"at": it.marker.at, "objects": it.marker.objects, "failed": it.marker.failed})
+                json!({"objects": it.marker.objects, "failed": it.marker.failed})
             }
             Step::ForgetRestore(_) => Value::Null,
             Step::TakeSample(it) => json!({"drill": it.folder.url()}),
-            Step::FinishDrill(it) => json!({"drilled": it.told().to_string()}),
+            Step::FinishDrill(it) => json!({keys::DRILLED: it.told().to_string()}),
         }
     }
 

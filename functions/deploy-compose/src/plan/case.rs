@@ -66,7 +66,13 @@ impl<'a> Case<'a> {
         let repository = rule.repository.to_string();
         let images = match world.repositories.get(&repository) {
             Some(Ok(images)) => images,
-            Some(Err(error)) => return Err(Trouble::new("unreadable-repository", error.clone())),
+            Some(Err(error)) => {
+                return Err(Trouble::unreadable(
+                    "unreadable-repository",
+                    format_args!("the images of {repository}"),
+                    error,
+                ));
+            }
             None => return Err(Trouble::new("unreadable-repository", format!("{repository} was not read"))),
         };
         Ok(Case { instance, rule, memory, repository, images, world })

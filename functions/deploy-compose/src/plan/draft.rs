@@ -12,6 +12,9 @@ use serde_json::json;
 use super::case::{Case, Memory};
 use super::step::{Change, Record, Send, Step};
 
+/// By whom an image is rejected whose command ended without an answer.
+pub const SILENCE: &str = "silence";
+
 /// The decision about one instance while it is made.
 pub struct Draft<'a> {
     pub case: &'a Case<'a>,
@@ -113,7 +116,7 @@ impl<'a> Draft<'a> {
             change,
             image: image.into(),
             digest: digest.cloned(),
-            running: self.runs_label(),
+            running: (!self.is_broken()).then(|| self.runs_label()),
             is_staging: case.instance.tags.contains_key(keys::SCHEDULE),
             before: tags.iter().map(|(key, _)| (*key, before(key))).collect(),
             tags,

@@ -74,8 +74,12 @@ pub fn decide(fleet: &Fleet<'_>, scope: &Scope, command: Option<&Command>, now: 
     for (instance, rule) in &fleet.members {
         let read = rule.clone().map_err(|it| Trouble::new("bad-tag", it.to_string()));
         match read.and_then(|rule| Case::read(instance, rule, fleet.world)) {
-            Ok(case) => cases.push(case),
+            Ok(case) => {
+                decision.plan.named(&instance.arn, case.name());
+                cases.push(case);
+            }
             Err(trouble) => {
+                decision.plan.named(&instance.arn, instance.name());
                 decision.plan.examined(&instance.arn, &instance.tags);
                 decision.plan.trouble(&instance.arn, trouble);
             }

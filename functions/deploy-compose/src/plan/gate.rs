@@ -29,7 +29,7 @@ pub fn pass(draft: &Draft<'_>, candidate: &Candidate<'_>, approved: bool) -> Res
         let fact = Fact::Scan { repository: case.repository.clone(), digest: digest.clone() };
         match look(draft, fact)? {
             Observation::Scans(scans) => gates::scan(candidate, level, scans)?,
-            other => return Err(unavailable(other, "unreadable-scan")),
+            other => return Err(unavailable(other, "unreadable-scan", format!("the scan of {}", candidate.tag))),
         }
     }
     if case.rule.approval.is_some() && !approved {
@@ -47,7 +47,7 @@ pub fn snapshot(draft: &Draft<'_>, candidate: &Candidate<'_>) -> Result<(), Bloc
     let fact = Fact::Snapshot { database: database.clone(), id: predeploy_id(database, digest) };
     let backup = match look(draft, fact)? {
         Observation::Backup(backup) => backup,
-        other => return Err(unavailable(other, "unreadable-snapshot")),
+        other => return Err(unavailable(other, "unreadable-snapshot", format!("whether {database} has its snapshot"))),
     };
     let take = |id, why| {
         let image = candidate.tag.to_owned();
@@ -75,7 +75,10 @@ pub fn reach(draft: &Draft<'_>, what: &str, now: &Zoned) -> Result<(), Blocked> 
     }
     let ping = match &draft.case.world.pings {
         Ok(pings) => pings.get(&instance.id).map(String::as_str),
-        Err(error) => return Err(Blocked::NeedsPerson("unreachable", error.clone())),
+        Err(error) => {
+            let message = format!("{what} waits: whether Systems Manager reaches it cannot be read: {error}");
+            return Err(Blocked::NeedsPerson("unreachable", message));
+        }
     };
     let fresh = instance.launched_at.is_some_and(|it| now.timestamp().duration_since(it) < STARTS);
     let how = match ping {
@@ -99,9 +102,9 @@ fn look<'a>(draft: &Draft<'a>, fact: Fact) -> Result<&'a Observation, Blocked> {
 }
 
 /// AWS did not tell what a gate asked for: the error is the problem `kind`.
-fn unavailable(observation: &Observation, kind: &'static str) -> Blocked {
+fn unavailable(observation: &Observation, kind: &'static str, what: String) -> Blocked {
     match observation {
-        Observation::Unavailable(error) => Blocked::NeedsPerson(kind, error.clone()),
+        Observation::Unavailable(error) => Blocked::NeedsPerson(kind, format!("{what} cannot be read: {error}")),
         other => Blocked::NeedsPerson(kind, format!("the answer was not the expected one: {other:?}")),
     }
 }

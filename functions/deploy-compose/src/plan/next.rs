@@ -3,13 +3,14 @@
 use choose::{Image, Selection};
 use gates::Candidate;
 use jiff::{SignedDuration, Zoned};
-use reconcile::{Plan, Trouble};
+use reconcile::{Plan, Trouble, Undo};
 use rules::compose::Intent;
 use rules::rejections::Rejections;
 use rules::{Digest, keys};
+use serde_json::json;
 
 use super::decision::Decision;
-use super::draft::{Draft, Motion};
+use super::draft::{Draft, Motion, SILENCE};
 use super::fleet::Others;
 use super::gate::{self, Blocked};
 use super::settle::look_at;
@@ -100,8 +101,13 @@ impl<'a> Draft<'a> {
         let rejected = self.memory.rejected.clone().filter(|it| it.untold && case.memory.rejected.as_ref() == Some(it));
         let Some((last, rejected)) = rejected.as_ref().and_then(|it| Some((it.last()?, it))) else { return };
         let digest = case.image(last).map_or_else(|| last.padded(), |it| it.digest.clone());
-        let by = rejected.by.as_deref().map(|it| format!("by {it}, ")).unwrap_or_default();
-        let why = format!("it was rejected {by}and the run that did it may not have told so");
+        let why = match rejected.by.as_deref() {
+            Some("person") => "a person rejected it",
+            Some("migration") => "its migration failed",
+            Some(SILENCE) => "its deployment did not say what runs",
+            _ => "its deployment failed",
+        };
+        let why = format!("{why}; the run that wrote this down may not have told it");
         let label = case.label(&digest);
         let mut told = Draft { memory: self.memory.clone(), ..Draft::of(case) };
         // The value is the same, and is written once more so that it can be told.
@@ -119,7 +125,7 @@ impl<'a> Draft<'a> {
             change: Change::Reject,
             image: label.into(),
             digest: Some(digest.clone()),
-            running: self.runs_label(),
+            running: (!self.is_broken()).then(|| self.runs_label()),
             is_staging: false,
             before: vec![(keys::REJECTED, value.clone())],
             tags: vec![(keys::REJECTED, value)],
@@ -138,11 +144,12 @@ impl<'a> Draft<'a> {
                 None => format!("no container of {service} runs"),
             };
             let message = format!(
-                "a deployment failed and so did the way back: {now_runs}. Start it on the instance, then send \"look\""
+                "a deployment failed and so did the way back: {now_runs}. Start it on the instance, then have it read back"
             );
             plan.problem(arn, "failed", message);
             let look = look_at(command, id);
             plan.choice(look.label, look.command);
+            plan.choice("Have it read back", Undo::Command(json!({"look": {"instance": id}})));
         } else if let (None, Some(before)) = (&runs.digest, &runs.before) {
             let was = self.case.image(before);
             let name = was.map_or_else(|| format!("sha256:…{before}"), |it| self.case.label(&it.digest));

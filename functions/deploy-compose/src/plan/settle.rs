@@ -6,7 +6,7 @@ use rules::compose::{Intent, Ordered};
 use rules::memory::Verdict;
 use rules::{Digest, keys};
 
-use super::draft::{Draft, Motion, Told};
+use super::draft::{Draft, Motion, SILENCE, Told};
 use super::step::{Change, Step};
 use super::world::{Answer, Invocation, Outcome};
 
@@ -30,7 +30,7 @@ impl Draft<'_> {
         match self.case.world.invocations.get(&self.case.instance.id) {
             None => self.motion = Motion::Busy("its last command was not looked up".into()),
             Some(Err(error)) => {
-                let trouble = Trouble::new("unreadable-command", error.clone());
+                let trouble = Trouble::unreadable("unreadable-command", "what became of its last command", error);
                 self.motion = Motion::Held(Told { trouble, choices: Vec::new() });
             }
             Some(Ok(None)) if age < SENT_WITHIN => {
@@ -80,11 +80,13 @@ impl Draft<'_> {
                 match &order.intent {
                     // Whether it did anything is not known, so the image is not tried again by itself.
                     Intent::Deploy(digest) if !undelivered => {
-                        let why = format!("{what} ended as {ended} and did not say what runs now (command {id})");
+                        let why = format!(
+                            "{what} ended as {ended} and did not say what runs now (command {id}); what is found is told"
+                        );
                         if let Some(runs) = &mut self.memory.runs {
                             runs.failed = Some(id.clone());
                         }
-                        self.reject(&digest.clone(), "silence", &why, Change::Reject, plan, now);
+                        self.reject(&digest.clone(), SILENCE, &why, Change::Silent, plan, now);
                         self.must_look = true;
                     }
                     // That image ran before, and is the only way back: it does not count as bad for a machine that was
@@ -141,8 +143,10 @@ impl Draft<'_> {
             }
             (Intent::Look, _) => {
                 self.memory.order = None;
+                // People were told that it is not known what runs, or that nothing sound does.
+                let change = if self.is_broken() { Change::Settled } else { Change::Found };
                 self.found(answer.running.clone(), None, at);
-                self.act(Change::Found, "", None, "it was read back from the instance", plan);
+                self.act(change, "", None, "it was read back from the instance", plan);
             }
             (Intent::Deploy(digest) | Intent::GoBack(digest), Outcome::Deployed | Outcome::Unchanged)
                 if answer.running.as_ref() == Some(digest) =>

@@ -1,6 +1,6 @@
 //! The changes that this function makes: a command to an instance, and what the instance remembers.
 
-use reconcile::{MessageKind, Undo};
+use reconcile::{MessageKind, Undo, writing_down};
 use rules::compose::{Intent, Ordered};
 use rules::rejections::Rejections;
 use rules::{Digest, keys};
@@ -57,8 +57,8 @@ pub struct Record {
     /// The image that it is about, for people.
     pub image: String,
     pub digest: Option<Digest>,
-    /// The image that runs, for people.
-    pub running: String,
+    /// The image that runs, for people; `None` where a deployment left it unknown or unsound.
+    pub running: Option<String>,
     /// The instance sleeps by a schedule, so it is not production.
     pub is_staging: bool,
     pub before: Vec<(&'static str, Option<String>)>,
@@ -72,6 +72,10 @@ pub enum Change {
     Live,
     /// The image ran already, or was found by a look.
     Found,
+    /// It was found by a look, after people were told that it is not known.
+    Settled,
+    /// The command ended without a word, so the image is rejected and what runs is not known.
+    Silent,
     Reject,
     /// The image failed, and the one before it runs again.
     Restored,
@@ -79,6 +83,12 @@ pub enum Change {
     Broken,
     Approve,
     Clear,
+}
+
+impl Record {
+    fn runs(&self) -> &str {
+        self.running.as_deref().unwrap_or("an image that is not known")
+    }
 }
 
 impl Step {
@@ -103,8 +113,8 @@ impl reconcile::Step for Step {
             Step::AskForSnapshot(_) => "ask-for-snapshot",
             Step::Record(it) => match it.change {
                 Change::Live => "record-success",
-                Change::Found => "record-image",
-                Change::Reject => "reject",
+                Change::Found | Change::Settled => "record-image",
+                Change::Reject | Change::Silent => "reject",
                 Change::Restored => "record-restored",
                 Change::Broken => "record-failure",
                 Change::Approve => "approve",
@@ -125,16 +135,28 @@ impl reconcile::Step for Step {
             }
             Step::Record(it) => match it.change {
                 Change::Live => format!("{}: {} is live", it.name, it.image),
-                Change::Found => format!("{}: {} runs", it.name, it.running),
-                Change::Reject if it.image != it.running => {
-                    format!("{}: {} is rejected, {} stays", it.name, it.image, it.running)
+                Change::Found | Change::Settled => format!("{}: {} runs", it.name, it.runs()),
+                Change::Silent => {
+                    format!("{}: {} is rejected, what runs is being read back", it.name, it.image)
                 }
-                Change::Reject => format!("{}: {} is rejected", it.name, it.image),
-                Change::Restored => format!("{}: {} failed, {} runs again", it.name, it.image, it.running),
+                Change::Reject => match &it.running {
+                    Some(running) if *running != it.image => {
+                        format!("{}: {} is rejected, {running} stays", it.name, it.image)
+                    }
+                    _ => format!("{}: {} is rejected", it.name, it.image),
+                },
+                Change::Restored => format!("{}: {} failed, {} runs again", it.name, it.image, it.runs()),
                 Change::Broken => format!("{}: {} failed, and the way back failed too", it.name, it.image),
                 Change::Approve => format!("{}: {} is approved", it.name, it.image),
                 Change::Clear => format!("{}: {} is no longer rejected", it.name, it.image),
             },
+        }
+    }
+
+    fn attempt(&self) -> String {
+        match self {
+            Step::Record(_) => writing_down(&self.headline()),
+            Step::Send(_) | Step::AskForSnapshot(_) => self.headline(),
         }
     }
 
@@ -169,9 +191,11 @@ impl reconcile::Step for Step {
             Step::AskForSnapshot(_) => return None,
             Step::Record(it) => match it.change {
                 Change::Live => ("rollback", &it.id, it.digest.as_ref()),
-                Change::Reject | Change::Restored | Change::Broken => ("clear", &it.id, it.digest.as_ref()),
+                Change::Reject | Change::Silent | Change::Restored | Change::Broken => {
+                    ("clear", &it.id, it.digest.as_ref())
+                }
                 Change::Clear => ("reject", &it.id, it.digest.as_ref()),
-                Change::Found | Change::Approve => return None,
+                Change::Found | Change::Settled | Change::Approve => return None,
             },
         };
         Some(Undo::Command(json!({command: {"instance": id, "image": digest?.to_string()}})))
@@ -190,7 +214,9 @@ impl reconcile::Step for Step {
                 Change::Live if it.is_staging => Some(MessageKind::Routine),
                 Change::Live => Some(MessageKind::Changed),
                 Change::Found => None,
-                Change::Reject | Change::Restored | Change::Broken => Some(MessageKind::Failed),
+                Change::Reject | Change::Silent | Change::Settled | Change::Restored | Change::Broken => {
+                    Some(MessageKind::Failed)
+                }
                 Change::Approve | Change::Clear => Some(MessageKind::Routine),
             },
         }

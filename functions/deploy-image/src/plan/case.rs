@@ -80,7 +80,10 @@ impl<'a> Case<'a> {
                 } else {
                     ""
                 };
-                return Err(Leave::problem("unreadable-repository", format!("{error}{hint}")));
+                return Err(Leave::problem(
+                    "unreadable-repository",
+                    format!("the images of {repository} cannot be read: {error}{hint}"),
+                ));
             }
             None => return Err(Leave::Elsewhere(format!("it uses the repository {repository}"))),
         };
@@ -336,7 +339,10 @@ fn revision_in_use<'a>(service: &Service, world: &'a World) -> Result<&'a TaskDe
         (None, Some(revision)) => Ok(revision),
         (error, _) => Err(Leave::problem(
             "unreadable-task-definition",
-            error.cloned().unwrap_or_else(|| format!("its task definition {arn} could not be read")),
+            match error {
+                Some(error) => format!("its task definition cannot be read: {error}"),
+                None => format!("its task definition {arn} was not read"),
+            },
         )),
     }
 }

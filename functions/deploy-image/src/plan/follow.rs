@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use reconcile::Plan;
+use reconcile::{Plan, Trouble};
 use rules::follow::FollowRule;
 use rules::{BadTag, ServiceName, keys};
 
@@ -36,7 +36,9 @@ pub fn decide(group: &ScheduleGroup, world: &World, plan: &mut Plan<Step>, lacki
     }
     let schedules = match &group.schedules {
         Some(Ok(schedules)) => schedules,
-        Some(Err(error)) => return plan.problem(&group.arn, "unreadable-schedules", error),
+        Some(Err(error)) => {
+            return plan.trouble(&group.arn, Trouble::unreadable("unreadable-schedules", "its schedules", error));
+        }
         None => return,
     };
     let fact = Fact::Origin(service.clone());
@@ -46,7 +48,10 @@ pub fn decide(group: &ScheduleGroup, world: &World, plan: &mut Plan<Step>, lacki
             return;
         }
         Some(Observation::Origin(Some(source))) => source,
-        Some(Observation::Unavailable(error)) => return plan.problem(&group.arn, "unreadable-source", error),
+        Some(Observation::Unavailable(error)) => {
+            let what = format_args!("what {service} runs, which its schedules follow,");
+            return plan.trouble(&group.arn, Trouble::unreadable("unreadable-source", what, error));
+        }
         Some(_) => {
             let message =
                 format!("there is no service {service}, which its schedules follow; correct follow=CLUSTER/SERVICE");
@@ -124,7 +129,8 @@ fn move_to(
     }
     if !world.schedule_roles.iter().any(|it| is_named(it, &schedule.role)) {
         let message = format!(
-            "{name} does not follow {service}: its role {} is not named in the parameter ScheduleRoles of the stack",
+            "{name} does not follow {service}: its role {} is not named in the parameter ScheduleRoles of the stack; add {}",
+            short_name(&schedule.role),
             schedule.role
         );
         return plan.problem(&group.arn, "follow-role", message);
@@ -137,7 +143,10 @@ fn move_to(
             return;
         }
         Some(Observation::TaskDefinition(it)) if it.is_active() => {}
-        Some(Observation::Unavailable(error)) => return plan.problem(&group.arn, "unreadable-source", error),
+        Some(Observation::Unavailable(error)) => {
+            let what = format_args!("what {service} runs, which its schedules follow,");
+            return plan.trouble(&group.arn, Trouble::unreadable("unreadable-source", what, error));
+        }
         Some(_) => {
             let message = format!(
                 "{name} does not follow {service}: {next}, which the service runs, is deregistered, so no new task can begin \

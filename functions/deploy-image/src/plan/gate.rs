@@ -53,7 +53,7 @@ fn platform(Candidate { case, image, .. }: Candidate<'_>) -> Result<(), Blocked>
     let Some(fact) = case.wanted_indexes(image) else { return Ok(()) };
     match look(case, fact)? {
         Observation::Indexes(_) => Ok(()),
-        other => Err(unavailable(other, "unreadable-image")),
+        other => Err(unavailable(other, "unreadable-image", "for which processors the image is built")),
     }
 }
 

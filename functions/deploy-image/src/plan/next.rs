@@ -38,7 +38,8 @@ impl Draft<'_> {
         }
         // An unreadable history must not block a rollback that a person asked for; the revisions record what ran before.
         if let Some(error) = case.history_error().filter(|_| go_back.is_none()) {
-            return self.problem("unreadable-history", error);
+            let message = format!("which deployments it had cannot be read: {error}");
+            return self.problem("unreadable-history", message);
         }
         // A person may have gone back from one image to another that fails as well.
         for _ in 0..AT_ONCE {
@@ -123,7 +124,7 @@ impl Draft<'_> {
             }
         }
         if let Some(error) = case.shift_error() {
-            self.problem("unreadable-deployment", error);
+            self.problem("unreadable-deployment", format!("how far its deployment is cannot be read: {error}"));
         }
         self.tell_all_traffic();
         if let Some(digest) = verdict::won(case, &self.memory) {

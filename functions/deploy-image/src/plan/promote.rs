@@ -190,13 +190,19 @@ impl Draft<'_> {
                     format!("there is no service {from}, which it promotes from; correct from=CLUSTER/SERVICE");
                 return Err(Blocked::NeedsPerson("no-such-source", message));
             }
-            other => return Err(unavailable(other, "unreadable-source")),
+            other => {
+                return Err(unavailable(
+                    other,
+                    "unreadable-source",
+                    format_args!("what runs on {from}, which it promotes from,"),
+                ));
+            }
         };
         let fired: &[Fired] = match needed.is_zero() {
             true => &[],
             false => match look(case, Fact::Fired)? {
                 Observation::Fired(fired) => fired,
-                other => return Err(unavailable(other, "unreadable-source")),
+                other => return Err(unavailable(other, "unreadable-source", "which alarms fire")),
             },
         };
         let seen = seen(case, from, source)?;

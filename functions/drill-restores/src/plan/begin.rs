@@ -142,7 +142,10 @@ fn reachable(rule: &DrillRule, world: &World) -> Result<(), Trouble> {
                 format!("region={region}: the stack may not restore there; add {region} to its parameter CopyRegions");
             Err(Trouble::new("no-drill-region", message))
         }
-        Some(Err(why)) => Err(Trouble::new("unreadable-region", format!("region={region}: {why}"))),
+        Some(Err(why)) => Err(Trouble::new(
+            "unreadable-region",
+            format!("region={region}: the databases there cannot be read: {why}"),
+        )),
         Some(Ok(())) => Ok(()),
     }
 }

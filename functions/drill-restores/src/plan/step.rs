@@ -1,10 +1,10 @@
 //! The steps of a drill, and what people read of them.
 
-use reconcile::{MessageKind, Undo};
-use rules::ServiceName;
+use reconcile::{MessageKind, Undo, writing_down};
 use rules::database::Kind;
 use rules::drill::{Drill, Drilled, Outcome, Progress, Source};
 use rules::retention::Region;
+use rules::{ServiceName, keys};
 use serde_json::{Value, json};
 
 use super::world::Settings;
@@ -162,6 +162,13 @@ impl reconcile::Step for Step {
         }
     }
 
+    fn attempt(&self) -> String {
+        match self {
+            Step::Finish(_) => writing_down(&self.headline()),
+            _ => self.headline(),
+        }
+    }
+
     fn before(&self) -> Value {
         Value::Null
     }
@@ -172,8 +179,8 @@ impl reconcile::Step for Step {
             Step::AddMember(it) => json!({"instance": it.cluster, "class": it.class}),
             Step::Note(it) => json!({"progress": it.progress.to_string()}),
             Step::RunCheck(it) => json!({"check": it.family, "service": it.service.to_string()}),
-            Step::Prove(it) => json!({"proven": it.value}),
-            Step::Finish(it) => json!({"drilled": it.told().to_string()}),
+            Step::Prove(it) => json!({keys::DRILL_MEMORY: it.value}),
+            Step::Finish(it) => json!({keys::DRILLED: it.told().to_string()}),
             Step::Delete(it) => json!({"deleted": it.id}),
         }
     }

@@ -53,10 +53,7 @@ fn confirm(budget: &Budget, kind: Kind, claimed: Option<rules::budget::Money>, p
     if budget.tags.is_ok() && budget.tag(keys::BUDGET).is_none() {
         let tag = format!("Key={},Value=enforce", keys::BUDGET);
         let call = ["aws", "budgets", "tag-resource", "--resource-arn", &budget.arn, "--resource-tags", &tag];
-        let message = format!(
-            "'{}' has passed a threshold, but it is not enforced, so nothing was done; to enforce it, tag it",
-            budget.name,
-        );
+        let message = "it has passed a threshold, but it is not enforced, so nothing was done; to enforce it, tag it";
         plan.problem(&budget.arn, "not-enforced", message);
         return plan.choice("Enforce it", Undo::Shell(CommandLine::of(call)));
     }

@@ -83,7 +83,7 @@ impl Budget {
         let tag_name = tag_name(&self.name);
         let same = |it: &&Budget| it.name != self.name && rules::budget::tag_name(&it.name) == tag_name;
         if let Some(other) = others.iter().filter(|it| it.tag(keys::BUDGET).is_some()).find(same) {
-            let message = format!("'{}' and '{}' are both {tag_name} in tags: rename one", self.name, other.name);
+            let message = format!("in tags it and '{}' are both called {tag_name}: rename one", other.name);
             return BudgetState::Unclear(Trouble::new("same-tag-name", message));
         }
         let not_enforceable = |message: String| BudgetState::NotEnforced(message, Some("not-enforceable"));

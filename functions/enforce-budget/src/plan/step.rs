@@ -1,6 +1,7 @@
 //! What is done: people are told how far a budget has come, and holds are written and removed.
 
-use reconcile::{CommandLine, MessageKind, Undo};
+use reconcile::{CommandLine, MessageKind, Undo, writing_down};
+use rules::keys;
 use serde_json::{Value, json};
 
 /// A change.
@@ -94,20 +95,27 @@ impl reconcile::Step for Step {
         }
     }
 
+    fn attempt(&self) -> String {
+        match self {
+            Step::Tell(_) => writing_down(&self.headline()),
+            Step::Remember(_) | Step::Hold(_) | Step::Release(_) => self.headline(),
+        }
+    }
+
     fn before(&self) -> Value {
         match self {
             Step::Tell(it) => it.before.clone(),
             Step::Remember(_) => Value::Null,
-            Step::Hold(it) => it.before.as_ref().map_or(Value::Null, |it| json!({"hold": it})),
-            Step::Release(it) => json!({"hold": it.hold}),
+            Step::Hold(it) => it.before.as_ref().map_or(Value::Null, |it| json!({keys::HOLD_MEMORY: it})),
+            Step::Release(it) => json!({keys::HOLD_MEMORY: it.hold}),
         }
     }
 
     fn after(&self) -> Value {
         match self {
             Step::Tell(it) => it.after.clone(),
-            Step::Remember(it) => json!({rules::keys::WARNED: it.memory}),
-            Step::Hold(it) => json!({"hold": it.hold}),
+            Step::Remember(it) => json!({keys::WARNED: it.memory}),
+            Step::Hold(it) => json!({keys::HOLD_MEMORY: it.hold}),
             Step::Release(_) => json!({}),
         }
     }

@@ -92,7 +92,7 @@ pub struct Amount {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Resource {
     pub arn: String,
-    /// What people call it: `CLUSTER/SERVICE`, the name of a group, the identifier of a database, or `ID (NAME)`.
+    /// What people call it: `CLUSTER/SERVICE`, the name of a group, the identifier of a database, the Name of an instance or its id.
     pub name: String,
     pub member_of: Option<Whole>,
     pub tags: BTreeMap<String, String>,

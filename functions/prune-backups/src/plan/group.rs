@@ -93,8 +93,7 @@ impl<'a> Group<'a> {
         if fed && now.timestamp().duration_since(newest) > STALE_AFTER {
             let place = region.map(|it| format!(" in {it}")).unwrap_or_default();
             let reason = format!(
-                "the newest good backup of {}{place} is of {}, which is more than three days ago: nothing of it is deleted",
-                database.id,
+                "its newest good backup{place} is of {}, which is more than three days ago: none of its snapshots is deleted",
                 when(newest, now)
             );
             let look = if region.is_some() { LOOK_AT_COPIES } else { LOOK_AT_SNAPSHOTS };

@@ -34,7 +34,11 @@ pub fn plan(repositories: &[Repository], usage: Result<&Usage, &String>, now: &Z
         let images = match &repository.images {
             Ok(images) => images,
             Err(error) => {
-                plan.problem(&repository.arn, "unreadable-images", format!("nothing of it is deleted: {error}"));
+                plan.problem(
+                    &repository.arn,
+                    "unreadable-images",
+                    format!("its images cannot be read, so none of them is deleted: {error}"),
+                );
                 continue;
             }
         };
@@ -54,7 +58,7 @@ pub fn plan(repositories: &[Repository], usage: Result<&Usage, &String>, now: &Z
             Err(error) => plan.problem(
                 &repository.arn,
                 "unreadable-use",
-                format!("which images are in use cannot be read, so nothing of it is deleted: {error}"),
+                format!("which images are in use cannot be read, so none of its images is deleted: {error}"),
             ),
         }
     }

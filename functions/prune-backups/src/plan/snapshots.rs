@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, Zoned};
-use reconcile::Plan;
+use reconcile::{Plan, Trouble};
 use rules::database::{Database, Kind, Snapshot};
 use rules::keys;
 use rules::retention::{COPY_ENDS_WITHIN, Region};
@@ -40,7 +40,8 @@ pub fn plan(world: &World, now: &Zoned, plan: &mut Plan<Step>) {
         let copies = match copies {
             Ok(copies) => copies.iter().filter(|it| it.is_ours() && is_from_here(it, world)).collect::<Vec<_>>(),
             Err(error) => {
-                plan.problem(&format!("copies in {region}"), "unreadable-region", error);
+                let trouble = Trouble::unreadable("unreadable-region", "the snapshots there", error);
+                plan.trouble(&format!("copies in {region}"), trouble);
                 continue;
             }
         };

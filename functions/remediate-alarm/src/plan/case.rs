@@ -52,7 +52,7 @@ pub struct AlarmCase<'a> {
 /// Reads the tags of `alarm`.
 pub fn read<'a>(alarm: &'a Alarm, world: &'a World, options: Options<'a>, now: &'a Zoned) -> Reading<'a> {
     if let Some(why) = &alarm.unreadable {
-        return Reading::Trouble(Trouble::new("unreadable", why.clone()));
+        return Reading::Trouble(Trouble::unreadable("unreadable", "its tags", why));
     }
     let Some(tag) = alarm.tags.get(keys::REMEDY) else { return Reading::NotOptedIn };
     let rule: RemedyRule = match tag.parse() {
@@ -74,7 +74,7 @@ pub fn read<'a>(alarm: &'a Alarm, world: &'a World, options: Options<'a>, now: &
     }
     let wanted = Wanted::Contributors(alarm.name.clone());
     if let Some(why) = world.unreadable.get(&wanted) {
-        return Reading::Trouble(Trouble::new("unreadable", why.clone()));
+        return Reading::Trouble(Trouble::unreadable("unreadable", "which of its series fire", why));
     }
     let contributors = match (alarm.state, world.contributors.get(&alarm.name)) {
         (State::Alarm, None) => return Reading::Lacks(wanted),

@@ -1,7 +1,7 @@
 //! What is done about one thing that can be in ALARM.
 
 use jiff::Timestamp;
-use reconcile::{Hint, Plan, when};
+use reconcile::{Hint, Plan, Trouble, when};
 use rules::keys;
 use rules::remedied::{Remedied, Taken};
 use rules::remedy::Remedy;
@@ -49,7 +49,9 @@ impl AlarmCase<'_> {
             Muted::By(rule) => {
                 return plan.skip(arn, format!("{rule} of CloudWatch is in force, so nothing is done now"));
             }
-            Muted::Unknown(why) => return plan.problem(arn, "unreadable", why),
+            Muted::Unknown(why) => {
+                return plan.trouble(arn, Trouble::unreadable("unreadable", "whether it is muted", why));
+            }
             Muted::No => {}
         }
         match next {
@@ -125,7 +127,7 @@ impl AlarmCase<'_> {
             Blocked::NotNow { kind, reason, told } => {
                 let until = when(self.answered_by(fired), self.now);
                 let message = format!(
-                    "it fired at {moment}, and {remedy} waits: {reason}; each sweep tries again until {until}, then it is a person's"
+                    "{remedy} waits: {reason}; it fired at {moment}. Each sweep tries again until {until}, then it is left to you"
                 );
                 match told {
                     true => plan.problem(arn, kind, self.with_advice(message)),
@@ -133,7 +135,7 @@ impl AlarmCase<'_> {
                 }
             }
             Blocked::Refused { kind, reason } => {
-                let message = format!("it fired at {moment}, and {remedy} is refused: {reason}");
+                let message = format!("{remedy} is refused: {reason}; it fired at {moment}, and is left to you");
                 plan.problem(arn, kind, self.with_advice(message));
                 let last = self.memory.as_ref().and_then(|it| it.last.clone());
                 let memory = Remedied { fired, left: true, since: self.since(fired), last };

@@ -28,7 +28,7 @@ pub struct Started {
 impl AlarmCase<'_> {
     pub fn in_time(&self, fired: Timestamp) -> Result<(), Blocked> {
         if !self.is_answered(fired) && self.now.timestamp() > self.answered_by(fired) {
-            let why = "no remedy could be started within an hour, so by now it may be a person's";
+            let why = "no remedy could be started within an hour, and by now a person may be at work on it";
             return Err(Blocked::refused("too-old", why.into()));
         }
         Ok(())

@@ -80,7 +80,10 @@ impl AlarmCase<'_> {
 
     pub fn rollback(&self, service: &Service) -> Result<RemedyAction, Blocked> {
         if let Some(why) = self.world.unreadable.get(&Wanted::History(service.arn.clone())) {
-            return Err(Blocked::problem("unreadable", why.clone()));
+            return Err(Blocked::problem(
+                "unreadable",
+                format!("what was deployed to {} cannot be read: {why}", service.name),
+            ));
         }
         if let Some(request) = service.tags.get(keys::ROLLBACK) {
             let reason = format!("a rollback of {} is requested already: {request}", service.name);

@@ -1,7 +1,7 @@
 //! What this function does: it starts a remedy, or changes what an alarm remembers.
 
 use jiff::SignedDuration;
-use reconcile::{CommandLine, MessageKind, Undo};
+use reconcile::{CommandLine, MessageKind, Undo, writing_down};
 use rules::intent::{AwakeUntil, Boost};
 use rules::keys;
 use rules::memory::RollbackIntent;
@@ -173,12 +173,21 @@ impl reconcile::Step for Step {
         }
     }
 
+    fn attempt(&self) -> String {
+        match self {
+            Step::Start(_) => self.headline(),
+            Step::Remember(_) => writing_down(&self.headline()),
+        }
+    }
+
     fn before(&self) -> Value {
         match self {
             Step::Start(it) => match &it.action {
-                RemedyAction::ScaleOut { desired, before, .. } => json!({"desired": desired, "boost": before}),
+                RemedyAction::ScaleOut { desired, before, .. } => {
+                    json!({"desired": desired, keys::BOOST_MEMORY: before})
+                }
                 RemedyAction::Rollback { revision, .. } => json!({"task_definition": revision}),
-                RemedyAction::Wake { .. } => json!({"asleep": true}),
+                RemedyAction::Wake { .. } => json!({"status": "asleep"}),
                 RemedyAction::Restart(_) | RemedyAction::Reboot { .. } | RemedyAction::Notify => Value::Null,
             },
             Step::Remember(it) => json!({&it.key: it.before}),
@@ -189,10 +198,12 @@ impl reconcile::Step for Step {
         match self {
             Step::Start(it) => match &it.action {
                 RemedyAction::Restart(_) => json!({"deployment": "a new one of the same task definition"}),
-                RemedyAction::ScaleOut { boost, .. } => json!({"boost": boost.to_string()}),
-                RemedyAction::Rollback { request, .. } => json!({"request": request.to_string()}),
+                RemedyAction::ScaleOut { boost, .. } => json!({keys::BOOST_MEMORY: boost.to_string()}),
+                RemedyAction::Rollback { request, .. } => json!({keys::ROLLBACK: request.to_string()}),
                 RemedyAction::Reboot { failover, .. } => json!({"status": "rebooting", "failover": failover}),
-                RemedyAction::Wake { until, .. } => json!({"awake_until": until.0.to_string()}),
+                RemedyAction::Wake { until, .. } => {
+                    json!({"status": "waking", keys::AWAKE_UNTIL_MEMORY: until.0.to_string()})
+                }
                 RemedyAction::Notify => Value::Null,
             },
             Step::Remember(it) => json!({&it.key: it.memory.as_ref().map(ToString::to_string)}),

@@ -118,7 +118,7 @@ pub fn find<'a>(
     let evidence = evidence(alarm, contributor, rule, remedy, world);
     let unreadable = wanted.iter().find_map(|it| world.unreadable.get(it));
     if let Some(why) = unreadable.or(evidence.unread.as_ref()) {
-        return Err(Trouble::new("unreadable", why.clone()));
+        return Err(Trouble::unreadable("unreadable", "what it watches", why));
     }
     // What is only half understood may be about something else altogether.
     if let Some(doubt) = evidence.doubts.first().filter(|_| !evidence.is_empty()) {

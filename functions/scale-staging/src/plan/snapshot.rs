@@ -66,7 +66,10 @@ impl DatabaseCase<'_> {
         let status = match found {
             Some(Ok(status)) => status.as_deref(),
             Some(Err(error)) => {
-                self.draft.trouble("unreadable-snapshot", format!("its snapshot {id}: {error}"));
+                self.draft.trouble(
+                    "unreadable-snapshot",
+                    format!("whether its snapshot {id} is there cannot be read: {error}"),
+                );
                 return false;
             }
             None => None,
@@ -112,7 +115,10 @@ impl DatabaseCase<'_> {
                 self.step(Change::Tell(MessageKind::Failed), format!("is stopped without a snapshot: {id} {why}"));
             }
             (Some(Err(error)), _) => {
-                self.draft.trouble("unreadable-snapshot", format!("its snapshot {id}: {error}"));
+                self.draft.trouble(
+                    "unreadable-snapshot",
+                    format!("whether its snapshot {id} is there cannot be read: {error}"),
+                );
             }
             // Not there yet, or the stop is still to come.
             _ => {}

@@ -1,7 +1,7 @@
 //! What is done to one service or database, call by call, and what people read of it.
 
 use jiff::Timestamp;
-use reconcile::{Choice, CommandLine, MessageKind, Trouble, Undo};
+use reconcile::{Choice, CommandLine, MessageKind, Trouble, Undo, writing_down};
 use rules::keys;
 use rules::sleep::Suspended;
 use serde_json::{Value, json};
@@ -234,7 +234,7 @@ impl Target {
     /// What people call it.
     fn name(&self) -> String {
         match self {
-            Target::Instance { id, name: Some(name), .. } => format!("{id} ({name})"),
+            Target::Instance { name: Some(name), .. } => name.clone(),
             _ => short_name(self.arn()).to_owned(),
         }
     }
@@ -272,6 +272,13 @@ impl reconcile::Step for Step {
 
     fn headline(&self) -> String {
         format!("{}: {}", self.target.name(), self.headline)
+    }
+
+    fn attempt(&self) -> String {
+        match self.change {
+            Change::Tell(_) | Change::Remember => writing_down(&self.headline()),
+            Change::Sleep | Change::Wake | Change::Boost | Change::EndBoost => self.headline(),
+        }
     }
 
     fn before(&self) -> Value {

@@ -118,7 +118,11 @@ impl<'a> Case<'a> {
         let copies = match self.world.copies.get(region) {
             Some(Ok(copies)) => copies,
             Some(Err(error)) => {
-                plan.problem(arn, "unreadable-region", format!("copy={region}: {error}"));
+                plan.problem(
+                    arn,
+                    "unreadable-region",
+                    format!("copy={region}: the copies there cannot be read: {error}"),
+                );
                 return Vec::new();
             }
             None => return Vec::new(),

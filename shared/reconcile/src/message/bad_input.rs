@@ -25,7 +25,7 @@ fn now() -> Zoned {
 #[test]
 fn names_and_texts() {
     fuzz::texts(&ARNS, |it| {
-        used((safe::one_line(it).len(), safe::fact(it), safe::chat(it), safe::subject(it, it, it)));
+        used((safe::one_line(it).len(), safe::fact(it), safe::chat(it), safe::subject(it, it, it, it)));
         used((text::rest(it).len(), text::cut(it, 100).len(), text::cut(it, 0).len()));
         used(CommandLine::invocation(it, &json!({"approve": {"service": it}})).to_string());
     });

@@ -24,20 +24,23 @@ pub fn chat(
 ) -> Value {
     let mut lines: Vec<String> = Vec::new();
     lines.extend(part.refused.iter().map(|it| safe::chat(it)));
-    let problem = |it: &&Problem| format!("*{}*\n{}", safe::chat(&problem_headline(it)), safe::chat(rest(&it.message)));
+    let problem =
+        |it: &&Problem| format!("*{}*\n{}", safe::chat(&problem_headline(report, it)), safe::chat(rest(&it.message)));
     lines.extend(part.problems.iter().map(problem));
     let failure = |it: &&Action| {
         let code = it.error.as_ref().map_or("", |it| &it.code);
-        format!("*{}* ({})", safe::chat(&failure_headline(it)), safe::chat(code))
+        format!("*{}* ({})", safe::chat(&failure_headline(report, it)), safe::chat(code))
     };
     lines.extend(part.failures.iter().map(failure));
-    lines.extend(part.done.iter().map(|it| format!("*{}*\n{}", safe::chat(&headline(it)), safe::chat(&it.reason))));
+    lines.extend(
+        part.done.iter().map(|it| format!("*{}*\n{}", safe::chat(&headline(report, it)), safe::chat(&it.reason))),
+    );
     let links = link::links(&link::About::of(report, part, resources), kind, site).into_iter();
     let links: Vec<String> = links.take(4).map(|(name, address)| format!("{name}: {address}")).collect();
     // What holds a backquote or a second line would end the code that it stands in; the e-mail has it.
-    let fits = |it: &(&str, String)| !it.1.contains('`') && safe::one_line(&it.1) == it.1;
-    let commands = part.commands(site).into_iter().filter(fits).take(3);
-    let next_steps = commands.map(|(label, command)| format!("{label}: `{command}`")).collect();
+    let fits = |it: &(String, String)| !it.1.contains('`') && safe::one_line(&it.1) == it.1;
+    let commands = part.commands(report, site).into_iter().filter(fits).take(3);
+    let next_steps = commands.map(|(label, command)| format!("{}: `{command}`", safe::chat(&label))).collect();
     let lines = lines.into_iter().map(|it| link::with_own_buckets(&it, report)).collect();
     let mut card = card(report, lines, links, title, next_steps);
     card["metadata"]["relatedResources"] = json!(&resources[..resources.len().min(10)]);

@@ -78,8 +78,8 @@ pub fn chat(text: &str) -> String {
 }
 
 /// A headline in the ASCII that a subject may hold. A name that cannot be written there is replaced by the kind and
-/// the id of the resource; `instead` says what happened where the rest cannot be written either.
-pub fn subject(headline: &str, resource: &str, instead: &str) -> String {
+/// the id of the resource, which people call `called`; `instead` says what happened where the rest cannot be written either.
+pub fn subject(headline: &str, called: &str, resource: &str, instead: &str) -> String {
     let plain = |text: &str| text.bytes().all(|it| (b' '..=b'~').contains(&it));
     let headline: String = one_line(headline)
         .chars()
@@ -94,8 +94,11 @@ pub fn subject(headline: &str, resource: &str, instead: &str) -> String {
     if plain(&headline) {
         return headline;
     }
-    let named = headline.replace(one_line(name(resource)).as_ref(), &kind_and_id(resource));
-    let named = named.replace(one_line(short_name(resource)).as_ref(), &kind_and_id(resource));
+    let called = one_line(called);
+    let named = match headline.contains(called.as_ref()) {
+        true => headline.replace(called.as_ref(), &kind_and_id(resource)),
+        false => headline.replace(one_line(short_name(resource)).as_ref(), &kind_and_id(resource)),
+    };
     if plain(&named) { named } else { format!("{}: {instead}", kind_and_id(resource)) }
 }
 
@@ -130,7 +133,7 @@ pub fn encoded(name: &str) -> String {
 }
 
 /// `service api-server`; where the name is not ASCII, `budget 1f2e3d4c`: the beginning of the digest of the ARN.
-fn kind_and_id(resource: &str) -> String {
+pub fn kind_and_id(resource: &str) -> String {
     let id = short_name(resource);
     let parts: Vec<&str> = resource.splitn(6, ':').collect();
     let kind = match parts.get(2) {
@@ -203,11 +206,16 @@ mod tests {
         let budget = "arn:aws:budgets::123456789012:budget/서울 예산";
         let id = kind_and_id(budget);
         assert!(id.starts_with("budget ") && id.len() == "budget ".len() + 8, "{id}");
-        assert_eq!(subject("서울 예산: 85% is spent", budget, "tell"), format!("{id}: 85% is spent"));
-        assert_eq!(subject("서울 예산: 85% 사용", budget, "tell"), format!("{id}: tell"));
+        assert_eq!(subject("서울 예산: 85% is spent", name(budget), budget, "tell"), format!("{id}: 85% is spent"));
+        assert_eq!(subject("서울 예산: 85% 사용", name(budget), budget, "tell"), format!("{id}: tell"));
         let service = "arn:aws:ecs:r:1:service/shop/api";
-        assert_eq!(subject("shop/api: goes back – to v1…", service, "deploy"), "shop/api: goes back - to v1...");
-        assert_eq!(subject("shop/api: 배포", service, "deploy"), "service api: deploy");
+        assert_eq!(
+            subject("shop/api: goes back – to v1…", name(service), service, "deploy"),
+            "shop/api: goes back - to v1..."
+        );
+        assert_eq!(subject("shop/api: 배포", name(service), service, "deploy"), "service api: deploy");
+        let instance = "arn:aws:ec2:r:1:instance/i-1";
+        assert_eq!(subject("api on 가게: v2 waits", "api on 가게", instance, "off"), "instance i-1: v2 waits");
         assert_eq!(kind_and_id("arn:aws:cloudwatch:r:1:alarm:api-5xx"), "alarm api-5xx");
         assert_eq!(kind_and_id("deploy-image"), "resource deploy-image");
     }

@@ -422,3 +422,72 @@ fn a_card_has_a_button_for_each_thing_that_it_alone_offers() {
         assert_eq!((&none["enableCustomActions"], &none["additionalContext"]), (&Value::Null, &Value::Null));
     }
 }
+
+#[test]
+fn what_has_a_name_of_its_own_is_called_by_it_and_its_id_stands_in_the_text() {
+    let instance = "arn:aws:ec2:ap-northeast-2:1:instance/i-0ab1";
+    let named = |report: Report| Report { names: [(instance.to_owned(), "api on web-1".to_owned())].into(), ..report };
+    let problem = Problem { resource: instance.into(), message: "v2 waits: it is stopped".into(), ..bad_tag() };
+    let message = written(&named(report(vec![], vec![problem]))).unwrap();
+    assert_eq!(message.subject, "[Nightshift] api on web-1: v2 waits: it is stopped");
+    assert!(message.text.contains("Problem: bad-tag (instance i-0ab1)"), "{}", message.text);
+    let stops = Action { resource: instance.into(), ..action("i-0ab1: is stopped", Outcome::Done) };
+    let message = written(&named(report(vec![stops], vec![]))).unwrap();
+    assert_eq!(message.subject, "[Nightshift] api on web-1: is stopped");
+    assert_eq!(message.chat["metadata"]["threadId"], "instance/i-0ab1 2026-11-21");
+}
+
+#[test]
+fn a_command_stands_in_a_message_once_and_of_several_each_says_what_it_takes_back() {
+    let undone = |headline: &str, undo: &str| Action { undo: Some(undo.into()), ..action(headline, Outcome::Done) };
+    let told = |actions| {
+        let message = written(&report(actions, vec![])).unwrap();
+        let lines: Vec<&str> = message.text.lines().collect();
+        let of = |word: &str| lines.iter().filter(|it| it.starts_with(word)).map(|it| it.to_string()).collect();
+        let commands: Vec<String> = of("aws ");
+        let labels: Vec<String> = of("If ");
+        let steps = message.chat["content"]["nextSteps"].as_array().map_or(0, Vec::len);
+        assert_eq!(steps, commands.len(), "{}", message.chat);
+        (commands, labels)
+    };
+    let (back, rejected) = ("api-server: going back to v1", "api-server: v2 is rejected");
+    let (commands, labels) = told(vec![undone(rejected, "aws clear v2"), undone(back, "aws clear v2")]);
+    assert_eq!((commands, labels), (vec!["aws clear v2".into()], vec!["If that is wrong:".into()]));
+    let (commands, labels) = told(vec![undone(back, "aws back"), undone(rejected, "aws clear v2")]);
+    assert_eq!(commands, ["aws back", "aws clear v2"]);
+    let expected = ["If this is wrong, \"going back to v1\":", "If this is wrong, \"v2 is rejected\":"];
+    assert_eq!(labels, expected);
+
+    let approve = |service: &str, image: &str| {
+        let command = Undo::Command(json!({"approve": {"service": service, "image": image}}));
+        let resource = format!("arn:aws:ecs:r:1:service/{service}");
+        Problem { resource, choices: vec![Choice::new("Approve", command)], ..bad_tag() }
+    };
+    let labels = |problems| {
+        let text = written(&report(vec![], problems)).unwrap().text;
+        text.lines().filter(|it| it.starts_with("Approve")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        labels(vec![approve("shop/api", "v2"), approve("shop/web", "v3")]),
+        ["Approve, shop/api:", "Approve, shop/web:"]
+    );
+    assert_eq!(
+        labels(vec![approve("shop/api", "v2"), approve("shop/api", "v3")]),
+        ["Approve, 1 of 2:", "Approve, 2 of 2:"]
+    );
+    assert_eq!(labels(vec![approve("shop/api", "v2")]), ["Approve:"]);
+}
+
+#[test]
+fn what_only_programs_compare_and_what_did_not_change_is_not_told() {
+    let changed = |before, after| {
+        let message =
+            written(&report(vec![Action { before, after, ..action("x: y", Outcome::Done) }], vec![])).unwrap();
+        message.text.lines().nth(2).unwrap_or_default().to_owned()
+    };
+    let after =
+        json!({"image": "v2", "key": "ns-1a2b-1", "digest": "sha256:1", "started_by": "ns-2", "command": "0a1b"});
+    assert_eq!(changed(json!({"image": "v1"}), after), "image v1 -> image v2");
+    assert_eq!(changed(json!({"desired": 2}), json!({"desired": 2, "nightshift-state:hold": "by=x"})), "");
+    assert_eq!(changed(json!({"desired": 2}), json!({"nightshift-state:boost": "step=1"})), "Before: desired 2");
+}

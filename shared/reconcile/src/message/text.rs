@@ -23,6 +23,9 @@ pub const LONGEST_FACT: usize = 4_000;
 /// How many commands stand in one message, each on a line of its own.
 const MOST_COMMANDS: usize = 10;
 
+/// Fields of a change that identify something for programs.
+const FOR_PROGRAMS: [&str; 7] = ["command", "continued", "digest", "key", "started_by", "stopped", "told"];
+
 /// How many resources a message has links for.
 const MOST_LINKS: usize = 5;
 
@@ -32,17 +35,18 @@ pub fn text(report: &Report, part: &Part<'_>, kind: MessageKind, resources: &[St
         paragraph(&mut text, &refused_headline(report), &[refused.to_owned()]);
     }
     for it in part.problems.iter().take(SPELLED_OUT) {
-        // By this word the README of the function says more.
-        let word = format!("Problem: {}", it.problem);
-        paragraph(&mut text, &problem_headline(it), &[what_next(it).to_owned(), word]);
+        // By this word the README of the function says more; by its id AWS knows what has a name of its own.
+        let id = report.names.get(&it.resource).map(|_| format!(" ({})", safe::kind_and_id(&it.resource)));
+        let word = format!("Problem: {}{}", it.problem, id.unwrap_or_default());
+        paragraph(&mut text, &problem_headline(report, it), &[what_next(it).to_owned(), word]);
     }
     for it in part.failures.iter().take(SPELLED_OUT) {
         let error = it.error.as_ref().map_or(String::new(), |it| it.message.clone());
         let next = "The next run tries it again.".to_owned();
-        paragraph(&mut text, &failure_headline(it), &[format!("Error: {error}"), why(it), next]);
+        paragraph(&mut text, &failure_headline(report, it), &[format!("Error: {error}"), why(it), next]);
     }
     for it in part.done.iter().take(SPELLED_OUT) {
-        paragraph(&mut text, &headline(it), &[why(it), change(it)]);
+        paragraph(&mut text, &headline(report, it), &[why(it), change(it)]);
     }
     let left_out: usize = [part.failures.len(), part.problems.len(), part.done.len()]
         .iter()
@@ -52,9 +56,9 @@ pub fn text(report: &Report, part: &Part<'_>, kind: MessageKind, resources: &[St
         let _ = writeln!(text, "... and {left_out} more; the log of the function holds the full report.\n");
     }
     let mut text = cut(&text, LONGEST_TEXT).into_owned();
-    for (label, command) in part.commands(site).iter().take(MOST_COMMANDS) {
+    for (label, command) in part.commands(report, site).iter().take(MOST_COMMANDS) {
         // A command is quoted for the shell and stays as it is, but for what would end its line.
-        let _ = writeln!(text, "{label}:\n{}\n", safe::one_line(command));
+        let _ = writeln!(text, "{}:\n{}\n", safe::fact(label), safe::one_line(command));
     }
     let text = link::with_own_buckets(&text, report);
     end(text, report, link::links(&link::About::of(report, part, resources), kind, site))
@@ -90,10 +94,10 @@ pub fn refused_headline(report: &Report) -> String {
 }
 
 /// The name and the first sentence of what is wrong.
-pub fn problem_headline(it: &Problem) -> String {
+pub fn problem_headline(report: &Report, it: &Problem) -> String {
     let (first, _) = sentence(&it.message);
-    let own = name(&it.resource);
-    match it.story.as_deref().map(name).filter(|story| *story != own) {
+    let own = report.name_of(&it.resource);
+    match it.story.as_deref().map(|it| report.name_of(it)).filter(|story| *story != own) {
         Some(story) => format!("{story}: {own}: {}", first.trim_end_matches('.')),
         None => format!("{own}: {}", first.trim_end_matches('.')),
     }
@@ -101,14 +105,14 @@ pub fn problem_headline(it: &Problem) -> String {
 
 /// The headline, which begins with the name of what its story is about: the messages of a service and of its alarms
 /// stand together wherever subjects are sorted.
-pub fn headline(it: &Action) -> String {
-    let own = name(&it.resource);
+pub fn headline(report: &Report, it: &Action) -> String {
+    let own = report.name_of(&it.resource);
     let (first, what) = it.headline.split_once(": ").unwrap_or(("", &it.headline));
     let is_of = |resource: &str| first == name(resource) || first == short_name(resource);
     match it.story.as_deref() {
-        Some(story) if is_of(story) => format!("{}: {what}", name(story)),
+        Some(story) if is_of(story) => format!("{}: {what}", report.name_of(story)),
         Some(story) => {
-            let name = name(story);
+            let name = report.name_of(story);
             format!("{name}: {}", it.headline.replace(&format!(" {name}"), ""))
         }
         None if is_of(&it.resource) => format!("{own}: {what}"),
@@ -116,10 +120,10 @@ pub fn headline(it: &Action) -> String {
     }
 }
 
-pub fn failure_headline(it: &Action) -> String {
-    match headline(it).split_once(": ") {
+pub fn failure_headline(report: &Report, it: &Action) -> String {
+    match headline(report, it).split_once(": ") {
         Some((name, what)) => format!("{name}: failed: {what}"),
-        None => format!("failed: {}", headline(it)),
+        None => format!("failed: {}", it.headline),
     }
 }
 
@@ -151,7 +155,7 @@ fn why(it: &Action) -> String {
 /// Before and after, where there is something to see.
 pub fn change(it: &Action) -> String {
     match (in_words(&it.before), in_words(&it.after)) {
-        (before, after) if before.is_empty() && after.is_empty() => String::new(),
+        (before, after) if before == after => String::new(),
         (before, after) if before.is_empty() => format!("Now: {after}"),
         (before, after) if after.is_empty() => format!("Before: {before}"),
         (before, after) => format!("{before} -> {after}"),
@@ -160,15 +164,16 @@ pub fn change(it: &Action) -> String {
 
 /// `{"image": "v1.1.0", "task_definition": "api-server:42"}` as `image v1.1.0, task definition api-server:42`.
 ///
-/// A tag in which Nightshift remembers is of no interest at night, and only tags have a colon in their names. Nor is a
-/// digest, which the command holds.
+/// A tag in which Nightshift remembers is of no interest at night, and only tags have a colon in their names. Nor is what
+/// only programs compare; a digest stands in the command.
 fn in_words(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(it) => it.clone(),
         Value::Object(fields) => {
-            let shown =
-                |(name, value): &(&String, &Value)| !value.is_null() && !name.contains(':') && *name != "digest";
+            let shown = |(name, value): &(&String, &Value)| {
+                !value.is_null() && !name.contains(':') && !FOR_PROGRAMS.contains(&name.as_str())
+            };
             let field = |(name, value): (&String, &Value)| format!("{} {}", name.replace('_', " "), in_words(value));
             fields.iter().filter(shown).map(field).collect::<Vec<_>>().join(", ")
         }

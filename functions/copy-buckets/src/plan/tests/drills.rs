@@ -188,7 +188,10 @@ fn a_drill_that_cannot_go_on_has_failed_after_a_day() {
     let late = |world: &World| lines(world, &Scope::Everything, &next_day);
     assert!(late(&world).iter().any(|it| it == "* finish 2026-11-23 failed: it was not over after a day"));
     world.drills.insert(UPLOADS.into(), Err("GetObject: SlowDown".into()));
-    assert_eq!(at(&world, "10:23").pop().unwrap(), "! unreadable: its drill cannot go on: GetObject: SlowDown");
+    assert_eq!(
+        at(&world, "10:23").pop().unwrap(),
+        "! unreadable: its drill cannot go on, since the objects cannot be read: GetObject: SlowDown"
+    );
     assert!(late(&world).iter().any(|it| it.ends_with("it was not over after a day: GetObject: SlowDown")));
 }
 

@@ -62,7 +62,10 @@ fn a_job_is_followed_until_it_has_ended_and_only_a_whole_copy_is_good() {
     let denied = lines(&copying(Err(Lost::Unreadable("AccessDenied".into()))), &Scope::Everything, &night());
     assert_eq!(denied[1..], ["! unreadable: the job job-0 that copies it cannot be read: AccessDenied"]);
     let paused = lines(&copying(Ok(job("Paused", 1, 0))), &Scope::Everything, &night());
-    assert_eq!(paused[1], "! job-stopped: the job job-0 that copies it is Paused: resume or cancel it");
+    assert_eq!(
+        paused[1],
+        "! job-stopped: the job that copies it is Paused: resume or cancel it; it is job-0 of S3 Batch Operations"
+    );
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Days in the life of instances, in the plan's own words.
 
+use reconcile::{MessageKind, Planned, Step as _};
 use rules::database::{Backup, predeploy_id};
 use rules::keys;
 
 use super::model::*;
 use crate::plan::world::{Answer, Outcome};
-use crate::plan::{Command, Fact, Observation, Scope};
+use crate::plan::{Command, Fact, Observation, Scope, Step};
 
 #[track_caller]
 fn check(said: Vec<String>, expected: &[&str]) {
@@ -84,7 +85,7 @@ fn a_way_back_that_fails_is_told_until_a_person_has_looked() {
             "api on web-1: v1.2 failed, and the way back failed too (its container ended with exit code 1; nothing runs now, 4 \
              s without an answer until then)",
             "! i-1 failed: a deployment failed and so did the way back: no container of api runs. Start it on the instance, \
-             then send \"look\"",
+             then have it read back",
             "- i-1: what 'newest' selects is rejected; nothing stays",
         ],
     );
@@ -242,15 +243,48 @@ fn a_command_that_ends_without_a_word_rejects_its_image_and_what_runs_is_read_ba
     shop.run(None);
     shop.work(|_| false);
     let said = shop.run(None);
+    // The subject promises nothing that is not known.
     assert!(
-        said[0].starts_with("api on web-1: v1.2 is rejected, v1.1 stays (the deployment of v1.2 ended as Failed"),
+        said[0].starts_with(
+            "api on web-1: v1.2 is rejected, what runs is being read back (the deployment of v1.2 ended as Failed"
+        ),
         "{said:?}"
     );
     assert!(said[1].starts_with("api on web-1: reading back what runs"), "{said:?}");
     assert!(!said.iter().any(|it| it.starts_with("api on web-2: deploying")), "{said:?}");
+    // What the look finds is told, since people were told that it was not known.
+    shop.work(|_| true);
+    let found = shop.decide(&Scope::Everywhere, None).plan;
+    let told = |it: &Planned<Step>| (it.step.headline(), it.step.tells());
+    assert_eq!(told(&found.steps[0]), ("api on web-1: v1.2 runs".to_owned(), Some(MessageKind::Failed)));
+    assert_eq!(found.names[&found.steps[0].resource], "api on web-1");
     shop.settle();
     // It had been deployed, so it is gone back from: nobody knows that it is well.
     assert!(shop.runs.values().all(|it| *it == Some(digest(1))));
+}
+
+#[test]
+fn a_run_that_dies_between_the_rejection_and_the_look_leaves_the_look_to_the_next_one() {
+    let mut shop = Shop::known(1, RULE);
+    shop.push(2);
+    shop.run(None);
+    shop.work(|_| false);
+    let mut calls = 0;
+    shop.run_while(&Scope::Everywhere, None, || {
+        calls += 1;
+        calls == 1
+    });
+    let rejected = shop.tag("i-1", keys::REJECTED);
+    assert!(rejected.is_some_and(|it| it.contains("told=no")));
+    let said = shop.run(None);
+    // It is told once more, for the run that died may not have told it; what runs is not guessed.
+    assert!(
+        said[0].starts_with("api on web-1: v1.2 is rejected (its deployment did not say what runs; the run"),
+        "{said:?}"
+    );
+    assert_eq!(said[1], "api on web-1: reading back what runs (what runs has to be read back)");
+    shop.settle();
+    assert_eq!(shop.runs["i-1"], Some(digest(1)));
 }
 
 #[test]
@@ -366,22 +400,25 @@ fn what_the_registry_or_systems_manager_does_not_tell_is_a_problem_of_the_instan
     let mut shop = Shop::known(1, RULE);
     shop.push(2);
     shop.world.repositories.insert("api".into(), Err("DescribeImages api: AccessDeniedException: no".into()));
-    problem(&mut shop, "unreadable-repository: DescribeImages api: AccessDeniedException: no");
+    problem(
+        &mut shop,
+        "unreadable-repository: the images of api cannot be read: DescribeImages api: AccessDeniedException: no",
+    );
     let mut shop = Shop::known(1, &format!("{RULE} scan=high"));
     shop.push(2);
     let scan = Fact::Scan { repository: "api".into(), digest: digest(2) };
     shop.observe(scan, Observation::Unavailable("DescribeImageScanFindings api: AccessDeniedException: no".into()));
-    problem(&mut shop, "unreadable-scan: DescribeImageScanFindings");
+    problem(&mut shop, "unreadable-scan: the scan of v1.2 cannot be read: DescribeImageScanFindings");
     let mut shop = Shop::known(1, &format!("{RULE} snapshot=app-db"));
     shop.push(2);
     let snapshot = Fact::Snapshot { database: "app-db".into(), id: predeploy_id("app-db", &digest(2)) };
     shop.observe(snapshot, Observation::Unavailable("DescribeDBSnapshots app-db: AccessDenied: no".into()));
-    problem(&mut shop, "unreadable-snapshot: DescribeDBSnapshots");
+    problem(&mut shop, "unreadable-snapshot: whether app-db has its snapshot cannot be read: DescribeDBSnapshots");
     let mut shop = Shop::known(1, RULE);
     shop.push(2);
     shop.run(None);
     shop.unreadable = Some("ListCommands i-1: AccessDeniedException: no".into());
-    problem(&mut shop, "unreadable-command: ListCommands i-1");
+    problem(&mut shop, "unreadable-command: what became of its last command cannot be read: ListCommands i-1");
 }
 
 #[test]

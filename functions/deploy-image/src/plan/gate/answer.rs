@@ -1,5 +1,7 @@
 //! What a gate is asked and what it answers, and how it looks at what was observed.
 
+use std::fmt::Display;
+
 use jiff::Zoned;
 
 use crate::plan::case::{Case, Memory};
@@ -42,10 +44,10 @@ pub fn look<'a>(case: &Case<'a>, fact: Fact) -> Result<&'a Observation, Blocked>
 }
 
 /// What a gate says where AWS did not tell what it asked for: the error is the problem `kind`.
-pub fn unavailable(observation: &Observation, kind: &'static str) -> Blocked {
+pub fn unavailable(observation: &Observation, kind: &'static str, what: impl Display) -> Blocked {
     match observation {
         Observation::Unavailable(error) => {
-            Blocked::NeedsPerson(kind, format!("{error}. Each run tries again, once an hour at least"))
+            Blocked::NeedsPerson(kind, format!("{what} cannot be read: {error}. Each run tries again, once an hour at least"))
         }
         other => Blocked::NeedsPerson(kind, format!("the answer was not the expected one: {other:?}")),
     }

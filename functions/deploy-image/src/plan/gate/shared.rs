@@ -14,7 +14,7 @@ pub fn scan(candidate: Candidate<'_>) -> Result<(), Blocked> {
     let Some(level) = case.rule.scan else { return Ok(()) };
     match look(case, Fact::Scan { repository: case.repository.clone(), digest: image.digest.clone() })? {
         Observation::Scans(scans) => gates::scan(&candidate.at_gates(&case.running_label()), level, scans),
-        other => Err(unavailable(other, "unreadable-scan")),
+        other => Err(unavailable(other, "unreadable-scan", format_args!("the scan of {}", candidate.tag))),
     }
 }
 
@@ -43,7 +43,9 @@ pub fn snapshot(candidate: Candidate<'_>) -> Result<(), Blocked> {
     let fact = Fact::Snapshot { database: database.clone(), id: predeploy_id(database, &image.digest) };
     let backup = match look(case, fact)? {
         Observation::Backup(backup) => backup,
-        other => return Err(unavailable(other, "unreadable-snapshot")),
+        other => {
+            return Err(unavailable(other, "unreadable-snapshot", format_args!("whether {database} has its snapshot")));
+        }
     };
     let take = |id, why| {
         let step = AskForSnapshot {

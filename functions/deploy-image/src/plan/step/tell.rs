@@ -1,6 +1,6 @@
 //! What each step says of itself: in the report, in the log, in messages, and how it is undone.
 
-use reconcile::{MessageKind, Undo};
+use reconcile::{MessageKind, Undo, writing_down};
 use rules::rejections::Rejections;
 use serde_json::{Value, json};
 
@@ -71,6 +71,13 @@ impl reconcile::Step for Step {
                 MemoryChange::Migrating => format!("{}: no migration is running", it.service),
                 MemoryChange::DropIntent => format!("{}: the request to roll back is settled", it.service),
             },
+        }
+    }
+
+    fn attempt(&self) -> String {
+        match self {
+            Step::Remember(_) => writing_down(&self.headline()),
+            _ => self.headline(),
         }
     }
 

@@ -164,7 +164,7 @@ fn what_keeps_a_group_from_following_is_told_with_what_to_do() {
     check(
         &other,
         &[
-            "follow-role: jobs/nightly does not follow shop/api: its role arn:aws:iam::123456789012:role/other is not named",
+            "follow-role: jobs/nightly does not follow shop/api: its role other is not named",
             "jobs/weekly: runs api:12 from now on",
         ],
     );
@@ -186,7 +186,10 @@ fn what_keeps_a_group_from_following_is_told_with_what_to_do() {
     );
     let mut unreadable = world(&[]);
     unreadable.groups[0].schedules = Some(Err("ListSchedules jobs: AccessDeniedException: no".into()));
-    check(&unreadable, &["unreadable-schedules: ListSchedules jobs: AccessDeniedException: no"]);
+    check(
+        &unreadable,
+        &["unreadable-schedules: its schedules cannot be read: ListSchedules jobs: AccessDeniedException: no"],
+    );
 }
 
 #[test]

@@ -57,6 +57,9 @@ fn a_deployment_that_may_not_be_read_is_told_and_waited_for() {
     model.run(&service(), None, usize::MAX);
     let denied = "DescribeServiceDeployments truegul-production/api-server: AccessDeniedException: no";
     let told = said(&model, |world| drop(world.shifts.insert(SERVICE.into(), Err(denied.into()))), None);
-    assert!(told.contains(&format!("unreadable-deployment: {denied}")), "{told:?}");
+    assert!(
+        told.contains(&format!("unreadable-deployment: how far its deployment is cannot be read: {denied}")),
+        "{told:?}"
+    );
     assert!(!told.iter().any(|it| it.contains(": deploying ")), "{told:?}");
 }

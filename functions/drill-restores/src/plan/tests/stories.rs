@@ -541,7 +541,7 @@ fn a_region_that_cannot_be_drilled_in_is_told_with_the_reason() {
     );
     assert_eq!(
         told(&|it| drop(it.elsewhere.insert(there(), Err("DescribeDBInstances all: AccessDenied".into())))),
-        "unreadable-region: region=us-west-2: DescribeDBInstances all: AccessDenied"
+        "unreadable-region: region=us-west-2: the databases there cannot be read: DescribeDBInstances all: AccessDenied"
     );
     let at_home = |it: &mut World| {
         let rule = RULE_THERE.replace("us-west-2", HOME);

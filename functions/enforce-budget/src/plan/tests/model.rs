@@ -97,7 +97,7 @@ pub fn service(name: &str, rule: &str) -> Resource {
 pub fn instance(id: &str, rule: &str, group: Option<&str>) -> Resource {
     Resource {
         arn: format!("arn:aws:ec2:ap-northeast-2:123456789012:instance/{id}"),
-        name: format!("{id} (shop)"),
+        name: "shop".into(),
         member_of: group.map(|it| Whole::Group(it.into())),
         ..service(id, rule)
     }

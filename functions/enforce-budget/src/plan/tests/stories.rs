@@ -123,7 +123,7 @@ fn an_instance_and_a_group_are_held_and_released_as_a_service_is() {
     ] {
         assert!(lines.iter().any(|it| it.starts_with(line)), "{line} is missing in {lines:#?}");
     }
-    assert_eq!(held(&world), ["i-1 (shop)", "web"]);
+    assert_eq!(held(&world), ["shop", "web"]);
     // A person keeps the instance awake, which outranks the budget; the group stays until the period ends.
     world.resources[0].tags.insert(keys::AWAKE_UNTIL.into(), "2026-11-25T20:00".into());
     let (mut world, _) = run(world, &SWEEP, &now());

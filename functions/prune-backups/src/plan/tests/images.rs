@@ -249,12 +249,17 @@ fn what_cannot_be_read_leaves_everything_as_it_is_and_is_told() {
     check(
         &world,
         &[
-            "! unreadable-use: which images are in use cannot be read, so nothing of it is deleted: ListTasks shop: AccessDeniedException: no",
+            "! unreadable-use: which images are in use cannot be read, so none of its images is deleted: ListTasks shop: AccessDeniedException: no",
         ],
     );
     world.usage = Ok(Usage::default());
     world.repositories.as_mut().unwrap()[0].images = Err("DescribeImages api: ServerException: no".into());
-    check(&world, &["! unreadable-images: nothing of it is deleted: DescribeImages api: ServerException: no"]);
+    check(
+        &world,
+        &[
+            "! unreadable-images: its images cannot be read, so none of them is deleted: DescribeImages api: ServerException: no",
+        ],
+    );
     let world = shelf("10", vec![image(1, "v1", 300)], Usage::default());
     check(
         &world,
@@ -266,7 +271,12 @@ fn what_cannot_be_read_leaves_everything_as_it_is_and_is_told() {
     world.repositories.as_mut().unwrap()[0].tags = BTreeMap::from([("team".into(), "food".into())]);
     check(&world, &["+ it no longer has the tag nightshift:keep-images"]);
     world.repositories = Err("GetResources nightshift:keep-images: Throttled: no".into());
-    check(&world, &["! unreadable-repositories: GetResources nightshift:keep-images: Throttled: no"]);
+    check(
+        &world,
+        &[
+            "! unreadable-repositories: which of them have a rule cannot be read: GetResources nightshift:keep-images: Throttled: no",
+        ],
+    );
 }
 
 /// Indexes list and signatures name only what was there before them, as digests make it.

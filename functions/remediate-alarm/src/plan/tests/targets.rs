@@ -230,7 +230,7 @@ fn what_is_behind_a_query_is_told_where_it_names_nothing() {
     let host = Contributor { id: "1".into(), since: None, reason: String::new(), attributes: tags(&[("host", "a")]) };
     check_answer(&log(Some(vec![host])), "! errors no-target: what it watches names nothing that restart could be for");
     check_answer(&log(Some(vec![])), "+ errors: it has too little data to tell");
-    check_answer(&log(None), "! errors unreadable: AccessDenied");
+    check_answer(&log(None), "! errors unreadable: which of its series fire cannot be read: AccessDenied");
 }
 
 #[test]
@@ -239,5 +239,8 @@ fn what_could_not_be_read_is_told_and_nothing_is_done() {
     world.services.clear();
     let name = ServiceName { cluster: "shop".into(), name: "api".into() };
     world.unreadable.insert(Wanted::Service(name), "DescribeServices shop: AccessDeniedException: no".into());
-    check_answer(&world, "! api-5xx unreadable: DescribeServices shop: AccessDeniedException: no");
+    check_answer(
+        &world,
+        "! api-5xx unreadable: what it watches cannot be read: DescribeServices shop: AccessDeniedException: no",
+    );
 }

@@ -19,7 +19,7 @@ fn first_step(shop: &Shop, now: &str) -> Step {
 fn a_weekend_of_an_instance() {
     let mut shop = with_instance(HOURS);
     let step = first_step(&shop, "2026-11-20T20:00");
-    assert_eq!(step.headline(), "i-1 (shop): is stopped");
+    assert_eq!(step.headline(), "shop: is stopped");
     // The memory first: a run that dies in between is finished by the next.
     let memory = "since=2026-11-20T11:00:00Z by=schedule of=i-1".to_owned();
     let stop = Call::StopInstance { id: "i-1".into(), hibernate: false };
@@ -33,7 +33,7 @@ fn a_weekend_of_an_instance() {
     let step = first_step(&shop, "2026-11-23T08:00");
     assert_eq!(
         (step.headline().as_str(), &step.calls[0]),
-        ("i-1 (shop): is started", &Call::StartInstance { id: "i-1".into() })
+        ("shop: is started", &Call::StartInstance { id: "i-1".into() })
     );
     shop.run_until_quiet(&at("2026-11-23T08:00"));
     assert_eq!(

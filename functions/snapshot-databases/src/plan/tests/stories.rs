@@ -252,7 +252,10 @@ fn what_prevents_a_copy_is_told_with_the_remedy() {
         "! app no-copy-key: copy=us-west-2: the snapshots are encrypted, so a copy needs a KMS key of that region; give it in the stack's parameter CopyRegions, as us-west-2=arn:aws:kms:us-west-2:…"
     );
     world.copies.insert(region(), Err("DescribeDBSnapshots all: AccessDenied: no".into()));
-    assert_eq!(last(&world), "! app unreadable-region: copy=us-west-2: DescribeDBSnapshots all: AccessDenied: no");
+    assert_eq!(
+        last(&world),
+        "! app unreadable-region: copy=us-west-2: the copies there cannot be read: DescribeDBSnapshots all: AccessDenied: no"
+    );
     world.copy_keys.clear();
     assert_eq!(
         last(&world),

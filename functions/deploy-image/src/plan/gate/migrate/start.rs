@@ -28,7 +28,7 @@ pub fn start(candidate: Candidate<'_>, family: &str, run: String, after: Option<
     }
     let definition = match look(case, Fact::TaskDefinition(family.into()))? {
         Observation::TaskDefinition(it) => it,
-        other => return Err(unavailable(other, UNREADABLE)),
+        other => return Err(unavailable(other, UNREADABLE, "how its migration stands")),
     };
     let ours = |image: &str| ImageName::parse(image).is_some_and(|it| it.repository() == case.image.repository());
     let containers: Vec<String> =
@@ -110,7 +110,7 @@ fn of_another_service<'a>(case: &'a Case<'a>, family: &str, run: &str) -> Result
         Some(services) => services,
         None => match look(case, Fact::Services)? {
             Observation::Services(services) => services,
-            other => return Err(unavailable(other, UNREADABLE)),
+            other => return Err(unavailable(other, UNREADABLE, "how its migration stands")),
         },
     };
     let asks = |it: &&Service| {

@@ -54,7 +54,7 @@ pub fn state<'a>(candidate: Candidate<'a>, family: &str, run: &str) -> Result<St
         }
         let definition = match look(case, Fact::TaskDefinition(task.task_definition.clone()))? {
             Observation::TaskDefinition(it) => it,
-            other => return Err(unavailable(other, UNREADABLE)),
+            other => return Err(unavailable(other, UNREADABLE, "how its migration stands")),
         };
         let outcome = outcome(definition, task, &case.image.repository);
         if matches!(outcome, Outcome::Well) {
@@ -95,6 +95,6 @@ pub fn tasks<'a>(case: &'a Case<'a>, family: &str) -> Result<&'a [Task], Blocked
     let fact = Fact::Tasks { cluster: case.service.name.cluster.clone(), family: family.into() };
     match look(case, fact)? {
         Observation::Tasks(tasks) => Ok(tasks),
-        other => Err(unavailable(other, UNREADABLE)),
+        other => Err(unavailable(other, UNREADABLE, "how its migration stands")),
     }
 }

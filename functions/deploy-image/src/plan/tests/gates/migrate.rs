@@ -267,7 +267,7 @@ fn what_cannot_be_migrated_is_told_with_the_fix() {
     assert_eq!(
         told,
         [
-            "unreadable-migration: DescribeTaskDefinition nothing: ClientException: no such family. Each run tries again, once an hour at least"
+            "unreadable-migration: how its migration stands cannot be read: DescribeTaskDefinition nothing: ClientException: no such family. Each run tries again, once an hour at least"
         ]
     );
 }

@@ -52,7 +52,7 @@ fn what_is_no_fault_is_left_alone_with_a_reason() {
 fn names_that_are_the_same_in_tags_are_told_and_neither_budget_acts() {
     let mut world = world(30_472, &["sleep-at=100"]);
     world.budgets.push(budget("TrueGul_Monthly", 30_472));
-    let told = "'TrueGul Monthly' and 'TrueGul_Monthly' are both TrueGul_Monthly in tags: rename one";
+    let told = "in tags it and 'TrueGul_Monthly' are both called TrueGul_Monthly: rename one";
     says_only(&world, &format!("! TrueGul Monthly same-tag-name: {told}"));
     assert_eq!(planned(&world, &SWEEP, &now()).steps, []);
     // One that is not enforced is in nobody's way.
@@ -124,7 +124,7 @@ fn what_aws_would_not_tell_about_is_told_and_what_is_gone_is_not() {
         world.missing.push(crate::plan::world::Missing { resource: "arn:x/app".into(), why });
     }
     says_only(&world, "+ app: it no longer exists");
-    says_only(&world, "! app unreadable: DescribeServices x: AccessDenied: no");
+    says_only(&world, "! app unreadable: it cannot be read: DescribeServices x: AccessDenied: no");
 }
 
 #[test]
