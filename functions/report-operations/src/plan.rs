@@ -100,9 +100,10 @@ fn unreadable(seen: &Seen, lines: &mut Lines) {
 fn problems(seen: &Seen, lines: &mut Lines) {
     let mut count = 0;
     for function in Section::NeedsYou.functions() {
-        for problem in seen.board.run(function).into_iter().flat_map(|it| &it.problems) {
+        let Some(run) = seen.board.run(function) else { continue };
+        for problem in &run.problems {
             count += 1;
-            let line = format!("{}: {} ({function})", short_name(&problem.resource), problem.message);
+            let line = format!("{}: {} ({function})", run.name_of(&problem.resource), problem.message);
             let choices =
                 problem.choices.iter().filter_map(|it| Some(format!("{}: {}", it.label, it.command.as_ref()?)));
             let choices: Vec<String> = choices.collect();

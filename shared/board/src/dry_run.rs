@@ -2,12 +2,17 @@
 //!
 //! Read leniently: the functions of a stack are not replaced at one moment.
 
+use std::collections::BTreeMap;
+
+use reconcile::message;
 use rules::facts::Fact;
 use serde_json::Value;
 
 /// The report of a dry run.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct DryRun {
+    /// What people call a resource whose ARN ends in an id, by ARN.
+    pub names: BTreeMap<String, String>,
     /// What would be done.
     pub planned: Vec<Planned>,
     /// What needs a person.
@@ -65,6 +70,7 @@ impl DryRun {
         if report.get("function").is_none() || report["dry_run"] != true {
             return Err("its answer is not the report of a dry run".into());
         }
+        let names = serde_json::from_value(report["names"].clone()).unwrap_or_default();
         let list = |key: &str| report[key].as_array().map(Vec::as_slice).unwrap_or_default();
         let planned = list("actions").iter().map(|it| Planned {
             resource: text(it, "resource"),
@@ -80,6 +86,7 @@ impl DryRun {
         let skipped = list("skipped").iter().map(|it| (text(it, "resource"), text(it, "reason")));
         let fact = |it: &Value| Some((text(it, "resource"), serde_json::from_value(it.clone()).ok()?));
         Ok(DryRun {
+            names,
             planned: planned.collect(),
             problems: problems.collect(),
             skipped: skipped.collect(),
@@ -87,6 +94,11 @@ impl DryRun {
             refused: report["refused"].as_str().map(str::to_owned),
             is_cut: report.get("left_out").is_some_and(|it| !it.is_null()),
         })
+    }
+
+    /// What people call a resource.
+    pub fn name_of<'a>(&'a self, resource: &'a str) -> &'a str {
+        self.names.get(resource).map_or_else(|| message::name(resource), String::as_str)
     }
 
     /// Why a resource waits or is left alone, the gravest first.

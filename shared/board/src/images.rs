@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use reconcile::message::short_name;
 use rules::facts::{Fact, Image};
 use serde_json::json;
 
@@ -35,7 +34,7 @@ fn compose(board: &Board, rows: &mut Rows) {
         let is_urgent = run.problems.iter().any(|it| it.resource == arn);
         let row = format!(
             "<div class=\"row\"><b>{}</b> <span class=\"dim\">EC2 instance: {}</span></div>",
-            name(short_name(arn)),
+            name(run.name_of(arn)),
             sentence(run.said_of(arn).unwrap_or_default())
         );
         rows.row(is_urgent, row);

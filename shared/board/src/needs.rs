@@ -1,7 +1,5 @@
 //! What a person has to decide or to fix, with the buttons for it.
 
-use reconcile::message;
-
 use crate::button::button;
 use crate::rows::Rows;
 use crate::section::Section;
@@ -11,13 +9,15 @@ use crate::view::{Board, View};
 pub fn draw(board: &Board, view: &View<'_>, rows: &mut Rows) {
     rows.nothing = "Nothing needs you.";
     for function in Section::NeedsYou.functions() {
-        for problem in board.run(function).into_iter().flat_map(|it| &it.problems) {
+        let Some(run) = board.run(function) else { continue };
+        for problem in &run.problems {
+            let called = run.name_of(&problem.resource);
             let buttons: String = problem
                 .choices
                 .iter()
                 .map(|choice| {
                     let to = choice.function.as_deref().unwrap_or(function);
-                    let confirmation = format!("{} for {}?", choice.label, message::name(&problem.resource));
+                    let confirmation = format!("{} for {called}?", choice.label);
                     button(&choice.label, to, &choice.payload, &confirmation, view)
                 })
                 .collect();
@@ -25,7 +25,7 @@ pub fn draw(board: &Board, view: &View<'_>, rows: &mut Rows) {
             rows.urgent(format!(
                 "<div class=\"row\"><b>{}</b> <span class=\"tag warn\">{}</span> <span class=\"dim\">{function}</span>\
                  <br>{}{buttons}</div>",
-                name(message::name(&problem.resource)),
+                name(called),
                 name(&problem.kind),
                 sentence(&problem.message)
             ));

@@ -6,7 +6,6 @@ use aws_config::SdkConfig;
 use board::{Board, DryRun};
 use jiff::Zoned;
 use reconcile::Report;
-use reconcile::message::short_name;
 
 use crate::arguments::{Options, bucket_arn};
 use crate::moments;
@@ -91,12 +90,12 @@ fn section(function: &str, at: &Zoned, report: Result<Report, String>) -> Sectio
     }
     // Tags that nothing reads have a part of the page of their own, with what carries them.
     for problem in report.problems.iter().filter(|it| it.problem != "unknown-tag") {
-        let what = short_name(&problem.resource).to_owned();
+        let what = report.name_of(&problem.resource).to_owned();
         lines.push(Line::Problem { what, why: problem.message.clone() });
     }
     let mut left_alone: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for skipped in &report.skipped {
-        left_alone.entry(&skipped.reason).or_default().push(short_name(&skipped.resource));
+        left_alone.entry(&skipped.reason).or_default().push(report.name_of(&skipped.resource));
     }
     for (why, names) in left_alone {
         let more = names.len().saturating_sub(NAMED);

@@ -135,7 +135,11 @@ async fn a_list_that_breaks_off_goes_on_and_what_cannot_be_read_now_is_tried_aga
     assert_eq!(run(&script, "10:23").await, ["take-sample Done"]);
     script.refuse("GET", "uploads/a.jpg", 99, 503, "SlowDown");
     let told = run(&script, "10:38").await;
-    assert!(told.len() == 1 && told[0].starts_with("unreadable: its drill cannot go on: GetObject"), "{told:?}");
+    assert!(
+        told.len() == 1
+            && told[0].starts_with("unreadable: its drill cannot go on, since the objects cannot be read: GetObject"),
+        "{told:?}"
+    );
     script.end_faults();
     assert_eq!(run(&script, "10:53").await, ["finish-drill Done"]);
     assert_eq!(script.aws().tags["nightshift-state:drilled"].split(' ').next(), Some("proven"));

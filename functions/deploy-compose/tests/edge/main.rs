@@ -158,7 +158,12 @@ async fn pages_are_read_to_their_end_and_errors_are_problems_of_what_they_are_ab
     script.aws().push(2);
     script.refuse("DescribeImages", "", 9, 400, "RepositoryNotFoundException");
     let said = run(&script, "10:02:00").await;
-    assert!(said.len() == 1 && said[0].starts_with("unreadable-repository: DescribeImages team/api"), "{said:?}");
+    assert!(
+        said.len() == 1
+            && said[0]
+                .starts_with("unreadable-repository: the images of team/api cannot be read: DescribeImages team/api"),
+        "{said:?}"
+    );
     let script = known().await;
     script.aws().push(2);
     script.aws().paged = true;
@@ -168,5 +173,10 @@ async fn pages_are_read_to_their_end_and_errors_are_problems_of_what_they_are_ab
     run(&script, "10:02:00").await;
     script.refuse("ListCommands", "", 9, 400, "AccessDeniedException");
     let said = run(&script, "10:03:00").await;
-    assert!(said.len() == 1 && said[0].starts_with("unreadable-command: ListCommands i-0abc"), "{said:?}");
+    assert!(
+        said.len() == 1
+            && said[0]
+                .starts_with("unreadable-command: what became of its last command cannot be read: ListCommands i-0abc"),
+        "{said:?}"
+    );
 }

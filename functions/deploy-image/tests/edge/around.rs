@@ -158,7 +158,7 @@ async fn whatever_the_tag_index_lists_ends_in_the_report() {
     let told = told(&script.invoke(json!({})).await.unwrap());
     for expected in [
         "api deploy Done",
-        "old unreadable: its ARN names no cluster",
+        "old unreadable: the service cannot be read: its ARN names no cluster",
         "external external-controller: ",
         "express express-service: ",
         "bare no-task-definition: ",

@@ -143,7 +143,7 @@ async fn a_service_that_may_not_be_read_hides_no_other() {
     let expected = [
         "c skipped: it no longer exists",
         "a skipped: runs v1.0.0, the one that 'newest' selects in a",
-        "b unreadable: DescribeServices shop: AccessDeniedException: refused by the script",
+        "b unreadable: the service cannot be read: DescribeServices shop: AccessDeniedException: refused by the script",
     ];
     assert_eq!(told(&report), expected);
 }
@@ -167,7 +167,7 @@ async fn a_repository_that_is_gone_concerns_its_services_alone() {
     let report = script.invoke(json!({})).await.unwrap();
     let expected = [
         "api deploy Done",
-        "lost unreadable-repository: DescribeImages lost: RepositoryNotFoundException: \
+        "lost unreadable-repository: the images of lost cannot be read: DescribeImages lost: RepositoryNotFoundException: \
          The repository with name 'lost' does not exist",
     ];
     assert_eq!(told(&report), expected);
@@ -190,7 +190,9 @@ async fn a_task_definition_that_cannot_be_read_is_told_and_left_alone() {
         script.fail("DescribeTaskDefinition", about, 99, 400, code);
         let report = script.invoke(json!({})).await.unwrap();
         assert!(
-            told(&report)[0].starts_with("api unreadable-task-definition: DescribeTaskDefinition "),
+            told(&report)[0].starts_with(
+                "api unreadable-task-definition: its task definition cannot be read: DescribeTaskDefinition "
+            ),
             "{:?}",
             told(&report)
         );
@@ -251,7 +253,12 @@ async fn a_dry_run_of_everything_names_tag_keys_that_no_function_knows() {
     // What cannot be listed does not keep the plan back.
     script.aws().tag_keys = None;
     let refused = problems(json!({"dry_run": true})).await;
-    assert!(refused[0].starts_with("tag keys unreadable: GetTagKeys all: AccessDeniedException"), "{refused:?}");
+    assert!(
+        refused[0].starts_with(
+            "tag keys unreadable: which tags there are cannot be read: GetTagKeys all: AccessDeniedException"
+        ),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]

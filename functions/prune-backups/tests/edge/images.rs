@@ -122,7 +122,7 @@ async fn whatever_cannot_be_read_nothing_is_deleted_and_it_is_told_once() {
         for _ in 0..2 {
             let report = invoke(&script).await.unwrap();
             let expected = format!(
-                "api unreadable-use: which images are in use cannot be read, so nothing of it is deleted: {operation} "
+                "api unreadable-use: which images are in use cannot be read, so none of its images is deleted: {operation} "
             );
             assert!(told(&report)[0].starts_with(&expected), "{:?}", told(&report));
         }

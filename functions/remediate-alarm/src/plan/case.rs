@@ -52,7 +52,7 @@ pub struct AlarmCase<'a> {
 /// Reads the tags of `alarm`.
 pub fn read<'a>(alarm: &'a Alarm, world: &'a World, options: Options<'a>, now: &'a Zoned) -> Reading<'a> {
     if let Some(why) = &alarm.unreadable {
-        return Reading::Trouble(Trouble::unreadable("unreadable", "its tags", why));
+        return Reading::Trouble(Trouble::unreadable("unreadable", "the alarm", why));
     }
     let Some(tag) = alarm.tags.get(keys::REMEDY) else { return Reading::NotOptedIn };
     let rule: RemedyRule = match tag.parse() {

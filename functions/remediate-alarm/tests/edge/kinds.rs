@@ -88,7 +88,7 @@ async fn each_contributor_of_an_alarm_is_read_and_answered() {
     let answered = script.invoke(json!({})).await.unwrap();
     assert_eq!((answered.actions.len(), answered.skipped.len()), (0, 2), "{:?}", told(&answered));
     script.refuse("DescribeAlarmContributors", "", 9, 400, "AccessDeniedException");
-    let denied = "cpu unreadable: DescribeAlarmContributors cpu: AccessDeniedException: refused by the script";
+    let denied = "cpu unreadable: which of its series fire cannot be read: DescribeAlarmContributors cpu: AccessDeniedException: refused by the script";
     assert_eq!(told(&script.invoke(json!({})).await.unwrap()), [denied]);
 }
 
@@ -109,7 +109,7 @@ async fn a_muted_alarm_is_left_alone_by_events_and_by_the_sweep() {
     assert_eq!(told(&script.invoke(json!({})).await.unwrap()), ["api restart Done"]);
     let script = shop("restart");
     script.refuse("ListAlarmMuteRules", "", 9, 400, "AccessDeniedException");
-    let denied = "api-5xx unreadable: ListAlarmMuteRules api-5xx: AccessDeniedException: refused by the script";
+    let denied = "api-5xx unreadable: whether it is muted cannot be read: ListAlarmMuteRules api-5xx: AccessDeniedException: refused by the script";
     assert_eq!(told(&script.invoke(json!({})).await.unwrap()), [denied]);
     assert_eq!(told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()), ["api restart Done"]);
 }

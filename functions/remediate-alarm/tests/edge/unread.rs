@@ -10,7 +10,8 @@ async fn a_tagged_alarm_that_is_not_described_is_a_problem_and_a_deleted_one_is_
     script.aws().alarms.get_mut("strange").unwrap()["Hidden"] = json!(true);
     for payload in [by_event_bridge("strange"), json!({})] {
         let told = told(&script.invoke(payload).await.unwrap());
-        let problem = "strange unreadable: its tags can be read, but DescribeAlarms does not show it";
+        let problem =
+            "strange unreadable: the alarm cannot be read: its tags can be read, but DescribeAlarms does not show it";
         assert!(told.iter().any(|it| it.starts_with(problem)), "{told:?}");
     }
     assert_eq!(script.counts()["Publish"], 2, "the restart, and the problem once");
@@ -50,7 +51,7 @@ async fn throttling_is_waited_out_and_what_cannot_be_read_is_told() {
 
     let script = shop("restart");
     script.refuse("DescribeServices", "", 9, 400, "AccessDeniedException");
-    let unreadable = "api-5xx unreadable: DescribeServices shop: AccessDeniedException: refused by the script";
+    let unreadable = "api-5xx unreadable: what it watches cannot be read: DescribeServices shop: AccessDeniedException: refused by the script";
     assert_eq!(told(&script.invoke(by_event_bridge("api-5xx")).await.unwrap()), [unreadable]);
 
     let script = shop("restart");
@@ -81,8 +82,9 @@ async fn an_alarm_that_cannot_be_read_is_told_once_and_hides_no_other() {
     let script = shop("restart");
     script.alarm("other", "restart");
     script.refuse("ListTagsForResource", "alarm:other", 99, 400, "AccessDeniedException");
-    let unreadable =
-        format!("other unreadable: ListTagsForResource {ALARM}other: AccessDeniedException: refused by the script");
+    let unreadable = format!(
+        "other unreadable: the alarm cannot be read: ListTagsForResource {ALARM}other: AccessDeniedException: refused by the script"
+    );
     let report = script.invoke(json!({})).await.unwrap();
     assert_eq!(told(&report), ["api restart Done".to_owned(), unreadable.clone()]);
     assert_eq!(script.counts()["Publish"], 2);
@@ -102,7 +104,7 @@ async fn an_alarm_that_cannot_be_read_is_told_once_and_hides_no_other() {
     script.refuse("DescribeAlarms", "quiet-149", 9, 400, "AccessDeniedException");
     let report = script.invoke(json!({})).await.unwrap();
     assert_eq!((report.count(Outcome::Done), report.skipped.len(), report.problems.len()), (1, 99, 51));
-    let unreadable = "quiet-099 unreadable: DescribeAlarms quiet-099: AccessDeniedException: refused by the script";
+    let unreadable = "quiet-099 unreadable: the alarm cannot be read: DescribeAlarms quiet-099: AccessDeniedException: refused by the script";
     assert_eq!((report.actions[0].action, told(&report)[100].as_str()), ("restart", unreadable));
 
     // And one for the alarms that another is made of.
@@ -111,7 +113,7 @@ async fn an_alarm_that_cannot_be_read_is_told_once_and_hides_no_other() {
     script.aws().alarms.get_mut("ill").unwrap()["AlarmRule"] = json!("ALARM(child)");
     script.refuse("DescribeAlarms", "child", 9, 400, "AccessDeniedException");
     let report = script.invoke(json!({})).await.unwrap();
-    let unreadable = "ill unreadable: DescribeAlarms child: AccessDeniedException: refused by the script";
+    let unreadable = "ill unreadable: what it watches cannot be read: DescribeAlarms child: AccessDeniedException: refused by the script";
     assert_eq!(told(&report), ["api restart Done", unreadable]);
 }
 
@@ -127,7 +129,7 @@ async fn a_service_that_cannot_be_read_hides_no_other_of_its_cluster() {
     let expected = [
         "api restart Done",
         "old-5xx no-such-target: there is no ECS service shop/old",
-        "web-5xx unreadable: DescribeServices shop: AccessDeniedException: refused by the script",
+        "web-5xx unreadable: what it watches cannot be read: DescribeServices shop: AccessDeniedException: refused by the script",
     ];
     assert_eq!(told(&script.invoke(json!({})).await.unwrap()), expected);
     assert_eq!(script.counts()["DescribeServices"], 4, "all in one call, then each by itself");

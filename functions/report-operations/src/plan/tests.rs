@@ -107,7 +107,7 @@ fn what_needs_a_person_stands_first_with_its_command() {
         Period::Day,
         &[
             "[!] prune-backups could not be asked: Invoke: AccessDeniedException: no",
-            "[!] api: v1.1.0 waits for your approval (deploy-image); Approve: aws lambda invoke …",
+            "[!] shop/api: v1.1.0 waits for your approval (deploy-image); Approve: aws lambda invoke …",
             "[!] alarm api-5xx is in ALARM since Mon 2026-11-30 21:00 KST: over",
             "Asleep (1): dev",
             "Next run of snapshot-databases: 1 changes, of app",

@@ -13,7 +13,7 @@ async fn an_instance_is_stopped_in_the_evening_and_started_in_the_morning() {
     script.launch("i-0abc", HOURS);
     let report = script.invoke(EVENING, json!({})).await.unwrap();
     assert_eq!(told(&report), ["i-0abc sleep Done"]);
-    assert_eq!(report.actions[0].headline, "i-0abc (shop & co): is stopped");
+    assert_eq!(report.actions[0].headline, "shop & co: is stopped");
     assert_eq!(script.aws().machines["i-0abc"].tags[ASLEEP], "since=2026-11-20T11:00:00Z by=schedule of=i-0abc");
     let stop = script.sent("StopInstances").remove(0);
     assert_eq!((stop["InstanceId.1"].as_str(), stop.get("Hibernate")), (Some("i-0abc"), None));

@@ -277,7 +277,10 @@ async fn what_is_gone_or_may_not_be_read_hides_no_other() {
     let report = script.invoke(EVENING, json!({})).await.unwrap();
     assert_eq!(
         told(&report),
-        ["a sleep Done", "d unreadable: DescribeServices secret: AccessDeniedException: refused by the script"]
+        [
+            "a sleep Done",
+            "d unreadable: it cannot be read: DescribeServices secret: AccessDeniedException: refused by the script"
+        ]
     );
     assert_eq!(report.skipped.iter().filter(|it| it.reason == "it no longer exists").count(), 2);
     let told = script.aws().tag(&service_arn("secret/d"), "nightshift-state:sleep-problem");

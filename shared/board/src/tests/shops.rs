@@ -299,9 +299,12 @@ fn instances_with_compose_projects_stand_beside_the_services() {
         {"resource": "tag keys", "reason": "x"}]);
     let page = check(
         Section::Images,
-        &[report("deploy-compose", json!({"problems": [problem], "skipped": skipped}))],
+        &[report(
+            "deploy-compose",
+            json!({"problems": [problem], "skipped": skipped, "names": {arn("i-1"): "api on web-1"}}),
+        )],
         &[
-            "<b>i-1</b> <span class=\"dim\">EC2 instance: v2 waits for your approval</span>",
+            "<b>api on web-1</b> <span class=\"dim\">EC2 instance: v2 waits for your approval</span>",
             "<b>i-2</b> <span class=\"dim\">EC2 instance: v2 runs</span>",
         ],
     );

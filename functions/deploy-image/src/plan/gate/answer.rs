@@ -46,9 +46,10 @@ pub fn look<'a>(case: &Case<'a>, fact: Fact) -> Result<&'a Observation, Blocked>
 /// What a gate says where AWS did not tell what it asked for: the error is the problem `kind`.
 pub fn unavailable(observation: &Observation, kind: &'static str, what: impl Display) -> Blocked {
     match observation {
-        Observation::Unavailable(error) => {
-            Blocked::NeedsPerson(kind, format!("{what} cannot be read: {error}. Each run tries again, once an hour at least"))
-        }
+        Observation::Unavailable(error) => Blocked::NeedsPerson(
+            kind,
+            format!("{what} cannot be read: {error}. Each run tries again, once an hour at least"),
+        ),
         other => Blocked::NeedsPerson(kind, format!("the answer was not the expected one: {other:?}")),
     }
 }

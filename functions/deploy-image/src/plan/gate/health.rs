@@ -48,7 +48,7 @@ fn ask<'a>(case: &'a Case<'a>, check: &HealthCheck, when: Look) -> Result<&'a He
     }
     match look(case, Fact::Health { service: case.service.arn.clone(), check: check.clone(), look: when })? {
         Observation::Health(health) => Ok(health),
-        other => Err(unavailable(other, "unreadable-health", "whether its address answers")),
+        other => Err(unavailable(other, "unreadable-health", "whether it is well")),
     }
 }
 

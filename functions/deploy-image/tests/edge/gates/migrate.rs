@@ -186,12 +186,12 @@ async fn what_ecs_refuses_is_told_and_nothing_goes_out() {
     let (script, _) = migrated_shop("newest migrate=migrate");
     script.fail("ListTasks", "", 99, 400, "AccessDeniedException");
     let held = told(&script.invoke(push_event("api")).await.unwrap());
-    assert!(held[0].starts_with("api unreadable-migration: ListTasks shop/migrate: AccessDeniedException"), "{held:?}");
+    assert!(held[0].starts_with("api unreadable-migration: how its migration stands cannot be read: ListTasks shop/migrate: AccessDeniedException"), "{held:?}");
 
     let (script, _) = migrated_shop("newest migrate=nothing");
     let held = told(&script.invoke(push_event("api")).await.unwrap());
     assert!(
-        held[0].starts_with("api unreadable-migration: DescribeTaskDefinition nothing: ClientException"),
+        held[0].starts_with("api unreadable-migration: how its migration stands cannot be read: DescribeTaskDefinition nothing: ClientException"),
         "{held:?}"
     );
 

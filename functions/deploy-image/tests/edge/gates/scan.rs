@@ -108,7 +108,12 @@ async fn a_scan_that_may_not_be_read_holds_and_names_the_action() {
     shop(&script, "newest scan=critical");
     script.fail("DescribeImageScanFindings", "", 99, 400, "AccessDeniedException");
     let held = told(&script.invoke(push_event("api")).await.unwrap());
-    assert!(held[0].starts_with("api unreadable-scan: DescribeImageScanFindings api@sha256:"), "{held:?}");
+    assert!(
+        held[0].starts_with(
+            "api unreadable-scan: the scan of v1.1.0 cannot be read: DescribeImageScanFindings api@sha256:"
+        ),
+        "{held:?}"
+    );
     assert!(held[0].contains(": AccessDeniedException: refused by the script. Each run tries again"), "{held:?}");
 }
 

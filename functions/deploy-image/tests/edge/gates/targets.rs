@@ -60,7 +60,10 @@ async fn what_may_not_be_read_holds_an_image_and_rejects_none() {
     let (script, api) = balanced(vec!["healthy"]);
     script.fail("DescribeTargetHealth", "", 1, 403, "AccessDenied");
     let held = told(&script.invoke(push_event("api")).await.unwrap());
-    let denied = format!("api unreadable-health: DescribeTargetHealth {}: AccessDenied", group("blue"));
+    let denied = format!(
+        "api unreadable-health: whether it is well cannot be read: DescribeTargetHealth {}: AccessDenied",
+        group("blue")
+    );
     assert!(held[0].starts_with(&denied), "{held:?}");
     assert_eq!(script.count("UpdateService"), 0);
 

@@ -56,7 +56,7 @@ fn an_instance_is_not_stopped_under_a_deployment_to_it() {
     // It has ended: the tag is gone. Or whoever would remove it is.
     let stops = |shop: &Shop, now: &str| {
         let plan = shop.plan(&sweep(), &at(now));
-        plan.steps.iter().any(|it| it.step.headline() == "i-1 (shop): is stopped")
+        plan.steps.iter().any(|it| it.step.headline() == "shop: is stopped")
     };
     assert!(stops(&shop, "2026-11-20T22:10"));
     // One that is refused is sent each hour: the night is not lost for that.

@@ -107,7 +107,9 @@ fn an_image_of_which_no_scan_tells_is_not_let_out() {
     testkit::told::keep("deploy-image", &plan);
     assert_eq!(
         words(&plan),
-        ["unreadable-scan: the scan of v1.1.0 cannot be read: DescribeImageScanFindings x: AccessDeniedException: no. Each run tries again, once an hour at least"]
+        [
+            "unreadable-scan: the scan of v1.1.0 cannot be read: DescribeImageScanFindings x: AccessDeniedException: no. Each run tries again, once an hour at least"
+        ]
     );
 }
 

@@ -118,7 +118,9 @@ fn a_database_that_cannot_be_snapshotted_is_told_with_the_fix() {
     let world = crate::plan::World { facts: BTreeMap::from([(fact, Observation::Unavailable("no".into()))]), ..world };
     assert_eq!(
         words(&plan(&world, &repository(), None, &model.now()).plan),
-        ["unreadable-snapshot: whether app-db has its snapshot cannot be read: no. Each run tries again, once an hour at least"]
+        [
+            "unreadable-snapshot: whether app-db has its snapshot cannot be read: no. Each run tries again, once an hour at least"
+        ]
     );
 }
 
