@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bad_input;
 mod chat;
+mod commands;
+mod headline;
 mod link;
 mod part;
 mod runbook;
@@ -116,18 +118,18 @@ impl Part<'_> {
     fn title(&self, report: &Report) -> Title {
         let count = usize::from(self.refused.is_some()) + self.failures.len() + self.problems.len() + self.done.len();
         let more = if count > 1 { format!(" (+{} more)", count - 1) } else { String::new() };
-        let (headline, resource, instead) = if self.refused.is_some() {
-            (text::refused_headline(report), &report.function, "too many changes")
+        let (title, resource, instead) = if self.refused.is_some() {
+            (headline::refused_headline(report), &report.function, "too many changes")
         } else if let Some(it) = self.problems.first() {
-            (text::problem_headline(report, it), &it.resource, it.problem.as_str())
+            (headline::problem_headline(report, it), &it.resource, it.problem.as_str())
         } else if let Some(it) = self.failures.first() {
-            (text::failure_headline(report, it), &it.resource, it.action)
+            (headline::failure_headline(report, it), &it.resource, it.action)
         } else {
-            (text::headline(report, self.done[0]), &self.done[0].resource, self.done[0].action)
+            (headline::headline(report, self.done[0]), &self.done[0].resource, self.done[0].action)
         };
         Title {
-            ascii: safe::subject(&headline, report.name_of(resource), resource, instead),
-            real: safe::chat(&headline),
+            ascii: safe::subject(&title, report.name_of(resource), resource, instead),
+            real: safe::chat(&title),
             more,
         }
     }

@@ -6,7 +6,7 @@ use fuzz::used;
 use jiff::Zoned;
 use serde_json::json;
 
-use super::{link, safe, text, *};
+use super::{headline, link, safe, text, *};
 use crate::report::{Action, Failure, Hint, Outcome, Problem};
 use crate::{CommandLine, memory};
 
@@ -26,7 +26,7 @@ fn now() -> Zoned {
 fn names_and_texts() {
     fuzz::texts(&ARNS, |it| {
         used((safe::one_line(it).len(), safe::fact(it), safe::chat(it), safe::subject(it, it, it, it)));
-        used((text::rest(it).len(), text::cut(it, 100).len(), text::cut(it, 0).len()));
+        used((headline::rest(it).len(), text::cut(it, 100).len(), text::cut(it, 0).len()));
         used(CommandLine::invocation(it, &json!({"approve": {"service": it}})).to_string());
     });
 }

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
+use super::commands::commands;
+use super::headline::{failure_headline, headline, problem_headline, rest};
 use super::part::{Part, Site};
-use super::text::{LONGEST_FACT, cut, failure_headline, headline, problem_headline, rest};
+use super::text::{LONGEST_FACT, cut};
 use super::{link, safe};
 use crate::button::Button;
 use crate::kind::MessageKind;
@@ -39,7 +41,7 @@ pub fn chat(
     let links: Vec<String> = links.take(4).map(|(name, address)| format!("{name}: {address}")).collect();
     // What holds a backquote or a second line would end the code that it stands in; the e-mail has it.
     let fits = |it: &(String, String)| !it.1.contains('`') && safe::one_line(&it.1) == it.1;
-    let commands = part.commands(report, site).into_iter().filter(fits).take(3);
+    let commands = commands(part, report, site).into_iter().filter(fits).take(3);
     let next_steps = commands.map(|(label, command)| format!("{}: `{command}`", safe::chat(&label))).collect();
     let lines = lines.into_iter().map(|it| link::with_own_buckets(&it, report)).collect();
     let mut card = card(report, lines, links, title, next_steps);

@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::runbook::RunbookBase;
-use super::text;
 use crate::kind::{MessageKind, Routine};
 use crate::report::{Action, Problem, Report};
-use crate::undo::Choice;
 
 /// An attribute of SNS counts with the message, and a filter asks for one of them.
 const MOST_RESOURCES: usize = 40;
@@ -72,58 +70,5 @@ impl<'a> Part<'a> {
         let of_problems = self.problems.iter().map(|it| it.story.as_deref().unwrap_or(&it.resource));
         let of_actions = self.failures.iter().chain(&self.done);
         of_problems.chain(of_actions.map(|it| it.story.as_deref().unwrap_or(&it.resource))).collect()
-    }
-
-    /// The commands that a person may want after this, each once, with what it does.
-    pub fn commands(&self, report: &Report, site: &Site<'_>) -> Vec<(String, String)> {
-        let line = |it: &Choice| it.command.command_line(site.invoke_as, site.region);
-        let choices = |resource: &'a str, all: &'a [Choice]| {
-            all.iter().map(move |it| Command { resource, label: it.label, undone: None, line: line(it) })
-        };
-        let of_problems = self.problems.iter().flat_map(|it| choices(&it.resource, &it.choices));
-        let of_actions = self.done.iter().flat_map(|it| choices(&it.resource, &it.choices));
-        let undo = self.done.iter().filter_map(|it| {
-            Some(Command { resource: &it.resource, label: UNDO, undone: Some(it), line: it.undo.clone()? })
-        });
-        let mut all: Vec<Command<'_>> = of_problems.chain(of_actions).chain(undo).collect();
-        // Two steps may share one, as a rejection and the way back from what it rejects do.
-        let mut seen = BTreeSet::new();
-        all.retain(|it| seen.insert(it.line.clone()));
-        let labels: Vec<String> = (0..all.len()).map(|at| label(&all, at, report)).collect();
-        labels.into_iter().zip(all).map(|(label, it)| (label, it.line)).collect()
-    }
-}
-
-/// What stands before the command that takes a step back.
-const UNDO: &str = "If that is wrong";
-
-struct Command<'a> {
-    resource: &'a str,
-    label: &'static str,
-    /// The step that it takes back.
-    undone: Option<&'a Action>,
-    line: String,
-}
-
-/// What a command is called beside the others of its message: of several of one name nobody could tell which is meant.
-fn label(all: &[Command<'_>], at: usize, report: &Report) -> String {
-    let it = &all[at];
-    let alike = || all.iter().filter(|other| other.label == it.label);
-    if alike().count() == 1 {
-        return it.label.into();
-    }
-    let is_of_one = alike().all(|other| other.resource == it.resource);
-    let name = report.name_of(it.resource);
-    match it.undone {
-        Some(step) => {
-            let headline = text::headline(report, step);
-            let what = headline.strip_prefix(name).and_then(|it| it.strip_prefix(": ")).filter(|_| is_of_one);
-            format!("If this is wrong, \"{}\"", what.unwrap_or(&headline))
-        }
-        None if is_of_one => {
-            let place = all[..=at].iter().filter(|other| other.label == it.label).count();
-            format!("{}, {place} of {}", it.label, alike().count())
-        }
-        None => format!("{}, {name}", it.label),
     }
 }

@@ -5,9 +5,11 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
+use super::commands::commands;
+use super::headline::{failure_headline, headline, problem_headline, refused_headline, rest};
 use super::link;
 use super::part::{Part, Site};
-use super::safe::{self, name, short_name};
+use super::safe;
 use crate::kind::MessageKind;
 use crate::report::{Action, Outcome, Problem, Report};
 
@@ -56,7 +58,7 @@ pub fn text(report: &Report, part: &Part<'_>, kind: MessageKind, resources: &[St
         let _ = writeln!(text, "... and {left_out} more; the log of the function holds the full report.\n");
     }
     let mut text = cut(&text, LONGEST_TEXT).into_owned();
-    for (label, command) in part.commands(report, site).iter().take(MOST_COMMANDS) {
+    for (label, command) in commands(part, report, site).iter().take(MOST_COMMANDS) {
         // A command is quoted for the shell and stays as it is, but for what would end its line.
         let _ = writeln!(text, "{}:\n{}\n", safe::fact(label), safe::one_line(command));
     }
@@ -89,44 +91,6 @@ fn end(mut text: String, report: &Report, links: Vec<(&'static str, String)>) ->
     text
 }
 
-pub fn refused_headline(report: &Report) -> String {
-    format!("{}: nothing was done, the plan holds too many changes", report.function)
-}
-
-/// The name and the first sentence of what is wrong.
-pub fn problem_headline(report: &Report, it: &Problem) -> String {
-    let (first, _) = sentence(&it.message);
-    let own = report.name_of(&it.resource);
-    match it.story.as_deref().map(|it| report.name_of(it)).filter(|story| *story != own) {
-        Some(story) => format!("{story}: {own}: {}", first.trim_end_matches('.')),
-        None => format!("{own}: {}", first.trim_end_matches('.')),
-    }
-}
-
-/// The headline, which begins with the name of what its story is about: the messages of a service and of its alarms
-/// stand together wherever subjects are sorted.
-pub fn headline(report: &Report, it: &Action) -> String {
-    let own = report.name_of(&it.resource);
-    let (first, what) = it.headline.split_once(": ").unwrap_or(("", &it.headline));
-    let is_of = |resource: &str| first == name(resource) || first == short_name(resource);
-    match it.story.as_deref() {
-        Some(story) if is_of(story) => format!("{}: {what}", report.name_of(story)),
-        Some(story) => {
-            let name = report.name_of(story);
-            format!("{name}: {}", it.headline.replace(&format!(" {name}"), ""))
-        }
-        None if is_of(&it.resource) => format!("{own}: {what}"),
-        None => it.headline.clone(),
-    }
-}
-
-pub fn failure_headline(report: &Report, it: &Action) -> String {
-    match headline(report, it).split_once(": ") {
-        Some((name, what)) => format!("{name}: failed: {what}"),
-        None => format!("failed: {}", it.headline),
-    }
-}
-
 /// What a person can do, or what happens by itself: of what AWS does not tell, the error alone is known.
 fn what_next(it: &Problem) -> &str {
     match rest(&it.message) {
@@ -135,16 +99,6 @@ fn what_next(it: &Problem) -> &str {
         }
         rest => rest,
     }
-}
-
-/// What follows the first sentence.
-pub fn rest(message: &str) -> &str {
-    sentence(message).1
-}
-
-fn sentence(message: &str) -> (&str, &str) {
-    let end = [". ", "; "].iter().filter_map(|it| message.find(it)).min();
-    end.map_or((message, ""), |at| (&message[..at], message[at + 2..].trim_start()))
 }
 
 /// Why, unless that is empty.
