@@ -522,7 +522,12 @@ fn a_look_that_a_person_asks_for_does_not_wait_for_the_hour_and_a_corrected_tag_
     // A command that nobody can read about may be under way: no second one is sent.
     shop.unreadable = Some("ListCommands i-1: AccessDeniedException: no".into());
     let said = shop.run(Some(("web-1", Command::Look)));
-    check(said, &["! i-1 unreadable-command: ListCommands i-1: AccessDeniedException: no"]);
+    check(
+        said,
+        &[
+            "! i-1 unreadable-command: what became of its last command cannot be read: ListCommands i-1: AccessDeniedException: no",
+        ],
+    );
 }
 
 #[test]
