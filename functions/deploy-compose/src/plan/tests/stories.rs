@@ -573,5 +573,5 @@ fn an_answer_that_comes_a_moment_after_the_end_rejects_no_image() {
     assert!(answered.run(None)[0].starts_with("api on web-1: v1.2 is live"));
     // It does not come.
     shop.later(3);
-    assert!(shop.run(None)[0].starts_with("api on web-1: v1.2 is rejected, v1.1 stays"));
+    assert!(shop.run(None)[0].starts_with("api on web-1: v1.2 is rejected, what runs is being read back"));
 }
