@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use testkit::{LocalAws, Options, Result};
 
+use crate::deploy_image::wait_for_message;
 use crate::machines::{launch, state};
 
 const DEPLOY: &str = "nightshift-deploy-compose";
@@ -14,12 +15,16 @@ const RULE: &str = "semver repository=table-order-api path=/srv/app service=api 
 
 /// The shop with v1.0.0, which a person has started, and which the function has read back.
 fn shop() -> Result<(LocalAws, String)> {
+    shop_with(RULE)
+}
+
+fn shop_with(rule: &str) -> Result<(LocalAws, String)> {
     let parameters = vec![("TimeZone".into(), "Asia/Seoul".into())];
     let aws = LocalAws::start(Options { parameters, ..Options::default() })?;
     let first = aws.push_image(REPOSITORY, "v1.0.0", "table-order 1.0.0")?;
     let image = aws.image_uri(REPOSITORY, &format!("@{first}"));
     let hours = "mon-sun 08:00-22:00";
-    let shop = launch(&aws, &[("Name", "table-order"), ("nightshift:deploy", RULE), ("nightshift:schedule", hours)])?;
+    let shop = launch(&aws, &[("Name", "table-order"), ("nightshift:deploy", rule), ("nightshift:schedule", hours)])?;
     let database = [
         ("DBInstanceIdentifier", "table-order-db"),
         ("DBInstanceClass", "db.t3.micro"),
@@ -66,6 +71,33 @@ fn wait_for_image(aws: &LocalAws, machine: &str, digest: &str) -> Result<()> {
     })
 }
 
+/// What the containers of the machine run.
+fn running(aws: &LocalAws, machine: &str) -> Result<Value> {
+    aws.control("POST", "machine", Some(json!({"id": machine})))
+}
+
+/// The commands of a message, each by what it is called there.
+fn commands(body: &str) -> Vec<(String, Value)> {
+    let lines = body.lines().zip(body.lines().skip(1));
+    let command = |(label, line): (&str, &str)| {
+        let payload: Value = serde_json::from_str(line.strip_prefix("printf %s '")?.split_once('\'')?.0).ok()?;
+        Some((label.trim_end_matches(':').to_owned(), payload))
+    };
+    lines.filter_map(command).collect()
+}
+
+/// Sends the command of a message that is called so; what the function did then.
+fn pasted(aws: &LocalAws, body: &str, label: &str) -> Result<Vec<String>> {
+    let named = commands(body).into_iter().find(|(it, _)| it == label);
+    let (_, mut payload) = named.ok_or_else(|| testkit::Error::new(format!("no command {label:?} in\n{body}")))?;
+    // A test reads the report, not the sentences.
+    payload.as_object_mut().map(|it| it.remove("format"));
+    let invocation = aws.invoke(DEPLOY, &payload)?;
+    assert_eq!(invocation.error, None, "{}", invocation.payload);
+    let actions = invocation.payload["actions"].as_array().cloned().unwrap_or_default();
+    Ok(actions.iter().map(|it| it["action"].as_str().unwrap_or_default().to_owned()).collect())
+}
+
 /// Waits for a message whose body has all of these words.
 fn wait_for_words(aws: &LocalAws, words: &[&str]) -> Result<()> {
     wait_for(aws, &format!("a message with {words:?}"), || {
@@ -110,6 +142,47 @@ fn a_pushed_image_runs_on_the_machine_and_a_bad_one_gives_way_to_it() -> Result<
     wait_for_image(&aws, &shop, &next)?;
     let refused: Vec<_> = aws.calls()?.into_iter().filter(|it| it.function.is_some() && it.status == 403).collect();
     assert!(refused.is_empty(), "{refused:?}");
+    Ok(())
+}
+
+#[test]
+fn each_command_of_a_message_does_what_it_says_and_nothing_once_that_is_no_longer_so() -> Result<()> {
+    let (aws, shop) = shop_with(&format!("{RULE} approval=manual"))?;
+    let first = running(&aws, &shop)?;
+    let told = |subject: &str| wait_for_message(&aws, &format!("[Nightshift] api on table-order: {subject}"));
+    let next = aws.push_image(REPOSITORY, "v1.1.0", "table-order 1.1.0")?;
+    let asked = told("v1.1.0 waits for your approval (runs v1.0.0)")?;
+    let undo = "If that is wrong";
+    let nothing: [&str; 0] = [];
+
+    assert_eq!(pasted(&aws, &asked, "Reject")?, ["reject"]);
+    let rejected = told("v1.1.0 is rejected, v1.0.0 stays")?;
+    assert_eq!(pasted(&aws, &asked, "Reject")?, nothing, "pasted twice");
+    assert_eq!(pasted(&aws, &rejected, undo)?, ["clear"]);
+    assert_eq!(pasted(&aws, &rejected, undo)?, nothing, "pasted twice");
+    assert_eq!(running(&aws, &shop)?, first, "nobody has approved it");
+
+    assert_eq!(pasted(&aws, &asked, "Approve")?, ["approve", "deploy"]);
+    let live = told("v1.1.0 is live")?;
+    wait_for_image(&aws, &shop, &next)?;
+    assert_eq!(pasted(&aws, &asked, "Approve")?, nothing, "pasted twice");
+
+    assert_eq!(pasted(&aws, &live, undo)?, ["reject", "roll-back"]);
+    wait_for(&aws, "v1.0.0 to run again", || Ok(running(&aws, &shop)? == first))?;
+    let back = told("going back to v1.0.0 from v1.1.0 (+1 more)")?;
+    assert_eq!(commands(&back).len(), 1, "the rejection and the way back share one command\n{back}");
+    told("v1.0.0 is live")?;
+    assert_eq!(pasted(&aws, &live, undo)?, nothing, "pasted twice");
+    assert_eq!(pasted(&aws, &back, undo)?, ["clear"]);
+    assert_eq!(pasted(&aws, &back, undo)?, nothing, "pasted twice");
+
+    // Once another image runs, a command about the one before it moves nothing.
+    let third = aws.push_image(REPOSITORY, "v1.2.0", "table-order 1.2.0")?;
+    let asked = told("v1.2.0 waits for your approval (runs v1.0.0)")?;
+    assert_eq!(pasted(&aws, &asked, "Approve")?, ["approve", "deploy"]);
+    told("v1.2.0 is live")?;
+    wait_for_image(&aws, &shop, &third)?;
+    assert_eq!(pasted(&aws, &live, undo)?, nothing, "another image runs");
     Ok(())
 }
 
