@@ -552,6 +552,16 @@ fn every_crate_takes_the_lints_of_the_workspace() {
     }
 }
 
+#[test]
+fn every_bootstrap_is_linked_at_a_fixed_address() {
+    let functions = crates().into_iter().filter(|it| it.starts_with("functions/"));
+    for folder in functions {
+        let manifest: toml::Table = read(format!("{folder}/Cargo.toml")).parse().expect("a manifest is TOML");
+        let build = manifest["package"].get("build").and_then(toml::Value::as_str);
+        assert_eq!(build, Some("../build.rs"), "{folder}: see docs/decisions/0012-linked-at-a-fixed-address.md");
+    }
+}
+
 #[track_caller]
 fn assert_none(wrong: Vec<String>) {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));

@@ -15,7 +15,7 @@ mod scheduler;
 
 use aws::ecs::Ecs;
 use aws::query::Query;
-use aws::{CODEDEPLOY, ECR, ECS, Error, JsonApi};
+use aws::{CODEDEPLOY, ECR, ECS, Error, JsonApi, Late, late};
 use aws_config::SdkConfig;
 use health::Probe;
 use reconcile::Report;
@@ -31,7 +31,7 @@ pub struct Clients {
     ecr: JsonApi,
     ecs: JsonApi,
     lambda: aws::lambda::Lambda,
-    memory: aws_sdk_ecs::Client,
+    memory: Late<aws_sdk_ecs::Client>,
     needs: needs::Clients,
     probe: Probe,
     rds: aws::rds::Rds,
@@ -45,12 +45,12 @@ impl Clients {
     pub fn new(config: &SdkConfig) -> Self {
         Clients {
             balancers: elb::client(config),
-            described: Ecs::of(aws_sdk_ecs::Client::new(config)),
+            described: Ecs::retrying(config),
             codedeploy: JsonApi::new(CODEDEPLOY, config),
             ecr: JsonApi::new(ECR, config),
             ecs: JsonApi::new(ECS, config),
             lambda: aws::lambda::Lambda::new(config),
-            memory: aws_sdk_ecs::Client::new(config),
+            memory: late(config, aws_sdk_ecs::Client::new),
             needs: needs::Clients::new(config),
             probe: Probe::default(),
             rds: aws::rds::Rds::new(config, None),

@@ -18,11 +18,7 @@ pub struct Services {
 
 impl Services {
     fn new(config: &SdkConfig) -> Self {
-        Services {
-            rds: Rds::new(config, None),
-            ecs: Ecs::of(aws_sdk_ecs::Client::new(config)),
-            logs: JsonApi::new(LOGS, config),
-        }
+        Services { rds: Rds::new(config, None), ecs: Ecs::retrying(config), logs: JsonApi::new(LOGS, config) }
     }
 }
 

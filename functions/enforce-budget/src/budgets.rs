@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use aws::{Error, LeaveThrottling, Pace, moment};
+use aws::{Error, Late, LeaveThrottling, Pace, late, moment};
 use aws_config::SdkConfig;
 use aws_sdk_budgets::Client;
 use aws_sdk_budgets::config::Builder;
@@ -19,15 +19,16 @@ const PAGE: i32 = 1000;
 
 /// The client, and the pace that all its calls share.
 pub struct Budgets {
-    client: Client,
+    client: Late<Client>,
     pace: Pace,
 }
 
 impl Budgets {
     /// Budgets has one endpoint for all regions, which the SDK knows and signs for.
     pub fn new(config: &SdkConfig) -> Self {
-        let builder = Builder::from(config).retry_classifier(LeaveThrottling);
-        Budgets { client: Client::from_conf(builder.build()), pace: Pace::learned() }
+        let client =
+            |config: &SdkConfig| Client::from_conf(Builder::from(config).retry_classifier(LeaveThrottling).build());
+        Budgets { client: late(config, client), pace: Pace::learned() }
     }
 
     /// All budgets of the account, without their tags.

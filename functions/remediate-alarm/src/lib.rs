@@ -8,11 +8,11 @@ mod plan;
 mod rds;
 mod request;
 
-use aws::Error;
 use aws::ecs::Ecs;
 use aws::lambda::Lambda;
 use aws::rds::Rds;
 use aws::tagging::Tagging;
+use aws::{Error, Late, late};
 use aws_config::SdkConfig;
 use reconcile::Report;
 use reconcile::memory::Note;
@@ -25,7 +25,7 @@ use request::Request;
 
 /// The clients of the services that this function calls.
 pub struct Clients {
-    cloudwatch: aws_sdk_cloudwatch::Client,
+    cloudwatch: Late<aws_sdk_cloudwatch::Client>,
     ecs: Ecs,
     lambda: Lambda,
     rds: Rds,
@@ -36,7 +36,7 @@ impl Clients {
     /// The clients that `config` describes.
     pub fn new(config: &SdkConfig) -> Self {
         Clients {
-            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            cloudwatch: late(config, aws_sdk_cloudwatch::Client::new),
             ecs: Ecs::new(config),
             lambda: Lambda::new(config),
             rds: Rds::new(config, None),

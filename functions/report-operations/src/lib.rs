@@ -14,7 +14,7 @@ mod request;
 
 use aws::lambda::Lambda;
 use aws::query::{Query, RDS};
-use aws::{ECR, ECS, Error, JsonApi, LOGS};
+use aws::{ECR, ECS, Error, JsonApi, LOGS, Late, late};
 use aws_config::SdkConfig;
 use board::{Theme, View};
 use reconcile::Report;
@@ -26,7 +26,7 @@ pub use request::Request;
 
 /// The clients of the services that this function calls.
 pub struct Clients {
-    cloudwatch: aws_sdk_cloudwatch::Client,
+    cloudwatch: Late<aws_sdk_cloudwatch::Client>,
     ecr: JsonApi,
     ecs: JsonApi,
     lambda: Lambda,
@@ -39,7 +39,7 @@ impl Clients {
     /// The clients that `config` describes.
     pub fn new(config: &SdkConfig) -> Self {
         Clients {
-            cloudwatch: aws_sdk_cloudwatch::Client::new(config),
+            cloudwatch: late(config, aws_sdk_cloudwatch::Client::new),
             ecr: JsonApi::new(ECR, config),
             ecs: JsonApi::new(ECS, config),
             lambda: Lambda::new(config),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aws::{Error, LeaveThrottling, Pace};
+use aws::{Error, Late, LeaveThrottling, Pace, late};
 use aws_config::SdkConfig;
 use aws_sdk_applicationautoscaling::Client;
 use aws_sdk_applicationautoscaling::types::{ScalableDimension, ScalableTarget, ServiceNamespace, SuspendedState};
@@ -19,14 +19,17 @@ const TARGETS_PER_CALL: usize = 50;
 /// Application Auto Scaling, at the pace that it allows: it publishes no rate of calls, and the evening of a large shop
 /// lowers the limits of hundreds of targets at once.
 pub struct Scaling {
-    client: Client,
+    client: Late<Client>,
     pace: Pace,
 }
 
 impl Scaling {
     pub fn new(config: &SdkConfig) -> Self {
-        let builder = aws_sdk_applicationautoscaling::config::Builder::from(config).retry_classifier(LeaveThrottling);
-        Scaling { client: Client::from_conf(builder.build()), pace: Pace::learned() }
+        let client = |config: &SdkConfig| {
+            let builder = aws_sdk_applicationautoscaling::config::Builder::from(config);
+            Client::from_conf(builder.retry_classifier(LeaveThrottling).build())
+        };
+        Scaling { client: late(config, client), pace: Pace::learned() }
     }
 
     async fn call<T>(

@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_config::SdkConfig;
 use aws_sdk_ecs::Client;
+use aws_sdk_ecs::config::Builder;
 use aws_sdk_ecs::types::{self as sdk, DeploymentRolloutState, ServiceField, Tag};
 use jiff::Timestamp;
 use rules::ServiceName;
 use tokio::time::Instant;
 
-use crate::{Boxed, Error, LeaveThrottling, Pace, each, moment};
+use crate::late::ready;
+use crate::{Boxed, Error, Late, LeaveThrottling, Pace, each, late, moment};
 
 /// DescribeServices takes no more names than this, all of one cluster.
 const SERVICES_PER_CALL: usize = 10;
@@ -22,7 +24,7 @@ const BATCHES: usize = 16;
 
 /// ECS in the region of the function.
 pub struct Ecs {
-    client: Client,
+    client: Late<Client>,
     pace: Option<Pace>,
 }
 
@@ -56,13 +58,18 @@ pub enum Cause {
 impl Ecs {
     /// ECS at the pace that it allows, which all calls share: a throttled call is made again, more slowly.
     pub fn new(config: &SdkConfig) -> Self {
-        let builder = aws_sdk_ecs::config::Builder::from(config).retry_classifier(LeaveThrottling);
-        Ecs { client: Client::from_conf(builder.build()), pace: Some(Pace::learned()) }
+        let client = |it: &SdkConfig| Client::from_conf(Builder::from(it).retry_classifier(LeaveThrottling).build());
+        Ecs { client: late(config, client), pace: Some(Pace::learned()) }
     }
 
     /// ECS behind a client that retries what is throttled by itself; for functions that make few calls.
+    pub fn retrying(config: &SdkConfig) -> Self {
+        Ecs { client: late(config, Client::new), pace: None }
+    }
+
+    /// ECS behind `client`, whose own retries are all there are.
     pub fn of(client: Client) -> Self {
-        Ecs { client, pace: None }
+        Ecs { client: ready(client), pace: None }
     }
 
     /// Makes a call at the pace of this client, unless its turn comes later than `until`.

@@ -19,6 +19,7 @@ pub mod ecs;
 mod error;
 mod json_api;
 pub mod lambda;
+mod late;
 pub mod memory;
 mod moment;
 mod pace;
@@ -32,6 +33,7 @@ mod untyped;
 
 pub use error::{Error, ErrorKind};
 pub use json_api::{Api, CODEDEPLOY, ECR, ECS, JsonApi, KMS, LOGS, PRICING, SECRETS_MANAGER, SSM};
+pub use late::{Late, late, ready};
 pub use moment::{moment, seconds};
 pub use pace::{LeaveThrottling, Pace, each};
 

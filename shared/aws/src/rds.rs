@@ -9,13 +9,15 @@ use std::collections::BTreeMap;
 
 use aws_config::SdkConfig;
 use aws_sdk_rds::Client;
+use aws_sdk_rds::config::Builder;
 use aws_sdk_rds::operation::delete_db_cluster_snapshot::DeleteDBClusterSnapshotError;
 use aws_sdk_rds::operation::delete_db_snapshot::DeleteDBSnapshotError;
 use aws_sdk_rds::types as sdk;
 use rules::database::{Database, Kind, Snapshot};
 use tokio::time::Instant;
 
-use crate::{Boxed, Error, LeaveThrottling, Pace, in_region, moment};
+use crate::late::ready;
+use crate::{Boxed, Error, Late, LeaveThrottling, Pace, in_region, late, moment};
 
 pub use backup::find_backup;
 pub use regions::{Elsewhere, Regions};
@@ -28,7 +30,7 @@ const AUTOMATED: &str = "automated";
 
 /// RDS in one region, at the pace that it allows there.
 pub struct Rds {
-    client: Client,
+    client: Late<Client>,
     pace: Pace,
 }
 
@@ -36,13 +38,13 @@ impl Rds {
     /// RDS in the region of `config`, or in another one.
     pub fn new(config: &SdkConfig, region: Option<&str>) -> Self {
         let there = region.map(|it| in_region(config, it));
-        let builder = aws_sdk_rds::config::Builder::from(there.as_ref().unwrap_or(config));
-        Self::of(Client::from_conf(builder.retry_classifier(LeaveThrottling).build()))
+        let client = |it: &SdkConfig| Client::from_conf(Builder::from(it).retry_classifier(LeaveThrottling).build());
+        Rds { client: late(there.as_ref().unwrap_or(config), client), pace: Pace::learned() }
     }
 
     /// RDS behind `client`.
     pub fn of(client: Client) -> Self {
-        Rds { client, pace: Pace::learned() }
+        Rds { client: ready(client), pace: Pace::learned() }
     }
 
     /// Makes a call at the pace that RDS allows, unless its turn comes later than `until`.

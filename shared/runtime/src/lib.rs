@@ -20,6 +20,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
+use aws::{Late, late};
 use aws_config::SdkConfig;
 use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
@@ -57,7 +58,7 @@ where
     let settings = Settings::read(&variables).inspect_err(complain)?;
     let sdk = sdk::config(&variables).inspect_err(complain)?;
     let clients = clients(&sdk);
-    let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(&sdk), told: Default::default() };
+    let lambda = Lambda { function, settings, sns: late(&sdk, aws_sdk_sns::Client::new), told: Default::default() };
     let (lambda, clients, handle) = (&lambda, &clients, &handle);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         let remaining = remaining(event.context.deadline(), wall_clock());
@@ -102,7 +103,7 @@ where
 {
     let variables = variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
     let settings = Settings::read(&variables).map_err(|error| diagnostic("Refused", error.to_string()))?;
-    let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(sdk), told: Default::default() };
+    let lambda = Lambda { function, settings, sns: late(sdk, aws_sdk_sns::Client::new), told: Default::default() };
     let clients = clients(sdk);
     let handle = async |request, run: &Run<'_>| handle(&clients, request, run).await;
     // Boxed, as in `run`.
@@ -128,7 +129,7 @@ where
     let settings = Settings::read(&variables).map_err(|error| error.to_string())?;
     // Without a topic nobody is told, not even that the run failed.
     let settings = Settings { dry_run: true, topic: None, ..settings };
-    let lambda = Lambda { function, settings, sns: aws_sdk_sns::Client::new(sdk), told: Default::default() };
+    let lambda = Lambda { function, settings, sns: late(sdk, aws_sdk_sns::Client::new), told: Default::default() };
     let clients = clients(sdk);
     let handle = async |request, run: &Run<'_>| handle(&clients, request, run).await;
     // Boxed, as in `run`.
@@ -149,7 +150,7 @@ const LONGEST_ANSWER: usize = 200_000;
 struct Lambda {
     function: &'static str,
     settings: Settings,
-    sns: aws_sdk_sns::Client,
+    sns: Late<aws_sdk_sns::Client>,
     told: run::Told,
 }
 

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use aws::Late;
 use aws_sdk_sns::Client;
 use jiff::civil::Time;
 use jiff::{SignedDuration, Zoned};
@@ -44,7 +45,7 @@ pub struct Run<'a> {
     pub(crate) function: &'static str,
     pub(crate) told: &'a Told,
     pub(crate) settings: &'a Settings,
-    pub(crate) sns: &'a Client,
+    pub(crate) sns: &'a Late<Client>,
 }
 
 /// When the last step may begin, and when those under way are given up.

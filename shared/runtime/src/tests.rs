@@ -90,7 +90,7 @@ async fn invoke(payload: Value, greets: Result<(), &str>, sns: Rule) -> (Result<
         now: Some("2026-11-21T03:10:00+09:00".parse().unwrap()),
         ..Settings::default()
     };
-    let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
+    let lambda = Lambda { function: "greet-world", settings, sns: aws::ready(client), told: Default::default() };
     let (notes, greeted) = (RefCell::new(0), RefCell::new(Vec::new()));
     let answer = lambda
         .invoke(payload, Duration::from_secs(60), async |_: Look, run: &Run<'_>| {
@@ -156,7 +156,7 @@ async fn what_aws_does_not_answer_in_time_is_given_up_and_people_hear_of_it() {
     let sns = published();
     let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
     let settings = Settings { topic: Some(TOPIC.into()), ..Settings::default() };
-    let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
+    let lambda = Lambda { function: "greet-world", settings, sns: aws::ready(client), told: Default::default() };
     let begun = Instant::now();
     let answer = lambda
         .invoke(json!({}), Duration::from_secs(60), async |_: Look, run: &Run<'_>| {
@@ -200,7 +200,7 @@ async fn a_command_that_the_plan_refuses_changes_nothing_and_tells_nobody() {
     let sns = published();
     let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
     let settings = Settings { topic: Some(TOPIC.into()), ..Settings::default() };
-    let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
+    let lambda = Lambda { function: "greet-world", settings, sns: aws::ready(client), told: Default::default() };
     let refusing = async |_: Look, run: &Run<'_>| {
         let mut plan = Plan::new();
         plan.act("world", Greet, "it is morning");
@@ -233,7 +233,7 @@ async fn a_run_that_failed_whole_tells_people_why() {
     let sns = published();
     let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
     let settings = Settings { topic: Some(TOPIC.into()), ..Settings::default() };
-    let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
+    let lambda = Lambda { function: "greet-world", settings, sns: aws::ready(client), told: Default::default() };
     let failing = async |_: Look, _: &Run<'_>| Err(aws::Error::unexpected("GetResources", "x", "no"));
     let error = lambda.invoke(json!({}), Duration::from_secs(60), failing).await.unwrap_err();
     assert_eq!(error.error_message, "GetResources x: UnexpectedAnswer: no");
@@ -258,7 +258,7 @@ async fn a_plan_that_is_refused_tick_after_tick_is_told_once_and_what_holds_no_t
     let sns = published();
     let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
     let settings = Settings { topic: Some(TOPIC.into()), max_changes: 0, ..Settings::default() };
-    let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
+    let lambda = Lambda { function: "greet-world", settings, sns: aws::ready(client), told: Default::default() };
     for _ in 0..3 {
         let greet = async |_: Look, run: &Run<'_>| {
             let mut plan = Plan::new();
@@ -283,7 +283,7 @@ async fn the_account_is_that_of_the_stacks_topics() {
         let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
         let (budget_topic, topic) = (budgets.map(str::to_owned), messages.map(str::to_owned));
         let settings = Settings { budget_topic, topic, ..Settings::default() };
-        let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
+        let lambda = Lambda { function: "greet-world", settings, sns: aws::ready(client), told: Default::default() };
         let asked = async |_: Look, run: &Run<'_>| {
             assert_eq!((run.budget_topic(), run.account()), (budgets, account));
             Ok(Report::new("greet-world", run.now.clone()))
@@ -303,7 +303,7 @@ async fn another_function_of_the_stack_is_called_as_this_one_is() {
     ] {
         let client = mock_client!(aws_sdk_sns, RuleMode::MatchAny, [&sns]);
         let settings = Settings { function_name: own.map(str::to_owned), ..Settings::default() };
-        let lambda = Lambda { function: "greet-world", settings, sns: client, told: Default::default() };
+        let lambda = Lambda { function: "greet-world", settings, sns: aws::ready(client), told: Default::default() };
         let asked = async |_: Look, run: &Run<'_>| {
             assert_eq!(run.sibling("wave").as_deref(), sibling, "{own:?}");
             Ok(Report::new("greet-world", run.now.clone()))

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws::tagging::{self, Tagging};
-use aws::{ECR, Error, JsonApi, each};
+use aws::{ECR, Error, JsonApi, Late, each, late};
 use aws_config::SdkConfig;
 use rules::keys;
 
@@ -16,7 +16,7 @@ const AT_A_TIME: usize = 8;
 /// The clients of the services that images depend on.
 pub struct Registry {
     pub ecr: JsonApi,
-    ecs: aws_sdk_ecs::Client,
+    ecs: Late<aws_sdk_ecs::Client>,
     tagging: Tagging,
 }
 
@@ -30,7 +30,7 @@ impl Registry {
     pub fn new(config: &SdkConfig) -> Self {
         Registry {
             ecr: JsonApi::new(ECR, config),
-            ecs: aws_sdk_ecs::Client::new(config),
+            ecs: late(config, aws_sdk_ecs::Client::new),
             tagging: Tagging::new(config),
         }
     }

@@ -5,10 +5,13 @@
 //! are parsed and handed to rustls, which then decides as always. What it is not given can only make it refuse more.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::mem;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use memchr::memmem::Finder;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -43,16 +46,18 @@ impl Authorities {
 
     /// Those whose names are among `issuers`.
     fn named(&self, issuers: &[&[u8]]) -> Result<RootCertStore, Error> {
-        let file = self.0.as_ref().ok_or_else(|| unreadable("no file of certificate authorities was found".into()))?;
-        let pem = fs::read(file).map_err(|error| unreadable(format!("{}: {error}", file.display())))?;
+        let path = self.0.as_ref().ok_or_else(|| unreadable("no file of certificate authorities was found".into()))?;
+        let unread = |error: io::Error| unreadable(format!("{}: {error}", path.display()));
+        let names: Vec<Finder<'_>> = issuers.iter().map(|it| Finder::new(it)).collect();
         let mut roots = RootCertStore::empty();
-        for certificate in certificates(&pem) {
+        let visit = |certificate: Vec<u8>| {
             // The name stands somewhere in the certificate of whoever has it. That one which only mentions it is parsed
             // as well does no harm: it is trusted like all of the file.
-            if issuers.iter().any(|it| contains(&certificate, it)) {
+            if names.iter().any(|it| it.find(&certificate).is_some()) {
                 let _ = roots.add(CertificateDer::from(certificate));
             }
-        }
+        };
+        for_each_certificate(File::open(path).map_err(unread)?, visit).map_err(unread)?;
         Ok(roots)
     }
 }
@@ -61,26 +66,31 @@ fn unreadable(what: String) -> Error {
     Error::General(format!("certificate authorities: {what}"))
 }
 
-/// What stands between the marks of each certificate, decoded. What cannot be decoded is left out, as by rustls.
-fn certificates(pem: &[u8]) -> impl Iterator<Item = Vec<u8>> {
-    const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
-    let mut rest = pem;
-    std::iter::from_fn(move || {
-        let begin = find(rest, BEGIN)? + BEGIN.len();
-        let length = find(&rest[begin..], b"-----END")?;
-        let body = &rest[begin..begin + length];
-        rest = &rest[begin + length..];
-        Some(body)
-    })
-    .filter_map(|body| base64_simd::forgiving_decode_to_vec(body).ok())
-}
-
-fn find(text: &[u8], what: &[u8]) -> Option<usize> {
-    memchr::memmem::find(text, what)
-}
-
-fn contains(text: &[u8], what: &[u8]) -> bool {
-    find(text, what).is_some()
+/// Hands over each certificate, decoded. What cannot be decoded is left out, as by rustls.
+///
+/// Line by line: the file as a whole would be a quarter of a megabyte of memory.
+fn for_each_certificate(file: File, mut visit: impl FnMut(Vec<u8>)) -> io::Result<()> {
+    let mut file = BufReader::with_capacity(16 * 1024, file);
+    let (mut line, mut body, mut within) = (Vec::new(), Vec::new(), false);
+    while file.read_until(b'\n', &mut line)? > 0 {
+        match line.trim_ascii() {
+            b"-----BEGIN CERTIFICATE-----" => {
+                body.clear();
+                within = true;
+            }
+            end if end.starts_with(b"-----") => {
+                if mem::take(&mut within)
+                    && let Ok(certificate) = base64_simd::forgiving_decode_to_vec(&body)
+                {
+                    visit(certificate);
+                }
+            }
+            text if within => body.extend_from_slice(text),
+            _ => {}
+        }
+        line.clear();
+    }
+    Ok(())
 }
 
 /// The usual verification by rustls, with the authorities that the chain names.
