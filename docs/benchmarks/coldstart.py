@@ -1,22 +1,25 @@
 #!/usr/bin/env python3
-"""Measures size, cold start and memory of every function, against a boto3 function that makes one call.
+"""Measures size, cold start and memory of every function, against boto3 functions.
 
     python3 docs/benchmarks/coldstart.py
 
 builds the functions, installs what coldstart.txt pins below target/benchmarks, starts an AWS that has nothing in it and
 answers over TLS (coldstart_aws.py, a process of its own) and a Lambda Runtime API on 127.0.0.1, starts every function in
 turn as often as --runs says, each for its sweep, and prints a table. On Linux. It exits with 1 if a run failed.
+Beside them it starts a boto3 function that makes one call, and for each function one that makes the same calls.
 
 CPU time is that of all threads of the process, which a busy machine hardly changes; wall time is not measured.
 """
 import argparse
 import json
 import os
+import ssl
 import statistics
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 from runtime_api import RuntimeApi
@@ -30,6 +33,25 @@ LONGEST_RUN = 60
 REGION = "ap-northeast-2"
 ACCOUNT = f"arn:aws:sns:{REGION}:123456789012"
 LATER_EVENTS = 10
+ONE_CALL = ["resourcegroupstaggingapi.get_resources"]
+DATABASES = ["rds.describe_db_instances", "rds.describe_db_clusters"]
+MACHINES = ["ec2.describe_instances", "autoscaling.describe_auto_scaling_groups"]
+# What a sweep calls where nothing has opted in, as boto3 names it.
+CALLS = {
+    "copy-buckets": ONE_CALL * 2,
+    "deploy-compose": ["ec2.describe_instances"],
+    "deploy-image": ONE_CALL * 2,
+    "drill-restores": DATABASES,
+    "enforce-budget": ["budgets.describe_budgets", *ONE_CALL * 2, *DATABASES, *MACHINES],
+    "press-button": [],
+    "prune-backups": [
+        *["rds.describe_db_snapshots", "rds.describe_db_cluster_snapshots", *DATABASES, *ONE_CALL],
+    ],
+    "remediate-alarm": ONE_CALL,
+    "report-operations": ["cloudwatch.describe_alarms", "cloudwatch.get_metric_data"],
+    "scale-staging": [*ONE_CALL, *DATABASES, *MACHINES],
+    "snapshot-databases": DATABASES,
+}
 
 
 def cpu(pid):
@@ -113,32 +135,61 @@ def main():
     functions = sorted(it.name for it in (ROOT / "functions").iterdir() if (it / "Cargo.toml").exists())
     if not options.built:
         subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)
-    rivals = {"boto3, one call": ([PYTHON, HERE / "coldstart_boto3.py"], b"{}")}
+    rivals = {BOTO3: ([PYTHON, HERE / "coldstart_boto3.py", *ONE_CALL], b"{}", ONE_CALL)}
     for name in functions:
-        rivals[name] = ([TARGET / "release" / name], (ROOT / "events" / name / "sweep.json").read_bytes())
+        event = (ROOT / "events" / name / "sweep.json").read_bytes()
+        rivals[name] = ([TARGET / "release" / name], event, CALLS[name])
+        rivals[boto3_of(name)] = ([PYTHON, HERE / "coldstart_boto3.py", *CALLS[name]], b"{}", CALLS[name])
     ran = {name: [] for name in rivals}
     stub = subprocess.Popen([PYTHON, HERE / "coldstart_aws.py", WORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         aws = json.loads(stub.stdout.readline())
         for number in range(options.runs + 1):
-            for name, (command, event) in rivals.items():
+            for name, (command, event, calls) in rivals.items():
                 it = start(command, event, aws)
+                check(name, calls, aws)
                 # The first round fills the page cache.
                 if number:
                     ran[name].append(it)
     finally:
         stub.kill()
         stub.wait()
-    columns = {"ready": "CPU until ready", "cold": "CPU until the first answer", "later": "CPU of a later event", "memory": "peak memory"}
-    median = {name: {key: statistics.median(it[key] for it in its) for key in columns} for name, its in ran.items()}
-    rival = median["boto3, one call"]
-    print(f"| function | MB | {' | '.join(columns.values())} |\n| --- | --- |{' --- |' * len(columns)}")
-    for name, it in median.items():
-        size = f"{(TARGET / 'release' / name).stat().st_size / 1e6:.2f}" if name in functions else ""
-        unit = {"memory": "MiB"}
-        cells = [f"{it[key]:.2f} {unit.get(key, 'ms')} ({it[key] / rival[key]:.3f})" for key in columns]
-        print(f"| {name} | {size} | {' | '.join(cells)} |")
-    print(f"\nMedians of {options.runs} starts each, in turn; in brackets the ratio to boto3.")
+    median = {name: {key: statistics.median(it[key] for it in its) for key in COLUMNS} for name, its in ran.items()}
+    print(f"| function | calls | MB | {' | '.join(COLUMNS.values())} | boto3 with the same calls |")
+    print(f"| --- | --- | --- |{' --- |' * (len(COLUMNS) + 1)}")
+    for name in [BOTO3, *functions]:
+        print(row(name, len(rivals[name][2]), median))
+    print(f"\nMedians of {options.runs} starts each, in turn; in brackets the ratio to boto3 with one call.")
+
+
+BOTO3 = "boto3"
+COLUMNS = {
+    "ready": "CPU until ready", "cold": "CPU until the first answer", "later": "CPU of a later event",
+    "memory": "peak memory",
+}
+
+
+def boto3_of(name):
+    return f"{BOTO3} as {name}"
+
+
+def check(name, calls, aws):
+    """Fails unless the start made these calls, again for each event."""
+    context = ssl.create_default_context(cafile=aws["authorities"])
+    with urllib.request.urlopen(aws["url"], context=context) as answer:
+        made = json.load(answer)
+    expected = [it.split(".")[1].replace("_", "") for it in calls] * (1 + LATER_EVENTS)
+    if sorted(it.lower() for it in made) != sorted(expected):
+        raise SystemExit(f"{name} made other calls than CALLS says: {sorted(set(made))}, {len(made)} of them")
+
+
+def row(name, calls, median):
+    size = "" if name == BOTO3 else f"{(TARGET / 'release' / name).stat().st_size / 1e6:.2f}"
+    it, rival = median[name], median[BOTO3]
+    cells = [f"{it[key]:.2f} {'MiB' if key == 'memory' else 'ms'} ({it[key] / rival[key]:.3f})" for key in COLUMNS]
+    same = median.get(boto3_of(name))
+    ratios = "" if same is None else ", ".join(f"{it[key] / same[key]:.3f}" for key in ("cold", "later", "memory"))
+    return f"| {name} | {calls} | {size} | {' | '.join(cells)} | {ratios} |"
 
 
 if __name__ == "__main__":
