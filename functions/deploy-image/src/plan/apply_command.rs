@@ -61,10 +61,21 @@ impl Draft<'_> {
     /// Another function asked to go back; for an image that no longer runs that has become pointless.
     fn apply_intent(&mut self) -> Result<Option<GoBack>, Trouble> {
         let Some(intent) = self.memory.rollback.clone() else { return Ok(None) };
-        if intent.digest.is_some() && intent.digest != self.case.running().digest {
-            return Ok(None);
+        let (running, why) = (self.case.running().digest, format!("{} asked to roll back", intent.by));
+        if intent.digest.is_none() || intent.digest == running {
+            return self.go_back(&intent.by, why, false);
         }
-        self.go_back(&intent.by, format!("{} asked to roll back", intent.by), false)
+        // An older one runs: the way back was begun, but if the rejection could not be written, the image would be
+        // deployed again.
+        let pushed_at = |it: &Option<Digest>| it.as_ref().and_then(|it| self.case.pushed_at(it));
+        if let (Some(left), Some(pushed), Some(older)) =
+            (&intent.digest, pushed_at(&intent.digest), pushed_at(&running))
+            && older < pushed
+            && !self.memory.rejects(left)
+        {
+            self.reject(left.clone(), pushed, &intent.by, &why);
+        }
+        Ok(None)
     }
 
     /// A command that is sent twice, or that has become pointless, does nothing.

@@ -253,6 +253,28 @@ fn an_alarms_rollback_is_told_as_the_alarms() {
     );
 }
 
+/// The way back was begun, and the rejection could not be written: the request still stands on the service.
+#[test]
+fn an_image_that_an_alarm_took_back_is_not_deployed_again_although_its_rejection_was_lost() {
+    let request = |version: &str| format!("{} by=alarm:api-5xx at=2026-11-20T18:20:00Z", digest(version));
+    let mut model = lived(&["v1.1.0"]);
+    model.service.tags.insert(keys::ROLLBACK.into(), request("v1.1.0"));
+    model.run(&service(), None, usize::MAX);
+    model.settle();
+    assert_eq!(model.running(), "v1.0.0");
+    model.service.tags.remove(keys::REJECTED);
+    model.service.tags.insert(keys::ROLLBACK.into(), request("v1.1.0"));
+    let told = words(&model.run(&service(), None, usize::MAX));
+    assert!(told[0].contains("v1.1.0 is rejected") && told[0].contains("alarm:api-5xx asked to roll back"), "{told:?}");
+    model.settle();
+    assert_eq!(model.running(), "v1.0.0");
+    // For an image that a newer one has replaced the request has become pointless.
+    let mut newer = lived(&["v1.1.0", "v1.2.0"]);
+    newer.service.tags.insert(keys::ROLLBACK.into(), request("v1.1.0"));
+    let told = words(&newer.run(&service(), None, usize::MAX));
+    assert!(told.iter().all(|it| !it.contains("rejected") && !it.contains("going back")), "{told:?}");
+}
+
 #[test]
 fn nothing_is_said_to_stay_where_another_image_is_deployed_in_the_same_run() {
     let mut model = Model::new("newest");
