@@ -36,6 +36,8 @@ KINDS = {
 }
 AT_ONCE = {"two at once": 2, "five at once": 5}
 OVERLAPS = {*AT_ONCE, "same between", "sweep between", "crossed"}
+# The SDK makes a call again whose answer is lost.
+REPEATED = ("answer lost", "truncated")
 _ALWAYS = ("throttled 30 s", "stalled", "denied")
 _READS = ("Describe", "Get", "List", "View", "Batch", "Head")
 
@@ -251,8 +253,10 @@ class Crossing:
 
 
 def _peak(process):
-    with open(f"/proc/{process}/status") as status:
+    # It may have ended by itself meanwhile.
+    with contextlib.suppress(FileNotFoundError), open(f"/proc/{process}/status") as status:
         return next((int(line.split()[1]) for line in status if line.startswith("VmHWM:")), None)
+    return None
 
 
 class Past:

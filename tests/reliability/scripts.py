@@ -6,11 +6,11 @@ the first one left behind. `Key` is a parameter that it only matches.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
 import pathlib
-import shutil
 import tempfile
 
 import run_command
@@ -68,14 +68,17 @@ def _run(original, instance, content, parameters):
     before = _machines[instance]
     asked = {**parameters, "Key": ""}
     digest = hashlib.sha256(json.dumps([before, asked], sort_keys=True).encode()).hexdigest()
-    file = _known / digest
-    if not file.exists():
-        with _laid_out(instance):
-            answer = original(instance, content, parameters)
-        new = file.with_suffix(f".{os.getpid()}")
-        new.write_text(json.dumps([answer, _machines[instance]]))
-        new.replace(file)
-    answer, _machines[instance] = json.loads(file.read_text())
+    # Plays side by side often come to the same run: the first one runs the script, and the others wait for it.
+    with open(_known / digest, "a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        known = file.read()
+        if not known:
+            with _laid_out(instance):
+                answer = original(instance, content, parameters)
+            known = json.dumps([answer, _machines[instance]])
+            file.write(known)
+    answer, _machines[instance] = json.loads(known)
     return answer
 
 
@@ -83,7 +86,8 @@ def _run(original, instance, content, parameters):
 def _laid_out(instance):
     """The machine as a folder, for as long as that takes."""
     home = os.environ["HOME"]
-    with tempfile.TemporaryDirectory(dir=home) as directory:
+    # A container that outlives a killed script may still write into the folder.
+    with tempfile.TemporaryDirectory(dir=home, ignore_cleanup_errors=True) as directory:
         os.environ["HOME"] = directory
         try:
             folder = run_command._folder(instance)
@@ -95,8 +99,6 @@ def _laid_out(instance):
             _machines[instance] = dict(sorted(_files(folder)))
         finally:
             os.environ["HOME"] = home
-            shutil.rmtree(directory, ignore_errors=True)
-            os.makedirs(directory, exist_ok=True)
 
 
 def _files(folder):
