@@ -262,7 +262,7 @@ def _compose():
         may_be_lost={
             "api on web-1: v1.2.0 failed, v1.1.0 runs again":
                      "a later run tells it in other words: that v1.2.0 is rejected, and that v1.1.0 stays",
-            "api on web-1: going back to v1.1.0 from v1.4.0":
+            "api on web-1: going back to ":
                      "it is one call, and nothing can be written together with it; that v1.4.0 is rejected is told all the same, "
                      "and by the next run how it ended"},
         overlapping={f"commands that deploy {it}":
