@@ -4,7 +4,7 @@ use reconcile::Step as _;
 use rules::keys;
 
 use super::model::*;
-use crate::plan::{Command, Listed, Scope, Until, services_to_look_at};
+use crate::plan::{Command, Listed, Until};
 
 #[test]
 fn a_persons_hold_outranks_what_a_person_keeps_awake_which_outranks_a_budget_which_outranks_the_schedule() {
@@ -110,16 +110,7 @@ fn a_hold_and_a_persons_word_count_at_night_where_only_the_waking_is_ours() {
     let schedule = format!("{HOURS} act=wake");
     let close = |tags_of: &[(&str, &str)], now: &str| {
         let listed = vec![Listed { arn: service_arn("api"), tags: tags(tags_of) }];
-        services_to_look_at(
-            listed,
-            &Scope::Everywhere,
-            nothing().backing(),
-            &Default::default(),
-            (false, None),
-            &at(now),
-        )
-        .0
-        .len()
+        looked_at(listed, now)
     };
     for hold in [(keys::HOLD, "closed"), (keys::HOLD_MEMORY, "by=budget:Team since=2026-11-20T00:00:00Z")] {
         for now in ["2026-11-20T12:00", "2026-11-20T23:00"] {

@@ -137,6 +137,14 @@ pub fn nothing() -> Shop {
     shop(Vec::new(), Vec::new())
 }
 
+/// How many of these services a sweep looks at closely, where they need nothing else.
+pub fn looked_at(listed: Vec<Listed>, now: &str) -> usize {
+    let (shop, calendar) = (nothing(), StackCalendar::default());
+    let (close, _) =
+        services_to_look_at(listed, &Scope::Everywhere, shop.backing(), &calendar, (false, None), &at(now));
+    close.len()
+}
+
 pub fn sweep() -> Request {
     Request { scope: Scope::Everywhere, command: None }
 }

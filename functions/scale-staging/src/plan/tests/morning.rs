@@ -4,7 +4,7 @@ use jiff::ToSpan;
 use rules::keys;
 
 use super::model::*;
-use crate::plan::{Command, Listed, Message, Scope, Until, services_to_look_at};
+use crate::plan::{Command, Listed, Message, Until};
 
 const AFTER: &str = "mon-fri 08:00-20:00 after=db";
 
@@ -154,16 +154,7 @@ fn what_is_woken_at_another_time_is_looked_at_as_long() {
     assert_eq!(shop.service("api").tags[keys::WOKEN], "since=2026-11-21T01:00:00Z");
     let close = |shop: &Shop, now: &str| {
         let listed = shop.services.iter().map(|it| Listed { arn: it.arn.clone(), tags: it.tags.clone() }).collect();
-        services_to_look_at(
-            listed,
-            &Scope::Everywhere,
-            nothing().backing(),
-            &Default::default(),
-            (false, None),
-            &at(now),
-        )
-        .0
-        .len()
+        looked_at(listed, now)
     };
     assert_eq!(close(&shop, "2026-11-21T10:25"), 1);
     assert!(

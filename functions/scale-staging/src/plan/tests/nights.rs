@@ -157,18 +157,7 @@ fn only_what_can_be_due_is_looked_at() {
         };
         (0..120).map(service).collect::<Vec<_>>()
     };
-    let close = |memory: &[(&str, &str)], now: &str| {
-        services_to_look_at(
-            listed(memory),
-            &Scope::Everywhere,
-            nothing().backing(),
-            &Default::default(),
-            (false, None),
-            &at(now),
-        )
-        .0
-        .len()
-    };
+    let close = |memory: &[(&str, &str)], now: &str| looked_at(listed(memory), now);
     let memory = [(keys::ASLEEP, ASLEEP)];
     assert_eq!((close(&[], "2026-11-20T12:00"), close(&[], "2026-11-20T20:00")), (0, 120));
     // All of them just after, and in the morning; in between each once an hour.
