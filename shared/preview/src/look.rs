@@ -14,7 +14,7 @@ use rules::keys;
 use crate::arguments::{self, Options};
 use crate::page::{Line, Section};
 use crate::sts::Caller;
-use crate::{cloudwatch, ecr, ecs, machines, s3, suggest};
+use crate::{cloudwatch, ecr, ecs, machines, own_alarms, s3, suggest};
 
 /// How a backup is kept that a person did not think about yet: a week of days and a month of weeks.
 const BACKUP: &str = "daily=7 weekly=4";
@@ -162,8 +162,9 @@ async fn alarms_without(sdk: &SdkConfig, tagged: &Tagging) -> Result<Vec<Line>, 
     let all = cloudwatch::list_alarms(&aws_sdk_cloudwatch::Client::new(sdk)).await?;
     let tagged: BTreeSet<String> =
         tagging::resources(tagged, "cloudwatch:alarm", keys::REMEDY).await?.into_iter().collect();
-    let without = all.iter().filter(|(arn, _)| !tagged.contains(arn));
-    Ok(without.filter_map(|(arn, name)| suggestion(arn, name, keys::REMEDY, REMEDY)).collect())
+    let all = own_alarms::without_own(all);
+    let without = all.iter().filter(|it| !tagged.contains(&it.arn));
+    Ok(without.filter_map(|it| suggestion(&it.arn, &it.name, keys::REMEDY, REMEDY)).collect())
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod guard;
 mod look;
 mod machines;
 mod moments;
+mod own_alarms;
 mod page;
 mod page_html;
 mod page_text;
