@@ -49,10 +49,8 @@ pub async fn apply(clients: &Clients, run: &Run<'_>, recheck: &Recheck, step: &S
             Ok(Value::Null)
         }
         Step::AskForSnapshot(it) => {
-            let missing =
-                || Error::unexpected("Invoke", "snapshot-databases", "it is not deployed beside this function");
-            let function = run.sibling("snapshot-databases").ok_or_else(missing)?;
-            aws::lambda::wake(&clients.lambda, &function, &it.payload()).await?;
+            let (function, payload) = ("snapshot-databases", it.payload().to_string());
+            aws::lambda::wake_sibling(&clients.lambda, function, run.sibling(function), &payload).await?;
             Ok(Value::Null)
         }
         Step::Remember(it) => {

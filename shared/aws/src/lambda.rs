@@ -44,6 +44,17 @@ pub async fn wake(lambda: &Lambda, function: &str, payload: &str) -> Result<(), 
     lambda.call_function(function, "Event", payload).await.map(drop)
 }
 
+/// Wakes `function` of the own stack, which is called `deployed` in AWS; without a name there it is an error.
+pub async fn wake_sibling(
+    lambda: &Lambda,
+    function: &str,
+    deployed: Option<String>,
+    payload: &str,
+) -> Result<(), Error> {
+    let missing = || Error::unexpected("Invoke", function, "it is not deployed beside this function");
+    wake(lambda, &deployed.ok_or_else(missing)?, payload).await
+}
+
 /// Invokes `function` with `payload` (JSON) and waits for its answer.
 pub async fn ask(lambda: &Lambda, function: &str, payload: &str) -> Result<Answered, Error> {
     lambda.call_function(function, "RequestResponse", payload).await
@@ -106,5 +117,20 @@ mod tests {
         script.refuse("Invoke", "", 1, 404, "ResourceNotFoundException");
         let error = wake(&Lambda::new(&script.sdk()), "shop-x", "{}").await.unwrap_err();
         assert_eq!(error.to_string(), "Invoke shop-x: ResourceNotFoundException: refused by the script");
+    }
+
+    #[tokio::test]
+    async fn a_function_of_the_stack_is_woken_by_its_name_in_aws_and_missed_without_one() {
+        let script = Script::new(Functions);
+        let lambda = Lambda::new(&script.sdk());
+        wake_sibling(&lambda, "snapshot-databases", Some("ops-snapshot-databases".into()), "{}").await.unwrap();
+        let sent = json!({"function": "ops-snapshot-databases", "type": "Event", "payload": {}});
+        assert_eq!(script.bodies("Invoke"), [sent]);
+        let error = wake_sibling(&lambda, "snapshot-databases", None, "{}").await.unwrap_err().to_string();
+        assert!(
+            error.contains("snapshot-databases") && error.ends_with("it is not deployed beside this function"),
+            "{error}"
+        );
+        assert_eq!(script.count("Invoke"), 1);
     }
 }

@@ -11,7 +11,7 @@ mod window;
 
 pub use approval::approval;
 pub use scan::{Finding, Grade, Scan, ScanState, scan};
-pub use snapshot::snapshot;
+pub use snapshot::{AskForSnapshot, snapshot};
 pub use wait::Wait;
 pub use window::{Calendar, frozen, opens, window, window_of, within_a_day};
 

@@ -4,27 +4,62 @@
 
 use reconcile::{Choice, Undo};
 use rules::database::{Backup, Database, predeploy_id};
-use rules::keys;
-use serde_json::json;
+use rules::{Digest, keys};
+use serde_json::{Value, json};
 
 use crate::{Blocked, Candidate};
 
-/// There is a snapshot of `database` for the image; `own` is the function that asks, `take` the step, with its reason,
-/// that asks for the one of this id.
+/// The step that asks `snapshot-databases` for the snapshot that comes before a new image.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskForSnapshot {
+    /// What the image goes out to, as people call it.
+    pub name: String,
+    /// What is snapshotted.
+    pub database: String,
+    /// The new image.
+    pub digest: Digest,
+    /// Its human tag.
+    pub image: String,
+    /// What the snapshot will be called.
+    pub id: String,
+}
+
+impl AskForSnapshot {
+    /// What the step does, in words.
+    pub fn headline(&self) -> String {
+        format!("{}: asking for a snapshot of {} before {} goes out", self.name, self.database, self.image)
+    }
+
+    /// The command that `snapshot-databases` is sent.
+    pub fn payload(&self) -> Value {
+        json!({"snapshot": {"database": self.database, "image": self.digest.to_string()}})
+    }
+}
+
+/// There is a snapshot of `database` for the image, which goes out to `name`; `own` is the function that asks, `take` makes
+/// a step of the one that asks for it and its reason.
 pub fn snapshot<F, A>(
     candidate: &Candidate<'_>,
     own: &'static str,
+    name: String,
     database: &str,
     backup: &Backup,
-    take: impl FnOnce(String, String) -> A,
+    take: impl FnOnce(AskForSnapshot, String) -> A,
 ) -> Result<(), Blocked<F, A>> {
     let Candidate { image, tag, .. } = *candidate;
     let id = predeploy_id(database, &image.digest);
+    let ask = || AskForSnapshot {
+        name,
+        database: database.into(),
+        digest: image.digest.clone(),
+        image: tag.into(),
+        id: id.clone(),
+    };
     match &backup.snapshot {
         None => {
             snapshottable(database, &backup.databases, tag)?;
             let why = format!("{tag} waits for {id}, which is not there yet");
-            Err(Blocked::Requires(vec![take(id, why)]))
+            Err(Blocked::Requires(vec![take(ask(), why)]))
         }
         Some(it) if !it.is_ours() => Err(Blocked::NeedsPerson(
             "snapshot-id-taken",
@@ -38,8 +73,7 @@ pub fn snapshot<F, A>(
                 "{tag} is not deployed: the snapshot {id} of {database} failed. See why in the events of RDS; then have it \
                  replaced"
             );
-            let payload = json!({"snapshot": {"database": database, "image": image.digest.to_string()}});
-            let command = Undo::Sibling { own, function: "snapshot-databases", payload };
+            let command = Undo::Sibling { own, function: "snapshot-databases", payload: ask().payload() };
             let choices = vec![Choice::new("Replace it", command)];
             Err(Blocked::Asks { kind: "snapshot-failed", message, choices })
         }

@@ -7,7 +7,7 @@ use rules::database::predeploy_id;
 use rules::keys;
 
 use super::draft::Draft;
-use super::step::{AskForSnapshot, Step};
+use super::step::Step;
 use super::world::{Fact, Observation};
 
 /// Why an image does not go out now.
@@ -49,12 +49,8 @@ pub fn snapshot(draft: &Draft<'_>, candidate: &Candidate<'_>) -> Result<(), Bloc
         Observation::Backup(backup) => backup,
         other => return Err(unavailable(other, "unreadable-snapshot", format!("whether {database} has its snapshot"))),
     };
-    let take = |id, why| {
-        let image = candidate.tag.to_owned();
-        let step = AskForSnapshot { name: case.name(), database: database.clone(), digest: digest.clone(), image, id };
-        (Step::AskForSnapshot(step), why)
-    };
-    gates::snapshot(candidate, "deploy-compose", database, backup, take)
+    let take = |step, why| (Step::AskForSnapshot(step), why);
+    gates::snapshot(candidate, "deploy-compose", case.name(), database, backup, take)
 }
 
 /// Systems Manager reaches the instance; `what` waits otherwise.

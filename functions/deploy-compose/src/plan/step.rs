@@ -1,5 +1,6 @@
 //! The changes that this function makes: a command to an instance, and what the instance remembers.
 
+use gates::AskForSnapshot;
 use reconcile::{MessageKind, Undo, writing_down};
 use rules::compose::{Intent, Ordered};
 use rules::rejections::Rejections;
@@ -29,23 +30,6 @@ pub struct Send {
     pub parameters: Vec<(&'static str, String)>,
     /// The commands that the decision knew of: with another one on the instance, it has to be made anew.
     pub expects: Vec<Option<String>>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct AskForSnapshot {
-    pub name: String,
-    pub database: String,
-    pub digest: Digest,
-    /// The human tag of the new image.
-    pub image: String,
-    pub id: String,
-}
-
-impl AskForSnapshot {
-    /// The command that `snapshot-databases` is sent.
-    pub fn payload(&self) -> String {
-        json!({"snapshot": {"database": self.database, "image": self.digest.to_string()}}).to_string()
-    }
 }
 
 /// Writes memory tags of an instance, or removes those without a value, in one call.
@@ -130,9 +114,7 @@ impl reconcile::Step for Step {
                 Intent::Deploy(_) => format!("{}: deploying {} (was {})", it.name, it.to, it.from),
                 Intent::GoBack(_) => format!("{}: going back to {} from {}", it.name, it.to, it.from),
             },
-            Step::AskForSnapshot(it) => {
-                format!("{}: asking for a snapshot of {} before {} goes out", it.name, it.database, it.image)
-            }
+            Step::AskForSnapshot(it) => it.headline(),
             Step::Record(it) => match it.change {
                 Change::Live => format!("{}: {} is live", it.name, it.image),
                 Change::Found | Change::Settled => format!("{}: {} runs", it.name, it.runs()),

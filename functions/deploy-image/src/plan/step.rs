@@ -2,10 +2,11 @@
 
 mod tell;
 
+use gates::AskForSnapshot;
 use jiff::Timestamp;
 use rules::Digest;
 use rules::migrating::{Migrating, Start};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::app_spec::AppSpec;
 use super::world::{Launch, Service, ServiceName};
@@ -150,24 +151,6 @@ impl Migrate {
     /// The mark that it leaves on the service.
     pub fn mark(&self, start: Start, task: Option<String>) -> Migrating {
         Migrating { run: self.run.clone(), since: self.at, task, family: Some(self.family.clone()), start }
-    }
-}
-
-/// Asks for a snapshot before a new image goes out.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AskForSnapshot {
-    pub service: ServiceName,
-    pub database: String,
-    pub digest: Digest,
-    /// The human tag of the new image.
-    pub image: String,
-    pub id: String,
-}
-
-impl AskForSnapshot {
-    /// The command that `snapshot-databases` is sent.
-    pub fn payload(&self) -> String {
-        json!({"snapshot": {"database": self.database, "image": self.digest.to_string()}}).to_string()
     }
 }
 

@@ -4,7 +4,7 @@ use rules::database::predeploy_id;
 use rules::deploy::Approval;
 
 use super::{Blocked, Candidate, look, unavailable};
-use crate::plan::step::{AskForSnapshot, Step};
+use crate::plan::step::Step;
 use crate::plan::world::{Fact, Observation};
 use crate::plan::{offer, shift};
 
@@ -38,7 +38,7 @@ pub fn window(candidate: Candidate<'_>) -> Result<(), Blocked> {
 
 /// `snapshot=DBID`: a snapshot of the database has been taken for this very image.
 pub fn snapshot(candidate: Candidate<'_>) -> Result<(), Blocked> {
-    let Candidate { case, image, tag, .. } = candidate;
+    let Candidate { case, image, .. } = candidate;
     let Some(database) = &case.rule.snapshot else { return Ok(()) };
     let fact = Fact::Snapshot { database: database.clone(), id: predeploy_id(database, &image.digest) };
     let backup = match look(case, fact)? {
@@ -47,15 +47,7 @@ pub fn snapshot(candidate: Candidate<'_>) -> Result<(), Blocked> {
             return Err(unavailable(other, "unreadable-snapshot", format_args!("whether {database} has its snapshot")));
         }
     };
-    let take = |id, why| {
-        let step = AskForSnapshot {
-            service: case.service.name.clone(),
-            database: database.clone(),
-            digest: image.digest.clone(),
-            image: tag.into(),
-            id,
-        };
-        (Step::AskForSnapshot(step), why)
-    };
-    gates::snapshot(&candidate.at_gates(&case.running_label()), "deploy-image", database, backup, take)
+    let (running, name) = (case.running_label(), case.service.name.to_string());
+    let take = |step, why| (Step::AskForSnapshot(step), why);
+    gates::snapshot(&candidate.at_gates(&running), "deploy-image", name, database, backup, take)
 }

@@ -47,9 +47,7 @@ impl reconcile::Step for Step {
                 format!("{}/{}: runs {to} from now on (was {from}), as {} does", it.group, it.schedule, it.service)
             }
             Step::Migrate(it) => format!("{}: the migration for {} begins", it.service, it.image),
-            Step::AskForSnapshot(it) => {
-                format!("{}: asking for a snapshot of {} before {} goes out", it.service, it.database, it.image)
-            }
+            Step::AskForSnapshot(it) => it.headline(),
             Step::Remember(it) => match it.change {
                 MemoryChange::Reject if it.stays && it.image != it.running => {
                     format!("{}: {} is rejected, {} stays", it.service, it.image, it.running)
