@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 
 use aws::Error;
-use aws::query::{EC2, Element, Query, read};
+use aws::ec2::{list_tagged_instances, read_instance, tag_of};
+use aws::query::{EC2, Element, Query};
 use aws_config::SdkConfig;
 use rules::keys;
-use rules::partition::Partition;
 use tokio::time::Instant;
 
 use crate::plan::Instance;
-
-/// How many instances are on a page, of at most 1,000: a page of these has some megabytes of XML.
-const PAGE: usize = 500;
 
 /// EC2 in the region of the function.
 pub struct Ec2 {
@@ -29,26 +26,16 @@ impl Ec2 {
 
 /// The instances that carry the tag, in the order of their ids. One that was terminated is listed for an hour.
 pub async fn list_tagged(ec2: &Ec2) -> Result<Vec<Instance>, Error> {
-    let (mut instances, mut token) = (Vec::new(), None);
-    loop {
-        let action = ec2.query.action("DescribeInstances").field("Filter.1.Name", "tag-key");
-        let action = action.values("Filter.1.Value", [keys::DEPLOY]).field("MaxResults", PAGE);
-        let answer = action.maybe("NextToken", token.take()).perform("instances", None).await?;
-        token = described(&answer, &ec2.region, &mut instances)?;
-        if token.is_none() {
-            instances.retain(|it| !matches!(it.state.as_str(), "terminated" | "shutting-down"));
-            instances.sort_by(|a, b| a.id.cmp(&b.id));
-            return Ok(instances);
-        }
-    }
+    let listed = list_tagged_instances(&ec2.query, &[keys::DEPLOY], instance).await?;
+    let mut instances: Vec<Instance> = listed.into_iter().map(known).collect();
+    instances.retain(|it| !matches!(it.state.as_str(), "terminated" | "shutting-down"));
+    instances.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(instances)
 }
 
 /// One instance as it is now.
 pub async fn read_again(ec2: &Ec2, id: &str, until: Instant) -> Result<Option<Instance>, Error> {
-    let action = ec2.query.action("DescribeInstances").values("InstanceId", [id]);
-    let mut instances = Vec::new();
-    described(&action.perform(id, Some(until)).await?, &ec2.region, &mut instances)?;
-    Ok(instances.pop())
+    Ok(read_instance(&ec2.query, id, until, instance).await?.map(known))
 }
 
 /// Writes tags of an instance, and removes those without a value.
@@ -73,34 +60,13 @@ pub async fn write_tags(ec2: &Ec2, id: &str, tags: &[(&str, Option<&str>)], unti
     Ok(())
 }
 
-/// Adds the instances of a page; returns where the next one begins.
-fn described(answer: &str, region: &str, instances: &mut Vec<Instance>) -> Result<Option<String>, Error> {
-    let mut token = None;
-    read(answer, |name, it| match name {
-        "nextToken" => token = Some(it.text()).filter(|it| !it.is_empty()),
-        "reservationSet" => it.each(|_, it| instances.extend(reservation(it, region))),
-        _ => {}
-    })
-    .map_err(|err| Error::unexpected("DescribeInstances", "instances", err))?;
-    Ok(token)
+/// The instance with its ARN, in which EC2 tells the account.
+fn known((arn, it): (String, Instance)) -> Instance {
+    let account = arn.split(':').nth(4).unwrap_or_default().to_owned();
+    Instance { arn, account, ..it }
 }
 
-fn reservation(reservation: &mut Element<'_, '_>, region: &str) -> Vec<Instance> {
-    let (mut owner, mut instances) = (String::new(), Vec::new());
-    reservation.each(|name, it| match name {
-        "ownerId" => owner = it.text(),
-        "instancesSet" => it.each(|_, it| instances.push(instance(it))),
-        _ => {}
-    });
-    let partition = Partition::of_region(region).name;
-    for instance in &mut instances {
-        instance.arn = format!("arn:{partition}:ec2:{region}:{owner}:instance/{}", instance.id);
-        instance.account.clone_from(&owner);
-    }
-    instances
-}
-
-fn instance(element: &mut Element<'_, '_>) -> Instance {
+fn instance(element: &mut Element<'_, '_>) -> (String, Instance) {
     let mut instance = Instance {
         arn: String::new(),
         id: String::new(),
@@ -117,18 +83,8 @@ fn instance(element: &mut Element<'_, '_>) -> Instance {
             }
         }),
         "launchTime" => instance.launched_at = it.text().parse().ok(),
-        "tagSet" => it.each(|_, it| instance.tags.extend(tag(it))),
+        "tagSet" => it.each(|_, it| instance.tags.extend(tag_of(it))),
         _ => {}
     });
-    instance
-}
-
-fn tag(element: &mut Element<'_, '_>) -> Option<(String, String)> {
-    let (mut key, mut value) = (None, String::new());
-    element.each(|name, it| match name {
-        "key" => key = Some(it.text()),
-        "value" => value = it.text(),
-        _ => {}
-    });
-    Some((key?, value))
+    (instance.id.clone(), instance)
 }

@@ -142,9 +142,8 @@ async fn buckets_without(
 
 /// What belongs to a group, to ECS or to another service of AWS, or is there for a while only, is not suggested.
 async fn machines_without(sdk: &SdkConfig) -> Result<Vec<Line>, Error> {
-    let region = sdk.region().map(|it| it.to_string()).unwrap_or_default();
     let mut all = machines::list_groups(&Query::new(EC2_AUTO_SCALING, sdk)).await?;
-    all.extend(machines::list_instances(&Query::new(EC2, sdk), &region).await?);
+    all.extend(machines::list_instances(&Query::new(EC2, sdk)).await?);
     let without = all.iter().filter(|it| !it.is_unfit && !it.tags.contains_key(keys::SCHEDULE));
     Ok(without.filter_map(|it| suggestion(&it.arn, &it.name, keys::SCHEDULE, SCHEDULE)).collect())
 }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws::Error;
+use aws::ec2::{list_all_instances, tag_of};
 use aws::query::{Element, Query, read};
-use rules::partition::Partition;
 
-/// The most instances and groups of a page.
-const INSTANCES: usize = 500;
+/// The most groups of a page.
 const GROUPS: usize = 100;
 
 /// An EC2 instance or an Auto Scaling group.
@@ -22,39 +21,13 @@ pub struct Machine {
 }
 
 /// The instances of the region that run or are stopped.
-pub async fn list_instances(ec2: &Query, region: &str) -> Result<Vec<Machine>, Error> {
-    let (mut machines, mut token) = (Vec::new(), None);
-    loop {
-        let action = ec2.action("DescribeInstances").field("MaxResults", INSTANCES);
-        let answer = action.maybe("NextToken", token.take()).perform("instances", None).await?;
-        read(&answer, |name, it| match name {
-            "nextToken" => token = Some(it.text()).filter(|it| !it.is_empty()),
-            "reservationSet" => it.each(|_, it| machines.extend(reservation(it, region))),
-            _ => {}
-        })
-        .map_err(|err| Error::unexpected("DescribeInstances", "instances", err))?;
-        if token.is_none() {
-            return Ok(machines);
-        }
-    }
+pub async fn list_instances(ec2: &Query) -> Result<Vec<Machine>, Error> {
+    let listed = list_all_instances(ec2, instance).await?;
+    Ok(listed.into_iter().filter_map(|(arn, it)| Some(Machine { arn, ..it? })).collect())
 }
 
-fn reservation(reservation: &mut Element<'_, '_>, region: &str) -> Vec<Machine> {
-    let (mut owner, mut machines) = (String::new(), Vec::new());
-    reservation.each(|name, it| match name {
-        "ownerId" => owner = it.text(),
-        "instancesSet" => it.each(|_, it| machines.extend(instance(it))),
-        _ => {}
-    });
-    let partition = Partition::of_region(region).name;
-    for (id, machine) in &mut machines {
-        machine.arn = format!("arn:{partition}:ec2:{region}:{owner}:instance/{id}");
-    }
-    machines.into_iter().map(|(_, machine)| machine).collect()
-}
-
-/// One that is neither running nor stopped is none.
-fn instance(element: &mut Element<'_, '_>) -> Option<(String, Machine)> {
+/// One that is neither running nor stopped is left out.
+fn instance(element: &mut Element<'_, '_>) -> (String, Option<Machine>) {
     let (mut id, mut state, mut machine) = (String::new(), String::new(), Machine::default());
     element.each(|name, it| match name {
         "instanceId" => id = it.text(),
@@ -67,7 +40,7 @@ fn instance(element: &mut Element<'_, '_>) -> Option<(String, Machine)> {
         "instanceLifecycle" => machine.is_unfit |= !it.text().is_empty(),
         "rootDeviceType" => machine.is_unfit |= it.text() == "instance-store",
         "operator" => it.each(|name, it| machine.is_unfit |= name == "managed" && it.text() == "true"),
-        "tagSet" => it.each(|_, it| machine.tags.extend(tag(it))),
+        "tagSet" => it.each(|_, it| machine.tags.extend(tag_of(it))),
         _ => {}
     });
     // Of a member the group sleeps.
@@ -76,7 +49,8 @@ fn instance(element: &mut Element<'_, '_>) -> Option<(String, Machine)> {
         Some(name) => format!("{id} ({name})"),
         None => id.clone(),
     };
-    ["running", "stopped"].contains(&state.as_str()).then_some((id, machine))
+    let stays = ["running", "stopped"].contains(&state.as_str());
+    (id, stays.then_some(machine))
 }
 
 /// The groups of the region.
@@ -106,23 +80,12 @@ fn group(element: &mut Element<'_, '_>) -> Machine {
         "AutoScalingGroupName" => machine.name = it.text(),
         // It is being deleted.
         "Status" => machine.is_unfit |= !it.text().is_empty(),
-        "Tags" => it.each(|_, it| machine.tags.extend(tag(it))),
+        "Tags" => it.each(|_, it| machine.tags.extend(tag_of(it))),
         _ => {}
     });
     // The capacity of ECS services sleeps only where these say so with after=.
     machine.is_unfit |= machine.tags.contains_key("AmazonECSManaged");
     machine
-}
-
-/// EC2 writes the names of these fields in small letters, Auto Scaling does not.
-fn tag(element: &mut Element<'_, '_>) -> Option<(String, String)> {
-    let (mut key, mut value) = (None, String::new());
-    element.each(|name, it| match name {
-        "key" | "Key" => key = Some(it.text()),
-        "value" | "Value" => value = it.text(),
-        _ => {}
-    });
-    Some((key?, value))
 }
 
 #[cfg(test)]
@@ -169,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn all_pages_are_read_and_what_cannot_sleep_is_told_apart() {
         let script = Script::new(Machines);
-        let machines = list_instances(&Query::new(EC2, &script.sdk()), HOME).await.unwrap();
+        let machines = list_instances(&Query::new(EC2, &script.sdk())).await.unwrap();
         let seen =
             |it: &[Machine]| -> Vec<(String, bool)> { it.iter().map(|it| (it.name.clone(), it.is_unfit)).collect() };
         let expected = [("i-1 (shop)", false), ("i-3", true), ("i-4", true)];
