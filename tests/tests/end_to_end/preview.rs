@@ -62,6 +62,22 @@ fn a_preview_with_the_policy_that_it_prints_shows_the_night_and_changes_nothing(
             "Period": 60, "EvaluationPeriods": 1, "Threshold": 80.0, "ComparisonOperator": "GreaterThanThreshold",
         }),
     )?;
+    // Those of a stack that is there already.
+    for (name, namespace, dimension, value) in [
+        ("own-1", "AWS/Lambda", "FunctionName", "ops-deploy-image"),
+        ("own-2", "AWS/Lambda", "FunctionName", "ops-scale-staging"),
+        ("own-3", "AWS/SQS", "QueueName", "ops-FailureQueue-1A2B3C4D5E6F"),
+        ("own-4", "Nightshift", "Function", "snapshot-databases"),
+    ] {
+        aws.cloudwatch(
+            "PutMetricAlarm",
+            json!({
+                "AlarmName": name, "Namespace": namespace, "MetricName": "Errors", "Statistic": "Sum", "Period": 300,
+                "Dimensions": [{"Name": dimension, "Value": value}], "EvaluationPeriods": 1, "Threshold": 1.0,
+                "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            }),
+        )?;
+    }
 
     let printed = Command::new(aws.program("preview")?).arg("--policy").output()?;
     let policy = String::from_utf8_lossy(&printed.stdout).into_owned();
@@ -85,6 +101,7 @@ fn a_preview_with_the_policy_that_it_prints_shows_the_night_and_changes_nothing(
         assert!(text.contains(expected), "'{expected}' is not in\n{text}");
     }
     assert!(!text.contains("AccessDenied") && !text.contains("could not"), "{text}");
+    assert!(!text.contains("own-"), "a remedy is suggested for an alarm of Nightshift:\n{text}");
     nightshift_tests::browser::look_at(&page);
     let html = std::fs::read_to_string(&page)?;
     assert!(html.contains("slow &amp; &lt;old&gt;") && html.contains("api: deploying v1.1.0"), "{html}");
