@@ -48,7 +48,7 @@ impl Authorities {
     fn named(&self, issuers: &[&[u8]]) -> Result<RootCertStore, Error> {
         let path = self.0.as_ref().ok_or_else(|| unreadable("no file of certificate authorities was found".into()))?;
         let unread = |error: io::Error| unreadable(format!("{}: {error}", path.display()));
-        let names: Vec<Finder<'_>> = issuers.iter().map(|it| Finder::new(it)).collect();
+        let names: Vec<Finder<'_>> = issuers.iter().map(Finder::new).collect();
         let mut roots = RootCertStore::empty();
         let visit = |certificate: Vec<u8>| {
             // The name stands somewhere in the certificate of whoever has it. That one which only mentions it is parsed
