@@ -54,10 +54,10 @@ pub fn window<F, A>(
         (None, Some(window)) => ("outside-window", format!("{} is '{window}'", keys::DEPLOY_WINDOW)),
     };
     let until = match opens(window.as_ref(), calendar, now.timestamp(), now.time_zone()) {
-        Some(at) => format!("It is deployed with the first run after {}", when(at, now)),
-        None => "That never changes by itself".into(),
+        Some(at) => format!("It is deployed with the first run after {}; {runs} runs until then", when(at, now)),
+        None => format!("{runs} runs until the tag is changed"),
     };
-    Err(Blocked::Scheduled(kind, format!("{tag} waits: {cause}. {until}; {runs} runs until then")))
+    Err(Blocked::Scheduled(kind, format!("{tag} waits: {cause}. {until}")))
 }
 
 fn frozen_by_tag(tags: &BTreeMap<String, String>) -> Option<&str> {

@@ -41,7 +41,8 @@ fn action(it: &Action) -> String {
         Outcome::Planned => "Would be done",
         Outcome::Done => "Done",
         Outcome::Failed => "Failed",
-        Outcome::Deferred => "Left for the next run",
+        // The event of a command ends with its run.
+        Outcome::Deferred => "Not done now (the next run does what is due; a command has to be sent again)",
     };
     format!("{outcome}: {}{why}{error}", it.headline)
 }

@@ -171,7 +171,7 @@ const ENDS: [&str; 11] = [
     "It goes on when ",
     "it is deployed ",
     "It is deployed with the first run after ",
-    "That never changes by itself",
+    "until the tag is changed",
     "until the tag is removed",
     "waits until nightshift:freeze is removed",
     "waits for your approval",
