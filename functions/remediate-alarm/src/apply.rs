@@ -74,12 +74,13 @@ async fn write_request(clients: &Clients, arn: &str, key: &str, value: &str) -> 
 
 /// Wakes the owner of what was asked for. One that cannot be woken finds the tag with its next sweep.
 async fn wake(clients: &Clients, run: &Run<'_>, owner: &str, payload: Value) -> Value {
-    let Some(function) = run.sibling(owner) else { return json!({"owner": format!("the next sweep of {owner}")}) };
+    let then = |who: String| json!({"then": format!("{who} carries it out")});
+    let Some(function) = run.sibling(owner) else { return then(format!("the next sweep of {owner}")) };
     match aws::lambda::wake(&clients.lambda, &function, &payload.to_string()).await {
-        Ok(()) => json!({"owner": function}),
+        Ok(()) => then(function),
         Err(error) => {
             warn!(function, reason = %error, "not woken; its next sweep finds the tag");
-            json!({"owner": format!("the next sweep of {owner}")})
+            then(format!("the next sweep of {owner}"))
         }
     }
 }

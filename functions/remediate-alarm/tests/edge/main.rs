@@ -134,7 +134,7 @@ async fn requests_are_tags_and_their_owners_are_woken() {
         }
         let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
         assert_eq!(report.count(Outcome::Done), 1, "{rule}: {:?}", told(&report));
-        assert_eq!(report.actions[0].after["owner"], owner);
+        assert_eq!(report.actions[0].after["then"], format!("{owner} carries it out"));
         let intent = json!({"resourceArn": arn, "tags": [{"key": key, "value": value}]});
         assert!(script.bodies("TagResource").contains(&intent), "{rule}: {:?}", script.bodies("TagResource"));
         assert_eq!(script.bodies("Invoke"), [json!({"function": owner, "type": "Event", "payload": payload})]);
@@ -148,7 +148,7 @@ async fn an_owner_that_cannot_be_woken_finds_the_request_by_itself() {
     script.refuse("Invoke", "", 9, 404, "ResourceNotFoundException");
     let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
     assert_eq!(told(&report), ["api scale-out Done"]);
-    assert_eq!(report.actions[0].after["owner"], "the next sweep of scale-staging");
+    assert_eq!(report.actions[0].after["then"], "the next sweep of scale-staging carries it out");
 }
 
 #[tokio::test]
