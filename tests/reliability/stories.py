@@ -37,6 +37,8 @@ class Story:
     must_be_told: tuple = ()
     # News of these words may be lost with the run that had them, with the reason why that is accepted.
     may_be_lost: dict = dataclasses.field(default_factory=dict)
+    # What a later run tells with fewer or other words, since it knows more: how each of both begins.
+    in_other_words: dict = dataclasses.field(default_factory=dict)
     # Counts that may be smaller, and counts that may be larger where runs overlap, with the reason.
     may_be_fewer: dict = dataclasses.field(default_factory=dict)
     overlapping: dict = dataclasses.field(default_factory=dict)
@@ -260,11 +262,15 @@ def _compose():
             *looks("14:49", "15:04", "15:34", "16:04", "16:34", after=True),
         ], _COMPOSE, environment={"NIGHTSHIFT_COMPOSE_DOCUMENT": "nightshift-ComposeDocument"},
         may_be_lost={
-            "api on web-1: v1.2.0 failed, v1.1.0 runs again":
-                     "a later run tells it in other words: that v1.2.0 is rejected, and that v1.1.0 stays",
+            "api on web-1: v1.1.0 runs":
+                     "what was read back is no news but after an answer that said nothing; before it people were told that it "
+                     "is being read back, and after it the status and the report of the day say it",
             "api on web-1: going back to ":
                      "it is one call, and nothing can be written together with it; that v1.4.0 is rejected is told all the same, "
                      "and by the next run how it ended"},
+        in_other_words={
+            "api on web-1: v1.2.0 failed, v1.1.0 runs again": "api on web-1: v1.2.0 is rejected",
+            "api on web-1: v1.3.0 is rejected, what runs is being read back": "api on web-1: v1.3.0 is rejected"},
         overlapping={f"commands that deploy {it}":
                      "Systems Manager has no token for a command; the script runs once at a time, and answers `unchanged` where "
                      "the image runs already" for it in ("v1.1.0", "v1.2.0", "v1.3.0", "v1.4.0")})

@@ -373,7 +373,8 @@ def play_story(story, options):
     if "error" in undisturbed:
         raise RuntimeError(undisturbed["error"])
     calls, expected = undisturbed["answer"]["calls"], undisturbed["answer"]["end"]
-    stale = [it for it in (*story.may_be_lost, *story.must_be_told) if not any(told.startswith(it) for told in expected["told"])]
+    words = (*story.may_be_lost, *story.must_be_told, *story.in_other_words)
+    stale = [it for it in words if not any(told.startswith(it) for told in expected["told"])]
     exceptions = (*story.may_be_lost, *story.may_be_fewer, *story.overlapping, *story.at_most_once, *story.may_differ)
     stale += [it for it in (*story.may_be_fewer, *story.overlapping) if it not in expected["counts"]]
     if stale:

@@ -267,7 +267,8 @@ def compare(expected, found, story, at_once=1, overlap=False):
     others = [it for it in found["told"] if it not in expected["told"]]
     for subject in expected["told"]:
         # It may say more where it is told later, such as which image stays.
-        if not any(it.startswith(subject) for it in found["told"]):
+        later = [words for it, words in story.in_other_words.items() if subject.startswith(it)]
+        if not any(it.startswith((subject, *later)) for it in found["told"]):
             needed = subject in expected["must"] or subject.startswith(story.must_be_told)
             excused = [it for it in story.may_be_lost if subject.startswith(it)]
             if needed and not excused:

@@ -122,13 +122,17 @@ where
             .map(|(mut broken, chain)| async move {
                 let mut actions = Vec::with_capacity(chain.len());
                 let mut troubles = Vec::new();
+                let mut all_done = true;
                 for (index, planned) in chain {
-                    let (action, trouble) = if broken || (conduct.out_of_time)() {
+                    let left_out = broken || !all_done && planned.step.comes_after_all();
+                    let (action, trouble) = if left_out || (conduct.out_of_time)() {
                         (action(planned, Outcome::Deferred, conduct), None)
                     } else {
                         attempt(planned, conduct, apply).await
                     };
+                    all_done &= action.outcome == Outcome::Done;
                     broken |= match action.outcome {
+                        _ if left_out => false,
                         Outcome::Done => false,
                         Outcome::Failed => !planned.step.is_dispensable(),
                         // One that AWS refused stops the rest as a failure does; one whose time has not come always.
@@ -293,7 +297,10 @@ mod tests {
             Some(MessageKind::Changed)
         }
         fn is_dispensable(&self) -> bool {
-            self.0 == 78
+            self.0 == 78 || self.0 == 79
+        }
+        fn comes_after_all(&self) -> bool {
+            self.0 == 90
         }
         fn needs(&self) -> Option<&str> {
             // From 1000 on it depends on what is done to "memory".
@@ -369,6 +376,18 @@ mod tests {
         // What nothing is done to need not be waited for.
         let (report, _) = run(&[("a", 1000)], false, 10, 100).await;
         assert_eq!(outcomes(&report), [Done]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn what_comes_after_all_waits_for_those_that_the_rest_does_without() {
+        use Outcome::*;
+        for (first, outcome) in [(79, Failed), (78, Deferred)] {
+            let (report, set) = run(&[("a", first), ("a", 2), ("a", 90), ("a", 4), ("b", 90)], false, 10, 100).await;
+            assert_eq!(outcomes(&report), [outcome, Done, Deferred, Done, Done]);
+            assert_eq!(set.iter().filter(|it| **it == 90).count(), 1);
+        }
+        let (report, _) = run(&[("a", 2), ("a", 90)], false, 10, 100).await;
+        assert_eq!(outcomes(&report), [Done, Done]);
     }
 
     #[tokio::test(flavor = "current_thread")]

@@ -86,6 +86,12 @@ pub trait Step {
     fn is_dispensable(&self) -> bool {
         false
     }
+
+    /// Whether this is done only if all steps before it on its resource were, also those that the rest could do without:
+    /// what asked for them is not removed while one of them is still to be made up for.
+    fn comes_after_all(&self) -> bool {
+        false
+    }
 }
 
 /// A step, the resource that it changes and the reason for it.

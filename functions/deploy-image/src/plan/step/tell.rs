@@ -116,6 +116,11 @@ impl reconcile::Step for Step {
         matches!(self, Step::Remember(it) if it.change != MemoryChange::Migrated) || matches!(self, Step::Follow(_))
     }
 
+    /// Without the rejection that it asked for, the next run would deploy again what was just taken back.
+    fn comes_after_all(&self) -> bool {
+        matches!(self, Step::Remember(it) if it.change == MemoryChange::DropIntent)
+    }
+
     fn once_told(&self) -> Option<Self> {
         let Step::Remember(it) = self else { return None };
         let rejections: Rejections = it.value.as_ref().filter(|_| it.change == MemoryChange::Reject)?.parse().ok()?;
