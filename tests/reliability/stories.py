@@ -263,7 +263,7 @@ def _compose():
         ], _COMPOSE, environment={"NIGHTSHIFT_COMPOSE_DOCUMENT": "nightshift-ComposeDocument"},
         may_be_lost={
             "api on web-1: v1.1.0 runs":
-                     "what was read back is no news but after an answer that said nothing; before it people were told that it "
+                     "what was read back is news only after an answer that said nothing; before it people were told that it "
                      "is being read back, and after it the status and the report of the day say it",
             "api on web-1: going back to ":
                      "it is one call, and nothing can be written together with it; that v1.4.0 is rejected is told all the same, "
