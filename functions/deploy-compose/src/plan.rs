@@ -11,6 +11,8 @@ mod decision;
 mod draft;
 mod fleet;
 mod gate;
+mod go_back;
+mod join;
 mod next;
 mod settle;
 mod status;

@@ -92,7 +92,7 @@ impl Draft<'_> {
         }
         self.try_at_once();
         let running = self.memory.runs.as_ref().map(|it| case.known(it));
-        let newest = running.as_ref().and_then(|running| self.choice(running, None).newest());
+        let newest = running.as_ref().and_then(|running| self.choice(running, None, None).newest());
         let approved = Approved {
             digest: image.digest.clone(),
             at: now.timestamp(),
@@ -162,11 +162,12 @@ impl Draft<'_> {
         Ok(())
     }
 
-    /// The choice of an image, by the rule and by what is remembered.
+    /// The choice of an image, by the rule, by what is remembered and by what a person let out.
     pub fn choice<'b>(
         &'b self,
         running: &'b choose::Running,
         rejected: Option<&'b rules::rejections::Rejections>,
+        approved: Option<&'b Approved>,
     ) -> Choice<'b, 'b> {
         static NONE: std::collections::BTreeMap<Digest, String> = std::collections::BTreeMap::new();
         Choice {
@@ -174,7 +175,7 @@ impl Draft<'_> {
             images: self.case.images,
             running,
             rejected,
-            approved: self.memory.approved.as_ref(),
+            approved,
             asks: self.case.rule.approval.is_some(),
             promoted: [None, None],
             unfit: &NONE,

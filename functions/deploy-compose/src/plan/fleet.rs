@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Zoned;
 use reconcile::Trouble;
 use rules::compose::ComposeRule;
+use rules::memory::{Approved, Verdict};
 use rules::rejections::Rejections;
 use rules::{BadTag, Digest, keys};
 
@@ -51,10 +52,10 @@ pub fn is_one(name: &str, fleets: &[Fleet<'_>]) -> Result<(), String> {
 /// What the others of a fleet mean for one of its members.
 pub struct Others {
     pub rejected: Vec<Rejections>,
-    /// Images that a person let out, or that are well on another instance.
-    pub let_out: Vec<Digest>,
-    /// The image of each that is well.
-    pub well: Vec<Digest>,
+    /// What a person let out on each.
+    pub approved: Vec<Approved>,
+    /// The image of each that is well, and since when that is known.
+    pub well: Vec<Verdict>,
     /// Who has to be done first.
     pub first: Option<String>,
     /// One that a deployment left broken: no other may be down as well.
@@ -62,6 +63,19 @@ pub struct Others {
 }
 
 impl Others {
+    pub fn is_well(&self, digest: &Digest) -> bool {
+        self.well.iter().any(|it| it.digest == *digest)
+    }
+
+    pub fn let_out(&self, digest: &Digest) -> bool {
+        self.approved.iter().any(|it| it.digest == *digest)
+    }
+
+    /// What a person chose last. A command is about the whole fleet, but an instance that came later knows nothing of it.
+    pub fn chosen<'b>(&'b self, own: Option<&'b Approved>) -> Option<&'b Approved> {
+        own.into_iter().chain(&self.approved).reduce(|last, it| if it.at > last.at { it } else { last })
+    }
+
     /// Whom this instance has to wait for. Of two that are broken each may be repaired.
     pub fn before(&self, draft: &Draft<'_>) -> Option<&String> {
         self.first.as_ref().or(self.broken.as_ref().filter(|_| !draft.is_broken()))
@@ -137,14 +151,14 @@ fn apply(
 }
 
 fn others(index: usize, drafts: &[Draft<'_>], sent: Option<String>) -> Others {
-    let mut others = Others { rejected: Vec::new(), let_out: Vec::new(), well: Vec::new(), first: sent, broken: None };
+    let mut others = Others { rejected: Vec::new(), approved: Vec::new(), well: Vec::new(), first: sent, broken: None };
     for (at, draft) in drafts.iter().enumerate() {
         if at == index {
             continue;
         }
         others.rejected.extend(draft.memory.rejected.clone());
-        others.let_out.extend(draft.memory.approved.as_ref().map(|it| it.digest.clone()));
-        let well = draft.memory.verdict.as_ref().map(|it| &it.digest).filter(|it| draft.memory.running() == Some(*it));
+        others.approved.extend(draft.memory.approved.clone());
+        let well = draft.memory.verdict.as_ref().filter(|it| draft.memory.running() == Some(&it.digest));
         others.well.extend(well.cloned());
         let name = || Some(draft.case.instance.name().to_owned());
         others.first = others.first.take().or_else(|| name().filter(|_| draft.is_deploying()));

@@ -3,7 +3,7 @@
 use choose::{Image, Selection};
 use gates::Candidate;
 use jiff::{SignedDuration, Zoned};
-use reconcile::{Plan, Trouble, Undo};
+use reconcile::{Plan, Undo};
 use rules::compose::Intent;
 use rules::rejections::Rejections;
 use rules::{Digest, keys};
@@ -163,63 +163,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The image that can be gone back to.
-    pub fn way_back(&self) -> Result<&'a Image, Trouble> {
-        let case = self.case;
-        let none = |why: String| {
-            let message = format!("there is no way back: {why}. Deploy an image by name: send \"deploy\" with it");
-            Err(Trouble::new("no-way-back", message))
-        };
-        let Some(before) = self.memory.runs.as_ref().and_then(|it| it.before.as_ref()) else {
-            return none("no image is known that ran before".into());
-        };
-        match case.image(before) {
-            None => none(format!("the image that ran before, sha256:…{before}, is no longer in {}", case.repository)),
-            Some(image) if self.memory.rejects(&image.digest) => {
-                none(format!("{}, which ran before, is rejected", case.label(&image.digest)))
-            }
-            Some(image) if !image.is_deployable() => {
-                none(format!("{}, which ran before, is archived", case.label(&image.digest)))
-            }
-            Some(image) => Ok(image),
-        }
-    }
-
-    /// A person may name another image than the one before: that is the way back then.
-    fn go_back(&mut self, running: &Digest, others: &Others, decision: &mut Decision, now: &Zoned) -> bool {
-        let label = self.case.label(running);
-        let approved =
-            self.memory.approved.as_ref().filter(|it| it.digest != *running && !self.memory.rejects(&it.digest));
-        let chosen = approved.filter(|it| self.memory.runs.as_ref().is_some_and(|runs| it.at > runs.at));
-        let chosen = chosen.and_then(|it| self.case.images.iter().find(|image| image.digest == it.digest));
-        let image = match chosen.map_or_else(|| self.way_back(), Ok) {
-            Ok(image) => image,
-            // A newer image may be the cure.
-            Err(trouble) => {
-                decision.plan.problem(
-                    &self.case.instance.arn,
-                    trouble.kind,
-                    format!("{label} is rejected, and {}", trouble.message),
-                );
-                return self.deploy_selected(others, decision, now);
-            }
-        };
-        let to = self.case.label(&image.digest);
-        if let Err(blocked) = gate::reach(self, &format!("the way back to {to}"), now) {
-            self.hold_back(blocked, decision);
-            return false;
-        }
-        if let Some(first) = others.before(self) {
-            self.skip(&mut decision.plan, format!("the way back to {to} waits until {first} is done"));
-            return false;
-        }
-        let step = self.send(Intent::GoBack(image.digest.clone()), &to, false, now);
-        decision.plan.act(&self.case.instance.arn, step, format!("{label} is rejected"));
-        true
-    }
-
     /// Deploys what the rule selects, or says why not.
-    fn deploy_selected(&mut self, others: &Others, decision: &mut Decision, now: &Zoned) -> bool {
+    pub fn deploy_selected(&mut self, others: &Others, decision: &mut Decision, now: &Zoned) -> bool {
         let Some(runs) = self.memory.runs.clone() else { return false };
         let running = self.case.known(&runs);
         let rejected = self.rejected_anywhere(others);
@@ -230,7 +175,10 @@ impl<'a> Draft<'a> {
         }
         let arn = &self.case.instance.arn;
         let label = self.runs_label();
-        let choice = self.choice(&running, rejected.as_ref());
+        let choice = self.choice(&running, rejected.as_ref(), others.chosen(self.memory.approved.as_ref()));
+        if let Some(image) = self.joins(others, &choice) {
+            return self.join(image, others, decision, now);
+        }
         let plan = &mut decision.plan;
         match choice.select() {
             Selection::Newer { image, tag } => {
@@ -289,7 +237,7 @@ impl<'a> Draft<'a> {
     }
 
     /// What was rejected here, and on the other instances of the fleet.
-    fn rejected_anywhere(&self, others: &Others) -> Option<Rejections> {
+    pub fn rejected_anywhere(&self, others: &Others) -> Option<Rejections> {
         let mut all = self.memory.rejected.clone().unwrap_or_default();
         for other in &others.rejected {
             // Those of this instance stay the last ones.
@@ -304,30 +252,32 @@ impl<'a> Draft<'a> {
         let case = self.case;
         let running = self.runs_label();
         let candidate = Candidate { on: "instance", running: &running, repository: &case.repository, image, tag, now };
-        let let_out = others.let_out.contains(&image.digest) || others.well.contains(&image.digest);
+        let is_well = others.is_well(&image.digest);
+        let let_out = others.let_out(&image.digest) || is_well;
         let turn = || match others.before(self) {
             Some(first) => {
                 Err(Blocked::pending(format!("{tag} is newer, but it is the turn of {first}"), "that is done"))
             }
             None => Ok(()),
         };
+        // Where it runs already, a migration has changed the database: a snapshot of now would be too late.
+        let snapshot = || if is_well { Ok(()) } else { gate::snapshot(self, &candidate) };
         let passed = gate::pass(self, &candidate, let_out)
             .and_then(|()| gate::reach(self, tag, now))
             .and_then(|()| turn())
-            .and_then(|()| gate::snapshot(self, &candidate));
+            .and_then(|()| snapshot());
         if let Err(blocked) = passed {
             self.hold_back(blocked, decision);
             return false;
         }
         // A migration is for the database, which the instances of a fleet share.
-        let migrate = !others.well.contains(&image.digest);
-        let step = self.send(Intent::Deploy(image.digest.clone()), tag, migrate, now);
+        let step = self.send(Intent::Deploy(image.digest.clone()), tag, !is_well, now);
         let why = format!("{tag} is the image that '{}' selects in {}", case.rule.selector, case.repository);
         decision.plan.act(&case.instance.arn, step, why);
         true
     }
 
-    fn hold_back(&self, blocked: Blocked, decision: &mut Decision) {
+    pub fn hold_back(&self, blocked: Blocked, decision: &mut Decision) {
         let arn = &self.case.instance.arn;
         let plan = &mut decision.plan;
         match blocked {

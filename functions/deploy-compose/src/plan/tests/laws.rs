@@ -26,6 +26,8 @@ enum Event {
     Silence,
     Off(u8),
     On(u8),
+    /// An instance is started with the image that its machine image holds.
+    Launch(u8),
     Reject(u8),
     Approve(u8),
     RollBack(u8),
@@ -46,6 +48,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => Just(Event::Silence),
         1 => (1..4u8).prop_map(Event::Off),
         2 => (1..4u8).prop_map(Event::On),
+        1 => (1..4u8).prop_map(Event::Launch),
         1 => (1..9u8).prop_map(Event::Reject),
         1 => (1..9u8).prop_map(Event::Approve),
         1 => (1..4u8).prop_map(Event::RollBack),
@@ -111,6 +114,8 @@ impl Played {
                     shop.instance(&id).launched_at = Some(now);
                 }
             }
+            Event::Launch(number) if shop.world.instances.len() < 6 => drop(shop.launch(*number)),
+            Event::Launch(_) => {}
             Event::Reject(number) => {
                 command(shop, usize::from(*number), Command::Reject { image: format!("v1.{number}") });
             }
@@ -182,7 +187,7 @@ proptest! {
     fn with_good_images_alone_all_instances_end_on_the_newest(
         count in 1..4usize, events in prop::collection::vec(prop_oneof![
             Just(Event::Push), Just(Event::Run), Just(Event::Twice), Just(Event::Overlap), (0..4u8).prop_map(Event::Dies), Just(Event::Work),
-            (1..4u8).prop_map(Event::Off), (1..4u8).prop_map(Event::On), (1..120u16).prop_map(Event::Later)
+            (1..4u8).prop_map(Event::Off), (1..4u8).prop_map(Event::On), Just(Event::Launch(1)), (1..120u16).prop_map(Event::Later)
         ], 1..40)
     ) {
         let mut played = Played::of(count, RULE);

@@ -48,6 +48,10 @@ pub struct Shop {
     pub bad: Vec<Digest>,
     /// Why nothing is told of commands, if so.
     pub unreadable: Option<String>,
+    /// Their tag.
+    rule: String,
+    /// The number of the last one that was launched.
+    launched: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -80,7 +84,8 @@ impl Shop {
             region: "ap-northeast-2".into(),
             ..World::default()
         };
-        Shop { world, now: now(), runs, sent: Vec::new(), bad: Vec::new(), unreadable: None }
+        let rule = rule.to_owned();
+        Shop { world, now: now(), runs, sent: Vec::new(), bad: Vec::new(), unreadable: None, rule, launched: count }
     }
 
     /// The same, after the first look.
@@ -90,6 +95,25 @@ impl Shop {
         shop.work(|_| true);
         shop.run(None);
         shop
+    }
+
+    /// An instance with the same tag is started now, and runs this image; its id.
+    pub fn launch(&mut self, number: u8) -> String {
+        let ids = self.world.instances.iter().filter_map(|it| it.id.strip_prefix("i-")?.parse::<usize>().ok());
+        let last = ids.chain([self.launched]).max().unwrap_or_default() + 1;
+        self.launched = last;
+        let mut instance = Shop::of(last, &self.rule).world.instances.pop().unwrap();
+        instance.launched_at = Some(self.now.timestamp());
+        for key in [keys::DEPLOY_WINDOW, keys::FREEZE] {
+            let of_group = self.world.instances.first().and_then(|it| it.tags.get(key).cloned());
+            instance.tags.extend(of_group.map(|it| (key.to_owned(), it)));
+        }
+        let id = instance.id.clone();
+        self.world.instances.push(instance);
+        self.world.instances.sort_by(|a, b| a.id.cmp(&b.id));
+        self.world.pings.as_mut().unwrap().insert(id.clone(), "Online".into());
+        self.runs.insert(id.clone(), Some(digest(number)));
+        id
     }
 
     pub fn instance(&mut self, id: &str) -> &mut Instance {

@@ -1,0 +1,69 @@
+//! The way back from a rejected image that runs.
+
+use choose::Image;
+use jiff::Zoned;
+use reconcile::Trouble;
+use rules::Digest;
+use rules::compose::Intent;
+
+use super::decision::Decision;
+use super::draft::Draft;
+use super::fleet::Others;
+use super::gate;
+
+impl<'a> Draft<'a> {
+    /// The image that can be gone back to.
+    pub fn way_back(&self) -> Result<&'a Image, Trouble> {
+        let case = self.case;
+        let none = |why: String| {
+            let message = format!("there is no way back: {why}. Deploy an image by name: send \"deploy\" with it");
+            Err(Trouble::new("no-way-back", message))
+        };
+        let Some(before) = self.memory.runs.as_ref().and_then(|it| it.before.as_ref()) else {
+            return none("no image is known that ran before".into());
+        };
+        match case.image(before) {
+            None => none(format!("the image that ran before, sha256:…{before}, is no longer in {}", case.repository)),
+            Some(image) if self.memory.rejects(&image.digest) => {
+                none(format!("{}, which ran before, is rejected", case.label(&image.digest)))
+            }
+            Some(image) if !image.is_deployable() => {
+                none(format!("{}, which ran before, is archived", case.label(&image.digest)))
+            }
+            Some(image) => Ok(image),
+        }
+    }
+
+    /// A person may name another image than the one before: that is the way back then.
+    pub fn go_back(&mut self, running: &Digest, others: &Others, decision: &mut Decision, now: &Zoned) -> bool {
+        let label = self.case.label(running);
+        let approved =
+            self.memory.approved.as_ref().filter(|it| it.digest != *running && !self.memory.rejects(&it.digest));
+        let chosen = approved.filter(|it| self.memory.runs.as_ref().is_some_and(|runs| it.at > runs.at));
+        let chosen = chosen.and_then(|it| self.case.images.iter().find(|image| image.digest == it.digest));
+        let image = match chosen.map_or_else(|| self.way_back(), Ok) {
+            Ok(image) => image,
+            // A newer image may be the cure.
+            Err(trouble) => {
+                decision.plan.problem(
+                    &self.case.instance.arn,
+                    trouble.kind,
+                    format!("{label} is rejected, and {}", trouble.message),
+                );
+                return self.deploy_selected(others, decision, now);
+            }
+        };
+        let to = self.case.label(&image.digest);
+        if let Err(blocked) = gate::reach(self, &format!("the way back to {to}"), now) {
+            self.hold_back(blocked, decision);
+            return false;
+        }
+        if let Some(first) = others.before(self) {
+            self.skip(&mut decision.plan, format!("the way back to {to} waits until {first} is done"));
+            return false;
+        }
+        let step = self.send(Intent::GoBack(image.digest.clone()), &to, false, now);
+        decision.plan.act(&self.case.instance.arn, step, format!("{label} is rejected"));
+        true
+    }
+}
