@@ -7,7 +7,7 @@ mod plan;
 mod request;
 mod ssm;
 
-use aws::rds::Rds;
+use aws::query::{Query, RDS};
 use aws::{ECR, Error, JsonApi, SSM};
 use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
@@ -23,7 +23,7 @@ pub struct Clients {
     ec2: ec2::Ec2,
     ecr: JsonApi,
     lambda: aws::lambda::Lambda,
-    rds: Rds,
+    rds: Query,
     /// Makes each call once: a command that is sent twice runs twice.
     sending: JsonApi,
     ssm: JsonApi,
@@ -36,7 +36,7 @@ impl Clients {
             ec2: ec2::Ec2::new(config),
             ecr: JsonApi::new(ECR, config),
             lambda: aws::lambda::Lambda::new(config),
-            rds: Rds::new(config, None),
+            rds: Query::new(RDS, config),
             sending: JsonApi::new(SSM, &config.to_builder().retry_config(RetryConfig::disabled()).build()),
             ssm: JsonApi::new(SSM, config),
         }

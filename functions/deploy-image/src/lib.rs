@@ -14,7 +14,7 @@ mod request;
 mod scheduler;
 
 use aws::ecs::Ecs;
-use aws::query::Query;
+use aws::query::{Query, RDS};
 use aws::{CODEDEPLOY, ECR, ECS, Error, JsonApi, Late, late};
 use aws_config::SdkConfig;
 use health::Probe;
@@ -34,7 +34,7 @@ pub struct Clients {
     memory: Late<aws_sdk_ecs::Client>,
     needs: needs::Clients,
     probe: Probe,
-    rds: aws::rds::Rds,
+    rds: Query,
     scheduler: aws::scheduler::Scheduler,
     tagging: aws::tagging::Tagging,
     task_definitions: ecs::TaskDefinitions,
@@ -53,7 +53,7 @@ impl Clients {
             memory: late(config, aws_sdk_ecs::Client::new),
             needs: needs::Clients::new(config),
             probe: Probe::default(),
-            rds: aws::rds::Rds::new(config, None),
+            rds: Query::new(RDS, config),
             scheduler: aws::scheduler::Scheduler::new(config),
             tagging: aws::tagging::Tagging::new(config),
             task_definitions: ecs::TaskDefinitions::new(config),

@@ -72,7 +72,7 @@ pub async fn observe(regions: &Regions<'_>, scope: &Scope, run: &Run<'_>) -> Res
 }
 
 async fn list(services: &Services) -> Result<Vec<(Database, Details)>, Error> {
-    list_databases_with(&services.rds, rds::details_of_instance, rds::details_of_cluster).await
+    list_databases_with(&services.rds.query, rds::details_of_instance, rds::details_of_cluster).await
 }
 
 /// What each container of a check said last.
@@ -87,7 +87,7 @@ async fn said(services: &Services, check: &Check, task: &str) -> Result<Vec<Said
 
 /// A region whose snapshots cannot be read is noted as such; the drills of the others go on.
 async fn snapshots(regions: &Regions<'_>, wanted: plan::Wanted, world: &mut World) -> Result<Vec<Snapshot>, Error> {
-    let here = &regions.here.rds;
+    let here = &regions.here.rds.query;
     let mut snapshots = match wanted.ours {
         true => list_snapshots(here, Snapshot::is_ours).await?,
         false => Vec::new(),
@@ -98,7 +98,7 @@ async fn snapshots(regions: &Regions<'_>, wanted: plan::Wanted, world: &mut Worl
     }
     let copies = each(wanted.copies, 4, async |region| {
         let copies = match regions.named(region.name()) {
-            Ok(services) => list_snapshots(&services.rds, Snapshot::is_ours).await,
+            Ok(services) => list_snapshots(&services.rds.query, Snapshot::is_ours).await,
             Err(unknown) => Err(unknown),
         };
         (region, copies)

@@ -1,7 +1,8 @@
 //! Calls to RDS that only this function makes: restoring a snapshot, and deleting what was restored.
 
-use aws::rds::{Rds, find_databases_with};
-use aws::{Error, moment};
+use aws::Error;
+use aws::query::Element;
+use aws::rds::{Rds, created, find_databases_with, read_entries, writer_of_members};
 use aws_sdk_rds::types as sdk;
 use rules::database::Kind;
 use tokio::time::Instant;
@@ -9,58 +10,78 @@ use tokio::time::Instant;
 use crate::plan::{AddMember, Backup, Delete, Details, Own, Restore, Settings, own};
 
 /// What a drill depends on of an instance.
-pub fn details_of_instance(it: &sdk::DbInstance) -> Details {
-    let group = |it: &sdk::VpcSecurityGroupMembership| it.vpc_security_group_id().map(str::to_owned);
-    let named = |it: Option<&str>| it.filter(|it| !it.is_empty()).map(str::to_owned);
-    Details {
-        created: it.instance_create_time().and_then(moment),
-        class: named(it.db_instance_class()),
-        settings: Settings {
-            subnet_group: named(it.db_subnet_group().and_then(|it| it.db_subnet_group_name())),
-            security_groups: it.vpc_security_groups().iter().filter_map(group).collect(),
-            parameter_group: named(it.db_parameter_groups().first().and_then(|it| it.db_parameter_group_name())),
-            option_group: named(it.option_group_memberships().first().and_then(|it| it.option_group_name())),
-            storage: named(it.storage_type()),
-            capacity: None,
-            lifecycle_support: named(it.engine_lifecycle_support()),
-        },
-        engine_mode: None,
-        writer: None,
-        endpoint: named(it.endpoint().and_then(|it| it.address())),
-        port: it.endpoint().and_then(|it| it.port()),
-        database_name: named(it.db_name()),
-        latest: it.latest_restorable_time().and_then(moment),
+pub fn details_of_instance(name: &str, it: &mut Element<'_, '_>, details: &mut Details) {
+    let settings = &mut details.settings;
+    match name {
+        "InstanceCreateTime" => details.created = it.parsed(),
+        "DBInstanceClass" => details.class = it.filled(),
+        "DBSubnetGroup" => settings.subnet_group = field(it, "DBSubnetGroupName"),
+        "DBParameterGroups" => settings.parameter_group = field_of_first(it, "DBParameterGroupName"),
+        "OptionGroupMemberships" => settings.option_group = field_of_first(it, "OptionGroupName"),
+        "StorageType" => settings.storage = it.filled(),
+        "Endpoint" => it.each(|name, it| match name {
+            "Address" => details.endpoint = it.filled(),
+            "Port" => details.port = it.parsed(),
+            _ => {}
+        }),
+        "DBName" => details.database_name = it.filled(),
         // It is there only while RDS works on the storage; `Optimizing` follows a change of it, and loads nothing.
-        loading: it.storage_operation_status().is_some_and(|it| it.eq_ignore_ascii_case("initializing")),
+        "StorageOperationStatus" => details.loading = it.text().eq_ignore_ascii_case("initializing"),
+        _ => details_of_both(name, it, details),
     }
 }
 
 /// What a drill depends on of a cluster.
-pub fn details_of_cluster(it: &sdk::DbCluster) -> Details {
-    let group = |it: &sdk::VpcSecurityGroupMembership| it.vpc_security_group_id().map(str::to_owned);
-    let named = |it: Option<&str>| it.filter(|it| !it.is_empty()).map(str::to_owned);
-    let capacity = it.serverless_v2_scaling_configuration();
-    let writer = it.db_cluster_members().iter().find(|it| it.is_cluster_writer() == Some(true));
-    Details {
-        created: it.cluster_create_time().and_then(moment),
-        class: named(it.db_cluster_instance_class()),
-        settings: Settings {
-            subnet_group: named(it.db_subnet_group()),
-            security_groups: it.vpc_security_groups().iter().filter_map(group).collect(),
-            parameter_group: named(it.db_cluster_parameter_group()),
-            option_group: None,
-            storage: None,
-            capacity: capacity.and_then(|it| Some((it.min_capacity()?, it.max_capacity()?))),
-            lifecycle_support: named(it.engine_lifecycle_support()),
-        },
-        engine_mode: named(it.engine_mode()),
-        writer: named(writer.and_then(|it| it.db_instance_identifier())),
-        endpoint: named(it.endpoint()),
-        port: it.port(),
-        database_name: named(it.database_name()),
-        latest: it.latest_restorable_time().and_then(moment),
-        loading: false,
+pub fn details_of_cluster(name: &str, it: &mut Element<'_, '_>, details: &mut Details) {
+    let settings = &mut details.settings;
+    match name {
+        "ClusterCreateTime" => details.created = it.parsed(),
+        "DBClusterInstanceClass" => details.class = it.filled(),
+        "DBSubnetGroup" => settings.subnet_group = it.filled(),
+        "DBClusterParameterGroup" => settings.parameter_group = it.filled(),
+        "ServerlessV2ScalingConfiguration" => {
+            let (mut least, mut most) = (None, None);
+            it.each(|name, it| match name {
+                "MinCapacity" => least = it.parsed(),
+                "MaxCapacity" => most = it.parsed(),
+                _ => {}
+            });
+            settings.capacity = least.zip(most);
+        }
+        "EngineMode" => details.engine_mode = it.filled(),
+        "DBClusterMembers" => details.writer = writer_of_members(it),
+        "Endpoint" => details.endpoint = it.filled(),
+        "Port" => details.port = it.parsed(),
+        "DatabaseName" => details.database_name = it.filled(),
+        _ => details_of_both(name, it, details),
     }
+}
+
+fn details_of_both(name: &str, it: &mut Element<'_, '_>, details: &mut Details) {
+    match name {
+        "VpcSecurityGroups" => {
+            it.each(|_, it| details.settings.security_groups.extend(field(it, "VpcSecurityGroupId")));
+        }
+        "EngineLifecycleSupport" => details.settings.lifecycle_support = it.filled(),
+        "LatestRestorableTime" => details.latest = it.parsed(),
+        _ => {}
+    }
+}
+
+fn field(it: &mut Element<'_, '_>, wanted: &str) -> Option<String> {
+    let mut found = None;
+    it.each(|name, it| {
+        if name == wanted {
+            found = it.filled();
+        }
+    });
+    found
+}
+
+fn field_of_first(list: &mut Element<'_, '_>, wanted: &str) -> Option<String> {
+    let mut found = Vec::new();
+    list.each(|_, it| found.push(field(it, wanted)));
+    found.into_iter().next().flatten()
 }
 
 /// Restores the backup. A database of that name that is there by now was restored by an overlapping run.
@@ -121,12 +142,10 @@ macro_rules! like_the_original_cluster {
 
 async fn restore_instance(rds: &Rds, restore: &Restore, snapshot: &str, until: Instant) -> Result<(), Error> {
     let id = &restore.id;
-    let described = rds.call(Some(until), async |client| {
-        let call = client.describe_db_snapshots().db_snapshot_identifier(snapshot).send().await;
-        call.map_err(|err| Error::new("DescribeDBSnapshots", snapshot, err))
-    });
-    let described = described.await?;
-    let storage = described.db_snapshots().first().and_then(|it| it.storage_type()).map(str::to_owned);
+    let described = rds.query.action("DescribeDBSnapshots").field("DBSnapshotIdentifier", snapshot);
+    let storage = |it: &mut Element<'_, '_>| Some(field(it, "StorageType"));
+    let described = read_entries(described, "DBSnapshots", snapshot, Some(until), storage).await?;
+    let storage = described.into_iter().next().flatten();
     rds.call(Some(until), async |client| {
         let call = client.restore_db_instance_from_db_snapshot();
         let call = call.db_instance_identifier(id).db_snapshot_identifier(snapshot);
@@ -139,19 +158,24 @@ async fn restore_instance(rds: &Rds, restore: &Restore, snapshot: &str, until: I
 async fn restore_cluster(rds: &Rds, restore: &Restore, snapshot: &str, until: Instant) -> Result<(), Error> {
     let id = &restore.id;
     // RDS takes the newest engine of the region where no version is named.
-    let described = rds.call(Some(until), async |client| {
-        let call = client.describe_db_cluster_snapshots().db_cluster_snapshot_identifier(snapshot).send().await;
-        call.map_err(|err| Error::new("DescribeDBClusterSnapshots", snapshot, err))
-    });
-    let described = described.await?;
-    let Some(original) = described.db_cluster_snapshots().first() else {
+    let described = rds.query.action("DescribeDBClusterSnapshots").field("DBClusterSnapshotIdentifier", snapshot);
+    let engine = |it: &mut Element<'_, '_>| {
+        let (mut engine, mut version) = (None, None);
+        it.each(|name, it| match name {
+            "Engine" => engine = it.filled(),
+            "EngineVersion" => version = it.filled(),
+            _ => {}
+        });
+        Some((engine.unwrap_or_default(), version))
+    };
+    let described = read_entries(described, "DBClusterSnapshots", snapshot, Some(until), engine).await?;
+    let Some((engine, version)) = described.into_iter().next() else {
         return Err(Error::unexpected("DescribeDBClusterSnapshots", snapshot, "the answer holds no snapshot"));
     };
     rds.call(Some(until), async |client| {
         let call = client.restore_db_cluster_from_snapshot();
         let call = call.db_cluster_identifier(id).snapshot_identifier(snapshot);
-        let call = call.engine(original.engine().unwrap_or_default());
-        let call = call.set_engine_version(original.engine_version().map(str::to_owned));
+        let call = call.engine(&engine).set_engine_version(version.clone());
         let answer = like_the_original_cluster!(call, restore).send().await;
         answer.map(drop).map_err(|err| Error::new("RestoreDBClusterFromSnapshot", id, err))
     })
@@ -214,12 +238,7 @@ pub async fn add_member(rds: &Rds, add: &AddMember, until: Instant) -> Result<()
 /// Deletes a drill database without a final snapshot, after a last look at whether it still is one.
 pub async fn delete(rds: &Rds, delete: &Delete, home: &str, until: Instant) -> Result<(), Error> {
     let id = delete.id.as_str();
-    let found = find_databases_with(
-        rds,
-        id,
-        |it| it.instance_create_time().and_then(moment),
-        |it| it.cluster_create_time().and_then(moment),
-    );
+    let found = find_databases_with(&rds.query, id, created, created);
     let found = found.await?.into_iter().find(|(it, _)| it.kind == delete.kind);
     let Some((database, created)) = found else { return Ok(()) };
     let same = match own(&database, created, home) {

@@ -27,7 +27,7 @@ pub async fn observe(clients: &Clients, options: Options<'_>, partition: &str, r
     let budgets = list_budgets(clients, partition, &options.own.account, run);
     let machines = list_machines(&clients.machines);
     let (budgets, services, databases, machines) =
-        tokio::join!(budgets, list_services(clients), list_databases(&clients.rds), machines);
+        tokio::join!(budgets, list_services(clients), list_databases(&clients.rds.query), machines);
     let (mut resources, missing) = services?;
     let concerned = |it: &Database| it.tags.contains_key(keys::BUDGET) || it.tags.contains_key(keys::HOLD_MEMORY);
     resources.extend(databases?.into_iter().filter(concerned).map(|it| Resource {

@@ -1,7 +1,7 @@
 //! Calls to RDS that only this function makes.
 
 use aws::Error;
-use aws::rds::Rds;
+use aws::query::{Query, read_result};
 use rules::database::Kind;
 use tokio::time::Instant;
 
@@ -9,23 +9,34 @@ use tokio::time::Instant;
 const RESTORE: &str = "restore";
 
 /// The accounts that a snapshot is shared with; `all` stands for everybody.
-pub async fn shared_with(rds: &Rds, kind: Kind, id: &str, until: Instant) -> Result<Vec<String>, Error> {
-    rds.call(Some(until), async |client| match kind {
+pub async fn shared_with(rds: &Query, kind: Kind, id: &str, until: Instant) -> Result<Vec<String>, Error> {
+    let (operation, action) = match kind {
         Kind::Instance => {
-            let answer = client.describe_db_snapshot_attributes().db_snapshot_identifier(id).send().await;
-            let answer = answer.map_err(|err| Error::new("DescribeDBSnapshotAttributes", id, err))?;
-            let attributes = answer.db_snapshot_attributes_result().map(|it| it.db_snapshot_attributes());
-            let restore = attributes.unwrap_or_default().iter().find(|it| it.attribute_name() == Some(RESTORE));
-            Ok(restore.map(|it| it.attribute_values().to_vec()).unwrap_or_default())
+            let action = rds.action("DescribeDBSnapshotAttributes").field("DBSnapshotIdentifier", id);
+            ("DescribeDBSnapshotAttributes", action)
         }
         Kind::Cluster => {
-            let answer = client.describe_db_cluster_snapshot_attributes().db_cluster_snapshot_identifier(id).send();
-            let answer = answer.await.map_err(|err| Error::new("DescribeDBClusterSnapshotAttributes", id, err))?;
-            let attributes =
-                answer.db_cluster_snapshot_attributes_result().map(|it| it.db_cluster_snapshot_attributes());
-            let restore = attributes.unwrap_or_default().iter().find(|it| it.attribute_name() == Some(RESTORE));
-            Ok(restore.map(|it| it.attribute_values().to_vec()).unwrap_or_default())
+            let action = rds.action("DescribeDBClusterSnapshotAttributes").field("DBClusterSnapshotIdentifier", id);
+            ("DescribeDBClusterSnapshotAttributes", action)
         }
-    })
-    .await
+    };
+    let answer = action.perform(id, Some(until)).await?;
+    let mut accounts = Vec::new();
+    // In the result there is one more, named after the kind, and in that the list.
+    read_result(operation, id, &answer, |_, it| {
+        it.each(|_, it| {
+            it.each(|_, it| {
+                let (mut name, mut values) = (String::new(), Vec::new());
+                it.each(|field, it| match field {
+                    "AttributeName" => name = it.text(),
+                    "AttributeValues" => it.each(|_, it| values.push(it.text())),
+                    _ => {}
+                });
+                if name == RESTORE {
+                    accounts.append(&mut values);
+                }
+            });
+        });
+    })?;
+    Ok(accounts)
 }

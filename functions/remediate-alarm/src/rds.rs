@@ -1,6 +1,7 @@
 //! Calls to RDS: what a database is like, and a reboot.
 
 use aws::Error;
+use aws::query::Element;
 use aws::rds::{Rds, find_databases_with};
 use aws_sdk_rds::types as sdk;
 use rules::database::Kind;
@@ -9,8 +10,7 @@ use crate::plan::world::Database;
 
 /// The DB instance and the DB cluster of that id, as far as there are such.
 pub async fn find_databases(rds: &Rds, id: &str) -> Result<Vec<Database>, Error> {
-    let standby = |it: &sdk::DbInstance| it.multi_az().unwrap_or_default();
-    let found = find_databases_with(rds, id, standby, |it| it.multi_az().unwrap_or_default()).await?;
+    let found = find_databases_with(&rds.query, id, standby, standby).await?;
     let database = |(it, multi_az): (rules::database::Database, bool)| Database {
         arn: it.arn,
         id: it.id,
@@ -21,6 +21,12 @@ pub async fn find_databases(rds: &Rds, id: &str) -> Result<Vec<Database>, Error>
         tags: it.tags,
     };
     Ok(found.into_iter().map(database).collect())
+}
+
+fn standby(name: &str, it: &mut Element<'_, '_>, multi_az: &mut bool) {
+    if name == "MultiAZ" {
+        *multi_az = it.parsed().unwrap_or_default();
+    }
 }
 
 /// Restarts a DB instance; with `failover` its standby takes over.

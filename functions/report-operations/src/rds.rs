@@ -1,18 +1,19 @@
-//! Calls to RDS, through its Query API: its SDK crate is the largest of all, and three listings are needed of it.
+//! Calls to RDS that only this function makes.
 
 use aws::Error;
-use aws::query::{Action, Element, Query, read};
+use aws::query::{Element, Query};
+use aws::rds::read_entries;
 use tokio::time::Instant;
 
 use crate::plan::world::{Database, Lifecycle, Pending};
 
-/// How many pages are read of a listing.
-const MOST_PAGES: usize = 20;
+/// The most entries that RDS puts into one page.
+const PAGE: usize = 100;
 
 /// The DB instances of the region, members of clusters among them.
 pub async fn databases(rds: &Query, until: Instant) -> Result<Vec<Database>, Error> {
-    let action = || rds.action("DescribeDBInstances");
-    listed("DescribeDBInstances", action, until, "DBInstance", |it, found| {
+    let action = rds.action("DescribeDBInstances").field("MaxRecords", PAGE);
+    let read = |it: &mut Element<'_, '_>| {
         let mut database = Database::default();
         it.each(|name, it| match name {
             "DBInstanceIdentifier" => database.name = it.text(),
@@ -24,16 +25,15 @@ pub async fn databases(rds: &Query, until: Instant) -> Result<Vec<Database>, Err
             "DBClusterIdentifier" => database.cluster = Some(it.text()).filter(|it| !it.is_empty()),
             _ => {}
         });
-        found.push(database);
-    })
-    .await
+        Some(database)
+    };
+    read_entries(action, "DBInstances", "all", Some(until), read).await
 }
 
 /// What AWS will do to databases of the region.
 pub async fn pending(rds: &Query, until: Instant) -> Result<Vec<Pending>, Error> {
-    let action = || rds.action("DescribePendingMaintenanceActions");
-    let item = "ResourcePendingMaintenanceActions";
-    listed("DescribePendingMaintenanceActions", action, until, item, |it, found| {
+    let action = rds.action("DescribePendingMaintenanceActions").field("MaxRecords", PAGE);
+    let read = |it: &mut Element<'_, '_>| {
         let (mut arn, mut actions) = (String::new(), Vec::new());
         it.each(|name, it| match name {
             "ResourceIdentifier" => arn = it.text(),
@@ -51,15 +51,16 @@ pub async fn pending(rds: &Query, until: Instant) -> Result<Vec<Pending>, Error>
             }),
             _ => {}
         });
-        found.extend(actions.into_iter().map(|it| Pending { arn: arn.clone(), ..it }));
-    })
-    .await
+        Some(actions.into_iter().map(|it| Pending { arn: arn.clone(), ..it }).collect::<Vec<_>>())
+    };
+    let pending = read_entries(action, "PendingMaintenanceActions", "all", Some(until), read).await?;
+    Ok(pending.into_iter().flatten().collect())
 }
 
 /// Until when AWS supports each major version of the engines that it tells that of.
 pub async fn lifecycles(rds: &Query, until: Instant) -> Result<Vec<Lifecycle>, Error> {
-    let action = || rds.action("DescribeDBMajorEngineVersions");
-    listed("DescribeDBMajorEngineVersions", action, until, "DBMajorEngineVersion", |it, found| {
+    let action = rds.action("DescribeDBMajorEngineVersions").field("MaxRecords", PAGE);
+    let read = |it: &mut Element<'_, '_>| {
         let mut lifecycle = Lifecycle::default();
         it.each(|name, it| match name {
             "Engine" => lifecycle.engine = it.text(),
@@ -79,42 +80,7 @@ pub async fn lifecycles(rds: &Query, until: Instant) -> Result<Vec<Lifecycle>, E
             }),
             _ => {}
         });
-        found.push(lifecycle);
-    })
-    .await
-}
-
-/// Everything that `item` names in all pages of a listing.
-async fn listed<'a, T>(
-    operation: &'static str,
-    action: impl Fn() -> Action<'a>,
-    until: Instant,
-    item: &str,
-    visit: impl Fn(&mut Element<'_, '_>, &mut Vec<T>),
-) -> Result<Vec<T>, Error> {
-    let (mut found, mut marker) = (Vec::new(), None::<String>);
-    for _ in 0..MOST_PAGES {
-        let answer =
-            action().field("MaxRecords", 100).maybe("Marker", marker.take()).perform("all", Some(until)).await?;
-        read(&answer, |_, it| collect(it, item, &visit, &mut found, &mut marker))
-            .map_err(|why| Error::unexpected(operation, "all", format!("the answer is not XML: {why}")))?;
-        if marker.is_none() {
-            break;
-        }
-    }
-    Ok(found)
-}
-
-fn collect<T>(
-    element: &mut Element<'_, '_>,
-    item: &str,
-    visit: &impl Fn(&mut Element<'_, '_>, &mut Vec<T>),
-    found: &mut Vec<T>,
-    marker: &mut Option<String>,
-) {
-    element.each(|name, it| match name {
-        _ if name == item => visit(it, found),
-        "Marker" => *marker = Some(it.text()).filter(|it| !it.is_empty()),
-        _ => collect(it, item, visit, found, marker),
-    });
+        Some(lifecycle)
+    };
+    read_entries(action, "DBMajorEngineVersions", "all", Some(until), read).await
 }

@@ -21,7 +21,7 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
     let machines =
         async { tokio::try_join!(ec2::list_instances(&clients.ec2), ec2_autoscaling::list_groups(&clients.groups)) };
     let (index, databases, left_behind, machines) =
-        tokio::join!(index, rds::list_sleepers(&clients.rds), left_behind(clients, scope, run), machines);
+        tokio::join!(index, rds::list_sleepers(&clients.rds.query), left_behind(clients, scope, run), machines);
     let (index, databases, left_behind, (instances, groups)) = (index?, databases?, left_behind?, machines?);
     let (mut left_behind, jobs_left_behind) = left_behind;
     let job_groups = index.iter().filter_map(|(arn, tags)| {
@@ -72,7 +72,7 @@ pub async fn observe(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<
         ..World::default()
     };
     let in_question = plan::databases_in_question(&world, scope, &run.now);
-    let events = each(in_question, READS, async |it| (it.arn.clone(), rds::events(&clients.rds, it).await));
+    let events = each(in_question, READS, async |it| (it.arn.clone(), rds::events(&clients.rds.query, it).await));
     world.events = events.await.into_iter().map(|(arn, it)| (arn, it.map_err(|err| err.to_string()))).collect();
     let to_read: Vec<String> =
         plan::jobs_to_read(&world, scope, run.dry_run, &run.now).into_iter().map(|it| it.name.clone()).collect();
@@ -155,7 +155,7 @@ async fn pending_snapshots(
 ) -> BTreeMap<String, Result<Option<String>, String>> {
     let pending = plan::pending_snapshots(databases, run.calendar(), &run.now);
     let read = each(pending, READS, async |(database, id)| {
-        let snapshot = find_snapshot(&clients.rds, database.kind, &id).await;
+        let snapshot = find_snapshot(&clients.rds.query, database.kind, &id).await;
         (database.arn.clone(), snapshot.map(|it| it.map(|it| it.status)).map_err(|err| err.to_string()))
     });
     read.await.into_iter().collect()

@@ -1,8 +1,8 @@
 //! Calls to RDS: which databases can be stopped, stopping, starting, and what became of one.
 
 use aws::Error;
-use aws::rds::{Rds, find_databases, list_databases_with};
-use aws_sdk_rds::primitives::DateTime;
+use aws::query::{Element, Query};
+use aws::rds::{Rds, find_databases, list_databases_with, list_rds_events, writer_of_members};
 use aws_sdk_rds::types as sdk;
 use jiff::Timestamp;
 use rules::database::{Database, Kind};
@@ -10,18 +10,65 @@ use tokio::time::Instant;
 
 use crate::plan::{CannotStop, DatabaseName, Events, LastEvent, Sleeper};
 
-/// How long RDS keeps its events.
-const EVENTS_OF_MINUTES: i32 = 14 * 24 * 60;
-
 /// What RDS says as it starts a database that was stopped for seven days. DescribeEvents gives no ids.
 const STARTED_BY_AWS: &str = "maximum allowed time being stopped";
 
 /// What the green side of a blue/green deployment is called, before six more letters.
 const GREEN: &str = "-green-";
 
+/// What RDS may name as pending, in the order in which people are told.
+const PENDING_OF_INSTANCE: [&str; 24] = [
+    "DBInstanceClass",
+    "AllocatedStorage",
+    "MasterUserPassword",
+    "Port",
+    "BackupRetentionPeriod",
+    "MultiAZ",
+    "EngineVersion",
+    "LicenseModel",
+    "Iops",
+    "StorageThroughput",
+    "DBInstanceIdentifier",
+    "StorageType",
+    "CACertificateIdentifier",
+    "DBSubnetGroupName",
+    "PendingCloudwatchLogsExports",
+    "ProcessorFeatures",
+    "AutomationMode",
+    "ResumeFullAutomationModeTime",
+    "MultiTenant",
+    "IAMDatabaseAuthenticationEnabled",
+    "DedicatedLogVolume",
+    "Engine",
+    "AdditionalStorageVolumes",
+    "DBCapacityReservationIdentifier",
+];
+
+const PENDING_OF_CLUSTER: [&str; 11] = [
+    "PendingCloudwatchLogsExports",
+    "DBClusterIdentifier",
+    "MasterUserPassword",
+    "IAMDatabaseAuthenticationEnabled",
+    "EngineVersion",
+    "BackupRetentionPeriod",
+    "StorageType",
+    "AllocatedStorage",
+    "RdsCustomClusterConfiguration",
+    "Iops",
+    "CertificateDetails",
+];
+
 /// What of a description is for this function only.
+#[derive(Default)]
 struct More {
-    cannot_stop: Option<CannotStop>,
+    is_replica: bool,
+    replicas: Vec<String>,
+    /// Clusters of Aurora that replicate an instance.
+    has_cluster_as_replica: bool,
+    multi_az: bool,
+    engine_mode: Option<String>,
+    is_global: bool,
+    is_backed_up: bool,
     writer: Option<String>,
     created_at: Option<Timestamp>,
     copies_tags: bool,
@@ -31,116 +78,101 @@ struct More {
 }
 
 /// All databases of the region.
-pub async fn list_sleepers(rds: &Rds) -> Result<Vec<Sleeper>, Error> {
+pub async fn list_sleepers(rds: &Query) -> Result<Vec<Sleeper>, Error> {
     let databases = list_databases_with(rds, more_of_instance, more_of_cluster).await?;
     let sleeper = |(database, more): (Database, More)| Sleeper {
-        database,
-        cannot_stop: more.cannot_stop,
+        cannot_stop: match database.kind {
+            Kind::Instance => instance_cannot_stop(&database, &more),
+            Kind::Cluster => cluster_cannot_stop(&database, &more),
+        },
+        // RDS backs up every cluster.
+        backup_window: more.backup_window.filter(|_| more.is_backed_up || database.kind == Kind::Cluster),
         writer: more.writer,
         created_at: more.created_at,
         copies_tags: more.copies_tags,
         maintenance_window: more.maintenance_window,
-        backup_window: more.backup_window,
         pending: more.pending,
+        database,
     };
     Ok(databases.into_iter().map(sleeper).collect())
 }
 
-fn more_of_instance(it: &sdk::DbInstance) -> More {
-    let backed_up = it.backup_retention_period().is_some_and(|it| it > 0);
-    More {
-        cannot_stop: instance_cannot_stop(it),
-        writer: None,
-        created_at: it.instance_create_time().and_then(moment),
-        copies_tags: it.copy_tags_to_snapshot().unwrap_or_default(),
-        maintenance_window: it.preferred_maintenance_window().map(str::to_owned),
-        backup_window: it.preferred_backup_window().filter(|_| backed_up).map(str::to_owned),
-        pending: it.pending_modified_values().map(pending_of_instance).unwrap_or_default(),
+fn more_of_instance(name: &str, it: &mut Element<'_, '_>, more: &mut More) {
+    match name {
+        "ReadReplicaSourceDBInstanceIdentifier" | "ReadReplicaSourceDBClusterIdentifier" => {
+            more.is_replica |= it.filled().is_some();
+        }
+        "ReadReplicaDBInstanceIdentifiers" => it.each(|_, it| more.replicas.push(it.text())),
+        "ReadReplicaDBClusterIdentifiers" => more.has_cluster_as_replica = has_entries(it),
+        "MultiAZ" => more.multi_az = it.parsed().unwrap_or_default(),
+        "BackupRetentionPeriod" => more.is_backed_up = it.parsed::<i32>().is_some_and(|it| it > 0),
+        "InstanceCreateTime" => more.created_at = it.parsed(),
+        "PendingModifiedValues" => more.pending = pending(it, &PENDING_OF_INSTANCE),
+        _ => more_of_both(name, it, more),
     }
 }
 
-fn more_of_cluster(it: &sdk::DbCluster) -> More {
-    let writer = it.db_cluster_members().iter().find(|it| it.is_cluster_writer().unwrap_or_default());
-    More {
-        cannot_stop: cluster_cannot_stop(it),
-        writer: writer.and_then(|it| it.db_instance_identifier()).map(str::to_owned),
-        created_at: it.cluster_create_time().and_then(moment),
-        copies_tags: it.copy_tags_to_snapshot().unwrap_or_default(),
-        maintenance_window: it.preferred_maintenance_window().map(str::to_owned),
-        backup_window: it.preferred_backup_window().map(str::to_owned),
-        pending: it.pending_modified_values().map(pending_of_cluster).unwrap_or_default(),
+fn more_of_cluster(name: &str, it: &mut Element<'_, '_>, more: &mut More) {
+    match name {
+        "ReplicationSourceIdentifier" => more.is_replica = it.filled().is_some(),
+        "ReadReplicaIdentifiers" => it.each(|_, it| more.replicas.push(it.text())),
+        "EngineMode" => more.engine_mode = it.filled(),
+        "GlobalClusterIdentifier" => more.is_global = it.filled().is_some(),
+        "DBClusterMembers" => more.writer = writer_of_members(it),
+        "ClusterCreateTime" => more.created_at = it.parsed(),
+        "PendingModifiedValues" => more.pending = pending(it, &PENDING_OF_CLUSTER),
+        _ => more_of_both(name, it, more),
     }
 }
 
-fn pending_of_instance(it: &sdk::PendingModifiedValues) -> Vec<&'static str> {
-    named(&[
-        ("DBInstanceClass", it.db_instance_class.is_some()),
-        ("AllocatedStorage", it.allocated_storage.is_some()),
-        ("MasterUserPassword", it.master_user_password.is_some()),
-        ("Port", it.port.is_some()),
-        ("BackupRetentionPeriod", it.backup_retention_period.is_some()),
-        ("MultiAZ", it.multi_az.is_some()),
-        ("EngineVersion", it.engine_version.is_some()),
-        ("LicenseModel", it.license_model.is_some()),
-        ("Iops", it.iops.is_some()),
-        ("StorageThroughput", it.storage_throughput.is_some()),
-        ("DBInstanceIdentifier", it.db_instance_identifier.is_some()),
-        ("StorageType", it.storage_type.is_some()),
-        ("CACertificateIdentifier", it.ca_certificate_identifier.is_some()),
-        ("DBSubnetGroupName", it.db_subnet_group_name.is_some()),
-        ("PendingCloudwatchLogsExports", it.pending_cloudwatch_logs_exports().is_some_and(changes_exports)),
-        ("ProcessorFeatures", !it.processor_features().is_empty()),
-        ("AutomationMode", it.automation_mode.is_some()),
-        ("ResumeFullAutomationModeTime", it.resume_full_automation_mode_time.is_some()),
-        ("MultiTenant", it.multi_tenant.is_some()),
-        ("IAMDatabaseAuthenticationEnabled", it.iam_database_authentication_enabled.is_some()),
-        ("DedicatedLogVolume", it.dedicated_log_volume.is_some()),
-        ("Engine", it.engine.is_some()),
-        ("AdditionalStorageVolumes", !it.additional_storage_volumes().is_empty()),
-        ("DBCapacityReservationIdentifier", it.db_capacity_reservation_identifier.is_some()),
-    ])
+fn more_of_both(name: &str, it: &mut Element<'_, '_>, more: &mut More) {
+    match name {
+        "CopyTagsToSnapshot" => more.copies_tags = it.parsed().unwrap_or_default(),
+        "PreferredMaintenanceWindow" => more.maintenance_window = it.filled(),
+        "PreferredBackupWindow" => more.backup_window = it.filled(),
+        _ => {}
+    }
 }
 
-fn pending_of_cluster(it: &sdk::ClusterPendingModifiedValues) -> Vec<&'static str> {
-    named(&[
-        ("PendingCloudwatchLogsExports", it.pending_cloudwatch_logs_exports().is_some_and(changes_exports)),
-        ("DBClusterIdentifier", it.db_cluster_identifier.is_some()),
-        ("MasterUserPassword", it.master_user_password.is_some()),
-        ("IAMDatabaseAuthenticationEnabled", it.iam_database_authentication_enabled.is_some()),
-        ("EngineVersion", it.engine_version.is_some()),
-        ("BackupRetentionPeriod", it.backup_retention_period.is_some()),
-        ("StorageType", it.storage_type.is_some()),
-        ("AllocatedStorage", it.allocated_storage.is_some()),
-        ("RdsCustomClusterConfiguration", it.rds_custom_cluster_configuration.is_some()),
-        ("Iops", it.iops.is_some()),
-        ("CertificateDetails", it.certificate_details.is_some()),
-    ])
+/// Which of these `names` are pending: what is named without a value, as an empty list, is not.
+fn pending(values: &mut Element<'_, '_>, names: &[&'static str]) -> Vec<&'static str> {
+    let mut named = Vec::new();
+    values.each(|name, it| {
+        let is_pending = match name {
+            "PendingCloudwatchLogsExports" => {
+                let mut changes = false;
+                it.each(|_, it| changes |= has_entries(it));
+                changes
+            }
+            "ProcessorFeatures" | "AdditionalStorageVolumes" => has_entries(it),
+            _ => true,
+        };
+        if is_pending {
+            named.push(name.to_owned());
+        }
+    });
+    names.iter().copied().filter(|it| named.iter().any(|name| name == it)).collect()
 }
 
-fn changes_exports(it: &sdk::PendingCloudwatchLogsExports) -> bool {
-    !it.log_types_to_enable().is_empty() || !it.log_types_to_disable().is_empty()
+fn has_entries(list: &mut Element<'_, '_>) -> bool {
+    let mut found = false;
+    list.each(|_, _| found = true);
+    found
 }
 
-fn named(fields: &[(&'static str, bool)]) -> Vec<&'static str> {
-    fields.iter().filter(|(_, is_pending)| *is_pending).map(|(name, _)| *name).collect()
-}
-
-fn instance_cannot_stop(it: &sdk::DbInstance) -> Option<CannotStop> {
-    let engine = it.engine().unwrap_or_default();
-    let is = |it: Option<&str>| it.is_some_and(|it| !it.is_empty());
-    let replicas = it.read_replica_db_instance_identifiers();
-    let of_clusters = it.read_replica_db_cluster_identifiers();
-    if is(it.read_replica_source_db_instance_identifier()) || is(it.read_replica_source_db_cluster_identifier()) {
-        if it.db_instance_identifier().is_some_and(|it| it.contains(GREEN)) {
+fn instance_cannot_stop(database: &Database, more: &More) -> Option<CannotStop> {
+    let engine = database.engine.as_str();
+    if more.is_replica {
+        if database.id.contains(GREEN) {
             return passes("it is the green side of a blue/green deployment");
         }
         for_good("it is a read replica")
-    } else if !replicas.is_empty() || !of_clusters.is_empty() {
-        if of_clusters.is_empty() && replicas.iter().all(|it| it.contains(GREEN)) {
+    } else if !more.replicas.is_empty() || more.has_cluster_as_replica {
+        if !more.has_cluster_as_replica && more.replicas.iter().all(|it| it.contains(GREEN)) {
             return passes("a blue/green deployment of it is under way");
         }
         for_good("it has a read replica")
-    } else if engine.starts_with("sqlserver") && it.multi_az().unwrap_or_default() {
+    } else if engine.starts_with("sqlserver") && more.multi_az {
         for_good("it is SQL Server in several zones")
     } else if engine.starts_with("custom-") && !engine.starts_with("custom-sqlserver") {
         for_good("it is RDS Custom")
@@ -149,19 +181,16 @@ fn instance_cannot_stop(it: &sdk::DbInstance) -> Option<CannotStop> {
     }
 }
 
-fn cluster_cannot_stop(it: &sdk::DbCluster) -> Option<CannotStop> {
-    let is = |it: Option<&str>| it.is_some_and(|it| !it.is_empty());
-    if !it.engine().unwrap_or_default().starts_with("aurora") {
+fn cluster_cannot_stop(database: &Database, more: &More) -> Option<CannotStop> {
+    if !database.engine.starts_with("aurora") {
         for_good("it is a Multi-AZ DB cluster, not Aurora")
-    } else if it.engine_mode() == Some("serverless") {
+    } else if more.engine_mode.as_deref() == Some("serverless") {
         for_good("it is Aurora Serverless v1")
-    } else if is(it.global_cluster_identifier()) {
+    } else if more.is_global {
         for_good("it is a member of a global database")
-    } else if is(it.replication_source_identifier()) || !it.read_replica_identifiers().is_empty() {
-        if it.db_cluster_identifier().is_some_and(|it| it.contains(GREEN))
-            || !it.read_replica_identifiers().is_empty()
-                && it.read_replica_identifiers().iter().all(|it| it.contains(GREEN))
-        {
+    } else if more.is_replica || !more.replicas.is_empty() {
+        let to_green = !more.replicas.is_empty() && more.replicas.iter().all(|it| it.contains(GREEN));
+        if database.id.contains(GREEN) || to_green {
             return passes("a blue/green deployment of it is under way");
         }
         for_good("it has a replica in another region, or is one")
@@ -177,10 +206,6 @@ fn for_good(reason: &str) -> Option<CannotStop> {
 /// Told apart, so that people do not take a tag off for what is over tomorrow.
 fn passes(reason: &str) -> Option<CannotStop> {
     Some(CannotStop { reason: reason.into(), passes: true })
-}
-
-fn moment(it: &DateTime) -> Option<Timestamp> {
-    Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok()
 }
 
 /// Stops a database, an instance with a snapshot of this id; one that is stopped by now is not an error.
@@ -225,7 +250,7 @@ async fn settled(rds: &Rds, database: &DatabaseName, allows: &str, outcome: Resu
     if !is_refusal(&error) {
         return Err(error);
     }
-    let found = find_databases(rds, &database.id).await?;
+    let found = find_databases(&rds.query, &database.id).await?;
     let status = found.iter().find(|it| it.kind == database.kind).map(|it| it.status.as_str());
     let done: &[&str] = if allows == "available" { &["stopping", "stopped"] } else { &["starting", "available"] };
     match status {
@@ -285,37 +310,22 @@ pub async fn tag_snapshot(
 }
 
 /// What RDS's events of the last two weeks tell of a database.
-pub async fn events(rds: &Rds, database: &Database) -> Result<Events, Error> {
-    let (source, id) = match database.kind {
-        Kind::Instance => (sdk::SourceType::DbInstance, &database.id),
-        Kind::Cluster => (sdk::SourceType::DbCluster, &database.id),
+pub async fn events(rds: &Query, database: &Database) -> Result<Events, Error> {
+    let source = match database.kind {
+        Kind::Instance => "db-instance",
+        Kind::Cluster => "db-cluster",
     };
     let mut last: Option<LastEvent> = None;
     let mut newest: Option<(Timestamp, String)> = None;
-    let mut marker = None;
-    loop {
-        let answer = rds
-            .call(None, async |client| {
-                let call = client.describe_events().source_type(source.clone()).source_identifier(id);
-                let call = call.duration(EVENTS_OF_MINUTES).set_marker(marker.clone());
-                call.send().await.map_err(|err| Error::new("DescribeEvents", id, err))
-            })
-            .await?;
-        for event in answer.events() {
-            let Some(at) = event.date().and_then(moment) else { continue };
-            let message = event.message().unwrap_or_default();
-            let started_by_aws = message.contains(STARTED_BY_AWS);
-            let stopped = message.trim_end_matches('.').ends_with(" stopped");
-            if (started_by_aws || stopped) && last.is_none_or(|last| last.at <= at) {
-                last = Some(LastEvent { at, started_by_aws });
-            }
-            if newest.as_ref().is_none_or(|(newest, _)| *newest <= at) {
-                newest = Some((at, message.to_owned()));
-            }
+    for (at, message) in list_rds_events(rds, source, &database.id, None).await? {
+        let started_by_aws = message.contains(STARTED_BY_AWS);
+        let stopped = message.trim_end_matches('.').ends_with(" stopped");
+        if (started_by_aws || stopped) && last.is_none_or(|last| last.at <= at) {
+            last = Some(LastEvent { at, started_by_aws });
         }
-        marker = answer.marker().filter(|it| !it.is_empty()).map(str::to_owned);
-        if marker.is_none() {
-            return Ok(Events { last, newest: newest.map(|(_, it)| it) });
+        if newest.as_ref().is_none_or(|(newest, _)| *newest <= at) {
+            newest = Some((at, message));
         }
     }
+    Ok(Events { last, newest: newest.map(|(_, it)| it) })
 }

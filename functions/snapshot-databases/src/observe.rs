@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use aws::rds::{Elsewhere, Rds, Regions, find_databases, find_snapshot, list_databases_with, list_snapshots};
+use aws::query::Query;
+use aws::rds::{Elsewhere, Regions, created, find_databases, find_snapshot, list_databases_with, list_snapshots};
 use aws::{Error, each};
 use jiff::Timestamp;
 use rules::database::{Kind, PREFIX, Snapshot};
@@ -16,14 +17,9 @@ use crate::rds;
 /// Everything that the decision depends on, and RDS in the regions that are copied to.
 pub async fn observe(regions: &Regions, scope: &Scope, run: &Run<'_>) -> Result<(World, Elsewhere), Error> {
     if let Scope::One(command) = scope {
-        return Ok((one(&regions.here, command, run).await?, BTreeMap::new()));
+        return Ok((one(&regions.here.query, command, run).await?, BTreeMap::new()));
     }
-    let databases = list_databases_with(
-        &regions.here,
-        |it| rds::moment(it.instance_create_time()),
-        |it| rds::moment(it.cluster_create_time()),
-    );
-    let databases = databases.await?;
+    let databases = list_databases_with(&regions.here.query, created, created).await?;
     let created = databases.iter().filter_map(|(it, created)| Some((it.arn.clone(), (*created)?)));
     let created: BTreeMap<String, Timestamp> = created.collect();
     let databases: Vec<_> = databases.into_iter().map(|(database, _)| database).collect();
@@ -38,8 +34,8 @@ pub async fn observe(regions: &Regions, scope: &Scope, run: &Run<'_>) -> Result<
         return Ok((world, BTreeMap::new()));
     }
     let elsewhere = regions.elsewhere(&plan::copy_regions(&world.databases, &world.copy_keys));
-    let there = each(&elsewhere, 4, async |(region, rds)| (region.clone(), shelf(rds).await));
-    let (here, there) = tokio::join!(shelf(&regions.here), there);
+    let there = each(&elsewhere, 4, async |(region, rds)| (region.clone(), shelf(&rds.query).await));
+    let (here, there) = tokio::join!(shelf(&regions.here.query), there);
     let here = here?;
     (world.snapshots, world.manual, world.quotas) = (here.snapshots, here.manual, here.quotas);
     for (region, shelf) in there {
@@ -47,12 +43,12 @@ pub async fn observe(regions: &Regions, scope: &Scope, run: &Run<'_>) -> Result<
     }
     let (databases, failed) = plan::wanted_events(&world, &run.now);
     let of_databases = each(databases, 4, async |it| {
-        let events = rds::events_of_database(&regions.here, &it, run.last_start).await;
+        let events = rds::events_of_database(&regions.here.query, &it, run.last_start).await;
         (it.arn, events)
     });
     let of_snapshots = each(failed, 4, async |(region, it)| {
         let rds = region.and_then(|it| elsewhere.get(&it)).unwrap_or(&regions.here);
-        let events = rds::events_of_snapshot(rds, &it, run.last_start).await;
+        let events = rds::events_of_snapshot(&rds.query, &it, run.last_start).await;
         (it.arn, events)
     });
     let (of_databases, of_snapshots) = tokio::join!(of_databases, of_snapshots);
@@ -68,7 +64,7 @@ struct Shelf {
     quotas: BTreeMap<Kind, usize>,
 }
 
-async fn shelf(rds: &Rds) -> Result<Shelf, Error> {
+async fn shelf(rds: &Query) -> Result<Shelf, Error> {
     let manual = RefCell::new(BTreeMap::new());
     let snapshots = list_snapshots(rds, |it| {
         *manual.borrow_mut().entry(it.kind).or_default() += 1;
@@ -92,7 +88,7 @@ impl World {
 }
 
 /// The one database that a snapshot is asked for of, and that snapshot if it is there: three or four calls.
-async fn one(rds: &Rds, command: &Command, run: &Run<'_>) -> Result<World, Error> {
+async fn one(rds: &Query, command: &Command, run: &Run<'_>) -> Result<World, Error> {
     let databases = find_databases(rds, &command.database).await?;
     let mut kinds: Vec<Kind> = databases.iter().map(|it| it.kind).collect();
     kinds.dedup();

@@ -3,76 +3,57 @@
 use std::collections::BTreeMap;
 
 use aws::Error;
-use aws::rds::{Rds, Regions, find_snapshot};
-use aws_sdk_rds::primitives::DateTime;
-use aws_sdk_rds::types::{SourceType, Tag};
-use jiff::Timestamp;
+use aws::query::{Element, Query};
+use aws::rds::{Rds, Regions, find_snapshot, list_rds_events, read_entries};
+use aws_sdk_rds::types::Tag;
 use rules::database::{Database, Kind, Snapshot};
 use tokio::time::Instant;
 
 use crate::plan::{CopySnapshot, Event, TakeSnapshot, way_out};
 
-/// RDS keeps events for fourteen days; asked for longer it refuses.
-const MINUTES_OF_EVENTS: i32 = 14 * 24 * 60;
-
 /// How many manual snapshots of each kind the account may have in a region.
-pub async fn quotas(rds: &Rds) -> Result<BTreeMap<Kind, usize>, Error> {
-    rds.call(None, async |client| {
-        let answer = client.describe_account_attributes().send().await;
-        let answer = answer.map_err(|err| Error::new("DescribeAccountAttributes", "quotas", err))?;
-        let quota = |it: &aws_sdk_rds::types::AccountQuota| {
-            let kind = match it.account_quota_name()? {
-                "ManualSnapshots" => Kind::Instance,
-                "ManualClusterSnapshots" => Kind::Cluster,
-                _ => return None,
-            };
-            Some((kind, usize::try_from(it.max()?).ok()?))
-        };
-        Ok(answer.account_quotas().iter().filter_map(quota).collect())
-    })
-    .await
+pub async fn quotas(rds: &Query) -> Result<BTreeMap<Kind, usize>, Error> {
+    let quota = |it: &mut Element<'_, '_>| {
+        let (mut kind, mut max) = (None, None);
+        it.each(|name, it| match name {
+            "AccountQuotaName" => {
+                kind = match it.text().as_str() {
+                    "ManualSnapshots" => Some(Kind::Instance),
+                    "ManualClusterSnapshots" => Some(Kind::Cluster),
+                    _ => None,
+                }
+            }
+            "Max" => max = it.parsed(),
+            _ => {}
+        });
+        kind.zip(max)
+    };
+    let action = rds.action("DescribeAccountAttributes");
+    let quotas = read_entries(action, "AccountQuotas", "quotas", None, quota).await?;
+    Ok(quotas.into_iter().collect())
 }
 
 /// What RDS did with a database in the last fourteen days.
-pub async fn events_of_database(rds: &Rds, database: &Database, until: Instant) -> Result<Vec<Event>, Error> {
+pub async fn events_of_database(rds: &Query, database: &Database, until: Instant) -> Result<Vec<Event>, Error> {
     let source = match database.kind {
-        Kind::Instance => SourceType::DbInstance,
-        Kind::Cluster => SourceType::DbCluster,
+        Kind::Instance => "db-instance",
+        Kind::Cluster => "db-cluster",
     };
     events(rds, &database.id, source, until).await
 }
 
 /// What RDS told of a snapshot in the last fourteen days.
-pub async fn events_of_snapshot(rds: &Rds, snapshot: &Snapshot, until: Instant) -> Result<Vec<Event>, Error> {
+pub async fn events_of_snapshot(rds: &Query, snapshot: &Snapshot, until: Instant) -> Result<Vec<Event>, Error> {
     let source = match snapshot.kind {
-        Kind::Instance => SourceType::DbSnapshot,
-        Kind::Cluster => SourceType::DbClusterSnapshot,
+        Kind::Instance => "db-snapshot",
+        Kind::Cluster => "db-cluster-snapshot",
     };
     events(rds, &snapshot.id, source, until).await
 }
 
-async fn events(rds: &Rds, id: &str, source: SourceType, until: Instant) -> Result<Vec<Event>, Error> {
-    let (mut events, mut marker) = (Vec::new(), None);
-    loop {
-        let answer = rds.call(Some(until), async |client| {
-            let call = client.describe_events().source_identifier(id).source_type(source.clone());
-            let call = call.duration(MINUTES_OF_EVENTS).set_marker(marker.clone()).send();
-            call.await.map_err(|err| Error::new("DescribeEvents", id, err))
-        });
-        let answer = answer.await?;
-        let read = answer.events().iter().filter_map(|it| {
-            Some(Event { at: moment(it.date())?, message: it.message().unwrap_or_default().to_owned() })
-        });
-        events.extend(read);
-        marker = answer.marker().filter(|it| !it.is_empty()).map(str::to_owned);
-        if marker.is_none() {
-            return Ok(events);
-        }
-    }
-}
-
-pub fn moment(it: Option<&DateTime>) -> Option<Timestamp> {
-    it.and_then(|it| Timestamp::new(it.secs(), it.subsec_nanos() as i32).ok())
+async fn events(rds: &Query, id: &str, source: &str, until: Instant) -> Result<Vec<Event>, Error> {
+    let events = list_rds_events(rds, source, id, Some(until)).await?;
+    Ok(events.into_iter().map(|(at, message)| Event { at, message }).collect())
 }
 
 /// Takes a snapshot and returns its status. One that exists by now, and has not failed, will do.
@@ -183,10 +164,12 @@ fn stays(error: &Error) -> bool {
 async fn there_by_now(rds: &Rds, kind: Kind, id: &str, answer: Result<Option<String>, Error>) -> Result<String, Error> {
     match answer {
         Ok(status) => Ok(status.unwrap_or_else(|| "creating".into())),
-        Err(error) if error.code.contains("SnapshotAlreadyExists") => match find_snapshot(rds, kind, id).await? {
-            Some(it) if ["available", "creating", "copying"].contains(&it.status.as_str()) => Ok(it.status),
-            _ => Err(error),
-        },
+        Err(error) if error.code.contains("SnapshotAlreadyExists") => {
+            match find_snapshot(&rds.query, kind, id).await? {
+                Some(it) if ["available", "creating", "copying"].contains(&it.status.as_str()) => Ok(it.status),
+                _ => Err(error),
+            }
+        }
         Err(error) => Err(error),
     }
 }
@@ -203,16 +186,10 @@ fn tags(tags: &[(String, String)]) -> Vec<Tag> {
 
 #[cfg(test)]
 mod tests {
-    use aws_sdk_rds::Client;
-    use aws_sdk_rds::operation::copy_db_snapshot::CopyDbSnapshotOutput;
-    use aws_sdk_rds::operation::create_db_snapshot::{CreateDBSnapshotError, CreateDbSnapshotOutput};
-    use aws_sdk_rds::operation::describe_db_snapshots::DescribeDbSnapshotsOutput;
-    use aws_sdk_rds::types::DbSnapshot;
-    use aws_smithy_mocks::{RuleMode, mock, mock_client};
-    use aws_smithy_types::error::ErrorMetadata;
     use std::time::Duration;
 
     use aws::ErrorKind;
+    use testkit::scripted::{HOME, Rds as Tables, Script};
 
     use super::*;
     use crate::plan::SnapshotCount;
@@ -234,33 +211,24 @@ mod tests {
     }
 
     /// What becomes of the call if AWS refuses it so, and of the snapshot of that id if there is one by now.
-    async fn refused(code: &'static str, status: Option<&'static str>) -> Result<String, Error> {
-        let create = mock!(Client::create_db_snapshot).then_error(move || {
-            CreateDBSnapshotError::generic(ErrorMetadata::builder().code(code).message("no").build())
-        });
-        let describe = mock!(Client::describe_db_snapshots).then_output(move || {
-            let named = |it| DbSnapshot::builder().db_snapshot_identifier("a").db_snapshot_arn("arn:a").status(it);
-            let snapshots = status.map(|it| named(it).db_instance_identifier("kfood-db").build());
-            DescribeDbSnapshotsOutput::builder().set_db_snapshots(Some(snapshots.into_iter().collect())).build()
-        });
-        let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&create, &describe]);
-        take_snapshot(&Rds::of(client), &take(), soon()).await
+    async fn refused(code: &'static str, status: Option<&str>) -> Result<String, Error> {
+        let mut tables = Tables::default();
+        if let Some(status) = status {
+            tables.store(&take().id, "kfood-db", "2026-11-21T03:00:00Z", &[]).status = status.into();
+        }
+        let script = Script::new(tables);
+        script.refuse("CreateDBSnapshot", "", 1, 400, code);
+        take_snapshot(&Rds::new(&script.sdk(), None), &take(), soon()).await
     }
 
     #[tokio::test]
     async fn the_call_carries_all_tags_and_the_status_comes_back() {
-        let create = mock!(Client::create_db_snapshot)
-            .match_requests(|it| {
-                it.db_instance_identifier() == Some("kfood-db")
-                    && it.db_snapshot_identifier() == Some("nightshift-kfood-db-2026-11-21")
-                    && it.tags()[0].key() == Some("team")
-            })
-            .then_output(|| {
-                let snapshot = DbSnapshot::builder().status("creating").build();
-                CreateDbSnapshotOutput::builder().db_snapshot(snapshot).build()
-            });
-        let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&create]);
-        assert_eq!(take_snapshot(&Rds::of(client), &take(), soon()).await.as_deref(), Ok("creating"));
+        let mut tables = Tables::default();
+        tables.serve("kfood-db", &[]);
+        let script = Script::new(tables);
+        let taken = take_snapshot(&Rds::new(&script.sdk(), None), &take(), soon()).await;
+        assert_eq!(taken.as_deref(), Ok("creating"));
+        assert_eq!(script.aws().snapshot(HOME, "nightshift-kfood-db-2026-11-21").tags["team"], "food");
     }
 
     #[tokio::test]
@@ -283,7 +251,7 @@ mod tests {
         assert_eq!(error.kind, ErrorKind::Problem("snapshot-quota"));
         assert_eq!(
             error.message,
-            "CreateDBSnapshot kfood-db: SnapshotQuotaExceeded: no; there are 100 manual DB instance snapshots in the \
+            "CreateDBSnapshot kfood-db: SnapshotQuotaExceeded: refused by the script; there are 100 manual DB instance snapshots in the \
              region; 40 of them are kept by no rule any more: invoke prune-backups, then this function"
         );
         let error = || Error::unexpected("CreateDBSnapshot", "kfood-db", "no");
@@ -306,21 +274,14 @@ mod tests {
     #[tokio::test]
     async fn a_copy_names_the_key_and_the_option_group_of_its_region() {
         let key = "arn:aws:kms:us-west-2:123456789012:key/1";
-        let copied = mock!(Client::copy_db_snapshot)
-            .match_requests(|it| {
-                it.source_db_snapshot_identifier() == Some("arn:source")
-                    && it.target_db_snapshot_identifier() == Some("nightshift-kfood-db-2026-11-21")
-                    && it.kms_key_id() == Some("arn:aws:kms:us-west-2:123456789012:key/1")
-                    && it.option_group_name() == Some("audit")
-                    && it.pre_signed_url() == Some("https://signed")
-            })
-            .then_output(|| CopyDbSnapshotOutput::builder().build());
-        let client = mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&copied]);
+        let mut tables = Tables::default();
+        let source = tables.store("nightshift-kfood-db-2026-11-21", "kfood-db", "2026-11-21T03:00:00Z", &[]).arn();
+        let script = Script::new(tables);
         let copy = CopySnapshot {
             kind: Kind::Instance,
             database: "kfood-db".into(),
             id: "nightshift-kfood-db-2026-11-21".into(),
-            source: "arn:source".into(),
+            source: source.clone(),
             region: "us-west-2".parse().unwrap(),
             key: Some(key.into()),
             signed_for: None,
@@ -328,9 +289,12 @@ mod tests {
             tags: Vec::new(),
             replaces: false,
         };
-        assert_eq!(
-            copy_snapshot(&Rds::of(client), &copy, Some("https://signed".into()), soon()).await.as_deref(),
-            Ok("creating")
-        );
+        let there = Rds::new(&script.sdk(), Some("us-west-2"));
+        let copied = copy_snapshot(&there, &copy, Some("https://signed".into()), soon()).await;
+        assert_eq!(copied.as_deref(), Ok("creating"));
+        let sent = script.sent("CopyDBSnapshot").remove(0);
+        let fields =
+            ["SourceDBSnapshotIdentifier", "KmsKeyId", "OptionGroupName", "PreSignedUrl"].map(|it| sent.text(it));
+        assert_eq!((sent.region.as_str(), fields), ("us-west-2", [source.as_str(), key, "audit", "https://signed"]));
     }
 }

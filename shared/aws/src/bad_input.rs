@@ -4,7 +4,7 @@ use aws_smithy_runtime_api::http::Headers;
 use fuzz::used;
 use serde_json::json;
 
-use crate::query::{Element, read};
+use crate::query::{Element, read, read_result};
 use crate::untyped::Refusal;
 use crate::{rest, seconds};
 
@@ -35,6 +35,7 @@ fn answers_in_xml() {
     fuzz::texts(&XML, |text| {
         for deep in [0, 1, 4] {
             used(read(text, |_, it| used(visit(it, deep))));
+            used(read_result("DescribeInstances", "all", text, |_, it| used(visit(it, deep))));
         }
     });
 }

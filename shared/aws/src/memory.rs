@@ -25,8 +25,8 @@ pub async fn write(
 #[cfg(test)]
 mod tests {
     use aws_sdk_ecs::operation::tag_resource::TagResourceOutput;
-    use aws_sdk_rds::operation::remove_tags_from_resource::RemoveTagsFromResourceOutput;
     use aws_smithy_mocks::{RuleMode, mock, mock_client};
+    use testkit::scripted::{Rds as Tables, Script};
 
     use super::*;
 
@@ -35,14 +35,15 @@ mod tests {
         let tagged = mock!(aws_sdk_ecs::Client::tag_resource)
             .match_requests(|it| it.resource_arn() == Some("arn:aws:ecs:r:1:service/shop/api"))
             .then_output(|| TagResourceOutput::builder().build());
-        let untagged = mock!(aws_sdk_rds::Client::remove_tags_from_resource)
-            .match_requests(|it| it.resource_name() == Some("arn:aws:rds:r:1:db:app") && it.tag_keys() == ["k"])
-            .then_output(|| RemoveTagsFromResourceOutput::builder().build());
+        let mut tables = Tables::default();
+        let database = tables.serve("app", &[("k", "v")]).arn();
+        let script = Script::new(tables);
         let ecs = Ecs::of(mock_client!(aws_sdk_ecs, RuleMode::MatchAny, [&tagged]));
-        let rds = Rds::of(mock_client!(aws_sdk_rds, RuleMode::MatchAny, [&untagged]));
+        let rds = Rds::new(&script.sdk(), None);
         write(&ecs, &rds, "arn:aws:ecs:r:1:service/shop/api", "k", Some("v"), None).await.unwrap();
-        write(&ecs, &rds, "arn:aws:rds:r:1:db:app", "k", None, None).await.unwrap();
-        assert_eq!((tagged.num_calls(), untagged.num_calls()), (1, 1));
+        write(&ecs, &rds, &database, "k", None, None).await.unwrap();
+        assert_eq!((tagged.num_calls(), script.count("RemoveTagsFromResource")), (1, 1));
+        assert!(script.aws().database("app").tags.is_empty());
         let elsewhere = write(&ecs, &rds, "arn:aws:s3:::bucket", "k", None, None).await.unwrap_err();
         assert!(elsewhere.to_string().starts_with("TagResource arn:aws:s3:::bucket: "), "{elsewhere}");
     }

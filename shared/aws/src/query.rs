@@ -16,7 +16,8 @@ use crate::presign::encoded;
 use crate::untyped::{Sent, Service, Style, Untyped};
 use crate::{Error, Pace};
 
-pub use xml::{Element, read};
+pub(crate) use xml::read_what_there_is;
+pub use xml::{Element, read, read_result};
 
 /// An API of the Query protocol.
 #[derive(Debug, Clone, Copy)]
@@ -53,12 +54,13 @@ pub const RDS: Api = api("RDS", "rds", "2014-10-31");
 pub struct Query {
     untyped: Untyped,
     version: &'static str,
-    pace: Pace,
+    pub(crate) pace: Pace,
     /// Its address and its region, where it answers in one region of a partition only.
     home: Option<(String, String)>,
 }
 
 /// A call that is being put together.
+#[derive(Clone)]
 pub struct Action<'a> {
     query: &'a Query,
     name: &'static str,
@@ -114,6 +116,11 @@ fn home(host: &str, region: &str) -> (String, String) {
 }
 
 impl Action<'_> {
+    /// The operation.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The same with a field.
     pub fn field(mut self, name: impl Into<String>, value: impl fmt::Display) -> Self {
         self.fields.push((name.into(), value.to_string()));

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use aws::Error;
-use aws::query::{EC2, EC2_AUTO_SCALING, Query};
-use aws::rds::{Rds, list_databases};
+use aws::query::{EC2, EC2_AUTO_SCALING, Query, RDS};
+use aws::rds::list_databases;
 use aws::rest::Rest;
 use aws::tagging::{self, Tagging};
 use aws_config::SdkConfig;
@@ -101,7 +101,7 @@ async fn services_without(sdk: &SdkConfig) -> Result<Vec<Line>, Error> {
 }
 
 async fn databases_without(sdk: &SdkConfig) -> Result<Vec<Line>, Error> {
-    let databases = list_databases(&Rds::new(sdk, None)).await?;
+    let databases = list_databases(&Query::new(RDS, sdk)).await?;
     // The snapshots of a cluster hold its members, too.
     let without = databases.iter().filter(|it| it.member_of.is_none() && !it.tags.contains_key(keys::BACKUP));
     Ok(without.filter_map(|it| suggestion(&it.arn, &it.id, keys::BACKUP, BACKUP)).collect())

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws::query::Query;
 use aws::rds::{Elsewhere, Rds, list_databases, list_snapshots};
 use aws::{Error, JsonApi, each};
 use reconcile::Step as _;
@@ -37,14 +38,15 @@ impl Places<'_> {
 type Read = (Vec<Database>, Vec<Snapshot>, BTreeMap<Region, Result<Vec<Snapshot>, String>>);
 
 pub async fn read(places: &Places<'_>) -> Result<Read, Error> {
-    let copies = each(&places.elsewhere, 4, async |(region, rds)| (region.clone(), ours(rds).await));
-    let (databases, snapshots, copies) = tokio::join!(list_databases(places.here), ours(places.here), copies);
+    let copies = each(&places.elsewhere, 4, async |(region, rds)| (region.clone(), ours(&rds.query).await));
+    let (databases, snapshots, copies) =
+        tokio::join!(list_databases(&places.here.query), ours(&places.here.query), copies);
     let copies = copies.into_iter().map(|(region, it)| (region, it.map_err(|err| err.to_string()))).collect();
     Ok((databases?, snapshots?, copies))
 }
 
 /// The snapshots that Nightshift made, with no more than what the decision needs of them.
-async fn ours(rds: &Rds) -> Result<Vec<Snapshot>, Error> {
+async fn ours(rds: &Query) -> Result<Vec<Snapshot>, Error> {
     let mut snapshots = list_snapshots(rds, Snapshot::is_ours).await?;
     for snapshot in &mut snapshots {
         snapshot.tags.retain(|key, _| key.starts_with(keys::PEOPLE) || key.starts_with(keys::MEMORY));
@@ -67,7 +69,7 @@ pub async fn ask_whether_shared(places: &Places<'_>, world: &World, run: &Run<'_
     let mut sharing: BTreeMap<String, Sharing> = never.into_iter().map(|it| (it, Sharing::Never)).collect();
     doomed.retain(|(arn, _)| !sharing.contains_key(arn));
     let answers = each(doomed, Step::AT_A_TIME, async |(arn, DeleteSnapshot { kind, id, region, .. })| {
-        let answer = match rds::shared_with(places.of(region.as_ref()), kind, &id, until).await {
+        let answer = match rds::shared_with(&places.of(region.as_ref()).query, kind, &id, until).await {
             Ok(accounts) => Sharing::With(accounts),
             // It vanished meanwhile: its deletion finds that out.
             Err(error) if error.code.contains("SnapshotNotFound") => Sharing::With(Vec::new()),

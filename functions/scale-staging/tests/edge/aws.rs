@@ -404,10 +404,10 @@ impl Aws {
                 String::new()
             }
             "DescribeDBSnapshots" => match self.snapshots.contains_key(call.text("DBSnapshotIdentifier")) {
-                true => format!(
-                    "<DBSnapshots><DBSnapshot><DBSnapshotIdentifier>x</DBSnapshotIdentifier><DBSnapshotArn>arn:x</DBSnapshotArn>\
-                     <DBInstanceIdentifier>{id}</DBInstanceIdentifier><Status>creating</Status></DBSnapshot></DBSnapshots>"
-                ),
+                true => "<DBSnapshots><DBSnapshot><DBSnapshotIdentifier>x</DBSnapshotIdentifier><DBSnapshotArn>arn:x\
+                     </DBSnapshotArn><DBInstanceIdentifier>x</DBInstanceIdentifier><Status>creating</Status></DBSnapshot>\
+                     </DBSnapshots>"
+                    .into(),
                 false => return Answer::Refused("DBSnapshotNotFound"),
             },
             "DescribeDBClusterSnapshots" => {

@@ -6,7 +6,7 @@ use aws_smithy_runtime_api::http::Headers;
 use aws_smithy_types::error::metadata::{Builder, ErrorMetadata, ProvideErrorMetadata};
 use serde_json::Value;
 
-use crate::query::{Element, read};
+use crate::query::{Element, read_what_there_is};
 
 #[derive(Debug)]
 pub(crate) struct Refusal(ErrorMetadata);
@@ -47,7 +47,7 @@ fn of_xml(answer: &str) -> Builder {
         }
     }
     let mut found = Vec::new();
-    let _ = read(answer, |name, it| find(name, it, 0, &mut found));
+    let _ = read_what_there_is(answer, |name, it| find(name, it, 0, &mut found));
     found.into_iter().fold(ErrorMetadata::builder(), |meta, (name, text)| match name.as_str() {
         "Code" => meta.code(text),
         "Message" => meta.message(text),
