@@ -40,7 +40,7 @@ MACHINES = ["ec2.describe_instances", "autoscaling.describe_auto_scaling_groups"
 CALLS = {
     "copy-buckets": ONE_CALL * 2,
     "deploy-compose": ["ec2.describe_instances"],
-    "deploy-image": ONE_CALL * 2,
+    "deploy-image": ONE_CALL,
     "drill-restores": DATABASES,
     "enforce-budget": ["budgets.describe_budgets", *ONE_CALL * 2, *DATABASES, *MACHINES],
     "press-button": [],
@@ -148,6 +148,8 @@ def main():
             for name, (command, event, calls) in rivals.items():
                 it = start(command, event, aws)
                 check(name, calls, aws)
+                if name in functions:
+                    check_log(name)
                 # The first round fills the page cache.
                 if number:
                     ran[name].append(it)
@@ -181,6 +183,13 @@ def check(name, calls, aws):
     expected = [it.split(".")[1].replace("_", "") for it in calls] * (1 + LATER_EVENTS)
     if sorted(it.lower() for it in made) != sorted(expected):
         raise SystemExit(f"{name} made other calls than CALLS says: {sorted(set(made))}, {len(made)} of them")
+
+
+def check_log(name):
+    """Fails unless each event was one line of the log, beside its metrics."""
+    said = [it for it in (WORK / "last.log").read_text().splitlines() if '"_aws"' not in it]
+    if len(said) != 1 + LATER_EVENTS:
+        raise SystemExit(f"{name} logged {len(said)} lines for {1 + LATER_EVENTS} events:\n" + "\n".join(said[:20]))
 
 
 def row(name, calls, median):

@@ -335,6 +335,24 @@ fn services_are_described_in_batches_in_one_place() {
     assert!(places.len() == 1 && places[0].starts_with("shared/aws/src/ecs.rs"), "{places:?}");
 }
 
+/// What writes a line into the log at the level that stacks log at, or past it.
+const SAYS: [&str; 7] = ["info", "event", "span", "println", "print", "eprintln", "eprint"];
+
+/// A sweep with nothing to do is one line, which counts what was left alone: the runtime writes it. A function that said
+/// something by itself would say it of each of a hundred services, every five minutes.
+#[test]
+fn a_run_is_logged_by_the_runtime_alone() {
+    let own = ["shared/runtime", "shared/preview"];
+    let others = sources().iter().filter(|it| own.iter().all(|own| !it.path.starts_with(own)));
+    let wrong = others.flat_map(|source| {
+        source.tokens.windows(2).filter_map(|it| {
+            let macro_ = it[0].word().filter(|word| it[1].is('!') && SAYS.contains(word))?;
+            Some(format!("{}:{} logs by {macro_}!, which is for the runtime", source.path.display(), it[0].line))
+        })
+    });
+    assert_none(wrong.collect());
+}
+
 /// What an HTTP client of the SDK that only pretends is made with.
 const PRETENDED: [&str; 4] = ["infallible_client_fn", "StaticReplayClient", "ReplayEvent", "capture_request"];
 

@@ -1,8 +1,8 @@
 //! Observes and plans until no gate lacks anything.
 
-use aws::{Error, tagging};
+use aws::Error;
 use reconcile::Plan;
-use rules::{ServiceName, keys};
+use rules::ServiceName;
 use runtime::Run;
 
 use crate::plan::{self, MemoryChange, Scope, Step};
@@ -52,9 +52,8 @@ async fn followers(clients: &Clients, live: Vec<ServiceName>) -> Result<Option<R
     if live.is_empty() {
         return Ok(None);
     }
-    let tagged = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::DEPLOY).await?;
-    let follows = tagged.values().any(|tags| plan::promotes_from(tags, &live));
-    let groups = observe::tagged_groups(clients).await.unwrap_or_default();
-    let scheduled = groups.iter().filter_map(plan::followed).flatten().any(|it| live.contains(&it));
+    let tagged = observe::tagged(clients).await?;
+    let follows = tagged.services.values().any(|tags| plan::promotes_from(tags, &live));
+    let scheduled = tagged.groups.iter().filter_map(plan::followed).flatten().any(|it| live.contains(&it));
     Ok((follows || scheduled).then_some(Request { scope: Scope::Followers(live), command: None }))
 }

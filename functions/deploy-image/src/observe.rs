@@ -1,12 +1,13 @@
 //! Reads what the decision depends on, side by side: services, their task definitions, images, and where the present
 //! leaves a question, the past. What gates ask for is read only when one of them asks.
 
+mod listed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws::ecs::describe_services;
 use aws::rds::find_backup;
-use aws::scheduler::{GROUPS, group_of_arn};
 use aws::{Error, each, tagging};
 use jiff::Zoned;
 use rules::deploy::HealthCheck;
@@ -22,6 +23,8 @@ use crate::plan::{
 };
 use crate::{Clients, codedeploy, ecs, elb, health, needs, scheduler};
 
+pub use listed::tagged;
+
 /// How many reads are under way at a time; ECS allows 20 a second and a burst of 50 and more.
 const READS: usize = 16;
 
@@ -33,7 +36,7 @@ const CHECKS: usize = 64;
 
 /// Everything but the facts of gates.
 pub async fn world(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<World, Error> {
-    let listed = names(clients, scope).await?;
+    let listed = listed::list(clients, scope).await?;
     let (mut services, mut missing) = described(clients, listed.names).await;
     missing.extend(listed.unnamed);
     services.retain(|it| scope.concerns(it));
@@ -65,10 +68,7 @@ pub async fn world(clients: &Clients, scope: &Scope, run: &Run<'_>) -> Result<Wo
     ask_what_is_pinned(clients, scope, &mut world).await;
     look_back(clients, scope, &run.now, &mut world).await;
     world.schedule_roles = run.schedule_roles().clone();
-    match schedule_groups(clients, scope, &world.schedule_roles).await {
-        Ok(groups) => world.groups = groups,
-        Err(error) => world.groups_error = Some(error.to_string()),
-    }
+    world.groups = with_schedules(clients, listed.groups, &world.schedule_roles).await;
     // No function ever sees what carries a mistyped key. One of them asks for all, and only where a person reads the answer.
     if run.dry_run && *scope == Scope::Everywhere {
         world.unknown_tags = match clients.tagging.keys_in_use().await {
@@ -99,72 +99,17 @@ async fn ask_what_is_pinned(clients: &Clients, scope: &Scope, world: &mut World)
     world.pinned = pinned;
 }
 
-/// The groups of schedules that follow a service: all of them, or those that follow one whose revision has become live.
-async fn schedule_groups(
+/// The schedules of those groups that follow a service.
+async fn with_schedules(
     clients: &Clients,
-    scope: &Scope,
+    mut groups: Vec<ScheduleGroup>,
     roles: &BTreeSet<String>,
-) -> Result<Vec<ScheduleGroup>, Error> {
-    let sources = match scope {
-        Scope::Everywhere => None,
-        Scope::Followers(sources) => Some(sources),
-        _ => return Ok(Vec::new()),
-    };
-    let mut groups = tagged_groups(clients).await?;
-    if let Some(sources) = sources {
-        groups.retain(|it| plan::followed(it).is_some_and(|it| it.is_ok_and(|it| sources.contains(&it))));
-    }
+) -> Vec<ScheduleGroup> {
     for group in groups.iter_mut().filter(|it| !roles.is_empty() && plan::followed(it).is_some_and(|it| it.is_ok())) {
         let schedules = scheduler::schedules_on_ecs(&clients.scheduler, &group.name).await;
         group.schedules = Some(schedules.map_err(|err| err.to_string()));
     }
-    Ok(groups)
-}
-
-/// The groups that opted in, without their schedules.
-pub async fn tagged_groups(clients: &Clients) -> Result<Vec<ScheduleGroup>, Error> {
-    let tagged = tagging::resources_with_tags(&clients.tagging, GROUPS, keys::DEPLOY).await?;
-    let group = |(arn, tags): (String, BTreeMap<String, String>)| {
-        let name = group_of_arn(&arn)?.to_owned();
-        Some(ScheduleGroup { arn, name, tags, schedules: None })
-    };
-    Ok(tagged.into_iter().filter_map(group).collect())
-}
-
-/// The services to look at, and those of the tag index that have no name.
-#[derive(Default)]
-struct Listed {
-    names: Vec<ServiceName>,
-    unnamed: Vec<Missing>,
-}
-
-async fn names(clients: &Clients, scope: &Scope) -> Result<Listed, Error> {
-    let mut listed = Listed::default();
-    match scope {
-        Scope::Service(name) => listed.names.push(name.clone()),
-        Scope::DeploymentGroup { application, group } => {
-            let names = std::slice::from_ref(group);
-            let groups = codedeploy::describe_groups(&clients.codedeploy, application, names).await?;
-            listed.names = groups.into_iter().flat_map(|it| it.services).collect();
-        }
-        Scope::Followers(sources) => {
-            let tagged = tagging::resources_with_tags(&clients.tagging, "ecs:service", keys::DEPLOY).await?;
-            let follow = tagged.into_iter().filter(|(_, tags)| plan::promotes_from(tags, sources));
-            listed.names = follow.filter_map(|(arn, _)| ServiceName::of_arn(&arn)).collect();
-        }
-        Scope::Everywhere | Scope::Repository(_) | Scope::Migration(_) | Scope::Snapshot(_) => {
-            for arn in tagging::resources(&clients.tagging, "ecs:service", keys::DEPLOY).await? {
-                match ServiceName::of_arn(&arn) {
-                    Some(name) => listed.names.push(name),
-                    None => {
-                        let cause = Cause::Denied("its ARN names no cluster; recreate it with a long ARN".into());
-                        listed.unnamed.push(Missing { resource: arn, cause });
-                    }
-                }
-            }
-        }
-    }
-    Ok(listed)
+    groups
 }
 
 /// Services by the order of their ARNs, and which could not be described.
@@ -257,7 +202,7 @@ async fn observe(clients: &Clients, run: &Run<'_>, world: &World, fact: &Fact) -
         }
         Fact::Origin(name) => source(clients, name).await.map(|it| Observation::Origin(it.map(Box::new))),
         Fact::Fired => fired(clients).await.map(Observation::Fired),
-        Fact::Services => match names(clients, &Scope::Everywhere).await {
+        Fact::Services => match listed::list(clients, &Scope::Everywhere).await {
             Ok(listed) => Ok(Observation::Services(described(clients, listed.names).await.0)),
             Err(error) => Err(error),
         },

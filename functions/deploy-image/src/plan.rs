@@ -129,9 +129,6 @@ pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned
     for group in &world.groups {
         follow::decide(group, world, &mut plan, &mut lacking);
     }
-    if let Some(error) = &world.groups_error {
-        plan.skip("schedule groups", error);
-    }
     match scope {
         Scope::DeploymentGroup { application, group } if world.services.is_empty() && world.missing.is_empty() => {
             plan.skip(&format!("{application}/{group}"), "this deployment group of CodeDeploy deploys no ECS service");

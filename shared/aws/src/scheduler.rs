@@ -1,6 +1,6 @@
 //! Schedules of EventBridge Scheduler: which a group has, what one says, and one of them changed.
 //!
-//! Only groups carry tags ([`GROUPS`] is their type in the tag index). A schedule is changed as a whole: UpdateSchedule
+//! Only groups carry tags. A schedule is changed as a whole: UpdateSchedule
 //! sets what a request leaves out to its default. So a schedule is kept as AWS sent it, fields younger than this version
 //! included, and goes back with what was changed in it.
 
@@ -10,9 +10,6 @@ use serde_json::{Map, Value, json};
 use crate::Error;
 use crate::json_api::{JsonApi, Route, SCHEDULER, fields};
 use crate::presign::encoded;
-
-/// The type of schedule groups in the tag index.
-pub const GROUPS: &str = "scheduler:schedule-group";
 
 /// What GetSchedule answers and UpdateSchedule does not take, or takes in the path.
 const ANSWERED_ONLY: [&str; 4] = ["Arn", "CreationDate", "LastModificationDate", "Name"];

@@ -61,8 +61,6 @@ pub struct World {
     pub missing: Vec<Missing>,
     /// The groups of schedules that follow a service, where this run looks at them.
     pub groups: Vec<ScheduleGroup>,
-    /// Why these could not be listed, if so.
-    pub groups_error: Option<String>,
     /// The roles of schedules that may be changed.
     pub schedule_roles: BTreeSet<String>,
     pub calendar: Calendar,

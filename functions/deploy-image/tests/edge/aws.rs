@@ -20,6 +20,12 @@ use testkit::scripted::{self, Answer, Call, TOPIC, Tables};
 use crate::codedeploy::CodeDeploy;
 
 const REGISTRY: &str = "123456789012.dkr.ecr.ap-northeast-2.amazonaws.com";
+/// What carries the same tag and is not for this function.
+const NOT_HERE: [&str; 2] = [
+    "arn:aws:ec2:ap-northeast-2:123456789012:instance/i-0abc",
+    "arn:aws:ecs:ap-northeast-2:123456789012:task-definition/service/api:1",
+];
+
 const DEPLOY: &str = "nightshift:deploy";
 
 /// What is there, and what has happened.
@@ -253,12 +259,6 @@ impl Aws {
         let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
         let answer = match operation {
             "GetResources" if body["ResourceTypeFilters"] == json!(["cloudwatch:alarm"]) => self.alarms.clone(),
-            "GetResources" if body["ResourceTypeFilters"] == json!(["scheduler:schedule-group"]) => {
-                match &self.groups {
-                    Value::Null => json!({"ResourceTagMappingList": [], "PaginationToken": ""}),
-                    groups => groups.clone(),
-                }
-            }
             "ListSchedules" => {
                 let listed = |name: &String| json!({"GroupName": body["ScheduleGroup"], "Name": name});
                 json!({"Schedules": self.schedules.keys().map(listed).collect::<Vec<_>>()})
@@ -276,7 +276,7 @@ impl Aws {
             }
             "TagResource" if text("Name").contains(":schedule-group/") => json!({}),
             "UntagResource" if text("Name").contains(":schedule-group/") => json!({}),
-            "GetResources" => self.resources(&text("PaginationToken")),
+            "GetResources" => self.resources(body["ResourceTypeFilters"].is_null(), &text("PaginationToken")),
             "GetTagKeys" => {
                 let pages = self.tag_keys.as_ref().ok_or(("AccessDeniedException", "no".to_owned()))?;
                 let at: usize = text("PaginationToken").parse().unwrap_or_default();
@@ -447,12 +447,17 @@ impl Aws {
         Ok(Answer::Json(answer))
     }
 
-    fn resources(&self, token: &str) -> Value {
+    /// With what is not a service on the last page, if `of_any_type` is asked for.
+    fn resources(&self, of_any_type: bool, token: &str) -> Value {
         let from: usize = token.parse().unwrap_or_default();
         let rule = |arn: &String| self.tag(arn, DEPLOY).unwrap_or_else(|| "?".into());
         let mapping = |arn: &String| json!({"ResourceARN": arn, "Tags": [{"Key": DEPLOY, "Value": rule(arn)}]});
-        let page: Vec<Value> = self.services.keys().skip(from).take(self.page).map(mapping).collect();
+        let mut page: Vec<Value> = self.services.keys().skip(from).take(self.page).map(mapping).collect();
         let next = if from + self.page < self.services.len() { (from + self.page).to_string() } else { String::new() };
+        if of_any_type && next.is_empty() {
+            page.extend(self.groups["ResourceTagMappingList"].as_array().into_iter().flatten().cloned());
+            page.extend(NOT_HERE.map(|arn| json!({"ResourceARN": arn, "Tags": [{"Key": DEPLOY, "Value": "newest"}]})));
+        }
         json!({"ResourceTagMappingList": page, "PaginationToken": next})
     }
 

@@ -91,8 +91,7 @@ async fn every_page_is_read_before_anything_is_decided() {
     let expected = ["api deploy Done", "web skipped: runs v1.0.0, the one that 'semver' selects in web"];
     assert_eq!(told(&report), expected);
     assert_eq!(report.actions[0].after["digest"], digest(3));
-    // Two pages of services, and one of schedule groups.
-    assert_eq!((script.count("GetResources"), script.count("DescribeImages")), (3, 4));
+    assert_eq!((script.count("GetResources"), script.count("DescribeImages")), (2, 4));
 }
 
 #[tokio::test(start_paused = true)]

@@ -43,9 +43,9 @@ async fn what_follows_a_service_gets_its_image_in_the_run_that_finds_it_live() {
     let deployed = &report.actions[1];
     assert!(deployed.resource.ends_with("service/production/api"), "{}", deployed.resource);
     assert_eq!(deployed.after["digest"], digest(2));
-    let services =
-        script.sent("GetResources").into_iter().filter(|it| it["ResourceTypeFilters"] == json!(["ecs:service"]));
-    assert_eq!(services.count(), 2, "once for whether anything follows, and once for what");
+    let of_rules =
+        script.sent("GetResources").into_iter().filter(|it| it["TagFilters"] == json!([{"Key": "nightshift:deploy"}]));
+    assert_eq!(of_rules.count(), 2, "once for whether anything follows, and once for what");
 }
 
 #[tokio::test]
