@@ -7,7 +7,7 @@ use aws::query::Query;
 use aws::rds::{Elsewhere, Regions, created, find_databases, find_snapshot, list_databases_with, list_snapshots};
 use aws::{Error, each};
 use jiff::Timestamp;
-use rules::database::{Kind, PREFIX, Snapshot};
+use rules::database::{Database, Kind, PREFIX, Snapshot};
 use rules::retention::Region;
 use runtime::Run;
 
@@ -34,8 +34,9 @@ pub async fn observe(regions: &Regions, scope: &Scope, run: &Run<'_>) -> Result<
         return Ok((world, BTreeMap::new()));
     }
     let elsewhere = regions.elsewhere(&plan::copy_regions(&world.databases, &world.copy_keys));
-    let there = each(&elsewhere, 4, async |(region, rds)| (region.clone(), shelf(&rds.query).await));
-    let (here, there) = tokio::join!(shelf(&regions.here.query), there);
+    let tagged = &world.databases;
+    let there = each(&elsewhere, 4, async |(region, rds)| (region.clone(), shelf(&rds.query, tagged).await));
+    let (here, there) = tokio::join!(shelf(&regions.here.query, tagged), there);
     let here = here?;
     (world.snapshots, world.manual, world.quotas) = (here.snapshots, here.manual, here.quotas);
     for (region, shelf) in there {
@@ -64,16 +65,20 @@ struct Shelf {
     quotas: BTreeMap<Kind, usize>,
 }
 
-async fn shelf(rds: &Query) -> Result<Shelf, Error> {
+async fn shelf(rds: &Query, databases: &[Database]) -> Result<Shelf, Error> {
     let manual = RefCell::new(BTreeMap::new());
     let snapshots = list_snapshots(rds, |it| {
         *manual.borrow_mut().entry(it.kind).or_default() += 1;
         it.id.starts_with(PREFIX)
     });
-    let (snapshots, quotas) = tokio::join!(snapshots, rds::quotas(rds));
-    // Without it the quota is not told beforehand; what AWS then refuses is.
-    let quotas = quotas.unwrap_or_default();
-    Ok(Shelf { snapshots: snapshots?, manual: manual.into_inner(), quotas })
+    let snapshots = snapshots.await?;
+    let manual = manual.into_inner();
+    let quotas = match plan::quota_matters(&manual, databases) {
+        // Without it the quota is not told beforehand; what AWS then refuses is.
+        true => rds::quotas(rds).await.unwrap_or_default(),
+        false => BTreeMap::new(),
+    };
+    Ok(Shelf { snapshots, manual, quotas })
 }
 
 impl World {

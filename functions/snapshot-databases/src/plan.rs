@@ -29,7 +29,7 @@ use opted_in::{rule, tagged};
 
 pub use asked::asked_id;
 pub use command::{Command, Occasion, Scope};
-pub use quota::way_out;
+pub use quota::{matters as quota_matters, way_out};
 #[cfg(test)]
 pub use step::SnapshotCount;
 pub use step::{CopySnapshot, Step, TakeSnapshot};

@@ -15,6 +15,19 @@ use super::world::World;
 /// What an account has for each kind and region unless AWS raised it.
 const USUAL: usize = 100;
 
+/// Whether a quota can matter: whether so many snapshots of a kind are there, `manual` by now and one more of each tagged
+/// database by the end of this night, that the least quota of an account is nearly reached.
+pub fn matters(manual: &BTreeMap<Kind, usize>, databases: &[Database]) -> bool {
+    [Kind::Instance, Kind::Cluster].into_iter().any(|kind| {
+        let of_tonight = tagged(databases).iter().filter(|it| it.kind == kind).count();
+        is_near(manual.get(&kind).copied().unwrap_or_default() + of_tonight, USUAL)
+    })
+}
+
+fn is_near(there: usize, quota: usize) -> bool {
+    there * 10 >= quota * 9
+}
+
 /// How many snapshots of each kind there are.
 pub fn counts(world: &World, now: &Zoned) -> BTreeMap<Kind, SnapshotCount> {
     [Kind::Instance, Kind::Cluster].map(|kind| (kind, count(world, kind, now))).into()
@@ -81,7 +94,7 @@ pub fn room(world: &World, kind: Kind, counts: &BTreeMap<Kind, SnapshotCount>, p
         plan.problem(&witness.arn, "snapshot-quota", message);
         return 0;
     }
-    if count.manual * 10 >= quota * 9 {
+    if is_near(count.manual, quota) {
         let message = format!(
             "more than 90 % of the {quota} manual {kind} snapshots that the quota allows in the region are there: {}",
             raise(kind)

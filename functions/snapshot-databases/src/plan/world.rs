@@ -17,7 +17,7 @@ pub struct World {
     pub snapshots: Vec<Snapshot>,
     /// How many manual snapshots there are of each kind, whoever made them.
     pub manual: BTreeMap<Kind, usize>,
-    /// How many there may be, as far as AWS tells.
+    /// How many there may be, as far as AWS tells; read where that can matter.
     pub quotas: BTreeMap<Kind, usize>,
     /// The same snapshots of the regions that are copied to, or why they cannot be read.
     pub copies: BTreeMap<Region, Result<Vec<Snapshot>, String>>,

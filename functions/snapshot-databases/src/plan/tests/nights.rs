@@ -6,7 +6,7 @@ use rules::database::Kind;
 use rules::keys;
 
 use super::model::*;
-use crate::plan::{Command, Event, Occasion, Scope, Step, World, plan, wanted_events};
+use crate::plan::{Command, Event, Occasion, Scope, Step, World, plan, quota_matters, wanted_events};
 
 const TONIGHT: &str = "nightshift-app-2026-11-21";
 
@@ -169,6 +169,31 @@ fn the_quota_is_told_before_it_is_reached_and_never_run_against() {
     world.quotas.clear();
     world.manual.insert(Kind::Instance, 200);
     assert_eq!(lines(&world).len(), 2);
+}
+
+/// It is not read then, so nothing may depend on it. The least that AWS grants is 100.
+#[test]
+fn a_quota_that_cannot_matter_changes_nothing() {
+    let lines = |world: &World| lines(world, &Scope::Everything);
+    let (mut unread, mut read) = (0, 0);
+    for count in 1..12 {
+        for manual in 0..=120 {
+            let databases = (0..count).map(|it| database(&format!("app-{it}"), "days=2")).collect();
+            let mut world = world(databases, Vec::new());
+            world.manual.insert(Kind::Instance, manual);
+            if quota_matters(&world.manual, &world.databases) {
+                read += 1;
+                continue;
+            }
+            unread += 1;
+            let without = lines(&world);
+            for quota in [100, 300] {
+                world.quotas.insert(Kind::Instance, quota);
+                assert_eq!(lines(&world), without, "{count} databases, {manual} snapshots, quota {quota}");
+            }
+        }
+    }
+    assert!(unread > 100 && read > 100, "{unread} {read}");
 }
 
 #[test]
