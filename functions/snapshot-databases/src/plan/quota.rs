@@ -15,8 +15,8 @@ use super::world::World;
 /// What an account has for each kind and region unless AWS raised it.
 const USUAL: usize = 100;
 
-/// Whether a quota can matter: whether so many snapshots of a kind are there, `manual` by now and one more of each tagged
-/// database by the end of this night, that the least quota of an account is nearly reached.
+/// Whether a quota can matter: whether the snapshots of a kind, `manual` that are there and one of each tagged database
+/// that this night adds, nearly reach the least quota that an account has.
 pub fn matters(manual: &BTreeMap<Kind, usize>, databases: &[Database]) -> bool {
     [Kind::Instance, Kind::Cluster].into_iter().any(|kind| {
         let of_tonight = tagged(databases).iter().filter(|it| it.kind == kind).count();
