@@ -423,6 +423,7 @@ fn calls_of(function: &str) -> Vec<Call> {
         "prune-backups" => [
             calls(
                 [
+                    "autoscaling:DescribeAutoScalingGroups",
                     "ecs:DescribeTaskDefinition",
                     "ecs:ListClusters",
                     "ecs:ListServices",
@@ -508,6 +509,7 @@ fn calls_of(function: &str) -> Vec<Call> {
         "deploy-compose" => [
             calls(
                 [
+                    "autoscaling:DescribeAutoScalingGroups",
                     "ec2:DescribeInstances",
                     "inspector2:ListCoverage",
                     "inspector2:ListFindings",
@@ -532,6 +534,8 @@ fn calls_of(function: &str) -> Vec<Call> {
                     .tagged("nightshift:deploy"),
                 call("ec2:CreateTags", INSTANCE).tagged("nightshift:deploy").remembers(),
                 call("ec2:DeleteTags", INSTANCE).tagged("nightshift:deploy").remembers(),
+                call("autoscaling:CreateOrUpdateTags", GROUP).tagged("nightshift:deploy").remembers(),
+                call("autoscaling:DeleteTags", GROUP).tagged("nightshift:deploy").remembers(),
             ],
         ]
         .concat(),

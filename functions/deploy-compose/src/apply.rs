@@ -20,6 +20,11 @@ pub async fn apply(clients: &Clients, run: &Run<'_>, step: &Step) -> Result<Valu
             ec2::write_tags(&clients.ec2, &it.id, &tags, run.last_start).await?;
             Ok(Value::Null)
         }
+        Step::RecordGroup(it) => {
+            let tags: Vec<_> = it.tags.iter().map(|(key, value)| (*key, value.as_deref())).collect();
+            ec2::write_tags_of_group(&clients.ec2, &it.group, &tags, run.last_start).await?;
+            Ok(Value::Null)
+        }
         Step::AskForSnapshot(it) => {
             let (function, payload) = ("snapshot-databases", it.payload().to_string());
             aws::lambda::wake_sibling(&clients.lambda, function, run.sibling(function), &payload).await?;

@@ -1,26 +1,28 @@
-//! Calls to EC2: the instances that opted in, and the memory tags on them.
+//! Calls to EC2 and to EC2 Auto Scaling: the instances and groups that opted in, and the memory tags on them.
 
 use std::collections::BTreeMap;
 
 use aws::Error;
 use aws::ec2::{list_tagged_instances, read_instance, tag_of};
-use aws::query::{EC2, Element, Query};
+use aws::ec2_autoscaling::{list_tagged_groups, write_group_tag};
+use aws::query::{EC2, EC2_AUTO_SCALING, Element, Query};
 use aws_config::SdkConfig;
 use rules::keys;
 use tokio::time::Instant;
 
-use crate::plan::Instance;
+use crate::plan::{Group, Instance};
 
 /// EC2 in the region of the function.
 pub struct Ec2 {
     query: Query,
+    groups: Query,
     pub region: String,
 }
 
 impl Ec2 {
     pub fn new(config: &SdkConfig) -> Self {
         let region = config.region().map(|it| it.to_string()).unwrap_or_default();
-        Ec2 { query: Query::new(EC2, config), region }
+        Ec2 { query: Query::new(EC2, config), groups: Query::new(EC2_AUTO_SCALING, config), region }
     }
 }
 
@@ -31,6 +33,24 @@ pub async fn list_tagged(ec2: &Ec2) -> Result<Vec<Instance>, Error> {
     instances.retain(|it| !matches!(it.state.as_str(), "terminated" | "shutting-down"));
     instances.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(instances)
+}
+
+/// The Auto Scaling groups that carry the tag themselves.
+pub async fn list_groups_of_fleets(ec2: &Ec2) -> Result<Vec<Group>, Error> {
+    list_tagged_groups(&ec2.groups, &[keys::DEPLOY], group).await
+}
+
+/// Writes tags of a group, and removes those without a value.
+pub async fn write_tags_of_group(
+    ec2: &Ec2,
+    group: &str,
+    tags: &[(&str, Option<&str>)],
+    until: Instant,
+) -> Result<(), Error> {
+    for (key, value) in tags {
+        write_group_tag(&ec2.groups, group, key, *value, until).await?;
+    }
+    Ok(())
 }
 
 /// One instance as it is now.
@@ -87,4 +107,24 @@ fn instance(element: &mut Element<'_, '_>) -> (String, Instance) {
         _ => {}
     });
     (instance.id.clone(), instance)
+}
+
+fn group(element: &mut Element<'_, '_>) -> Group {
+    let mut group = Group { arn: String::new(), name: String::new(), members: BTreeMap::new(), tags: BTreeMap::new() };
+    element.each(|name, it| match name {
+        "AutoScalingGroupARN" => group.arn = it.text(),
+        "AutoScalingGroupName" => group.name = it.text(),
+        "Instances" => it.each(|_, it| {
+            let (mut id, mut lifecycle) = (String::new(), String::new());
+            it.each(|name, it| match name {
+                "InstanceId" => id = it.text(),
+                "LifecycleState" => lifecycle = it.text(),
+                _ => {}
+            });
+            group.members.insert(id, lifecycle);
+        }),
+        "Tags" => it.each(|_, it| group.tags.extend(tag_of(it))),
+        _ => {}
+    });
+    group
 }

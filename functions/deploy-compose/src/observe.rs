@@ -38,7 +38,14 @@ async fn world(clients: &Clients, request: &Request, run: &Run<'_>) -> Result<Wo
     let sent = each(wanted.orders, READS, async |(id, order)| {
         (ssm::find_command(&clients.ssm, &id, run.compose_document(), &order.key, order.at).await, id)
     });
-    let (pings, images, sent) = tokio::join!(pings, images, sent);
+    let groups = async {
+        match wanted.groups {
+            true => ec2::list_groups_of_fleets(&clients.ec2).await,
+            false => Ok(Vec::new()),
+        }
+    };
+    let (pings, images, sent, groups) = tokio::join!(pings, images, sent, groups);
+    world.groups = groups.map_err(|err| err.to_string());
     world.pings = pings.map_err(|err| err.to_string());
     world.repositories = by_name(images);
     world.invocations = by_name(sent);

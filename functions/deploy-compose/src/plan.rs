@@ -12,6 +12,7 @@ mod draft;
 mod fleet;
 mod gate;
 mod go_back;
+mod group;
 mod join;
 mod next;
 mod settle;
@@ -32,7 +33,7 @@ pub use command::{Command, Scope};
 pub use decision::Decision;
 pub use step::{Send, Step};
 pub use wanted::wanted;
-pub use world::{Fact, Instance, Invocation, Observation, World};
+pub use world::{Fact, Group, Instance, Invocation, Observation, World};
 
 /// What to do about the instances of `world`, as far as `command` and their tags say.
 pub fn plan(world: &World, scope: &Scope, command: Option<&Command>, now: &Zoned) -> Decision {

@@ -19,7 +19,9 @@ use rules::keys;
 pub use images::{tag_revisions, ways_back};
 pub use sharing::{keys_to_ask, to_ask};
 pub use step::{DeleteImages, DeleteSnapshot, Step};
-pub use world::{Image, Instance, PinnedImage, Repository, Service, Sharing, Task, TaskDefinition, Usage, World};
+pub use world::{
+    Group, Image, Instance, PinnedImage, Repository, Service, Sharing, Task, TaskDefinition, Usage, World,
+};
 
 /// What to delete of `world`.
 pub fn plan(world: &World, now: &Zoned) -> Plan<Step> {

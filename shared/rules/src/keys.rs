@@ -191,7 +191,8 @@ pub const BUCKET_PROBLEM: &str = "nightshift-state:bucket-problem";
 /// On an S3 bucket: the folder that a moment of it is restored to, while that is under way.
 pub const BUCKET_RESTORE: &str = "nightshift-state:bucket-restore";
 
-/// On an EC2 instance: the command that was sent to it last; see [`crate::compose::Ordered`].
+/// On an EC2 instance: the command that was sent to it last; on its Auto Scaling group: the one that deploys an image which
+/// runs on none of its instances yet. See [`crate::compose::Ordered`].
 pub const COMMAND: &str = "nightshift-state:command";
 
 /// On a copy of a snapshot: of which snapshot, and of which database; see [`crate::database::Original`].

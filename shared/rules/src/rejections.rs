@@ -67,6 +67,23 @@ impl Rejections {
         self.images.push(ShortDigest::whole(&digest));
         self.pushed_at = self.pushed_at.max(Some(pushed_at));
         (self.tag, self.by, self.untold) = (tag, Some(by), true);
+        self.shorten(is_there);
+    }
+
+    /// Adds what another memory rejects, of which people were told there: as the older ones, so that the last one stays.
+    pub fn include(&mut self, other: &Rejections, is_there: impl Fn(&ShortDigest) -> bool) {
+        if self.images.is_empty() {
+            *self = Rejections { untold: false, ..other.clone() };
+            return;
+        }
+        let known = |it: &&ShortDigest| !self.images.iter().any(|own| own.shortest() == it.shortest());
+        let more: Vec<ShortDigest> = other.images.iter().filter(known).cloned().collect();
+        self.images.splice(0..0, more);
+        self.pushed_at = self.pushed_at.max(other.pushed_at);
+        self.shorten(is_there);
+    }
+
+    fn shorten(&mut self, is_there: impl Fn(&ShortDigest) -> bool) {
         while self.images.len() > 1 && !self.fits() {
             let older = &self.images[..self.images.len() - 1];
             let gone = older.iter().position(|it| !is_there(it));
@@ -256,6 +273,32 @@ mod tests {
         );
         rejections.remove(&rejection(1 << 20, 0).digest, |_| None);
         assert_eq!((rejections.value(), rejections.pushed_at), (None, None));
+    }
+
+    #[test]
+    fn what_another_memory_rejects_is_older_than_the_last_one_and_is_added_once() {
+        let of = |numbers: std::ops::RangeInclusive<u64>| {
+            let mut rejections = Rejections::default();
+            numbers.for_each(|it| rejections.add(rejection(it << 20, it as i64), |_| true));
+            rejections
+        };
+        let mut own = of(3..=3);
+        own.include(&of(1..=4), |_| true);
+        let words = "000000100000 000000200000 000000400000 000000300000";
+        assert_eq!(own.to_string(), format!("{words} pushed=1970-01-01T00:00:04Z told=no by=person tag=v1.3145728.0"));
+        // What is read from the tag has fewer digits, and is the same.
+        let mut read: Rejections = own.to_string().parse().unwrap();
+        read.include(&own, |_| true);
+        assert_eq!(read.to_string(), own.to_string());
+        let mut none = Rejections::default();
+        none.include(&own, |_| true);
+        assert_eq!(none, Rejections { untold: false, ..own });
+        let (mut many, more) = (of(1..=30), of(40..=70));
+        many.include(&more, |_| true);
+        let once = many.to_string();
+        assert!(once.len() <= LONGEST && many.covers(&rejection(30 << 20, 0).digest));
+        many.include(&more, |_| true);
+        assert_eq!(many.to_string(), once, "it comes to rest");
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! One instance with all that was observed of it put together and its tags read.
 
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
 use choose::{Image, Running};
 use jiff::Timestamp;
 use reconcile::Trouble;
@@ -9,12 +12,14 @@ use rules::memory::{Approved, Verdict};
 use rules::rejections::Rejections;
 use rules::{BadTag, Digest, ShortDigest, keys};
 
-use super::world::{Instance, World};
+use super::world::{Group, Instance, World};
 
 pub struct Case<'a> {
     pub instance: &'a Instance,
     pub rule: ComposeRule,
     pub memory: Memory,
+    /// Its Auto Scaling group, if that carries the tag too, and what that remembers.
+    pub group: Option<(&'a Group, Memory)>,
     /// The repository: `NAME`, or `ACCOUNT/NAME` in the registry of another account.
     pub repository: String,
     pub images: &'a [Image],
@@ -32,16 +37,16 @@ pub struct Memory {
 }
 
 impl Memory {
-    fn read(instance: &Instance) -> Result<Self, BadTag> {
-        fn read<T: std::str::FromStr<Err = BadTag>>(instance: &Instance, key: &str) -> Result<Option<T>, BadTag> {
-            instance.tags.get(key).map(|it| it.parse()).transpose()
+    fn read(tags: &BTreeMap<String, String>) -> Result<Self, BadTag> {
+        fn read<T: FromStr<Err = BadTag>>(tags: &BTreeMap<String, String>, key: &str) -> Result<Option<T>, BadTag> {
+            tags.get(key).map(|it| it.parse()).transpose()
         }
         Ok(Memory {
-            rejected: read(instance, keys::REJECTED)?,
-            approved: read(instance, keys::APPROVED)?,
-            verdict: read(instance, keys::VERDICT)?,
-            runs: read(instance, keys::RUNS)?,
-            order: read(instance, keys::COMMAND)?,
+            rejected: read(tags, keys::REJECTED)?,
+            approved: read(tags, keys::APPROVED)?,
+            verdict: read(tags, keys::VERDICT)?,
+            runs: read(tags, keys::RUNS)?,
+            order: read(tags, keys::COMMAND)?,
         })
     }
 
@@ -62,7 +67,8 @@ impl<'a> Case<'a> {
             return Err(Trouble::new("bad-tag", message));
         }
         let bad = |it: BadTag| Trouble::new("bad-memory", format!("{it}; remove the tag"));
-        let memory = Memory::read(instance).map_err(bad)?;
+        let mut memory = Memory::read(&instance.tags).map_err(bad)?;
+        let group = group_of(instance, world)?;
         let repository = rule.repository.to_string();
         let images = match world.repositories.get(&repository) {
             Some(Ok(images)) => images,
@@ -75,7 +81,17 @@ impl<'a> Case<'a> {
             }
             None => return Err(Trouble::new("unreadable-repository", format!("{repository} was not read"))),
         };
-        Ok(Case { instance, rule, memory, repository, images, world })
+        // What failed on an instance that is gone by now fails here too.
+        if let Some(rejected) = group.as_ref().and_then(|(_, it)| it.rejected.as_ref()) {
+            let is_there = |short: &ShortDigest| images.iter().any(|it| short.is(&it.digest));
+            memory.rejected.get_or_insert_default().include(rejected, is_there);
+        }
+        Ok(Case { instance, rule, memory, group, repository, images, world })
+    }
+
+    /// What people call the service in its Auto Scaling group.
+    pub fn name_in(&self, group: &Group) -> String {
+        format!("{} of {}", self.rule.service, group.name)
     }
 
     /// What people call the service on this instance.
@@ -139,4 +155,15 @@ impl<'a> Case<'a> {
             Some(Runs { digest: Some(digest), .. }) => self.label(digest),
         }
     }
+}
+
+/// The Auto Scaling group of an instance. One that does not carry the tag is not used.
+fn group_of<'a>(instance: &Instance, world: &'a World) -> Result<Option<(&'a Group, Memory)>, Trouble> {
+    let Some(name) = instance.group() else { return Ok(None) };
+    let groups = world.groups.as_ref().map_err(|error| {
+        Trouble::unreadable("unreadable-group", format_args!("what the Auto Scaling group {name} remembers"), error)
+    })?;
+    let Some(group) = groups.iter().find(|it| it.name == *name) else { return Ok(None) };
+    let bad = |it: BadTag| Trouble::new("bad-memory", format!("{it}; remove the tag of the Auto Scaling group {name}"));
+    Ok(Some((group, Memory::read(&group.tags).map_err(bad)?)))
 }

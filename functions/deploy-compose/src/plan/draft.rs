@@ -61,6 +61,11 @@ impl<'a> Draft<'a> {
         deploys && matches!(self.motion, Motion::Busy(_) | Motion::Held(_))
     }
 
+    /// Whether it was found to run this image well.
+    pub fn is_well(&self, digest: &Digest) -> bool {
+        self.memory.running() == Some(digest) && self.memory.verdict.as_ref().is_some_and(|it| it.digest == *digest)
+    }
+
     /// Whether a deployment left it broken, as far as is known.
     pub fn is_broken(&self) -> bool {
         self.memory.runs.as_ref().is_some_and(|it| it.failed.is_some())
@@ -155,12 +160,13 @@ impl<'a> Draft<'a> {
         Step::Send(Box::new(Send {
             id: case.instance.id.clone(),
             name: case.name(),
-            order: Ordered { intent, key, at: now.timestamp(), again, of: Some(rule.place()) },
+            order: Ordered { intent, key, at: now.timestamp(), again, of: Some(rule.place()), on: None },
             to: to.into(),
             from: self.runs_label(),
             from_digest: self.memory.running().cloned(),
             parameters,
             expects,
+            needs: None,
         }))
     }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use jiff::Zoned;
-use reconcile::Trouble;
-use rules::compose::ComposeRule;
+use reconcile::{Plan, Trouble};
+use rules::compose::{ComposeRule, Intent};
 use rules::memory::{Approved, Verdict};
 use rules::rejections::Rejections;
 use rules::{BadTag, Digest, keys};
@@ -13,6 +13,8 @@ use super::case::Case;
 use super::command::{Command, Scope};
 use super::decision::Decision;
 use super::draft::Draft;
+use super::group::{Shared, groups_of};
+use super::step::Step;
 use super::world::{Instance, World};
 
 /// An instance and its tag, read.
@@ -108,17 +110,38 @@ pub fn decide(fleet: &Fleet<'_>, scope: &Scope, command: Option<&Command>, now: 
     for draft in &mut drafts {
         draft.settle(plan, now);
     }
+    let mut groups = groups_of(&drafts);
+    groups.iter_mut().for_each(|it| it.settle(&mut drafts, now));
     if let (Some(command), Scope::Instance(name)) = (command, scope)
         && let Err(why) = apply(command, name, &mut drafts, decision, now)
     {
         decision.plan.refuse(why);
         return;
     }
+    if let Some(Command::Clear { .. }) = command {
+        groups.iter_mut().for_each(|it| it.clear(&drafts));
+    }
     let mut sent = None;
     for index in 0..drafts.len() {
-        let others = others(index, &drafts, sent.clone());
+        let others = others(index, &drafts, &groups, sent.clone());
         if drafts[index].next(&others, decision, now) {
             sent = Some(drafts[index].case.instance.name().to_owned());
+            expect(&drafts[index], &others, &mut groups, &mut decision.plan);
+        }
+    }
+    groups.into_iter().for_each(|it| it.record(&drafts, &mut decision.plan));
+}
+
+/// An image that runs well on no other goes out: its group knows of it before.
+fn expect(draft: &Draft<'_>, others: &Others, groups: &mut [Shared<'_>], plan: &mut Plan<Step>) {
+    let Some(group) = groups.iter_mut().find(|it| it.has(draft)) else { return };
+    for planned in plan.steps.iter_mut().filter(|it| it.resource == draft.case.instance.arn) {
+        if let Step::Send(send) = &mut planned.step
+            && let Intent::Deploy(digest) = &send.order.intent
+            && !others.is_well(digest)
+        {
+            group.expect(&send.order, &send.id);
+            send.needs = Some(group.group.arn.clone());
         }
     }
 }
@@ -150,15 +173,20 @@ fn apply(
     Ok(())
 }
 
-fn others(index: usize, drafts: &[Draft<'_>], sent: Option<String>) -> Others {
+fn others(index: usize, drafts: &[Draft<'_>], groups: &[Shared<'_>], sent: Option<String>) -> Others {
     let mut others = Others { rejected: Vec::new(), approved: Vec::new(), well: Vec::new(), first: sent, broken: None };
+    for group in groups {
+        others.rejected.extend(group.memory.rejected.clone());
+        others.approved.extend(group.memory.approved.clone());
+        others.well.extend(group.memory.verdict.clone());
+    }
     for (at, draft) in drafts.iter().enumerate() {
         if at == index {
             continue;
         }
         others.rejected.extend(draft.memory.rejected.clone());
         others.approved.extend(draft.memory.approved.clone());
-        let well = draft.memory.verdict.as_ref().filter(|it| draft.memory.running() == Some(&it.digest));
+        let well = draft.memory.verdict.as_ref().filter(|it| draft.is_well(&it.digest));
         others.well.extend(well.cloned());
         let name = || Some(draft.case.instance.name().to_owned());
         others.first = others.first.take().or_else(|| name().filter(|_| draft.is_deploying()));

@@ -61,8 +61,17 @@ pub fn reach(draft: &Draft<'_>, what: &str, now: &Zoned) -> Result<(), Blocked> 
         let until = if held { "the hold on it ends" } else { "its schedule wakes it" };
         return Err(Blocked::Scheduled("asleep", format!("{what} waits: the instance sleeps until {until}")));
     }
+    let group = draft.case.group.as_ref().map(|(it, _)| *it);
+    if let Some(group) = group.filter(|it| it.lets_go(&instance.id)) {
+        let why = format!("{what} waits: the Auto Scaling group {} is about to terminate the instance", group.name);
+        return Err(Blocked::pending(why, "the group keeps it after all"));
+    }
     match instance.state.as_str() {
         "running" => {}
+        "stopped" | "stopping" if group.is_some_and(|it| it.keeps_warm(&instance.id)) => {
+            let why = format!("{what} waits: the instance is in the warm pool of its Auto Scaling group");
+            return Err(Blocked::pending(why, "the group starts it"));
+        }
         "pending" => return Err(Blocked::pending(format!("{what} waits: the instance is starting"), "it runs")),
         _ => {
             let message = format!("{what} waits: the instance is stopped. It goes out once it is started");

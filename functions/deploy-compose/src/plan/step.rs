@@ -13,6 +13,7 @@ pub enum Step {
     /// Asks `snapshot-databases` for the snapshot that comes before a new image.
     AskForSnapshot(AskForSnapshot),
     Record(Record),
+    RecordGroup(GroupRecord),
 }
 
 /// Sends the stack's own document to one instance.
@@ -30,6 +31,8 @@ pub struct Send {
     pub parameters: Vec<(&'static str, String)>,
     /// The commands that the decision knew of: with another one on the instance, it has to be made anew.
     pub expects: Vec<Option<String>>,
+    /// The ARN of the Auto Scaling group that has to know of it first.
+    pub needs: Option<String>,
 }
 
 /// Writes memory tags of an instance, or removes those without a value, in one call.
@@ -45,6 +48,20 @@ pub struct Record {
     pub running: Option<String>,
     /// The instance sleeps by a schedule, so it is not production.
     pub is_staging: bool,
+    pub before: Vec<(&'static str, Option<String>)>,
+    pub tags: Vec<(&'static str, Option<String>)>,
+}
+
+/// Writes memory tags of an Auto Scaling group, or removes those without a value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GroupRecord {
+    pub group: String,
+    /// What people call the service there.
+    pub name: String,
+    /// One of its instances, by which commands name it.
+    pub instance: String,
+    /// The image that is rejected since its instance is gone, for people and as it is.
+    pub rejects: Option<(String, Digest)>,
     pub before: Vec<(&'static str, Option<String>)>,
     pub tags: Vec<(&'static str, Option<String>)>,
 }
@@ -104,6 +121,8 @@ impl reconcile::Step for Step {
                 Change::Approve => "approve",
                 Change::Clear => "clear",
             },
+            Step::RecordGroup(GroupRecord { rejects: Some(_), .. }) => "reject",
+            Step::RecordGroup(_) => "remember",
         }
     }
 
@@ -132,12 +151,16 @@ impl reconcile::Step for Step {
                 Change::Approve => format!("{}: {} is approved", it.name, it.image),
                 Change::Clear => format!("{}: {} is no longer rejected", it.name, it.image),
             },
+            Step::RecordGroup(it) => match &it.rejects {
+                Some((image, _)) => format!("{}: {image} is rejected, its instance was terminated", it.name),
+                None => format!("{}: the group remembers what its instances know", it.name),
+            },
         }
     }
 
     fn attempt(&self) -> String {
         match self {
-            Step::Record(_) => writing_down(&self.headline()),
+            Step::Record(_) | Step::RecordGroup(_) => writing_down(&self.headline()),
             Step::Send(_) | Step::AskForSnapshot(_) => self.headline(),
         }
     }
@@ -147,6 +170,7 @@ impl reconcile::Step for Step {
             Step::Send(it) => json!({"image": it.from}),
             Step::AskForSnapshot(_) => json!({"snapshot": null}),
             Step::Record(it) => tags(&it.before),
+            Step::RecordGroup(it) => tags(&it.before),
         }
     }
 
@@ -158,6 +182,7 @@ impl reconcile::Step for Step {
             },
             Step::AskForSnapshot(it) => json!({"snapshot": it.id}),
             Step::Record(it) => tags(&it.tags),
+            Step::RecordGroup(it) => tags(&it.tags),
         }
     }
 
@@ -179,6 +204,7 @@ impl reconcile::Step for Step {
                 Change::Clear => ("reject", &it.id, it.digest.as_ref()),
                 Change::Found | Change::Settled | Change::Approve => return None,
             },
+            Step::RecordGroup(it) => ("clear", &it.instance, it.rejects.as_ref().map(|(_, it)| it)),
         };
         Some(Undo::Command(json!({command: {"instance": id, "image": digest?.to_string()}})))
     }
@@ -201,16 +227,33 @@ impl reconcile::Step for Step {
                 }
                 Change::Approve | Change::Clear => Some(MessageKind::Routine),
             },
+            Step::RecordGroup(it) => it.rejects.as_ref().map(|_| MessageKind::Failed),
+        }
+    }
+
+    /// An instance that is terminated takes along what it knows: so its group knows of an image before it goes out.
+    fn needs(&self) -> Option<&str> {
+        match self {
+            Step::Send(it) => it.needs.as_deref(),
+            Step::AskForSnapshot(_) | Step::Record(_) | Step::RecordGroup(_) => None,
         }
     }
 
     fn once_told(&self) -> Option<Self> {
-        let Step::Record(it) = self else { return None };
-        let (key, value) = it.tags.iter().find(|(key, _)| *key == keys::REJECTED)?;
+        let tags = match self {
+            Step::Record(it) => &it.tags,
+            Step::RecordGroup(it) => &it.tags,
+            Step::Send(_) | Step::AskForSnapshot(_) => return None,
+        };
+        let (key, value) = tags.iter().find(|(key, _)| *key == keys::REJECTED)?;
         let rejections: Rejections = value.as_ref()?.parse().ok()?;
-        let told = Rejections { untold: false, ..rejections.clone() }.value();
-        let write = || Step::Record(Record { tags: vec![(*key, told)], ..it.clone() });
-        rejections.untold.then(write)
+        let tags = vec![(*key, Rejections { untold: false, ..rejections.clone() }.value())];
+        let told = match self {
+            Step::Record(it) => Step::Record(Record { tags, ..it.clone() }),
+            Step::RecordGroup(it) => Step::RecordGroup(GroupRecord { tags, ..it.clone() }),
+            Step::Send(_) | Step::AskForSnapshot(_) => return None,
+        };
+        rejections.untold.then_some(told)
     }
 }
 

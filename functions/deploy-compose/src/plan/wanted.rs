@@ -16,6 +16,8 @@ pub struct Wanted {
     pub repositories: BTreeSet<String>,
     /// The command that each instance remembers.
     pub orders: Vec<(String, Ordered)>,
+    /// One of them belongs to an Auto Scaling group.
+    pub groups: bool,
 }
 
 /// What to read, by the instances alone.
@@ -25,6 +27,7 @@ pub fn wanted(world: &World, scope: &Scope) -> Wanted {
         let Ok(rule) = rule else { continue };
         wanted.instances.push(instance.id.clone());
         wanted.repositories.insert(rule.repository.to_string());
+        wanted.groups |= instance.group().is_some();
         let order = instance.tags.get(keys::COMMAND).and_then(|it| it.parse::<Ordered>().ok());
         wanted.orders.extend(order.map(|it| (instance.id.clone(), it)));
     }

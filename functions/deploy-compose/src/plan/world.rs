@@ -13,6 +13,8 @@ use rules::database::Backup;
 pub struct World {
     /// All instances that opted in, in the order of their ids.
     pub instances: Vec<Instance>,
+    /// The Auto Scaling groups that carry the tag themselves, or why they could not be listed.
+    pub groups: Result<Vec<Group>, String>,
     /// How Systems Manager reaches each of them, or why it would not say.
     pub pings: Result<BTreeMap<String, String>, String>,
     /// The images of each repository that was asked about, or why they could not be listed.
@@ -29,6 +31,7 @@ impl Default for World {
     fn default() -> Self {
         World {
             instances: Vec::new(),
+            groups: Ok(Vec::new()),
             pings: Ok(BTreeMap::new()),
             repositories: BTreeMap::new(),
             invocations: BTreeMap::new(),
@@ -61,6 +64,33 @@ impl Instance {
     /// Whether a person means it by `name`: its id, or its name.
     pub fn is_called(&self, name: &str) -> bool {
         self.id == name || self.name() == name
+    }
+
+    /// The Auto Scaling group that it belongs to. AWS writes this tag, and nobody else may.
+    pub fn group(&self) -> Option<&String> {
+        self.tags.get("aws:autoscaling:groupName")
+    }
+}
+
+/// An Auto Scaling group: it outlives its instances, and so does what it remembers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Group {
+    pub arn: String,
+    pub name: String,
+    /// Its instances with their lifecycle state, such as `InService` and `Terminating:Wait`.
+    pub members: BTreeMap<String, String>,
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Group {
+    /// Whether it is replacing or removing this instance, or has done so: `Terminating:Wait` is a hook before the end.
+    pub fn lets_go(&self, id: &str) -> bool {
+        self.members.get(id).is_none_or(|it| it.starts_with("Terminat"))
+    }
+
+    /// Whether the instance stands by, stopped, until the group grows.
+    pub fn keeps_warm(&self, id: &str) -> bool {
+        self.members.get(id).is_some_and(|it| it.starts_with("Warmed"))
     }
 }
 

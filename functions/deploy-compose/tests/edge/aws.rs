@@ -16,6 +16,8 @@ pub struct Aws {
     pub online: bool,
     /// Lists come in pages.
     pub paged: bool,
+    /// The tags of the Auto Scaling group `web`, if the instance belongs to one that carries any.
+    pub group: BTreeMap<String, String>,
     images: Vec<u8>,
     sent: Vec<Sent>,
 }
@@ -32,7 +34,7 @@ impl Aws {
     pub fn shop(rule: &str) -> Self {
         let tags = [("nightshift:deploy", rule), ("Name", "web-1"), ("team", "food")];
         let tags = tags.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
-        Aws { tags, online: true, paged: false, images: vec![1], sent: Vec::new() }
+        Aws { tags, online: true, paged: false, group: BTreeMap::new(), images: vec![1], sent: Vec::new() }
     }
 
     pub fn push(&mut self, number: u8) {
@@ -104,7 +106,7 @@ impl Tables for Aws {
                 }
                 Answer::Body("<A><return>true</return></A>".into())
             }
-            "DeleteTags" => {
+            "DeleteTags" if call.text("Tags.member.1.ResourceId").is_empty() => {
                 for number in 1.. {
                     let key = call.text(&format!("Tag.{number}.Key"));
                     if key.is_empty() {
@@ -113,6 +115,31 @@ impl Tables for Aws {
                     self.tags.remove(key);
                 }
                 Answer::Body("<A><return>true</return></A>".into())
+            }
+            "DescribeAutoScalingGroups" => {
+                assert_eq!(call.text("Filters.member.1.Values.member.1"), "nightshift:deploy");
+                let tag =
+                    |(key, it): (&String, &String)| format!("<member><Key>{key}</Key><Value>{it}</Value></member>");
+                let tags: String = self.group.iter().map(tag).collect();
+                let arn = "arn:aws:autoscaling:ap-northeast-2:123456789012:autoScalingGroup:1:autoScalingGroupName/web";
+                Answer::Body(format!(
+                    "<A><R><AutoScalingGroups><member><AutoScalingGroupARN>{arn}</AutoScalingGroupARN>\
+                     <AutoScalingGroupName>web</AutoScalingGroupName><Instances><member><InstanceId>i-0abc</InstanceId>\
+                     <LifecycleState>InService</LifecycleState></member></Instances><Tags>{tags}</Tags></member>\
+                     </AutoScalingGroups></R></A>"
+                ))
+            }
+            "CreateOrUpdateTags" | "DeleteTags" if call.text("Tags.member.1.ResourceId") == "web" => {
+                let (key, value) = (call.text("Tags.member.1.Key"), call.text("Tags.member.1.Value"));
+                assert_eq!(call.text("Tags.member.1.ResourceType"), "auto-scaling-group");
+                match call.operation.as_str() {
+                    "DeleteTags" => drop(self.group.remove(key)),
+                    _ => {
+                        assert_eq!(call.text("Tags.member.1.PropagateAtLaunch"), "false");
+                        self.group.insert(key.into(), value.into());
+                    }
+                }
+                Answer::Body("<A/>".into())
             }
             "DescribeInstanceInformation" => {
                 let status = if self.online { "Online" } else { "ConnectionLost" };

@@ -81,6 +81,38 @@ async fn an_image_goes_out_as_parameters_of_the_document_to_one_instance() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_group_knows_of_an_image_before_it_is_sent_and_of_what_came_of_it() {
+    let mut aws = Aws::shop(RULE);
+    aws.tags.insert("aws:autoscaling:groupName".into(), "web".into());
+    aws.group.insert("nightshift:deploy".into(), RULE.into());
+    let script = Script::new(aws);
+    run(&script, "10:00:00").await;
+    script.aws().end("running", Some(1));
+    script.aws().push(2);
+    // Without that nothing is sent.
+    script.refuse("CreateOrUpdateTags", "", 1, 400, "ScalingActivityInProgress");
+    let said = run(&script, "10:01:00").await;
+    assert!(said.contains(&"deploy Deferred".to_owned()) && script.count("SendCommand") == 1, "{said:?}");
+    let said = run(&script, "10:02:00").await;
+    assert!(said.contains(&"remember Done".to_owned()) && said.contains(&"deploy Done".to_owned()), "{said:?}");
+    let command = script.aws().group["nightshift-state:command"].clone();
+    assert!(command.starts_with(&format!("deploy {}", digest(2))) && command.ends_with(" on=i-0abc"), "{command}");
+    script.aws().end("restored", Some(1));
+    run(&script, "10:03:00").await;
+    let group = script.aws().group.clone();
+    assert!(
+        !group.contains_key("nightshift-state:command") && group["nightshift-state:rejected"].contains("by=compose")
+    );
+    assert!(run(&script, "10:04:00").await.is_empty());
+    // Replaced by one that knows nothing.
+    script.aws().tags.retain(|key, _| !key.starts_with("nightshift-state:"));
+    run(&script, "10:05:00").await;
+    script.aws().end("running", Some(1));
+    assert_eq!(run(&script, "10:06:00").await, ["record-image Done"]);
+    assert!(run(&script, "10:07:00").await.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_command_whose_answer_is_lost_is_found_by_its_key_and_sent_once() {
     let script = known().await;
     script.aws().push(2);

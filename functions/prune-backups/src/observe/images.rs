@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aws::ec2::tag_of;
+use aws::ec2_autoscaling::list_tagged_groups;
+use aws::query::{EC2_AUTO_SCALING, Element, Query};
 use aws::tagging::{self, Tagging};
 use aws::{ECR, Error, JsonApi, Late, each, late};
 use aws_config::SdkConfig;
 use rules::keys;
 
-use crate::plan::{self, Instance, Repository, Usage};
+use crate::plan::{self, Group, Instance, Repository, Usage};
 use crate::{ecr, ecs};
 
 /// How many repositories or task definitions are read side by side.
@@ -17,6 +20,7 @@ const AT_A_TIME: usize = 8;
 pub struct Registry {
     pub ecr: JsonApi,
     ecs: Late<aws_sdk_ecs::Client>,
+    groups: Query,
     tagging: Tagging,
 }
 
@@ -31,6 +35,7 @@ impl Registry {
         Registry {
             ecr: JsonApi::new(ECR, config),
             ecs: late(config, aws_sdk_ecs::Client::new),
+            groups: Query::new(EC2_AUTO_SCALING, config),
             tagging: Tagging::new(config),
         }
     }
@@ -78,7 +83,8 @@ impl Registry {
         // It remembers what it runs for as long as it is there, asleep or not, and after it has lost its rule.
         let instances = tagging::resources_with_tags(&self.tagging, "ec2:instance", keys::RUNS).await?;
         let instances = instances.into_iter().map(|(arn, tags)| Instance { arn, tags }).collect();
-        let mut usage = Usage { services, tasks, instances, ..Usage::default() };
+        let groups = list_tagged_groups(&self.groups, &[keys::DEPLOY], group).await?;
+        let mut usage = Usage { services, tasks, instances, groups, ..Usage::default() };
         self.define(live.into_iter().collect(), false, &mut usage).await?;
         let back = plan::ways_back(&usage);
         self.define(back, true, &mut usage).await?;
@@ -98,4 +104,14 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+fn group(element: &mut Element<'_, '_>) -> Group {
+    let mut group = Group::default();
+    element.each(|name, it| match name {
+        "AutoScalingGroupName" => group.name = it.text(),
+        "Tags" => it.each(|_, it| group.tags.extend(tag_of(it))),
+        _ => {}
+    });
+    group
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use rules::database::{Database, Snapshot};
 use rules::retention::Region;
 
-pub use images::{Image, Instance, PinnedImage, Repository, Service, Task, TaskDefinition, Usage};
+pub use images::{Group, Image, Instance, PinnedImage, Repository, Service, Task, TaskDefinition, Usage};
 pub use sharing::Sharing;
 
 /// Everything that the decision depends on.

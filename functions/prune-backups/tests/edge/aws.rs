@@ -20,6 +20,8 @@ pub struct Aws {
     pub repositories: BTreeMap<String, Vec<Value>>,
     /// The tags of each instance, by its ARN.
     pub instances: BTreeMap<String, Vec<(&'static str, String)>>,
+    /// The tags of each Auto Scaling group.
+    pub groups: BTreeMap<String, Vec<(&'static str, String)>>,
     /// The tags of each repository.
     pub tags: BTreeMap<String, BTreeMap<String, String>>,
     /// Services by cluster, as DescribeServices shows them.
@@ -203,6 +205,23 @@ impl Tables for Aws {
                     |(arn, it): (&String, &Vec<(&'static str, String)>)| json!({"ResourceARN": arn, "Tags": tags(it)});
                 let listed: Vec<Value> = self.instances.iter().map(mapping).collect();
                 Answer::Json(json!({"ResourceTagMappingList": listed, "PaginationToken": ""}))
+            }
+            "DescribeAutoScalingGroups" => {
+                let groups: String = self
+                    .groups
+                    .iter()
+                    .map(|(name, tags)| {
+                        let tag = |(key, it): &(&str, String)| {
+                            format!("<member><Key>{key}</Key><Value>{it}</Value></member>")
+                        };
+                        let tags: String = tags.iter().map(tag).collect();
+                        format!(
+                            "<member><AutoScalingGroupName>{name}</AutoScalingGroupName><Tags>{tags}</Tags></member>"
+                        )
+                    })
+                    .collect();
+                assert_eq!(call.text("Filters.member.1.Values.member.1"), "nightshift:deploy");
+                Answer::Body(format!("<A><R><AutoScalingGroups>{groups}</AutoScalingGroups></R></A>"))
             }
             "GetResources" => {
                 let mapping = |it: &String| json!({"ResourceARN": format!("{ECR}/{it}"), "Tags": [{"Key": "nightshift:keep-images", "Value": "?"}]});

@@ -57,12 +57,17 @@ async fn what_an_instance_runs_stays_and_where_that_cannot_be_read_all_stays() {
     let runs = format!("{} at=2026-11-20T03:00:00Z before={}", digest(4), &digest(3)[71 - 12..]);
     let arn = "arn:aws:ec2:ap-northeast-2:123456789012:instance/i-0abc".to_owned();
     script.aws().instances.insert(arn, vec![("nightshift-state:runs", runs)]);
-    script.refuse("GetResources", "ec2:instance", 1, 400, "AccessDeniedException");
-    let report = invoke(&script).await.unwrap();
-    assert!(told(&report)[0].contains("which images are in use cannot be read"), "{:?}", told(&report));
-    assert_eq!(left(&script).len(), 9);
+    // A group that sleeps has no instances, and remembers what they ran.
+    let verdict = ("nightshift-state:verdict", format!("won {} at=2026-11-20T03:00:00Z", digest(2)));
+    script.aws().groups.insert("web".into(), vec![verdict]);
+    for (operation, resource) in [("GetResources", "ec2:instance"), ("DescribeAutoScalingGroups", "")] {
+        script.refuse(operation, resource, 1, 400, "AccessDeniedException");
+        let report = invoke(&script).await.unwrap();
+        assert!(told(&report)[0].contains("which images are in use cannot be read"), "{:?}", told(&report));
+        assert_eq!(left(&script).len(), 9);
+    }
     invoke(&script).await.unwrap();
-    assert_eq!(left(&script), [3, 4, 8, 9].map(digest));
+    assert_eq!(left(&script), [2, 3, 4, 8, 9].map(digest));
 }
 
 #[tokio::test]

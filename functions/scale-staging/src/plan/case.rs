@@ -1,12 +1,14 @@
 //! One service with everything read, as it will be after the calls so far.
 
 use jiff::{Timestamp, Zoned};
+use rules::compose::Ordered;
+use rules::keys;
 use rules::sleep::Suspended;
 
 use super::draft::Draft;
 use super::size::Size;
 use super::step::{Call, Change};
-use super::times::{DEPLOYS_WITHIN, GRACE};
+use super::times::{COMPOSES_WITHIN, DEPLOYS_WITHIN, GRACE};
 use super::wants::{Source, Verdict, Wants};
 use super::world::{Service, World};
 
@@ -45,6 +47,14 @@ impl Case<'_> {
     /// A deployment in progress is waited for, but no person is kept waiting.
     pub fn is_deploying(&self) -> bool {
         !self.asked && self.service.deploying_since.is_some_and(|it| self.at().duration_since(it) < DEPLOYS_WITHIN)
+    }
+
+    /// An image that no instance of the group runs yet is being deployed to one: if that was terminated now, the image would
+    /// count as bad.
+    pub fn composes(&self) -> bool {
+        let sent = self.service.tags.get(keys::COMMAND).filter(|_| self.service.is_group());
+        let sent = sent.and_then(|it| it.parse::<Ordered>().ok());
+        sent.is_some_and(|it| self.at().duration_since(it.at) < COMPOSES_WITHIN)
     }
 
     pub fn limits(&mut self, min: i32, suspended: Suspended) {

@@ -27,7 +27,7 @@ impl Case<'_> {
             return self.leave_what_is_used(why);
         }
         if forced {
-            if self.size.desired > self.off() && self.is_deploying() {
+            if self.size.desired > self.off() && (self.is_deploying() || self.composes()) {
                 return self.draft.leave(DEPLOYING);
             }
             self.renew(&asleep);
@@ -64,7 +64,7 @@ impl Case<'_> {
             self.draft.trouble("scheduled-actions", message);
             return self.draft.leave("it scales by scheduled actions of its own");
         }
-        if self.size.desired > self.off() && self.is_deploying() {
+        if self.size.desired > self.off() && (self.is_deploying() || self.composes()) {
             return self.draft.leave(DEPLOYING);
         }
         if let Some(why) = self.used.clone().filter(|_| self.size.desired > self.off()) {

@@ -59,6 +59,8 @@ pub struct Ordered {
     pub again: bool,
     /// The [place](super::ComposeRule::place) that it changes or looks at, where that is known.
     pub of: Option<String>,
+    /// The instance that it was sent to: only on the Auto Scaling group of the instance.
+    pub on: Option<String>,
 }
 
 impl Intent {
@@ -131,8 +133,9 @@ impl FromStr for Ordered {
         };
         let key = tag.required::<String>("key", "ns-KEY")?;
         let (at, again) = (tag.required("at", MOMENT)?, tag.parsed("again", "true")?.unwrap_or_default());
-        let of = tag.option("of").map(str::to_owned);
-        let ordered = Ordered { intent, key, at, again, of };
+        let option = |tag: &mut Reader<'_>, name| tag.option(name).map(str::to_owned);
+        let (of, on) = (option(&mut tag, "of"), option(&mut tag, "on"));
+        let ordered = Ordered { intent, key, at, again, of, on };
         tag.finish().map(|()| ordered)
     }
 }
@@ -148,7 +151,8 @@ impl fmt::Display for Ordered {
         if self.again {
             f.write_str(" again=true")?;
         }
-        self.of.iter().try_for_each(|it| write!(f, " of={it}"))
+        self.of.iter().try_for_each(|it| write!(f, " of={it}"))?;
+        self.on.iter().try_for_each(|it| write!(f, " on={it}"))
     }
 }
 
@@ -197,7 +201,15 @@ mod tests {
                 1 => Intent::Deploy(digest(number)),
                 _ => Intent::GoBack(digest(number)),
             };
-            let ordered = Ordered { intent, key: format!("ns-{number:x}"), at, again: shape > 3, of: (shape > 2).then(|| "1a2b3c4d".into()) };
+            let ordered = Ordered {
+                intent,
+                key: format!("ns-{number:x}"),
+                at,
+                again: shape > 3,
+                of: (shape > 2).then(|| "1a2b3c4d".into()),
+                on: (shape > 4).then(|| "i-0123456789abcdef0".into()),
+            };
+            prop_assert!(ordered.to_string().len() <= LONGEST);
             prop_assert_eq!(ordered.to_string().parse::<Ordered>().unwrap(), ordered);
         }
     }

@@ -28,6 +28,8 @@ enum Event {
     On(u8),
     /// An instance is started with the image that its machine image holds.
     Launch(u8),
+    /// An instance is terminated, and another one is started in its place.
+    Replace(u8),
     Reject(u8),
     Approve(u8),
     RollBack(u8),
@@ -49,6 +51,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => (1..4u8).prop_map(Event::Off),
         2 => (1..4u8).prop_map(Event::On),
         1 => (1..4u8).prop_map(Event::Launch),
+        1 => (0..6u8).prop_map(Event::Replace),
         1 => (1..9u8).prop_map(Event::Reject),
         1 => (1..9u8).prop_map(Event::Approve),
         1 => (1..4u8).prop_map(Event::RollBack),
@@ -59,23 +62,34 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
     prop::collection::vec(one, 1..40)
 }
 
+fn nth(shop: &Shop, number: usize) -> String {
+    let instances = &shop.world.instances;
+    instances[number % instances.len()].id.clone()
+}
+
 /// The images that a person let out: only these may be older than what runs.
 struct Played {
     shop: Shop,
     next: u8,
     by_person: Vec<Digest>,
+    /// Images that were being deployed to an instance of the group that was terminated meanwhile.
+    killed: Vec<Digest>,
 }
 
 impl Played {
     fn of(count: usize, rule: &str) -> Self {
-        Played { shop: Shop::known(count, rule), next: 2, by_person: Vec::new() }
+        Played { shop: Shop::known(count, rule), next: 2, by_person: Vec::new(), killed: Vec::new() }
+    }
+
+    fn grouped(self) -> Self {
+        Played { shop: self.shop.grouped(), ..self }
     }
 
     fn play(&mut self, event: &Event) {
         let before = self.shop.sent.len();
         let shop = &mut self.shop;
         let command = |shop: &mut Shop, number: usize, command: Command| {
-            let name = format!("i-{}", 1 + number % shop.world.instances.len());
+            let name = nth(shop, number);
             drop(shop.run_while(&Scope::Instance(name), Some(&command), || true));
         };
         match event {
@@ -103,11 +117,11 @@ impl Played {
             Event::Work => shop.work(|_| true),
             Event::Silence => shop.work(|_| false),
             Event::Off(number) => {
-                let id = format!("i-{}", 1 + usize::from(*number) % shop.world.instances.len());
+                let id = nth(shop, usize::from(*number));
                 shop.instance(&id).state = "stopped".into();
             }
             Event::On(number) => {
-                let id = format!("i-{}", 1 + usize::from(*number) % shop.world.instances.len());
+                let id = nth(shop, usize::from(*number));
                 if shop.instance(&id).state == "stopped" {
                     let now = shop.now.timestamp();
                     shop.instance(&id).state = "running".into();
@@ -116,6 +130,18 @@ impl Played {
             }
             Event::Launch(number) if shop.world.instances.len() < 6 => drop(shop.launch(*number)),
             Event::Launch(_) => {}
+            Event::Replace(number) => {
+                let id = nth(shop, usize::from(*number));
+                let under_way = shop.sent.iter().find(|it| it.instance == id && it.ended.is_none());
+                if let Some(Intent::Deploy(digest)) = under_way.map(|it| it.intent.clone())
+                    && shop.group().is_some()
+                    && !shop.runs.values().any(|it| it.as_ref() == Some(&digest))
+                {
+                    self.killed.push(digest);
+                }
+                shop.terminate(&id);
+                shop.launch(1);
+            }
             Event::Reject(number) => {
                 command(shop, usize::from(*number), Command::Reject { image: format!("v1.{number}") });
             }
@@ -125,7 +151,9 @@ impl Played {
             }
             Event::RollBack(number) => command(shop, usize::from(*number), Command::RollBack { image: None }),
             Event::Clear => {
-                let any = shop.tag("i-1", keys::REJECTED).and_then(|it| it.parse::<Rejections>().ok());
+                self.killed.clear();
+                let first = nth(shop, 0);
+                let any = shop.tag(&first, keys::REJECTED).and_then(|it| it.parse::<Rejections>().ok());
                 let image = any.and_then(|it| it.last().map(|it| it.padded().to_string()));
                 command(shop, 0, Command::Clear { image });
             }
@@ -142,6 +170,10 @@ impl Played {
             let Some(digest) = sent.intent.digest().cloned() else { continue };
             let rejected = self.shop.tag(&sent.instance, keys::REJECTED).and_then(|it| it.parse::<Rejections>().ok());
             assert!(!rejected.is_some_and(|it| it.covers(&digest)), "a rejected image is sent: {sent:?}");
+            assert!(
+                !self.killed.contains(&digest),
+                "what an instance was terminated for goes out to another: {sent:?}"
+            );
             let runs: Option<Runs> = self.shop.tag(&sent.instance, keys::RUNS).and_then(|it| it.parse().ok());
             let running = runs.and_then(|it| it.digest);
             let older = running.is_some_and(|it| digest < it);
@@ -155,8 +187,8 @@ impl Played {
 
     /// Everything is on, everything works, and nobody does anything more.
     fn come_to_rest(&mut self) {
-        for number in 1..=self.shop.world.instances.len() {
-            self.play(&Event::On(number as u8 - 1));
+        for number in 0..self.shop.world.instances.len() {
+            self.play(&Event::On(number as u8));
         }
         for _ in 0..6 {
             self.shop.later(61);
@@ -167,8 +199,11 @@ impl Played {
 
 proptest! {
     #[test]
-    fn nothing_old_nothing_rejected_one_at_a_time_and_it_comes_to_rest(count in 1..4usize, events in events()) {
-        let mut played = Played::of(count, RULE);
+    fn nothing_old_nothing_rejected_one_at_a_time_and_it_comes_to_rest(
+        count in 1..4usize, grouped in any::<bool>(), events in events()
+    ) {
+        let played = Played::of(count, RULE);
+        let mut played = if grouped { played.grouped() } else { played };
         for event in &events {
             played.play(event);
         }

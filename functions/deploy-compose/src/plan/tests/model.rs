@@ -10,7 +10,7 @@ use rules::{Digest, keys};
 use testkit::told::keep;
 
 use crate::plan::world::{Answer, Outcome};
-use crate::plan::{Command, Decision, Instance, Invocation, Observation, Scope, Step, World, plan};
+use crate::plan::{Command, Decision, Group, Instance, Invocation, Observation, Scope, Step, World, plan};
 
 pub const RULE: &str = "newest repository=api path=/srv/app service=api health=http://localhost:3000/health";
 
@@ -109,6 +109,10 @@ impl Shop {
             instance.tags.extend(of_group.map(|it| (key.to_owned(), it)));
         }
         let id = instance.id.clone();
+        if let Some(group) = self.group() {
+            group.members.insert(id.clone(), "InService".into());
+            instance.tags.insert("aws:autoscaling:groupName".into(), group.name.clone());
+        }
         self.world.instances.push(instance);
         self.world.instances.sort_by(|a, b| a.id.cmp(&b.id));
         self.world.pings.as_mut().unwrap().insert(id.clone(), "Online".into());
@@ -172,6 +176,16 @@ impl Shop {
 
     fn carry_out(&mut self, plan: &Plan<Step>, mut lives: impl FnMut() -> bool) {
         keep("deploy-compose", plan);
+        // What others need is done first.
+        let mut unwritten = Vec::new();
+        for planned in &plan.steps {
+            if let Step::RecordGroup(it) = &planned.step {
+                match lives() {
+                    true => self.write_group(it),
+                    false => unwritten.push(planned.resource.clone()),
+                }
+            }
+        }
         for planned in &plan.steps {
             match &planned.step {
                 Step::Record(it) => {
@@ -180,8 +194,11 @@ impl Shop {
                     }
                     self.write(&it.id.clone(), it.tags.clone());
                 }
-                Step::AskForSnapshot(_) => {}
+                Step::RecordGroup(_) | Step::AskForSnapshot(_) => {}
                 Step::Send(it) => {
+                    if it.needs.as_ref().is_some_and(|it| unwritten.contains(it)) {
+                        continue;
+                    }
                     let there = self.tag(&it.id, keys::COMMAND);
                     if !it.expects.contains(&there) || !lives() {
                         continue;
@@ -197,11 +214,55 @@ impl Shop {
         self.now = &self.now + SignedDuration::from_secs(1);
         // What people were told of is remembered.
         for planned in &plan.steps {
-            if let Some(Step::Record(it)) = reconcile::Step::once_told(&planned.step)
-                && lives()
-            {
-                self.write(&it.id.clone(), it.tags.clone());
+            match reconcile::Step::once_told(&planned.step) {
+                Some(Step::Record(it)) if lives() => self.write(&it.id.clone(), it.tags.clone()),
+                Some(Step::RecordGroup(it)) if lives() => self.write_group(&it),
+                _ => {}
             }
+        }
+    }
+
+    fn write_group(&mut self, it: &crate::plan::step::GroupRecord) {
+        let group = self.world.groups.as_mut().unwrap().iter_mut().find(|group| group.name == it.group).unwrap();
+        for (key, value) in it.tags.clone() {
+            match value {
+                Some(value) => drop(group.tags.insert(key.into(), value)),
+                None => drop(group.tags.remove(key)),
+            }
+        }
+    }
+
+    /// All instances belong to the Auto Scaling group `web`, which carries the tag too.
+    pub fn grouped(mut self) -> Self {
+        let group = Group {
+            arn: "arn:aws:autoscaling:ap-northeast-2:123456789012:autoScalingGroup:1:autoScalingGroupName/web".into(),
+            name: "web".into(),
+            members: self.world.instances.iter().map(|it| (it.id.clone(), "InService".to_owned())).collect(),
+            tags: [(keys::DEPLOY.to_owned(), self.rule.clone())].into(),
+        };
+        self.world.groups = Ok(vec![group]);
+        for instance in &mut self.world.instances {
+            instance.tags.insert("aws:autoscaling:groupName".into(), "web".into());
+        }
+        self
+    }
+
+    pub fn group(&mut self) -> Option<&mut Group> {
+        self.world.groups.as_mut().unwrap().first_mut()
+    }
+
+    pub fn group_tag(&mut self, key: &str) -> Option<String> {
+        self.group()?.tags.get(key).cloned()
+    }
+
+    /// An instance is terminated, whatever is under way there.
+    pub fn terminate(&mut self, id: &str) {
+        self.world.instances.retain(|it| it.id != id);
+        self.sent.iter_mut().filter(|it| it.instance == id).for_each(|it| {
+            it.ended.get_or_insert_with(|| Invocation { status: "Terminated".into(), ..ended(&it.key, None) });
+        });
+        if let Some(group) = self.group() {
+            group.members.remove(id);
         }
     }
 
@@ -292,10 +353,10 @@ impl Shop {
     /// Until nothing more happens.
     pub fn settle(&mut self) {
         for _ in 0..40 {
-            let before = format!("{:?}", (&self.world.instances, &self.sent));
+            let before = format!("{:?}", (&self.world.instances, &self.world.groups, &self.sent));
             self.run(None);
             self.work(|_| true);
-            if format!("{:?}", (&self.world.instances, &self.sent)) == before {
+            if format!("{:?}", (&self.world.instances, &self.world.groups, &self.sent)) == before {
                 return;
             }
             self.later(1);

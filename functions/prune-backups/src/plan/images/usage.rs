@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use rules::compose::{ComposeRule, Ordered, Runs};
 use rules::deploy::{Approval, DeployRule};
-use rules::memory::Approved;
+use rules::memory::{Approved, Verdict};
 use rules::{BadTag, keys};
 
 use super::named::Named;
-use crate::plan::world::{Instance, PinnedImage, Service, Usage};
+use crate::plan::world::{Group, Instance, PinnedImage, Service, Usage};
 
 /// Which images are in use or may come to be.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -72,6 +72,11 @@ impl InUse {
                 .add_instance(instance)
                 .map_err(|bad| format!("{bad}, on the instance {}: correct the tag or remove it", instance.name()))?;
         }
+        for group in &usage.groups {
+            in_use.add_group(group).map_err(|bad| {
+                format!("{bad}, on the Auto Scaling group {}: correct the tag or remove it", group.name)
+            })?;
+        }
         for task in &usage.tasks {
             let by = format!("the task {}", last(&task.arn));
             in_use.images.extend(task.images.iter().map(|it| (Named::read(it), by.clone())));
@@ -108,8 +113,7 @@ impl InUse {
         let sent: Option<Ordered> = read(keys::COMMAND).map(|it| it.parse()).transpose()?;
         let approved: Option<Approved> = read(keys::APPROVED).map(|it| it.parse()).transpose()?;
         // A tag that cannot be read asks for something: it is not taken for one that asks for nothing.
-        let gates = |rule: ComposeRule| rule.approval.is_some() || rule.scan.is_some() || rule.snapshot.is_some();
-        let waiting = read(keys::DEPLOY).is_some_and(|it| it.parse().map_or(true, gates));
+        let waiting = read(keys::DEPLOY).is_some_and(|it| it.parse().map_or(true, has_gates));
         let mut add = |named: Named, by: String| self.images.push((named, by));
         if let Some(digest) = runs.as_ref().and_then(|it| it.digest.as_ref()) {
             add(Named::Digest(digest.to_string()), format!("the instance {name}"));
@@ -125,6 +129,25 @@ impl InUse {
         }
         if let Some(digest) = runs.and_then(|it| it.digest).filter(|_| waiting) {
             self.waiting.push((Named::Digest(digest.to_string()), format!("the instance {name}")));
+        }
+        Ok(())
+    }
+
+    /// What the next instance of a group will get, though none may run now: a group that sleeps has terminated all.
+    fn add_group(&mut self, group: &Group) -> Result<(), BadTag> {
+        let (name, read) = (&group.name, |key: &str| group.tags.get(key));
+        let verdict: Option<Verdict> = read(keys::VERDICT).map(|it| it.parse()).transpose()?;
+        let approved: Option<Approved> = read(keys::APPROVED).map(|it| it.parse()).transpose()?;
+        if let Some(Verdict { digest, .. }) = verdict {
+            let named = Named::Digest(digest.to_string());
+            self.images.push((named.clone(), format!("the Auto Scaling group {name}, whose instances get it")));
+            if read(keys::DEPLOY).is_some_and(|it| it.parse().map_or(true, has_gates)) {
+                self.waiting.push((named, format!("the Auto Scaling group {name}")));
+            }
+        }
+        if let Some(approved) = approved {
+            let by = format!("the Auto Scaling group {name}, for which it is approved");
+            self.images.push((Named::Digest(approved.digest.to_string()), by));
         }
         Ok(())
     }
@@ -158,6 +181,10 @@ impl InUse {
             }
         }
     }
+}
+
+fn has_gates(rule: ComposeRule) -> bool {
+    rule.approval.is_some() || rule.scan.is_some() || rule.snapshot.is_some()
 }
 
 fn images_of<'a>(service: &'a Service, usage: &'a Usage) -> impl Iterator<Item = Named> {

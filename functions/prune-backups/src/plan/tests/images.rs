@@ -12,7 +12,9 @@ use super::model::{now, world};
 use choose::kind::Kind;
 
 use crate::plan::images::Named;
-use crate::plan::{Image, Instance, PinnedImage, Repository, Service, Step, Task, TaskDefinition, Usage, World, plan};
+use crate::plan::{
+    Group, Image, Instance, PinnedImage, Repository, Service, Step, Task, TaskDefinition, Usage, World, plan,
+};
 
 const ARN: &str = "arn:aws:ecr:ap-northeast-2:123456789012:repository/api";
 
@@ -160,6 +162,33 @@ fn what_only_an_instance_runs_or_can_go_back_to_stays() {
     let told = plan(&shelf("count=1", all(), instance(&[(keys::RUNS, "v2".into())])), &now());
     assert!(doomed(&told).is_empty());
     assert!(told.problems[0].message.ends_with("on the instance web-1: correct the tag or remove it"), "{told:?}");
+}
+
+#[test]
+fn what_the_instances_of_a_group_get_stays_while_it_has_none() {
+    let all = || (1..=5).map(|it| image(it as usize, &format!("v{it}"), 600 - 100 * it)).collect::<Vec<_>>();
+    let group = |tags: &[(&str, String)]| {
+        let tags = tags.iter().map(|(key, it)| ((*key).to_owned(), it.clone())).collect();
+        Usage { groups: vec![Group { name: "web".into(), tags }], ..Usage::default() }
+    };
+    let verdict = || (keys::VERDICT, format!("won {} at=2026-11-20T03:00:00Z", digest(2)));
+    let approved = (keys::APPROVED, format!("{} at=2026-11-20T03:00:00Z", digest(3)));
+    check(
+        &shelf("count=1", all(), group(&[verdict(), approved])),
+        &[
+            "- v1, v4: not kept by count=1, and not in use",
+            "+ v2: used by the Auto Scaling group web, whose instances get it",
+            "+ v3: used by the Auto Scaling group web, for which it is approved",
+            "+ v5: one of the newest 1",
+        ],
+    );
+    let rule = "newest repository=api path=/srv/app service=api approval=manual".to_owned();
+    let told = plan(&shelf("count=1", all(), group(&[verdict(), (keys::DEPLOY, rule)])), &now());
+    assert_eq!(doomed(&told), [digest(1)]);
+    let told = plan(&shelf("count=1", all(), group(&[(keys::VERDICT, "v2".into())])), &now());
+    assert!(doomed(&told).is_empty());
+    let said = &told.problems[0].message;
+    assert!(said.ends_with("on the Auto Scaling group web: correct the tag or remove it"), "{said}");
 }
 
 #[test]

@@ -35,6 +35,7 @@ pub struct Usage {
     pub services: Vec<Service>,
     pub tasks: Vec<Task>,
     pub instances: Vec<Instance>,
+    pub groups: Vec<Group>,
     /// The task definitions that any of them names, by the name that it uses. One that was deleted is not there.
     pub definitions: BTreeMap<String, TaskDefinition>,
     /// The images that a deployment has pinned, by the ARN of its service revision.
@@ -75,6 +76,13 @@ impl Instance {
         let id = self.arn.rsplit('/').next().unwrap_or(&self.arn);
         self.tags.get("Name").map(|it| it.trim()).filter(|it| !it.is_empty()).unwrap_or(id)
     }
+}
+
+/// An Auto Scaling group of such instances. It remembers what they ran while it has none.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Group {
+    pub name: String,
+    pub tags: BTreeMap<String, String>,
 }
 
 /// A task in any state before it is stopped. Until it has pulled its images, ECS tells them as they are named.

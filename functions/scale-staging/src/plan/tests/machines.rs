@@ -241,6 +241,32 @@ fn a_weekend_of_a_group() {
 }
 
 #[test]
+fn a_group_is_not_put_to_sleep_under_the_first_deployment_of_an_image_to_it() {
+    let mut shop = shop(vec![group("web", HOURS, 3, 2, 6)], vec![]);
+    let command = format!("deploy sha256:{:064x} key=ns-1 at=2026-11-20T10:58:00Z on=i-1", 7);
+    shop.services[0].tags.insert(keys::COMMAND.into(), command);
+    let waits = "+ web: a deployment is in progress, which the next run looks at again; ";
+    let sleeps = |shop: &Shop, now: &str| match &shop.lines(&sweep(), &at(now))[..] {
+        [only] if only.starts_with(waits) => false,
+        [only] if only.contains("goes to sleep (3 -> 0 instances)") => true,
+        other => panic!("{other:?}"),
+    };
+    // Whoever would remove it may be gone.
+    assert!(
+        !sleeps(&shop, "2026-11-20T20:00") && !sleeps(&shop, "2026-11-20T22:05") && sleeps(&shop, "2026-11-20T22:10")
+    );
+    // Neither a budget nor a person has it terminated under the deployment.
+    let arn = shop.services[0].arn.clone();
+    shop.run(&asking(&arn, Command::Sleep), &at("2026-11-20T20:00"));
+    assert_eq!(shop.service("web").desired, 3);
+    shop.services[0].tags.insert(keys::HOLD.into(), "the budget shop is used up".into());
+    shop.run(&sweep(), &at("2026-11-20T20:05"));
+    assert_eq!(shop.service("web").desired, 3);
+    shop.services[0].tags.remove(keys::COMMAND);
+    assert!(sleeps(&shop, "2026-11-20T20:10"));
+}
+
+#[test]
 fn a_group_is_held_and_boosted_as_a_service_is() {
     let mut shop = shop(vec![group("web", "always", 2, 1, 4)], vec![]);
     shop.services[0].tags.insert(keys::BOOST.into(), "step=1 until=2026-11-20T14:00".into());
