@@ -1,5 +1,6 @@
 //! The copy of tonight: begins it, follows its job, and records how it ended.
 
+use jiff::civil::Time;
 use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::{Plan, Undo, when};
 use rules::bucket::BucketRule;
@@ -11,6 +12,10 @@ use super::world::{Folder, Job, Lost, MADE_BY, Marker, Obstacle, Scope, State, W
 
 /// A bucket without a good copy for this long has missed two nights, whatever the reason.
 const TWO_NIGHTS: SignedDuration = SignedDuration::from_hours(50);
+
+/// A look every quarter of an hour comes after this time on each day. What was to begin later would be due on no look: after
+/// midnight it is the turn of another date.
+const LAST_LOOK: Time = Time::constant(23, 45, 0, 0);
 
 /// S3 may not know a job at once that it has created.
 pub const KNOWN_WITHIN: SignedDuration = SignedDuration::from_hours(1);
@@ -96,7 +101,7 @@ impl Case<'_> {
             }
             Some(_) => {}
             None if asked => self.begin(1, "a person asks for it", plan),
-            None if self.now.time() >= self.world.setup.at => {
+            None if self.now.time() >= self.world.setup.at.min(LAST_LOOK) => {
                 self.begin(1, format_args!("there is no copy of {}", self.now.date()), plan);
             }
             None => {}

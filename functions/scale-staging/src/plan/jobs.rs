@@ -73,7 +73,7 @@ pub fn decide(group: &JobGroup, wants: &Wants, world: &World, now: &Zoned, decid
     let mut draft = Draft::new(target, &group.tags, view(enabled));
     let idle = match asleep {
         Some(why) => disable(group, jobs, wants, why, now, &mut draft),
-        None => enable(group, jobs, &mut draft),
+        None => enable(group, jobs, wants, &mut draft),
     };
     let decision = draft.finish(None);
     let idle = decision.steps.is_empty().then_some(idle).filter(|_| decision.troubles.is_empty());
@@ -108,7 +108,8 @@ fn disable(group: &JobGroup, jobs: &[Job], wants: &Wants, why: String, now: &Zon
     if wants.asleep.is_none() {
         let asleep = Asleep {
             since: now.timestamp(),
-            desired: None,
+            // So many were disabled by hand: in the morning more of them would mean that a mark is lost.
+            desired: i32::try_from(disabled_by_hand(jobs).len()).ok(),
             limits: None,
             by: By::Schedule,
             until: None,
@@ -125,20 +126,53 @@ fn disable(group: &JobGroup, jobs: &[Job], wants: &Wants, why: String, now: &Zon
     String::new()
 }
 
-fn enable(group: &JobGroup, jobs: &[Job], draft: &mut Draft) -> String {
+fn enable(group: &JobGroup, jobs: &[Job], wants: &Wants, draft: &mut Draft) -> String {
     let names = named(jobs, |it| it.marked);
     let count = jobs.iter().filter(|it| it.marked && !it.enabled).count();
     let enabled = jobs.iter().filter(|it| it.enabled).count() + count;
     if !names.is_empty() {
         draft.call(Call::Jobs { group: group.name.clone(), jobs: names, on: true });
     }
-    draft.forget(&[keys::ASLEEP]);
+    let lost = lost_marks(jobs, wants);
+    match lost.is_empty() {
+        true => draft.forget(&[keys::ASLEEP]),
+        false => draft.trouble("lost-mark", told_of_lost_marks(&lost)),
+    }
     let (change, headline) = match count {
+        0 if !lost.is_empty() => {
+            (Change::Remember, "its schedules are enabled, as far as they say who disabled them".to_owned())
+        }
         0 => (Change::Remember, "its schedules were enabled by hand".to_owned()),
         _ => (Change::Wake, format!("{} enabled again", schedules(count))),
     };
     draft.step(change, headline, view(enabled), "what they need is up".into());
     "its schedules run, and so does what they need".into()
+}
+
+/// Those that are disabled, and not by this function as far as they say.
+fn disabled_by_hand(jobs: &[Job]) -> Vec<&Job> {
+    jobs.iter().filter(|it| !it.enabled && !it.marked && !it.over && !it.once).collect()
+}
+
+/// The same, where there are more of them than before the sleep: whoever wrote the description anew, as Terraform does where
+/// it ignores the state alone, took away what would enable it again.
+fn lost_marks<'a>(jobs: &'a [Job], wants: &Wants) -> Vec<&'a str> {
+    let before = wants.asleep.as_ref().and_then(|it| it.desired).and_then(|it| usize::try_from(it).ok());
+    let now = disabled_by_hand(jobs);
+    let more = before.is_some_and(|it| now.len() > it);
+    if more { now.into_iter().map(|it| it.name.as_str()).collect() } else { Vec::new() }
+}
+
+fn told_of_lost_marks(names: &[&str]) -> String {
+    let (shown, more) = names.split_at(names.len().min(5));
+    let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+    format!(
+        "more of its schedules are disabled than before the night, and nothing in their description says that Nightshift \
+         disabled them ({}{more}): something wrote the description anew, such as terraform apply. Enable those that are to \
+         run, and have Terraform ignore state and description; if they are to stay disabled, remove the tag {} of the group",
+        shown.join(", "),
+        keys::ASLEEP
+    )
 }
 
 fn named(jobs: &[Job], is: impl Fn(&Job) -> bool) -> Vec<String> {

@@ -33,13 +33,19 @@ pub fn tell(world: &World, scope: &Scope, now: &Zoned, plan: &mut Plan<Step>) {
     let all: BTreeMap<_, _> = services.chain(databases).chain(instances).chain(jobs).collect();
     for (arn, (tags, (own, created))) in all {
         let Some(memory) = tags.get(keys::ASLEEP) else { continue };
+        // There the number is not one of its size.
+        let is_jobs = arn.contains(":schedule-group/");
         let was = match memory.parse::<Asleep>() {
             // It was down before, and lost nothing.
-            Ok(Asleep { desired: Some(0), limits: None, .. }) => continue,
+            Ok(Asleep { desired: Some(0), limits: None, .. }) if !is_jobs => continue,
             // It was restored from a snapshot, and the one that slept was another.
             Ok(asleep) if asleep.is_of_another(own, created) => continue,
             Ok(asleep) => {
-                in_words(&asleep, if arn.contains(":autoScalingGroup:") { "instances" } else { "tasks" }, now)
+                let things = match arn.contains(":autoScalingGroup:") {
+                    true => Some("instances"),
+                    false => (!is_jobs).then_some("tasks"),
+                };
+                in_words(&asleep, things, now)
             }
             Err(_) => format!("was put to sleep ({}={memory})", keys::ASLEEP),
         };
@@ -59,9 +65,9 @@ pub fn is_left_behind(tags: &BTreeMap<String, String>) -> bool {
     tags.contains_key(keys::ASLEEP) && !tags.contains_key(keys::SCHEDULE)
 }
 
-fn in_words(asleep: &Asleep, things: &str, now: &Zoned) -> String {
+fn in_words(asleep: &Asleep, things: Option<&str>, now: &Zoned) -> String {
     let since = when(asleep.since, now);
-    let tasks = asleep.desired.map(|it| format!("{it} {things}"));
+    let tasks = asleep.desired.zip(things).map(|(it, things)| format!("{it} {things}"));
     let limits = asleep.limits.map(|it| format!("min {} and max {} of its scaling", it.min, it.max));
     let had: Vec<String> = tasks.into_iter().chain(limits).collect();
     let had = if had.is_empty() { String::new() } else { format!(" (it had {})", had.join(", ")) };

@@ -91,8 +91,13 @@ const OPEN_FOR: SignedDuration = SignedDuration::from_hours(6);
 impl Calendar {
     /// Whether a drill that is due may begin: on a weekday, within six hours after the time of the day.
     pub fn is_open(&self, now: &Zoned) -> bool {
-        let since = now.timestamp().duration_since(self.moment(now.date(), now));
-        self.is_working(now.date()) && !since.is_negative() && since < OPEN_FOR
+        let is_open = |date: Date| {
+            let since = now.timestamp().duration_since(self.moment(date, now));
+            self.is_working(date) && !since.is_negative() && since < OPEN_FOR
+        };
+        // Those of a late hour go on after midnight.
+        let today = now.date();
+        is_open(today) || today.yesterday().is_ok_and(is_open)
     }
 
     /// When the drill of the current period is due; it may lie ahead.

@@ -189,4 +189,9 @@ fn the_first_weekday_of_each_period_is_due() {
     assert!(!open("2026-11-20T09:59") && !open("2026-11-20T16:00"));
     assert!(!open("2026-11-21T10:00"), "a Saturday");
     assert!(!open("2027-01-01T10:00"), "a holiday");
+    // Those of a late hour go on after midnight, also into a Saturday.
+    let late = Calendar { at: jiff::civil::time(23, 58, 0, 0), ..calendar.clone() };
+    let open = |now: &str| late.is_open(&at(now));
+    assert!(!open("2026-11-20T23:57") && open("2026-11-20T23:58") && open("2026-11-21T05:57"));
+    assert!(!open("2026-11-21T05:58") && !open("2026-11-21T23:59") && !open("2026-11-23T00:03"));
 }

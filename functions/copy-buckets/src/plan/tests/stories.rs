@@ -146,6 +146,15 @@ fn a_folder_without_our_marker_is_never_written_to() {
 }
 
 #[test]
+fn an_hour_after_the_last_look_of_a_day_is_not_one_without_copies() {
+    let mut world = world(vec![]);
+    world.setup.at = jiff::civil::time(23, 58, 0, 0);
+    let look = |time: &str| lines(&world, &Scope::Everything, &at(time));
+    assert_eq!(look("23:53"), ["* begin 2026-11-21: there is no copy of 2026-11-21"]);
+    assert!(look("23:38").iter().all(|it| !it.starts_with('*')));
+}
+
+#[test]
 fn a_person_may_ask_for_a_copy_at_any_time_but_not_for_two_good_ones_a_night() {
     let ask = |world: &World, time: &str| lines(world, &Scope::Copy(UPLOADS.into()), &at(time));
     assert_eq!(ask(&world(vec![]), "01:00"), ["* begin 2026-11-21: a person asks for it"]);

@@ -56,7 +56,7 @@ fn a_night_of_jobs_that_need_a_database() {
     assert_eq!(
         step.calls,
         [
-            Call::Remember(keys::ASLEEP, "since=2026-11-20T11:00:00Z by=schedule".into()),
+            Call::Remember(keys::ASLEEP, "since=2026-11-20T11:00:00Z desired=0 by=schedule".into()),
             Call::Jobs { group: "nightly".into(), jobs: names, on: false }
         ]
     );
@@ -123,6 +123,33 @@ fn what_another_tool_sets_back_at_night_is_disabled_again_and_a_lost_memory_is_f
     shop.job_groups[0].tags.remove(keys::ASLEEP);
     shop.run_until_quiet(&at("2026-11-23T08:00"));
     assert_eq!(enabled(&shop), [true, true]);
+}
+
+#[test]
+fn a_schedule_whose_description_was_written_anew_at_night_is_told_and_does_not_stay_disabled_in_silence() {
+    let mut shop = with_jobs("always after=app-db");
+    set(&mut shop, "report", |it| it.enabled = false);
+    shop.run_until_quiet(&at("2026-11-20T20:00"));
+    // `terraform apply` that ignores the state, and not the description.
+    set(&mut shop, "orders", |it| it.marked = false);
+    shop.run(&sweep(), &at("2026-11-23T08:00"));
+    shop.settle();
+    let message = "! nightly lost-mark: more of its schedules are disabled than before the night, and nothing in their \
+                   description says that Nightshift disabled them (orders, report): something wrote the description anew, \
+                   such as terraform apply. Enable those that are to run, and have Terraform ignore state and description; \
+                   if they are to stay disabled, remove the tag nightshift-state:asleep of the group";
+    for now in ["2026-11-23T08:05", "2026-11-23T10:00"] {
+        assert_eq!(told(&shop, now), [message]);
+        shop.run_until_quiet(&at(now));
+    }
+    assert_eq!(enabled(&shop), [false, false]);
+    // A night later it is still known.
+    shop.run_until_quiet(&at("2026-11-23T20:00"));
+    shop.run_until_quiet(&at("2026-11-24T08:00"));
+    assert_eq!(told(&shop, "2026-11-24T08:10"), [message]);
+    set(&mut shop, "orders", |it| it.enabled = true);
+    shop.run_until_quiet(&at("2026-11-24T08:15"));
+    assert_eq!((enabled(&shop), shop.job_groups[0].tags.contains_key(keys::ASLEEP)), (vec![true, false], false));
 }
 
 #[test]
