@@ -9,6 +9,7 @@ use rules::{Digest, ShortDigest};
 
 use super::command::Command;
 use super::draft::{Draft, Motion};
+use super::fleet::Others;
 use super::step::{Change, Step};
 
 impl Draft<'_> {
@@ -39,7 +40,7 @@ impl Draft<'_> {
     }
 
     /// The image that a rollback leaves; `None` where another one runs by now. Without a way back nothing is rejected.
-    pub fn leaves(&self, image: Option<&str>) -> Result<Option<String>, String> {
+    pub fn leaves(&self, image: Option<&str>, others: &Others) -> Result<Option<String>, String> {
         if let Some(named) = image {
             let digest = self.digest_of(named)?;
             // It is on its way to the instance: once it is there, it is gone back from.
@@ -58,7 +59,7 @@ impl Draft<'_> {
             return Err(String::from("a deployment is under way on it: wait for its end, or name the image"));
         }
         if !self.memory.rejects(running) {
-            self.way_back().map_err(|it| it.message)?;
+            self.way_back(others).map_err(|it| it.message)?;
         }
         Ok(Some(running.to_string()))
     }

@@ -54,6 +54,12 @@ impl Memory {
         self.rejected.as_ref().is_some_and(|it| it.covers(digest))
     }
 
+    /// The image that was found to run well and runs still, and what can be gone back to from it.
+    pub fn well(&self) -> Option<(Verdict, Option<ShortDigest>)> {
+        let verdict = self.verdict.clone().filter(|it| self.running() == Some(&it.digest))?;
+        Some((verdict, self.runs.as_ref().and_then(|it| it.before.clone())))
+    }
+
     /// The image that runs, as it was read back.
     pub fn running(&self) -> Option<&Digest> {
         self.runs.as_ref()?.digest.as_ref()

@@ -63,7 +63,7 @@ impl<'a> Draft<'a> {
 
     /// Whether it was found to run this image well.
     pub fn is_well(&self, digest: &Digest) -> bool {
-        self.memory.running() == Some(digest) && self.memory.verdict.as_ref().is_some_and(|it| it.digest == *digest)
+        self.memory.well().is_some_and(|(it, _)| it.digest == *digest)
     }
 
     /// Whether a deployment left it broken, as far as is known.

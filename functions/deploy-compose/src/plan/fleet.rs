@@ -7,7 +7,7 @@ use reconcile::{Plan, Trouble};
 use rules::compose::{ComposeRule, Intent};
 use rules::memory::{Approved, Verdict};
 use rules::rejections::Rejections;
-use rules::{BadTag, Digest, keys};
+use rules::{BadTag, Digest, ShortDigest, keys};
 
 use super::case::Case;
 use super::command::{Command, Scope};
@@ -56,8 +56,8 @@ pub struct Others {
     pub rejected: Vec<Rejections>,
     /// What a person let out on each.
     pub approved: Vec<Approved>,
-    /// The image of each that is well, and since when that is known.
-    pub well: Vec<Verdict>,
+    /// The image of each that is well, since when that is known, and what can be gone back to from it.
+    pub well: Vec<(Verdict, Option<ShortDigest>)>,
     /// Who has to be done first.
     pub first: Option<String>,
     /// One that a deployment left broken: no other may be down as well.
@@ -66,7 +66,7 @@ pub struct Others {
 
 impl Others {
     pub fn is_well(&self, digest: &Digest) -> bool {
-        self.well.iter().any(|it| it.digest == *digest)
+        self.well.iter().any(|(it, _)| it.digest == *digest)
     }
 
     pub fn let_out(&self, digest: &Digest) -> bool {
@@ -113,7 +113,7 @@ pub fn decide(fleet: &Fleet<'_>, scope: &Scope, command: Option<&Command>, now: 
     let mut groups = groups_of(&drafts);
     groups.iter_mut().for_each(|it| it.settle(&mut drafts, now));
     if let (Some(command), Scope::Instance(name)) = (command, scope)
-        && let Err(why) = apply(command, name, &mut drafts, decision, now)
+        && let Err(why) = apply(command, name, &mut drafts, &groups, decision, now)
     {
         decision.plan.refuse(why);
         return;
@@ -151,6 +151,7 @@ fn apply(
     command: &Command,
     name: &str,
     drafts: &mut [Draft<'_>],
+    groups: &[Shared<'_>],
     decision: &mut Decision,
     now: &Zoned,
 ) -> Result<(), String> {
@@ -158,13 +159,15 @@ fn apply(
     let named = named.ok_or_else(|| format!("the tags of '{name}' cannot be read: correct them first"))?;
     // A rollback of one is one from the image that it runs, wherever else that runs.
     let command = match command {
-        Command::RollBack { image } => match drafts[named].leaves(image.as_deref())? {
-            Some(image) => &Command::Reject { image },
-            None => {
-                drafts[named].skip(&mut decision.plan, "another image runs, so nothing is rolled back");
-                return Ok(());
+        Command::RollBack { image } => {
+            match drafts[named].leaves(image.as_deref(), &others(named, drafts, groups, None))? {
+                Some(image) => &Command::Reject { image },
+                None => {
+                    drafts[named].skip(&mut decision.plan, "another image runs, so nothing is rolled back");
+                    return Ok(());
+                }
             }
-        },
+        }
         other => other,
     };
     for draft in drafts {
@@ -178,7 +181,7 @@ fn others(index: usize, drafts: &[Draft<'_>], groups: &[Shared<'_>], sent: Optio
     for group in groups {
         others.rejected.extend(group.memory.rejected.clone());
         others.approved.extend(group.memory.approved.clone());
-        others.well.extend(group.memory.verdict.clone());
+        others.well.extend(group.memory.well());
     }
     for (at, draft) in drafts.iter().enumerate() {
         if at == index {
@@ -186,8 +189,7 @@ fn others(index: usize, drafts: &[Draft<'_>], groups: &[Shared<'_>], sent: Optio
         }
         others.rejected.extend(draft.memory.rejected.clone());
         others.approved.extend(draft.memory.approved.clone());
-        let well = draft.memory.verdict.as_ref().filter(|it| draft.is_well(&it.digest));
-        others.well.extend(well.cloned());
+        others.well.extend(draft.memory.well());
         let name = || Some(draft.case.instance.name().to_owned());
         others.first = others.first.take().or_else(|| name().filter(|_| draft.is_deploying()));
         others.broken = others.broken.take().or_else(|| name().filter(|_| draft.is_broken()));

@@ -3,8 +3,9 @@
 use choose::Image;
 use jiff::Zoned;
 use reconcile::Trouble;
-use rules::Digest;
 use rules::compose::Intent;
+use rules::memory::Verdict;
+use rules::{Digest, ShortDigest};
 
 use super::decision::Decision;
 use super::draft::Draft;
@@ -12,17 +13,37 @@ use super::fleet::Others;
 use super::gate;
 
 impl<'a> Draft<'a> {
+    /// The image that ran before. What ran on an instance that was started after its fleet had this image is what its machine
+    /// image held: there the one that the fleet had before counts, or that it has gone back to by now.
+    fn before(&self, others: &Others) -> Option<ShortDigest> {
+        let (running, started) = (self.memory.running()?, self.case.instance.launched_at);
+        let earlier = |it: &Verdict| it.digest == *running && started.is_some_and(|started| it.at < started);
+        let of_fleet = others.well.iter().filter(|(it, before)| earlier(it) && before.is_some());
+        let of_fleet = of_fleet.min_by_key(|(it, _)| it.at).and_then(|(_, before)| before.clone());
+        let since = self.memory.well().map(|(it, _)| it.at);
+        let went_back = |it: &&Verdict| {
+            it.digest != *running
+                && !self.memory.rejects(&it.digest)
+                && since.is_some_and(|since| it.at > since)
+                && self.case.pushed_at(&it.digest) < self.case.pushed_at(running)
+        };
+        let back = || others.well.iter().map(|(it, _)| it).filter(went_back).max_by_key(|it| it.at);
+        of_fleet
+            .or_else(|| back().map(|it| ShortDigest::of(&it.digest)))
+            .or_else(|| self.memory.runs.as_ref().and_then(|it| it.before.clone()))
+    }
+
     /// The image that can be gone back to.
-    pub fn way_back(&self) -> Result<&'a Image, Trouble> {
+    pub fn way_back(&self, others: &Others) -> Result<&'a Image, Trouble> {
         let case = self.case;
         let none = |why: String| {
             let message = format!("there is no way back: {why}. Deploy an image by name: send \"deploy\" with it");
             Err(Trouble::new("no-way-back", message))
         };
-        let Some(before) = self.memory.runs.as_ref().and_then(|it| it.before.as_ref()) else {
+        let Some(before) = self.before(others) else {
             return none("no image is known that ran before".into());
         };
-        match case.image(before) {
+        match case.image(&before) {
             None => none(format!("the image that ran before, sha256:…{before}, is no longer in {}", case.repository)),
             Some(image) if self.memory.rejects(&image.digest) => {
                 none(format!("{}, which ran before, is rejected", case.label(&image.digest)))
@@ -41,7 +62,7 @@ impl<'a> Draft<'a> {
             self.memory.approved.as_ref().filter(|it| it.digest != *running && !self.memory.rejects(&it.digest));
         let chosen = approved.filter(|it| self.memory.runs.as_ref().is_some_and(|runs| it.at > runs.at));
         let chosen = chosen.and_then(|it| self.case.images.iter().find(|image| image.digest == it.digest));
-        let image = match chosen.map_or_else(|| self.way_back(), Ok) {
+        let image = match chosen.map_or_else(|| self.way_back(others), Ok) {
             Ok(image) => image,
             // A newer image may be the cure.
             Err(trouble) => {

@@ -128,8 +128,14 @@ impl<'a> Shared<'a> {
         rejected.untold &= self.gone.is_some() || self.is_untold();
         let approved = members.iter().filter_map(|it| it.memory.approved.clone());
         self.memory.approved = approved.chain(self.memory.approved.take()).max_by_key(|it: &Approved| it.at);
-        let found = members.iter().filter_map(|it| it.memory.verdict.clone().filter(|found| it.is_well(&found.digest)));
-        self.memory.verdict = found.chain(self.memory.verdict.take()).max_by_key(|it: &Verdict| it.at);
+        // The first that ran an image well says what ran before: on a later one that is what its machine image held.
+        let later = |it: &Verdict| {
+            self.memory.verdict.as_ref().is_none_or(|known| known.digest != it.digest && known.at < it.at)
+        };
+        let well = members.iter().filter(|it| it.memory.well().is_some_and(|(it, _)| later(&it)));
+        if let Some(first) = well.max_by_key(|it| it.memory.verdict.as_ref().map(|it| it.at)) {
+            (self.memory.verdict, self.memory.runs) = (first.memory.verdict.clone(), first.memory.runs.clone());
+        }
         self.memory.rejected = Some(rejected).filter(|it| !it.images.is_empty());
 
         let (before, after) = (values(&self.before), values(&self.memory));
@@ -179,11 +185,12 @@ fn rejects(draft: &Draft<'_>, image: &ShortDigest) -> bool {
     rejected.into_iter().any(|it| it.shortest() == image.shortest())
 }
 
-fn values(memory: &Memory) -> [(&'static str, Option<String>); 4] {
+fn values(memory: &Memory) -> [(&'static str, Option<String>); 5] {
     [
         (keys::APPROVED, memory.approved.as_ref().map(ToString::to_string)),
         (keys::COMMAND, memory.order.as_ref().map(ToString::to_string)),
         (keys::REJECTED, memory.rejected.as_ref().and_then(Rejections::value)),
+        (keys::RUNS, memory.runs.as_ref().map(ToString::to_string)),
         (keys::VERDICT, memory.verdict.as_ref().map(ToString::to_string)),
     ]
 }

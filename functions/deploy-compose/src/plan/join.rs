@@ -7,6 +7,7 @@ use choose::{Choice, Image};
 use gates::Candidate;
 use jiff::Zoned;
 use rules::compose::Intent;
+use rules::memory::Verdict;
 
 use super::decision::Decision;
 use super::draft::Draft;
@@ -17,8 +18,9 @@ impl<'a> Draft<'a> {
     /// The image that the fleet was found to run well before this instance was started, if it runs an older one.
     pub fn joins(&self, others: &Others, choice: &Choice<'_, 'a>) -> Option<&'a Image> {
         let started = self.case.instance.launched_at?;
-        let sound = |it: &&rules::memory::Verdict| !choice.rejected.is_some_and(|by| by.covers(&it.digest));
-        let last = others.well.iter().filter(sound).max_by_key(|it| it.at).filter(|it| it.at < started)?;
+        let sound = |it: &&Verdict| !choice.rejected.is_some_and(|by| by.covers(&it.digest));
+        let last =
+            others.well.iter().map(|(it, _)| it).filter(sound).max_by_key(|it| it.at).filter(|it| it.at < started)?;
         let image = self.case.images.iter().find(|it| it.digest == last.digest && it.is_deployable())?;
         let running = self.memory.running();
         if running == Some(&image.digest) {

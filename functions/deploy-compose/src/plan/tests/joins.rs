@@ -83,6 +83,29 @@ fn it_gets_what_a_person_chose_in_place_of_the_newest_and_keeps_it() {
 }
 
 #[test]
+fn it_goes_back_to_what_its_fleet_had_before_and_not_to_its_machine_image() {
+    for grouped in [false, true] {
+        let mut shop = if grouped { fleet(RULE).grouped() } else { fleet(RULE) };
+        shop.push(3);
+        shop.settle();
+        shop.later(1);
+        let id = shop.launch(1);
+        shop.settle();
+        assert_eq!(shop.runs[&id], Some(digest(3)));
+        if grouped {
+            // Nothing but the group knows by now what ran before.
+            shop.terminate("i-1");
+            shop.terminate("i-2");
+            shop.settle();
+        }
+        shop.run(Some((&id, Command::RollBack { image: None })));
+        shop.settle();
+        let runs: Vec<_> = shop.world.instances.iter().map(|it| shop.runs[&it.id].clone()).collect();
+        assert!(runs.iter().all(|it| *it == Some(digest(2))), "{grouped}: {runs:?}");
+    }
+}
+
+#[test]
 fn it_gets_the_image_of_its_fleet_in_place_of_one_that_the_repository_no_longer_has() {
     let mut shop = fleet(&format!("{RULE} approval=manual"));
     shop.push(3);

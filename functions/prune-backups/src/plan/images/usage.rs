@@ -138,6 +138,11 @@ impl InUse {
         let (name, read) = (&group.name, |key: &str| group.tags.get(key));
         let verdict: Option<Verdict> = read(keys::VERDICT).map(|it| it.parse()).transpose()?;
         let approved: Option<Approved> = read(keys::APPROVED).map(|it| it.parse()).transpose()?;
+        let runs: Option<Runs> = read(keys::RUNS).map(|it| it.parse()).transpose()?;
+        if let Some(before) = runs.and_then(|it| it.before) {
+            let by = format!("the Auto Scaling group {name}, which can go back to it");
+            self.images.push((Named::End(before), by));
+        }
         if let Some(Verdict { digest, .. }) = verdict {
             let named = Named::Digest(digest.to_string());
             self.images.push((named.clone(), format!("the Auto Scaling group {name}, whose instances get it")));

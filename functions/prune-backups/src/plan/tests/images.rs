@@ -173,10 +173,12 @@ fn what_the_instances_of_a_group_get_stays_while_it_has_none() {
     };
     let verdict = || (keys::VERDICT, format!("won {} at=2026-11-20T03:00:00Z", digest(2)));
     let approved = (keys::APPROVED, format!("{} at=2026-11-20T03:00:00Z", digest(3)));
+    let runs = format!("{} at=2026-11-20T03:00:00Z before={}", digest(2), &digest(1)[71 - 12..]);
     check(
-        &shelf("count=1", all(), group(&[verdict(), approved])),
+        &shelf("count=1", all(), group(&[verdict(), approved, (keys::RUNS, runs)])),
         &[
-            "- v1, v4: not kept by count=1, and not in use",
+            "- v4: not kept by count=1, and not in use",
+            "+ v1: used by the Auto Scaling group web, which can go back to it",
             "+ v2: used by the Auto Scaling group web, whose instances get it",
             "+ v3: used by the Auto Scaling group web, for which it is approved",
             "+ v5: one of the newest 1",
