@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use aws::Error;
 use aws::ec2::{list_tagged_instances, read_instance, tag_of};
-use aws::ec2_autoscaling::{list_tagged_groups, write_group_tag};
+use aws::ec2_autoscaling::{group_name, list_tagged_groups, write_group_tag};
 use aws::query::{EC2, EC2_AUTO_SCALING, Element, Query};
 use aws_config::SdkConfig;
+use reconcile::memory::Note;
 use rules::keys;
 use tokio::time::Instant;
 
@@ -78,6 +79,15 @@ pub async fn write_tags(ec2: &Ec2, id: &str, tags: &[(&str, Option<&str>)], unti
         action.perform(id, Some(until)).await?;
     }
     Ok(())
+}
+
+/// Writes down what people were told of an instance or a group.
+pub async fn remember(ec2: &Ec2, note: &Note, until: Instant) -> Result<(), Error> {
+    let tags = [(keys::COMPOSE_PROBLEM, note.value.as_deref())];
+    match group_name(&note.resource) {
+        Some(group) => write_tags_of_group(ec2, group, &tags, until).await,
+        None => write_tags(ec2, note.resource.rsplit('/').next().unwrap_or_default(), &tags, until).await,
+    }
 }
 
 /// The instance with its ARN, in which EC2 tells the account.

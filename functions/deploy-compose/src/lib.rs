@@ -13,7 +13,6 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use reconcile::Report;
 use reconcile::memory::Note;
-use rules::keys;
 use runtime::Run;
 
 pub use request::Request;
@@ -46,10 +45,6 @@ impl Clients {
 /// One run: looks where the request says, decides, and carries out what was decided.
 pub async fn handle(clients: &Clients, request: Request, run: &Run<'_>) -> Result<Report, Error> {
     let plan = observe::decided(clients, &request, run).await?;
-    let remember = async |note: &Note| {
-        let id = note.resource.rsplit('/').next().unwrap_or_default();
-        let tags = [(keys::COMPOSE_PROBLEM, note.value.as_deref())];
-        ec2::write_tags(&clients.ec2, id, &tags, run.last_start).await
-    };
+    let remember = async |note: &Note| ec2::remember(&clients.ec2, note, run.last_start).await;
     Ok(run.apply(plan, async |step| apply::apply(clients, run, step).await, remember).await)
 }

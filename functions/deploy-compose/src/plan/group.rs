@@ -76,7 +76,8 @@ impl<'a> Shared<'a> {
             }
             None => {
                 self.memory.order = None;
-                if !well && !case.memory.rejects(digest) {
+                // What nobody looked at for so long, such as a night, was put down with its group.
+                if age < OVER_AFTER && !well && !case.memory.rejects(digest) {
                     let (label, pushed_at) = (case.label(digest), case.pushed_at(digest));
                     let rejection = Rejection {
                         digest: digest.clone(),
@@ -122,6 +123,7 @@ impl<'a> Shared<'a> {
         let members: Vec<&Draft<'a>> = drafts.iter().filter(|it| self.has(it)).collect();
         let Some(first) = members.first() else { return };
         let case = first.case;
+        plan.examined(&self.group.arn, &self.group.tags);
         let is_there = |short: &ShortDigest| case.image(short).is_some();
         let mut rejected = self.memory.rejected.take().unwrap_or_default();
         members.iter().filter_map(|it| it.memory.rejected.as_ref()).for_each(|it| rejected.include(it, is_there));

@@ -89,7 +89,14 @@ async fn a_group_knows_of_an_image_before_it_is_sent_and_of_what_came_of_it() {
     run(&script, "10:00:00").await;
     script.aws().end("running", Some(1));
     script.aws().push(2);
-    // Without that nothing is sent.
+    // Where a policy forbids it, that is told once, and nothing is sent.
+    for time in ["10:00:20", "10:00:40"] {
+        script.refuse("CreateOrUpdateTags", "nightshift-state:command", 1, 403, "AccessDenied");
+        let said = run(&script, time).await;
+        assert!(said.contains(&"deploy Deferred".to_owned()) && script.count("SendCommand") == 1, "{said:?}");
+        assert_eq!(script.count("Publish"), 1, "{time}");
+    }
+    // Without it nothing is sent.
     script.refuse("CreateOrUpdateTags", "", 1, 400, "ScalingActivityInProgress");
     let said = run(&script, "10:01:00").await;
     assert!(said.contains(&"deploy Deferred".to_owned()) && script.count("SendCommand") == 1, "{said:?}");

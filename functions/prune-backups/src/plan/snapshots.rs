@@ -2,15 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
 use reconcile::{Plan, Trouble};
 use rules::database::{Database, Kind, Snapshot};
+use rules::drill::DrillRule;
 use rules::keys;
 use rules::retention::{COPY_ENDS_WITHIN, Region};
 
 use super::group::{Group, Leave, Place};
 use super::step::Step;
 use super::world::World;
+
+/// A drill lasts a day at most, begins from the newest copy, and that may be of the night before the last.
+const MAY_BE_DRILLED: SignedDuration = SignedDuration::from_hours(72);
 
 /// Deletes the snapshots and copies of every region that no rule keeps.
 pub fn plan(world: &World, now: &Zoned, plan: &mut Plan<Step>) {
@@ -48,7 +52,11 @@ pub fn plan(world: &World, now: &Zoned, plan: &mut Plan<Step>) {
         // A copy never goes before the snapshot that it is a copy of.
         let spare = |it: &Snapshot| {
             let kept = it.original().is_some_and(|it| home.kept.contains(it.arn));
-            kept.then(|| "its original is kept".to_owned()).or_else(|| world.sharing.get(&it.arn)?.spares())
+            let drilled =
+                || may_be_drilled(it, region, world, now).then(|| "a drill there may be restored from it".to_owned());
+            kept.then(|| "its original is kept".to_owned())
+                .or_else(drilled)
+                .or_else(|| world.sharing.get(&it.arn)?.spares())
         };
         let mut there = Place { region: Some(region), kept: BTreeSet::new() };
         prune(&world.databases, &copies, &spare, &mut there, now, plan);
@@ -67,6 +75,18 @@ fn is_from_here(copy: &Snapshot, world: &World) -> bool {
 fn drilled(world: &World) -> BTreeSet<&str> {
     let sources = world.databases.iter().filter_map(|it| it.tags.get(keys::DRILL_FROM));
     sources.filter_map(|it| it.split_whitespace().next()).collect()
+}
+
+/// Whether a drill in another region may be restored from this copy, or be about to prove it. The databases there are not
+/// read: it was the newest there at most a night and the day of a drill ago.
+fn may_be_drilled(copy: &Snapshot, region: &Region, world: &World, now: &Zoned) -> bool {
+    let drills = |it: &Database| {
+        let rule = it.tags.get(keys::DRILL).map(|it| it.parse::<DrillRule>());
+        // A tag that cannot be read says nothing of what is under way.
+        rule.is_some_and(|it| it.map_or(true, |it| it.region.as_ref() == Some(region)))
+    };
+    let is_recent = copy.taken_at().is_some_and(|it| now.timestamp().duration_since(it) < MAY_BE_DRILLED);
+    is_recent && world.databases.iter().any(|it| drills(it) && it.owns(copy))
 }
 
 /// The snapshots that are being copied, by ARN, with the regions that they go to: deleting one would end the copying.

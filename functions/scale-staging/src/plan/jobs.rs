@@ -108,7 +108,7 @@ fn disable(group: &JobGroup, jobs: &[Job], wants: &Wants, why: String, now: &Zon
     if wants.asleep.is_none() {
         let asleep = Asleep {
             since: now.timestamp(),
-            // So many were disabled by hand: in the morning more of them would mean that a mark is lost.
+            // The number of those that were disabled by hand: more of them in the morning would mean that a mark is lost.
             desired: i32::try_from(disabled_by_hand(jobs).len()).ok(),
             limits: None,
             by: By::Schedule,

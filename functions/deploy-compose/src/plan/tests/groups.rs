@@ -58,6 +58,17 @@ fn an_image_whose_instance_is_terminated_meanwhile_goes_out_to_no_other() {
 }
 
 #[test]
+fn an_image_whose_group_was_put_down_meanwhile_is_deployed_in_the_morning() {
+    let mut shop = group(1, RULE);
+    sent(&mut shop, 2);
+    shop.terminate("i-1");
+    shop.later(600);
+    let id = shop.launch(1);
+    shop.settle();
+    assert_eq!((shop.runs[&id].clone(), shop.group_tag(keys::REJECTED)), (Some(digest(2)), None));
+}
+
+#[test]
 fn what_the_only_instance_rejected_stays_rejected_after_it_is_replaced() {
     let mut shop = group(1, RULE);
     shop.push(2);

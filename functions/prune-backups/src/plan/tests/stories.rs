@@ -208,6 +208,28 @@ fn a_copy_is_judged_by_when_the_original_was_taken_and_never_goes_before_it() {
 }
 
 #[test]
+fn a_copy_that_a_drill_in_its_region_may_be_restored_from_stays_for_its_time() {
+    let mut world = app("last=1 copy=us-west-2", &[1]);
+    let copies = [1, 25, 71, 73].map(|it| copy(&snapshot("app", it)));
+    world.copies.insert(region(), Ok(copies.to_vec()));
+    let spared = |world: &World| {
+        let lines = lines(world);
+        let spared = lines.iter().filter(|it| it.ends_with("a drill there may be restored from it"));
+        spared.map(|it| it[2..].split('-').nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(spared(&world), Vec::<String>::new());
+    for (tag, expected) in [
+        ("monthly region=us-west-2", vec!["71h", "25h"]),
+        ("monthly region=eu-west-1", vec![]),
+        ("monthly", vec![]),
+        ("whenever", vec!["71h", "25h"]),
+    ] {
+        world.databases[0].tags.insert(keys::DRILL.into(), tag.into());
+        assert_eq!(spared(&world), expected, "{tag}");
+    }
+}
+
+#[test]
 fn what_is_being_copied_stays_until_the_copy_is_there() {
     let mut world = app("daily=1 copy=us-west-2", &[1, 100]);
     let mut under_way = copy(&world.snapshots[1]);
