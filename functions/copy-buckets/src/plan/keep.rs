@@ -9,7 +9,7 @@ use reconcile::{Plan, when};
 use rules::retention::STALE_AFTER;
 
 use super::case::Case;
-use super::drill::LASTS;
+use super::drill::{self, LASTS};
 use super::step::{Delete, Step};
 use super::world::{Folder, Marker, State};
 
@@ -33,8 +33,10 @@ impl Case<'_> {
         let good: Vec<_> = self.good().collect();
         // It is known to be right, which the newer ones are not yet; and a drill that is under way reads its copy.
         let proven = good.iter().filter(|(_, it)| it.proven.is_some()).map(|(_, it)| it.moment).max();
-        // One whose tag was removed in the middle of it has no end.
-        let is_read = |it: &Marker| it.drilling.is_some_and(|since| self.since(since) <= LASTS);
+        // However late it ends, this run may be the one that proves the copy. One whose tag was removed in the middle of it
+        // has no end.
+        let ends = drill::rule(self.bucket, &self.world.setup).is_some_and(|it| it.is_ok());
+        let is_read = |it: &Marker| it.drilling.is_some_and(|since| ends || self.since(since) <= LASTS);
         let stays = |it: &Marker| Some(it.moment) == proven || is_read(it);
         let moments: Vec<Timestamp> = good.iter().map(|(_, it)| it.moment).collect();
         let kept = self.rule.retention.judge(&moments, self.now);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp, Zoned};
+use jiff::{SignedDuration, Timestamp, ToSpan, Zoned};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use reconcile::Step as _;
@@ -104,6 +104,28 @@ fn what_is_compared_is_chosen_in_one_run_and_read_in_the_next() {
     let done = Sample { is_whole: true, objects: 4000, ..Sample::default() };
     let world = under_way(Drilling::Compared(done, vec![same("uploads/a"), same("uploads/b")]));
     assert_eq!(at(&world, "10:23"), ["* finish 2026-11-23 proven: of 2 out of 4000 objects 2 are the same"]);
+}
+
+#[test]
+fn a_copy_whose_drill_ends_late_is_not_deleted_by_the_run_that_proves_it() {
+    // Nothing ran for two days, and the rule keeps only the newest copy.
+    let newer = |days: i64| {
+        let moment = monday("03:00").timestamp() + SignedDuration::from_hours(24 * days);
+        let date = monday("03:00").date().checked_add(days.days()).unwrap();
+        Folder { date, marker: Some(Marker { moment, ended: Some(moment), ..marker(0, State::Complete) }) }
+    };
+    let mut world = drilled("weekly", vec![copy(Some("10:08")), newer(1), newer(2)]);
+    world.buckets[0].tags.insert(keys::BACKUP.into(), "last=1 to=kfood-backups/uploads prefix=uploads/".into());
+    let now = &monday("11:00") + SignedDuration::from_hours(48);
+    let sample = Sample { is_whole: true, objects: 2, ..Sample::default() };
+    world.drills.insert(UPLOADS.into(), Ok(Drilling::Compared(sample, vec![same("uploads/a")])));
+    let steps = lines(&world, &Scope::Everything, &now);
+    let of_copy: Vec<&String> = steps.iter().filter(|it| it.starts_with('*') && it.contains(" 2026-11-23")).collect();
+    assert!(of_copy.len() == 1 && of_copy[0].starts_with("* finish 2026-11-23 proven"), "{steps:#?}");
+    // Without the tag the drill has no end, and the copy goes.
+    world.buckets[0].tags.remove(keys::DRILL);
+    let steps = lines(&world, &Scope::Everything, &now);
+    assert!(steps.iter().any(|it| it.starts_with("* delete 2026-11-23")), "{steps:#?}");
 }
 
 #[test]
