@@ -50,6 +50,8 @@ struct Learned {
     since: Instant,
     /// When the first call was made.
     begun: Instant,
+    /// When a call was begun or answered last.
+    used: Instant,
     /// A moment at which AWS's bucket was empty, for it refused a call, and how many calls had been let in by then.
     empty: Option<(Instant, u32)>,
     let_in: u32,
@@ -68,6 +70,10 @@ const SEARCHING_GROWTH: Duration = Duration::from_secs(2);
 
 /// Once the limit is known it takes this long, so that few further calls are refused.
 const LATER_GROWTH: Duration = Duration::from_secs(25);
+
+/// After a rest of this length AWS's bucket is full again, and what was learned of it says nothing any more: a process
+/// stays for hours and makes a few calls every five minutes.
+const REST: Duration = Duration::from_secs(10);
 
 /// What becomes of the rate when a call is refused and too few were let in to tell the limit.
 const CUT: f64 = 0.4;
@@ -91,9 +97,7 @@ impl Pace {
     ///
     /// Meant for [`Pace::call`], with a client that has [`LeaveThrottling`] among its retry classifiers.
     pub fn learned() -> Self {
-        let begun = Instant::now();
-        let learned = Learned { rate: FIRST_RATE, since: begun, begun, empty: None, let_in: 0, measured: false };
-        Self::of(4, Rate::Learned(learned))
+        Self::of(4, Rate::Learned(Learned::nothing(Instant::now())))
     }
 
     fn of(burst: u32, rate: Rate) -> Self {
@@ -113,6 +117,9 @@ impl Pace {
     fn take(&self) -> Result<(), Instant> {
         let mut state = self.state();
         let now = Instant::now();
+        if let Rate::Learned(learned) = &mut state.rate {
+            learned.use_at(now);
+        }
         let interval = Duration::from_secs_f64(1.0 / state.rate.at(now));
         let full_at = state.full_at.max(now) + interval;
         match full_at.checked_sub(interval * self.burst) {
@@ -153,6 +160,7 @@ impl Pace {
     fn let_in(&self) {
         if let Rate::Learned(learned) = &mut self.state().rate {
             learned.let_in += 1;
+            learned.used = Instant::now();
         }
     }
 
@@ -161,6 +169,7 @@ impl Pace {
         let mut state = self.state();
         let now = Instant::now();
         let Rate::Learned(learned) = &mut state.rate else { return };
+        learned.used = now;
         // Calls that were on their way when the rate was cut say nothing new.
         if learned.empty.is_some() && begun <= learned.since {
             return;
@@ -187,6 +196,18 @@ impl Rate {
 }
 
 impl Learned {
+    fn nothing(now: Instant) -> Self {
+        Learned { rate: FIRST_RATE, since: now, begun: now, used: now, empty: None, let_in: 0, measured: false }
+    }
+
+    /// A call is about to begin, perhaps after a rest.
+    fn use_at(&mut self, now: Instant) {
+        if now.duration_since(self.used) >= REST {
+            *self = Learned::nothing(now);
+        }
+        self.used = now;
+    }
+
     fn at(&self, now: Instant) -> f64 {
         let quiet = now.duration_since(self.since).as_secs_f64();
         let growth = match self.empty {
@@ -210,9 +231,13 @@ impl Learned {
             // Calls that come in a bunch are refused below the limit too: no news, but a little room does no harm.
             Some(_) if self.measured => self.rate *= ROOM,
             _ => {
-                // Where the answers take their time, fewer calls are made than may be.
-                let made = f64::from(self.let_in) / now.duration_since(self.begun).as_secs_f64().max(0.001);
-                let made = if self.empty.is_none() { made } else { f64::INFINITY };
+                let made = match (self.empty, self.let_in) {
+                    (Some(_), _) => f64::INFINITY,
+                    // Others have emptied the bucket, which tells nothing of the limit.
+                    (None, 0) => FIRST_RATE,
+                    // Where the answers take their time, fewer calls are made than may be.
+                    (None, calls) => f64::from(calls) / now.duration_since(self.begun).as_secs_f64().max(0.001),
+                };
                 self.rate = (self.at(now).min(made) * CUT).max(0.5);
                 self.empty = self.empty.or(Some((now, self.let_in)));
             }
@@ -398,6 +423,37 @@ mod tests {
             || Error { code: "ThrottlingException".into(), ..Error::unexpected("Delete", "x", "Rate exceeded") };
         let answer: Result<(), Error> = pace.call(None, async || Err(refusal())).await;
         assert_eq!(answer, Err(refusal()));
+    }
+
+    /// Five calls at a time, every five minutes, in a process that stays: how long the slowest five take where other
+    /// programs of the account have emptied AWS's bucket before each of the turns `emptied`.
+    async fn sweeps(emptied: &[usize]) -> Duration {
+        let now = Instant::now();
+        let bucket =
+            RefCell::new(Bucket { tokens: 20.0, size: 20.0, per_second: 20.0, at: now, refused: 0, slow: 1, calls: 1 });
+        let pace = Pace::learned();
+        let mut longest = Duration::ZERO;
+        for sweep in 0..20 {
+            if emptied.contains(&sweep) {
+                let mut it = bucket.borrow_mut();
+                (it.tokens, it.at) = (0.0, Instant::now());
+            }
+            let begun = Instant::now();
+            each(0..5, 5, async |_| pace.call(None, async || Bucket::call(&bucket).await).await.unwrap()).await;
+            longest = longest.max(begun.elapsed());
+            tokio::time::advance(Duration::from_secs(300)).await;
+        }
+        longest
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_in_a_process_that_was_idle_says_nothing_of_what_it_did_before() {
+        for emptied in [&[0][..], &[7], &[0, 12], &[1, 2, 3], &[3, 19]] {
+            let longest = sweeps(emptied).await;
+            // Five calls at 20 a second, and a refusal or two.
+            assert!(longest < Duration::from_millis(800), "{emptied:?}: {longest:?}");
+        }
+        assert!(sweeps(&[]).await < Duration::from_millis(100));
     }
 
     #[tokio::test(start_paused = true)]
