@@ -121,7 +121,8 @@ impl Draft<'_> {
             && told.trouble.kind != "unreadable-command"
         {
             self.motion = Motion::Still;
-            self.memory.order = None;
+            // Whatever a person wants beside it, what runs is still not known.
+            self.must_look |= self.memory.order.take().is_some_and(|it| it.intent == Intent::Look);
         }
     }
 

@@ -121,6 +121,17 @@ fn a_newer_image_that_it_was_made_with_stays() {
 }
 
 #[test]
+fn an_instance_that_nobody_had_looked_at_when_a_person_let_an_image_out_does_not_lag_behind() {
+    let mut shop = Shop::known(1, &format!("{RULE} approval=manual"));
+    let id = shop.launch(1);
+    shop.push(2);
+    shop.push(3);
+    shop.run(Some(("web-1", Command::Approve { image: "v1.2".into() })));
+    shop.settle();
+    assert_eq!([&shop.runs["i-1"], &shop.runs[&id]], [&Some(digest(2)); 2]);
+}
+
+#[test]
 fn an_instance_that_was_stopped_for_long_waits_for_its_window_and_for_no_person() {
     let mut shop = fleet(&format!("{RULE} approval=manual"));
     shop.instance("i-2").state = "stopped".into();

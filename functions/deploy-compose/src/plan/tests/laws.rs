@@ -4,6 +4,7 @@ use jiff::SignedDuration;
 use proptest::prelude::*;
 use rules::Digest;
 use rules::compose::{Intent, Ordered};
+use rules::memory::Verdict;
 use rules::rejections::Rejections;
 use rules::{compose::Runs, keys};
 
@@ -129,7 +130,9 @@ impl Played {
                     shop.instance(&id).launched_at = Some(now);
                 }
             }
-            Event::Launch(number) if shop.world.instances.len() < 6 => drop(shop.launch(*number)),
+            Event::Launch(number) if shop.world.instances.len() < 6 => {
+                drop(shop.launch(1 + number % (self.next - 1)));
+            }
             Event::Launch(_) => {}
             Event::Replace(number) => {
                 let id = nth(shop, usize::from(*number));
@@ -237,6 +240,40 @@ proptest! {
         played.come_to_rest();
         let newest = digest(played.next - 1);
         prop_assert!(played.shop.runs.values().all(|it| *it == Some(newest.clone())), "{:?}", played.shop.runs);
+    }
+
+    /// Whatever waits for a person, what is started runs what its fleet runs, and no instance lags behind the others.
+    #[test]
+    fn instances_that_come_and_go_run_what_their_fleet_runs(
+        count in 1..4usize, grouped in any::<bool>(), events in prop::collection::vec(prop_oneof![
+            2 => Just(Event::Push), 1 => Just(Event::PushBad), 4 => Just(Event::Run), 4 => Just(Event::Work),
+            1 => Just(Event::Overlap), 1 => (0..4u8).prop_map(Event::Dies), 2 => (1..9u8).prop_map(Event::Approve),
+            1 => (1..9u8).prop_map(Event::Reject), 2 => Just(Event::Launch(1)), 2 => (0..6u8).prop_map(Event::Replace),
+            2 => (1..120u16).prop_map(Event::Later)
+        ], 1..40)
+    ) {
+        let played = Played::of(count, &format!("{RULE} approval=manual"));
+        let mut played = if grouped { played.grouped() } else { played };
+        for event in &events {
+            played.play(event);
+        }
+        played.come_to_rest();
+        let shop = &mut played.shop;
+        let tags: Vec<_> = shop.world.instances.iter().map(|it| (it.id.clone(), it.tags.clone())).collect();
+        let group = shop.group().map(|it| it.tags.clone());
+        let rejected: Vec<Rejections> = tags.iter().map(|(_, it)| it).chain(group.as_ref())
+            .filter_map(|it| it.get(keys::REJECTED)?.parse().ok()).collect();
+        let runs = |it: &std::collections::BTreeMap<String, String>| it.get(keys::RUNS)?.parse::<Runs>().ok()?.digest;
+        let well = tags.iter().map(|(_, it)| it).filter_map(|it| it.get(keys::VERDICT)?.parse::<Verdict>().ok()
+            .filter(|verdict| runs(it).as_ref() == Some(&verdict.digest)));
+        let last = well.max_by_key(|it| it.at);
+        let last = last.filter(|it| !rejected.iter().any(|by| by.covers(&it.digest)));
+        if let Some(last) = last {
+            for (id, it) in &tags {
+                let is_there = runs(it).is_none_or(|it| it >= last.digest);
+                prop_assert!(is_there, "{id} runs {:?}, and its fleet {last:?}", runs(it));
+            }
+        }
     }
 
     #[test]

@@ -469,6 +469,23 @@ fn a_look_that_was_written_down_and_never_sent_is_repeated() {
 }
 
 #[test]
+fn a_look_that_said_nothing_is_not_forgotten_for_what_a_person_wants_meanwhile() {
+    let mut shop = Shop::known(1, RULE);
+    shop.push(2);
+    shop.run(None);
+    shop.work(|_| false);
+    shop.run(None);
+    shop.work(|_| false);
+    assert!(shop.run(None)[0].starts_with("! i-1 no-answer: a look at what runs"));
+    let said = shop.run(Some(("web-1", by_name("v1.1"))));
+    assert_eq!(
+        said.last().unwrap(),
+        "api on web-1: reading back what runs (what runs has to be read back)",
+        "{said:#?}"
+    );
+}
+
+#[test]
 fn a_look_that_said_nothing_is_repeated_after_an_hour() {
     let mut shop = Shop::known(1, RULE);
     shop.push(2);
