@@ -324,4 +324,38 @@ proptest! {
         }
         prop_assert!(!shop.job_groups[0].tags.contains_key(keys::ASLEEP));
     }
+
+    /// Whatever Terraform writes at night: by day each schedule runs that ran before, or people are told that it does not.
+    #[test]
+    fn whatever_is_written_at_night_no_schedule_stays_disabled_in_silence(
+        states in vec(any::<bool>(), 1..5), nights in vec(vec((0..5usize, 0..4u8, any::<bool>()), 0..4), 1..4)
+    ) {
+        let mut shop = with_jobs("always after=app-db");
+        let all = states.iter().enumerate().map(|(index, enabled)| Job { enabled: *enabled, ..job(&format!("job-{index}")) });
+        shop.job_groups[0].jobs = Some(Ok(all.collect()));
+        for (day, night) in nights.iter().enumerate() {
+            let time = |days: usize, hour: &str| at(&format!("2026-11-{}T{hour}", 16 + day + days));
+            shop.run_until_quiet(&time(0, "20:00"));
+            for (which, event, runs) in night {
+                set(&mut shop, &format!("job-{}", which % states.len()), |it| match event {
+                    // The state alone is ignored; all of it is written; a person enables it for the night; nothing.
+                    0 => it.marked = false,
+                    1 if it.marked => (it.enabled, it.marked) = (true, false),
+                    2 => it.enabled |= it.marked,
+                    _ => {}
+                });
+                if *runs {
+                    shop.run_until_quiet(&time(0, "23:00"));
+                }
+            }
+            shop.run(&sweep(), &time(1, "08:00"));
+            shop.settle();
+            shop.run_until_quiet(&time(1, "08:05"));
+            let is_told = told(&shop, &format!("2026-11-{}T08:10", 17 + day)).iter().any(|it| it.contains("lost-mark"));
+            for (enabled, before) in enabled(&shop).iter().zip(&states) {
+                prop_assert!(*enabled || !before || is_told, "{:?} after the night {day}", shop.job_groups[0]);
+                prop_assert!(!*enabled || *before, "a person had disabled it: {:?}", shop.job_groups[0]);
+            }
+        }
+    }
 }
