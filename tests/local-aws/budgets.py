@@ -1,11 +1,9 @@
 """AWS Budgets: figures other than MiniStack's eternal zero, and what IAM has to know of budgets."""
 
-import json
-
 from ministack.core import iam_actions
 from ministack.core.responses import get_account_id
 from ministack.services import budgets, tagging
-from patching import wrap
+from patching import fields, wrap
 
 # The operations that read have one action in IAM.
 _OTHERWISE_NAMED = {"budgets:DescribeBudget": "budgets:ViewBudget", "budgets:DescribeBudgets": "budgets:ViewBudget"}
@@ -31,7 +29,7 @@ def _extract_iam_action(original, *args, **kwargs):
 def _extract_resource_arn(original, service, method, path, headers, body, *args, **kwargs):
     if service != "budgets":
         return original(service, method, path, headers, body, *args, **kwargs)
-    return _data(body).get("ResourceARN") or f"arn:aws:budgets::{get_account_id()}:budget/*"
+    return fields(body).get("ResourceARN") or f"arn:aws:budgets::{get_account_id()}:budget/*"
 
 
 @wrap(iam_actions, "request_tag_context")
@@ -39,7 +37,7 @@ def _request_tag_context(original, service, iam_action, body, params):
     """The keys that a call sets or removes, which Budgets spells its own way."""
     if service != "budgets":
         return original(service, iam_action, body, params)
-    data = _data(body)
+    data = fields(body)
     keys = [tag["Key"] for tag in data.get("ResourceTags", ())] + data.get("ResourceTagKeys", [])
     return {"aws:TagKeys": keys} if keys else {}
 
@@ -50,11 +48,3 @@ def _collect():
 
 
 tagging._RESOURCE_TAG_COLLECTORS["budgets"] = _collect
-
-
-def _data(body):
-    try:
-        data = json.loads(body or b"{}")
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}

@@ -1,6 +1,7 @@
-"""How a function of MiniStack is replaced from outside."""
+"""How a function of MiniStack is replaced from outside, and what it is given."""
 
 import functools
+import json
 
 
 def wrap(module, name):
@@ -23,3 +24,12 @@ def wrap(module, name):
         return patched
 
     return decorate
+
+
+def fields(body):
+    """The fields of a call in JSON; of anything else none."""
+    try:
+        data = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -6,14 +6,13 @@ what AWS denies.
 
 import contextlib
 import contextvars
-import json
 
 import cbor2
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import cloudwatch, ecs, rds, tagging
-from patching import wrap
+from patching import fields, wrap
 
 # The key that tests sign with.
 TEST_KEY = "test"
@@ -55,20 +54,20 @@ def _extract_iam_action(original, service, method, path, headers, body, query_pa
 def _extract_resource_arn(original, service, method, path, headers, body, query_params, region, account_id):
     if service == "ecs":
         action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
-        return ecs_resource(action, _json(body), _ecs_prefix())
-    if service == "ecr" and _json(body).get("resourceArn"):
-        return _json(body)["resourceArn"]
+        return ecs_resource(action, fields(body), _ecs_prefix())
+    if service == "ecr" and fields(body).get("resourceArn"):
+        return fields(body)["resourceArn"]
     if service == "rds":
         return _rds_resource(query_params, f"arn:aws:rds:{region}:{account_id}")
-    if service == "logs" and _json(body).get("logStreamName"):
+    if service == "logs" and fields(body).get("logStreamName"):
         # The service authorization reference of CloudWatch Logs: what is in a stream is read by a right on the stream.
-        data = _json(body)
+        data = fields(body)
         return f"arn:aws:logs:{region}:{account_id}:log-group:{data['logGroupName']}:log-stream:{data['logStreamName']}"
     if service == "monitoring":
         # The service authorization reference of CloudWatch: rules, whichever alarm they are asked for.
         if path.endswith("/ListAlarmMuteRules"):
             return f"arn:aws:cloudwatch:{region}:{account_id}:alarm-mute-rule:*"
-        data = _fields(body)
+        data = _cbor_fields(body)
         name = data.get("AlarmName")
         return data.get("ResourceARN") or (f"arn:aws:cloudwatch:{region}:{account_id}:alarm:{name}" if name else "*")
     return original(service, method, path, headers, body, query_params, region, account_id)
@@ -150,10 +149,10 @@ def _request_tag_context(original, service, iam_action, body, params):
     """Adds the cluster of an ECS call, and the keys that ECS UntagResource removes, which it spells `tagKeys`."""
     context = original(service, iam_action, body, params)
     if iam_action in ("cloudwatch:TagResource", "cloudwatch:UntagResource"):
-        data = _fields(body)
+        data = _cbor_fields(body)
         context["aws:TagKeys"] = [it["Key"] for it in data.get("Tags", [])] + data.get("TagKeys", [])
     if service == "ecs":
-        data = _json(body)
+        data = fields(body)
         if iam_action == "ecs:UntagResource":
             context["aws:TagKeys"] = data.get("tagKeys", [])
         if data.get("cluster"):
@@ -191,19 +190,11 @@ def _ecs_prefix():
     return f"arn:aws:ecs:{get_region()}:{get_account_id()}"
 
 
-def _fields(body):
+def _cbor_fields(body):
     """The fields of a call to CloudWatch, which the SDK for Rust sends in a binary form (CBOR)."""
     if body[:1] in (b"{", b""):
-        return _json(body)
+        return fields(body)
     with contextlib.suppress(ValueError):
         data = cbor2.loads(body)
         return data if isinstance(data, dict) else {}
     return {}
-
-
-def _json(body):
-    try:
-        data = json.loads(body or b"{}")
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}

@@ -1,13 +1,12 @@
 """EventBridge Scheduler: the schedules and groups that IAM is asked about, and the role that a change hands on."""
 
-import json
 import urllib.parse
 
 from ministack import app
 from ministack.core import iam_actions
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import tagging
-from patching import wrap
+from patching import fields, wrap
 from permissions import denied
 
 tagging._RESOURCE_TAG_COLLECTORS["scheduler"] = tagging._collect_scheduler
@@ -21,7 +20,7 @@ def _extract_resource_arn(original, service, method, path, headers, body, query_
     if kind == "tags":
         return name
     if kind == "schedules" and name:
-        group = _first(query_params.get("groupName")) or _data(body).get("GroupName") or "default"
+        group = _first(query_params.get("groupName")) or fields(body).get("GroupName") or "default"
         return f"{_prefix()}:schedule/{group}/{name}"
     if kind == "schedule-groups" and name:
         return f"{_prefix()}:schedule-group/{name}"
@@ -43,7 +42,7 @@ _handler = app.SERVICE_HANDLERS["scheduler"]
 
 async def _guarded(method, path, headers, body, query_params):
     """Whoever writes a schedule hands the role of its target on."""
-    role = _data(body).get("Target", {}).get("RoleArn") if method in ("POST", "PUT") else None
+    role = fields(body).get("Target", {}).get("RoleArn") if method in ("POST", "PUT") else None
     needed = [("iam:PassRole", role, {"iam:PassedToService": "scheduler.amazonaws.com"})] if role else []
     return denied(needed, "scheduler", headers) or await _handler(method, path, headers, body, query_params)
 
@@ -57,11 +56,3 @@ def _prefix():
 
 def _first(values):
     return values[0] if isinstance(values, list) and values else values
-
-
-def _data(body):
-    try:
-        data = json.loads(body or b"{}")
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}

@@ -49,6 +49,7 @@ use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::{SharedTimeSource, SystemTimeSource};
 use aws_smithy_http_client::test_util::infallible_client_fn;
 use aws_smithy_types::body::SdkBody;
+use reconcile::Report;
 use serde_json::Value;
 
 pub use call::Call;
@@ -269,4 +270,11 @@ impl<A: Tables> Stage<A> {
             _ => self.aws.lock().expect(SOUND).answer(call),
         }
     }
+}
+
+/// What a run says: its actions with their outcomes, then its problems.
+pub fn told(report: &Report) -> Vec<String> {
+    let actions = report.actions.iter().map(|it| format!("{} {:?}", it.action, it.outcome));
+    let problems = report.problems.iter().map(|it| format!("{}: {}", it.problem, it.message));
+    actions.chain(problems).collect()
 }

@@ -7,7 +7,7 @@ mod aws;
 use deploy_compose::{Clients, handle};
 use reconcile::Report;
 use serde_json::{Value, json};
-use testkit::scripted::{Script, TOPIC};
+use testkit::scripted::{Script, TOPIC, told};
 
 use aws::{Aws, DOCUMENT, digest};
 
@@ -26,13 +26,6 @@ async fn invoke(script: &Script<Aws>, time: &str, payload: Value) -> Result<Repo
     let sdk = script.sdk();
     let answer = runtime::invoke_once("deploy-compose", &sdk, &variables, Clients::new, handle, payload);
     answer.await.map_err(|it| it.error_message)
-}
-
-/// Actions with their outcomes, then problems.
-fn told(report: &Report) -> Vec<String> {
-    let actions = report.actions.iter().map(|it| format!("{} {:?}", it.action, it.outcome));
-    let problems = report.problems.iter().map(|it| format!("{}: {}", it.problem, it.message));
-    actions.chain(problems).collect()
 }
 
 async fn run(script: &Script<Aws>, time: &str) -> Vec<String> {

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use drill_restores::{Clients, handle};
 use reconcile::Report;
 use serde_json::{Value, json};
-use testkit::scripted::{HOME, Script, TOPIC};
+use testkit::scripted::{HOME, Script, TOPIC, told};
 
 use aws::{AUTOMATED, Aws, COPY_OF, DRILL};
 
@@ -33,13 +33,6 @@ async fn invoke_with(script: &Script<Aws>, time: &str, payload: Value, regions: 
     let sdk = script.sdk();
     let answer = runtime::invoke_once("drill-restores", &sdk, &variables, Clients::new, handle, payload);
     answer.await.map_err(|it| it.error_message)
-}
-
-/// Actions with their outcomes, then problems.
-fn told(report: &Report) -> Vec<String> {
-    let actions = report.actions.iter().map(|it| format!("{} {:?}", it.action, it.outcome));
-    let problems = report.problems.iter().map(|it| format!("{}: {}", it.problem, it.message));
-    actions.chain(problems).collect()
 }
 
 async fn run(script: &Script<Aws>, time: &str) -> Vec<String> {
