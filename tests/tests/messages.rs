@@ -245,6 +245,14 @@ fn a_subject_names_what_people_know_and_says_more_than_an_error_of_aws() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// The names in the tests are as long as those of a shop: a cluster and a service of 29 characters.
+#[test]
+fn a_subject_ends_where_a_fact_ends_and_not_within_one() {
+    let subjects = gathered().catalogue().into_iter().map(|it| it.subject.as_str());
+    let wrong: Vec<_> = subjects.filter(|it| it.split(" (+").next().is_some_and(|it| it.ends_with("..."))).collect();
+    assert!(wrong.is_empty(), "their first sentence is too long, and nothing can be left out of it: {wrong:#?}");
+}
+
 #[test]
 fn what_was_changed_is_told_without_what_only_programs_compare() {
     let mut wrong = Vec::new();

@@ -122,7 +122,7 @@ fn ended<F, A>(candidate: &Candidate<'_>, state: &ScanState) -> Result<(), Block
         ScanState::Pending => Err(Blocked::NeedsPerson(
             "scan-pending",
             format!(
-                "{tag} is not deployed: its scan has not ended an hour after the push; look at it in the console of ECR"
+                "{tag} is not deployed: its scan does not end. It was pushed more than an hour ago: look at the scan in the console of ECR"
             ),
         )),
         ScanState::Missing => Err(Blocked::Asks {
@@ -143,7 +143,7 @@ fn ended<F, A>(candidate: &Candidate<'_>, state: &ScanState) -> Result<(), Block
         ScanState::Unavailable(reason) => Err(Blocked::Asks {
             kind: "no-findings",
             message: format!(
-                "{tag} is not deployed: its scan tells no findings ({reason}). With basic scanning, scan it again"
+                "{tag} is not deployed: its scan has no result ({reason}). With basic scanning, scan it again"
             ),
             choices: scan_it(),
         }),

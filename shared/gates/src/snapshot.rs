@@ -64,14 +64,14 @@ pub fn snapshot<F, A>(
         Some(it) if !it.is_ours() => Err(Blocked::NeedsPerson(
             "snapshot-id-taken",
             format!(
-                "{tag} is not deployed: there is a snapshot {id} that Nightshift did not make; delete it, or copy it to another name"
+                "{tag} is not deployed: the id of its snapshot is taken. Nightshift did not make {id}: delete it, or copy it to another id"
             ),
         )),
         Some(it) if it.status == "available" => Ok(()),
         Some(it) if it.status == "failed" => {
             let message = format!(
-                "{tag} is not deployed: the snapshot {id} of {database} failed. See why in the events of RDS; then have it \
-                 replaced"
+                "{tag} is not deployed: the snapshot of {database} failed. It is {id}: see why in the events of RDS, then \
+                 have it replaced"
             );
             let command = Undo::Sibling { own, function: "snapshot-databases", payload: ask().payload() };
             let choices = vec![Choice::new("Replace it", command)];
@@ -90,11 +90,10 @@ fn snapshottable<F, A>(name: &str, databases: &[Database], tag: &str) -> Result<
     if whole().any(|it| it.tags.contains_key(keys::BACKUP)) {
         return Ok(());
     }
-    let hold =
-        |kind, why: String| Err(Blocked::NeedsPerson(kind, format!("{tag} is not deployed: snapshot={name}, {why}")));
+    let hold = |kind, why: String| Err(Blocked::NeedsPerson(kind, format!("{tag} is not deployed: {why}")));
     if whole().next().is_some() {
         let why = format!(
-            "but {name} has no tag {}, and so no snapshot of it is taken; tag it, for example with days=30",
+            "{name} lacks {}. So no snapshot is taken of it for snapshot={name}: tag it, for example with days=30",
             keys::BACKUP
         );
         return hold("no-backup-tag", why);
@@ -102,10 +101,8 @@ fn snapshottable<F, A>(name: &str, databases: &[Database], tag: &str) -> Result<
     match databases.iter().find_map(|it| it.member_of.as_ref()) {
         Some(cluster) => hold(
             "member-instance",
-            format!("but {name} belongs to the DB cluster {cluster}, which is snapshotted as a whole; name that"),
+            format!("{name} is in the DB cluster {cluster}. That is snapshotted as a whole: write snapshot={cluster}"),
         ),
-        None => {
-            hold("no-database", "but there is no DB instance and no DB cluster of this name; correct the tag".into())
-        }
+        None => hold("no-database", format!("there is no database {name}. Correct snapshot={name} in its tag")),
     }
 }

@@ -42,7 +42,8 @@ pub fn window<F, A>(
     let Candidate { on, running: runs, tag, now, .. } = *candidate;
     if let Some(reason) = frozen_by_tag(tags) {
         let key = keys::FREEZE;
-        let message = format!("{tag} waits: {key} is on the {on} ({reason}). {runs} runs until the tag is removed");
+        let message =
+            format!("{tag} waits until {key} is removed. It is on the {on}: {reason}. {runs} runs until then");
         return Err(Blocked::Scheduled("frozen", message));
     }
     let window = window_of(tags, calendar).map_err(|it| Blocked::NeedsPerson("bad-tag", it.to_string()))?;
@@ -54,10 +55,15 @@ pub fn window<F, A>(
         (None, Some(window)) => ("outside-window", format!("{} is '{window}'", keys::DEPLOY_WINDOW)),
     };
     let until = match opens(window.as_ref(), calendar, now.timestamp(), now.time_zone()) {
-        Some(at) => format!("It is deployed with the first run after {}; {runs} runs until then", when(at, now)),
-        None => format!("{runs} runs until the tag is changed"),
+        Some(at) => {
+            format!(
+                "{tag} waits until {}: {cause}. It is deployed with the first run after that; {runs} runs until then",
+                when(at, now)
+            )
+        }
+        None => format!("{tag} waits: {cause}. {runs} runs until the tag is changed"),
     };
-    Err(Blocked::Scheduled(kind, format!("{tag} waits: {cause}. {until}")))
+    Err(Blocked::Scheduled(kind, until))
 }
 
 fn frozen_by_tag(tags: &BTreeMap<String, String>) -> Option<&str> {

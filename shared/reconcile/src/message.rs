@@ -9,6 +9,7 @@ mod link;
 mod part;
 mod runbook;
 mod safe;
+mod shorten;
 mod text;
 
 #[cfg(test)]
@@ -20,7 +21,7 @@ use serde_json::Value;
 
 use crate::kind::{MessageKind, Routine};
 use crate::memory::News;
-use crate::report::{Outcome, Report};
+use crate::report::{Action, Outcome, Problem, Report};
 use part::Part;
 
 pub use link::page_of;
@@ -78,7 +79,7 @@ pub fn messages(report: &Report, news: &News<'_>, site: &Site<'_>) -> Vec<Messag
     for it in &news.failures {
         parts.entry(kinds[it.resource.as_str()]).or_default().failures.push(it);
     }
-    for it in done() {
+    for it in done().filter(|it| !is_told_anyway(it, report, news)) {
         parts.entry(kinds[it.resource.as_str()]).or_default().done.push(it);
     }
     // What production is now comes before why ("going back to v1.0.0" before "v1.1.0 is rejected"), and what only writes
@@ -89,6 +90,17 @@ pub fn messages(report: &Report, news: &News<'_>, site: &Site<'_>) -> Vec<Messag
     let is_sent = |kind: MessageKind| kind != MessageKind::Routine || site.routine == Routine::Each;
     let parts = parts.into_iter().filter(|(kind, _)| is_sent(*kind));
     parts.map(|(kind, part)| part.message(report, kind, site)).collect()
+}
+
+/// Whether the same is told of the resource in other words: by a problem that gives the reason of this step, such as a
+/// remedy that is refused, or by a later step with the same headline.
+fn is_told_anyway(it: &Action, report: &Report, news: &News<'_>) -> bool {
+    let says = |problem: &Problem| problem.resource == it.resource && problem.message.starts_with(&it.reason);
+    let by_problem = it.tells == Some(MessageKind::NeedsYou) && !it.reason.is_empty();
+    let is_told = |other: &Action| other.outcome == Outcome::Done && other.tells.is_some();
+    let same = |other: &Action| other.resource == it.resource && other.headline == it.headline;
+    let last = report.actions.iter().rfind(|other| is_told(other) && same(other));
+    by_problem && news.problems.iter().any(|it| says(it)) || last.is_some_and(|last| !std::ptr::eq(last, it))
 }
 
 /// The one message of a day, or of some other time, about what happened in it; `title` is `Daily report`.
@@ -106,8 +118,8 @@ impl Part<'_> {
         let title = self.title(report);
         // SNS takes ASCII only and no more than a hundred characters; the title of the chat form has the real names.
         let around = MARK.len() + title.more.len();
-        let subject = format!("{MARK}{}{}", cut_to(&title.ascii, SUBJECT_LENGTH - around), title.more);
-        let in_chat = format!("{MARK}{}{}", cut_to(&title.real, TITLE_LENGTH - around), title.more);
+        let subject = format!("{MARK}{}{}", shorten::to(&title.ascii, SUBJECT_LENGTH - around), title.more);
+        let in_chat = format!("{MARK}{}{}", shorten::to(&title.real, TITLE_LENGTH - around), title.more);
         let resources = self.resources(report);
         let text = text::text(report, self, kind, &resources, site);
         let chat = chat::chat(report, self, kind, &resources, site, &in_chat);
@@ -143,12 +155,4 @@ struct Title {
     ascii: String,
     /// How many things more it is about.
     more: String,
-}
-
-/// The first `longest` characters, with an ellipsis where there are more.
-fn cut_to(text: &str, longest: usize) -> String {
-    match text.chars().count() > longest {
-        true => text.chars().take(longest - 3).chain("...".chars()).collect(),
-        false => text.into(),
-    }
 }

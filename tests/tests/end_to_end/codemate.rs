@@ -147,7 +147,13 @@ fn what_soaked_over_a_weekend_goes_out_as_a_canary_and_an_alarm_in_its_bake_take
     waits(&aws, STAGING, "c0ffee2", 0, "live: c0ffee2 is live since Fri 2026-11-20 17:00 KST")?;
     waits(&aws, STAGING, "c0ffee1", 3, "superseded: c0ffee2 runs, which is newer than c0ffee1")?;
     waits(&aws, PRODUCTION, "c0ffee2", 4, "waiting: c0ffee2 soaks on codemate-dev/codemate-backend: live for 3 of 4")?;
-    waits(&aws, PRODUCTION, "c0ffee9", 2, "there is no image 'c0ffee9' in the repository codemate-backend")?;
+    waits(
+        &aws,
+        PRODUCTION,
+        "c0ffee9",
+        2,
+        "there is no image 'c0ffee9'; accepted: a tag of the repository codemate-backend",
+    )?;
     look(&aws, "2026-11-23T08:05:00+09:00")?;
 
     says(&look(&aws, "2026-11-23T09:15:00+09:00")?, "needs-approval");
@@ -157,7 +163,7 @@ fn what_soaked_over_a_weekend_goes_out_as_a_canary_and_an_alarm_in_its_bake_take
     )?;
     says(&asked, &digest);
     run(&aws, DEPLOY, &json!({"approve": {"service": FULL_NAME, "image": digest}}))?;
-    says(&look(&aws, "2026-11-23T09:45:00+09:00")?, "It is deployed with the first run after Mon 2026-11-23 10:00 KST");
+    says(&look(&aws, "2026-11-23T09:45:00+09:00")?, "waits until Mon 2026-11-23 10:00 KST");
     assert_eq!(calls(&aws, "UpdateService")?, 1, "of staging alone");
 
     // The window opens, and the traffic shifts.

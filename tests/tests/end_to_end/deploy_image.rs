@@ -380,8 +380,7 @@ fn a_rolling_deployment_pauses_for_a_person_who_lets_it_go_on_or_back() -> Resul
     let pausing = json!({"lifecycleHooks": [hook], "deploymentCircuitBreaker": {"enable": true, "rollback": true}});
     aws.ecs("UpdateService", json!({"cluster": CLUSTER, "service": "api-server", "deploymentConfiguration": pausing}))?;
     let paused = |tag: &str| {
-        let subject =
-            format!("[Nightshift] truegul-production/api-server: {tag} is paused (stage POST_SCALE_UP) until ");
+        let subject = format!("[Nightshift] truegul-production/api-server: {tag} is paused until ");
         aws.wait_until(&format!("the pause of {tag}"), || {
             let begins = |it: &Option<String>| it.as_deref().is_some_and(|it| it.starts_with(&subject));
             Ok(aws.messages()?.iter().any(|it| begins(&it.subject)).then_some(()))

@@ -37,8 +37,8 @@ pub fn rule(bucket: &Bucket, setup: &Setup) -> Option<Result<BucketDrill, Troubl
         true => Ok(rule),
         false => {
             let why = format!(
-                "its tag {} lets copies be compared with the bucket, and the stack may not read objects: set the parameter \
-                 DrillBuckets of the stack to true",
+                "{} needs the parameter DrillBuckets=true; without it the stack may not read objects, to compare copies with \
+                 the bucket",
                 keys::DRILL
             );
             Err(Trouble::new("not-allowed", why))

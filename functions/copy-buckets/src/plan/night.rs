@@ -90,8 +90,8 @@ impl Case<'_> {
                 arn,
                 "folder-taken",
                 format!(
-                    "{} is there and has no marker of a copy of this bucket, so it is left alone: move it, or name another \
-                     folder in to=",
+                    "the folder of tonight's copy is taken. {} has no marker of a copy of this bucket, so it is left alone: move \
+                     it, or name another folder in to=",
                     self.place(folder).url()
                 ),
             ),

@@ -155,7 +155,7 @@ impl reconcile::Step for Step {
             },
             Step::ForgetRestore(bucket) => format!("{}: no restore is under way", bucket.name),
             Step::TakeSample(TakeSample { folder, marker, .. }) => {
-                format!("{}: drill, choosing objects of {}", marker.source, folder.url())
+                format!("{}: drill: choosing objects of {}", marker.source, folder.url())
             }
             Step::FinishDrill(FinishDrill { folder, source, drilled, .. }) => match drilled.outcome.is_good() {
                 true => format!("{source}: the copy {} is proven", folder.url()),

@@ -76,8 +76,7 @@ pub fn tell_lingering(case: &Case<'_>, plan: &mut Plan<Step>) {
     let prefix = format!("{}/", to.prefix);
     let Some(found) = case.destination.versioning.as_ref().filter(|it| it.status.is_some()) else { return };
     if !ends(&prefix, found) {
-        let lingers =
-            format!("{} has versioning, and nothing deletes the old versions of copies that are deleted", to.bucket);
+        let lingers = format!("nothing deletes the old versions of copies in {}, which has versioning", to.bucket);
         let expiring = Expiring { bucket: &to.bucket, prefix: &prefix, days: 1 };
         tell(&case.bucket.arn, "copies-endless", &lingers, expiring, found, plan);
     }

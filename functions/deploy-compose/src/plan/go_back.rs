@@ -37,7 +37,7 @@ impl<'a> Draft<'a> {
     pub fn way_back(&self, others: &Others) -> Result<&'a Image, Trouble> {
         let case = self.case;
         let none = |why: String| {
-            let message = format!("there is no way back: {why}. Deploy an image by name: send \"deploy\" with it");
+            let message = format!("there is no way back: {why}. Send \"deploy\" with an image that may run");
             Err(Trouble::new("no-way-back", message))
         };
         let Some(before) = self.before(others) else {

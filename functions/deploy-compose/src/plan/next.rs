@@ -207,22 +207,21 @@ impl<'a> Draft<'a> {
                 },
             ),
             Selection::Unfit { tag, why } => {
-                plan.problem(arn, "unfit-image", format!("'{rule}' selects {tag} in {repository}, but {why}"));
+                plan.problem(arn, "unfit-image", format!("{tag} is not deployed: {why}; '{rule}' selects it in {repository}"));
             }
             Selection::NoMatch { seen } if seen.is_empty() => {
                 plan.problem(arn, "no-image", format!("the repository {repository} holds no tagged image: push one"));
             }
             Selection::NoMatch { seen } => {
                 let tags = seen.join(", ");
-                let message = format!("'{rule}' selects no image of {repository}, which has the tags {tags}");
+                let message = format!("its rule selects no image; '{rule}' is for {repository}, which has the tags {tags}");
                 plan.problem(arn, "no-image", message);
             }
             Selection::CannotTell { tag } => plan.problem(
                 arn,
                 "unknown-age",
                 format!(
-                    "'{rule}' selects {tag}, but the image that runs ({label}) is not in {repository}, so it cannot be told \
-                     which is newer; push a new image, or send \"deploy\" with {tag} once"
+                    "cannot tell whether {tag} is newer: {label} is not in {repository}. '{rule}' selects {tag}: push a new image, or send \"deploy\" with {tag} once"
                 ),
             ),
         }

@@ -100,7 +100,9 @@ impl Draft<'_> {
                         self.must_look = true;
                     }
                     _ => {
-                        let message = format!("{what} ended as {ended} and did not say what runs; it is tried again");
+                        let message = format!(
+                            "{what} gave no answer; it ended as {ended} and did not say what runs, so it is tried again"
+                        );
                         self.hold(order, "no-answer", message, invocation, now);
                     }
                 }

@@ -95,7 +95,7 @@ impl Draft<'_> {
             self.reject(left, pushed_at, "person", "a person asked to roll back");
             return Ok(None);
         } else if verdict::is_going_back(case) {
-            let message = format!("it is going back to {} already, so nothing more is done", case.running_label());
+            let message = format!("it is going back to {} already; nothing more is done", case.running_label());
             return Err(Trouble::new(ALREADY_GOING_BACK, message));
         }
         self.go_back("person", "a person asked to roll back".into(), true)
@@ -108,8 +108,8 @@ impl Draft<'_> {
             return Err(Trouble::new(
                 "unknown-image",
                 format!(
-                    "it cannot be told which image runs ({label} is not in the repository as it was), so it cannot be \
-                     rejected; go back by hand with UpdateService"
+                    "cannot go back: which image runs is not known. {label} is not in the repository as it was, so it cannot be \
+                     rejected: go back by hand with UpdateService"
                 ),
             ));
         };
@@ -261,9 +261,7 @@ pub fn find<'a>(case: &Case<'a>, image: &str) -> Result<&'a Image, Trouble> {
         let repository = &case.repository;
         Trouble::new(
             "no-such-image",
-            format!(
-                "there is no image '{image}' in the repository {repository}; accepted: a tag of it, or sha256:DIGEST"
-            ),
+            format!("there is no image '{image}'; accepted: a tag of the repository {repository}, or sha256:DIGEST"),
         )
     })
 }

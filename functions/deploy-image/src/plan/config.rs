@@ -55,7 +55,7 @@ impl<'a> Draft<'a> {
             return self.skip(format!("{name} is newer than what runs and is not in use"));
         }
         let message = format!(
-            "{name} is newer than what runs and is not in use. To have such revisions deployed, add config=newest to the tag \
+            "{name} is registered, but not in use; it is newer than what runs. To have such revisions deployed, add config=newest to the tag \
              {}; or deploy it once, and the image is put on top of it",
             keys::DEPLOY,
         );
@@ -122,7 +122,7 @@ impl<'a> Draft<'a> {
             _ => ("version", "Versions are v1.2.3, 1.2.3, 1.4 and 2026.01.04"),
         };
         let message = format!(
-            "{tag} was pushed to {} after {}, but does not read as a {kind} that '{rule}' compares, so it is left out",
+            "{tag} is left out: '{rule}' does not read it as a {kind}. It was pushed to {} after {}",
             case.repository,
             case.running_label()
         );
@@ -139,8 +139,8 @@ impl<'a> Draft<'a> {
         let running = case.running();
         let Some((image, tag)) = case.choice(&self.memory, &running).newer_tag_of_older_image() else { return };
         let message = format!(
-            "{tag} looks newer than {runs}, which runs, but names an image of {} that was pushed before it ({}), and '{}' \
-             goes by the push: ECR does not tell when a tag was put on an image. If {tag} is meant, \
+            "{tag} is not deployed: it was pushed before {runs}, which runs. It looks newer, but names an image of {} that \
+             is older ({}), and '{}' goes by the push: ECR does not tell when a tag was put on an image. If {tag} is meant, \
              approve it; or use the selector semver, number or tag",
             case.repository,
             image.digest.short(),
@@ -166,12 +166,12 @@ impl<'a> Draft<'a> {
             Some(Observation::Lifecycle(true)) => self.problem(
                 "untagged-image",
                 format!(
-                    "{} ({}) runs, but no tag of {} names it any more, and the repository has a lifecycle policy: once that \
-                     lets the image expire, no task of it can start. Give it a tag that no rule of the policy selects, or \
-                     remove the rule for untagged images and tag the repository with {}",
+                    "the image that runs may expire: {} has lost its tag. No tag of {} names {} any more, and the \
+                     repository has a lifecycle policy: once that lets the image expire, no task of it can start. Give it \
+                     a tag that no rule of the policy selects, or remove the rule for untagged images and tag the repository with {}",
                     case.running_label(),
-                    image.digest.short(),
                     case.repository,
+                    image.digest.short(),
                     keys::KEEP_IMAGES,
                 ),
             ),

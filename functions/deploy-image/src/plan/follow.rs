@@ -29,8 +29,8 @@ pub fn decide(group: &ScheduleGroup, world: &World, plan: &mut Plan<Step>, lacki
     };
     if world.schedule_roles.is_empty() {
         let message = format!(
-            "its schedules follow {service} once the parameter ScheduleRoles of the stack names the roles with which they run \
-             tasks; until then none of them is changed"
+            "its schedules do not follow {service} yet; they do once the parameter ScheduleRoles of the stack names the roles \
+             with which they run tasks"
         );
         return plan.problem(&group.arn, "follow-off", message);
     }
@@ -129,8 +129,7 @@ fn move_to(
     }
     if !world.schedule_roles.iter().any(|it| is_named(it, &schedule.role)) {
         let message = format!(
-            "{name} does not follow {service}: its role {} is not named in the parameter ScheduleRoles of the stack; add {}",
-            short_name(&schedule.role),
+            "{name} does not follow {service}: its role is not allowed; add {} to the parameter ScheduleRoles of the stack",
             schedule.role
         );
         return plan.problem(&group.arn, "follow-role", message);
@@ -149,8 +148,8 @@ fn move_to(
         }
         Some(_) => {
             let message = format!(
-                "{name} does not follow {service}: {next}, which the service runs, is deregistered, so no new task can begin \
-                 with it; deploy the service once more"
+                "{name} does not follow {service}: {next} is deregistered; the service runs it, but no new task can begin with \
+                 it: deploy the service once more"
             );
             return plan.problem(&group.arn, "inactive-revision", message);
         }

@@ -67,9 +67,7 @@ impl Draft<'_> {
             }
             Err(why) => self.problem(
                 "no-way-back",
-                format!(
-                    "{label} must be replaced, but there is nothing to go back to: {why}; push a newer image, or deploy one by hand"
-                ),
+                format!("{label} cannot be replaced: {why}; push a newer image, or deploy one by hand"),
             ),
         }
     }

@@ -26,17 +26,16 @@ pub fn deployable(service: &Service) -> Result<(), Leave> {
         Controller::Ecs | Controller::CodeDeploy => Ok(()),
         Controller::Express => Err(Leave::problem(
             "express-service",
-            "it is an Express Mode service: ECS owns its deployments, scaling and load balancer, and changes them by \
+            "ECS alone deploys Express Mode services; it owns their deployments, scaling and load balancer, and changes them by \
              UpdateExpressGatewayService only. Deploy it with that, or remove the tag",
         )),
         Controller::External => Err(Leave::problem(
             "external-controller",
-            "its deployments come from outside (deployment controller EXTERNAL), so nothing else may start one; \
-             use the deployment controller ECS or CODE_DEPLOY, or remove the tag",
+            "nothing may deploy it but its EXTERNAL controller; use the deployment controller ECS or CODE_DEPLOY, or remove the tag",
         )),
         Controller::Unknown(name) => Err(Leave::problem(
             "unknown-controller",
-            format!("this version does not know the deployment controller {name}; use ECS, or remove the tag"),
+            format!("its deployment controller is unknown: {name}; use ECS, or remove the tag"),
         )),
     }
 }

@@ -247,20 +247,20 @@ impl Draft<'_> {
                 });
             }
             Selection::Unfit { tag, why } => {
-                self.problem("unfit-image", format!("'{rule}' selects {tag} in {repository}, but {why}"));
+                self.problem("unfit-image", format!("{tag} is not deployed: {why}; '{rule}' selects it in {repository}"));
             }
             Selection::NoMatch { seen } if seen.is_empty() => {
                 self.problem("no-image", format!("the repository {repository} holds no tagged image"));
             }
             Selection::NoMatch { seen } => self.problem(
                 "no-image",
-                format!("'{rule}' selects no image of {repository}, which has the tags {}", seen.join(", ")),
+                format!("its rule selects no image; '{rule}' is for {repository}, which has the tags {}", seen.join(", ")),
             ),
             Selection::CannotTell { tag } => self.problem(
                 "unknown-age",
                 format!(
-                    "'{rule}' selects {tag}, but the image that runs ({}) is no longer in {repository}, \
-                     so it cannot be told which is newer; push a new image, or deploy {tag} by hand once",
+                    "cannot tell whether {tag} is newer: {} is gone from the registry. '{rule}' selects {tag}, and {repository} \
+                     does not hold what runs: push a new image, or deploy {tag} by hand once",
                     case.running_label()
                 ),
             ),

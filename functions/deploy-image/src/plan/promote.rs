@@ -61,7 +61,7 @@ fn seen<'a>(case: &Case<'a>, from: &ServiceName, source: &Origin) -> Result<Seen
             }
             false => Blocked::NeedsPerson(
                 "foreign-source",
-                format!("{from}, which it promotes from, runs no image of the repository {repository}"),
+                format!("nothing to promote from {from}: it runs no image of {repository}"),
             ),
         });
     };

@@ -101,8 +101,8 @@ pub fn hold(case: &Case<'_>, image: &Digest, tag: &str, approved: Option<&Approv
         false => Err(Blocked::NeedsPerson(
             "no-pause",
             format!(
-                "{tag} is not deployed: {needs} needs a hook of the type PAUSE in the deployment configuration of the service, \
-                 at the stage {}; add one, or use approval=manual and health=",
+                "{tag} is not deployed: the service has no pause hook. {needs} needs a hook of the type PAUSE in the deployment \
+                 configuration of the service, at the stage {}: add one, or use approval=manual and health=",
                 if case.shifts() || case.by_code_deploy() { TESTED } else { "POST_SCALE_UP" }
             ),
         )),

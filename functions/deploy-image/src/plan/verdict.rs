@@ -87,8 +87,8 @@ pub fn failed_way_back(case: &Case<'_>, memory: &Memory) -> Option<String> {
         return None;
     }
     Some(format!(
-        "{} must be replaced, but the way back to {to} has failed: {why}. Nothing else is tried by itself. Look at why its \
-         tasks stopped, and push a newer image or go back from it",
+        "the way back to {to} has failed: {why}. {} runs now, and nothing else is tried by itself. Look at why its tasks \
+         stopped, and push a newer image or go back from it",
         case.running_label(),
         why = why.trim_end_matches('.'),
     ))
@@ -105,7 +105,7 @@ pub fn restart_failed(case: &Case<'_>, memory: &Memory, now: &Zoned) -> Option<S
         return None;
     }
     Some(format!(
-        "{} was live, and when it was deployed once more at {} its new tasks failed: {why}. The image is not rejected, and \
+        "new tasks of {} failed, though it was live: {why}. It was deployed once more at {}. The image is not rejected, and \
          nothing is deployed in its place. Look at the events of the service and at why its new tasks stopped: a secret or a \
          parameter, the database, a quota, the image itself in the registry",
         case.running_label(),
@@ -167,10 +167,10 @@ pub fn stuck(case: &Case<'_>, now: &Zoned) -> Option<String> {
     };
     let stage = case.shift().filter(|it| !it.stage.is_empty()).map(|it| format!(" at the stage {}", it.stage));
     Some(format!(
-        "{} is rolling out since {} and does not get ready{}; {failed}{event}. {help}",
+        "the deployment of {} does not get ready{}; it began at {}, and {failed}{event}. {help}",
         case.running_label(),
-        when(began, now),
-        stage.unwrap_or_default()
+        stage.unwrap_or_default(),
+        when(began, now)
     ))
 }
 

@@ -107,8 +107,7 @@ fn without_ecr(definition: &str, containers: &[(&str, &str)]) -> String {
              ACCOUNT.dkr.ecr.REGION and the domain of your partition"
         ),
         None => format!(
-            "no container of the task definition {definition} has an image in a private registry of ECR, so there is no \
-             repository to watch; where the first image has yet to come, add repository=NAME to the tag"
+            "{definition} has no image of a private ECR repository, so there is nothing to watch; where the first image has yet to come, add repository=NAME to the tag"
         ),
     }
 }

@@ -49,7 +49,7 @@ fn headline(original: &Original<'_>, drilled: &Drilled, elsewhere: Option<&str>)
             let checked = check.map(|it| format!(", checked by {}", it.family)).unwrap_or_default();
             let late = if drilled.outcome == Outcome::Late { ", TOO LATE" } else { "" };
             let place = elsewhere.map(|it| format!(" to {it}")).unwrap_or_default();
-            format!("{of}: restored{place} from {snapshot} in {took}{late}, data {data} old{checked}")
+            format!("{of}: restored{place} in {took}{late}, data {data} old, from {snapshot}{checked}")
         }
     }
 }
@@ -167,8 +167,8 @@ impl Case<'_> {
 
     fn tell_foreign(&self, member: &Database, plan: &mut Plan<Step>) {
         let message = format!(
-            "a person has added the instance {} to this cluster of a drill, so it is not deleted and costs money: delete \
-             that instance, and drill-restores deletes the cluster",
+            "not deleted: a person added {}; this cluster of a drill costs money until that instance is deleted, then \
+             drill-restores deletes the cluster",
             member.id
         );
         plan.problem(&self.database.arn, "foreign-instance", message);

@@ -151,7 +151,7 @@ impl reconcile::Step for Step {
         match self {
             Step::Restore(it) => {
                 let place = it.region.as_ref().map(|it| format!(" in {it}")).unwrap_or_default();
-                format!("{}: restore drill, restoring {} as {}{place}", it.of, it.backup.name(), it.id)
+                format!("{}: restore drill: restoring {} as {}{place}", it.of, it.backup.name(), it.id)
             }
             Step::AddMember(it) => format!("{}: creating its instance", it.cluster),
             Step::Note(it) => format!("{}: noting how far its drill has come", it.of),

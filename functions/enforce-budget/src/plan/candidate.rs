@@ -178,7 +178,7 @@ impl<'a> Candidate<'a> {
         }
         if !self.can_sleep() {
             let message = format!(
-                "no budget can put it to sleep without the tag {0}; give it one, such as {0}=always, which leaves it awake otherwise",
+                "no budget can put it to sleep: it lacks {0}; give it that tag, such as {0}=always, which leaves it awake otherwise",
                 keys::SCHEDULE
             );
             return Some(Trouble::new("no-schedule", message));
@@ -276,9 +276,9 @@ impl<'a> Candidate<'a> {
         let Some(budget) = hold.by.strip_prefix(BY_BUDGET) else { return };
         let by = verdicts.iter().find(|it| tag_name(&it.budget.name) == budget && it.is_tagged());
         let message = format!(
-            "{name} is held by {}, but has no tag {} any more, so that it is not this function's to release: put the tag back, or remove the tag {}",
-            hold.by,
+            "{name} stays asleep: it has lost its tag {}; {} holds it, and without that tag nothing releases it: put the tag back, or remove the tag {}",
             keys::BUDGET,
+            hold.by,
             keys::HOLD_MEMORY
         );
         plan.problem(by.map_or(arn, |it| &it.budget.arn), "left-behind", message);

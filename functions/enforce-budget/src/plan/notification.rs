@@ -22,7 +22,7 @@ pub fn judge(scope: &Scope, own: &Own, budgets: &[Budget], plan: &mut Plan<Step>
         match &it.content {
             Content::Budget { account: Some(account), name, .. } if *account != own.account => {
                 let message = format!(
-                    "a notification speaks of the budget '{name}' of account {account}, not {}; it may be forged, and nothing was done",
+                    "a notification is about account {account}; its budget is '{name}', and this account is {}. It may be forged, and nothing was done",
                     own.account
                 );
                 plan.problem(&it.topic, "foreign-account", message);

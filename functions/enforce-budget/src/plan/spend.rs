@@ -101,7 +101,7 @@ impl Budget {
         };
         if sums.is_empty() {
             let message = format!(
-                "{key}: CloudWatch has no value of {} in this period and the month before it: correct the tag, or remove it",
+                "{key} finds no value in CloudWatch. There is none of {} in this period and the month before it: correct the tag, or remove it",
                 source.title()
             );
             return unknown(Some("no-values"), message);

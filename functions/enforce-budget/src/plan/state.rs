@@ -89,12 +89,10 @@ impl Budget {
         let not_enforceable = |message: String| BudgetState::NotEnforced(message, Some("not-enforceable"));
         if self.kind != "COST" {
             let kind = self.kind.to_lowercase().replace('_', " ");
-            return not_enforceable(format!(
-                "it is a {kind} budget, and only cost budgets are enforced: remove its tag"
-            ));
+            return not_enforceable(format!("a {kind} budget cannot be enforced, only a cost budget: remove its tag"));
         }
         if self.unit == TimeUnit::Daily {
-            let message = "it is a daily budget, and AWS's figures of a day come 8 to 24 hours late, when the day is over: \
+            let message = "a daily budget cannot be enforced; AWS's figures of a day come 8 to 24 hours late, when the day is over: \
                            enforce a monthly one, and remove the tag of this one";
             return not_enforceable(message.into());
         }

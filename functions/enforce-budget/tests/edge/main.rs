@@ -106,7 +106,12 @@ async fn instances_and_groups_are_held_by_their_own_tags_and_what_is_gone_is_lef
     assert!(script.tag_of(&machines[0], HOLD).is_some());
     assert_eq!((script.tag_of(&machines[3], HOLD), script.tag_of(&machines[5], HOLD)), (None, None));
     assert_eq!((script.count("CreateTags"), script.count("CreateOrUpdateTags")), (1, 2));
-    assert!(script.bodies("Publish").iter().any(|it| it["Message"].as_str().unwrap().contains("shop is held by")));
+    assert!(
+        script
+            .bodies("Publish")
+            .iter()
+            .any(|it| it["Message"].as_str().unwrap().contains("shop stays asleep: it has lost its tag"))
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -411,14 +416,14 @@ async fn odd_budgets_are_left_alone_and_hide_no_other() {
         "F credit skipped: 0 % of 300 USD are spent (-12.50 USD), there is no forecast yet",
         "G planned skipped: 30 % of 1000 USD are spent (304.72 USD), there is no forecast yet",
         "K large skipped: 50 % of 300 USD are spent (150 USD), there is no forecast yet",
-        "A usage not-enforceable: it is a usage budget, and only cost budgets are enforced: remove its tag",
+        "A usage not-enforceable: a usage budget cannot be enforced, only a cost budget: remove its tag",
         "B unlimited no-limit: it has no limit, so nothing can be reckoned: give it one",
         "C zero no-limit: its limit is 0 USD, of which there are no percent: raise it",
         "D won mixed-currencies: its limit is in KRW, its figures are in USD: set the limit again",
         "H unhealthy outdated-figures: AWS says that its figures are out of date: billing_view_no_access",
         "I strange unreadable-figure: AWS says 'a lot' of what was spent, which is not an amount that this version can read, so nothing is decided by it",
-        "J savings not-enforceable: it is a savings plans utilization budget, and only cost budgets are enforced: remove its tag",
-        "L daily not-enforceable: it is a daily budget, and AWS's figures of a day come 8 to 24 hours late, when the day is over: \
+        "J savings not-enforceable: a savings plans utilization budget cannot be enforced, only a cost budget: remove its tag",
+        "L daily not-enforceable: a daily budget cannot be enforced; AWS's figures of a day come 8 to 24 hours late, when the day is over: \
          enforce a monthly one, and remove the tag of this one",
     ];
     assert_eq!(told(&report), expected);

@@ -93,7 +93,7 @@ impl<'a> Group<'a> {
         if fed && now.timestamp().duration_since(newest) > STALE_AFTER {
             let place = region.map(|it| format!(" in {it}")).unwrap_or_default();
             let reason = format!(
-                "its newest good backup{place} is of {}, which is more than three days ago: none of its snapshots is deleted",
+                "no snapshot is deleted: its newest good backup{place} is of {}, which is more than three days ago",
                 when(newest, now)
             );
             let look = if region.is_some() { LOOK_AT_COPIES } else { LOOK_AT_SNAPSHOTS };

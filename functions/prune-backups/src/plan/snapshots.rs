@@ -147,11 +147,11 @@ fn tell_of_the_gone(last_ones: &[&Snapshot], plan: &mut Plan<Step>) {
     let what = match sorted.len() {
         1 => format!("{} is the last backup of a database that is gone, and stays for ever", oldest.id),
         few @ ..10 => format!(
-            "{few} snapshots are the last backups of databases that are gone, and stay for ever, such as {}",
+            "{few} snapshots of deleted databases stay for ever, such as {}, since they are the last backups",
             names.join(", ")
         ),
         many => format!(
-            "at least {} snapshots are the last backups of databases that are gone, and stay for ever, such as {}",
+            "at least {} snapshots of deleted databases stay for ever, such as {}, since they are the last backups",
             many / 10 * 10,
             names.join(", ")
         ),

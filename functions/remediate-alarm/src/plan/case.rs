@@ -90,7 +90,7 @@ pub fn read<'a>(alarm: &'a Alarm, world: &'a World, options: Options<'a>, now: &
     // What is left was answered before, and is not in ALARM any more.
     for (key, memory) in memories {
         let mut over = case(alarm, None, rule.clone(), Some(memory), world, options, now);
-        over.label = format!("{} ({})", alarm.name, key.strip_prefix(keys::REMEDIED_OF).unwrap_or(&key));
+        over.label = format!("{} (series {})", alarm.name, key.strip_prefix(keys::REMEDIED_OF).unwrap_or(&key));
         (over.key, over.state, over.since) = (key, State::Ok, None);
         cases.push(over);
     }

@@ -89,7 +89,7 @@ impl AlarmCase<'_> {
         let arn = &self.alarm.arn;
         if !self.can_remember() {
             let message = format!(
-                "it has {MOST_TAGS} tags, as many as AWS allows, so Nightshift could not remember {remedy} and does not start it: remove one"
+                "{remedy} is not started: the alarm has {MOST_TAGS} tags. AWS allows no more, so Nightshift could not remember it: remove one"
             );
             return plan.problem(arn, "no-room", message);
         }
@@ -127,7 +127,7 @@ impl AlarmCase<'_> {
             Blocked::NotNow { kind, reason, told } => {
                 let until = when(self.answered_by(fired), self.now);
                 let message = format!(
-                    "{remedy} waits: {reason}; it fired at {moment}. Each sweep tries again until {until}, then it is left to you"
+                    "{remedy} waits: {reason}; it fired at {moment}. Each sweep tries again until {until}; after that it needs you"
                 );
                 match told {
                     true => plan.problem(arn, kind, self.with_advice(message)),
@@ -135,7 +135,7 @@ impl AlarmCase<'_> {
                 }
             }
             Blocked::Refused { kind, reason } => {
-                let message = format!("{remedy} is refused: {reason}; it fired at {moment}, and is left to you");
+                let message = format!("{remedy} is refused: {reason}; it fired at {moment}, and needs you");
                 plan.problem(arn, kind, self.with_advice(message));
                 let last = self.memory.as_ref().and_then(|it| it.last.clone());
                 let memory = Remedied { fired, left: true, since: self.since(fired), last };

@@ -55,7 +55,7 @@ fn opted_in(target: &Target<'_>, remedy: Remedy) -> Result<(), Blocked> {
         return Ok(());
     }
     let (tags, name) = (accepted.join(" or "), target.name());
-    let message = format!("{remedy} is for {name}, which has no tag {tags}: add it there, or change this tag");
+    let message = format!("{remedy} is not allowed: {name} has no tag {tags}; add it there, or change this tag");
     Err(Blocked::problem("not-opted-in", message))
 }
 

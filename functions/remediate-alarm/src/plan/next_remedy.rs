@@ -56,10 +56,10 @@ impl AlarmCase<'_> {
         match last.remedy {
             Remedy::Notify => NextRemedy::Nothing(format!("what fired at {moment} was handed to a person")),
             _ if last.rung < self.rungs() => NextRemedy::AtTheEnd(format!(
-                "it is still in ALARM after {begun}, and the next step of its tag could not be taken in time; it fired at {moment}, and is left to you"
+                "it is still in ALARM after {begun}; the next step of its tag could not be taken in time; it fired at {moment}, and needs you"
             )),
             _ => NextRemedy::AtTheEnd(format!(
-                "it is still in ALARM after {begun}, the last that its tag asks for; it fired at {moment}, and is left to you"
+                "it is still in ALARM after {begun}; that was the last step of its tag; it fired at {moment}, and needs you"
             )),
         }
     }

@@ -120,7 +120,7 @@ impl RemedyAction {
             RemedyAction::Reboot { id, failover: false } => format!("rebooting {id}"),
             RemedyAction::Reboot { id, failover: true } => format!("rebooting {id} with failover"),
             RemedyAction::Wake { name, .. } => format!("waking {name}"),
-            RemedyAction::Notify => "over to you".into(),
+            RemedyAction::Notify => "needs you".into(),
         }
     }
 }
@@ -164,7 +164,7 @@ impl reconcile::Step for Step {
         match self {
             Step::Start(it) => format!("{}: {}", it.alarm, it.action.headline()),
             Step::Remember(it) => match it.kind {
-                ChangeKind::HandedOver => format!("{}: this alarm is left to you", it.alarm),
+                ChangeKind::HandedOver => format!("{}: needs you, no remedy was started", it.alarm),
                 ChangeKind::Recovered(after) => format!("{}: recovered after {}", it.alarm, in_words(after)),
                 ChangeKind::Cleared => format!("{}: its past is forgotten", it.alarm),
                 ChangeKind::Expired => format!("{}: its past has no effect any more", it.alarm),

@@ -239,7 +239,7 @@ async fn what_waits_is_told_once_with_its_reason_and_done_when_it_can_be() {
     script.aws().services.values_mut().next().unwrap()["deployments"][0]["rolloutState"] = json!("IN_PROGRESS");
     let report = script.invoke(by_event_bridge("api-5xx")).await.unwrap();
     let refusal = "api-5xx deploying: restart waits: shop/api is being deployed; it fired at Sat 2026-11-21 03:09 KST. \
-                 Each sweep tries again until Sat 2026-11-21 04:09 KST, then it is left to you";
+                 Each sweep tries again until Sat 2026-11-21 04:09 KST; after that it needs you";
     assert_eq!(told(&report), [refusal]);
     let message = script.bodies("Publish").remove(0);
     assert!(

@@ -215,7 +215,7 @@ fn sleeps_by_tags(arn: &str, world: &World, now: &Zoned) -> bool {
 fn no_such_thing(name: &str) -> Trouble {
     let (kind, what) = match name.starts_with("ec2:") || name.starts_with("asg:") {
         true => ("no-such-machine", format!("there is nothing of that name with the tag {}", keys::SCHEDULE)),
-        false => ("no-such-database", "there is no such DB instance or DB cluster".into()),
+        false => ("no-such-database", "there is no such database".into()),
     };
     Trouble::new(kind, format!("after={name}: {what}, so its schedules are left as they are"))
 }

@@ -51,8 +51,7 @@ pub fn tell(world: &World, scope: &Scope, now: &Zoned, plan: &mut Plan<Step>) {
         };
         plan.examined(arn, tags);
         let message = format!(
-            "it {was} and has lost its tag {0}, so that nothing wakes it: put the tag back ({0}=always wakes it now), \
-             or restore it by hand and remove the tag {1}",
+            "nothing wakes it: it has lost its tag {0}; it {was}. Put the tag back ({0}=always wakes it now), or restore it by hand and remove the tag {1}",
             keys::SCHEDULE,
             keys::ASLEEP
         );

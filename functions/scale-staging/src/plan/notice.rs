@@ -66,7 +66,7 @@ impl Notice {
             [] => String::new(),
             names => format!(", and {} after it where nothing else needs that", names.join(" and ")),
         };
-        let headline = format!("goes to sleep in {minutes} min, {}{after}: {}", wants.local(self.at, now), self.why);
+        let headline = format!("goes to sleep in {minutes} min, at {}{after}: {}", wants.local(self.at, now), self.why);
         let longer = self.at.checked_add(LONGER).ok().map(|it| it.to_zoned(zone.clone()));
         draft.remember(keys::NOTICED, self.memory());
         draft.keep_awake_until(longer.map(|it| it.strftime("%Y-%m-%dT%H:%M").to_string()));

@@ -120,8 +120,7 @@ pub fn no_such_database(name: &str) -> Trouble {
         );
         return Trouble::new("no-such-machine", message);
     }
-    let message =
-        format!("after={name}: there is no such DB instance or DB cluster, so it is not woken once it sleeps");
+    let message = format!("after={name}: there is no such database, so it is not woken once it sleeps");
     Trouble::new("no-such-database", message)
 }
 

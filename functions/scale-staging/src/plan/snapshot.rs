@@ -68,7 +68,7 @@ impl DatabaseCase<'_> {
             Some(Err(error)) => {
                 self.draft.trouble(
                     "unreadable-snapshot",
-                    format!("whether its snapshot {id} is there cannot be read: {error}"),
+                    format!("whether it has its snapshot cannot be read: {id}: {error}"),
                 );
                 return false;
             }
@@ -117,7 +117,7 @@ impl DatabaseCase<'_> {
             (Some(Err(error)), _) => {
                 self.draft.trouble(
                     "unreadable-snapshot",
-                    format!("whether its snapshot {id} is there cannot be read: {error}"),
+                    format!("whether it has its snapshot cannot be read: {id}: {error}"),
                 );
             }
             // Not there yet, or the stop is still to come.

@@ -89,12 +89,11 @@ impl Case<'_> {
         if let (Some(was), Some(target)) = (asleep.limits, self.size.target) {
             if was.min > target.max {
                 let message = format!(
-                    "{} had at least {} {} before it slept and has at most {} now: it got {}",
-                    self.service.scaling(),
-                    was.min,
-                    self.service.things(),
+                    "its minimum is {} {things} instead of {} as before it slept: {} allows no more now",
                     target.max,
-                    target.max
+                    was.min,
+                    self.service.scaling(),
+                    things = self.service.things(),
                 );
                 self.draft.trouble("clamped", message);
             }
@@ -115,7 +114,7 @@ impl Case<'_> {
         let most = self.size.most();
         if remembered > most {
             let message = format!(
-                "it had {remembered} {} before it slept, and {} allows {most} now: it got {most}",
+                "it got {most} {} instead of {remembered} as before it slept: {} allows no more now",
                 self.service.things(),
                 self.service.scaling()
             );

@@ -108,7 +108,7 @@ async fn a_group_that_lost_its_tag_is_told_within_the_hour_and_once() {
     script.counts();
     for now in ["2026-11-21T12:30", "2026-11-21T13:30"] {
         let report = script.invoke(now, json!({})).await.unwrap();
-        assert!(told(&report)[0].starts_with("nightly left-behind: it was put to sleep on Fri"), "{:?}", told(&report));
+        assert!(told(&report)[0].starts_with("nightly left-behind: nothing wakes it: it has lost its tag nightshift:schedule; it was put to sleep on Fri"), "{:?}", told(&report));
     }
     assert_eq!(script.sent("Publish").len(), 1);
 }

@@ -102,7 +102,7 @@ fn the_one<'a>(databases: &'a [Database], id: &'a str) -> Result<&'a Database, (
         [database] => return Ok(database),
         [one, _, ..] => {
             let message = format!(
-                "there are a DB instance and a DB cluster of this name, and both have the tag {}: take it off one of them",
+                "a DB instance and a DB cluster have this name; both have the tag {}: remove it from one of them",
                 keys::BACKUP
             );
             return Err((&one.arn, Trouble::new("two-databases", message)));
@@ -111,7 +111,7 @@ fn the_one<'a>(databases: &'a [Database], id: &'a str) -> Result<&'a Database, (
     }
     if let Some(bare) = databases.iter().find(|it| it.member_of.is_none()) {
         let message = format!(
-            "it has no tag {}, and without it no snapshot of it may be taken: tag it, for example with days=30",
+            "it has no tag {}; without it no snapshot of it may be taken: tag it, for example with days=30",
             keys::BACKUP
         );
         return Err((&bare.arn, Trouble::new("not-opted-in", message)));

@@ -48,8 +48,7 @@ pub fn copy_all(cases: &[Case<'_>], world: &World, plan: &mut Plan<Step>) {
         let Due { source, region, .. } = it;
         if let Some(quota) = world.full.get(&(region.clone(), source.kind)).filter(|_| it.failed.is_none()) {
             let message = format!(
-                "copy={region}: all {quota} manual {} snapshots that the quota allows in {region} are there, so no \
-                 further copy is made: shorten the rules, or raise the quota \"Manual {} snapshots\" there in Service Quotas",
+                "no copy to {region}: the quota there is used up. It allows {quota} manual {} snapshots: shorten the rules, or raise the quota \"Manual {} snapshots\" there in Service Quotas",
                 source.kind, source.kind
             );
             plan.problem(&it.case.database.arn, "copy-quota", message);
@@ -137,7 +136,7 @@ impl<'a> Case<'a> {
                 None => None,
                 Some(it) if it.original().map(|it| it.arn) != Some(source.arn.as_str()) => {
                     let message = format!(
-                        "copy={region}: {id} exists there and is not a copy of {}: copy it to another name, then delete it",
+                        "copy={region}: the id of the copy is taken. {id} exists there and is not a copy of {}: copy it to another id, then delete it",
                         source.id
                     );
                     plan.problem(arn, "id-taken", message);
@@ -216,8 +215,8 @@ impl<'a> Case<'a> {
                 &self.database.arn,
                 "copy-late",
                 format!(
-                    "copy={region}: {id}, taken on {}, has not been copied for more than a day: look at the copies that \
-                     are under way there, and at failed runs of snapshot-databases",
+                    "its copy to {region} is more than a day late; {id}, taken on {}, has none: look at the copies that are \
+                     under way there, and at failed runs of snapshot-databases",
                     self.local(taken)
                 ),
             );
@@ -251,7 +250,7 @@ fn cannot_copy(source: &Snapshot, region: &Region, key: Option<&str>) -> Option<
     }
     if source.encrypted && key.is_none() {
         let message = format!(
-            "copy={region}: the snapshots are encrypted, so a copy needs a KMS key of that region; \
+            "copy={region}: a copy needs a KMS key of that region; the snapshots are encrypted: \
              give it in the stack's parameter CopyRegions, as {region}=arn:aws:kms:{region}:…"
         );
         return Some(Trouble::new("no-copy-key", message));

@@ -39,7 +39,7 @@ impl Case<'_> {
                 arn,
                 "no-backup",
                 format!(
-                    "it is {status}, in which AWS takes no snapshot, and {}: look at the database, and at its events in RDS",
+                    "it cannot be backed up while it is {status}; {}: look at the database, and at its events in RDS",
                     self.last_backup()
                 ),
             ),
@@ -47,8 +47,8 @@ impl Case<'_> {
                 arn,
                 "never-backed-up",
                 format!(
-                    "it is {status}, in which AWS takes no snapshot, and it has no backup: the next run tries again; \
-                     if it stays {status}, look at its events in RDS"
+                    "it has no backup: it is {status}. In that state AWS takes no snapshot; the next run tries again. \
+                     If it stays {status}, look at its events in RDS"
                 ),
             ),
             Readiness::Busy => {
@@ -112,7 +112,7 @@ impl Case<'_> {
                 arn,
                 "stopped-without-backup",
                 format!(
-                    "it was stopped on {} without a snapshot, and its newest backup is of {}: start it for a night",
+                    "it was stopped without a snapshot: start it for a night. It was stopped on {}, and its newest backup is of {}",
                     self.local(stopped),
                     self.local(newest)
                 ),

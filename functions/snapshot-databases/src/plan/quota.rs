@@ -87,8 +87,7 @@ pub fn room(world: &World, kind: Kind, counts: &BTreeMap<Kind, SnapshotCount>, p
     let is_full = count.manual >= quota;
     if is_full && known.is_some() {
         let message = format!(
-            "all {quota} manual {kind} snapshots that the quota allows in the region are there, so no further backup is \
-             taken; {}",
+            "no further backup: the snapshot quota is used up. It allows {quota} manual {kind} snapshots in the region; {}",
             way_out(kind, Some(*count))
         );
         plan.problem(&witness.arn, "snapshot-quota", message);
@@ -96,7 +95,7 @@ pub fn room(world: &World, kind: Kind, counts: &BTreeMap<Kind, SnapshotCount>, p
     }
     if is_near(count.manual, quota) {
         let message = format!(
-            "more than 90 % of the {quota} manual {kind} snapshots that the quota allows in the region are there: {}",
+            "the snapshot quota is more than 90 % used. It allows {quota} manual {kind} snapshots in the region: {}",
             raise(kind)
         );
         plan.problem(&witness.arn, "snapshot-quota-near", message);

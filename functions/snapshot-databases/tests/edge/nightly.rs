@@ -91,12 +91,12 @@ async fn at_the_quota_people_are_told_once_how_many_could_go_and_no_run_fails() 
     // The catch-up runs of the night neither try nor tell it again.
     for _ in 0..3 {
         let report = invoke(&script, json!({})).await.unwrap();
-        let full = "app snapshot-quota: all 100 manual DB instance snapshots that the quota allows in the region are there, so no further backup is taken; 2 of them are kept by no rule any more: invoke prune-backups, then this function";
+        let full = "app snapshot-quota: no further backup: the snapshot quota is used up. It allows 100 manual DB instance snapshots in the region; 2 of them are kept by no rule any more: invoke prune-backups, then this function";
         assert_eq!(told(&report).last().unwrap(), full);
     }
     assert_eq!((script.count("CreateDBSnapshot"), script.count("Publish")), (0, 1));
     let subject = script.sent("Publish")[0].text("Subject").to_string();
-    assert!(subject.starts_with("[Nightshift] app: all 100 manual DB instance snapshots"), "{subject}");
+    assert!(subject.starts_with("[Nightshift] app: no further backup: the snapshot quota is used up"), "{subject}");
     // Where the quota cannot be read, what AWS refuses is told.
     script.refuse("DescribeAccountAttributes", "", 1, 403, "AccessDenied");
     let report = told(&invoke(&script, json!({})).await.unwrap()).pop().unwrap();
@@ -163,7 +163,8 @@ async fn a_full_region_gets_no_copies_and_people_are_told_once() {
     for _ in 0..2 {
         let report = invoke(&script, json!({"copies": {}})).await.unwrap();
         assert!(
-            told(&report)[0].starts_with("app copy-quota: copy=us-west-2: all 100 manual DB instance"),
+            told(&report)[0]
+                .starts_with("app copy-quota: no copy to us-west-2: the quota there is used up. It allows 100 manual"),
             "{report:?}"
         );
     }

@@ -132,7 +132,7 @@ async fn what_cannot_be_read_fails_the_run_and_people_hear_why() {
         let error = invoke(&script, asked("app")).await.unwrap_err();
         assert!(error.starts_with(operation) && error.contains("AccessDenied"), "{error}");
         let subject = script.sent("Publish")[0].text("Subject").to_string();
-        assert!(subject.starts_with("[Nightshift] snapshot-databases: nothing was done: "), "{subject}");
+        assert!(subject.starts_with("[Nightshift] snapshot-databases: nothing was done"), "{subject}");
         assert!(script.aws().snapshots.is_empty());
     }
 }

@@ -181,7 +181,8 @@ fn a_name_cannot_forge_a_message() {
 
 #[test]
 fn a_thousand_actions_make_a_message_that_still_fits() {
-    let message = written(&report(vec![action("x", Outcome::Done); 1000], vec![])).unwrap();
+    let many = (0..1000).map(|it| action(&format!("x: {it}"), Outcome::Done)).collect();
+    let message = written(&report(many, vec![])).unwrap();
     assert!(message.text.len() < 64 * 1024);
     assert!(message.text.contains("... and 960 more"));
 }
@@ -490,4 +491,27 @@ fn what_only_programs_compare_and_what_did_not_change_is_not_told() {
     assert_eq!(changed(json!({"image": "v1"}), after), "image v1 -> image v2");
     assert_eq!(changed(json!({"desired": 2}), json!({"desired": 2, "nightshift-state:hold": "by=x"})), "");
     assert_eq!(changed(json!({"desired": 2}), json!({"nightshift-state:boost": "step=1"})), "Before: desired 2");
+}
+
+#[test]
+fn what_a_problem_or_a_later_step_says_too_is_told_once() {
+    let refused = "reboot is refused: shop-db is storage-full";
+    let left = Action {
+        tells: Some(MessageKind::NeedsYou),
+        reason: refused.into(),
+        ..action("api-server: needs you", Outcome::Done)
+    };
+    let message = format!("{refused}; it fired at 03:10");
+    let told = |problems| written(&report(vec![left.clone()], problems)).unwrap();
+    let once = told(vec![Problem { message, ..bad_tag() }]);
+    assert_eq!(once.subject, format!("[Nightshift] truegul-production/api-server: {refused}"));
+    assert_eq!(once.text.matches(refused).count(), 1, "{}", once.text);
+    // Beside another problem, and where the problem was told before, it is told.
+    assert!(told(vec![bad_tag()]).text.contains(refused));
+    assert_eq!(told(vec![]).subject, "[Nightshift] truegul-production/api-server: needs you");
+
+    let cleared = |reason: &str| Action { reason: reason.into(), ..action("api-server: v2 is cleared", Outcome::Done) };
+    let message = written(&report(vec![cleared("forgiven"), cleared("by a person")], vec![])).unwrap();
+    assert_eq!(message.subject, "[Nightshift] truegul-production/api-server: v2 is cleared");
+    assert!(message.text.contains("Why: by a person") && !message.text.contains("forgiven"), "{}", message.text);
 }

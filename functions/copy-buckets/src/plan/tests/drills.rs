@@ -231,7 +231,7 @@ fn what_cannot_be_drilled_is_told_with_what_to_do() {
     alone.only_drilled = std::mem::take(&mut alone.buckets);
     for (told, expected) in [
         (told(&drilled("daily", vec![copy(None)]), "10:08"), "! bad-tag: nightshift:drill: unknown word 'daily'"),
-        (told(&forbidden, "10:08"), "! not-allowed: its tag nightshift:drill lets copies be compared with the bucket"),
+        (told(&forbidden, "10:08"), "! not-allowed: nightshift:drill needs the parameter DrillBuckets=true"),
         (
             told(&drilled("weekly rpo=6h", vec![copy(None)]), "10:08"),
             "! older-than-rpo: the drill failed before it began",
@@ -245,7 +245,7 @@ fn what_cannot_be_drilled_is_told_with_what_to_do() {
     let refused = |world: &World| lines(world, &Scope::Drill(UPLOADS.into()), &monday("12:00")).remove(0);
     for (world, why) in [
         (world(vec![copy(None)]), "refused: kfood-uploads has no tag nightshift:drill: add it first"),
-        (forbidden, "refused: its tag nightshift:drill lets copies be compared"),
+        (forbidden, "refused: nightshift:drill needs the parameter DrillBuckets=true"),
         (drilled("weekly", vec![]), "refused: kfood-uploads has no good copy"),
         (
             drilled("weekly", vec![copy(Some("10:08"))]),

@@ -138,8 +138,8 @@ fn a_folder_without_our_marker_is_never_written_to() {
             &world,
             &[
                 "+ its newest copy is of Fri 2026-11-20 03:00 KST; there are 1",
-                "! folder-taken: s3://kfood-backups/uploads/2026-11-21/ is there and has no marker of a copy of this bucket, \
-                 so it is left alone: move it, or name another folder in to=",
+                "! folder-taken: the folder of tonight's copy is taken. s3://kfood-backups/uploads/2026-11-21/ has no marker \
+                 of a copy of this bucket, so it is left alone: move it, or name another folder in to=",
             ],
         );
     }

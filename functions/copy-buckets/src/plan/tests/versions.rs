@@ -141,6 +141,10 @@ fn deleted_copies_that_stay_as_old_versions_are_told_once_a_month() {
     assert_eq!(with(None, vec![]), Vec::<String>::new());
     for (status, rules) in [("Enabled", vec![]), ("Suspended", vec![]), ("Enabled", vec![below("uploads/2026")])] {
         let told = with(Some(status), rules);
-        assert!(told.len() == 1 && told[0].starts_with("! copies-endless: kfood-backups has versioning"), "{told:?}");
+        assert!(
+            told.len() == 1
+                && told[0].starts_with("! copies-endless: nothing deletes the old versions of copies in kfood-backups"),
+            "{told:?}"
+        );
     }
 }

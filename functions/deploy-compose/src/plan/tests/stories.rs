@@ -157,7 +157,7 @@ fn a_rollback_goes_back_on_the_whole_fleet_one_after_the_other() {
     check(
         none,
         &[
-            "refused: there is no way back: v1.2, which ran before, is rejected. Deploy an image by name: send \"deploy\" with it",
+            "refused: there is no way back: v1.2, which ran before, is rejected. Send \"deploy\" with an image that may run",
         ],
     );
 }
@@ -427,12 +427,12 @@ fn a_rule_that_selects_nothing_that_is_known_to_be_newer_is_told() {
     shop.world.repositories.insert("api".into(), Ok(Vec::new()));
     problem(&mut shop, "no-image: the repository api holds no tagged image");
     let mut shop = Shop::known(1, &RULE.replace("newest", "semver range=2.x"));
-    problem(&mut shop, "no-image: 'semver range=2.x' selects no image of api, which has the tags v1.1");
+    problem(&mut shop, "no-image: its rule selects no image; 'semver range=2.x' is for api, which has the tags v1.1");
     let mut shop = Shop::of(1, RULE);
     shop.runs.insert("i-1".into(), Some(digest(99)));
     shop.run(None);
     shop.work(|_| true);
-    problem(&mut shop, "unknown-age: 'newest' selects v1.1");
+    problem(&mut shop, "unknown-age: cannot tell whether v1.1 is newer: ");
 }
 
 #[test]
@@ -448,7 +448,7 @@ fn a_command_that_does_not_reach_its_instance_is_told_and_tried_again() {
     shop.push(2);
     shop.run(None);
     shop.undelivered("i-1");
-    problem(&mut shop, "no-answer: the deployment of v1.2 ended as Delivery Timed Out");
+    problem(&mut shop, "no-answer: the deployment of v1.2 gave no answer; it ended as Delivery Timed Out");
     shop.later(61);
     assert!(shop.run(None)[0].starts_with("api on web-1: deploying v1.2"));
 }
@@ -494,7 +494,7 @@ fn a_look_that_said_nothing_is_repeated_after_an_hour() {
     shop.run(None);
     shop.work(|_| false);
     let said = shop.run(None);
-    assert!(said.iter().any(|it| it.contains("did not say what runs; it is tried again")), "{said:?}");
+    assert!(said.iter().any(|it| it.contains("did not say what runs, so it is tried again")), "{said:?}");
     shop.later(61);
     let said = shop.run(None);
     assert!(said.iter().any(|it| it.contains("reading back what runs (what runs has to be read back)")), "{said:?}");

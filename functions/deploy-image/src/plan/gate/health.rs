@@ -83,8 +83,8 @@ pub fn before(candidate: Candidate<'_>) -> Result<Option<Before>, Blocked> {
         return Ok(Some(Before::Unknown));
     }
     let message = format!(
-        "{tag} is not deployed: health={check} cannot be asked, so nothing could be told of it afterwards: {why}. Correct \
-         {}, or let this image out",
+        "{tag} is not deployed: health= cannot be checked. {check}: {why}, so nothing could be told of the \
+         image afterwards. Correct {}, or let this image out",
         match check {
             HealthCheck::Url(_) => "the address",
             HealthCheck::Targets => "the target group or its load balancer",

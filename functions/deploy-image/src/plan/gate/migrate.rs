@@ -74,13 +74,13 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
         }
         State::Interrupted(why) => Err(Blocked::Asks {
             kind: "migration-interrupted",
-            message: format!("{tag} is not deployed: its migration was interrupted: {family}, {why}. {BY_HAND}"),
+            message: format!("{tag} is not deployed: its migration was interrupted. {family}: {why}. {BY_HAND}"),
             choices: by_hand().into(),
         }),
         State::DoesNotStart(why) => Err(Blocked::NeedsPerson(
             "migration-not-started",
             format!(
-                "{tag} is not deployed: the task of its migration does not start: {family}, {why}. It is tried again every hour"
+                "{tag} is not deployed: its migration does not start. {family}: {why}. It is tried again every hour"
             ),
         )),
         State::Forgotten(mark) if now.timestamp().duration_since(mark.since) < LISTED_WITHIN => {
@@ -96,8 +96,8 @@ pub fn pass(candidate: Candidate<'_>) -> Result<Vec<Act>, Blocked> {
             let say_so = ["aws", "ecs", "tag-resource", "--resource-arn", &case.service.arn, "--tags", &tags];
             let say_so = Choice::new("If it ended well", Undo::Shell(CommandLine::of(say_so)));
             let message = format!(
-                "{tag} is not deployed: its migration {family} was started at {}, and ECS no longer tells how it ended. \
-                 Look at its log, and say so if it ended well. {BY_HAND}",
+                "{tag} is not deployed: its migration's end is unknown. ECS no longer tells it of {family}, which was \
+                 started at {}. Look at its log, and say so if it ended well. {BY_HAND}",
                 when(mark.since, now)
             );
             let choices = [say_so].into_iter().chain(by_hand()).collect();

@@ -18,7 +18,7 @@ pub fn startable(candidate: Candidate<'_>) -> Result<(), Blocked> {
         return Ok(());
     }
     let message = format!(
-        "{tag} is not deployed, since none of its tasks could start with the task definition {}: {}. It goes out with the \
+        "{tag} is not deployed: none of its tasks could start. With the task definition {}: {}. It goes out with the \
          next run after that is corrected, within an hour",
         short_name(base.arn()),
         faults.join("; ")

@@ -154,17 +154,14 @@ fn what_keeps_a_group_from_following_is_told_with_what_to_do() {
     );
     let mut off = world(&[("nightly", "api:11")]);
     off.schedule_roles.clear();
-    check(
-        &off,
-        &["follow-off: its schedules follow shop/api once the parameter ScheduleRoles of the stack names the roles"],
-    );
+    check(&off, &["follow-off: its schedules do not follow shop/api yet; they do once the parameter ScheduleRoles"]);
     let mut other = world(&[("nightly", "api:11"), ("weekly", "api:11")]);
     other.groups[0].schedules.as_mut().unwrap().as_mut().unwrap()[0].role =
         "arn:aws:iam::123456789012:role/other".into();
     check(
         &other,
         &[
-            "follow-role: jobs/nightly does not follow shop/api: its role other is not named",
+            "follow-role: jobs/nightly does not follow shop/api: its role is not allowed; add arn:aws:iam::123456789012:role/other to",
             "jobs/weekly: runs api:12 from now on",
         ],
     );
@@ -182,7 +179,7 @@ fn what_keeps_a_group_from_following_is_told_with_what_to_do() {
     }
     check(
         &inactive,
-        &["inactive-revision: jobs/nightly does not follow shop/api: api:12, which the service runs, is deregistered"],
+        &["inactive-revision: jobs/nightly does not follow shop/api: api:12 is deregistered; the service runs it"],
     );
     let mut unreadable = world(&[]);
     unreadable.groups[0].schedules = Some(Err("ListSchedules jobs: AccessDeniedException: no".into()));

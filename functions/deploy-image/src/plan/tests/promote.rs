@@ -273,7 +273,7 @@ fn a_source_that_is_missing_foreign_or_in_a_circle_is_a_problem_with_its_name() 
     says(&model.plan(&service(), None), "truegul-production/api-server, staging/api, truegul-production/api-server");
     model = promoting("promote from=staging/api soak=8h");
     model.staging().pinned = BTreeMap::from([("app".into(), digest("other"))]);
-    says(&model.plan(&service(), None), "foreign-source: staging/api, which it promotes from, runs no image of");
+    says(&model.plan(&service(), None), "foreign-source: nothing to promote from staging/api: it runs no image of");
     assert_eq!(model.running(), "v1.0.0");
 }
 

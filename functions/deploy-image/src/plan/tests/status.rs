@@ -32,7 +32,7 @@ fn an_image_is_followed_from_its_push_to_its_verdict() {
     check(
         &model,
         "v1.2.0",
-        "waiting: frozen: v1.2.0 waits: nightshift:freeze is on the service (inventory). v1.1.0 runs until the tag is removed",
+        "waiting: frozen: v1.2.0 waits until nightshift:freeze is removed. It is on the service: inventory. v1.1.0 runs until then",
     );
     model.push("v1.3.0");
     check(&model, "v1.2.0", "superseded: v1.3.0 is deployed next, and not v1.2.0; v1.1.0 runs");
@@ -81,8 +81,7 @@ fn what_a_person_has_to_decide_and_what_the_rule_does_not_select_is_said() {
 fn what_is_not_there_is_refused_with_what_is_accepted() {
     let model = Model::new("newest");
     let plan = model.plan(&service(), Some(&Command::Status { image: "v9".into() }));
-    let expected =
-        "there is no image 'v9' in the repository truegul-api-server; accepted: a tag of it, or sha256:DIGEST";
+    let expected = "there is no image 'v9'; accepted: a tag of the repository truegul-api-server, or sha256:DIGEST";
     assert_eq!(plan.refused.as_deref(), Some(expected));
     let mut untagged = model;
     untagged.service.tags.clear();

@@ -105,7 +105,7 @@ fn an_approval_is_for_one_digest() {
     check(
         &ask(&mut model, approve("v9")),
         &[
-            "no-such-image: there is no image 'v9' in the repository truegul-api-server; accepted: a tag of it, or sha256:DIGEST",
+            "no-such-image: there is no image 'v9'; accepted: a tag of the repository truegul-api-server, or sha256:DIGEST",
         ],
     );
     // Pushed again, the tag is another image: what was approved is not.

@@ -36,8 +36,8 @@ fn outside_of_its_window_an_image_waits_and_people_are_told_when_it_goes() {
     let mut model = Model::new("newest");
     close(&mut model, 1);
     model.push("v1.1.0");
-    let waits = "outside-window: v1.1.0 waits: nightshift:deploy-window is 'mon-thu 10:00-16:00 Asia/Seoul'. It is deployed \
-                 with the first run after Mon 2026-11-23 10:00 KST; v1.0.0 runs until then";
+    let waits = "outside-window: v1.1.0 waits until Mon 2026-11-23 10:00 KST: nightshift:deploy-window is \
+                 'mon-thu 10:00-16:00 Asia/Seoul'. It is deployed with the first run after that; v1.0.0 runs until then";
     check(&look(&mut model), &[waits]);
     model.minutes += 24 * 60;
     let plan = look(&mut model);
@@ -45,13 +45,15 @@ fn outside_of_its_window_an_image_waits_and_people_are_told_when_it_goes() {
     assert!(plan.problems[0].monthly, "people are told once and not every day");
     // A holiday, a weekend and a freeze are held together.
     model.calendar.stack.holidays = [DayOff::from(date(2026, 11, 23))].into_iter().collect();
-    assert!(words(&look(&mut model))[0].contains("after Tue 2026-11-24 10:00 KST"));
+    assert!(words(&look(&mut model))[0].contains("waits until Tue 2026-11-24 10:00 KST: "));
     model.calendar.freeze = "2026-11-24T12:00/2026-11-27".parse().ok();
-    assert!(words(&look(&mut model))[0].contains("after Tue 2026-11-24 10:00 KST"));
+    assert!(words(&look(&mut model))[0].contains("waits until Tue 2026-11-24 10:00 KST: "));
     model.calendar.freeze = "2026-11-22/2026-11-24".parse().ok();
     let frozen = words(&look(&mut model)).remove(0);
-    assert!(frozen.starts_with("frozen: v1.1.0 waits: the stack's parameter Freeze holds. "), "{frozen}");
-    assert!(frozen.contains("after Wed 2026-11-25 10:00 KST"), "{frozen}");
+    assert!(
+        frozen.starts_with("frozen: v1.1.0 waits until Wed 2026-11-25 10:00 KST: the stack's parameter Freeze holds. "),
+        "{frozen}"
+    );
     // It is Wednesday.
     model.minutes += 3 * 24 * 60 + 8 * 60;
     model.settle();
@@ -65,7 +67,7 @@ fn a_frozen_service_says_why_and_until_when() {
         model.push("v1.1.0");
         model.service.tags.insert(keys::FREEZE.into(), reason.into());
         let expected = format!(
-            "frozen: v1.1.0 waits: nightshift:freeze is on the service ({said}). v1.0.0 runs until the tag is removed"
+            "frozen: v1.1.0 waits until nightshift:freeze is removed. It is on the service: {said}. v1.0.0 runs until then"
         );
         check(&look(&mut model), &[&expected]);
         model.service.tags.remove(keys::FREEZE);

@@ -61,7 +61,7 @@ async fn a_status_that_is_no_end_lets_nothing_out() {
     for (status, expected) in [
         ("IN_PROGRESS", "api scan-pending"),
         ("PENDING", "api scan-pending"),
-        ("FAILED", "api no-findings: v1.1.0 is not deployed: its scan tells no findings (FAILED: as the script says)"),
+        ("FAILED", "api no-findings: v1.1.0 is not deployed: its scan has no result (FAILED: as the script says)"),
         ("SCAN_ELIGIBILITY_EXPIRED", "api no-findings"),
         ("NEXT_YEARS_STATUS", "api no-findings"),
         ("UNSUPPORTED_IMAGE", "api unsupported-scan"),

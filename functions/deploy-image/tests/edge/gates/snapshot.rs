@@ -67,7 +67,7 @@ async fn what_is_refused_is_told_and_nothing_goes_out() {
     let script = Script::new();
     shop(&script, "newest snapshot=app-db");
     let held = told(&script.invoke(push_event("api")).await.unwrap());
-    assert!(held[0].starts_with("api no-database: v1.1.0 is not deployed: snapshot=app-db"), "{held:?}");
+    assert!(held[0].starts_with("api no-database: v1.1.0 is not deployed: there is no database app-db"), "{held:?}");
     script.aws().databases.insert("DescribeDBInstances", instance());
     script.fail("Invoke", "app-db", 1, 403, "AccessDeniedException");
     let denied = told(&script.invoke(push_event("api")).await.unwrap());

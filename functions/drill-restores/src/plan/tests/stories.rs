@@ -35,7 +35,7 @@ fn being_checked() -> World {
 #[test]
 fn a_drill_restores_checks_measures_deletes_and_tells() {
     let mut world = kfood();
-    let restoring = format!("* kfood-db: restore drill, restoring nightshift-kfood-db-2026-12-01 as {DRILL}");
+    let restoring = format!("* kfood-db: restore drill: restoring nightshift-kfood-db-2026-12-01 as {DRILL}");
     assert_eq!(run(&mut world, 0), [restoring]);
     let restored = of(&mut world, DRILL);
     assert_eq!(restored.tags["team"], "food");
@@ -72,7 +72,7 @@ fn a_drill_restores_checks_measures_deletes_and_tells() {
         run(&mut world, 90),
         [
             "* nightshift-kfood-db-2026-12-01: noting that it was restored",
-            "* kfood-db: restored from nightshift-kfood-db-2026-12-01 in 20 of 60 min, data 7 of 24 h old, checked by kfood-drill",
+            "* kfood-db: restored in 20 of 60 min, data 7 of 24 h old, from nightshift-kfood-db-2026-12-01, checked by kfood-drill",
             &format!("* delete DB instance {DRILL}"),
             &under_way,
         ]
@@ -86,7 +86,7 @@ fn a_drill_restores_checks_measures_deletes_and_tells() {
 
 #[test]
 fn an_end_that_was_written_and_not_told_is_told_by_a_later_run_from_memory() {
-    for (exit_code, end) in [(0, "in 20 of 60 min, data 7 of 24 h old, checked by kfood-drill"), (3, "FAILED")] {
+    for (exit_code, end) in [(0, "checked by kfood-drill"), (3, "FAILED")] {
         let mut world = being_checked();
         world.tasks.insert(arn(Kind::Instance, DRILL), Ok(Some(stopped(Some(exit_code), &minutes_later(20)))));
         // The run that ends it dies before its message.
@@ -148,10 +148,7 @@ fn a_restore_that_takes_too_long_is_good_and_told_as_late() {
     let mut world = being_checked();
     world.tasks.insert(arn(Kind::Instance, DRILL), Ok(Some(stopped(Some(0), &minutes_later(75)))));
     let lines = run(&mut world, 76);
-    assert!(
-        lines[1].starts_with("* kfood-db: restored from nightshift-kfood-db-2026-12-01 in 75 of 60 min, TOO LATE"),
-        "{lines:?}"
-    );
+    assert!(lines[1].starts_with("* kfood-db: restored in 75 of 60 min, TOO LATE"), "{lines:?}");
     assert_eq!(drilled(&world).outcome, Outcome::Late);
     assert!(drilled(&world).good.is_some());
 }
@@ -184,7 +181,7 @@ fn aurora_is_a_cluster_that_gets_one_instance_and_loses_it_first() {
     let begun = run(&mut world, 0);
     assert_eq!(
         begun[0],
-        format!("* codemate-db: restore drill, restoring nightshift-codemate-db-2026-12-01 as {drill}")
+        format!("* codemate-db: restore drill: restoring nightshift-codemate-db-2026-12-01 as {drill}")
     );
     of(&mut world, drill).status = "available".into();
     assert_eq!(run(&mut world, 10)[0], format!("* {drill}: creating its instance"));
@@ -192,7 +189,7 @@ fn aurora_is_a_cluster_that_gets_one_instance_and_loses_it_first() {
     world.databases.iter_mut().for_each(|it| it.status = "available".into());
     let ended = run(&mut world, 25);
     assert_eq!(ended[0], "* note up=2026-12-01T01:25:00Z");
-    assert_eq!(ended[2], "* codemate-db: restored from nightshift-codemate-db-2026-12-01 in 25 min, data 7 h old");
+    assert_eq!(ended[2], "* codemate-db: restored in 25 min, data 7 h old, from nightshift-codemate-db-2026-12-01");
     assert_eq!(ended[3], format!("* delete DB instance {drill}"), "the cluster waits for its instance");
     assert_eq!(run(&mut world, 30)[0], format!("* delete DB cluster {drill}"));
     assert_eq!(world.databases.len(), 2);
@@ -209,10 +206,7 @@ fn an_instance_that_a_person_added_to_a_drill_stays_and_is_told() {
     let lines = run(&mut world, 20);
     assert!(lines.iter().all(|it| !it.contains("* delete")), "{lines:?}");
     assert!(
-        lines
-            .last()
-            .unwrap()
-            .starts_with(&format!("! {drill} foreign-instance: a person has added the instance by-hand"))
+        lines.last().unwrap().starts_with(&format!("! {drill} foreign-instance: not deleted: a person added by-hand"))
     );
 }
 
@@ -412,14 +406,14 @@ fn the_latest_point_in_time_is_restored_where_the_tag_says_so() {
     assert_eq!(wanted, crate::plan::Wanted::default(), "no snapshot has to be read");
     assert_eq!(
         run(&mut world, 0),
-        [format!("* kfood-db: restore drill, restoring its latest point in time as {DRILL}")]
+        [format!("* kfood-db: restore drill: restoring its latest point in time as {DRILL}")]
     );
     let from = of(&mut world, DRILL).tags[keys::DRILL_FROM].clone();
     assert_eq!(from, "point-in-time taken=2026-12-01T00:56:00Z");
     of(&mut world, DRILL).status = "available".into();
     let lines = run(&mut world, 12);
     // No snapshot is there to be marked.
-    assert_eq!(lines[1], "* kfood-db: restored from its latest point in time in 12 min, data 0 of 1 h old");
+    assert_eq!(lines[1], "* kfood-db: restored in 12 min, data 0 of 1 h old, from its latest point in time");
 
     let mut without = drilled_by("monthly from=latest");
     without.details.values_mut().for_each(|it| it.latest = None);
@@ -443,10 +437,10 @@ fn the_newest_automated_snapshot_is_restored_where_the_tag_says_so() {
     let creating =
         rules::database::Snapshot { status: "creating".into(), ..automated("rds:kfood-db-2026-12-01-00-05", 1) };
     world.snapshots = Some(vec![ours, new, old, creating]);
-    let restoring = format!("* kfood-db: restore drill, restoring rds:kfood-db-2026-11-30-17-05 as {DRILL}");
+    let restoring = format!("* kfood-db: restore drill: restoring rds:kfood-db-2026-11-30-17-05 as {DRILL}");
     assert_eq!(run(&mut world, 0), [restoring]);
     of(&mut world, DRILL).status = "available".into();
-    assert!(run(&mut world, 12)[1].starts_with("* kfood-db: restored from rds:kfood-db-2026-11-30-17-05 in 12 min"));
+    assert!(run(&mut world, 12)[1].starts_with("* kfood-db: restored in 12 min"));
 }
 
 #[test]
@@ -495,7 +489,7 @@ fn the_copy_in_another_region_is_drilled_there() {
     assert_eq!(restore.settings.parameter_group.as_deref(), Some("kfood-16"));
     assert_eq!((restore.settings.subnet_group.as_deref(), &restore.settings.option_group), (Some("kfood"), &None));
     let copy = "nightshift-kfood-db-2026-12-01-ap-northeast-2";
-    assert_eq!(run(&mut world, 0), [format!("* kfood-db: restore drill, restoring {copy} as {THERE} in us-west-2")]);
+    assert_eq!(run(&mut world, 0), [format!("* kfood-db: restore drill: restoring {copy} as {THERE} in us-west-2")]);
     assert!(of(&mut world, THERE).tags[keys::DRILL_MEMORY].contains(" home=ap-northeast-2 "));
     of(&mut world, THERE).status = "available".into();
     run(&mut world, 12);
@@ -505,7 +499,7 @@ fn the_copy_in_another_region_is_drilled_there() {
         [
             format!("* {copy}: noting that it was restored"),
             format!(
-                "* kfood-db: restored to us-west-2 from {copy} in 20 of 60 min, data 7 of 24 h old, checked by kfood-drill"
+                "* kfood-db: restored to us-west-2 in 20 of 60 min, data 7 of 24 h old, from {copy}, checked by kfood-drill"
             ),
             format!("* delete DB instance {THERE}"),
         ]

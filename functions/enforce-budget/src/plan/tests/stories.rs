@@ -302,7 +302,7 @@ fn a_hold_that_was_left_behind_is_told_on_its_budget_which_remembers_that() {
     world.resources[0].tags.remove(keys::BUDGET);
     says_only(
         &world,
-        "! TrueGul Monthly left-behind: staging/app-0 is held by budget:TrueGul_Monthly, but has no tag nightshift:budget any more, so that it is not this function's to release: put the tag back, or remove the tag nightshift-state:hold",
+        "! TrueGul Monthly left-behind: staging/app-0 stays asleep: it has lost its tag nightshift:budget; budget:TrueGul_Monthly holds it, and without that tag nothing releases it: put the tag back, or remove the tag nightshift-state:hold",
     );
     let plan = planned(&world, &SWEEP, &now());
     let problem = plan.problems.iter().find(|it| it.problem == "left-behind").unwrap();
@@ -310,7 +310,7 @@ fn a_hold_that_was_left_behind_is_told_on_its_budget_which_remembers_that() {
     // Without its budget nothing can remember that, and it is told all the same.
     world.budgets.clear();
     let lines = lines(&planned(&world, &SWEEP, &now()));
-    assert!(lines[0].starts_with("! app-0 left-behind: staging/app-0 is held by"), "{lines:#?}");
+    assert!(lines[0].starts_with("! app-0 left-behind: staging/app-0 stays asleep: "), "{lines:#?}");
 }
 
 #[test]

@@ -60,7 +60,10 @@ fn last_snapshots_that_stay_for_ever_are_told_once_a_month() {
     assert_eq!((kept(&world), monthly(&told)), (120, vec![("last-backups", true)]));
     let oldest = "arn:aws:rds:ap-northeast-2:123456789012:snapshot:nightshift-pr-119-2119h";
     assert_eq!(told.problems[0].resource, oldest);
-    assert!(told.problems[0].message.starts_with("at least 120 snapshots are the last backups"), "{told:?}");
+    assert!(
+        told.problems[0].message.starts_with("at least 120 snapshots of deleted databases stay for ever, such as "),
+        "{told:?}"
+    );
     assert!(told.remembered.contains_key(oldest));
     // One more does not change what is said, and so is not told at once.
     world.snapshots.push(snapshot("pr-120", 1000));

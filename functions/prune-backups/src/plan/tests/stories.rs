@@ -88,7 +88,7 @@ fn only_good_snapshots_count_and_a_failed_one_goes_a_day_later() {
 fn a_failing_backup_job_deletes_nothing_and_is_told() {
     let mut world = app("daily=1", &[1, 73, 100, 200]);
     world.snapshots[0].status = "failed".into();
-    let reason = "its newest good backup is of Wed 2026-11-18 05:30 KST, which is more than three days ago: none of its snapshots is deleted";
+    let reason = "no snapshot is deleted: its newest good backup is of Wed 2026-11-18 05:30 KST, which is more than three days ago";
     let kept = |it: &str| format!("+ app-{it}: {reason}");
     let told = format!("! app backups-failing: {reason}{LOOK}");
     let mut expected: Vec<String> = ["200h", "100h", "73h", "1h"].map(kept).to_vec();
@@ -285,7 +285,7 @@ fn sharing_that_cannot_be_asked_for_is_told() {
 fn copying_that_fails_is_told_and_a_region_that_cannot_be_read_is_left_alone() {
     let mut world = app("daily=1 copy=us-west-2", &[1]);
     world.copies.insert(region(), Ok(vec![copy(&snapshot("app", 100)), copy(&snapshot("app", 200))]));
-    let reason = "its newest good backup in us-west-2 is of Tue 2026-11-17 02:30 KST, which is more than three days ago: none of its snapshots is deleted";
+    let reason = "no snapshot is deleted: its newest good backup in us-west-2 is of Tue 2026-11-17 02:30 KST, which is more than three days ago";
     let look =
         "; look first at the log of snapshot-databases for copies that failed, then at the KMS key of that region";
     assert_eq!(lines(&world).last(), Some(&format!("! app backups-failing: {reason}{look}")));

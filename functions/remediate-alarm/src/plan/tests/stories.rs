@@ -79,14 +79,14 @@ fn what_the_alarm_says_of_itself_reaches_whoever_is_told_of_it() {
     assert!(told.ends_with(advice), "{told}");
     check(&mut world, 0, &["* api restart: "]);
     let end = answer_at(&world, 15);
-    assert!(end.ends_with(", and is left to you. Answers are 5xx. Look first at the log of the api."), "{end}");
+    assert!(end.ends_with(", and needs you. Answers are 5xx. Look first at the log of the api."), "{end}");
     assert_eq!(answer_at(&world, 600), end, "told the same way, so told once");
 
     let mut world = described("restart");
     world.services[0].deploying = true;
     let refused = answer(&world);
     assert!(
-        refused.ends_with(", then it is left to you. Answers are 5xx. Look first at the log of the api."),
+        refused.ends_with("; after that it needs you. Answers are 5xx. Look first at the log of the api."),
         "{refused}"
     );
 }
@@ -140,7 +140,7 @@ fn what_stays_in_alarm_climbs_the_ladder_and_is_a_persons_in_the_end() {
     );
     check(&mut world, 29, &["+ api-5xx: what fired at Sat 2026-11-21 03:10 KST was answered by rollback at"]);
     let end = "! api-5xx still-in-alarm: it is still in ALARM after rollback at \
-               Sat 2026-11-21 03:25 KST, the last that its tag asks for; it fired at Sat 2026-11-21 03:10 KST, and is left to you";
+               Sat 2026-11-21 03:25 KST; that was the last step of its tag; it fired at Sat 2026-11-21 03:10 KST, and needs you";
     check(&mut world, 30, &[end]);
     check(&mut world, 600, &[end]);
     ok(&mut world, 601);

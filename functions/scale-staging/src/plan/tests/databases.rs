@@ -180,7 +180,7 @@ fn a_service_that_waits_in_vain_is_told() {
     let told = shop.lines(&sweep(), &at("2026-11-23T08:00"));
     assert_eq!(
         told[1],
-        "! api no-such-database: after=app-db: there is no such DB instance or DB cluster, so it is not woken once it sleeps"
+        "! api no-such-database: after=app-db: there is no such database, so it is not woken once it sleeps"
     );
     shop.databases.push(database("app-db", HOURS));
     shop.database("app-db").status = "stopped".into();

@@ -103,7 +103,7 @@ fn each_of_several_databases_is_waited_for_and_kept_up() {
 #[test]
 fn a_name_that_no_database_has_is_told_by_day_and_in_the_dry_run() {
     let mut shop = shop(vec![service("api", &format!("{HOURS} after=db+cache"), 2)], vec![database("db", HOURS)]);
-    let problem = "after=cache: there is no such DB instance or DB cluster, so it is not woken once it sleeps";
+    let problem = "after=cache: there is no such database, so it is not woken once it sleeps";
     // By day the service is only listed.
     let world = shop.seen_by_sweep(&at("2026-11-20T12:00"));
     assert_eq!((world.services.len(), world.listed.len()), (0, 1));

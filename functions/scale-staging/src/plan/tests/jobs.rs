@@ -185,10 +185,7 @@ fn its_own_hours_and_holds_count_as_those_of_everything_else() {
 #[test]
 fn what_makes_no_sense_on_a_group_is_told_and_changes_nothing() {
     for (tag, expected) in [
-        (
-            "always after=ap-db",
-            "no-such-database: after=ap-db: there is no such DB instance or DB cluster, so its schedules",
-        ),
+        ("always after=ap-db", "no-such-database: after=ap-db: there is no such database, so its schedules"),
         ("always after=asg:web", "no-such-machine: after=asg:web: there is nothing of that name with the tag"),
         ("never off=1", "bad-tag: nightshift:schedule: off=, act= and enforce= are not for groups of schedules"),
         ("never enforce=true", "bad-tag: nightshift:schedule: off=, act= and enforce= are not for groups of schedules"),
@@ -280,7 +277,7 @@ fn a_group_that_lost_its_tag_in_its_sleep_is_told() {
     let [problem] = &plan.problems[..] else { panic!("{:?}", plan.problems) };
     assert_eq!((problem.problem.as_str(), problem.resource.as_str()), ("left-behind", group.arn.as_str()));
     assert!(
-        problem.message.starts_with("it was put to sleep on Fri 2026-11-20 20:00 KST and has lost its tag"),
+        problem.message.starts_with("nothing wakes it: it has lost its tag nightshift:schedule; it was put to sleep on Fri 2026-11-20 20:00 KST. "),
         "{problem:?}"
     );
     assert!(plan.remembered.contains_key(&group.arn), "people are told once");

@@ -360,7 +360,7 @@ fn machines_that_sleep_and_lost_their_tag_are_told() {
     shop.run_until_quiet(&at("2026-11-20T20:00"));
     shop.instances[0].tags.remove(keys::SCHEDULE);
     let line = shop.lines(&sweep(), &at("2026-11-21T03:00")).remove(0);
-    assert!(line.starts_with("! i-1 left-behind: it was put to sleep on Fri 2026-11-20 20:00 KST"), "{line}");
+    assert!(line.starts_with("! i-1 left-behind: nothing wakes it: it has lost its tag nightshift:schedule; it was put to sleep on Fri 2026-11-20 20:00 KST"), "{line}");
 }
 
 #[test]

@@ -91,8 +91,8 @@ fn limits_that_are_narrower_in_the_morning_are_kept_to_and_told() {
         "2026-11-23T08:00",
         &[
             "* api wake: wakes (0 -> 3 tasks) | 'mon-fri 08:00-20:00' wants it awake; sleeps Mon 2026-11-23 20:00 KST",
-            "! api clamped: it had 5 tasks before it slept, and its scaling target allows 3 now: it got 3",
-            "! api clamped: its scaling target had at least 4 tasks before it slept and has at most 3 now: it got 3",
+            "! api clamped: it got 3 tasks instead of 5 as before it slept: its scaling target allows no more now",
+            "! api clamped: its minimum is 3 tasks instead of 4 as before it slept: its scaling target allows no more now",
         ],
     );
     shop.run(&sweep(), &at("2026-11-23T08:00"));

@@ -31,7 +31,7 @@ fn the_first_sleep_is_told_a_quarter_of_an_hour_before_with_the_command_against_
     let [notice] = &told[..] else { panic!("{told:?}") };
     assert_eq!(
         notice.headline(),
-        "api: goes to sleep in 15 min, Fri 2026-11-20 20:00 KST, and app-db after it where nothing else needs that: it is \
+        "api: goes to sleep in 15 min, at Fri 2026-11-20 20:00 KST, and app-db after it where nothing else needs that: it is \
          the first time that this is told"
     );
     assert_eq!(notice.tells(), Some(MessageKind::NeedsYou));
@@ -59,12 +59,12 @@ fn the_end_of_what_is_kept_awake_or_boosted_is_told_and_told_again_where_it_move
     assert_eq!(
         headlines(&shop, "2026-11-20T19:50"),
         [
-            "goes to sleep in 10 min, Fri 2026-11-20 20:00 KST: its boost by nightshift:boost lasts until Fri 2026-11-20 \
+            "goes to sleep in 10 min, at Fri 2026-11-20 20:00 KST: its boost by nightshift:boost lasts until Fri 2026-11-20 \
              22:00 KST, and ends with that"
         ]
     );
     shop.run_until_quiet(&at("2026-11-20T20:00"));
-    let until_then = "goes to sleep in 15 min, Fri 2026-11-20 23:00 KST: it is kept awake until then only";
+    let until_then = "goes to sleep in 15 min, at Fri 2026-11-20 23:00 KST: it is kept awake until then only";
     assert_eq!(headlines(&shop, "2026-11-20T22:45"), [until_then]);
     shop.run(&sweep(), &at("2026-11-20T22:45"));
     assert!(headlines(&shop, "2026-11-20T22:50").is_empty());

@@ -51,16 +51,20 @@ fn a_sleeper_that_lost_its_schedule_is_told_and_left_alone() {
     world.left_behind.push(gone);
     let plan_of = |world: &World, scope| plan(world, &Request { scope, command: None }, &now);
     let plan = plan_of(&world, Scope::Everywhere);
-    let back = "and has lost its tag nightshift:schedule, so that nothing wakes it: put the tag back \
+    let back = "Put the tag back \
                 (nightshift:schedule=always wakes it now), or restore it by hand and remove the tag nightshift-state:asleep";
     let messages: Vec<&str> = plan.problems.iter().map(|it| it.message.as_str()).collect();
     assert_eq!(
         messages,
         [
             &format!(
-                "it was put to sleep on Fri 2026-11-20 20:00 KST (it had 3 tasks, min 2 and max 6 of its scaling) {back}"
+                "nothing wakes it: it has lost its tag nightshift:schedule; it was put to sleep on \
+                 Fri 2026-11-20 20:00 KST (it had 3 tasks, min 2 and max 6 of its scaling). {back}"
             ),
-            &format!("it was put to sleep on Fri 2026-11-20 20:00 KST {back}"),
+            &format!(
+                "nothing wakes it: it has lost its tag nightshift:schedule; it was put to sleep on \
+                 Fri 2026-11-20 20:00 KST. {back}"
+            ),
         ]
     );
     assert!(plan.problems.iter().all(|it| it.problem == "left-behind") && plan.steps.is_empty());

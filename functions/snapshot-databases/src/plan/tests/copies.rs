@@ -84,7 +84,7 @@ fn a_snapshot_that_waits_for_more_than_a_day_is_measured_and_told() {
     assert_eq!(lags(&world), [("app".into(), 48.0)]);
     assert_eq!(
         lines(&world, &Scope::Copies).last().unwrap(),
-        "! app copy-late: copy=us-west-2: nightshift-app-2026-11-19, taken on Thu 2026-11-19 03:00 KST, has not been copied for more than a day: look at the copies that are under way there, and at failed runs of snapshot-databases"
+        "! app copy-late: its copy to us-west-2 is more than a day late; nightshift-app-2026-11-19, taken on Thu 2026-11-19 03:00 KST, has none: look at the copies that are under way there, and at failed runs of snapshot-databases"
     );
     // The newest is there: what was missed before does not matter any more.
     world.copies.insert(region(), Ok(vec![copy(&copied("app", 0))]));
@@ -132,7 +132,7 @@ fn a_full_region_is_told_and_not_run_against() {
     assert_eq!(
         lines(&world, &Scope::Copies),
         [
-            "! app copy-quota: copy=us-west-2: all 100 manual DB instance snapshots that the quota allows in us-west-2 are there, so no further copy is made: shorten the rules, or raise the quota \"Manual DB instance snapshots\" there in Service Quotas"
+            "! app copy-quota: no copy to us-west-2: the quota there is used up. It allows 100 manual DB instance snapshots: shorten the rules, or raise the quota \"Manual DB instance snapshots\" there in Service Quotas"
         ]
     );
 }

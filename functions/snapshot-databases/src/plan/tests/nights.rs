@@ -105,7 +105,7 @@ fn while_it_is_taken_again_nothing_told_is_forgotten() {
 fn a_database_that_never_got_a_backup_is_told_and_shows_in_the_metric() {
     let mut world = world(vec![database("app", "days=30")], vec![]);
     world.databases[0].status = "storage-config-upgrade".into();
-    let told = "! app never-backed-up: it is storage-config-upgrade, in which AWS takes no snapshot, and it has no backup: the next run tries again; if it stays storage-config-upgrade, look at its events in RDS";
+    let told = "! app never-backed-up: it has no backup: it is storage-config-upgrade. In that state AWS takes no snapshot; the next run tries again. If it stays storage-config-upgrade, look at its events in RDS";
     check(&world, &[told]);
     assert_eq!(ages(&world).last().unwrap().1, 50.0);
     world.created.insert(arn("db", "app"), now().timestamp() - 100i64.hours());
@@ -146,7 +146,7 @@ fn the_quota_is_told_before_it_is_reached_and_never_run_against() {
     world.manual.insert(Kind::Instance, 89);
     assert_eq!(lines(&world).len(), 2);
     world.manual.insert(Kind::Instance, 99);
-    let near = "! app snapshot-quota-near: more than 90 % of the 100 manual DB instance snapshots that the quota allows in the region are there: raise the quota \"Manual DB instance snapshots\" in Service Quotas, or shorten the rules";
+    let near = "! app snapshot-quota-near: the snapshot quota is more than 90 % used. It allows 100 manual DB instance snapshots in the region: raise the quota \"Manual DB instance snapshots\" in Service Quotas, or shorten the rules";
     assert_eq!(lines(&world).last().unwrap(), near);
     // One fits: it is that of the database that has none at all.
     world.quotas.insert(Kind::Instance, 100);
@@ -160,7 +160,7 @@ fn the_quota_is_told_before_it_is_reached_and_never_run_against() {
     );
     world.manual.insert(Kind::Instance, 100);
     world.snapshots.extend((2..5).map(|it| snapshot("web", it)));
-    let full = "! app snapshot-quota: all 100 manual DB instance snapshots that the quota allows in the region are there, so no further backup is taken; 3 of them are kept by no rule any more: invoke prune-backups, then this function";
+    let full = "! app snapshot-quota: no further backup: the snapshot quota is used up. It allows 100 manual DB instance snapshots in the region; 3 of them are kept by no rule any more: invoke prune-backups, then this function";
     assert_eq!(lines(&world).last().unwrap(), full);
     assert!(plan(&world, &Scope::Everything, &now()).steps.is_empty());
     // It was raised.

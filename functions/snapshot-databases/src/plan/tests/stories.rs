@@ -96,7 +96,7 @@ fn a_stopped_database_is_skipped_and_one_without_a_backup_is_told() {
     check(
         &world,
         &[
-            "! app stopped-without-backup: it was stopped on Fri 2026-11-20 10:00 KST without a snapshot, and its newest backup is of Wed 2026-11-18 03:00 KST: start it for a night",
+            "! app stopped-without-backup: it was stopped without a snapshot: start it for a night. It was stopped on Fri 2026-11-20 10:00 KST, and its newest backup is of Wed 2026-11-18 03:00 KST",
         ],
     );
     assert_eq!(ages(&world), [(Some("app".into()), 72.0), (None, 72.0)]);
@@ -221,7 +221,7 @@ fn what_has_the_name_of_a_copy_and_is_not_one_is_told() {
     assert_eq!(
         lines(&world, &Scope::Copies),
         [
-            "! app id-taken: copy=us-west-2: nightshift-app-2026-11-21-ap-northeast-2 exists there and is not a copy of nightshift-app-2026-11-21: copy it to another name, then delete it"
+            "! app id-taken: copy=us-west-2: the id of the copy is taken. nightshift-app-2026-11-21-ap-northeast-2 exists there and is not a copy of nightshift-app-2026-11-21: copy it to another id, then delete it"
         ]
     );
 }
@@ -249,7 +249,7 @@ fn what_prevents_a_copy_is_told_with_the_remedy() {
     world.copy_keys.insert(region(), None);
     assert_eq!(
         last(&world),
-        "! app no-copy-key: copy=us-west-2: the snapshots are encrypted, so a copy needs a KMS key of that region; give it in the stack's parameter CopyRegions, as us-west-2=arn:aws:kms:us-west-2:…"
+        "! app no-copy-key: copy=us-west-2: a copy needs a KMS key of that region; the snapshots are encrypted: give it in the stack's parameter CopyRegions, as us-west-2=arn:aws:kms:us-west-2:…"
     );
     world.copies.insert(region(), Err("DescribeDBSnapshots all: AccessDenied: no".into()));
     assert_eq!(
@@ -317,7 +317,7 @@ fn a_database_that_is_busy_night_after_night_is_told() {
     let waits = "+ app: it is modifying and cannot be snapshotted now; the next run tries again";
     check(&world, &[waits]);
     world.snapshots[0] = snapshot("app", 3);
-    let told = "! app no-backup: it is modifying, in which AWS takes no snapshot, and its newest backup is of Wed 2026-11-18 03:00 KST: look at the database, and at its events in RDS";
+    let told = "! app no-backup: it cannot be backed up while it is modifying; its newest backup is of Wed 2026-11-18 03:00 KST: look at the database, and at its events in RDS";
     check(&world, &[told]);
     // Ready, and AWS refuses it nevertheless: that is not left to the next run either.
     world.databases[0].status = "available".into();
@@ -390,7 +390,7 @@ fn what_prevents_a_snapshot_before_a_deployment_is_told_with_the_remedy() {
     world.databases[0].tags.remove(keys::BACKUP);
     assert_eq!(
         told(&world),
-        "! app not-opted-in: it has no tag nightshift:backup, and without it no snapshot of it may be taken: tag it, for example with days=30"
+        "! app not-opted-in: it has no tag nightshift:backup; without it no snapshot of it may be taken: tag it, for example with days=30"
     );
     world.databases[0].member_of = Some("shop".into());
     let member = "! app member-instance: it is a member of the DB cluster shop, which is snapshotted as a whole: name shop, with the tag nightshift:backup on it";
@@ -406,7 +406,8 @@ fn of_an_instance_and_a_cluster_of_one_name_the_one_that_opted_in_is_meant() {
     let mut instance = database("app", "days=30");
     let mut world = world(vec![instance.clone(), cluster], vec![]);
     assert!(
-        lines(&world, &asked("app"))[0].starts_with("! app two-databases: there are a DB instance and a DB cluster")
+        lines(&world, &asked("app"))[0]
+            .starts_with("! app two-databases: a DB instance and a DB cluster have this name; both")
     );
     instance.tags.clear();
     world.databases[0] = instance;

@@ -118,7 +118,7 @@ fn all_is_well(play: &Play) -> Result<()> {
 }
 
 fn the_next_step(play: &Play) -> Result<()> {
-    play.chapter(5, "Once more, and over to you");
+    play.chapter(5, "Once more, and a person is needed");
     screen::say("The alarm goes off again. Going back has not helped for good, so the next step of its tag is due:");
     play.messages()?;
     set_state(play, "ALARM", "Threshold Crossed: 12 answers with 5xx in a minute were more than 10")?;
@@ -126,7 +126,7 @@ fn the_next_step(play: &Play) -> Result<()> {
     telling::decisions(&run.decisions);
     let why = run.reason(ALARM, "notify")?;
     screen::claim("it is handed to a person", why.contains("notify is step 2 of 2 of its tag"), why)?;
-    show_mail(play, "over to you")?;
+    show_mail(play, "needs you")?;
     let now = API_SERVER.describe(play.aws())?;
     screen::claim("v1.0.0 runs on", now.primary().version == "v1.0.0", format_args!("{now:?}"))?;
     screen::say("Whoever asks again hears the same, and nobody is written to a second time:");

@@ -123,8 +123,7 @@ fn monday(play: &Play, digest: &str) -> Result<()> {
     screen::command(&format!("aws lambda invoke --function-name nightshift-{FUNCTION} --payload '{shown}' …"));
     let waits = of_production(&play.ask(FUNCTION, &approve)?);
     table(&waits);
-    let window =
-        waits.iter().any(|it| it.reason.contains("It is deployed with the first run after Mon 2026-11-23 10:00"));
+    let window = waits.iter().any(|it| it.reason.contains("waits until Mon 2026-11-23 10:00"));
     screen::claim("it is approved, and waits for its window", window, format_args!("{waits:?}"))?;
     both_run(play, "c0ffee2", "c0ffee1")
 }

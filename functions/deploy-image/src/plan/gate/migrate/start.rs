@@ -68,8 +68,8 @@ pub fn follow(candidate: Candidate<'_>, family: &str, run: String) -> Result<Vec
         Elsewhere::Nobody => {
             let cluster = &case.service.name.cluster;
             let message = format!(
-                "{tag} is not deployed: after-migration={family}, and no other service of the cluster {cluster} has \
-                 migrate={family} in its tag {}",
+                "{tag} is not deployed: no other service runs its migration. after-migration= waits for one in the \
+                 cluster {cluster} with migrate={family} in its tag {}",
                 keys::DEPLOY
             );
             Err(Blocked::NeedsPerson("bad-migration", message))

@@ -94,7 +94,7 @@ fn an_address_that_cannot_be_asked_holds_and_a_person_may_let_the_image_out() {
         let image = model.push("v1.1.0").to_string();
         let plan = model.run(&repository(), None, usize::MAX);
         assert_eq!((plan.steps.len(), plan.problems[0].problem.as_str()), (0, "health-refused"));
-        let expected = "v1.1.0 is not deployed: health=https://truegul.example/health cannot be asked";
+        let expected = "v1.1.0 is not deployed: health= cannot be checked. https://truegul.example/health: ";
         assert!(plan.problems[0].message.starts_with(expected), "{plan:?}");
         assert!(offered(&plan.problems[0]).contains(&format!("\"image\":\"{image}\"}}}}")), "{plan:?}");
         model.run(&service(), Some(&Command::Approve { image, hook: None, now: false }), usize::MAX);

@@ -95,7 +95,7 @@ fn an_image_of_which_no_scan_tells_is_not_let_out() {
         "critical",
         Scan::of(ScanState::Unavailable("LIMIT_EXCEEDED: x".into())),
         0,
-        "no-findings: v1.1.0 is not deployed: its scan tells no findings (LIMIT_EXCEEDED: x)",
+        "no-findings: v1.1.0 is not deployed: its scan has no result (LIMIT_EXCEEDED: x)",
     );
     let (model, digest) = pushed("newest scan=high");
     let mut world = model.world(&repository());

@@ -85,7 +85,9 @@ fn a_failed_snapshot_and_one_of_another_maker_hold() {
     model.snapshots.push(of(&id, "failed"));
     let told = run(&mut model);
     assert!(
-        told[0].starts_with(&format!("snapshot-failed: v1.1.0 is not deployed: the snapshot {id} of app-db failed."))
+        told[0].starts_with(&format!(
+            "snapshot-failed: v1.1.0 is not deployed: the snapshot of app-db failed. It is {id}: "
+        ))
     );
     assert!(told[0].contains(r#"{"snapshot":{"database":"app-db","image":"sha256:"#), "{told:?}");
     model.snapshots[0].status = "available".into();
@@ -99,14 +101,11 @@ fn a_database_that_cannot_be_snapshotted_is_told_with_the_fix() {
     let mut model = shop(RULE);
     model.push("v1.1.0");
     for (databases, expected) in [
-        (vec![], "no-database: v1.1.0 is not deployed: snapshot=app-db, but there is no DB instance"),
-        (
-            vec![database(&[], None)],
-            "no-backup-tag: v1.1.0 is not deployed: snapshot=app-db, but app-db has no tag nightshift:backup",
-        ),
+        (vec![], "no-database: v1.1.0 is not deployed: there is no database app-db."),
+        (vec![database(&[], None)], "no-backup-tag: v1.1.0 is not deployed: app-db lacks nightshift:backup."),
         (
             vec![database(&[(keys::BACKUP, "days=3")], Some("app"))],
-            "member-instance: v1.1.0 is not deployed: snapshot=app-db, but app-db belongs to the DB cluster app,",
+            "member-instance: v1.1.0 is not deployed: app-db is in the DB cluster app.",
         ),
     ] {
         model.databases = databases;

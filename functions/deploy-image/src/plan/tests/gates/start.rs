@@ -139,7 +139,7 @@ fn missing() -> Vec<(Need, Found)> {
     ]
 }
 
-const HELD: &str = "cannot-start: v1.1.0 is not deployed, since none of its tasks could start with the task definition \
+const HELD: &str = "cannot-start: v1.1.0 is not deployed: none of its tasks could start. With the task definition \
                     api-server:2: the log group /ecs/api does not exist (logs of container app); the secret api/db-AbCdEf does \
                     not exist (DB of container app). It goes out with the next run after that is corrected, within an hour";
 

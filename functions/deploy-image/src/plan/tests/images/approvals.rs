@@ -203,8 +203,9 @@ fn a_newer_tag_of_an_older_image_is_told_and_an_approval_deploys_it() {
     assert!(problem.problem == "older-image" && problem.monthly && plan.problems.len() == 1, "{:?}", words(&plan));
     let said = &problem.message;
     assert!(
-        said.starts_with("main-42 looks newer than main-41, which runs, but names an image of")
-            && offered(problem).contains(&approve),
+        said.starts_with(
+            "main-42 is not deployed: it was pushed before main-41, which runs. It looks newer, but names an image of"
+        ) && offered(problem).contains(&approve),
         "{said}"
     );
     assert_eq!(

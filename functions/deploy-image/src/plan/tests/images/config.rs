@@ -25,7 +25,10 @@ fn a_revision_that_is_not_in_use_is_told_for_a_day_with_both_ways_out() {
     let plan = model.run(&repository(), None, usize::MAX);
     assert_eq!(plan.problems[0].problem, "newer-revision", "{:?}", words(&plan));
     let message = &plan.problems[0].message;
-    assert!(message.starts_with("api-server:3 is newer than what runs and is not in use. "), "{message}");
+    assert!(
+        message.starts_with("api-server:3 is registered, but not in use; it is newer than what runs. "),
+        "{message}"
+    );
     let once = " [Deploy it once: aws ecs update-service --cluster truegul-production --service api-server \
                 --task-definition api-server:3]";
     assert!(message.contains("config=newest") && offered(&plan.problems[0]) == once, "{message}");

@@ -74,8 +74,8 @@ fn failed_restart(safety: Safety) -> Model {
 
 #[test]
 fn a_restart_that_fails_is_told_and_nothing_older_takes_its_place() {
-    let told = "restart-failed: v1.1.0 was live, and when it was deployed once more at Sat 2026-11-21 03:10 KST its new tasks \
-                failed: ECS deployment circuit breaker: tasks failed to start. The image is not rejected, and nothing is \
+    let told = "restart-failed: new tasks of v1.1.0 failed, though it was live: ECS deployment circuit breaker: tasks failed to \
+                start. It was deployed once more at Sat 2026-11-21 03:10 KST. The image is not rejected, and nothing is \
                 deployed in its place. Look at the events of the service and at why its new tasks stopped: a secret or a \
                 parameter, the database, a quota, the image itself in the registry";
     for goes_back in [true, false] {
@@ -145,7 +145,10 @@ fn a_deployment_that_nothing_ends_is_told_with_the_setting_that_is_missing() {
     model.minutes += 30;
     let plan = deployment_event(&mut model);
     let stuck = words(&plan).into_iter().find(|it| it.starts_with("stuck: ")).unwrap();
-    assert!(stuck.starts_with("stuck: v1.1.0 is rolling out since Sat 2026-11-21 03:0"), "{stuck}");
+    assert!(
+        stuck.starts_with("stuck: the deployment of v1.1.0 does not get ready; it began at Sat 2026-11-21 03:0"),
+        "{stuck}"
+    );
     assert!(stuck.contains("deploymentCircuitBreaker {enable=true, rollback=true}"), "{stuck}");
     let later = Model { minutes: model.minutes + 60, ..model.clone() };
     assert_eq!(later.plan(&service(), None).problems, plan.problems, "told the same way, so told once");

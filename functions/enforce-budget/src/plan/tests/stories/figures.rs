@@ -49,7 +49,7 @@ fn the_period_is_that_of_aws_in_utc() {
         (
             TimeUnit::Daily,
             "2026-11-24T23:00:00",
-            "! TrueGul Monthly not-enforceable: it is a daily budget, and AWS's figures of a day come 8 to 24 hours late, when the day is over: \
+            "! TrueGul Monthly not-enforceable: a daily budget cannot be enforced; AWS's figures of a day come 8 to 24 hours late, when the day is over: \
              enforce a monthly one, and remove the tag of this one",
         ),
         (TimeUnit::Monthly, "2026-11-24T12:00:00", "2026-11-01 to 2026-12-01 (UTC)"),
@@ -107,7 +107,7 @@ fn a_notification_is_believed_nothing_and_what_is_odd_about_it_is_told() {
         let Content::Budget { account, .. } = &mut it.content else { return };
         *account = Some("210987654321".into());
     });
-    let expected = " foreign-account: a notification speaks of the budget 'TrueGul Monthly' of account 210987654321, not 123456789012";
+    let expected = " foreign-account: a notification is about account 210987654321; its budget is 'TrueGul Monthly', and this account is 123456789012";
     assert!(account.contains(expected), "{account}");
     let unclear = notice(&|it| it.content = Content::Unclear("Hello".into()));
     assert!(unclear.contains(" unclear-notification: "), "{unclear}");

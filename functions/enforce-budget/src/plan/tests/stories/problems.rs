@@ -16,8 +16,8 @@ fn what_cannot_be_reckoned_with_holds_nothing_and_says_why() {
     all[7].budgets[0].unhealthy = Some("billing_view_no_access".into());
     all[8].budgets[0].tags.as_mut().unwrap().insert(keys::WARNED.into(), "yes".into());
     for (world, message) in all.iter().zip([
-        "not-enforceable: it is a usage budget, and only cost budgets are enforced: remove its tag",
-        "not-enforceable: it is a ri coverage budget, and only cost budgets are enforced: remove its tag",
+        "not-enforceable: a usage budget cannot be enforced, only a cost budget: remove its tag",
+        "not-enforceable: a ri coverage budget cannot be enforced, only a cost budget: remove its tag",
         "no-limit: it has no limit, so nothing can be reckoned: give it one",
         "no-limit: its limit is 0 USD, of which there are no percent: raise it",
         "mixed-currencies: its limit is in KRW, its figures are in USD: set the limit again",
@@ -66,8 +66,8 @@ fn what_lacks_a_schedule_is_told_before_the_money_is_spent() {
         let mut world = world(cents, &["sleep-at=100"]);
         world.resources[0].tags.remove(keys::SCHEDULE);
         let lines = lines(&planned(&world, &SWEEP, &now()));
-        let told = "! app-0 no-schedule: no budget can put it to sleep without the tag nightshift:schedule; \
-                    give it one, such as nightshift:schedule=always, which leaves it awake otherwise";
+        let told = "! app-0 no-schedule: no budget can put it to sleep: it lacks nightshift:schedule; \
+                    give it that tag, such as nightshift:schedule=always, which leaves it awake otherwise";
         assert_eq!(lines.last().unwrap(), told);
         assert!(!lines.iter().any(|it| it.contains(" hold: ")), "{lines:?}");
     }

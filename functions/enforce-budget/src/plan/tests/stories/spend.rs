@@ -142,7 +142,7 @@ fn a_tag_that_counts_nothing_says_why() {
     let mut misspelt = shop(9_000, &[]);
     says_only(
         &misspelt,
-        "! TrueGul Monthly no-values: nightshift:spend-LLM: CloudWatch has no value of TrueGul/LLM, metric Answers, \
+        "! TrueGul Monthly no-values: nightshift:spend-LLM finds no value in CloudWatch. There is none of TrueGul/LLM, metric Answers, \
          without dimensions in this period and the month before it: correct the tag, or remove it",
     );
     source(&mut misspelt, KEY, "metric=TrueGul/LLM/Answers prize=0.004", Ok(&[]));

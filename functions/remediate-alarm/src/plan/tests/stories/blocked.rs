@@ -19,7 +19,7 @@ fn a_restart_waits_for_a_deployment_to_end_and_is_told_once() {
     let mut world = fired("restart");
     world.services[0].deploying = true;
     let waits = "! api-5xx deploying: restart waits: shop/api is being deployed; it fired at Sat 2026-11-21 03:10 KST. \
-                 Each sweep tries again until Sat 2026-11-21 04:10 KST, then it is left to you";
+                 Each sweep tries again until Sat 2026-11-21 04:10 KST; after that it needs you";
     for minutes in [0, 10, 50] {
         check(&mut world, minutes, &[waits]);
     }
@@ -56,7 +56,7 @@ fn an_alarm_that_flaps_within_the_cooldown_gets_the_next_step_at_its_end() {
     check(&mut world, 5, &["* api-5xx record-recovery: "]);
     fire(&mut world, 8);
     let waits = "+ api-5xx: rollback waits: restart was started at Sat 2026-11-21 03:10 KST, and cooldown=15m; it fired at Sat 2026-11-21 03:18 KST. \
-                 Each sweep tries again until Sat 2026-11-21 04:25 KST, then it is left to you";
+                 Each sweep tries again until Sat 2026-11-21 04:25 KST; after that it needs you";
     check(&mut world, 8, &[waits]);
     check(&mut world, 14, &[waits]);
     check(
@@ -81,7 +81,7 @@ fn a_ladder_whose_next_step_could_not_be_taken_in_time_is_a_persons() {
         &mut world,
         135,
         &["! api-5xx still-in-alarm: it is still in ALARM after restart at \
-                              Sat 2026-11-21 03:10 KST, and the next step of its tag could not be taken in time; it fired"],
+                              Sat 2026-11-21 03:10 KST; the next step of its tag could not be taken in time; it fired"],
     );
     world.databases[0].status = "storage-full".into();
     check(
@@ -109,7 +109,7 @@ fn within_the_cooldown_and_over_the_daily_limit_nothing_is_done() {
     let told = lines(&world, SWEEP, &now());
     assert_eq!(
         told[1],
-        "! api-5xx daily-limit: restart is refused: limit=3 is reached on 2026-11-21; it fired at Sat 2026-11-21 03:10 KST, and is left to you"
+        "! api-5xx daily-limit: restart is refused: limit=3 is reached on 2026-11-21; it fired at Sat 2026-11-21 03:10 KST, and needs you"
     );
     let yesterday = spent.replace("day=2026-11-21", "day=2026-11-20");
     assert!(answer(&remembered(fired("restart"), &yesterday)).starts_with("* api restart: "));
@@ -140,24 +140,28 @@ fn what_did_not_opt_in_is_a_problem_that_names_the_tag() {
         (
             "restart",
             &both[..],
-            "! api-5xx not-opted-in: restart is for shop/api, which has no tag nightshift:deploy or nightshift:schedule: add it there, or change this tag",
+            "! api-5xx not-opted-in: restart is not allowed: shop/api has no tag nightshift:deploy or nightshift:schedule; add it there, or change this tag",
         ),
         ("restart", &both[..1], "* api restart: "),
         (
             "rollback",
             &both[..1],
-            "! api-5xx not-opted-in: rollback is for shop/api, which has no tag nightshift:deploy: add",
+            "! api-5xx not-opted-in: rollback is not allowed: shop/api has no tag nightshift:deploy; add",
         ),
         (
             "scale-out max=6",
             &both[1..],
-            "! api-5xx not-opted-in: scale-out is for shop/api, which has no tag nightshift:schedule: add",
+            "! api-5xx not-opted-in: scale-out is not allowed: shop/api has no tag nightshift:schedule; add",
         ),
-        ("wake", &both[1..], "! api-5xx not-opted-in: wake is for shop/api, which has no tag nightshift:schedule: add"),
+        (
+            "wake",
+            &both[1..],
+            "! api-5xx not-opted-in: wake is not allowed: shop/api has no tag nightshift:schedule; add",
+        ),
         (
             "reboot db=shop-db",
             &both[..],
-            "! api-5xx not-opted-in: reboot is for shop-db, which has no tag nightshift:backup or nightshift:schedule: add",
+            "! api-5xx not-opted-in: reboot is not allowed: shop-db has no tag nightshift:backup or nightshift:schedule; add",
         ),
         ("reboot db=shop-db", &both[2..], "* shop-db reboot: "),
     ] {
@@ -223,11 +227,7 @@ fn an_alarm_without_room_for_a_tag_is_told_and_nothing_is_done() {
     let mut world = fired("restart");
     let tags = &mut world.alarms[0].tags;
     tags.extend((0..49).map(|it| (format!("team-{it}"), "x".to_owned())));
-    check(
-        &mut world,
-        0,
-        &["! api-5xx no-room: it has 50 tags, as many as AWS allows, so Nightshift could not remember restart"],
-    );
+    check(&mut world, 0, &["! api-5xx no-room: restart is not started: the alarm has 50 tags. AWS allows no more"]);
     assert!(plan(&world, SWEEP, &now()).remembered.is_empty());
     world.alarms[0].tags.remove("team-0");
     check(&mut world, 0, &["* api restart: "]);

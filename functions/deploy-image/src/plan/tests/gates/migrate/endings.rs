@@ -13,8 +13,8 @@ fn a_task_that_never_started_is_tried_again_and_after_three_times_once_an_hour()
     }
     let told = run(&mut model, &of_migration());
     assert!(told[0].contains("no migration is running"), "{told:?}");
-    let expected = "migration-not-started: v1.1.0 is not deployed: the task of its migration does not start: \
-                    truegul-production-migrate, TaskFailedToStart: CannotPullContainerError: not found. \
+    let expected = "migration-not-started: v1.1.0 is not deployed: its migration does not start. \
+                    truegul-production-migrate: TaskFailedToStart: CannotPullContainerError: not found. \
                     It is tried again every hour";
     assert_eq!(told[1], expected);
     assert_eq!(run(&mut model, &of_migration()), [expected]);
@@ -85,7 +85,7 @@ fn an_interruption_is_told_and_runs_again_only_when_a_person_says_so() {
         // Nor when ECS has forgotten it.
         model.forget_tasks();
         let told = run(&mut model, &Scope::Everywhere);
-        assert!(told[0].starts_with("migration-unknown: v1.1.0 is not deployed: its migration"), "{told:?}");
+        assert!(told[0].starts_with("migration-unknown: v1.1.0 is not deployed: its migration's end"), "{told:?}");
         assert_eq!((model.running().as_str(), model.tokens.len()), ("v1.0.0", 1));
         // The command of the message runs it again, however often it is sent.
         let image =
@@ -112,8 +112,8 @@ fn a_migration_whose_end_nobody_saw_is_a_problem_and_not_a_second_run() {
             model.forget_tasks();
         }
         let told = run(&mut model, &Scope::Everywhere);
-        let expected = "migration-unknown: v1.1.0 is not deployed: its migration truegul-production-migrate was started at \
-                        Sat 2026-11-21 03:";
+        let expected = "migration-unknown: v1.1.0 is not deployed: its migration's end is unknown. ECS no longer tells \
+                        it of truegul-production-migrate, which was started at Sat 2026-11-21 03:";
         assert!(told.len() == 1 && told[0].starts_with(expected), "{told:?}");
         assert_eq!(model.tokens.len(), 1);
         // The command in the message says that it ended well.

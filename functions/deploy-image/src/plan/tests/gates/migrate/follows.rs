@@ -83,8 +83,8 @@ fn a_migration_that_failed_rejects_the_image_here_as_well() {
 #[test]
 fn without_a_service_that_runs_it_a_person_is_told() {
     let mut model = follower("newest");
-    let expected = "bad-migration: v1.1.0 is not deployed: after-migration=truegul-production-migrate, and no other service \
-                    of the cluster truegul-production has migrate=truegul-production-migrate in its tag nightshift:deploy";
+    let expected = "bad-migration: v1.1.0 is not deployed: no other service runs its migration. \
+                    after-migration= waits for one in the cluster truegul-production with migrate=truegul-production-migrate in its tag nightshift:deploy";
     assert_eq!(run(&mut model, &service()), [expected]);
 }
 
