@@ -67,6 +67,9 @@ done
 # Nothing may wait for a key in a pager.
 export AWS_PAGER=
 
+[ -f "$release/parameters.txt" ] || fail "$release holds no release, so there is nothing to install. Unpack \
+nightshift-VERSION.tar.gz and run the install.sh in it; from the sources it is deploy/sam.sh."
+
 # ---------------------------------------------------------------------------------------------------- what is checked
 
 # Prints the name of the list that is written most like the given one, if it is like it at all.

@@ -1,4 +1,5 @@
-//! `deploy/sam.sh`: never deploys what was not built, nor with a parameter that the template does not have.
+//! `deploy/sam.sh`: never deploys what was not built, nor with a parameter that the template does not have. And what the
+//! installer of a release says to who calls it in the sources.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -89,4 +90,19 @@ fn a_parameter_that_the_template_does_not_have_is_refused() {
     }
     let settings = "parameter_overrides = \"DryRun=true\"";
     check("option", settings, &["--parameter-overrides", "DryRum=true"], 2, "set the parameters in samconfig.toml");
+}
+
+#[test]
+fn the_installer_of_a_release_says_in_the_sources_what_to_call_there() {
+    for arguments in [&["parameters"][..], &["--region", "ap-northeast-2", "DryRun=false"], &["remove"]] {
+        let output = Command::new("bash").arg(root().join("deploy/install.sh")).args(arguments).output();
+        let output = output.expect("bash starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(
+            said.contains("holds no release") && said.ends_with("from the sources it is deploy/sam.sh.\n"),
+            "{said}"
+        );
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
 }
