@@ -247,6 +247,51 @@ fn no_action_is_a_wildcard() {
     });
 }
 
+/// What may be deleted, and a text that each statement about it holds: that is how the README says it under "Is my data
+/// safe".
+const DELETED: [(&str, &str); 6] = [
+    ("rds:DeleteDBInstance", ":db:nightshift-drill-*"),
+    ("rds:DeleteDBCluster", ":nightshift-drill-*"),
+    ("rds:DeleteDBSnapshot", ":snapshot:nightshift-*"),
+    ("rds:DeleteDBClusterSnapshot", ":cluster-snapshot:nightshift-*"),
+    ("ecr:BatchDeleteImage", "aws:ResourceTag/nightshift:keep-images"),
+    ("s3:DeleteObject", "/*/20*-*-*/*"),
+];
+
+#[test]
+fn nothing_can_be_deleted_but_what_the_readme_names_and_nothing_in_a_database_read() {
+    let removes = |action: &String| {
+        let (service, name) = action.split_once(':').expect("an action has a service");
+        let is_tag = name == "DeleteTags";
+        let ends = ["Delete", "BatchDelete", "Terminate", "Deregister", "Purge", "Reset"];
+        !is_tag && ends.iter().any(|it| name.starts_with(it)) || ["rds-data", "rds-db"].contains(&service)
+    };
+    check_statements(|statement| {
+        let text = statement.to_string();
+        let is_named = |it: &String| DELETED.iter().any(|(action, held_to)| action == it && text.contains(held_to));
+        let action = actions(statement).into_iter().filter(removes).find(|it| !is_named(it))?;
+        Some(format!("{action} is not among what the README says can be deleted"))
+    });
+    let readme = read("README.md");
+    let safe =
+        readme.split("### Is my data safe").nth(1).and_then(|it| it.split("\n### ").next()).expect("the section");
+    for said in
+        ["called `nightshift-drill-…`", "A snapshot is deleted only", "An image is deleted only", "An object is"]
+    {
+        assert!(safe.contains(said), "the README does not say: {said}");
+    }
+}
+
+/// "Runs that have begun end within five minutes", says the README of a pause.
+#[test]
+fn no_run_lasts_longer_than_five_minutes() {
+    let template = Template::read();
+    let lasts = template.functions().into_iter().map(|(id, it)| (id.to_owned(), it["Timeout"].as_u64().unwrap_or(3)));
+    let long: Vec<_> = lasts.filter(|(_, seconds)| *seconds > 300).collect();
+    assert_eq!(long, []);
+    assert!(read("README.md").contains("runs that have begun end within five minutes"));
+}
+
 #[test]
 fn only_actions_without_a_resource_are_granted_on_everything() {
     check_statements(|statement| {
