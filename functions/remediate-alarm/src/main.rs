@@ -2,7 +2,6 @@
 
 use remediate_alarm::{Clients, handle};
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), runtime::Error> {
-    runtime::run(env!("CARGO_PKG_NAME"), Clients::new, handle).await
+fn main() -> Result<(), runtime::Error> {
+    runtime::run(env!("CARGO_PKG_NAME"), Clients::new, handle)
 }

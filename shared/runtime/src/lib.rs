@@ -17,6 +17,7 @@ mod sns;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime};
 
@@ -26,6 +27,7 @@ use jiff::Timestamp;
 use lambda_runtime::{LambdaEvent, service_fn};
 use reconcile::{Refused, Report, Skipped};
 use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::Instant;
 
 pub use event::{BusEvent, Event, Notification, Widget};
@@ -46,7 +48,21 @@ pub fn event(payload: Value) -> Result<Event, String> {
 /// Runs a function for as long as Lambda feeds it events.
 ///
 /// `function` is the name of its folder, `clients` makes its SDK clients once, `handle` is one run.
-pub async fn run<C, R, H>(function: &'static str, clients: impl FnOnce(&SdkConfig) -> C, handle: H) -> Result<(), Error>
+pub fn run<C, R, H>(function: &'static str, clients: impl FnOnce(&SdkConfig) -> C, handle: H) -> Result<(), Error>
+where
+    R: Request,
+    H: AsyncFn(&C, R, &Run<'_>) -> Result<Report, aws::Error>,
+{
+    executor()?.block_on(feed(function, clients, handle))
+}
+
+/// What polls the calls: one thread, and at most two that look up names, since each costs as much as half a call. All
+/// services that a sweep calls at once would have one of their own otherwise.
+fn executor() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().thread_name("names").max_blocking_threads(2).build()
+}
+
+async fn feed<C, R, H>(function: &'static str, clients: impl FnOnce(&SdkConfig) -> C, handle: H) -> Result<(), Error>
 where
     R: Request,
     H: AsyncFn(&C, R, &Run<'_>) -> Result<Report, aws::Error>,

@@ -345,3 +345,22 @@ async fn a_preview_plans_and_sends_nothing() {
     let wrong = dry_run("greeter", &sdk, &[("NIGHTSHIFT_HOLIDAYS", "soon")], |_| (), fails).await.unwrap_err();
     assert!(wrong.starts_with("NIGHTSHIFT_HOLIDAYS: 'soon' is not a date"), "{wrong}");
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn names_are_looked_up_by_two_threads_however_many_there_are() {
+    use hyper_util::client::legacy::connect::dns::GaiResolver;
+    use std::fs;
+    use tower_service::Service;
+
+    let executor = executor().unwrap();
+    executor.block_on(async {
+        let lookups = (0..20).map(|_| tokio::spawn(GaiResolver::new().call("localhost".parse().unwrap())));
+        for lookup in lookups.collect::<Vec<_>>() {
+            assert!(lookup.await.unwrap().unwrap().next().is_some());
+        }
+    });
+    let threads = fs::read_dir("/proc/self/task").unwrap();
+    let names = threads.map(|it| fs::read_to_string(it.unwrap().path().join("comm")).unwrap_or_default());
+    assert_eq!(names.filter(|it| it.trim_end() == "names").count(), 2);
+}
