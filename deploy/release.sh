@@ -32,16 +32,9 @@ if ! cmp -s deploy/release-tools.txt "$tools/installed.txt"; then
     cp deploy/release-tools.txt "$tools/installed.txt"
 fi
 
-packages=()
-for folder in functions/*/; do
-    packages+=(--package "$(basename "$folder")")
-done
-
 binaries=()
 for architecture; do
-    # cargo-lambda links against the C library of Lambda's own system, which is older than that of most machines.
-    PATH="$PWD/$tools/bin:$PATH" "$tools/bin/cargo-lambda" lambda build --release --locked \
-        "--${architecture/_/-}" --lambda-dir "$target/lambda-$architecture" "${packages[@]}"
+    PATH="$(cd "$tools" && pwd)/bin:$PATH" deploy/build.sh "$architecture" "$target/lambda-$architecture"
     binaries+=(--binaries "$architecture=$target/lambda-$architecture")
 done
 

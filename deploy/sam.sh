@@ -5,8 +5,10 @@
 #
 # `sam deploy` alone deploys what was built last, or the folders of the sources where nothing was built; and it leaves
 # out a parameter that the template does not have, without a word. This script always builds, and refuses both.
+# `sam build` works too, but makes files that need the C library of the system, start slower and take more memory.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+target=${CARGO_TARGET_DIR:-target}
 
 fail() {
     printf '%s\n' "$*" >&2
@@ -16,11 +18,18 @@ fail() {
 # The names below `Parameters:` in the template.
 known() { awk '/^[A-Za-z]/ { inside = ($1 == "Parameters:") } inside && /^  [A-Za-z]+:$/ { sub(":", "", $1); print $1 }' template.yaml; }
 
-# The names in samconfig.toml, in any of the forms that SAM reads: "A=b C=d", ["A=b", "C=d"], ParameterKey=A,ParameterValue=b.
-given() {
+# The parameters in samconfig.toml, in any of the forms that SAM reads: "A=b C=d", ["A=b", "C=d"], ParameterKey=A,ParameterValue=b.
+overrides() {
     awk '/^parameter_overrides/ { inside = 1 } inside { print } inside && !/\[[^]]*$/ && (/\]/ || !/^ /) { inside = 0 }' samconfig.toml |
-        sed 's/^parameter_overrides *= *//; s/ParameterKey=\([A-Za-z0-9]*\)[^ ]*/\1=/g' |
-        grep -oE "(^|[[:space:]\"'[,])[A-Za-z][A-Za-z0-9_-]*=" | tr -d " \"'[,=" || true
+        sed 's/^parameter_overrides *= *//; s/ParameterKey=\([A-Za-z0-9]*\),ParameterValue=/\1=/g'
+}
+
+given() { overrides | grep -oE "(^|[[:space:]\"'[,])[A-Za-z][A-Za-z0-9_-]*=" | tr -d " \"'[,=" || true; }
+
+# The processor that the deployment will ask for: that of samconfig.toml, or else the default of the template.
+architecture() {
+    overrides | grep -oE "Architecture=[\\\"']*[A-Za-z0-9_]+" | sed 's/.*[^A-Za-z0-9_]//' | grep . ||
+        awk '/^  Architecture:$/ { inside = 1 } inside && $1 == "Default:" { print $2; exit }' template.yaml
 }
 
 for program in sam cargo-lambda; do
@@ -36,5 +45,7 @@ for name in $(given); do
         fail "samconfig.toml sets '$name', which is not a parameter of template.yaml. It has: $(known | tr "\n" " ")"
 done
 
-sam build
-sam deploy "$@"
+deploy/build.sh "$(architecture)" "$target/lambda"
+# Its folders are read as relative to the template.
+sed 's|^\( *CodeUri: \)functions/|\1lambda/|' template.yaml > "$target/sam.yaml"
+sam deploy --template-file "$target/sam.yaml" "$@"

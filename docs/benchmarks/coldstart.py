@@ -3,7 +3,7 @@
 
     python3 docs/benchmarks/coldstart.py
 
-builds the functions, installs what coldstart.txt pins below target/benchmarks, starts an AWS that has nothing in it and
+builds the functions as they are deployed (deploy/release.sh), installs what coldstart.txt pins below target/benchmarks, starts an AWS that has nothing in it and
 answers over TLS (coldstart_aws.py, a process of its own) and a Lambda Runtime API on 127.0.0.1, starts every function in
 turn as often as --runs says, each for its sweep, and prints a table. On Linux. It exits with 1 if a run failed.
 Beside them it starts a boto3 function that makes one call, and for each function one that makes the same calls.
@@ -13,6 +13,7 @@ CPU time is that of all threads of the process, which a busy machine hardly chan
 import argparse
 import json
 import os
+import platform
 import ssl
 import statistics
 import subprocess
@@ -29,6 +30,8 @@ ROOT = HERE.parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
 WORK = TARGET / "benchmarks"
 PYTHON = WORK / "venv" / "coldstart" / "bin" / "python"
+ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
+BOOTSTRAPS = TARGET / f"lambda-{ARCHITECTURE}"
 LONGEST_RUN = 60
 REGION = "ap-northeast-2"
 ACCOUNT = f"arn:aws:sns:{REGION}:123456789012"
@@ -134,11 +137,11 @@ def main():
     install()
     functions = sorted(it.name for it in (ROOT / "functions").iterdir() if (it / "Cargo.toml").exists())
     if not options.built:
-        subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=ROOT, check=True)
+        subprocess.run(["deploy/release.sh", ARCHITECTURE], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     rivals = {BOTO3: ([PYTHON, HERE / "coldstart_boto3.py", *ONE_CALL], b"{}", ONE_CALL)}
     for name in functions:
         event = (ROOT / "events" / name / "sweep.json").read_bytes()
-        rivals[name] = ([TARGET / "release" / name], event, CALLS[name])
+        rivals[name] = ([BOOTSTRAPS / name / "bootstrap"], event, CALLS[name])
         rivals[boto3_of(name)] = ([PYTHON, HERE / "coldstart_boto3.py", *CALLS[name]], b"{}", CALLS[name])
     ran = {name: [] for name in rivals}
     stub = subprocess.Popen([PYTHON, HERE / "coldstart_aws.py", WORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -193,7 +196,7 @@ def check_log(name):
 
 
 def row(name, calls, median):
-    size = "" if name == BOTO3 else f"{(TARGET / 'release' / name).stat().st_size / 1e6:.2f}"
+    size = "" if name == BOTO3 else f"{(BOOTSTRAPS / name / 'bootstrap').stat().st_size / 1e6:.2f}"
     it, rival = median[name], median[BOTO3]
     cells = [f"{it[key]:.2f} {'MiB' if key == 'memory' else 'ms'} ({it[key] / rival[key]:.3f})" for key in COLUMNS]
     same = median.get(boto3_of(name))

@@ -31,6 +31,9 @@ class RuntimeApi:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # An answer goes in one piece, as Lambda's: a client that does not wait for the body closes the connection.
+            disable_nagle_algorithm = True
+            wbufsize = -1
 
             def log_message(self, *_):
                 pass

@@ -580,6 +580,21 @@ fn every_bootstrap_is_linked_at_a_fixed_address() {
     }
 }
 
+#[test]
+fn what_is_deployed_is_built_at_a_fixed_address_for_the_oldest_processors_of_lambda() {
+    let config: toml::Table = read(".cargo/config.toml").parse().expect("the settings of cargo are TOML");
+    let script = read("deploy/build.sh");
+    let targets: Vec<&str> = script.split("target=").skip(1).filter_map(|it| it.split(' ').next()).collect();
+    assert_eq!(targets, ["aarch64-unknown-linux-musl", "x86_64-unknown-linux-musl"]);
+    for (target, processor) in targets.iter().zip(["neoverse-n1", "haswell"]) {
+        let flags = config["target"].get(*target).and_then(|it| it.get("rustflags")).and_then(toml::Value::as_array);
+        let flags: Vec<&str> = flags.into_iter().flatten().filter_map(toml::Value::as_str).collect();
+        for wanted in ["relocation-model=static".to_owned(), format!("target-cpu={processor}")] {
+            assert!(flags.contains(&wanted.as_str()), "{target}: see docs/decisions/0013-static-bootstraps.md");
+        }
+    }
+}
+
 #[track_caller]
 fn assert_none(wrong: Vec<String>) {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));

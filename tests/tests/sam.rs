@@ -1,5 +1,5 @@
-//! `deploy/sam.sh`: never deploys what was not built, nor with a parameter that the template does not have. And what the
-//! installer of a release says to who calls it in the sources.
+//! `deploy/sam.sh`: never deploys what was not built, nor with a parameter that the template does not have; and
+//! `deploy/build.sh`, which builds for one processor.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,14 +12,14 @@ use nightshift_tests::sources::root;
 fn copy(name: &str, samconfig: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sam").join(name);
     let _ = fs::remove_dir_all(&folder);
-    for below in ["deploy", "bin"] {
+    for below in ["deploy", "bin", "functions/deploy-image", "functions/press-button"] {
         fs::create_dir_all(folder.join(below)).expect("a folder");
     }
-    for file in ["deploy/sam.sh", "template.yaml"] {
+    for file in ["deploy/sam.sh", "deploy/build.sh", "template.yaml"] {
         fs::copy(root().join(file), folder.join(file)).expect("a copy");
     }
     fs::write(folder.join("samconfig.toml"), samconfig).expect("the settings");
-    for program in ["sam", "cargo-lambda"] {
+    for program in ["sam", "cargo", "cargo-lambda"] {
         let path = folder.join("bin").join(program);
         fs::write(&path, format!("#!/bin/sh\necho {program} \"$@\"\n")).expect("a program");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it can be run");
@@ -47,16 +47,49 @@ fn check(name: &str, settings: &str, arguments: &[&str], code: i32, expected: &s
     assert_eq!(ended, Some(code), "{settings}: {said}");
     assert!(said.contains(expected), "{settings}: {said}");
     // What is refused is refused before anything is called.
-    assert_eq!(said.contains("sam build"), code == 0, "{settings}: {said}");
+    assert_eq!(said.contains("cargo lambda build"), code == 0, "{settings}: {said}");
 }
 
 #[test]
 fn what_is_deployed_was_built_with_the_settings_of_this_repository() {
     let folder = copy("shipped", &fs::read_to_string(root().join("samconfig.toml")).expect("the settings"));
-    assert_eq!(
-        run(&folder, &["--region", "eu-west-1"]),
-        (Some(0), "sam build\nsam deploy --region eu-west-1\n".into())
+    let lambda = folder.canonicalize().expect("the folder").join("target/lambda");
+    let expected = format!(
+        "cargo lambda build --release --locked --target aarch64-unknown-linux-musl --lambda-dir {} \
+         --package deploy-image --package press-button\n\
+         sam deploy --template-file target/sam.yaml --region eu-west-1\n",
+        lambda.display()
     );
+    assert_eq!(run(&folder, &["--region", "eu-west-1"]), (Some(0), expected));
+    // The template that is deployed names the folders that were built, and is the same otherwise.
+    let read = |file: &str| fs::read_to_string(folder.join(file)).expect("a template");
+    let (source, deployed) = (read("template.yaml"), read("target/sam.yaml"));
+    let folders: Vec<&str> = deployed.lines().filter_map(|it| it.trim().strip_prefix("CodeUri: ")).collect();
+    assert!(folders.len() > 1 && folders.iter().all(|it| it.starts_with("lambda/")), "{folders:?}");
+    assert_eq!(source, deployed.replace("CodeUri: lambda/", "CodeUri: functions/"));
+}
+
+#[test]
+fn the_processor_is_that_of_the_deployment() {
+    for (name, settings, target) in [
+        ("default", "parameter_overrides = \"DryRun=true\"", "aarch64-unknown-linux-musl"),
+        ("arm", "parameter_overrides = \"Architecture=arm64\"", "aarch64-unknown-linux-musl"),
+        ("intel", "parameter_overrides = \"DryRun=true Architecture=x86_64\"", "x86_64-unknown-linux-musl"),
+        ("intel-quotes", "parameter_overrides = \"Architecture='x86_64' DryRun=true\"", "x86_64-unknown-linux-musl"),
+        (
+            "intel-list",
+            "parameter_overrides = [\n    \"DryRun=true\",\n    \"Architecture=x86_64\",\n]",
+            "x86_64-unknown-linux-musl",
+        ),
+        (
+            "intel-long",
+            "parameter_overrides = \"ParameterKey=Architecture,ParameterValue=x86_64\"",
+            "x86_64-unknown-linux-musl",
+        ),
+    ] {
+        check(name, settings, &[], 0, &format!("--target {target} "));
+    }
+    check("mips", "parameter_overrides = \"Architecture=mips\"", &[], 2, "'mips' is not a processor that Lambda has");
 }
 
 #[test]
@@ -73,7 +106,7 @@ fn every_form_of_the_parameters_is_read() {
         ("long", "parameter_overrides = \"ParameterKey=DryRun,ParameterValue=true\""),
         ("none", "stack_name = \"nightshift\""),
     ] {
-        check(name, settings, &[], 0, "sam build\nsam deploy\n");
+        check(name, settings, &[], 0, "\nsam deploy --template-file target/sam.yaml\n");
     }
 }
 
@@ -90,19 +123,4 @@ fn a_parameter_that_the_template_does_not_have_is_refused() {
     }
     let settings = "parameter_overrides = \"DryRun=true\"";
     check("option", settings, &["--parameter-overrides", "DryRum=true"], 2, "set the parameters in samconfig.toml");
-}
-
-#[test]
-fn the_installer_of_a_release_says_in_the_sources_what_to_call_there() {
-    for arguments in [&["parameters"][..], &["--region", "ap-northeast-2", "DryRun=false"], &["remove"]] {
-        let output = Command::new("bash").arg(root().join("deploy/install.sh")).args(arguments).output();
-        let output = output.expect("bash starts");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(
-            said.contains("holds no release") && said.ends_with("from the sources it is deploy/sam.sh.\n"),
-            "{said}"
-        );
-        assert_eq!(said.lines().count(), 1, "{said}");
-    }
 }
