@@ -35,7 +35,9 @@ BOOTSTRAPS = TARGET / f"lambda-{ARCHITECTURE}"
 LONGEST_RUN = 60
 REGION = "ap-northeast-2"
 ACCOUNT = f"arn:aws:sns:{REGION}:123456789012"
-LATER_EVENTS = 10
+LATER_EVENTS = 5
+# Between two of them, in seconds: as in an account, the limits that calls keep to are not used up by the event before.
+PAUSE = 0.1
 ONE_CALL = ["resourcegroupstaggingapi.get_resources"]
 DATABASES = ["rds.describe_db_instances", "rds.describe_db_clusters"]
 MACHINES = ["ec2.describe_instances", "autoscaling.describe_auto_scaling_groups"]
@@ -84,7 +86,7 @@ def start(command, event, aws):
         if number == 1 + LATER_EVENTS:
             memory.append(peak(process.pid))
 
-    with RuntimeApi(event, 1 + LATER_EVENTS, asked) as api, open(WORK / "last.log", "wb") as log:
+    with RuntimeApi(event, 1 + LATER_EVENTS, asked, PAUSE) as api, open(WORK / "last.log", "wb") as log:
         variables = {
             "PATH": os.environ["PATH"],
             "AWS_LAMBDA_RUNTIME_API": api.at,

@@ -17,11 +17,12 @@ class Server(ThreadingHTTPServer):
 class RuntimeApi:
     """Gives the same event `times` times. Whoever asks for one more waits until this ends.
 
+    Later events come `pause` seconds after they are asked for.
     `asked` is called whenever a function asks for an event, with the number of events that it was given before.
     """
 
-    def __init__(self, event=b"{}", times=1, asked=lambda number: None):
-        self.event, self.times, self.asked = event, times, asked
+    def __init__(self, event=b"{}", times=1, asked=lambda number: None, pause=0):
+        self.event, self.times, self.asked, self.pause = event, times, asked, pause
         self.given, self.answer = 0, None
         # An answer came; an answer was an error, or all events were given and answered; this object is done with.
         self.answered, self.over, self.ended = threading.Event(), threading.Event(), threading.Event()
@@ -52,6 +53,8 @@ class RuntimeApi:
                     api.ended.wait()
                     self.close_connection = True
                     return
+                if api.given:
+                    api.ended.wait(api.pause)
                 api.given += 1
                 arn = f"arn:aws:lambda:{REGION}:123456789012:function:benchmark"
                 headers = {
