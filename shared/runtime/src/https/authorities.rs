@@ -120,12 +120,14 @@ impl Certificate {
                 }
                 self.within = false;
             }
-            text if self.within => {
-                if !self.encoded.is_empty() || STANDARD.decode_append(text, &mut self.der).is_err() {
-                    self.encoded.extend_from_slice(text);
-                }
-            }
+            text if self.within => self.add(text),
             _ => {}
+        }
+    }
+
+    fn add(&mut self, line: &[u8]) {
+        if !self.encoded.is_empty() || STANDARD.decode_append(line, &mut self.der).is_err() {
+            self.encoded.extend_from_slice(line);
         }
     }
 
