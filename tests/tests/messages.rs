@@ -182,6 +182,21 @@ fn every_message_is_of_one_kind_has_a_link_and_says_what_to_do() {
     assert!(median <= 500, "half of the messages are longer than {median} characters");
 }
 
+/// What is not a name: words alone, with a hyphen, a slash or a colon in none of them.
+#[test]
+fn what_to_do_begins_with_a_capital() {
+    let mut wrong = BTreeSet::new();
+    for it in &gathered().told {
+        let lines: Vec<&str> = it.text.lines().collect();
+        // The headline of a problem begins with a name, and stands after an empty line or first.
+        let told = lines.windows(3).filter(|it| !it[0].is_empty() && it[2].starts_with("Problem: ")).map(|it| it[1]);
+        let is_word = |it: &str| it.bytes().all(|it| it.is_ascii_lowercase());
+        let first = |it: &str| it.split([' ', ',']).next().unwrap_or_default().trim_end_matches(':').to_owned();
+        wrong.extend(told.filter(|it| !it.is_empty() && is_word(&first(it))));
+    }
+    assert!(wrong.is_empty(), "their first words are missing in OPENINGS of reconcile's headline.rs: {wrong:#?}");
+}
+
 /// The lines that a person can paste.
 fn pasteable(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter(|it| it.starts_with("printf %s ") || it.starts_with("aws "))

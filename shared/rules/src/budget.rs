@@ -279,7 +279,7 @@ mod tests {
             (enforce(""), "nightshift:budget: no word in ''; accepted: enforce, enforce warn-at=80"),
             (
                 enforce("enforced"),
-                "nightshift:budget: unknown word 'enforced' in 'enforced'; did you mean 'enforce'? accepted: enforce",
+                "nightshift:budget: unknown word 'enforced' in 'enforced'; did you mean 'enforce'? Accepted: enforce",
             ),
             (
                 enforce("enforce warn-at=0"),
@@ -291,7 +291,7 @@ mod tests {
             ),
             (
                 sleep("sleepat=100"),
-                "nightshift:budget: unknown option 'sleepat' in 'sleepat=100'; did you mean 'sleep-at'? accepted: sleep-at, budget",
+                "nightshift:budget: unknown option 'sleepat' in 'sleepat=100'; did you mean 'sleep-at'? Accepted: sleep-at, budget",
             ),
             (
                 sleep("enforce"),

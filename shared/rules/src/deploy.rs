@@ -21,7 +21,7 @@ pub use crate::selector::Selector;
 /// let wrong = "newst".parse::<DeployRule>().unwrap_err();
 /// assert_eq!(
 ///     wrong.to_string(),
-///     "nightshift:deploy: unknown word 'newst' in 'newst'; did you mean 'newest'? accepted: newest, semver, number, tag, promote"
+///     "nightshift:deploy: unknown word 'newst' in 'newst'; did you mean 'newest'? Accepted: newest, semver, number, tag, promote"
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -326,18 +326,23 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_refused_with_what_is() {
-        let selectors = "accepted: newest, semver, number, tag, promote";
-        check("", Err(&format!("nightshift:deploy: no selector in ''; {selectors}")));
+        let selectors = "newest, semver, number, tag, promote";
+        check("", Err(&format!("nightshift:deploy: no selector in ''; accepted: {selectors}")));
         for (written, meant) in [("latest", "tag name=latest"), ("main", "tag name=main"), ("v1.2", "semver range=1.2")]
         {
             let said = "nightshift:deploy: unknown word";
-            check(written, Err(&format!("{said} '{written}' in '{written}'; did you mean '{meant}'? {selectors}")));
+            check(
+                written,
+                Err(&format!("{said} '{written}' in '{written}'; did you mean '{meant}'? Accepted: {selectors}")),
+            );
             meant.parse::<DeployRule>().unwrap();
         }
-        check("cat", Err(&format!("nightshift:deploy: unknown word 'cat' in 'cat'; {selectors}")));
+        check("cat", Err(&format!("nightshift:deploy: unknown word 'cat' in 'cat'; accepted: {selectors}")));
         check(
             "Newest",
-            Err(&format!("nightshift:deploy: unknown word 'Newest' in 'Newest'; did you mean 'newest'? {selectors}")),
+            Err(&format!(
+                "nightshift:deploy: unknown word 'Newest' in 'Newest'; did you mean 'newest'? Accepted: {selectors}"
+            )),
         );
         check(
             "newest semver",
@@ -355,7 +360,7 @@ mod tests {
         check(
             "newest aproval=manual",
             Err(
-                "nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, after-migration, health, test-health",
+                "nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? Accepted: prefix, suffix, except, container, repository, config, approval, scan, snapshot, migrate, after-migration, health, test-health",
             ),
         );
         check(

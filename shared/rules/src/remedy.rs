@@ -235,8 +235,8 @@ mod tests {
         let words = "scale-out, restart, rollback, reboot, wake, notify";
         for (value, wrong) in [
             ("", format!("no remedy in ''; accepted: {words}")),
-            ("restrat", format!("unknown word 'restrat' in 'restrat'; did you mean 'restart'? accepted: {words}")),
-            ("restart then=rolback", format!("unknown word 'rolback' in 'restart then=rolback'; did you mean 'rollback'? accepted: {words}")),
+            ("restrat", format!("unknown word 'restrat' in 'restrat'; did you mean 'restart'? Accepted: {words}")),
+            ("restart then=rolback", format!("unknown word 'rolback' in 'restart then=rolback'; did you mean 'rollback'? Accepted: {words}")),
             ("restart rollback", "unknown word 'rollback' in 'restart rollback'; accepted: no word here, but the options then, cooldown, limit, service, db".into()),
             ("restart then=restart", "the remedy 'restart' twice in 'restart then=restart'; accepted: each remedy once".into()),
             ("scale-out", "no option 'max' in 'scale-out'; accepted: max=N, the most tasks that scale-out may reach".into()),

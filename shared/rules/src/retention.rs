@@ -36,7 +36,7 @@ pub const COPY_ENDS_WITHIN: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// assert_eq!(
 ///     wrong.to_string(),
 ///     "nightshift:backup: unknown option 'dayly' in 'dayly=7'; \
-///      did you mean 'daily'? accepted: last, days, daily, weekly, monthly, yearly, gone, copy"
+///      did you mean 'daily'? Accepted: last, days, daily, weekly, monthly, yearly, gone, copy"
 /// );
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]

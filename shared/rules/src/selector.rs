@@ -86,7 +86,7 @@ impl Selector {
             Some(other) => {
                 let mut error = tag.bad_word(other, &SELECTORS);
                 if let Some(meant) = meant(other) {
-                    error.help = format!("did you mean '{meant}'? {}", error.help);
+                    error.suggest(&meant);
                 }
                 return Err(error);
             }

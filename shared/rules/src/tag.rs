@@ -10,7 +10,7 @@ pub const LONGEST: usize = 256;
 
 /// A tag that cannot be understood.
 ///
-/// `nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? accepted: …`
+/// `nightshift:deploy: unknown option 'aproval' in 'newest aproval=manual'; did you mean 'approval'? Accepted: …`
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {wrong} in '{value}'; {help}")]
 pub struct BadTag {
@@ -22,6 +22,15 @@ pub struct BadTag {
     pub wrong: String,
     /// What is accepted instead.
     pub help: String,
+}
+
+impl BadTag {
+    /// Names what was most likely meant, before what is accepted.
+    pub(crate) fn suggest(&mut self, meant: &str) {
+        if let Some(rest) = self.help.strip_prefix("accepted") {
+            self.help = format!("did you mean '{meant}'? Accepted{rest}");
+        }
+    }
 }
 
 /// A tag's value, split into words and options and consumed piece by piece.
@@ -117,7 +126,7 @@ impl<'a> Reader<'a> {
         if let Some((name, _)) = self.options.first() {
             let mut error = self.bad(format!("unknown option '{name}'"), self.known.join(", "));
             if let Some(meant) = closest(name, &self.known) {
-                error.help = format!("did you mean '{meant}'? {}", error.help);
+                error.suggest(meant);
             }
             return Err(error);
         }
@@ -128,7 +137,7 @@ impl<'a> Reader<'a> {
     pub fn bad_word(&self, word: &str, accepted: &[&'static str]) -> BadTag {
         let mut error = self.bad(format!("unknown word '{word}'"), accepted.join(", "));
         if let Some(meant) = closest(word, accepted) {
-            error.help = format!("did you mean '{meant}'? {}", error.help);
+            error.suggest(meant);
         }
         error
     }
@@ -212,7 +221,7 @@ mod tests {
             ("a b", "nightshift:test: unknown word 'b' in 'a b'; accepted: no word here, but container=…"),
             (
                 "contianer=a",
-                "nightshift:test: unknown option 'contianer' in 'contianer=a'; did you mean 'container'? accepted: container",
+                "nightshift:test: unknown option 'contianer' in 'contianer=a'; did you mean 'container'? Accepted: container",
             ),
             ("x=a", "nightshift:test: unknown option 'x' in 'x=a'; accepted: container"),
         ] {

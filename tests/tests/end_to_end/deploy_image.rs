@@ -320,7 +320,7 @@ fn a_mistyped_tag_is_told_once_and_stops_no_other_service() -> Result<()> {
     for _ in 0..2 {
         assert_eq!(run(&aws, &json!({}))?["problems"][0]["problem"], "bad-tag");
     }
-    let told = aws.messages()?.iter().filter(|it| it.body.contains("did you mean 'newest'?")).count();
+    let told = aws.messages()?.iter().filter(|it| it.body.contains("Did you mean 'newest'?")).count();
     assert_eq!(told, 1);
     Ok(())
 }

@@ -146,7 +146,7 @@ fn a_service_without_a_tag_is_not_touched_and_iam_would_not_let_it_be() -> Resul
     aws.forget_calls()?;
     set_state(&aws, "api-stuck", "ALARM")?;
     let body = wait_for_message(&aws, "[Nightshift] truegul-production/api-server: api-stuck: ")?;
-    assert!(body.contains("has no tag nightshift:deploy or nightshift:schedule\nadd it there"), "{body}");
+    assert!(body.contains("has no tag nightshift:deploy or nightshift:schedule\nAdd it there"), "{body}");
     aws.wait_until("the problem to be remembered", || alarm_tag(&aws, "api-stuck", "nightshift-state:remedy-problem"))?;
     assert_eq!(writes(&aws)?.iter().filter(|it| *it == "UpdateService").count(), 0);
 

@@ -1,4 +1,4 @@
-//! Chooses the objects that a drill compares: as many as asked for, by a lot that depends on the bucket, the copy and the
+//! Chooses the objects that a drill compares: as many as asked for, by a hash of the bucket, the copy and the
 //! key alone. So every object has the same chance, and it does not matter in how many runs the list is read.
 
 use jiff::Timestamp;

@@ -275,7 +275,7 @@ async fn the_same_problem_is_told_once_and_forgotten_when_it_is_fixed() {
     assert_eq!(message["MessageStructure"], "json");
     let forms: Value = serde_json::from_str(message["Message"].as_str().unwrap()).unwrap();
     let mail = forms["email"].as_str().unwrap();
-    assert!(mail.contains("unknown word 'newst' in 'newst'\ndid you mean 'newest'?"), "{mail}");
+    assert!(mail.contains("unknown word 'newst' in 'newst'\nDid you mean 'newest'?"), "{mail}");
     let chat: Value = serde_json::from_str(forms["https"].as_str().unwrap()).unwrap();
     assert_eq!(chat["source"], "custom");
 

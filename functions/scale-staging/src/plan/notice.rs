@@ -1,4 +1,4 @@
-//! A word before sleep, where people may not expect it: something is kept awake or boosted for a while, or sleeps for the
+//! A notice before sleep, where people may not expect it: something is kept awake or boosted for a while, or sleeps for the
 //! first time. What sleeps in its usual rhythm is not told.
 
 use jiff::{SignedDuration, Timestamp, Zoned};

@@ -27,7 +27,7 @@ pub fn chat(
     let mut lines: Vec<String> = Vec::new();
     lines.extend(part.refused.iter().map(|it| safe::chat(it)));
     let problem =
-        |it: &&Problem| format!("*{}*\n{}", safe::chat(&problem_headline(report, it)), safe::chat(rest(&it.message)));
+        |it: &&Problem| format!("*{}*\n{}", safe::chat(&problem_headline(report, it)), safe::chat(&rest(&it.message)));
     lines.extend(part.problems.iter().map(problem));
     let failure = |it: &&Action| {
         let code = it.error.as_ref().map_or("", |it| &it.code);

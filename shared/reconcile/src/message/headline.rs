@@ -1,4 +1,6 @@
-//! The line that a message, or one thing in it, begins with.
+//! The line that a message, or one thing in it, begins with, and the one that follows it.
+
+use std::borrow::Cow;
 
 use super::safe::{name, short_name};
 use crate::report::{Action, Problem, Report};
@@ -41,12 +43,55 @@ pub fn failure_headline(report: &Report, it: &Action) -> String {
     }
 }
 
-/// What follows the first sentence.
-pub fn rest(message: &str) -> &str {
-    sentence(message).1
+/// Words with which sentences of the functions go on after a semicolon. What else begins in lower case may be a name, and
+/// names keep their case.
+const OPENINGS: [&str; 44] = [
+    "accepted", "add", "an", "any", "both", "correct", "delete", "deploy", "did", "each", "fix", "give", "if", "it",
+    "its", "leave", "look", "make", "name", "no", "nothing", "push", "put", "remove", "see", "send", "set", "start",
+    "stop", "tag", "that", "the", "then", "there", "they", "this", "to", "use", "wait", "what", "where", "without",
+    "you", "your",
+];
+
+/// What follows the first sentence. It begins a line, and so with a capital.
+pub fn rest(message: &str) -> Cow<'_, str> {
+    capital(sentence(message).1)
+}
+
+/// A sentence of a function with a capital; what begins with a name is left as it is.
+pub fn capital(text: &str) -> Cow<'_, str> {
+    let end = text.find(|it: char| !it.is_ascii_lowercase()).unwrap_or(text.len());
+    // `the/api` and `it-1` are names; `accepted:` is not.
+    let is_word = matches!(text.as_bytes().get(end..), Some([] | [b' ', ..] | [b':', b' ', ..]));
+    match text.chars().next() {
+        Some(first) if is_word && OPENINGS.contains(&&text[..end]) => {
+            format!("{}{}", first.to_ascii_uppercase(), &text[1..]).into()
+        }
+        _ => text.into(),
+    }
 }
 
 fn sentence(message: &str) -> (&str, &str) {
     let end = [". ", "; "].iter().filter_map(|it| message.find(it)).min();
     end.map_or((message, ""), |at| (&message[..at], message[at + 2..].trim_start()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_begins_with_a_capital_unless_it_is_a_name() {
+        for (message, expected) in [
+            ("shop/api has no tag; add it there, or change this tag", "Add it there, or change this tag"),
+            ("unknown word 'x'; accepted: newest, semver", "Accepted: newest, semver"),
+            ("it stays; it is tried again", "It is tried again"),
+            ("no migration; api-migrate: stopped", "api-migrate: stopped"),
+            ("no migration; the/api stopped", "the/api stopped"),
+            ("a cluster waits; app is busy", "app is busy"),
+            ("no hook; approval=at-hook needs one", "approval=at-hook needs one"),
+            ("nothing more", ""),
+        ] {
+            assert_eq!(rest(message), expected, "{message}");
+        }
+    }
 }

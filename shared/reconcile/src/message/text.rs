@@ -6,7 +6,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::commands::commands;
-use super::headline::{failure_headline, headline, problem_headline, refused_headline, rest};
+use super::headline::{capital, failure_headline, headline, problem_headline, refused_headline, rest};
 use super::link;
 use super::part::{Part, Site};
 use super::safe;
@@ -34,13 +34,13 @@ const MOST_LINKS: usize = 5;
 pub fn text(report: &Report, part: &Part<'_>, kind: MessageKind, resources: &[String], site: &Site<'_>) -> String {
     let mut text = String::new();
     if let Some(refused) = part.refused {
-        paragraph(&mut text, &refused_headline(report), &[refused.to_owned()]);
+        paragraph(&mut text, &refused_headline(report), &[capital(refused).into_owned()]);
     }
     for it in part.problems.iter().take(SPELLED_OUT) {
         // By this word the README of the function says more; by its id AWS knows what has a name of its own.
         let id = report.names.get(&it.resource).map(|_| format!(" ({})", safe::kind_and_id(&it.resource)));
         let word = format!("Problem: {}{}", it.problem, id.unwrap_or_default());
-        paragraph(&mut text, &problem_headline(report, it), &[what_next(it).to_owned(), word]);
+        paragraph(&mut text, &problem_headline(report, it), &[what_next(it).into_owned(), word]);
     }
     for it in part.failures.iter().take(SPELLED_OUT) {
         let error = it.error.as_ref().map_or(String::new(), |it| it.message.clone());
@@ -82,7 +82,8 @@ pub fn of_lines(report: &Report, lines: &[String], site: &Site<'_>) -> String {
 fn end(mut text: String, report: &Report, links: Vec<(&'static str, String)>) -> String {
     let deferred = report.count(Outcome::Deferred);
     if deferred > 0 {
-        let _ = writeln!(text, "{deferred} more changes are left for the next run.\n");
+        let changes = if deferred == 1 { "change is" } else { "changes are" };
+        let _ = writeln!(text, "{deferred} more {changes} left for the next run.\n");
     }
     for (name, address) in links.iter().take(MOST_LINKS) {
         let _ = writeln!(text, "{name}: {address}");
@@ -92,12 +93,11 @@ fn end(mut text: String, report: &Report, links: Vec<(&'static str, String)>) ->
 }
 
 /// What a person can do, or what happens by itself: of what AWS does not tell, the error alone is known.
-fn what_next(it: &Problem) -> &str {
-    match rest(&it.message) {
-        "" if it.problem.starts_with("unreadable") => {
-            "Nothing is done about it until it can be read; each run tries again."
-        }
-        rest => rest,
+fn what_next(it: &Problem) -> Cow<'_, str> {
+    let rest = rest(&it.message);
+    match rest.is_empty() && it.problem.starts_with("unreadable") {
+        true => "Nothing is done about it until it can be read; each run tries again.".into(),
+        false => rest,
     }
 }
 

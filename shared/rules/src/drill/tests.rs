@@ -131,7 +131,7 @@ fn a_tag_that_cannot_be_understood_is_refused_with_what_is_accepted() {
         "security-groups=web cannot be understood in 'monthly security-groups=sg-1+web'; accepted: security-groups=ids of \
          security groups, joined by +: sg-0a1b2c3d+sg-4e5f6a7b",
     );
-    check("montly", "unknown word 'montly' in 'montly'; did you mean 'monthly'? accepted: weekly, monthly, quarterly");
+    check("montly", "unknown word 'montly' in 'montly'; did you mean 'monthly'? Accepted: weekly, monthly, quarterly");
     check("monthly rto=1", "rto=1 cannot be understood in 'monthly rto=1'; accepted: rto=30m, 24h or 7d (at most 90d)");
     check(
         "monthly check=a:3 service=a/b",

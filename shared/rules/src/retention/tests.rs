@@ -254,7 +254,7 @@ fn what_is_wrong_is_quoted_and_what_is_accepted_listed() {
             "nightly",
             "unknown word 'nightly' in 'nightly'; accepted: no word here, but the options last, days, daily, weekly, monthly, yearly, gone, copy",
         ),
-        ("dialy=7", "unknown option 'dialy' in 'dialy=7'; did you mean 'daily'? accepted: last, days, daily, weekly"),
+        ("dialy=7", "unknown option 'dialy' in 'dialy=7'; did you mean 'daily'? Accepted: last, days, daily, weekly"),
     ] {
         let refused = value.parse::<BackupRule>().unwrap_err().to_string();
         assert!(refused.starts_with(&format!("nightshift:backup: {error}")), "{refused}");

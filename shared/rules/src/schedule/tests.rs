@@ -368,7 +368,7 @@ fn a_name_stands_for_a_schedule_of_the_stack() {
     assert_eq!(at(&both, "2026-12-22T12:00:00Z").until, Some("2026-12-24T23:00:00Z".parse().unwrap()));
     assert_eq!(read("demo").unwrap(), Schedule { times: read("demo").unwrap().times, ..read("always").unwrap() });
     for (value, error) in [
-        ("ofice", "unknown word 'ofice' in 'ofice'; did you mean 'office'? accepted: always, never, or windows"),
+        ("ofice", "unknown word 'ofice' in 'ofice'; did you mean 'office'? Accepted: always, never, or windows"),
         ("shop", "unknown word 'shop' in 'shop'; accepted: always, never, or windows"),
         ("office sat 10:00-14:00", "unknown word 'sat' in"),
         ("mon-fri office", "'office' beside something else in"),

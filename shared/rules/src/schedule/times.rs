@@ -183,7 +183,7 @@ impl NamedSchedules {
         let mut error = tag.bad(format!("unknown word '{word}'"), self.accepted());
         let names: Vec<&str> = self.0.keys().map(String::as_str).collect();
         if let Some(meant) = closest(&word.to_ascii_lowercase(), &names) {
-            error.help = format!("did you mean '{meant}'? {}", error.help);
+            error.suggest(meant);
         }
         error
     }

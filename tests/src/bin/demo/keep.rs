@@ -78,13 +78,13 @@ const HOW: &str = "\
   Push an image:
 
     aws --endpoint-url $AWS_ENDPOINT_URL ecr put-image --repository-name truegul-ml-server \\
-        --image-tag v1.2.0 --image-manifest '{\"schemaVersion\":2,\"annotations\":{\"any\":\"words\"}}'
-";
+        --image-tag v1.2.0 --image-manifest '{\"schemaVersion\":2,\"annotations\":{\"any\":\"words\"}}'";
 
 /// Says how to talk to the local AWS, and waits until the reader has had enough.
 pub fn until_stopped(aws: &LocalAws, stop: &Arc<AtomicBool>) -> Result<()> {
     aws.rollouts_end_by_themselves(&[])?;
-    let programs = [aws.cargo_lambda()?, aws.python()?];
+    // Each has a `python` beside it, and only that of the local AWS has boto3.
+    let programs = [aws.python()?, aws.cargo_lambda()?];
     let folders: Vec<String> = programs.iter().filter_map(|it| Some(it.parent()?.display().to_string())).collect();
     screen::heading("The local AWS stays up until Ctrl-C");
     screen::say("Rollouts take a moment and then succeed. In another terminal:");

@@ -154,8 +154,10 @@ pub fn announce(name: &str, text: &str) {
 fn named(name: &str, text: &str) {
     page::note(Piece::Fact { name: name.to_owned(), text: text.to_owned() });
     let mut name = name;
-    for line in wrapped(text, width() - TEXT) {
-        put(format_args!("  {DIM}{name:<width$}{DIM:#}{line}", width = TEXT - 2));
+    // A name that is too long for its column moves the text to the right.
+    let column = TEXT.max(name.chars().count() + 4);
+    for line in wrapped(text, width() - column) {
+        put(format_args!("  {DIM}{name:<width$}{DIM:#}{line}", width = column - 2));
         name = "";
     }
 }

@@ -50,12 +50,18 @@ pub fn mails(play: &Play) -> Result<()> {
     Ok(())
 }
 
+/// Of more functions nobody reads the pages one after the other.
+const MOST_PAGES: usize = 3;
+
 /// The end of every story: what the reader might want next.
 pub fn read_next(play: &Play, story: &Story) {
     screen::heading("What to read next");
     let readme = |it: &&str| (format!("functions/{it}/README.md"), "its tag, commands, problems and permissions");
     let exists = |path: &str| play.aws().workspace().join(path).exists();
-    let mut rows: Vec<(String, &str)> = story.functions.iter().map(readme).filter(|(path, _)| exists(path)).collect();
+    let mut rows: Vec<(String, &str)> = match story.functions.len() > MOST_PAGES {
+        true => vec![("functions/".into(), "a README of each function: its tag, commands, problems and permissions")],
+        false => story.functions.iter().map(readme).filter(|(path, _)| exists(path)).collect(),
+    };
     if let Some(next) = stories::after(story) {
         rows.push((format!("cargo demo {}", next.name), next.about));
     }

@@ -112,7 +112,7 @@ fn a_tag_that_is_gone_or_unreadable_keeps_everything() {
     let gone = "app no longer has the tag nightshift:backup";
     check(&world, &[&format!("+ app-100h: {gone}"), &format!("+ app-1h: {gone}")]);
     world.databases[0].tags.insert(keys::BACKUP.into(), "dayly=1".into());
-    let bad = "nightshift:backup: unknown option 'dayly' in 'dayly=1'; did you mean 'daily'? accepted: last, days, daily, weekly, monthly, yearly, gone, copy";
+    let bad = "nightshift:backup: unknown option 'dayly' in 'dayly=1'; did you mean 'daily'? Accepted: last, days, daily, weekly, monthly, yearly, gone, copy";
     check(&world, &[&format!("+ app-100h: {bad}"), &format!("+ app-1h: {bad}"), &format!("! app bad-tag: {bad}")]);
 }
 

@@ -90,7 +90,7 @@ fn until_the_money_is_spent(play: &Play, month: &mut Month) -> Result<()> {
         }
     }
     let steps = [(15, "warn".to_owned()), (19, "warn".to_owned())];
-    screen::claim("the forecast is told once, and 80 % are told once", told == steps, format_args!("{told:?}"))?;
+    screen::claim("the forecast is told once, and 80 % once", told == steps, format_args!("{told:?}"))?;
     screen::claim("a forecast puts nothing to sleep", held(play)?.is_empty(), "a hold")?;
     for message in play.messages()? {
         screen::fact("mail", message.subject.as_deref().unwrap_or_default());
@@ -107,7 +107,7 @@ fn until_the_money_is_spent(play: &Play, month: &mut Month) -> Result<()> {
         screen::mail(ADDRESS, &message);
     }
     screen::claim("both services of staging are held", held(play)? == ["staging-api", "staging-ml"], "no hold")?;
-    screen::claim("production goes on as if nothing were", tag(play, "production-api", HOLD)?.is_none(), "a hold")?;
+    screen::claim("production is not held", tag(play, "production-api", HOLD)?.is_none(), "a hold")?;
     let calls = play.calls_in_all(FUNCTION)?;
     let woken = calls.iter().filter(|it| it.action == "InvokeFunction").count();
     screen::claim("scale-staging, which alone changes capacity, was woken for each", woken == 2, woken)
@@ -126,7 +126,7 @@ fn late_doubled_and_forged(play: &Play, month: &Month) -> Result<()> {
     let report = play.ask(FUNCTION, &json!({}))?;
     let wrote: Vec<_> = play.calls(FUNCTION)?.into_iter().filter(changes).map(|it| it.action).collect();
     screen::claim("nothing is written, nothing is sent", wrote.is_empty(), format_args!("{wrote:?}"))?;
-    screen::claim("and what sleeps stays asleep: no flapping", held(play)?.len() == 2, &report)?;
+    screen::claim("and what sleeps stays asleep", held(play)?.len() == 2, &report)?;
     aws.change_budget(BUDGET, &dollars(month.cents), None)?;
     screen::say("A person sends what looks like a notification: 9,999 dollars spent.");
     notify(play, "9,999.00")?;
@@ -160,7 +160,7 @@ fn until_the_month_is_over(play: &Play, month: &mut Month) -> Result<()> {
     }
     let spent = dollars(month.cents);
     let otherwise = dollars(DAY.0 * 30);
-    screen::say("November, a sign for each day. Awake is ·, asleep is ☾");
+    screen::say("November, a sign for each day. Awake is ·, asleep is ☾.");
     screen::put(format_args!("\n  staging  {}·\n", month.days));
     screen::say(&format!(
         "It has cost {spent} USD; with staging awake it would have been {otherwise}. A budget is a slow brake: \

@@ -275,7 +275,7 @@ fn deployment_event(play: &Play, id: &str, name: &str) -> Result<Value> {
 
 fn invoked(payload: &Value) {
     screen::command(&format!(
-        "aws lambda invoke --function-name {} --payload '{payload}' …",
+        "printf %s '{payload}' | aws lambda invoke --function-name {} …",
         Play::full_name(FUNCTION)
     ));
 }

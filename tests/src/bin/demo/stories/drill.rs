@@ -96,7 +96,7 @@ fn what_is_due(play: &Play) -> Result<()> {
     play.chapter(2, "What is due, and what it costs");
     clock(play, "2026-10-01T09:00:00+09:00")?;
     screen::command(&format!(
-        "printf %s '{{\"dry_run\":true}}' | aws lambda invoke --function-name nightshift-{FUNCTION} … /dev/stderr"
+        "printf %s '{{\"dry_run\":true}}' | aws lambda invoke --function-name nightshift-{FUNCTION} …"
     ));
     let report = play.ask(FUNCTION, &json!({"dry_run": true}))?;
     let left = report["skipped"].as_array().into_iter().flatten();

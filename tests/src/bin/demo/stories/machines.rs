@@ -128,8 +128,8 @@ fn monday(play: &Play, instance: &str) -> Result<()> {
     let aws = play.aws();
     play.chapter(3, "Monday morning, and AWS has no capacity");
     screen::say(
-        "The database is woken first. Then AWS has no room for an instance of this type in this zone, which happens to \
-         whoever stops instances.",
+        "The database is woken first. Then AWS has no room for an instance of this type in this zone, which can \
+         happen to every instance that was stopped.",
     );
     let mut line = vec![tick(play, instance, "2026-11-23T08:00:00+09:00")?];
     aws.fail_calls("ec2", "StartInstances", 1, "InsufficientInstanceCapacity")?;
@@ -158,7 +158,7 @@ fn monday(play: &Play, instance: &str) -> Result<()> {
 fn the_budget(play: &Play, instance: &str) -> Result<()> {
     let aws = play.aws();
     play.chapter(4, "31 USD a month");
-    screen::say("The shop may cost 31 USD a month. What may sleep once they are spent says so by a second tag.");
+    screen::say("The shop may cost 31 USD a month. What may sleep once that is spent says so by a second tag.");
     let period = json!({"Start": 1_767_225_600, "End": 3_706_473_600_u64});
     let budget = json!({"BudgetName": BUDGET, "BudgetType": "COST", "TimeUnit": "MONTHLY", "TimePeriod": period,
                         "BudgetLimit": {"Amount": "31", "Unit": "USD"}});

@@ -120,7 +120,7 @@ fn monday(play: &Play, digest: &str) -> Result<()> {
     screen::claim("the message names the image by its digest", asked.contains(digest), &asked)?;
     let approve = json!({"approve": {"service": FULL_NAME, "image": digest}});
     let shown = json!({"approve": {"service": FULL_NAME, "image": "sha256:…"}});
-    screen::command(&format!("aws lambda invoke --function-name nightshift-{FUNCTION} --payload '{shown}' …"));
+    screen::command(&format!("printf %s '{shown}' | aws lambda invoke --function-name nightshift-{FUNCTION} …"));
     let waits = of_production(&play.ask(FUNCTION, &approve)?);
     table(&waits);
     let window = waits.iter().any(|it| it.reason.contains("waits until Mon 2026-11-23 10:00"));

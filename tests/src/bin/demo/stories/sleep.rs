@@ -88,7 +88,7 @@ fn friday(play: &Play, line: &mut Vec<Moment>) -> Result<()> {
     let tonight = dry_run(play, "2026-11-20T19:55:00+09:00")?;
     screen::say("Five to eight. What will happen tonight?");
     screen::command(&format!(
-        "printf %s '{{\"dry_run\":true}}' | aws lambda invoke --function-name nightshift-{FUNCTION} … /dev/stderr"
+        "printf %s '{{\"dry_run\":true}}' | aws lambda invoke --function-name nightshift-{FUNCTION} …"
     ));
     screen::table(["resource", "state, what is wanted, and when that changes"], &tonight);
     screen::claim("all four are in the answer", tonight.len() == 4, tonight.len())?;
@@ -121,7 +121,7 @@ fn friday(play: &Play, line: &mut Vec<Moment>) -> Result<()> {
     let arn = backend["serviceArn"].clone();
     let wake = json!({"wake": {"resource": arn, "until": "23:30"}});
     screen::command(&format!(
-        "printf %s '{}' | aws lambda invoke --function-name nightshift-{FUNCTION} … /dev/stderr",
+        "printf %s '{}' | aws lambda invoke --function-name nightshift-{FUNCTION} …",
         screen::json(&json!({"wake": {"resource": "…/codemate-backend", "until": "23:30"}}))
     ));
     line.push(ask(play, "2026-11-20T21:00:00+09:00", &wake)?);

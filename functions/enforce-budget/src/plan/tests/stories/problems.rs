@@ -22,7 +22,7 @@ fn what_cannot_be_reckoned_with_holds_nothing_and_says_why() {
         "no-limit: its limit is 0 USD, of which there are no percent: raise it",
         "mixed-currencies: its limit is in KRW, its figures are in USD: set the limit again",
         "unreadable-figure: AWS says 'a lot' of what was spent, which is not an amount that this version can read, so nothing is decided by it",
-        "bad-tag: nightshift:budget: unknown word 'enforced' in 'enforced'; did you mean 'enforce'? accepted: enforce",
+        "bad-tag: nightshift:budget: unknown word 'enforced' in 'enforced'; did you mean 'enforce'? Accepted: enforce",
         "outdated-figures: AWS says that its figures are out of date: billing_view_no_access",
         "unreadable-memory: nightshift-state:warned: no option 'period' in 'yes'; accepted: period=2026-11-01; \
          remove the tag, and what has been told in this period is told again",

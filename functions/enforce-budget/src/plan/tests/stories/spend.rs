@@ -149,7 +149,7 @@ fn a_tag_that_counts_nothing_says_why() {
     says_only(
         &misspelt,
         "! TrueGul Monthly bad-tag: nightshift:spend-LLM: unknown option 'prize' in 'metric=TrueGul/LLM/Answers prize=0.004'; \
-         did you mean 'price'? accepted: metric, price, limit, dim",
+         did you mean 'price'? Accepted: metric, price, limit, dim",
     );
     source(&mut misspelt, "nightshift:spend-", LLM, Ok(&[]));
     says_only(
