@@ -97,8 +97,13 @@ def _take_fault(service, action):
     return None
 
 
+# What people read of a call that fails; docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+_MESSAGES = {"InsufficientInstanceCapacity": "There is not enough capacity to fulfill your instance request."}
+
+
 def _error(fault, headers):
-    code, message = fault.get("code", "ThrottlingException"), fault.get("message", "Rate exceeded")
+    code = fault.get("code", "ThrottlingException")
+    message = fault.get("message", _MESSAGES.get(code, "Rate exceeded"))
     json_protocol = "json" in headers.get("content-type", "")
     return (error_response_json if json_protocol else error_response_xml)(code, message, fault["status"])
 
