@@ -38,7 +38,7 @@ fn what_is_expendable(play: &Play) -> Result<()> {
     let aws = play.aws();
     play.chapter(1, "What is expendable");
     screen::say(
-        "TrueGul may cost 300 USD a month. AWS Budgets would mail when that is spent, and leave it at that. \
+        "TrueGul may cost 300 USD a month. AWS Budgets would mail when that is spent, and do no more. \
          Two services say by a tag that they may sleep then; the budget says that it is enforced.",
     );
     aws.ecs("CreateCluster", json!({"clusterName": CLUSTER}))?;
