@@ -149,10 +149,12 @@ async fn look_back(clients: &Clients, scope: &Scope, now: &Zoned, world: &mut Wo
     world.history = answers.into_iter().map(|(past, arn)| (arn, past.map_err(|err| err.to_string()))).collect();
     world.learn(told);
     let asked = plan::wanted_shifts(world);
-    let mut told = ecs::describe_deployments(&clients.ecs, asked.values().cloned().collect()).await;
-    for (service, deployment) in asked {
-        if let Some(told) = told.remove(&deployment) {
-            world.learn_shift(&service, told);
+    let mut told = ecs::describe_deployments(&clients.ecs, asked.values().flatten().cloned().collect()).await;
+    for (service, deployments) in asked {
+        for deployment in deployments {
+            if let Some(told) = told.remove(&deployment) {
+                world.learn_shift(&service, &deployment, told);
+            }
         }
     }
     // Each revision remembers the one before it, so the way back is found step by step.

@@ -18,7 +18,7 @@ pub struct Draft<'a> {
     pub memory: Memory,
     pub now: &'a Zoned,
     pub plan: &'a mut Plan<Step>,
-    /// The pauses that a person has just answered.
+    /// The pauses that this run answers, for a person or by itself.
     pub answered: Vec<String>,
     /// What has to be observed before the decision is whole.
     pub lacking: &'a mut BTreeSet<Fact>,

@@ -44,7 +44,7 @@ fn in_deployments(case: &Case<'_>, memory: &Memory) -> Vec<Evidence> {
         at.is_some_and(|at| is_way_back(case, at))
     };
     let expired = |it: &Deployment| {
-        case.history().first().is_some_and(|newest| newest.expired && newest.task_definition == it.task_definition)
+        case.history().iter().find(|past| past.task_definition == it.task_definition).is_some_and(|past| past.expired)
     };
     let counts = |it: &&Deployment| {
         let of_others = is_of_others(case, &it.task_definition, it.began);

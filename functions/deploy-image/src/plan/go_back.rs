@@ -8,12 +8,13 @@ use super::gate::{self, Blocked};
 use super::motion::{Motion, motion};
 use super::step::{RollBack, Step};
 use super::verdict::PATIENCE;
-use super::{deployer, offer, rollback, verdict};
+use super::{deployer, offer, rollback, shift, verdict};
 use choose::Selection;
 use gates::Wait;
 
 impl Draft<'_> {
-    /// The running image must be replaced: by a newer one if there is one, else by the last one that was live.
+    /// The running image must be replaced: by a newer one if there is one that pauses for nobody, else by the last one that
+    /// was live.
     pub fn roll_back(&mut self, asked: Option<&GoBack>) {
         let case = self.case;
         let service = case.service;
@@ -33,21 +34,27 @@ impl Draft<'_> {
         if let Some(reason) = self.patience(&motion).filter(|_| asked.is_none()) {
             return self.skip(reason);
         }
+        let target = rollback::target(case, &self.memory);
+        let failed = verdict::failed_way_back(case, &self.memory).filter(|_| !asked.is_some_and(|it| it.by_person));
         if asked.is_none()
             && let Selection::Newer { image, tag } = case.selection(&self.memory)
         {
-            match gate::pass(self.candidate(image, &tag)) {
-                Ok(_) => return self.deploy(image, &tag, &motion),
-                Err(blocked @ Blocked::Lacks(_)) => return self.hold(blocked),
-                Err(_) => {}
+            // A newer image would pause for a person, and what must go would have the traffic until the answer.
+            let at_once = self.now_wanted.as_ref() == Some(&image.digest);
+            if shift::pauses(case) && target.is_ok() && failed.is_none() && !at_once {
+                self.hold(self.after_way_back(&tag, &label));
+            } else {
+                match gate::pass(self.candidate(image, &tag)) {
+                    Ok(_) => return self.deploy(image, &tag, &motion),
+                    Err(blocked @ Blocked::Lacks(_)) => return self.hold(blocked),
+                    Err(_) => {}
+                }
             }
         }
-        if let Some(failed) =
-            verdict::failed_way_back(case, &self.memory).filter(|_| !asked.is_some_and(|it| it.by_person))
-        {
+        if let Some(failed) = failed {
             return self.ask("way-back-failed", failed, offer::about_running(case, "Go back from it", "rollback"));
         }
-        match rollback::target(case, &self.memory) {
+        match target {
             Ok((revision, to)) => {
                 let via = match deployer::via(case) {
                     Ok(via) => via,

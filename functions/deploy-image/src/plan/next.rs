@@ -211,11 +211,15 @@ impl Draft<'_> {
         }
         match selection {
             Selection::Newer { image, tag } => {
+                let at_once = self.now_wanted.as_ref() == Some(&image.digest);
+                if let Some(left) = self.leaves_first().filter(|_| !at_once) {
+                    return self.wait(image, &tag, self.after_way_back(&tag, &case.label(&left)));
+                }
                 let waits = match motion {
                     Motion::Back => format!("{} is taking a deployment back", deployer::name(case)),
                     // ECS may let a newer image take its place, except where a person is being asked.
                     Motion::Forward(_) if shift::is_paused(case) || case.shifts() && shift::shift(case).is_none() => {
-                        format!("{} is under way{}", deployer::under_way(case), shift::until(case, self.now))
+                        format!("{} is under way{}", deployer::under_way(case), shift::until(case, self.now, &self.answered))
                     }
                     _ => return self.deploy(image, &tag, &motion),
                 };

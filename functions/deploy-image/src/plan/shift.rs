@@ -43,9 +43,15 @@ pub fn ends(case: &Case<'_>) -> Option<Timestamp> {
     case.service.primary().and_then(|it| it.began).map(|it| it + case.service.bakes)
 }
 
-/// Until when the deployment under way lasts at least, for people.
-pub fn until(case: &Case<'_>, now: &Zoned) -> String {
-    let pause = shift(case).and_then(|it| it.waiting().filter_map(|it| it.until).max());
+/// Whether each deployment of the service may pause for a person.
+pub fn pauses(case: &Case<'_>) -> bool {
+    case.service.pauses && !case.by_code_deploy()
+}
+
+/// Until when the deployment under way lasts at least, for people; `answered` are the pauses that this run answers.
+pub fn until(case: &Case<'_>, now: &Zoned, answered: &[String]) -> String {
+    let waiting = || shift(case)?.waiting().filter(|it| !answered.contains(&it.hook)).filter_map(|it| it.until).max();
+    let pause = waiting();
     match (pause, ends(case).filter(|it| *it > now.timestamp())) {
         (Some(pause), _) => format!(" and waits for a person until {}", when(pause, now)),
         (None, Some(end)) => format!(", at least until {}", when(end, now)),
@@ -96,7 +102,7 @@ pub fn hold(case: &Case<'_>, image: &Digest, tag: &str, approved: Option<&Approv
         (_, Some(_)) => "test-health=",
         _ => return Ok(()),
     };
-    match case.service.pauses && !case.by_code_deploy() {
+    match pauses(case) {
         true => Ok(()),
         false => Err(Blocked::NeedsPerson(
             "no-pause",
@@ -164,6 +170,7 @@ impl Draft<'_> {
 
     fn go_on_after(&mut self, shift: &Shift, pause: &Pause, why: impl std::fmt::Display) {
         let case = self.case;
+        self.answered.push(pause.hook.clone());
         let step = Continue {
             service: case.service.name.clone(),
             deployment: shift.arn.clone(),
@@ -185,7 +192,6 @@ impl Draft<'_> {
         let meant = |it: &&&Pause| hook.is_none_or(|hook| hook == it.hook);
         let mut answered = false;
         for pause in waiting.iter().filter(meant) {
-            self.answered.push(pause.hook.clone());
             shift.iter().for_each(|it| self.go_on_after(it, pause, "a person approved it"));
             answered = true;
         }
@@ -196,6 +202,23 @@ impl Draft<'_> {
             ));
         }
         answered || hook.is_some()
+    }
+
+    /// The rejected image that the way back under way takes the traffic from, where nothing newer may overtake that: the
+    /// newer image would pause for a person, and the rejected one would have the traffic until the answer.
+    ///
+    /// A way back that hangs may never end, so a newer image may replace it.
+    pub fn leaves_first(&self) -> Option<Digest> {
+        let case = self.case;
+        let left = verdict::left_on_the_way_back(case).filter(|it| pauses(case) && self.memory.rejects(it))?;
+        verdict::stuck(case, self.now).is_none().then_some(left)
+    }
+
+    /// Why an image waits for a way back from `left`.
+    pub fn after_way_back(&self, tag: &str, left: &str) -> Blocked {
+        let why =
+            format!("{tag} is newer, but its deployment may pause for a person, and the service leaves {left} first");
+        Blocked::pending(why, "the way back has ended")
     }
 
     /// Takes the deployment under way back at once; `false` where none is, and an earlier revision has to be deployed.

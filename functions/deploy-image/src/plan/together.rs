@@ -39,6 +39,8 @@ struct Decided<'a> {
     soon: Option<String>,
     /// The image that runs is rejected.
     must_go: bool,
+    /// The rejected image, for people, that the service leaves before anything else goes out.
+    leaves_first: Option<String>,
     /// A person wants its image out at once.
     at_once: bool,
 }
@@ -76,7 +78,8 @@ pub fn decide(
         let (change, soon) = (draft.change.take(), draft.soon.take());
         let must_go = case.running().digest.is_some_and(|it| draft.memory.rejects(&it));
         let at_once = draft.now_wanted.is_some();
-        all.push(Decided { case, plan: own, change, soon, must_go, at_once });
+        let leaves_first = draft.leaves_first().filter(|_| change.is_none()).map(|it| case.label(&it));
+        all.push(Decided { case, plan: own, change, soon, must_go, leaves_first, at_once });
     }
     join(&mut all);
     answer_once(&mut all);
@@ -115,6 +118,9 @@ fn join(all: &mut [Decided<'_>]) {
     }
     let changes = all.iter().filter(|it| it.change.is_some()).count();
     let at_once = all.iter().any(|it| it.at_once);
+    if let Some(left) = all.iter().find_map(|it| it.leaves_first.clone()).filter(|_| changes > 0 && !at_once) {
+        return all.iter_mut().for_each(|it| it.drop_deployment(&format!("the service leaves {left} first")));
+    }
     if let Some(name) = all.iter().find_map(|it| it.soon.clone()).filter(|_| changes > 0 && !at_once) {
         all.iter_mut().for_each(|it| it.drop_deployment(&format!("it goes out together with {name}, which waits")));
         return;

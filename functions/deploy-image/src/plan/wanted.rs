@@ -55,7 +55,8 @@ fn case_wants_history(case: &Case<'_>, scope: &Scope) -> bool {
         })
     };
     let trouble = || {
-        if service.pauses && matches!(motion(case), Motion::Forward(_)) {
+        // Of a deployment that shifts traffic the service itself does not say whether it is under way.
+        if service.pauses && (case.shifts() || matches!(motion(case), Motion::Forward(_))) {
             return true;
         }
         let rejected = || case.running().digest.is_some_and(|it| case.memory.rejects(&it));
@@ -85,16 +86,25 @@ fn case_wants_history(case: &Case<'_>, scope: &Scope) -> bool {
     }
 }
 
-/// The newest deployments that have to be read closely, by the ARNs of their services: those that shift traffic or pause
-/// and are under way or were taken back.
-pub fn wanted_shifts(world: &World) -> BTreeMap<String, String> {
-    let newest = |it: &Service| {
-        let newest = world.history.get(&it.arn)?.as_ref().ok()?.first()?;
-        let open = matches!(newest.end, RolloutEnd::Open | RolloutEnd::GoingBack | RolloutEnd::TakenBack);
+/// How many past deployments of a service are looked at closely.
+const LOOKED_AT: usize = 6;
+
+/// The deployments that have to be read closely, by the ARNs of their services: those that shift traffic or pause, the
+/// newest if it is under way, and what was taken back. Only that tells whether nobody answered at a pause, which says
+/// nothing against the image, however much was deployed since.
+pub fn wanted_shifts(world: &World) -> BTreeMap<String, Vec<String>> {
+    let of_service = |it: &Service| {
+        let history = world.history.get(&it.arn)?.as_ref().ok()?;
+        let wanted = history.iter().enumerate().filter(|(at, past)| match past.end {
+            RolloutEnd::TakenBack => *at == 0 || it.pauses,
+            RolloutEnd::Open | RolloutEnd::GoingBack => *at == 0,
+            _ => false,
+        });
+        let wanted: Vec<String> = wanted.filter_map(|(_, it)| it.arn.clone()).take(LOOKED_AT).collect();
         let asked = it.controller == Controller::Ecs && (it.pauses || matches!(it.strategy, Strategy::Shifting(_)));
-        (asked && open).then(|| Some((it.arn.clone(), newest.arn.clone()?)))?
+        (asked && !wanted.is_empty()).then(|| (it.arn.clone(), wanted))
     };
-    world.services.iter().filter_map(newest).collect()
+    world.services.iter().filter_map(of_service).collect()
 }
 
 /// Whether deciding about `service` takes the digest that ECS pinned, since its task definition names a tag.
@@ -130,8 +140,8 @@ fn revisions(case: &Case<'_>, world: &World) -> Vec<String> {
     if world.history.contains_key(&service.arn) {
         wanted.extend(case.history().iter().map(|it| it.task_definition.clone()));
         wanted.dedup();
-        wanted.truncate(6);
-        wanted.extend(rollback::candidates(case).into_iter().take(6));
+        wanted.truncate(LOOKED_AT);
+        wanted.extend(rollback::candidates(case).into_iter().take(LOOKED_AT));
     }
     wanted.extend(case.unknown_revisions());
     wanted.retain(|it| case.described(it).is_none());

@@ -69,19 +69,20 @@ pub struct World {
 }
 
 impl World {
-    /// Takes in what ECS told of deployments that shift traffic or pause. A pause at which nobody answered says nothing
+    /// Takes in what ECS told of a deployment that shifts traffic or pauses. A pause at which nobody answered says nothing
     /// against the image.
-    pub fn learn_shift(&mut self, service: &str, told: Result<Shift, String>) {
+    pub fn learn_shift(&mut self, service: &str, deployment: &str, told: Result<Shift, String>) {
         let expired = told
             .as_ref()
             .is_ok_and(|it| it.pauses.iter().any(|it| it.state == PauseState::TimedOut && !it.then_continues));
-        if let Some(Ok(history)) = self.history.get_mut(service)
-            && let Some(newest) = history.first_mut()
-            && matches!(newest.end, RolloutEnd::TakenBack | RolloutEnd::GoingBack)
-        {
-            newest.expired = expired;
+        let Some(Ok(history)) = self.history.get_mut(service) else { return };
+        let Some(at) = history.iter().position(|it| it.arn.as_deref() == Some(deployment)) else { return };
+        if matches!(history[at].end, RolloutEnd::TakenBack | RolloutEnd::GoingBack) {
+            history[at].expired = expired;
         }
-        self.shifts.insert(service.to_owned(), told);
+        if at == 0 {
+            self.shifts.insert(service.to_owned(), told);
+        }
     }
 
     /// Takes in what CodeDeploy told: the past of its services, and whether it goes back by itself.

@@ -186,6 +186,32 @@ async fn a_pause_that_timed_out_is_told_and_rejects_nothing() {
 }
 
 #[tokio::test]
+async fn a_pause_that_timed_out_rejects_nothing_after_a_later_deployment_either() {
+    let script = Script::new();
+    let api = paused(&script, "newest");
+    {
+        let mut aws = script.aws();
+        let first = aws.history["api"][0]["taskDefinition"].clone();
+        aws.services.get_mut(&api).unwrap()["taskDefinition"] = first.clone();
+        aws.services.get_mut(&api).unwrap()["deployments"][0]["taskDefinition"] = first;
+        aws.history.get_mut("api").unwrap()[1]["status"] = json!("ROLLBACK_SUCCESSFUL");
+        let shift = aws.shifts.get_mut(DEPLOYMENT).unwrap();
+        shift["status"] = json!("ROLLBACK_SUCCESSFUL");
+        shift["lifecycleHookDetails"][0]["status"] = json!("TIMED_OUT");
+    }
+    {
+        let mut aws = script.aws();
+        let past = aws.history.get_mut("api").unwrap();
+        let first = past[0]["taskDefinition"].clone();
+        past.push(json!({"status": "SUCCESSFUL", "createdAt": 1_795_200_000, "taskDefinition": first,
+                         "serviceDeploymentArn": format!("{DEPLOYMENT}2")}));
+    }
+    let report = script.invoke(hook_event("HOOK_TIMED_OUT")).await.unwrap();
+    assert_eq!(script.sent("DescribeServiceDeployments")[0], json!({"serviceDeploymentArns": [DEPLOYMENT]}));
+    assert_eq!(script.aws().tag(&api, "nightshift-state:rejected"), None, "{:?}", told(&report));
+}
+
+#[tokio::test]
 async fn a_deployment_that_may_not_be_read_is_waited_for() {
     let script = Script::new();
     paused(&script, "newest");

@@ -41,7 +41,7 @@ impl reconcile::Step for Step {
                 let by = if it.by == StoppedBy::Ecs { "ECS" } else { "CodeDeploy" };
                 format!("{}: stopping {}, {by} goes back", it.service, it.from)
             }
-            Step::Continue(it) => format!("{}: {} goes on after the pause at {}", it.service, it.image, it.stage),
+            Step::Continue(it) => format!("{}: {} goes on after the pause ({})", it.service, it.image, it.stage),
             Step::Follow(it) => {
                 let (from, to) = (short_name(&it.from), short_name(&it.to));
                 format!("{}/{}: runs {to} from now on (was {from}), as {} does", it.group, it.schedule, it.service)

@@ -3,6 +3,7 @@
 use jiff::SignedDuration;
 use proptest::prelude::*;
 use rules::keys;
+use rules::rejections::{Rejection, Rejections};
 
 use super::model::{Model, digest, repository, service};
 use super::stories::words;
@@ -61,7 +62,10 @@ impl Model {
 
     pub fn continue_shift(&mut self, hook: &str) {
         self.minutes += 1;
-        for pause in &mut self.shift.as_mut().unwrap().pauses {
+        let now = self.now().timestamp();
+        let shift = self.shift.as_mut().unwrap();
+        shift.moved = shift.moved.map(|_| now);
+        for pause in &mut shift.pauses {
             assert!(pause.hook != hook || pause.state == PauseState::Waits, "answered twice");
             pause.state = if pause.hook == hook { PauseState::Over } else { pause.state };
         }
@@ -100,7 +104,7 @@ fn a_pause_is_told_once_with_both_answers_bound_to_digest_and_hook() {
 fn an_approval_answers_one_pause_and_a_second_click_is_told_that_it_was_answered() {
     let mut model = Model::paused("newest", "PRODUCTION_TRAFFIC_SHIFT", 10.0);
     let said = model.command(approve(Some("ecs-pause-1")));
-    let on = format!("{NAME}: v1.2.0 goes on after the pause at PRODUCTION_TRAFFIC_SHIFT: a person approved it");
+    let on = format!("{NAME}: v1.2.0 goes on after the pause (PRODUCTION_TRAFFIC_SHIFT): a person approved it");
     assert_eq!(said[0], on);
     assert!(!said.iter().any(|it| it.starts_with("paused")), "{said:?}");
     let again = model.command(approve(Some("ecs-pause-1")));
@@ -426,10 +430,7 @@ fn a_way_back_goes_on_at_its_pause_without_a_person() {
         assert!(model.pause().is_some());
         let said = model.look();
         let on = "it takes the place of v1.1.0, which is rejected, and no way back waits";
-        assert!(
-            said.iter().any(|it| it.contains("v1.0.0 goes on after the pause at ") && it.ends_with(on)),
-            "{said:#?}"
-        );
+        assert!(said.iter().any(|it| it.contains("v1.0.0 goes on after the pause (") && it.ends_with(on)), "{said:#?}");
         model.settle();
         assert_eq!((model.running().as_str(), model.pause()), ("v1.0.0", None));
     }
@@ -447,10 +448,126 @@ fn an_image_that_nobody_answered_for_is_not_rejected_once_a_newer_one_was_tried(
         model.run(&repository(), None, usize::MAX);
         model.finish();
         model.command(Command::Reject { image: "v1.2.0".into() });
+        model.look();
         model.settle();
         assert_eq!(model.running(), "v1.0.0");
         assert_eq!(model.service.tags[keys::REJECTED].matches("by=ecs").count(), 0, "{model}");
         let rejected: rules::rejections::Rejections = model.service.tags[keys::REJECTED].parse().unwrap();
         assert!(rejected.covers(&digest("v1.2.0")) && !rejected.covers(&digest("v1.1.0")), "{model}");
     }
+}
+
+/// An image that does not start is taken back by ECS, a good one is pushed, and a person restarts what ran before.
+#[test]
+fn a_push_during_a_restart_after_a_failure_goes_out_once_the_restart_has_ended() {
+    for shifting in [false, true] {
+        let mut model = Model::new("newest");
+        model.ask_people(shifting);
+        let bad = model.push("v1.1.0");
+        model.bad.push(bad);
+        model.look();
+        model.finish();
+        model.push("v1.2.0");
+        model.restart();
+        model.finish();
+        let said = model.look();
+        assert!(said.iter().any(|it| it.contains("v1.0.0 goes on after the pause (")), "{said:#?}");
+        let waits = "skip: v1.2.0 is newer, but its deployment may pause for a person, and the service leaves v1.1.0 first. It \
+                     goes on when the way back has ended";
+        assert!(said.contains(&waits.to_owned()), "{said:#?}");
+        let again = model.plan(&Scope::Everywhere, None);
+        assert!(again.steps.is_empty() && words(&again).contains(&waits.to_owned()), "{:#?}", words(&again));
+        for _ in 0..2 {
+            model.finish();
+        }
+        let deploys = model.look();
+        assert!(deploys.iter().any(|it| it.contains("deploying v1.2.0 (was v1.0.0): ")), "{deploys:#?}");
+        assert!(model.plan(&Scope::Everywhere, None).steps.is_empty());
+    }
+}
+
+#[test]
+fn a_newer_image_that_pauses_neither_replaces_a_way_back_nor_overtakes_one() {
+    for (shifting, pushed_before) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut model = asking(shifting);
+        answer(&mut model, "v1.1.0");
+        model.settle();
+        // An alarm takes back what is live.
+        let intent = format!("{} by=alarm:api-5xx at=2026-11-20T18:20:00Z", digest("v1.1.0"));
+        if pushed_before {
+            model.push("v1.2.0");
+            let mut rejected = Rejections::default();
+            let (pushed_at, tag) = (model.images[1].pushed_at, Some("v1.1.0".into()));
+            rejected.add(Rejection { digest: digest("v1.1.0"), pushed_at, tag, by: "alarm".into() }, |_| true);
+            let rejected = rejected.value().unwrap();
+            model.service.tags.insert(keys::REJECTED.into(), rejected);
+        } else {
+            model.service.tags.insert(keys::ROLLBACK.into(), intent);
+        }
+        let back = model.look();
+        assert!(back.iter().any(|it| it.starts_with(&format!("{NAME}: going back to v1.0.0"))), "{back:#?}");
+        let said = "v1.2.0 is newer, but its deployment may pause for a person, and the service leaves v1.1.0 first";
+        assert_eq!(back.iter().any(|it| it.contains(said)), pushed_before, "{back:#?}");
+        if !pushed_before {
+            model.push("v1.2.0");
+        }
+        // Before the pause of the way back, at it and after it.
+        for at in ["before", "at", "after"] {
+            let plan = model.run(&repository(), None, usize::MAX);
+            assert!(words(&plan).iter().any(|it| it.contains(said)), "{at}: {:#?}", words(&plan));
+            assert_eq!(model.running(), "v1.0.0", "{at}");
+            if at == "before" {
+                model.finish();
+            }
+        }
+        // What hangs is not waited for, and a person need not wait at all.
+        let mut hangs = model.clone();
+        hangs.minutes += 61;
+        hangs.look();
+        assert_eq!(hangs.running(), "v1.2.0");
+        let mut asked = model.clone();
+        asked.command(Command::Deploy { image: "v1.2.0".into(), now: true });
+        assert_eq!(asked.running(), "v1.2.0");
+        model.finish();
+        model.finish();
+        model.run(&Scope::Everywhere, None, usize::MAX);
+        assert_eq!(model.running(), "v1.2.0", "{model}");
+    }
+}
+
+#[test]
+fn a_newer_image_replaces_a_rejected_one_at_once_where_no_deployment_pauses() {
+    let mut model = Model::new("newest");
+    model.push("v1.1.0");
+    model.settle();
+    model.command(Command::Reject { image: "v1.1.0".into() });
+    model.push("v1.2.0");
+    model.run(&repository(), None, usize::MAX);
+    assert_eq!(model.running(), "v1.2.0");
+}
+
+#[test]
+fn every_run_sees_a_way_back_that_pauses() {
+    for shifting in [false, true] {
+        let mut model = asking(shifting);
+        answer(&mut model, "v1.1.0");
+        model.settle();
+        model.command(Command::Reject { image: "v1.1.0".into() });
+        model.finish();
+        for scope in [repository(), service(), Scope::Everywhere] {
+            let said = words(&model.plan(&scope, None));
+            let on = said.iter().any(|it| it.contains("v1.0.0 goes on after the pause ("));
+            assert!(on, "{shifting}, {scope:?}: {said:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_pause_that_was_just_answered_is_not_said_to_wait_for_a_person() {
+    let mut model = Model::paused("newest", "POST_SCALE_UP", 0.0);
+    model.push("v1.3.0");
+    let said = model.command(approve(None));
+    let expected = "skip: v1.3.0 is newer, but a deployment that shifts traffic (stage POST_SCALE_UP, 0 % of the traffic) is under \
+                    way. It goes on when that has ended";
+    assert!(said.contains(&expected.to_owned()), "{said:#?}");
 }

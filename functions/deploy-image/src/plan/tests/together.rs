@@ -82,6 +82,33 @@ fn a_revision_that_fails_rejects_what_was_new_in_it_and_nothing_else() {
 }
 
 #[test]
+fn an_image_of_another_tag_does_not_overtake_a_way_back_that_pauses() {
+    let mut model = Model::with_web("semver", "newest");
+    model.push("v1.1.0");
+    model.settle();
+    model.ask_people(false);
+    ask(&mut model, Command::Reject { image: "v1.1.0".into() });
+    model.push_web("web-2");
+    // Before the pause of the way back, at it, and after it was answered.
+    let waits = |it: &&str| it.starts_with("skip: web-2 ");
+    for (at, expected) in [
+        ("before", "skip: web-2 waits: the service leaves v1.1.0 first"),
+        ("at", "skip: web-2 is newer, but a deployment that pauses (stage POST_SCALE_UP) is under way"),
+        ("after", "skip: web-2 waits: the service leaves v1.1.0 first"),
+    ] {
+        let said = sweep(&mut model);
+        let said: Vec<&str> = said.iter().map(String::as_str).filter(waits).collect();
+        assert!(matches!(said[..], [it] if it.starts_with(expected)), "{at}: {said:#?}");
+        assert_eq!(model.both(), "v1.0.0 web-1", "{at}");
+        if at != "at" {
+            model.finish();
+        }
+    }
+    sweep(&mut model);
+    assert_eq!(model.both(), "v1.0.0 web-2", "{model}");
+}
+
+#[test]
 fn one_image_waits_for_the_other_where_that_only_takes_time_and_not_where_it_takes_a_person() {
     let mut model = Model::with_web("semver approval=manual", "newest");
     model.push("v1.1.0");

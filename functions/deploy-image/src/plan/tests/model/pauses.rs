@@ -60,6 +60,25 @@ impl Model {
         digest.filter(|_| back && last.end == RolloutEnd::Open)
     }
 
+    /// What ECS tells of a deployment, if it shifts traffic or pauses.
+    pub fn deployment(&self, arn: &str) -> Option<Shift> {
+        let newest = self.shift.clone().filter(|it| it.arn == arn);
+        let unanswered = || {
+            let hook = "ecs-pause-0".to_owned();
+            let pause = Pause { hook, state: PauseState::TimedOut, until: None, then_continues: false };
+            let (arn, pauses) = (arn.to_owned(), vec![pause]);
+            let before = Shift { arn, under_way: false, stage: String::new(), moved: None, traffic: None, pauses };
+            self.unanswered.iter().any(|it| *it == before.arn).then_some(before)
+        };
+        newest.or_else(unanswered)
+    }
+
+    /// Whether the deployment under way has not moved for an hour.
+    pub fn hangs(&self) -> bool {
+        let moved = self.shift.as_ref().and_then(|it| it.moved);
+        moved.is_some_and(|it| self.moment().duration_since(it) >= SignedDuration::from_hours(1))
+    }
+
     /// ECS does what is next: tasks start or fail, a pause begins or runs out, the traffic shifts, the deployment ends.
     pub fn go_on(&mut self) {
         let Some(shift) = self.shift.clone().filter(|it| it.under_way) else { return };
@@ -73,6 +92,7 @@ impl Model {
         let (now, shifts) = (self.moment(), self.is_shifting());
         let stage = if shifts { "POST_TEST_TRAFFIC_SHIFT" } else { "POST_SCALE_UP" };
         let current = self.shift.as_mut().unwrap();
+        current.moved = Some(now);
         if waits.is_some() {
             current.pauses.iter_mut().for_each(|it| it.state = PauseState::TimedOut);
             self.stop_shift();

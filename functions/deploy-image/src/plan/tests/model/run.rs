@@ -37,8 +37,10 @@ impl Model {
             world.learn(BTreeMap::from([(SERVICE.into(), Ok(self.told()))]));
         } else if asked {
             world.history.insert(SERVICE.into(), Ok(self.past.iter().rev().cloned().collect()));
-            if let Some(shift) = self.shift.as_ref().filter(|_| !wanted_shifts(&world).is_empty()) {
-                world.learn_shift(SERVICE, Ok(shift.clone()));
+            for deployment in wanted_shifts(&world).remove(SERVICE).unwrap_or_default() {
+                if let Some(told) = self.deployment(&deployment) {
+                    world.learn_shift(SERVICE, &deployment, Ok(told));
+                }
             }
         }
         loop {
