@@ -68,7 +68,7 @@ impl Model {
             let pause = Pause { hook, state: PauseState::TimedOut, until: None, then_continues: false };
             let (arn, pauses) = (arn.to_owned(), vec![pause]);
             let before = Shift { arn, under_way: false, stage: String::new(), moved: None, traffic: None, pauses };
-            self.unanswered.iter().any(|it| *it == before.arn).then_some(before)
+            self.unanswered.contains(&before.arn).then_some(before)
         };
         newest.or_else(unanswered)
     }
