@@ -8,6 +8,7 @@ mod copy;
 mod facts;
 mod night;
 mod opted_in;
+mod owned;
 mod quota;
 mod step;
 mod tags;
@@ -26,6 +27,7 @@ use rules::retention::Region;
 
 use case::Case;
 use opted_in::{rule, tagged};
+use owned::Shelves;
 
 pub use asked::asked_id;
 pub use command::{Command, Occasion, Scope};
@@ -57,11 +59,12 @@ const AGE: &str = "BackupAgeHours";
 
 fn everything(world: &World, now: &Zoned) -> Plan<Step> {
     let mut plan = Plan::remembering(keys::SNAPSHOT_PROBLEM);
-    let counts = quota::counts(world, now);
+    let shelves = Shelves::of(world);
+    let counts = quota::counts(world, &shelves.here, now);
     let mut cases = Vec::new();
     for database in tagged(&world.databases) {
         match rule(database) {
-            Ok(rule) => cases.push(Case { database, rule, world, counts: &counts, now }),
+            Ok(rule) => cases.push(Case::new(database, rule, world, &shelves, &counts, now)),
             Err(trouble) => {
                 plan.examined(&database.arn, &database.tags);
                 plan.trouble(&database.arn, trouble);
@@ -143,9 +146,10 @@ pub fn any_tagged(databases: &[Database]) -> bool {
 /// The databases and the failed snapshots and copies whose events in RDS the decision depends on. Mostly none.
 pub fn wanted_events(world: &World, now: &Zoned) -> (Vec<Database>, Vec<(Option<Region>, Snapshot)>) {
     let (counts, mut databases, mut snapshots) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let shelves = Shelves::of(world);
     for database in tagged(&world.databases) {
         let Ok(rule) = rule(database) else { continue };
-        let case = Case { database, rule, world, counts: &counts, now };
+        let case = Case::new(database, rule, world, &shelves, &counts, now);
         if case.may_have_slept() {
             databases.push(database.clone());
         }

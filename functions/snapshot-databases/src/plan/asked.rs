@@ -13,6 +13,7 @@ use rules::keys;
 use super::case::{Case, Existing, Readiness, broken};
 use super::command::{Command, Occasion};
 use super::opted_in::rule;
+use super::owned::Shelves;
 use super::step::Step;
 use super::world::World;
 
@@ -47,7 +48,8 @@ pub fn plan(world: &World, command: &Command, now: &Zoned) -> Plan<Step> {
         }
     };
     let name = asked_id(command, database.kind, now);
-    let case = Case { database, rule, world, counts: &BTreeMap::new(), now };
+    let counts = BTreeMap::new();
+    let case = Case::new(database, rule, world, &Shelves::of(world), &counts, now);
     let failed = match case.existing(&name) {
         Existing::None => None,
         Existing::Failed(it) => Some(it),

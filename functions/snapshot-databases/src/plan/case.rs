@@ -9,6 +9,7 @@ use rules::keys;
 use rules::retention::BackupRule;
 use rules::tag::Reader;
 
+use super::owned::Shelves;
 use super::step::{SnapshotCount, Step, TakeSnapshot};
 use super::tags::tags;
 use super::world::{Event, World};
@@ -27,6 +28,10 @@ pub struct Case<'a> {
     pub database: &'a Database,
     pub rule: BackupRule,
     pub world: &'a World,
+    /// What Nightshift made of it here, copies too.
+    mine: Vec<&'a Snapshot>,
+    /// What there is of it in the region that it is copied to.
+    pub copied: Vec<&'a Snapshot>,
     /// How many snapshots there are, should a quota be reached.
     pub counts: &'a BTreeMap<Kind, SnapshotCount>,
     pub now: &'a Zoned,
@@ -54,7 +59,20 @@ pub enum Existing<'a> {
     There(&'a Snapshot),
 }
 
-impl Case<'_> {
+impl<'a> Case<'a> {
+    pub fn new(
+        database: &'a Database,
+        rule: BackupRule,
+        world: &'a World,
+        shelves: &Shelves<'a>,
+        counts: &'a BTreeMap<Kind, SnapshotCount>,
+        now: &'a Zoned,
+    ) -> Self {
+        let mine = shelves.here.by(database).collect();
+        let copied = rule.copy.as_ref().map(|it| shelves.there(it, database)).unwrap_or_default();
+        Case { database, rule, world, mine, copied, counts, now }
+    }
+
     pub fn readiness(&self) -> Readiness {
         let Database { kind, status, .. } = self.database;
         match State::of(status) {
@@ -70,7 +88,7 @@ impl Case<'_> {
 
     /// The snapshots that Nightshift took of it; copies from other regions are not among them.
     pub fn ours(&self) -> impl Iterator<Item = &Snapshot> {
-        self.world.snapshots.iter().filter(|it| it.is_ours() && !it.is_copy() && self.database.owns(it))
+        self.mine.iter().copied().filter(|it| !it.is_copy())
     }
 
     pub fn newest_good(&self) -> Option<Timestamp> {

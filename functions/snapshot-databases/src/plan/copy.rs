@@ -126,7 +126,7 @@ impl<'a> Case<'a> {
             }
             None => return Vec::new(),
         };
-        let newest_copied = self.newest_copied(copies);
+        let newest_copied = self.newest_copied();
         self.tell_lag(region, newest_copied, plan);
         let mut due: Vec<Due<'a>> = Vec::new();
         for (source, taken) in self.sources() {
@@ -174,11 +174,9 @@ impl<'a> Case<'a> {
 
     /// The copies of it that failed, each with its region.
     pub fn failed_copies(&self) -> impl Iterator<Item = (&Region, &Snapshot)> {
-        let there = self.rule.copy.as_ref().and_then(|it| Some((it, self.world.copies.get(it)?.as_ref().ok()?)));
-        there.into_iter().flat_map(|(region, copies)| {
-            let failed = |it: &&Snapshot| it.status == "failed" && it.is_ours() && self.database.owns(it);
-            copies.iter().filter(failed).map(move |it| (region, it))
-        })
+        let failed = |it: &&Snapshot| it.status == "failed" && it.is_ours();
+        let region = self.rule.copy.as_ref();
+        self.copied.iter().copied().filter(failed).filter_map(move |it| Some((region?, it)))
     }
 
     /// What may be copied, the newest first.
@@ -190,9 +188,9 @@ impl<'a> Case<'a> {
         sources
     }
 
-    pub fn newest_copied(&self, copies: &[Snapshot]) -> Option<Timestamp> {
-        let mine = copies.iter().filter(|it| it.is_good() && it.is_copy() && self.database.owns(it));
-        mine.filter_map(Snapshot::taken_at).max()
+    pub fn newest_copied(&self) -> Option<Timestamp> {
+        let good = self.copied.iter().filter(|it| it.is_good() && it.is_copy());
+        good.filter_map(|it| it.taken_at()).max()
     }
 
     /// Measures for how long a snapshot has been waiting for its copy, and tells it after more than a night.
@@ -225,11 +223,7 @@ impl<'a> Case<'a> {
 
     /// Whether a copy of it is being made anew: then nobody knows yet whether what was told is over.
     pub fn is_copying_again(&self) -> bool {
-        let copies = self.rule.copy.as_ref().and_then(|it| self.world.copies.get(it)?.as_ref().ok());
-        let again = |it: &Snapshot| {
-            attempt(it) > 1 && matches!(it.status.as_str(), "creating" | "copying") && self.database.owns(it)
-        };
-        copies.is_some_and(|it| it.iter().any(again))
+        self.copied.iter().any(|it| attempt(it) > 1 && matches!(it.status.as_str(), "creating" | "copying"))
     }
 }
 

@@ -14,10 +14,7 @@ impl Case<'_> {
     pub fn fact(&self) -> Fact {
         let mut snapshots: Vec<facts::Snapshot> = self.ours().filter_map(|it| self.shown(it)).collect();
         snapshots.sort_by(|a, b| (a.at, &a.id).cmp(&(b.at, &b.id)));
-        let copies = self.rule.copy.as_ref().map(|region| {
-            let there = self.world.copies.get(region).and_then(|it| it.as_ref().ok());
-            (region.to_string(), there.and_then(|it| self.newest_copied(it)))
-        });
+        let copies = self.rule.copy.as_ref().map(|region| (region.to_string(), self.newest_copied()));
         Fact::Backup(Backup {
             database: self.database.id.clone(),
             continuous: false,

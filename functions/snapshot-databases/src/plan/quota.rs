@@ -9,6 +9,7 @@ use rules::keys;
 use rules::retention::{BackupRule, STALE_AFTER};
 
 use super::opted_in::{rule, tagged};
+use super::owned::Owned;
 use super::step::{SnapshotCount, Step};
 use super::world::World;
 
@@ -29,14 +30,14 @@ fn is_near(there: usize, quota: usize) -> bool {
 }
 
 /// How many snapshots of each kind there are.
-pub fn counts(world: &World, now: &Zoned) -> BTreeMap<Kind, SnapshotCount> {
-    [Kind::Instance, Kind::Cluster].map(|kind| (kind, count(world, kind, now))).into()
+pub fn counts(world: &World, here: &Owned<'_>, now: &Zoned) -> BTreeMap<Kind, SnapshotCount> {
+    [Kind::Instance, Kind::Cluster].map(|kind| (kind, count(world, here, kind, now))).into()
 }
 
-fn count(world: &World, kind: Kind, now: &Zoned) -> SnapshotCount {
+fn count(world: &World, here: &Owned<'_>, kind: Kind, now: &Zoned) -> SnapshotCount {
     let of = |database: &&Database| {
         let Ok(rule) = rule(database) else { return 0 };
-        let good = world.snapshots.iter().filter(|it| it.is_ours() && it.is_good() && database.owns(it));
+        let good = here.by(database).filter(|it| it.is_good());
         let taken: Vec<Timestamp> = good.filter_map(Snapshot::taken_at).collect();
         // `prune-backups` deletes nothing while backups fail.
         let fresh = |it: &Timestamp| now.timestamp().duration_since(*it) <= STALE_AFTER;
@@ -45,7 +46,7 @@ fn count(world: &World, kind: Kind, now: &Zoned) -> SnapshotCount {
         }
         rule.retention.judge(&taken, now).iter().filter(|it| it.is_none()).count()
     };
-    let of_the_gone = gone(world, kind, now);
+    let of_the_gone = gone(world, here, kind, now);
     SnapshotCount {
         manual: world.manual.get(&kind).copied().unwrap_or_default(),
         prunable: tagged(&world.databases).iter().filter(|it| it.kind == kind).map(of).sum::<usize>() + of_the_gone,
@@ -53,10 +54,11 @@ fn count(world: &World, kind: Kind, now: &Zoned) -> SnapshotCount {
 }
 
 /// How many snapshots of databases that no longer exist no rule keeps.
-fn gone(world: &World, kind: Kind, now: &Zoned) -> usize {
+fn gone(world: &World, here: &Owned<'_>, kind: Kind, now: &Zoned) -> usize {
     let mut of_one: BTreeMap<&str, Vec<&Snapshot>> = BTreeMap::new();
     let ours = world.snapshots.iter().filter(|it| it.kind == kind && it.is_ours() && it.is_good() && !it.is_copy());
-    for snapshot in ours.filter(|it| !world.databases.iter().any(|database| database.owns(it))) {
+    let owned = here.by_any(&world.databases);
+    for snapshot in ours.filter(|it| !owned.contains(it.arn.as_str())) {
         let database = snapshot.resource_id_of_database().unwrap_or(&snapshot.database);
         of_one.entry(database).or_default().push(snapshot);
     }

@@ -3,4 +3,5 @@ mod copies;
 mod laws;
 mod model;
 mod nights;
+mod owned;
 mod stories;
