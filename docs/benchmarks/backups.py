@@ -19,11 +19,10 @@ import time
 import urllib.request
 from pathlib import Path
 
+from bootstraps import TARGET, bootstrap, build
 from runtime_api import REGION, RuntimeApi
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
 WORK = TARGET / "benchmarks"
 LONGEST_RUN = 300
 
@@ -113,7 +112,7 @@ def function(name, aws):
             "NIGHTSHIFT_MAX_CHANGES": "5000",
             "NIGHTSHIFT_KEEP_SHARED": "true",
         }
-        ran = run([TARGET / "release" / name], aws, variables, api.answered)
+        ran = run([bootstrap(name)], aws, variables, api.answered)
         succeeded, said = api.answer or (False, None)
     if not succeeded and said and said.get("errorType") == "Nightshift.RunFailed":
         ran["report"] = json.loads(said["errorMessage"])
@@ -347,9 +346,8 @@ def main():
     WORK.mkdir(parents=True, exist_ok=True)
     install()
     if not wanted.no_build:
-        build = ["cargo", "build", "--release", "-p", "prune-backups", "-p", "snapshot-databases"]
-        subprocess.run(build, cwd=ROOT, check=True)
-    sizes = {name: (TARGET / "release" / name).stat().st_size for name in ["prune-backups", "snapshot-databases"]}
+        build()
+    sizes = {name: bootstrap(name).stat().st_size for name in ["prune-backups", "snapshot-databases"]}
     print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.2f}, Python {sys.version.split()[0]};", end=" ")
     print(", ".join(f"{name} {size:,} bytes" for name, size in sizes.items()), flush=True)
     with Aws() as aws:

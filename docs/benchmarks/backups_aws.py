@@ -56,10 +56,13 @@ def tags_xml(tags):
 
 
 def database_xml(name, tags):
+    # Too young for a night without a backup, whose reason would be looked for in its events.
+    created = datetime.now(timezone.utc) - timedelta(hours=10)
     return (
         f"<DBInstance><DBInstanceIdentifier>{name}</DBInstanceIdentifier><DBInstanceClass>db.t4g.micro</DBInstanceClass>"
         "<Engine>postgres</Engine><EngineVersion>16.4</EngineVersion><DBInstanceStatus>available</DBInstanceStatus>"
         "<MasterUsername>root</MasterUsername><AllocatedStorage>20</AllocatedStorage><MultiAZ>false</MultiAZ>"
+        f"<InstanceCreateTime>{created:%Y-%m-%dT%H:%M:%S}.000Z</InstanceCreateTime>"
         f"<DbiResourceId>{resource_id(name)}</DbiResourceId><StorageEncrypted>false</StorageEncrypted>"
         f"<DBInstanceArn>arn:aws:rds:{REGION}:{ACCOUNT}:db:{name}</DBInstanceArn>{tags_xml(tags)}</DBInstance>"
     )
@@ -173,6 +176,10 @@ class Aws:
         if name not in self.snapshots:
             return NO_SNAPSHOT
         return result("DescribeDBSnapshots", f"<DBSnapshots>{self.snapshots[name]}</DBSnapshots>")
+
+    def DescribeAccountAttributes(self, _):
+        """Without a quota there is room for all of them."""
+        return result("DescribeAccountAttributes", "<AccountQuotas></AccountQuotas>")
 
     def DescribeDBClusters(self, _):
         return result("DescribeDBClusters", "<DBClusters/>")

@@ -13,7 +13,6 @@ CPU time is that of all threads of the process, which a busy machine hardly chan
 import argparse
 import json
 import os
-import platform
 import ssl
 import statistics
 import subprocess
@@ -23,15 +22,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+from bootstraps import ROOT, TARGET, bootstrap, build
 from runtime_api import RuntimeApi
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).absolute()
 WORK = TARGET / "benchmarks"
 PYTHON = WORK / "venv" / "coldstart" / "bin" / "python"
-ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
-BOOTSTRAPS = TARGET / f"lambda-{ARCHITECTURE}"
 LONGEST_RUN = 60
 REGION = "ap-northeast-2"
 ACCOUNT = f"arn:aws:sns:{REGION}:123456789012"
@@ -139,11 +135,11 @@ def main():
     install()
     functions = sorted(it.name for it in (ROOT / "functions").iterdir() if (it / "Cargo.toml").exists())
     if not options.built:
-        subprocess.run(["deploy/release.sh", ARCHITECTURE], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        build()
     rivals = {BOTO3: ([PYTHON, HERE / "coldstart_boto3.py", *ONE_CALL], b"{}", ONE_CALL)}
     for name in functions:
         event = (ROOT / "events" / name / "sweep.json").read_bytes()
-        rivals[name] = ([BOOTSTRAPS / name / "bootstrap"], event, CALLS[name])
+        rivals[name] = ([bootstrap(name)], event, CALLS[name])
         rivals[boto3_of(name)] = ([PYTHON, HERE / "coldstart_boto3.py", *CALLS[name]], b"{}", CALLS[name])
     ran = {name: [] for name in rivals}
     stub = subprocess.Popen([PYTHON, HERE / "coldstart_aws.py", WORK], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -198,7 +194,7 @@ def check_log(name):
 
 
 def row(name, calls, median):
-    size = "" if name == BOTO3 else f"{(BOOTSTRAPS / name / 'bootstrap').stat().st_size / 1e6:.2f}"
+    size = "" if name == BOTO3 else f"{bootstrap(name).stat().st_size / 1e6:.2f}"
     it, rival = median[name], median[BOTO3]
     cells = [f"{it[key]:.2f} {'MiB' if key == 'memory' else 'ms'} ({it[key] / rival[key]:.3f})" for key in COLUMNS]
     same = median.get(boto3_of(name))
