@@ -266,7 +266,7 @@ class Benchmark:
 
     def nightly(self):
         def go(who, how):
-            ran = self.measure(who, how, databases=1000, snapshots=1000)
+            ran = self.measure(who, how, databases=1000, snapshots=1000, newest_days=1)
             new = set(ran["after"]["names"]) - set(ran["seeded"]["names"])
             if len(new) != 1000:
                 self.blame(who, f"took {len(new)} snapshots of 1,000")

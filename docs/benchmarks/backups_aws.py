@@ -56,8 +56,7 @@ def tags_xml(tags):
 
 
 def database_xml(name, tags):
-    # Too young for a night without a backup, whose reason would be looked for in its events.
-    created = datetime.now(timezone.utc) - timedelta(hours=10)
+    created = datetime.now(timezone.utc) - timedelta(days=400)
     return (
         f"<DBInstance><DBInstanceIdentifier>{name}</DBInstanceIdentifier><DBInstanceClass>db.t4g.micro</DBInstanceClass>"
         "<Engine>postgres</Engine><EngineVersion>16.4</EngineVersion><DBInstanceStatus>available</DBInstanceStatus>"
@@ -111,7 +110,8 @@ class Aws:
             step = days / max(1, here)
             for i in range(here):
                 age = step * (i + (0.2 if k % 2 else 0.7) + 0.1 * rng.random())
-                age = min(age, 2 + rng.random() / 2) if i == 0 else age
+                newest = wish.get("newest_days", 2 + rng.random() / 2)
+                age = min(age, newest) if i == 0 else age
                 taken = now - timedelta(days=age)
                 name = f"nightshift-{database}-{taken:%Y-%m-%d}-{number:05d}"
                 number += 1
