@@ -6,11 +6,15 @@
 # Needs Rust by rustup, and cargo-lambda with its compiler: pip install cargo-lambda
 set -euo pipefail
 
-case ${1:-} in
+[ $# -eq 2 ] || {
+    echo "usage: $0 arm64|x86_64 FOLDER" >&2
+    exit 2
+}
+case $1 in
     arm64) target=aarch64-unknown-linux-musl ;;
     x86_64) target=x86_64-unknown-linux-musl ;;
     *)
-        echo "$0: '${1:-}' is not a processor that Lambda has; there are arm64 and x86_64" >&2
+        echo "$0: '$1' is not a processor that Lambda has; there are arm64 and x86_64" >&2
         exit 2
         ;;
 esac

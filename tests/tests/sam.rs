@@ -89,6 +89,9 @@ fn the_processor_is_that_of_the_deployment() {
     ] {
         check(name, settings, &[], 0, &format!("--target {target} "));
     }
+    let folder = copy("usage", "version = 0.1\n");
+    let usage = Command::new("bash").arg(folder.join("deploy/build.sh")).arg("arm64").output().expect("bash starts");
+    assert!(!usage.status.success() && String::from_utf8_lossy(&usage.stderr).contains("arm64|x86_64 FOLDER"));
     check("mips", "parameter_overrides = \"Architecture=mips\"", &[], 2, "'mips' is not a processor that Lambda has");
 }
 
