@@ -164,20 +164,23 @@ async fn what_ecs_does_not_let_supersede_is_told_once_and_fails_no_run() {
     assert_eq!(script.aws().tag(&api, "nightshift-state:rejected"), None);
 }
 
+/// The pause of the deployment under way times out, and ECS takes the deployment back.
+fn nobody_answers(script: &Script, api: &str) {
+    let mut aws = script.aws();
+    let first = aws.history["api"][0]["taskDefinition"].clone();
+    aws.services.get_mut(api).unwrap()["taskDefinition"] = first.clone();
+    aws.services.get_mut(api).unwrap()["deployments"][0]["taskDefinition"] = first;
+    aws.history.get_mut("api").unwrap()[1]["status"] = json!("ROLLBACK_SUCCESSFUL");
+    let shift = aws.shifts.get_mut(DEPLOYMENT).unwrap();
+    shift["status"] = json!("ROLLBACK_SUCCESSFUL");
+    shift["lifecycleHookDetails"][0]["status"] = json!("TIMED_OUT");
+}
+
 #[tokio::test]
 async fn a_pause_that_timed_out_is_told_and_rejects_nothing() {
     let script = Script::new();
     let api = paused(&script, "newest");
-    {
-        let mut aws = script.aws();
-        let first = aws.history["api"][0]["taskDefinition"].clone();
-        aws.services.get_mut(&api).unwrap()["taskDefinition"] = first.clone();
-        aws.services.get_mut(&api).unwrap()["deployments"][0]["taskDefinition"] = first;
-        aws.history.get_mut("api").unwrap()[1]["status"] = json!("ROLLBACK_SUCCESSFUL");
-        let shift = aws.shifts.get_mut(DEPLOYMENT).unwrap();
-        shift["status"] = json!("ROLLBACK_SUCCESSFUL");
-        shift["lifecycleHookDetails"][0]["status"] = json!("TIMED_OUT");
-    }
+    nobody_answers(&script, &api);
     let report = script.invoke(hook_event("HOOK_TIMED_OUT")).await.unwrap();
     assert!(told(&report).iter().any(|it| it.starts_with("api pause-expired: ")), "{:?}", told(&report));
     assert_eq!(script.aws().tag(&api, "nightshift-state:rejected"), None);
@@ -189,16 +192,7 @@ async fn a_pause_that_timed_out_is_told_and_rejects_nothing() {
 async fn a_pause_that_timed_out_rejects_nothing_after_a_later_deployment_either() {
     let script = Script::new();
     let api = paused(&script, "newest");
-    {
-        let mut aws = script.aws();
-        let first = aws.history["api"][0]["taskDefinition"].clone();
-        aws.services.get_mut(&api).unwrap()["taskDefinition"] = first.clone();
-        aws.services.get_mut(&api).unwrap()["deployments"][0]["taskDefinition"] = first;
-        aws.history.get_mut("api").unwrap()[1]["status"] = json!("ROLLBACK_SUCCESSFUL");
-        let shift = aws.shifts.get_mut(DEPLOYMENT).unwrap();
-        shift["status"] = json!("ROLLBACK_SUCCESSFUL");
-        shift["lifecycleHookDetails"][0]["status"] = json!("TIMED_OUT");
-    }
+    nobody_answers(&script, &api);
     {
         let mut aws = script.aws();
         let past = aws.history.get_mut("api").unwrap();

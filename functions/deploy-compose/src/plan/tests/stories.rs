@@ -468,14 +468,20 @@ fn a_look_that_was_written_down_and_never_sent_is_repeated() {
     assert!(said.iter().any(|it| it.contains("reading back what runs (what runs has to be read back)")), "{said:?}");
 }
 
-#[test]
-fn a_look_that_said_nothing_is_not_forgotten_for_what_a_person_wants_meanwhile() {
+/// A shop in which neither the deployment of v1.2 nor the look at what runs said a word.
+fn silent() -> Shop {
     let mut shop = Shop::known(1, RULE);
     shop.push(2);
     shop.run(None);
     shop.work(|_| false);
     shop.run(None);
     shop.work(|_| false);
+    shop
+}
+
+#[test]
+fn a_look_that_said_nothing_is_not_forgotten_for_what_a_person_wants_meanwhile() {
+    let mut shop = silent();
     assert!(shop.run(None)[0].starts_with("! i-1 no-answer: a look at what runs"));
     let said = shop.run(Some(("web-1", by_name("v1.1"))));
     assert_eq!(
@@ -487,12 +493,7 @@ fn a_look_that_said_nothing_is_not_forgotten_for_what_a_person_wants_meanwhile()
 
 #[test]
 fn a_look_that_said_nothing_is_repeated_after_an_hour() {
-    let mut shop = Shop::known(1, RULE);
-    shop.push(2);
-    shop.run(None);
-    shop.work(|_| false);
-    shop.run(None);
-    shop.work(|_| false);
+    let mut shop = silent();
     let said = shop.run(None);
     assert!(said.iter().any(|it| it.contains("did not say what runs, so it is tried again")), "{said:?}");
     shop.later(61);
