@@ -536,7 +536,7 @@ def _restored_and_checked():
     tasks.end("kfood-drill", 0)
 
 
-_DRILLED = "kfood-db: restored from nightshift-kfood-db-2026-11-26"
+_DRILLED = "kfood-db: restored in "
 
 
 def _drill():

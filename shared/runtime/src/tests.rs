@@ -348,7 +348,7 @@ async fn a_preview_plans_and_sends_nothing() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn names_are_looked_up_by_two_threads_however_many_there_are() {
+fn names_are_looked_up_by_two_threads_at_most_however_many_there_are() {
     use hyper_util::client::legacy::connect::dns::GaiResolver;
     use std::fs;
     use tower_service::Service;
@@ -362,5 +362,7 @@ fn names_are_looked_up_by_two_threads_however_many_there_are() {
     });
     let threads = fs::read_dir("/proc/self/task").unwrap();
     let names = threads.map(|it| fs::read_to_string(it.unwrap().path().join("comm")).unwrap_or_default());
-    assert_eq!(names.filter(|it| it.trim_end() == "names").count(), 2);
+    // One alone, where it was quicker than the next lookup was asked for.
+    let threads = names.filter(|it| it.trim_end() == "names").count();
+    assert!((1..=2).contains(&threads), "{threads}");
 }
