@@ -24,7 +24,11 @@ overrides() {
         sed 's/^parameter_overrides *= *//; s/ParameterKey=\([A-Za-z0-9]*\),ParameterValue=/\1=/g'
 }
 
-given() { overrides | grep -oE "(^|[[:space:]\"'[,])[A-Za-z][A-Za-z0-9_-]*=" | tr -d " \"'[,=" || true; }
+# A region before a "=" is not a parameter: it is in the value of CopyRegions, which holds several with spaces between them.
+given() {
+    overrides | grep -oE "(^|[[:space:]\"'[,])[A-Za-z][A-Za-z0-9_-]*=" | tr -d " \"'[,=" |
+        grep -vE '^[a-z]+(-[a-z]+)+-[0-9]+$' || true
+}
 
 # The processor that the deployment will ask for: that of samconfig.toml, or else the default of the template.
 architecture() {

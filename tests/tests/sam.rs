@@ -104,6 +104,16 @@ fn every_form_of_the_parameters_is_read() {
             "keys",
             "parameter_overrides = \"CopyRegions=us-west-2=arn:aws:kms:us-west-2:123456789012:key/1 DryRun=true\"",
         ),
+        (
+            "regions",
+            "parameter_overrides = \"CopyRegions='us-west-2=arn:aws:kms:us-west-2:123456789012:key/1 \
+             us-gov-west-1=arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/2' DryRun=true\"",
+        ),
+        (
+            "long-regions",
+            "parameter_overrides = \"ParameterKey=CopyRegions,ParameterValue='us-west-2=arn:aws:kms:us-west-2:123456789012:key/1 \
+             eu-west-1=arn:aws:kms:eu-west-1:123456789012:key/2'\"",
+        ),
         ("list", "parameter_overrides = [\"DryRun=true\", \"TimeZone=UTC\"]"),
         ("lines", "parameter_overrides = [\n    \"DryRun=true\",\n    \"TimeZone=UTC\",\n]"),
         ("long", "parameter_overrides = \"ParameterKey=DryRun,ParameterValue=true\""),
